@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * THE shared header: every key, value and number that crosses the kernel border.
+ *
+ * scripts/gen-abi reads the compiled object's BTF and writes src/abi/layout.gen.ts; native/abi.cc compiles this
+ * very file with the host compiler and the tests hold the two, and a round trip through the kernel, together.
+ *
+ * Rules: fixed-width integers; __be types where wire order is kept; padding has a name and is zero; sizes are
+ * asserted; enum numbers are explicit and never reused. Any change of layout raises SLC_ABI_VERSION.
+ */
+#ifndef SLUICE_ABI_H
+#define SLUICE_ABI_H
+
+#ifndef SLC_HOST
+#include "vmlinux_types.h"
+#endif
+
+#define SLC_ABI_VERSION 1
+
+/* ---------------------------------------------------------------- what became of a packet */
+
+/* The order in which a packet is judged (SPEC 3). Text forms: src/abi/codec.ts. */
+enum slc_tier {
+    SLC_TIER_GATE = 0,
+    SLC_TIER_SANITY = 1,         /* 1 */
+    SLC_TIER_LINK = 2,           /* 2 */
+    SLC_TIER_KEEP_REACHABLE = 3, /* 3.1 */
+    SLC_TIER_BANS = 4,           /* 3.2 */
+    SLC_TIER_GUARD = 5,          /* 3.3 */
+    SLC_TIER_FLOWS = 6,          /* 4 */
+    SLC_TIER_ICMP = 7,           /* 5 */
+    SLC_TIER_SWITCHES = 8,       /* 6 */
+    SLC_TIER_RULES = 9,          /* 7 */
+    SLC_TIER_SSH = 10,           /* 8 */
+    SLC_TIER_DEFAULT = 11,       /* 9 */
+};
+
+/* What a word of the image says to do. */
+enum slc_action {
+    SLC_ACTION_ALLOW = 0,
+    SLC_ACTION_DENY = 1,
+    SLC_ACTION_REJECT = 2,
+    SLC_ACTION_LIMIT = 3,
+};
+
+/*
+ * Why a packet left the way it did; also its counter slot when no image word decided (slots 0..SLC_RANK_FIRST-1
+ * of the counters). RULE, SSH and DEFAULT are counted at the rank instead. Words: src/model/reason.ts.
+ */
+enum slc_reason {
+    SLC_REASON_NONE = 0,
+    SLC_REASON_RULE = 1,
+    SLC_REASON_SSH = 2,
+    SLC_REASON_DEFAULT = 3,
+    SLC_REASON_ARP = 8,
+    SLC_REASON_NEIGHBOUR_DISCOVERY = 9,
+    SLC_REASON_MULTICAST_LISTENER = 10,
+    SLC_REASON_LINK_PROTOCOL = 11,
+    SLC_REASON_ICMP_ECHO = 12,
+    SLC_REASON_ICMP_ERROR = 13,
+    SLC_REASON_TOO_SHORT = 32,
+    SLC_REASON_VLAN_DEPTH = 33,
+    SLC_REASON_VLAN_TRUNCATED = 34,
+    SLC_REASON_ETHERTYPE = 35,
+    SLC_REASON_IP_TRUNCATED = 36,
+    SLC_REASON_IP_VERSION = 37,
+    SLC_REASON_IPV4_IHL = 38,
+    SLC_REASON_IP_LENGTH = 39,
+    SLC_REASON_IPV6_CHAIN = 40,
+    SLC_REASON_IPV6_CHAIN_LONG = 41,
+    SLC_REASON_IPV6_ROUTING_0 = 42,
+    SLC_REASON_L4_TRUNCATED = 43,
+    SLC_REASON_L4_LENGTH = 44,
+    SLC_REASON_TINY_FRAGMENT = 45,
+    SLC_REASON_PORT_ZERO = 46,
+    SLC_REASON_FRAGMENT = 47,
+    SLC_REASON_ICMP_UNRELATED = 48,
+    SLC_REASON_ICMP_QUOTE_SHORT = 49,
+    SLC_REASON_ICMP_QUOTE_ERROR = 50,
+    SLC_REASON_IMAGE_FAULT = 96,
+    SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
+    SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
+};
+
+/* ---------------------------------------------------------------- the image (one flat array) */
+
+/*
+ * The image is one array value: header, section table, root blocks, then address-trie nodes, port-map nodes and
+ * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
+ *
+ * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
+ * first-match order, so the smallest word wins. SLC_WORD_NONE: nothing matched.
+ *
+ * A SLOT (64 bits) describes its target, so that nodes need no header:
+ *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
+ *             child = child0 + ((key[word] >> shift) & mask). A node may skip bits: leaves verify everything.
+ *             An address-trie node reads an address word, a port-map node the port or protocol word.
+ *   leaf      bits 63..62 = 10: [0..31] slot index of the first leaf rule, [32..55] smallest rank in the leaf,
+ *             [56..61] number of rules, 63 = as many as needed: the last one has SLC_RULE_LAST.
+ *   terminal  bits 63..62 = 11: [0..31] the word: the region is wholly covered. SLC_WORD_NONE: nothing here.
+ */
+#define SLC_WORD_NONE 0xffffffffu
+#define SLC_WORD_ACTION_MASK 0x3u
+#define SLC_WORD_LOG 0x4u
+#define SLC_WORD_FLAG_RESERVED 0x8u
+#define SLC_WORD_TIER_SHIFT 4
+#define SLC_WORD_TIER_MASK 0xfu
+#define SLC_WORD_RANK_SHIFT 8
+
+enum slc_limits {
+    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
+    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
+    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_MAX_ETHERTYPES = 16,
+    SLC_PROGRAM_SLOTS = 4,
+    SLC_CONFIRM_WORDS = 256,
+    SLC_IPV6_CHAIN_MAX = 8,
+};
+
+/* First bytes of the image. */
+struct slc_image_header {
+    __u32 magic;         /* SLC_IMAGE_MAGIC */
+    __u32 abi_version;   /* SLC_ABI_VERSION */
+    __u32 slots;         /* 8-byte slots in use */
+    __u32 sections;      /* slot index of the section table */
+    __u32 section_count;
+    __u32 services;      /* slot index of the service table */
+    __u32 service_count;
+    __u32 counter_slots; /* highest rank + 1 */
+    __u32 reserved[8];
+};
+#define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
+
+/*
+ * A section: inbound is entry 0. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
+ * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
+ */
+struct slc_section {
+    __u32 root;          /* slot index of the root block */
+    __u32 previous_root;
+    __u32 confirm;       /* index into slc_confirm, 0 = nothing pending */
+    __u32 allow_all;     /* index into slc_confirm, 0 = never */
+};
+
+/* Root block of a section, a cache line: a slot a tree, and the word of the default (tier 9). */
+struct slc_roots {
+    __u64 trees4[3]; /* SLC_TREES */
+    __u64 trees6[3];
+    __u32 default_word;
+    __u32 reserved[3];
+};
+
+/*
+ * What trees look at, in host order. IPv4: word 0 destination, 4 source. IPv6: words 0-3 destination, 4-7 source,
+ * most significant first. Word 8: destination port << 16 | source port; for ICMP type << 24 | code << 16.
+ * Word 9: protocol lane (see SLC_LANE).
+ */
+struct slc_key {
+    __u32 words[10];
+};
+enum slc_key_word {
+    SLC_KEY_DESTINATION = 0,
+    SLC_KEY_SOURCE = 4,
+    SLC_KEY_PORTS = 8,
+    SLC_KEY_PROTOCOL = 9,
+};
+
+/*
+ * Protocol lane: the IP protocol number with 7 and 17 exchanged, so that TCP (6) and UDP (17 -> 7) are neighbours
+ * and "a port without a protocol" is one range. Protocols that carry no ports look at ports 0 and 0; ICMP carries
+ * type << 8 | code in the destination port's place.
+ */
+#define SLC_LANE(protocol) ((protocol) == 17 ? 7 : (protocol) == 7 ? 17 : (protocol))
+
+/*
+ * Service: three guarded lanes, so that one subtraction checks three ranges:
+ * bits 0-15 destination port, guard 16; 17-32 source port, guard 33; 34-41 protocol lane, guard 42.
+ * lo and hi hold the inclusive bounds; guards are 0 in lo and 1 in hi.
+ * match: ((((p | G) - lo) & (hi - p)) & G) == G
+ */
+struct slc_service {
+    __u64 lo;
+    __u64 hi;
+};
+#define SLC_SERVICE_SOURCE_SHIFT 17
+#define SLC_SERVICE_PROTOCOL_SHIFT 34
+#define SLC_SERVICE_GUARDS ((1ull << 16) | (1ull << 33) | (1ull << 42))
+
+/* Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. */
+struct slc_rule4 {
+    __u32 destination;
+    __u32 source;
+    __u16 service;
+    __u8 destination_shift;
+    __u8 source_shift; /* bit 7, SLC_RULE_LAST: last rule of its leaf */
+    __u32 word;
+};
+#define SLC_RULE_LAST 0x80u
+
+/*
+ * Leaf rule, IPv6. Addresses as two 64-bit halves, most significant first. A half matches when
+ * (packet ^ rule) >> shift == 0; shift 64 = any (done as two shifts).
+ */
+struct slc_rule6 {
+    __u64 destination[2];
+    __u64 source[2];
+    __u8 destination_shift[2];
+    __u8 source_shift[2];
+    __u16 service;
+    __u8 last; /* SLC_RULE_LAST or 0 */
+    __u8 reserved;
+    __u32 word;
+    __u32 reserved2;
+};
+
+/* ---------------------------------------------------------------- counters */
+
+/*
+ * One row per possible CPU (key: CPU number), one slot per rank: a hit needs no table in between. Plain memory,
+ * written by its CPU only, read by user space through mmap.
+ */
+struct slc_counter {
+    __u64 packets;
+    __u64 bytes;    /* frame bytes from the Ethernet header on */
+    __u64 last_hit; /* bpf_jiffies64 of the newest packet, 0 = never */
+    __u64 reserved;
+};
+
+/* ---------------------------------------------------------------- state shared by generations */
+
+/*
+ * The gate word: [0..3] slot that judges, [4..7] slot before the change, [8..15] reserved, [16..63] the deadline in
+ * boot-time ns with its low 16 bits cut (0 = confirmed). Past the deadline the gate uses the slot before.
+ * Slot SLC_SLOT_OPEN passes everything, counted; it is never a program slot.
+ */
+#define SLC_GATE_SLOT_MASK 0xfull
+#define SLC_GATE_PREVIOUS_SHIFT 4
+#define SLC_GATE_DEADLINE_MASK (~0xffffull)
+#define SLC_SLOT_OPEN 15u
+
+/* The one value of slc_state: pinned, mmapable, shared by all hooks and interfaces of a ruleset. */
+struct slc_state {
+    __u64 gate;
+    __u32 slot_generation[4]; /* generation held by each program slot, 0 = empty (SLC_PROGRAM_SLOTS) */
+    __u32 abi_version;
+    __u32 reserved0;
+    __u64 next_generation;    /* number the next apply takes */
+    __u64 seed;               /* per-boot random seed of the hash tables */
+    __u64 reserved[10];
+};
+
+/* ---------------------------------------------------------------- the dry twin */
+
+/* What the dry twin writes instead of counting: map slc_result, one value. */
+struct slc_result {
+    __u32 action;  /* XDP_PASS or XDP_DROP */
+    __u8 tier;     /* enum slc_tier */
+    __u8 reason;   /* enum slc_reason */
+    __u16 section; /* index in the section table */
+    __u32 word;    /* image word that decided, SLC_WORD_NONE where none */
+    __u16 nodes;   /* address-trie and port-map nodes read */
+    __u16 leaves;  /* leaves read */
+    __u16 rules;   /* leaf rules compared */
+    __u16 reserved0;
+    __u32 runs;    /* counts runs, so that a reader sees a result is its own */
+    __u32 reserved1;
+};
+
+#define SLC_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
+#ifdef __cplusplus
+#undef SLC_ASSERT_SIZE
+#define SLC_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), "size of " #type)
+#endif
+SLC_ASSERT_SIZE(struct slc_image_header, 64);
+SLC_ASSERT_SIZE(struct slc_section, 16);
+SLC_ASSERT_SIZE(struct slc_roots, 64);
+SLC_ASSERT_SIZE(struct slc_key, 40);
+SLC_ASSERT_SIZE(struct slc_service, 16);
+SLC_ASSERT_SIZE(struct slc_rule4, 16);
+SLC_ASSERT_SIZE(struct slc_rule6, 48);
+SLC_ASSERT_SIZE(struct slc_counter, 32);
+SLC_ASSERT_SIZE(struct slc_state, 128);
+SLC_ASSERT_SIZE(struct slc_result, 32);
+
+#endif /* SLUICE_ABI_H */

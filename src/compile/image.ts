@@ -1,0 +1,61 @@
+/**
+ * The border between the compiler and everything that carries or walks its result. Same ruleset, same bytes,
+ * on any machine: nothing here knows a kernel, a clock or an interface.
+ */
+import type { Action, Tier } from '../model/verdict';
+import type { IcmpMode, Rule } from '../model/ruleset';
+
+/** What a rank stands for. Ranks ascend in the order in which rows are tried. */
+export interface RankEntry {
+  readonly rank: number;
+  readonly section: string;
+  readonly tier: Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'>;
+  readonly action: Action;
+  /** Counter id, unique in the section: the rule's id, `ssh` or `default`. */
+  readonly id: string;
+  /** The written rule; absent for implicit rows. */
+  readonly rule?: Rule;
+}
+
+/** Switches of the program that the verifier may prune by; written to its read-only data before loading. */
+export interface ImageFeatures {
+  readonly icmp: IcmpMode;
+  /** At most 16. */
+  readonly ethertypes: readonly number[];
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
+/** Machine-independent cost and size figures of an image. */
+export interface ImageStats {
+  readonly rules: number;
+  /** Leaf rules after lists were expanded (one row can need several). */
+  readonly expandedRules: number;
+  readonly bytes: number;
+  /** Slots of address-trie nodes and of port-map nodes. */
+  readonly lpmEntries: number;
+  readonly portEntries: number;
+  readonly leaves: number;
+  readonly leafRules: number;
+  readonly longestLeaf: number;
+  /** Upper bounds for one packet over all paths: nodes read, leaves read, leaf rules compared. */
+  readonly worstCase: { readonly nodes: number; readonly leaves: number; readonly rules: number };
+  /** Where the compiler kept memory bounded by a longer leaf, in words. */
+  readonly fallbacks: readonly string[];
+}
+
+/** A compiled ruleset. */
+export interface Image {
+  /** The bytes of the image map, layout of `bpf/sluice_abi.h`; length is a multiple of 4096. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 over the bytes, the features and the rank table, hex. */
+  readonly digest: string;
+  /** Ascending by rank. */
+  readonly ranks: readonly RankEntry[];
+  /** Section names in the order of the section table. */
+  readonly sections: readonly string[];
+  /** Number of counter slots: highest rank + 1, rounded up. */
+  readonly counterSlots: number;
+  readonly features: ImageFeatures;
+  readonly stats: ImageStats;
+}

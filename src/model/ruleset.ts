@@ -1,0 +1,93 @@
+import type { Action } from './verdict';
+import type { Match, AddressMatch } from './match';
+
+/** Where a piece of the ruleset stands in its file; lines and columns count from 1, offsets in UTF-16 units. */
+export interface SourceRange {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** One row, as it was written. */
+export interface Rule {
+  /** Unique in its section; outside it written `section/id`. Explicit, or derived from action and match. */
+  readonly id: string;
+  readonly idIsExplicit: boolean;
+  readonly action: Action;
+  readonly match: Match;
+  /** A rule that is not enabled keeps its place, number and counters, and matches nothing. */
+  readonly enabled: boolean;
+  readonly note?: string;
+  readonly owner?: string;
+  /** Review date, ISO `YYYY-MM-DD`. */
+  readonly review?: string;
+  /** Canonical one-line text of the rule (`allow from 10.0.0.0/8 to any port 22 proto tcp`), sets by name. */
+  readonly text: string;
+  readonly source: SourceRange;
+  /** How the addresses were written, where that matters to a finding. */
+  readonly written: WrittenForm;
+}
+
+/** Facts of the text that the match itself no longer shows. */
+export interface WrittenForm {
+  /** A row as dashboards print it (`1 Deny 0.0.0.0/0 Port 14141`). */
+  readonly dashboardRow: boolean;
+  /** `from`, and `to`, was literally `0.0.0.0/0` outside a dashboard row and `family` was not given. */
+  readonly ipv4AnyFrom: boolean;
+  readonly ipv4AnyTo: boolean;
+}
+
+/** The section's SSH row (SPEC §4): tier 8, only when `from` is `anyone`. */
+export interface SshRow {
+  readonly ports: readonly number[];
+  readonly from: 'anyone' | 'rules';
+  readonly source: SourceRange;
+}
+
+/** Ordered rules of one owner; a packet is judged by the rows of exactly one section. */
+export interface Section {
+  /** `inbound` here; later also `outbound`, `guard` and server names. */
+  readonly name: string;
+  readonly default: Exclude<Action, 'limit'>;
+  readonly ssh?: SshRow;
+  readonly rules: readonly Rule[];
+}
+
+/** A named list of addresses, after files were read. */
+export interface AddressSet {
+  readonly name: string;
+  readonly addresses: AddressMatch;
+  readonly source: SourceRange;
+}
+
+/** A packet family that must get a verdict (`expect:`): every packet it describes, not one example. */
+export interface Expectation {
+  readonly verdict: 'allow' | 'deny' | 'reject';
+  readonly match: Match;
+  readonly text: string;
+  readonly source: SourceRange;
+}
+
+/** `essentials` keeps tier 5; `rules` turns it off and leaves ICMP to the rows. */
+export type IcmpMode = 'essentials' | 'rules';
+
+export type AttachMode = 'auto' | 'native' | 'generic';
+
+/** A whole, valid ruleset: what parse hands on, and all that compile sees. Plain data, never changed. */
+export interface Ruleset {
+  readonly version: 1;
+  /** `auto`: the interfaces with a default route. */
+  readonly interfaces: 'auto' | readonly string[];
+  readonly mode: AttachMode;
+  readonly icmp: IcmpMode;
+  /** Ethertypes besides IP and ARP that pass in tier 2, at most 16. */
+  readonly ethertypes: readonly number[];
+  readonly sets: readonly AddressSet[];
+  readonly inbound: Section;
+  readonly expect: readonly Expectation[];
+}
+
+/** LLDP, LACP (slow protocols) and 802.1X. */
+export const DEFAULT_ETHERTYPES: readonly number[] = [0x88cc, 0x8809, 0x888e];

@@ -1,0 +1,25 @@
+/** What a rule decides (a hook itself only passes or drops a frame). */
+export type Action = 'allow' | 'deny' | 'reject' | 'limit';
+
+/** What became of one packet: `limit` has ended as allow, deny or reject. */
+export type Verdict = 'allow' | 'deny' | 'reject';
+
+/**
+ * The order in which a packet is judged (SPEC §3). The same numbers stand in `bpf/sluice.bpf.c`
+ * and `evaluate.ts`; `TIER_CODE` in the ABI maps them to the datapath's codes.
+ */
+export const TIERS = {
+  '1': 'sanity',
+  '2': 'link essentials',
+  '3.1': 'keep-reachable',
+  '3.2': 'bans',
+  '3.3': 'guard',
+  '4': 'flows',
+  '5': 'ICMP essentials',
+  '6': 'switches',
+  '7': 'rules',
+  '8': 'SSH row',
+  '9': 'default',
+} as const;
+
+export type Tier = keyof typeof TIERS;
