@@ -11,9 +11,7 @@
 #ifndef SLUICE_ABI_H
 #define SLUICE_ABI_H
 
-#ifndef SLC_HOST
-#include "vmlinux_types.h"
-#endif
+#include <linux/types.h>
 
 #define SLC_ABI_VERSION 1
 
@@ -100,6 +98,7 @@ enum slc_reason {
  *   terminal  bits 63..62 = 11: [0..31] the word: the region is wholly covered. SLC_WORD_NONE: nothing here.
  */
 #define SLC_WORD_NONE 0xffffffffu
+#define SLC_WORD_FAULT 0xffffff00u /* never in an image: the walk left the image */
 #define SLC_WORD_ACTION_MASK 0x3u
 #define SLC_WORD_LOG 0x4u
 #define SLC_WORD_FLAG_RESERVED 0x8u
@@ -108,25 +107,26 @@ enum slc_reason {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
-    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
-    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_RANK_FIRST = 256,      /* ranks below are counter slots of reasons */
+    SLC_RANK_MAX = 0xfffffe,   /* 24 bits, the last value means none */
+    SLC_TREES = 3,             /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,        /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1024, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
+    SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
 };
 
 /* First bytes of the image. */
 struct slc_image_header {
-    __u32 magic;         /* SLC_IMAGE_MAGIC */
-    __u32 abi_version;   /* SLC_ABI_VERSION */
-    __u32 slots;         /* 8-byte slots in use */
-    __u32 sections;      /* slot index of the section table */
+    __u32 magic;       /* SLC_IMAGE_MAGIC */
+    __u32 abi_version; /* SLC_ABI_VERSION */
+    __u32 slots;       /* 8-byte slots in use */
+    __u32 sections;    /* slot index of the section table: SLC_SECTIONS_SLOT */
     __u32 section_count;
-    __u32 services;      /* slot index of the service table */
+    __u32 services; /* slot index of the service table */
     __u32 service_count;
     __u32 counter_slots; /* highest rank + 1 */
     __u32 reserved[8];
@@ -138,18 +138,19 @@ struct slc_image_header {
  * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
  */
 struct slc_section {
-    __u32 root;          /* slot index of the root block */
+    __u32 root; /* slot index of the root block */
     __u32 previous_root;
-    __u32 confirm;       /* index into slc_confirm, 0 = nothing pending */
-    __u32 allow_all;     /* index into slc_confirm, 0 = never */
+    __u32 confirm;   /* index into slc_confirm, 0 = nothing pending */
+    __u32 allow_all; /* index into slc_confirm, 0 = never */
 };
 
-/* Root block of a section, a cache line: a slot a tree, and the word of the default (tier 9). */
+/* Root block of a section, a cache line: a slot a tree, the word of the default (tier 9), where services stand. */
 struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];
     __u32 default_word;
-    __u32 reserved[3];
+    __u32 services; /* slot index of the service table */
+    __u32 reserved[2];
 };
 
 /*
@@ -158,7 +159,7 @@ struct slc_roots {
  * Word 9: protocol lane (see SLC_LANE).
  */
 struct slc_key {
-    __u32 words[10];
+    __u32 words[16]; /* 10-15 are zero: a slot can name 16 words, so no index needs a check */
 };
 enum slc_key_word {
     SLC_KEY_DESTINATION = 0,
@@ -246,8 +247,8 @@ struct slc_state {
     __u32 slot_generation[4]; /* generation held by each program slot, 0 = empty (SLC_PROGRAM_SLOTS) */
     __u32 abi_version;
     __u32 reserved0;
-    __u64 next_generation;    /* number the next apply takes */
-    __u64 seed;               /* per-boot random seed of the hash tables */
+    __u64 next_generation; /* number the next apply takes */
+    __u64 seed;            /* per-boot random seed of the hash tables */
     __u64 reserved[10];
 };
 
@@ -264,8 +265,8 @@ struct slc_result {
     __u16 leaves;  /* leaves read */
     __u16 rules;   /* leaf rules compared */
     __u16 reserved0;
-    __u32 runs;    /* counts runs, so that a reader sees a result is its own */
-    __u32 reserved1;
+    __u32 runs; /* counts runs, so that a reader sees a result is its own */
+    __u32 reserved1[2];
 };
 
 #define SLC_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
@@ -276,7 +277,7 @@ struct slc_result {
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
 SLC_ASSERT_SIZE(struct slc_section, 16);
 SLC_ASSERT_SIZE(struct slc_roots, 64);
-SLC_ASSERT_SIZE(struct slc_key, 40);
+SLC_ASSERT_SIZE(struct slc_key, 64);
 SLC_ASSERT_SIZE(struct slc_service, 16);
 SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Tiers 6-9: the image walk. Three trees of address-trie and port-map nodes a family, each ending in a terminal or in
+ * a leaf of fully verified rules; the smallest word wins. Layout: sluice_abi.h. TypeScript twin:
+ * src/compile/interpret.ts.
+ */
+#ifndef SLUICE_CLASSIFY_H
+#define SLUICE_CLASSIFY_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+#define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
+/* A descent that left the image; no leaf or terminal looks like it (rank 0xffffff, 63 rules, both kinds). */
+#define SLC_SLOT_FAULT (~0ull)
+
+/* Steps of a walk, counted by the dry twin only. */
+struct slc_steps {
+    __u16 nodes;
+    __u16 leaves;
+    __u16 rules;
+    __u16 unused;
+};
+
+/* Follows nodes from a root slot to a leaf or terminal slot. */
+static __always_inline __u64 slc_descend(const void *image, const struct slc_key *key, __u64 slot,
+                                         struct slc_steps *steps) {
+    for (int i = 0; i < SLC_MAX_STEPS; i++) {
+        __u32 index, value;
+
+        if (slot >> 63)
+            return slot;
+        value = key->words[(slot >> 37) & 0xf];
+        index = (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
+        if (index >= slc_image_slots)
+            return SLC_SLOT_FAULT;
+        slot = *SLC_SLOT_POINTER(image, index);
+        if (slc_dry_run)
+            steps->nodes++;
+    }
+    return slot >> 63 ? slot : SLC_SLOT_FAULT;
+}
+
+/* Three range checks in one subtraction, see struct slc_service. */
+static __always_inline int slc_service_matches(const struct slc_service *service, __u64 lanes) {
+    __u64 above = (lanes | SLC_SERVICE_GUARDS) - service->lo;
+    __u64 below = service->hi - lanes;
+
+    return (above & below & SLC_SERVICE_GUARDS) == SLC_SERVICE_GUARDS;
+}
+
+static __always_inline __u64 slc_lanes(const struct slc_key *key) {
+    __u64 ports = key->words[SLC_KEY_PORTS];
+
+    return ports >> 16 | (ports & 0xffff) << SLC_SERVICE_SOURCE_SHIFT |
+           (__u64)key->words[SLC_KEY_PROTOCOL] << SLC_SERVICE_PROTOCOL_SHIFT;
+}
+
+/* (x >> shift) for shift 0..64. */
+static __always_inline __u64 slc_shift_right(__u64 x, __u32 shift) {
+    return x >> (shift >> 1) >> (shift - (shift >> 1));
+}
+
+static __always_inline int slc_rule4_matches(const struct slc_rule4 *rule, const struct slc_key *key) {
+    __u64 destination = key->words[SLC_KEY_DESTINATION] ^ rule->destination;
+    __u64 source = key->words[SLC_KEY_SOURCE] ^ rule->source;
+
+    return ((destination >> (rule->destination_shift & 0x3f)) | (source >> (rule->source_shift & 0x3f))) == 0;
+}
+
+static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const struct slc_key *key) {
+    const __u32 *w = key->words;
+
+    return (slc_shift_right(((__u64)w[0] << 32 | w[1]) ^ rule->destination[0], rule->destination_shift[0]) |
+            slc_shift_right(((__u64)w[2] << 32 | w[3]) ^ rule->destination[1], rule->destination_shift[1]) |
+            slc_shift_right(((__u64)w[4] << 32 | w[5]) ^ rule->source[0], rule->source_shift[0]) |
+            slc_shift_right(((__u64)w[6] << 32 | w[7]) ^ rule->source[1], rule->source_shift[1])) == 0;
+}
+
+/* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
+static __always_inline __u32 slc_scan_leaf(const void *image, const struct slc_key *key, __u64 slot, __u32 services,
+                                           __u32 best, const int family, struct slc_steps *steps) {
+    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
+    __u32 count = (slot >> 56) & 0x3f;
+    __u32 index = (__u32)slot;
+    __u64 lanes = slc_lanes(key);
+
+    if (slc_dry_run)
+        steps->leaves++;
+    for (__u32 i = 0; i < SLC_MAX_LEAF_RULES; i++) {
+        const void *rule;
+        const struct slc_service *service;
+        __u32 word, service_index, last;
+        int matches;
+
+        if (i >= count && count != 0x3f)
+            break;
+        if (index >= slc_image_slots - rule_slots)
+            return SLC_WORD_FAULT;
+        rule = SLC_SLOT_POINTER(image, index);
+        index += rule_slots;
+        if (family == 4) {
+            const struct slc_rule4 *rule4 = rule;
+
+            word = rule4->word;
+            service_index = rule4->service;
+            last = rule4->source_shift & SLC_RULE_LAST;
+            matches = slc_rule4_matches(rule4, key);
+        } else {
+            const struct slc_rule6 *rule6 = rule;
+
+            word = rule6->word;
+            service_index = rule6->service;
+            last = rule6->last;
+            matches = slc_rule6_matches(rule6, key);
+        }
+        if (word >= best)
+            break;
+        if (slc_dry_run)
+            steps->rules++;
+        if (matches) {
+            service_index = services + service_index * 2;
+            if (service_index >= slc_image_slots - 2)
+                return SLC_WORD_FAULT;
+            service = (const void *)SLC_SLOT_POINTER(image, service_index);
+            if (slc_service_matches(service, lanes))
+                return word;
+        }
+        if (last)
+            break;
+    }
+    return best;
+}
+
+static __always_inline __u32 slc_classify_family(const void *image, const struct slc_key *key, const __u64 *trees,
+                                                 __u32 services, const int family, struct slc_steps *steps) {
+    __u32 best = SLC_WORD_NONE;
+
+    for (int tree = 0; tree < SLC_TREES; tree++) {
+        __u64 slot = slc_descend(image, key, trees[tree], steps);
+
+        if (slot == SLC_SLOT_FAULT)
+            return SLC_WORD_FAULT;
+        if (slot >> 62 == 3) {
+            if ((__u32)slot < best)
+                best = (__u32)slot;
+            continue;
+        }
+        /* A leaf whose smallest rank cannot win is not read. */
+        if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
+            continue;
+        best = slc_scan_leaf(image, key, slot, services, best, family, steps);
+        if (best == SLC_WORD_FAULT)
+            return best;
+    }
+    return best;
+}
+
+/*
+ * The word that decides for the key in the section whose root block begins at slot `root`; the default's word where
+ * no row matches; SLC_WORD_FAULT where the image is broken. A function of its own for each family: verified once.
+ */
+static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 root, const int family,
+                                          struct slc_steps *steps) {
+    const __u32 zero = 0;
+    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const struct slc_roots *roots;
+    __u32 word;
+
+    if (!image || !key || !steps || root >= slc_image_slots - sizeof(*roots) / 8)
+        return SLC_WORD_FAULT;
+    roots = (const void *)SLC_SLOT_POINTER(image, root);
+    word = slc_classify_family(image, key, family == 4 ? roots->trees4 : roots->trees6, roots->services, family, steps);
+    return word == SLC_WORD_NONE ? roots->default_word : word;
+}
+
+__noinline __u32 slc_classify4(const struct slc_key *key, __u32 root, struct slc_steps *steps) {
+    return slc_classify(key, root, 4, steps);
+}
+
+__noinline __u32 slc_classify6(const struct slc_key *key, __u32 root, struct slc_steps *steps) {
+    return slc_classify(key, root, 6, steps);
+}
+
+/* Root block of a section, 0 where there is no image. Section 0 is inbound. */
+static __always_inline __u32 slc_section_root(__u32 section) {
+    const __u32 zero = 0;
+    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    __u32 index = SLC_SECTIONS_SLOT + section * (sizeof(struct slc_section) / 8);
+
+    if (!image || index >= slc_image_slots - sizeof(struct slc_section) / 8)
+        return ~0u;
+    return ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
+}
+
+#endif

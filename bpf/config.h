@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Switches and sizes set before load. They are read-only data, so the verifier knows their values and removes
+ * what a ruleset does not use; a generation is a program of its own.
+ */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include "sluice_abi.h"
+
+/* 1: the dry twin. It writes nothing but slc_result. */
+const volatile __u32 slc_dry_run = 0;
+/* Size of the image map in 8-byte slots. */
+const volatile __u32 slc_image_slots = 512;
+/* Slots of a counter row. */
+const volatile __u32 slc_counter_slots = 512;
+/* 1: tier 5 (ICMP essentials) is on. */
+const volatile __u32 slc_icmp_essentials = 1;
+const volatile __u32 slc_ethertype_count = 0;
+/* Ethertypes besides IP and ARP that pass in tier 2, host order. */
+const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
+
+#endif

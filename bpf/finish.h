@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The only exit: counts the packet at its rank or reason, and returns what the hook does with it. */
+#ifndef SLUICE_FINISH_H
+#define SLUICE_FINISH_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+/* Reasons that let a packet pass without a word of the image. */
+static __always_inline int slc_reason_passes(__u8 reason) {
+    return reason >= SLC_REASON_ARP && reason <= SLC_REASON_ICMP_ERROR;
+}
+
+static __always_inline void slc_count(__u32 slot, __u32 bytes) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
+    struct slc_counter *counter;
+
+    if (!row)
+        return;
+    /* Keeps clang from computing the offset before the check, which the verifier would not see. */
+    asm volatile("" : "+r"(slot));
+    if (slot >= slc_counter_slots)
+        slot = SLC_REASON_IMAGE_FAULT;
+    counter = row + (__u64)slot * sizeof(*counter);
+    /* Only this CPU writes its row, so plain additions are exact. */
+    counter->packets++;
+    counter->bytes += bytes;
+    counter->last_hit = bpf_jiffies64();
+}
+
+static __always_inline int slc_finish(const struct slc_packet *packet, const struct slc_outcome *outcome) {
+    int pass = outcome->word != SLC_WORD_NONE ? (outcome->word & SLC_WORD_ACTION_MASK) == SLC_ACTION_ALLOW
+                                              : slc_reason_passes(outcome->reason);
+
+    if (slc_dry_run) {
+        const __u32 zero = 0;
+        struct slc_result *result = bpf_map_lookup_elem(&slc_result, &zero);
+
+        if (result) {
+            result->action = pass ? XDP_PASS : XDP_DROP;
+            result->tier = outcome->tier;
+            result->reason = outcome->reason;
+            result->section = outcome->section;
+            result->word = outcome->word;
+            result->nodes = outcome->nodes;
+            result->leaves = outcome->leaves;
+            result->rules = outcome->rules;
+            result->runs++;
+        }
+    } else {
+        slc_count(outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT : outcome->reason,
+                  packet->length);
+    }
+    return pass ? XDP_PASS : XDP_DROP;
+}
+
+#endif

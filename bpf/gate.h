@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The gate: what the links hold, never exchanged in operation. One word names the program slot that judges, so
+ * that all hooks and interfaces change at the same packet; past its deadline the word names the slot before.
+ */
+#ifndef SLUICE_GATE_H
+#define SLUICE_GATE_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "maps.h"
+
+/* Slot that judges now; SLC_PROGRAM_SLOTS where there is no state. */
+static __always_inline __u32 slc_gate_slot(void) {
+    const __u32 zero = 0;
+    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+    __u64 word, deadline;
+
+    if (!state)
+        return SLC_PROGRAM_SLOTS;
+    word = *(const volatile __u64 *)&state->gate;
+    deadline = word & SLC_GATE_DEADLINE_MASK;
+    if (deadline && bpf_ktime_get_boot_ns() >= deadline)
+        return (word >> SLC_GATE_PREVIOUS_SHIFT) & SLC_GATE_SLOT_MASK;
+    return word & SLC_GATE_SLOT_MASK;
+}
+
+static __always_inline void slc_gate_count(__u32 entry, __u32 bytes) {
+    struct slc_counter *counter = bpf_map_lookup_elem(&slc_gate_counters, &entry);
+
+    if (!counter)
+        return;
+    counter->packets++;
+    counter->bytes += bytes;
+    counter->last_hit = bpf_jiffies64();
+}
+
+/* Index of a reason in slc_gate_counters. */
+#define SLC_GATE_COUNTER(reason) ((reason) - SLC_REASON_GATE_EMPTY)
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Every map: purpose, writer, lifetime, size. The loader sets the sizes marked (set at load). */
+#ifndef SLUICE_MAPS_H
+#define SLUICE_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "sluice_abi.h"
+
+/* The compiled ruleset. Written by user space before the program loads, then frozen. One generation. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __uint(key_size, 4);
+    __uint(value_size, 4096); /* (set at load) slc_image_slots * 8 */
+} slc_image SEC(".maps");
+
+/* One row of struct slc_counter per possible CPU, indexed by rank. Written by the program. One generation. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* (set at load) possible CPUs */
+    __uint(key_size, 4);
+    __uint(value_size, 16384); /* (set at load) slc_counter_slots * sizeof(struct slc_counter) */
+} slc_counters SEC(".maps");
+
+/* The gate word and what goes with it. Written by user space. Lives as long as sluice is attached. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_state);
+} slc_state SEC(".maps");
+
+/* Deadlines of pending confirmations and of ALLOW ALL, boot-time ns; word 0 is never used. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, SLC_CONFIRM_WORDS);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_confirm SEC(".maps");
+
+/* Ingress program of each slot; the gate names the slot. Pinned: an array without a pin is emptied. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, SLC_PROGRAM_SLOTS);
+    __uint(key_size, 4);
+    __uint(value_size, 4);
+} slc_programs SEC(".maps");
+
+/* Packets the gate itself decided: entry 0 GATE_EMPTY, entry 1 GATE_OPEN. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 2);
+    __type(key, __u32);
+    __type(value, struct slc_counter);
+} slc_gate_counters SEC(".maps");
+
+/* What the dry twin decided. Written by the twin, read after each run. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_result);
+} slc_result SEC(".maps");
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The header cursor and what is known of a packet so far.
+ *
+ * The linear part of a frame may end anywhere (multi-buffer XDP): a header is used in place when it lies wholly in
+ * the linear part and is copied to the stack otherwise. Both ways read the same bytes, so the verdict does not depend
+ * on where the linear part ends.
+ */
+#ifndef SLUICE_PACKET_H
+#define SLUICE_PACKET_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "sluice_abi.h"
+
+enum slc_fragment { SLC_FRAGMENT_NONE, SLC_FRAGMENT_FIRST, SLC_FRAGMENT_LATER };
+
+/* Farthest offset any header can have: two chains of eight 2 KB extension headers and their IP headers. */
+#define SLC_MAX_OFFSET 0x8fff
+
+struct slc_packet {
+    __u32 length;    /* bytes of the frame */
+    __u32 offset;    /* of the header to read next */
+    __u32 end;       /* first byte behind the IP payload */
+    __u16 ethertype; /* host order, behind the VLAN tags */
+    __u8 family;     /* 4 or 6 */
+    __u8 protocol;   /* behind the IPv6 extension headers */
+    __u8 hop_limit;
+    __u8 fragment; /* enum slc_fragment */
+    __u8 icmp_type;
+    __u8 icmp_code;
+    __u8 is_icmp; /* icmp_type and icmp_code are set */
+    __u8 unused[3];
+    struct slc_key key;
+};
+
+/* A packet is leaving: why, and by which word of the image (SLC_WORD_NONE where none decided). */
+struct slc_outcome {
+    __u32 word;
+    __u16 section;
+    __u8 tier;
+    __u8 reason;
+    __u16 nodes; /* steps, counted by the dry twin only */
+    __u16 leaves;
+    __u16 rules;
+    __u16 unused;
+};
+
+/* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */
+static __always_inline const void *slc_header(struct xdp_md *ctx, __u32 offset, void *buffer, const __u32 size) {
+    void *data = (void *)(long)ctx->data;
+    void *data_end = (void *)(long)ctx->data_end;
+
+    if (offset > SLC_MAX_OFFSET)
+        return NULL;
+    if (data + offset + size <= data_end)
+        return data + offset;
+    if (bpf_xdp_load_bytes(ctx, offset, buffer, size))
+        return NULL;
+    return buffer;
+}
+
+#endif
