@@ -51,6 +51,14 @@ struct {
     __uint(value_size, 4);
 } slc_programs SEC(".maps");
 
+/* The same for the egress hook, whose programs are of another type. Lives like slc_programs. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, SLC_PROGRAM_SLOTS);
+    __uint(key_size, 4);
+    __uint(value_size, 4);
+} slc_egress SEC(".maps");
+
 /* Packets the gate itself decided: entry 0 GATE_EMPTY, entry 1 GATE_OPEN. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -58,6 +66,14 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_counter);
 } slc_gate_counters SEC(".maps");
+
+/* Written by slc_read_clock, read after its test run. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_clock);
+} slc_clock SEC(".maps");
 
 /* What the dry twin decided. Written by the twin, read after each run. */
 struct {

@@ -119,3 +119,13 @@ int slc_gate_xdp(struct xdp_md *ctx) {
     slc_gate_count(SLC_GATE_COUNTER(SLC_REASON_GATE_EMPTY), bpf_xdp_get_buff_len(ctx));
     return XDP_DROP;
 }
+
+/* Never attached: a test run reads the clocks that counters and deadlines use. */
+SEC("xdp.frags")
+int slc_read_clock(struct xdp_md *ctx) {
+    const __u32 zero = 0;
+    struct slc_clock clock = {.jiffies = bpf_jiffies64(), .boot_ns = bpf_ktime_get_boot_ns()};
+
+    bpf_map_update_elem(&slc_clock, &zero, &clock, BPF_ANY);
+    return XDP_ABORTED;
+}

@@ -246,10 +246,16 @@ struct slc_state {
     __u64 gate;
     __u32 slot_generation[4]; /* generation held by each program slot, 0 = empty (SLC_PROGRAM_SLOTS) */
     __u32 abi_version;
-    __u32 reserved0;
+    __u32 hz;              /* jiffies a second, measured once */
     __u64 next_generation; /* number the next apply takes */
-    __u64 seed;            /* per-boot random seed of the hash tables */
+    __u64 seed;            /* random: names this installation, seeds the hash tables */
     __u64 reserved[10];
+};
+
+/* The one value of slc_clock: what slc_read_clock saw. */
+struct slc_clock {
+    __u64 jiffies; /* bpf_jiffies64 */
+    __u64 boot_ns; /* CLOCK_BOOTTIME */
 };
 
 /* ---------------------------------------------------------------- the dry twin */
@@ -283,6 +289,7 @@ SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
 SLC_ASSERT_SIZE(struct slc_state, 128);
+SLC_ASSERT_SIZE(struct slc_clock, 16);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 
 #endif /* SLUICE_ABI_H */

@@ -180,10 +180,17 @@ export const LAYOUT = {
       gate: { offset: 0, size: 8 },
       slot_generation: { offset: 8, size: 16 },
       abi_version: { offset: 24, size: 4 },
-      reserved0: { offset: 28, size: 4 },
+      hz: { offset: 28, size: 4 },
       next_generation: { offset: 32, size: 8 },
       seed: { offset: 40, size: 8 },
       reserved: { offset: 48, size: 80 },
+    },
+  },
+  slc_clock: {
+    size: 16,
+    fields: {
+      jiffies: { offset: 0, size: 8 },
+      boot_ns: { offset: 8, size: 8 },
     },
   },
   slc_result: {
