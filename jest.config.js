@@ -3,6 +3,9 @@
 const common = {
   rootDir: __dirname,
   testEnvironment: 'node',
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
+  // not in TMPDIR: `npm test` counts what stays there as a leftover
+  cacheDirectory: `${__dirname}/.jest-cache/${process.getuid()}`,
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
@@ -10,7 +13,15 @@ const common = {
     ],
   },
 };
-const suite = (name) => ({ ...common, displayName: name, testMatch: [`<rootDir>/test/${name}/**/*.test.ts`] });
+/** Milliseconds a test may take. */
+const TIMEOUTS = { unit: 10_000, property: 60_000, golden: 30_000, native: 30_000, kernel: 120_000, e2e: 120_000 };
+
 module.exports = {
-  projects: ['unit', 'property', 'golden', 'native', 'kernel', 'e2e'].map(suite),
+  maxWorkers: '100%',
+  projects: Object.entries(TIMEOUTS).map(([name, testTimeout]) => ({
+    ...common,
+    displayName: name,
+    testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+    testTimeout,
+  })),
 };

@@ -3,7 +3,7 @@
  * a port range ±1, protocols and ICMP types beside those named.
  */
 import { ANY, type AddressMatch, type Match, MATCH_ALL, type PortMatch } from '../../../src/model/match';
-import { PORT_PROTOCOLS, PROTOCOL } from '../../../src/model/protocol';
+import { PROTOCOL } from '../../../src/model/protocol';
 import { type Family, lastAddress, type Prefix } from '../../../src/model/prefix';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { PacketFields } from './frame-batch';
@@ -103,7 +103,8 @@ export class CornerPackets {
     const last = prefix.words.length - 1;
     if (corner === 1) step(into, last, -1);
     if (corner === 3) step(into, last, 1);
-    if (corner >= 4) for (let bit = prefix.length; bit <= last * 32 + 31; bit++) if (random.chance(0.5)) flip(into, bit);
+    if (corner >= 4)
+      for (let bit = prefix.length; bit <= last * 32 + 31; bit++) if (random.chance(0.5)) flip(into, bit);
   }
 
   private drawProtocol({ protocols }: Match, family: Family): number {
@@ -164,11 +165,6 @@ export function reachesRows(ruleset: Ruleset, fields: PacketFields): boolean {
     if ((fields.icmpType >= 130 && fields.icmpType <= 132) || fields.icmpType === 143) return false;
   }
   return ruleset.icmp === 'rules' || !(fields.isEchoRequest || fields.isIcmpError);
-}
-
-/** Whether the protocol of the packet carries ports. */
-export function carriesPorts(fields: PacketFields): boolean {
-  return PORT_PROTOCOLS.has(fields.protocol);
 }
 
 /** Adds ±1 to an address of words 0 … `last`, wrapping round at the ends of the address space. */

@@ -168,7 +168,9 @@ function drawIcmp(random: Random): Service {
 /** A rough measure, for orders only: longer prefixes and shorter port ranges count more. */
 function narrowness(match: Match): number {
   const side = (addresses: Match['from']): number =>
-    addresses === ANY ? 0 : 1 + Math.min(...addresses.map(({ length, family }) => (family === 4 ? 4 : 1) * length), 999);
+    addresses === ANY
+      ? 0
+      : 1 + Math.min(...addresses.map(({ length, family }) => (family === 4 ? 4 : 1) * length), 999);
   const ports = (list: PortMatch): number => (list === ANY ? 0 : 17 - Math.log2(list[0].last - list[0].first + 1));
   return side(match.from) + side(match.to) + ports(match.toPorts) + ports(match.fromPorts);
 }
