@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf } from './system-error';
+
+/** How a file is put into place. */
+export interface AtomicWriteOptions {
+  /** Permission bits of the new file. */
+  readonly mode: number;
+  /** Owner and group; left out: those of the process. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** `create` fails with EEXIST where the path exists; `replace` takes its place. */
+  readonly how: 'create' | 'replace';
+  /** Called when the new content is on the disk and only the exchange is missing; throwing gives up. */
+  readonly beforeExchange?: () => void;
+}
+
+/**
+ * Writes a file so that a reader, or a machine that loses power, sees the old content or the new one, never a part:
+ * a temporary file in the same folder, fsync, rename (or link, which refuses to overwrite), fsync of the folder.
+ * Throws Node.js file system errors; the temporary file is removed then.
+ */
+export function writeAtomically(target: string, content: string | Uint8Array, options: AtomicWriteOptions): void {
+  const folder = path.dirname(target);
+  const temporary = path.join(folder, `.${path.basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.new`);
+  try {
+    writeAndSync(temporary, content, options);
+    options.beforeExchange?.();
+    if (options.how === 'create') fs.linkSync(temporary, target);
+    else fs.renameSync(temporary, target);
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+  syncFolder(folder);
+}
+
+function writeAndSync(file: string, content: string | Uint8Array, { mode, owner }: AtomicWriteOptions): void {
+  const descriptor = fs.openSync(file, 'wx', 0o600);
+  try {
+    fs.writeFileSync(descriptor, content);
+    if (owner) keepOwner(descriptor, owner);
+    fs.fchmodSync(descriptor, mode);
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function keepOwner(descriptor: number, owner: { readonly uid: number; readonly gid: number }): void {
+  const now = fs.fstatSync(descriptor);
+  if (now.uid === owner.uid && now.gid === owner.gid) return;
+  try {
+    fs.fchownSync(descriptor, owner.uid, owner.gid);
+  } catch (error) {
+    // Whoever may write the folder but does not own the file becomes its owner, as with any editor.
+    if (errnoOf(error) !== 'EPERM') throw error;
+  }
+}
+
+/** Makes a rename in the folder last; file systems that cannot sync a folder are left as they are. */
+export function syncFolder(folder: string): void {
+  const descriptor = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(descriptor);
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw error;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}

@@ -1,0 +1,184 @@
+/** What a change would do to the rules: data first, see `render-plan.ts` for the text. */
+import type { AddressMatch } from '../model/match';
+import { formatPrefix } from '../model/prefix';
+import type { Rule, Ruleset, Section } from '../model/ruleset';
+
+/** A row and its number in its section, from 1. */
+export interface PlannedRule {
+  readonly id: string;
+  readonly number: number;
+  /** Canonical text. */
+  readonly text: string;
+}
+
+/** A row whose text or enabled state differs; ids can differ where action and match derive them. */
+export interface ChangedRule {
+  readonly from: PlannedRule;
+  readonly to: PlannedRule;
+  /** Set where the row was turned on or off. */
+  readonly enabled?: boolean;
+}
+
+/** A row that stands elsewhere relative to the rows that stayed. */
+export interface MovedRule {
+  readonly id: string;
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A value outside the rows. */
+export interface ChangedSetting {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A set whose addresses differ. */
+export interface ChangedSet {
+  readonly name: string;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export interface SectionPlan {
+  readonly section: string;
+  readonly added: readonly PlannedRule[];
+  readonly removed: readonly PlannedRule[];
+  readonly changed: readonly ChangedRule[];
+  readonly moved: readonly MovedRule[];
+  readonly settings: readonly ChangedSetting[];
+}
+
+export interface RulesetPlan {
+  readonly sections: readonly SectionPlan[];
+  readonly settings: readonly ChangedSetting[];
+  readonly sets: readonly ChangedSet[];
+}
+
+/** Compares the enforced ruleset (null: none) with the one to be applied. */
+export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan {
+  return {
+    sections: [planSection(before?.inbound ?? null, after.inbound)],
+    settings: before ? changedSettings(rulesetSettings(before), rulesetSettings(after)) : [],
+    sets: before ? changedSets(before, after) : [],
+  };
+}
+
+/** Whether nothing at all would change. */
+export function isEmptyPlan(plan: RulesetPlan): boolean {
+  const quiet = (section: SectionPlan): boolean =>
+    [section.added, section.removed, section.changed, section.moved, section.settings].every((list) => !list.length);
+  return plan.sections.every(quiet) && plan.settings.length === 0 && plan.sets.length === 0;
+}
+
+function planSection(before: Section | null, after: Section): SectionPlan {
+  const oldRules = before?.rules ?? [];
+  const pairs = pairRules(oldRules, after.rules);
+  const kept = new Set(pairs.map(([from]) => from));
+  const reached = new Set(pairs.map(([, to]) => to));
+  const anchored = longestIncreasing(pairs.map(([, to]) => to));
+  const planned = (rules: readonly Rule[], index: number): PlannedRule => ({
+    id: rules[index].id,
+    number: index + 1,
+    text: rules[index].text,
+  });
+  return {
+    section: after.name,
+    added: after.rules.flatMap((_, i) => (reached.has(i) ? [] : [planned(after.rules, i)])),
+    removed: oldRules.flatMap((_, i) => (kept.has(i) ? [] : [planned(oldRules, i)])),
+    changed: pairs.flatMap(([i, j]) => {
+      const [from, to] = [oldRules[i], after.rules[j]];
+      if (from.text === to.text && from.enabled === to.enabled) return [];
+      const switched = from.enabled === to.enabled ? {} : { enabled: to.enabled };
+      return [{ from: planned(oldRules, i), to: planned(after.rules, j), ...switched }];
+    }),
+    moved: pairs.flatMap(([i, j], k) =>
+      anchored.has(k) ? [] : [{ id: after.rules[j].id, text: after.rules[j].text, from: i + 1, to: j + 1 }],
+    ),
+    settings: before ? changedSettings(sectionSettings(before), sectionSettings(after)) : [],
+  };
+}
+
+/** Index pairs of rows that are the same row: by id, then by what they match; ascending by the old index. */
+function pairRules(before: readonly Rule[], after: readonly Rule[]): (readonly [number, number])[] {
+  const pairs = new Map<number, number>();
+  const taken = new Set<number>();
+  const pairBy = (key: (rule: Rule) => string): void => {
+    const free = new Map<string, number[]>();
+    after.forEach((rule, j) => {
+      if (taken.has(j)) return;
+      const list = free.get(key(rule));
+      if (list) list.push(j);
+      else free.set(key(rule), [j]);
+    });
+    before.forEach((rule, i) => {
+      const j = pairs.has(i) ? undefined : free.get(key(rule))?.shift();
+      if (j === undefined) return;
+      pairs.set(i, j);
+      taken.add(j);
+    });
+  };
+  pairBy((rule) => rule.id);
+  pairBy(matchText);
+  return [...pairs].sort(([a], [b]) => a - b);
+}
+
+/** Canonical text without its action: what the row looks at, sets by name. */
+export function matchText(rule: Rule): string {
+  return rule.text.slice(rule.text.indexOf(' ') + 1);
+}
+
+/** Positions of a longest strictly increasing subsequence (patience sorting). */
+export function longestIncreasing(values: readonly number[]): Set<number> {
+  const tails: number[] = [];
+  const previous: number[] = [];
+  values.forEach((value, i) => {
+    let [low, high] = [0, tails.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (values[tails[middle]] < value) low = middle + 1;
+      else high = middle;
+    }
+    previous[i] = low > 0 ? tails[low - 1] : -1;
+    tails[low] = i;
+  });
+  const positions = new Set<number>();
+  for (let i = tails.at(-1) ?? -1; i >= 0; i = previous[i]) positions.add(i);
+  return positions;
+}
+
+function rulesetSettings(ruleset: Ruleset): Record<string, string> {
+  return {
+    interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
+    mode: ruleset.mode,
+    icmp: ruleset.icmp,
+    ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
+  };
+}
+
+function sectionSettings(section: Section): Record<string, string> {
+  const ssh = section.ssh;
+  return { default: section.default, ssh: ssh ? `port ${ssh.ports.join(', ')} from ${ssh.from}` : 'none' };
+}
+
+function changedSettings(before: Record<string, string>, after: Record<string, string>): ChangedSetting[] {
+  return Object.keys(after).flatMap((key) =>
+    before[key] === after[key] ? [] : [{ key, from: before[key], to: after[key] }],
+  );
+}
+
+function changedSets(before: Ruleset, after: Ruleset): ChangedSet[] {
+  const old = new Map(before.sets.map((set) => [set.name, members(set.addresses)]));
+  const now = new Map(after.sets.map((set) => [set.name, members(set.addresses)]));
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((name) => {
+    const [from, to] = [old.get(name) ?? new Set<string>(), now.get(name) ?? new Set<string>()];
+    const added = [...to].filter((address) => !from.has(address));
+    const removed = [...from].filter((address) => !to.has(address));
+    return added.length + removed.length > 0 ? [{ name, added, removed }] : [];
+  });
+}
+
+function members(addresses: AddressMatch): Set<string> {
+  return new Set(addresses === 'any' ? ['any'] : addresses.map(formatPrefix));
+}

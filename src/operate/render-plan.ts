@@ -1,0 +1,55 @@
+import { isEmptyPlan, type RulesetPlan, type SectionPlan } from './plan';
+
+/** The plan as text: one line a row (`+` added, `-` removed, `~` changed, `→` moved), then the sums. */
+export function renderPlan(plan: RulesetPlan): string {
+  if (isEmptyPlan(plan)) return 'no changes\n';
+  const lines = [
+    ...plan.settings.map((setting) => `  ~ ${setting.key}: ${setting.to} (was ${setting.from})`),
+    ...plan.sets.map((set) => `  ~ set ${set.name}: ${sample('+', set.added)}${sample('-', set.removed)}`.trimEnd()),
+    ...plan.sections.flatMap(renderSection),
+    summary(plan),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function renderSection(plan: SectionPlan): string[] {
+  const width = Math.max(
+    0,
+    ...[...plan.added, ...plan.removed, ...plan.moved, ...plan.changed.map(({ to }) => to)].map(({ id }) => id.length),
+  );
+  const row = (sign: string, id: string, text: string, rest = ''): string =>
+    `  ${sign} ${id.padEnd(width)}  ${text}${rest}`;
+  return [
+    ...plan.settings.map(({ key, from, to }) => `  ~ ${plan.section} ${key}: ${to} (was ${from})`),
+    ...plan.added.map(({ id, number, text }) => row('+', id, text, ` (rule ${number})`)),
+    ...plan.changed.map(({ from, to, enabled }) => {
+      const switched = enabled === undefined ? [] : [enabled ? 'now enabled' : 'now disabled'];
+      const notes = [...(from.text === to.text ? [] : [`was ${from.text}`]), ...switched];
+      return row('~', to.id, to.text, ` (${notes.join('; ')})`);
+    }),
+    ...plan.moved.map(({ id, text, from, to }) => row('→', id, text, ` (moved ${from} → ${to})`)),
+    ...plan.removed.map(({ id, number, text }) => row('-', id, text, ` (was rule ${number})`)),
+  ];
+}
+
+function summary(plan: RulesetPlan): string {
+  const sum = (count: (section: SectionPlan) => number): number => plan.sections.reduce((n, s) => n + count(s), 0);
+  const figures = [
+    [sum((section) => section.added.length), 'added'],
+    [sum((section) => section.changed.length), 'changed'],
+    [sum((section) => section.moved.length), 'moved'],
+    [sum((section) => section.removed.length), 'removed'],
+    [plan.settings.length + plan.sets.length + sum((section) => section.settings.length), 'other'],
+  ] as const;
+  return figures
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => `${count} ${word}`)
+    .join(', ');
+}
+
+/** The first few addresses of a change of a set: `+203.0.113.0/24 +198.51.100.7 … (12 more) `. */
+function sample(sign: string, addresses: readonly string[]): string {
+  const shown = addresses.slice(0, 3).map((address) => `${sign}${address} `);
+  const more = addresses.length - shown.length;
+  return shown.join('') + (more > 0 ? `${sign}${more} more ` : '');
+}

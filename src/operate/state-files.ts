@@ -1,0 +1,151 @@
+/**
+ * What sluice remembers between two commands, per network namespace. Truth about what enforces is in the kernel;
+ * these files remember how we got there. Nothing in them opens the host when lost.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { AttachMode } from '../model/ruleset';
+import { writeAtomically } from './atomic-write';
+import { contentDigest } from './digest';
+import { readSealed, type StateRead, writeSealed } from './sealed-file';
+import { errnoOf, fileError } from './system-error';
+
+/** The directory that is used when `SLUICE_STATE_DIR` does not name one. */
+export const DEFAULT_STATE_DIRECTORY = '/var/lib/sluice';
+
+const SCHEMA_VERSION = 1;
+
+/** What is enforced, and from which text it came. */
+export interface EnforcedState {
+  /** Absolute path of the ruleset file. */
+  readonly file: string;
+  /** SHA-256 of the file's bytes when it was applied, hex. */
+  readonly textDigest: string;
+  /** Digest of the compiled image, hex. */
+  readonly rulesetDigest: string;
+  readonly generation: number;
+  /** ISO 8601 time. */
+  readonly appliedAt: string;
+  /** Names of the interfaces that are filtered. */
+  readonly interfaces: readonly string[];
+  readonly mode: AttachMode;
+}
+
+/** The state folder of one network namespace. */
+export interface StateFolder {
+  readonly path: string;
+}
+
+/** The state directory: `SLUICE_STATE_DIR`, else `/var/lib/sluice`. */
+export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return path.resolve(environment.SLUICE_STATE_DIR || DEFAULT_STATE_DIRECTORY);
+}
+
+/**
+ * The folder of a namespace, which need not exist yet.
+ * @param key `host`, or the namespace's cookie as decimal text.
+ */
+export function stateFolder(key: string, directory: string = stateDirectory()): StateFolder {
+  if (!/^[a-z0-9]+$/.test(key)) throw new TypeError(`"${key}" is not a namespace key`);
+  return { path: path.join(directory, key) };
+}
+
+/** Writes a state file into the folder, which is made where missing (mode 0700). */
+export function writeStateFile(folder: StateFolder, name: string, schemaVersion: number, body: unknown): void {
+  makeFolder(folder);
+  writeSealed(path.join(folder.path, name), schemaVersion, body);
+}
+
+/** Reads a state file of the folder; see `readSealed`. */
+export function readStateFile<T>(
+  folder: StateFolder,
+  name: string,
+  schemaVersion: number,
+  check: (body: unknown) => T,
+): StateRead<T> {
+  return readSealed(path.join(folder.path, name), schemaVersion, check);
+}
+
+/**
+ * Remembers what is enforced now, and its text. The text goes first, under its own digest, so that a crash between
+ * the two writes leaves the old pair whole.
+ */
+export function writeEnforced(folder: StateFolder, state: EnforcedState, text: string): void {
+  if (contentDigest(text) !== state.textDigest) throw new TypeError('the text is not the one its digest names');
+  makeFolder(folder);
+  const file = textFile(folder, state.textDigest);
+  try {
+    writeAtomically(file, text, { mode: 0o600, how: 'replace' });
+  } catch (error) {
+    throw fileError('state/write', 'write', file, error);
+  }
+  writeStateFile(folder, 'enforced.json', SCHEMA_VERSION, state);
+  removeOtherTexts(folder, state.textDigest);
+}
+
+/** What was enforced last; null where nothing was. */
+export function readEnforced(folder: StateFolder): StateRead<EnforcedState> {
+  return readStateFile(folder, 'enforced.json', SCHEMA_VERSION, checkEnforced);
+}
+
+/** The text that is enforced; null where it is missing or no longer the one the digest names. */
+export function readEnforcedText(folder: StateFolder, state: EnforcedState): string | null {
+  try {
+    const text = fs.readFileSync(textFile(folder, state.textDigest), 'utf8');
+    return contentDigest(text) === state.textDigest ? text : null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw fileError('state/read', 'read', textFile(folder, state.textDigest), error);
+  }
+}
+
+/** Forgets what was enforced (`disable`): counters and everything else stay. */
+export function forgetEnforced(folder: StateFolder): void {
+  fs.rmSync(path.join(folder.path, 'enforced.json'), { force: true });
+  removeOtherTexts(folder, null);
+}
+
+/** Removes the namespace's state altogether (`uninstall`). */
+export function removeState(folder: StateFolder): void {
+  fs.rmSync(folder.path, { recursive: true, force: true });
+}
+
+function makeFolder(folder: StateFolder): void {
+  try {
+    fs.mkdirSync(folder.path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError('state/write', 'make the folder', folder.path, error);
+  }
+}
+
+function textFile(folder: StateFolder, digest: string): string {
+  return path.join(folder.path, `enforced-${digest.slice(0, 32)}.text`);
+}
+
+function removeOtherTexts(folder: StateFolder, keep: string | null): void {
+  const kept = keep === null ? null : path.basename(textFile(folder, keep));
+  if (!fs.existsSync(folder.path)) return;
+  for (const name of fs.readdirSync(folder.path))
+    if (/^enforced-[0-9a-f]{32}\.text$/.test(name) && name !== kept)
+      fs.rmSync(path.join(folder.path, name), { force: true });
+}
+
+const HEX_DIGEST = /^[0-9a-f]{64}$/;
+
+function checkEnforced(body: unknown): EnforcedState {
+  const state = body as Partial<Record<keyof EnforcedState, unknown>> | null;
+  const sound =
+    typeof state === 'object' &&
+    state !== null &&
+    typeof state.file === 'string' &&
+    typeof state.textDigest === 'string' &&
+    HEX_DIGEST.test(state.textDigest) &&
+    typeof state.rulesetDigest === 'string' &&
+    Number.isSafeInteger(state.generation) &&
+    typeof state.appliedAt === 'string' &&
+    Array.isArray(state.interfaces) &&
+    state.interfaces.every((name) => typeof name === 'string') &&
+    (state.mode === 'auto' || state.mode === 'native' || state.mode === 'generic');
+  if (!sound) throw new Error('fields are missing');
+  return state as EnforcedState;
+}

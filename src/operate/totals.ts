@@ -1,0 +1,134 @@
+/** Counters by rule id that outlive generations, processes and reboots. */
+import { readStateFile, type StateFolder, writeStateFile } from './state-files';
+import type { StateRead } from './sealed-file';
+
+/** Figures of one rule over all generations. Numbers are decimal strings: 64 bits do not fit a JSON number. */
+export interface RuleTotal {
+  readonly packets: string;
+  readonly bytes: string;
+  /** ISO time of the last packet, null where there was none. */
+  readonly lastHit: string | null;
+  /** ISO time since when hits of this rule have been counted. */
+  readonly watchedSince: string;
+}
+
+/** Figures of packets that no row decided, by reason word. */
+export interface ReasonTotal {
+  readonly packets: string;
+  readonly bytes: string;
+}
+
+export interface CounterTotals {
+  readonly schemaVersion: 1;
+  /** The newest generation whose figures are contained; 0 for none. */
+  readonly foldedThrough: number;
+  /** ISO time of the first counting. */
+  readonly since: string;
+  /** By `section/id`, implicit rows as `section/ssh` and `section/default`. */
+  readonly rules: Readonly<Record<string, RuleTotal>>;
+  readonly reasons: Readonly<Record<string, ReasonTotal>>;
+}
+
+/** Final figures of one generation, read when nothing writes to its counters any more. */
+export interface GenerationFigures {
+  /** ISO time at which the generation began to enforce. */
+  readonly since: string;
+  readonly rules: Readonly<Record<string, { packets: bigint; bytes: bigint; lastHit: string | null }>>;
+  readonly reasons: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
+}
+
+const FILE = 'totals.json';
+const SCHEMA_VERSION = 1;
+
+/** Totals that contain nothing yet. */
+export function emptyTotals(since: string): CounterTotals {
+  return { schemaVersion: SCHEMA_VERSION, foldedThrough: 0, since, rules: {}, reasons: {} };
+}
+
+/**
+ * Adds the figures of a retired generation. Generations are folded in ascending order; one that is contained
+ * already changes nothing (the same object is returned), so that a crash after the write costs no double count.
+ */
+export function foldCounters(totals: CounterTotals, generation: number, figures: GenerationFigures): CounterTotals {
+  if (!Number.isSafeInteger(generation) || generation < 1) throw new TypeError(`no generation: ${generation}`);
+  if (generation <= totals.foldedThrough) return totals;
+  return { ...addFigures(totals, figures), foldedThrough: generation };
+}
+
+/** Totals and the figures of the generation that runs, for showing; `foldedThrough` stays. */
+export function addFigures(totals: CounterTotals, figures: GenerationFigures): CounterTotals {
+  const rules = new Map(Object.entries(totals.rules));
+  for (const [key, added] of Object.entries(figures.rules)) {
+    const known = rules.get(key);
+    rules.set(key, {
+      packets: plus(known?.packets, added.packets),
+      bytes: plus(known?.bytes, added.bytes),
+      lastHit: later(known?.lastHit ?? null, added.lastHit),
+      watchedSince: known?.watchedSince ?? figures.since,
+    });
+  }
+  const reasons = new Map(Object.entries(totals.reasons));
+  for (const [key, added] of Object.entries(figures.reasons)) {
+    const known = reasons.get(key);
+    reasons.set(key, { packets: plus(known?.packets, added.packets), bytes: plus(known?.bytes, added.bytes) });
+  }
+  return { ...totals, rules: Object.fromEntries(rules), reasons: Object.fromEntries(reasons) };
+}
+
+/** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
+export function resetTotals(totals: CounterTotals, now: string, keys?: readonly string[]): CounterTotals {
+  if (!keys) return { ...emptyTotals(now), foldedThrough: totals.foldedThrough };
+  const gone = new Set(keys);
+  return {
+    ...totals,
+    rules: Object.fromEntries(Object.entries(totals.rules).filter(([key]) => !gone.has(key))),
+  };
+}
+
+/** Reads the totals; null where there are none yet. */
+export function readTotals(folder: StateFolder): StateRead<CounterTotals> {
+  return readStateFile(folder, FILE, SCHEMA_VERSION, checkTotals);
+}
+
+/** Writes the totals, atomically. */
+export function writeTotals(folder: StateFolder, totals: CounterTotals): void {
+  writeStateFile(folder, FILE, SCHEMA_VERSION, totals);
+}
+
+function plus(known: string | undefined, added: bigint): string {
+  return (BigInt(known ?? '0') + added).toString();
+}
+
+/** ISO times of one form (`toISOString`) order like their text. */
+function later(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  return one > other ? one : other;
+}
+
+function checkTotals(body: unknown): CounterTotals {
+  const totals = body as Partial<CounterTotals> | null;
+  const sound =
+    isRecord(totals) &&
+    Number.isSafeInteger(totals.foldedThrough) &&
+    typeof totals.since === 'string' &&
+    isRecord(totals.rules) &&
+    isRecord(totals.reasons) &&
+    [...Object.values(totals.rules), ...Object.values(totals.reasons)].every(isFigure);
+  if (!sound) throw new Error('fields are missing');
+  return totals as CounterTotals;
+}
+
+function isFigure(value: unknown): boolean {
+  const decimal = /^\d{1,30}$/;
+  return (
+    isRecord(value) &&
+    typeof value.packets === 'string' &&
+    decimal.test(value.packets) &&
+    typeof value.bytes === 'string' &&
+    decimal.test(value.bytes)
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

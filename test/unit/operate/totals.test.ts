@@ -1,0 +1,86 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { stateFolder } from '../../../src/operate/state-files';
+import {
+  addFigures,
+  emptyTotals,
+  foldCounters,
+  type GenerationFigures,
+  readTotals,
+  resetTotals,
+  writeTotals,
+} from '../../../src/operate/totals';
+
+const first: GenerationFigures = {
+  since: '2026-01-01T00:00:00.000Z',
+  rules: {
+    'inbound/web': { packets: 2n ** 63n, bytes: 100n, lastHit: '2026-01-01T05:00:00.000Z' },
+    'inbound/idle': { packets: 0n, bytes: 0n, lastHit: null },
+  },
+  reasons: { arp: { packets: 3n, bytes: 126n } },
+};
+const second: GenerationFigures = {
+  since: '2026-01-02T00:00:00.000Z',
+  rules: {
+    'inbound/web': { packets: 2n ** 63n, bytes: 1n, lastHit: null },
+    'inbound/new': { packets: 1n, bytes: 60n, lastHit: '2026-01-02T01:00:00.000Z' },
+  },
+  reasons: { arp: { packets: 1n, bytes: 42n }, 'port-zero': { packets: 1n, bytes: 60n } },
+};
+
+test('figures add up over generations, beyond 64 bits, and keep the last hit and the first observation', () => {
+  const totals = foldCounters(foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, first), 2, second);
+  expect(totals.rules['inbound/web']).toEqual({
+    packets: (2n ** 64n).toString(),
+    bytes: '101',
+    lastHit: '2026-01-01T05:00:00.000Z',
+    watchedSince: '2026-01-01T00:00:00.000Z',
+  });
+  expect(totals.rules['inbound/idle'].packets).toBe('0');
+  expect(totals.rules['inbound/new'].watchedSince).toBe('2026-01-02T00:00:00.000Z');
+  expect(totals.reasons).toEqual({
+    arp: { packets: '4', bytes: '168' },
+    'port-zero': { packets: '1', bytes: '60' },
+  });
+  expect(totals.foldedThrough).toBe(2);
+});
+
+test('a generation is folded once', () => {
+  const once = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 3, first);
+  expect(foldCounters(once, 3, first)).toBe(once);
+  expect(foldCounters(once, 2, second)).toBe(once);
+  expect(() => foldCounters(once, 0, first)).toThrow('no generation');
+});
+
+test('showing running figures folds nothing', () => {
+  const totals = emptyTotals('2026-01-01T00:00:00.000Z');
+  expect(addFigures(totals, first).foldedThrough).toBe(0);
+  expect(totals.rules).toEqual({});
+});
+
+test('a reset of one rule leaves the others, a reset of all leaves the generation', () => {
+  const totals = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, first);
+  expect(Object.keys(resetTotals(totals, 'now', ['inbound/web']).rules)).toEqual(['inbound/idle']);
+  expect(resetTotals(totals, '2026-02-01T00:00:00.000Z')).toEqual({
+    ...emptyTotals('2026-02-01T00:00:00.000Z'),
+    foldedThrough: 1,
+  });
+});
+
+test('totals survive on disk; a section named like a property of Object too', () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-totals-'));
+  try {
+    const folder = stateFolder('host', directory);
+    expect(readTotals(folder)).toEqual({ value: null });
+    const figures = { ...first, reasons: JSON.parse('{"__proto__":{"packets":1,"bytes":2}}') as object };
+    const odd = Object.fromEntries(Object.keys(figures.reasons).map((key) => [key, { packets: 1n, bytes: 2n }]));
+    const totals = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, { ...first, reasons: odd });
+    writeTotals(folder, totals);
+    expect(readTotals(folder)).toEqual({ value: totals });
+    fs.writeFileSync(path.join(folder.path, 'totals.json'), '{"schemaVersion":1}');
+    expect(readTotals(folder).warning).toMatch(/set aside/);
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+});
