@@ -3,7 +3,7 @@ const js = require('@eslint/js');
 const ts = require('typescript-eslint');
 
 module.exports = ts.config(
-  { ignores: ['dist/**', 'build/**', 'node_modules/**', '**/*.gen.ts'] },
+  { ignores: ['.jest-cache/**', 'dist/**', 'build/**', 'node_modules/**', '**/*.gen.ts'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,0 +1,65 @@
+'use strict';
+// What the generated regions of the READMEs hold, read from the built code in dist.
+const fs = require('node:fs');
+const path = require('node:path');
+const { LEVELS, allowedRooms } = require('./layers.js');
+const { table } = require('./readme.js');
+
+const root = path.resolve(__dirname, '../..');
+const fromDist = (module) => require(path.join(root, 'dist', module));
+const code = (text) => `\`${text}\``;
+
+/** The commander tree, a row a command, groups before their members. */
+function commandRows(command, prefix = '') {
+  return command.commands
+    .filter((sub) => sub.name() !== 'help' && !sub._hidden)
+    .flatMap((sub) => {
+      const name = `${prefix}${sub.name()}`;
+      if (sub.commands.length > 0) return commandRows(sub, `${name} `);
+      const usage = sub.registeredArguments.map((argument) => sub.createHelp().argumentTerm(argument));
+      const shape = sub.registeredArguments.map(({ required, variadic }, i) =>
+        required ? `${usage[i]}${variadic ? '…' : ''}` : `[${usage[i]}${variadic ? '…' : ''}]`,
+      );
+      return [[code(['sluice', name, ...shape].join(' ')), sub.summary() || sub.description()]];
+    });
+}
+
+/** Region name → text. */
+const sections = {
+  commands: () => table(['command', 'what it does'], commandRows(fromDist('cli/program.js').buildProgram())),
+
+  'exit-codes': () =>
+    table(
+      ['exit code', 'meaning'],
+      Object.entries(fromDist('cli/exit-code.js').EXIT_CODE_WORDS).map(([number, words]) => [number, words]),
+    ),
+
+  diagnostics: () =>
+    table(
+      ['code', 'what it says'],
+      Object.entries(fromDist('diagnostics/codes.js').DIAGNOSTIC_CODES).map(([name, words]) => [code(name), words]),
+    ),
+
+  reasons: () =>
+    table(
+      ['reason', 'meaning'],
+      Object.entries(fromDist('model/reason.js').REASON_WORDS).map(([name, words]) => [code(name), words]),
+    ),
+
+  services: () => {
+    const names = Object.entries(fromDist('parse/services.js').SERVICES);
+    return names.map(([name, ports]) => `${code(name)} ${ports}`).join(' · ');
+  },
+
+  layers: () => {
+    const rooms = LEVELS.flat().map(({ room }) => room);
+    return table(
+      ['room', 'may import'],
+      rooms.map((room) => [code(room), allowedRooms(room).map(code).join(' ') || 'nothing']),
+    );
+  },
+
+  walkthrough: (name) => fs.readFileSync(path.join(root, 'test/walkthroughs', `${name}.md`), 'utf8'),
+};
+
+module.exports = { sections };

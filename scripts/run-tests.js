@@ -1,0 +1,167 @@
+'use strict';
+// Everything that `npm test` checks, after set-up: plain checks, then the suites. A failing part does not hide the
+// later ones. The last line of output is `N passed, N failed, N skipped`: jest's own figures, plus one failure for each
+// failed check.
+const { spawn } = require('node:child_process');
+const { randomUUID } = require('node:crypto');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { clearInterval, clearTimeout, setInterval, setTimeout } = require('node:timers');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { RUN_MARK, compareSnapshots, snapshot } = require('./lib/leftovers.js');
+const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
+
+const root = path.dirname(__dirname);
+const mark = randomUUID();
+// a folder of this run alone, so that what stays in it is known to be ours
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
+const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
+const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
+
+const CHECKS = ['lint', 'format:check', 'typecheck', 'check:layers', 'check:generated'];
+
+/** `inBand`: one test file after the other, as the suites that make namespaces and load programs want it. */
+const RUNS = [
+  { suites: ['unit', 'property', 'golden'], minutes: 10 },
+  { suites: ['native'], inBand: true, minutes: 8, root: true },
+  { suites: ['kernel'], inBand: true, minutes: 12, root: true },
+  { suites: ['e2e'], inBand: true, minutes: 20, root: true },
+];
+
+/** Seconds that jest may take to end once its report is written; longer means that something keeps it open. */
+const LINGER_SECONDS = 20;
+
+function heading(text) {
+  console.log(`\n━━ ${text} ${'━'.repeat(Math.max(0, 90 - text.length))}`);
+}
+
+/** Runs a command to its end, at most `minutes`; answers with words on what went wrong, or undefined. */
+async function run(command, args, { minutes, report }) {
+  // a process group of its own, so that nothing of it survives the time limit
+  const child = spawn(command, args, {
+    cwd: root,
+    env: environment,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
+  let killed;
+  const kill = (why) => {
+    killed ??= why;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // it ended by itself at the same moment
+    }
+  };
+  const limit = setTimeout(kill, minutes * 60_000, `was stopped after ${minutes} minutes`);
+  let written;
+  const watch = setInterval(() => {
+    if (!report || !fs.existsSync(report)) return;
+    written ??= Date.now();
+    if (Date.now() - written > LINGER_SECONDS * 1000) kill('did not end by itself: an open handle in a test');
+  }, 1000);
+  try {
+    return await new Promise((resolve) => {
+      child.on('error', (error) => resolve(error.message));
+      child.on('exit', (status, signal) => {
+        if (killed) resolve(killed);
+        else if (signal) resolve(`ended by ${signal}`);
+        else resolve(status === 0 ? undefined : `exit code ${status}`);
+      });
+    });
+  } finally {
+    clearTimeout(limit);
+    clearInterval(watch);
+  }
+}
+
+function hasTests(suite) {
+  const directory = path.join(root, 'test', suite);
+  if (!fs.existsSync(directory)) return false;
+  return fs.readdirSync(directory, { recursive: true }).some((name) => name.endsWith('.test.ts'));
+}
+
+/** Words before a command that needs root: nothing for root itself, sudo for others. */
+function asRoot() {
+  if (process.getuid() === 0) return [];
+  return ['sudo', '-E', 'env', `PATH=${process.env.PATH}`, `TMPDIR=${temporary}`, `${RUN_MARK}=${mark}`];
+}
+
+async function runJest({ suites, inBand, minutes, root: needsRoot }) {
+  const present = suites.filter(hasTests);
+  for (const suite of suites.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
+  if (present.length === 0) return undefined;
+  const title = present.join(', ');
+  heading(`jest: ${title}`);
+  const file = path.join(reports, `${present.join('-')}.json`);
+  const command = [
+    ...(needsRoot ? asRoot() : []),
+    process.execPath,
+    path.join(root, 'node_modules/jest/bin/jest.js'),
+    ...['--ci', '--selectProjects', ...present, '--json', `--outputFile=${file}`],
+    ...(inBand ? ['--runInBand'] : []),
+  ];
+  const problem = await run(command[0], command.slice(1), { minutes, report: file });
+  const report = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : undefined;
+  const counts = countReport(report);
+  // a run that was stopped after its report is a failure that the report does not know
+  const hidden = problem && counts.failed === 0 ? 1 : 0;
+  return { title, problem, skipped: skippedTests(report), counts: addCounts([counts], hidden) };
+}
+
+async function runCheck(name) {
+  heading(`npm run ${name}`);
+  const problem = await run('npm', ['run', '--silent', name], { minutes: 5 });
+  if (problem) console.error(`npm run ${name}: ${problem}`);
+  return { name, problem };
+}
+
+/** What the run left on the machine; kernel objects go a moment after their last reference, so it looks more than once. */
+async function findLeftovers(before) {
+  for (let attempt = 0; ; attempt++) {
+    const left = compareSnapshots(before, snapshot(mark, temporary));
+    if (left.length === 0 || attempt === 5) return left;
+    await sleep(1000);
+  }
+}
+
+async function main() {
+  const before = snapshot(mark, temporary);
+  const old = [...before].filter((item) => /^(namespace|link) slc-|^pin /.test(item));
+  for (const item of old) console.log(`there before the run, and none of its business: ${item}`);
+
+  const checks = [];
+  for (const name of CHECKS) checks.push(await runCheck(name));
+  const runs = [];
+  for (const plan of RUNS) {
+    const result = await runJest(plan);
+    if (result) runs.push(result);
+  }
+  heading('leftovers');
+  const leftovers = await findLeftovers(before);
+  for (const item of leftovers) console.error(`left behind: ${item}`);
+  checks.push({ name: 'leftovers', problem: leftovers.length > 0 ? `${leftovers.length} left behind` : undefined });
+
+  heading('summary');
+  for (const { name, problem } of checks)
+    console.log(`${problem ? 'FAILED' : 'ok    '} ${name}${problem ? `: ${problem}` : ''}`);
+  for (const { title, problem, counts } of runs)
+    console.log(
+      `${problem ? 'FAILED' : 'ok    '} jest ${title}: ${closingLine(counts)}${problem ? ` (${problem})` : ''}`,
+    );
+  for (const name of runs.flatMap((result) => result.skipped)) console.log(`skipped: ${name}`);
+
+  const total = addCounts(
+    runs.map((result) => result.counts),
+    checks.filter((check) => check.problem).length,
+  );
+  console.log(closingLine(total));
+  return total.failed === 0;
+}
+
+main()
+  .then((ok) => (process.exitCode = ok ? 0 : 1))
+  .finally(() => {
+    for (const directory of [temporary, reports]) fs.rmSync(directory, { recursive: true, force: true });
+  });

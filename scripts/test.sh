@@ -1,0 +1,15 @@
+#!/bin/bash
+# `npm test`: sets up what is missing, then runs every check and every suite. Works from a bare clone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+./scripts/setup.sh
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "test: the suites native, kernel and e2e need root and there is no sudo: run su -c 'npm test'" >&2
+        exit 1
+    }
+    echo 'test: the suites native, kernel and e2e load programs and make namespaces, hence sudo'
+    sudo -v
+fi
+exec node scripts/run-tests.js
