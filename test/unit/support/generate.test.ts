@@ -29,7 +29,10 @@ describe('generated rulesets', () => {
       expect(new Set(rules.map(({ id }) => id)).size).toBe(rules.length);
       for (const { match } of rules) {
         const ranges = [match.toPorts, match.fromPorts].flatMap((ports) => (ports === ANY ? [] : ports));
-        if (ranges.length > 0) expect([6, 17, 33, 132, 136]).toEqual(expect.arrayContaining(match.protocols === ANY ? [] : [...match.protocols]));
+        if (ranges.length > 0)
+          expect([6, 17, 33, 132, 136]).toEqual(
+            expect.arrayContaining(match.protocols === ANY ? [] : [...match.protocols]),
+          );
         expect(ranges.every(({ first, last }) => 1 <= first && first <= last && last <= 65535)).toBe(true);
         if (match.icmpTypes !== ANY) expect([[1], [58]]).toContainEqual(match.protocols);
       }
