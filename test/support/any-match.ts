@@ -112,3 +112,19 @@ export const anyKey: fc.Arbitrary<FlowKey> = fc.constantFrom<4 | 6>(4, 6).chain(
       };
     }),
 );
+
+/** The match that only this packet fulfils. */
+export function matchOf(key: FlowKey): Match {
+  const host = (words: Prefix['words']): Prefix => ({ family: key.family, words, length: key.family === 4 ? 32 : 128 });
+  const port = (number: number): PortMatch => [{ first: number, last: number }];
+  const ported = PORT_PROTOCOLS.has(key.protocol);
+  return {
+    family: key.family,
+    protocols: [key.protocol],
+    from: [host(key.source)],
+    to: [host(key.destination)],
+    fromPorts: ported ? port(key.sourcePort) : 'any',
+    toPorts: ported ? port(key.destinationPort) : 'any',
+    icmpTypes: key.icmp ? [key.icmp] : 'any',
+  };
+}

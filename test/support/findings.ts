@@ -81,7 +81,10 @@ export function rules(...list: readonly (readonly [Action, RuleText?])[]): Rule[
 }
 
 /** A ruleset with default deny unless told. */
-export function ruleset(list: readonly Rule[], more: Partial<Ruleset> & { inbound?: Partial<Section> } = {}): Ruleset {
+export function ruleset(
+  list: readonly Rule[],
+  more: Omit<Partial<Ruleset>, 'inbound'> & { inbound?: Partial<Section> } = {},
+): Ruleset {
   return {
     version: 1,
     interfaces: 'auto',

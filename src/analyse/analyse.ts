@@ -1,0 +1,26 @@
+/** Everything that can be said about a valid ruleset without a kernel, a clock or a network. */
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { Ruleset } from '../model/ruleset';
+import { sectionRegions } from './decisions';
+import { checkExpectations } from './expect';
+import { lintExposure } from './exposure';
+import { lintFamilies } from './families';
+import { lintIcmpEssentials } from './icmp-essentials';
+import { lintNeverMatches } from './never-matches';
+import { lintShadowed } from './shadow-lint';
+
+/**
+ * Lints a ruleset and checks its expectations; findings in the order of the file's rows, severity by code. An
+ * error means that the ruleset must not be applied.
+ */
+export function analyse(ruleset: Ruleset): Diagnostic[] {
+  const regions = sectionRegions(ruleset.inbound);
+  return [
+    ...lintNeverMatches(regions),
+    ...lintShadowed(regions),
+    ...lintFamilies(regions),
+    ...lintIcmpEssentials(ruleset),
+    ...lintExposure(regions),
+    ...checkExpectations(ruleset),
+  ];
+}

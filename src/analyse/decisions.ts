@@ -1,0 +1,112 @@
+/**
+ * Which row decides which packets of a region: tiers 7 to 9 of a section by regions instead of by packets. The
+ * order is that of `evaluateSection`: rows, SSH row, default.
+ */
+import { MATCH_ALL } from '../model/match';
+import type { Match } from '../model/match';
+import { PROTOCOL } from '../model/protocol';
+import type { Rule, Ruleset, Section } from '../model/ruleset';
+import type { Verdict } from '../model/verdict';
+import type { Budget } from './budget';
+import { type Cube, intersectCubes, type Region, subtractCube } from './cube';
+import { CubeTable } from './cube-table';
+import { Space } from './space';
+
+/** What decides a packet in tiers 7 to 9. `number` counts written rows from 1. */
+export type Decider =
+  | { readonly kind: 'rule'; readonly rule: Rule; readonly number: number }
+  | { readonly kind: 'ssh' }
+  | { readonly kind: 'default' };
+
+/** A row of a section that can decide: an enabled rule, or the SSH row. */
+export interface Row {
+  readonly decider: Exclude<Decider, { kind: 'default' }>;
+  readonly verdict: Verdict;
+  /** Empty for a rule that matches no packet. */
+  readonly region: Region;
+}
+
+/** A section made ready for questions about regions. */
+export interface SectionRegions {
+  readonly section: Section;
+  readonly space: Space;
+  /** In the order in which they are tried. */
+  readonly rows: readonly Row[];
+  readonly table: CubeTable;
+}
+
+/** Packets of one region that the same row decides. */
+export interface Decided {
+  readonly decider: Decider;
+  readonly verdict: Verdict;
+  readonly cube: Cube;
+}
+
+/** The region of a ruleset's section in a space that also tells apart the packets of `more`. */
+export function sectionRegions(section: Section, more: Iterable<Match> = []): SectionRegions {
+  const ssh: Match | null =
+    section.ssh?.from === 'anyone'
+      ? {
+          ...MATCH_ALL,
+          protocols: [PROTOCOL.TCP],
+          toPorts: section.ssh.ports.map((port) => ({ first: port, last: port })),
+        }
+      : null;
+  const space = new Space([...section.rules.map(({ match }) => match), ...more]);
+  const rows: Row[] = section.rules.flatMap((rule, i) => {
+    if (!rule.enabled) return [];
+    const verdict: Verdict = rule.action === 'limit' ? 'allow' : rule.action;
+    return [{ decider: { kind: 'rule', rule, number: i + 1 }, verdict, region: space.regionOf(rule.match) }];
+  });
+  if (ssh) rows.push({ decider: { kind: 'ssh' }, verdict: 'allow', region: space.regionOf(ssh) });
+  return { section, space, rows, table: new CubeTable(rows.map(({ region }) => region)) };
+}
+
+/** As `sectionRegions` for the inbound section, with the packets of every expectation told apart. */
+export function inboundRegions({ inbound, expect }: Ruleset): SectionRegions {
+  return sectionRegions(
+    inbound,
+    expect.map(({ match }) => match),
+  );
+}
+
+/**
+ * Splits a region by what decides it, lazily and depth first, so that a caller who looks for one packet stops
+ * early. Ends early when the budget is spent: look at `budget.isSpent` before trusting that there was no more.
+ * @param startRow rows before it are passed over.
+ */
+export function* decide(
+  { rows, table, section }: SectionRegions,
+  region: Region,
+  budget: Budget,
+  startRow = 0,
+): Generator<Decided> {
+  const end = table.startOf(rows.length);
+  const stack = region.map((cube) => ({ cube, next: table.startOf(startRow) }));
+  for (let item = stack.pop(); item; item = stack.pop()) {
+    const at = table.firstMeeting(item.cube, item.next, end);
+    if (!budget.takeSteps((at < 0 ? end : at + 1) - item.next + 1)) return;
+    if (at < 0) {
+      yield { decider: { kind: 'default' }, verdict: section.default, cube: item.cube };
+      continue;
+    }
+    const { owner, cube } = table.entries[at];
+    const { decider, verdict } = rows[owner];
+    yield { decider, verdict, cube: intersectCubes(item.cube, cube)! };
+    const pieces = subtractCube(item.cube, cube);
+    if (!budget.takePieces(pieces.length)) return;
+    for (const piece of pieces) stack.push({ cube: piece, next: at + 1 });
+  }
+}
+
+/** What a finding calls the decider: `rule 3`, `the SSH row`, `the default`. */
+export function nameOf(decider: Decider): string {
+  switch (decider.kind) {
+    case 'rule':
+      return `rule ${decider.number}`;
+    case 'ssh':
+      return 'the SSH row';
+    case 'default':
+      return 'the default';
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * `lint/ipv4-only-any`, `lint/missing-twin`: rules that mean "everybody" and reach one family only. Reported only
+ * where a packet of the other family to the same ports really gets another verdict than the rule gives.
+ */
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import { ANY, type AddressMatch, type Match } from '../model/match';
+import { formatAddress, type Family, type Prefix } from '../model/prefix';
+import { PROTOCOL } from '../model/protocol';
+import type { Rule } from '../model/ruleset';
+import type { Verdict } from '../model/verdict';
+import { ordinaryBudget } from './budget';
+import { decide, type Decided, nameOf, sectionRegions, type SectionRegions } from './decisions';
+import { describePacket } from './packet-text';
+
+const EVERYBODY: Record<Family, Prefix> = {
+  4: { family: 4, words: [0], length: 0 },
+  6: { family: 6, words: [0, 0, 0, 0], length: 0 },
+};
+
+/** Reports rules for the whole of one family whose other half gets another verdict. */
+export function lintFamilies(original: SectionRegions): Diagnostic[] {
+  const candidates = original.rows.flatMap(({ decider, verdict }, row) => {
+    if (decider.kind !== 'rule') return [];
+    const twin = twinOf(decider.rule);
+    return twin ? [{ rule: decider.rule, number: decider.number, verdict, row, twin }] : [];
+  });
+  if (candidates.length === 0) return [];
+  const regions = sectionRegions(
+    original.section,
+    candidates.map(({ twin }) => twin.match),
+  );
+  return candidates.flatMap(({ rule, number, verdict, row, twin }) => {
+    const other = findOther(regions, twin.match, row, verdict);
+    if (!other) return [];
+    const example = describePacket(regions.space.exampleOf(other.cube));
+    return [describe(rule, number, twin.family, `${example} gets "${other.verdict}" from ${nameOf(other.decider)}`)];
+  });
+}
+
+interface Twin {
+  readonly family: Family;
+  readonly match: Match;
+}
+
+/** The same match for the family that the rule leaves out; null where it leaves none out or says that it means it. */
+function twinOf({ match, written }: Rule): Twin | null {
+  if (match.family !== ANY && !written.ipv4AnyFrom && !written.ipv4AnyTo) return null;
+  const only = [match.from, match.to].map(wholeFamily).find((family) => family !== null);
+  if (!only) return null;
+  const family = only === 4 ? 6 : 4;
+  const widen = (side: AddressMatch): AddressMatch => (wholeFamily(side) === only ? [EVERYBODY[family]] : side);
+  // ICMP of the one family means nothing in the other; the numbers differ and so do the types.
+  const icmp: readonly number[] = [PROTOCOL.ICMP, PROTOCOL.ICMPV6];
+  const protocols = match.protocols === ANY ? ANY : match.protocols.filter((number) => !icmp.includes(number));
+  return { family, match: { ...match, family, protocols, from: widen(match.from), to: widen(match.to) } };
+}
+
+/** The family that the addresses are the whole of, with nothing of the other. */
+function wholeFamily(match: AddressMatch): Family | null {
+  if (match === ANY || match.length === 0) return null;
+  const { family } = match[0];
+  if (match.some((prefix) => prefix.family !== family)) return null;
+  return match.some(({ length }) => length === 0) ? family : null;
+}
+
+/** Packets of the twin that get past the rows above and then another verdict than the rule's. */
+function findOther(regions: SectionRegions, twin: Match, row: number, verdict: Verdict): Decided | null {
+  const budget = ordinaryBudget();
+  const region = regions.space.regionOf(twin);
+  for (const decided of decide(regions, region, budget)) {
+    if (decided.verdict === verdict) continue;
+    // What a row above decides, it would decide as well if this rule were written for both families.
+    const at = regions.rows.findIndex(({ decider }) => decider === decided.decider);
+    if (at < 0 || at > row) return decided;
+  }
+  return null;
+}
+
+function describe(rule: Rule, number: number, missing: Family, proof: string): Diagnostic {
+  const base = { source: rule.source, notes: [{ message: proof }] };
+  const { ipv4AnyFrom, ipv4AnyTo } = rule.written;
+  if (missing === 6 && (ipv4AnyFrom || ipv4AnyTo)) {
+    const isClosing = rule.action === 'deny' || rule.action === 'reject';
+    let corrected = rule.text;
+    if (ipv4AnyFrom) corrected = corrected.replace(/\bfrom 0\.0\.0\.0\/0(?![\d./])/, 'from any');
+    if (ipv4AnyTo) corrected = corrected.replace(/\bto 0\.0\.0\.0\/0(?![\d./])/, 'to any');
+    return {
+      ...base,
+      code: 'lint/ipv4-only-any',
+      severity: isClosing ? 'error' : 'warning',
+      message: `"0.0.0.0/0" in rule ${number} is IPv4 only: IPv6 packets to the same place get another verdict`,
+      hint: `any: ${corrected} (or add "family: ipv4" if only IPv4 is meant)`,
+    };
+  }
+  const written = `${formatAddress(missing === 6 ? 4 : 6, EVERYBODY[missing === 6 ? 4 : 6].words)}/0`;
+  return {
+    ...base,
+    code: 'lint/missing-twin',
+    severity: 'note',
+    message: `rule ${number} "${rule.text}" is for all of IPv${missing === 6 ? 4 : 6} (${written}) and none of IPv${missing}, which gets another verdict`,
+    hint: `write "any" for both families, or "family: ipv${missing === 6 ? 4 : 6}" if only one is meant`,
+  };
+}

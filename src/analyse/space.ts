@@ -1,0 +1,217 @@
+/**
+ * The space that the cubes of one analysis live in. Addresses become ranks: every place where a prefix of the
+ * given matches begins or ends is a cut, and two addresses between the same cuts can never be told apart. So all
+ * algebra runs on small integers, exactly, whatever the family.
+ *
+ * Exactness against `matches` of `model/evaluate.ts`: real packets have ports 1–65535 and ICMP types and codes
+ * 0–255. A range that ends at such a border is drawn out to the border of the lane (0–65535), hence a piece that
+ * is left over always holds a real packet.
+ */
+import { ANY, type AddressMatch, type IcmpType, type Match, type PortMatch } from '../model/match';
+import type { FlowKey } from '../model/packet';
+import { type AddressWords, type Family, lastAddress, type Prefix } from '../model/prefix';
+import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import { type Cube, DIMENSION, type Region } from './cube';
+import { contains, EMPTY, intersectSets, interval, type IntervalSet, unionOf } from './interval-set';
+
+/** An address as one number: a double for IPv4, a bigint for IPv6. */
+type AddressValue = number | bigint;
+
+const LANE = interval(0, 65536);
+const PROTOCOLS = interval(0, 256);
+const WITH_PORTS = unionOf([...PORT_PROTOCOLS.keys()].map((protocol) => [protocol, protocol + 1] as const));
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** What an example is taken from when it may be anything: documentation addresses (RFC 5737, RFC 3849). */
+const EXAMPLE_ADDRESSES: Record<Family, readonly AddressWords[]> = {
+  4: [[0xc0000209], [0xc6336409], [0xcb007109]],
+  6: [[0x20010db8, 0, 0, 9]],
+};
+const EXAMPLE_PROTOCOLS = [PROTOCOL.TCP, PROTOCOL.UDP, PROTOCOL.ICMP, PROTOCOL.ICMPV6];
+const EXAMPLE_SOURCE_PORT = 40000;
+const EXAMPLE_DESTINATION_PORT = 443;
+
+/** Protocol number of ICMP of the family. */
+export function icmpOf(family: Family): number {
+  return family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
+}
+
+/** Turns matches into regions and pieces of regions into example packets. */
+export class Space {
+  private readonly axes: Record<Family, Axis>;
+  private readonly cache = new Map<readonly Prefix[], Record<Family, IntervalSet>>();
+
+  /** A space that tells apart whatever the given matches tell apart; only they may be asked for. */
+  constructor(matches: Iterable<Match>) {
+    const lists = new Set<readonly Prefix[]>();
+    for (const { from, to } of matches) {
+      if (from !== ANY) lists.add(from);
+      if (to !== ANY) lists.add(to);
+    }
+    this.axes = { 4: new Axis(4, lists), 6: new Axis(6, lists) };
+  }
+
+  /** The packets a match matches. */
+  regionOf(match: Match): Region {
+    return FAMILIES.flatMap((family) => this.cubesOf(match, family));
+  }
+
+  /** One packet of the cube, a familiar one where there is a choice. */
+  exampleOf({ family, sets }: Cube): FlowKey {
+    const icmp = icmpOf(family);
+    const protocol = preferred(sets[DIMENSION.PROTOCOL], EXAMPLE_PROTOCOLS);
+    const key = {
+      family,
+      source: this.exampleAddress(family, sets[DIMENSION.SOURCE], 0),
+      destination: this.exampleAddress(family, sets[DIMENSION.DESTINATION], 1),
+      protocol,
+      sourcePort: 0,
+      destinationPort: 0,
+    };
+    if (protocol === icmp) {
+      const type = preferred(sets[DIMENSION.DESTINATION_LANE], [family === 4 ? 8 : 128]);
+      return { ...key, icmp: { type, code: preferred(sets[DIMENSION.SOURCE_LANE], []) } };
+    }
+    if (!PORT_PROTOCOLS.has(protocol)) return key;
+    return {
+      ...key,
+      sourcePort: Math.max(1, preferred(sets[DIMENSION.SOURCE_LANE], [EXAMPLE_SOURCE_PORT])),
+      destinationPort: Math.max(1, preferred(sets[DIMENSION.DESTINATION_LANE], [EXAMPLE_DESTINATION_PORT])),
+    };
+  }
+
+  private cubesOf(match: Match, family: Family): Cube[] {
+    if (match.family !== ANY && match.family !== family) return [];
+    const source = this.addressSet(match.from, family);
+    const destination = this.addressSet(match.to, family);
+    if (source.length === 0 || destination.length === 0) return [];
+    const cube = (protocols: IntervalSet, destinationLane: IntervalSet, sourceLane: IntervalSet): Cube[] => {
+      const sets = [source, destination, destinationLane, sourceLane, protocols];
+      return sets.some((set) => set.length === 0) ? [] : [{ family, sets }];
+    };
+
+    let protocols = PROTOCOLS;
+    if (match.protocols !== ANY) protocols = unionOf(match.protocols.map((number) => [number, number + 1] as const));
+    const hasPorts = match.fromPorts !== ANY || match.toPorts !== ANY;
+    if (match.icmpTypes !== ANY) {
+      const icmp = icmpOf(family);
+      if (hasPorts || !contains(protocols, icmp)) return [];
+      return icmpLanes(match.icmpTypes).flatMap(({ types, codes }) => cube(interval(icmp, icmp + 1), types, codes));
+    }
+    if (!hasPorts) return cube(protocols, LANE, LANE);
+    return cube(intersectSets(protocols, WITH_PORTS), portLane(match.toPorts), portLane(match.fromPorts));
+  }
+
+  private addressSet(match: AddressMatch, family: Family): IntervalSet {
+    if (match === ANY) return this.axes[family].full;
+    let sets = this.cache.get(match);
+    if (!sets) {
+      sets = { 4: this.axes[4].setOf(match), 6: this.axes[6].setOf(match) };
+      this.cache.set(match, sets);
+    }
+    return sets[family];
+  }
+
+  private exampleAddress(family: Family, set: IntervalSet, rotate: number): AddressWords {
+    const axis = this.axes[family];
+    const examples = EXAMPLE_ADDRESSES[family];
+    for (let i = 0; i < examples.length; i++) {
+      const words = examples[(i + rotate) % examples.length];
+      if (contains(set, axis.rankOf(words))) return words;
+    }
+    return axis.firstOf(set[0]);
+  }
+}
+
+/** All addresses of one family, cut wherever a prefix begins or ends. */
+class Axis {
+  readonly full: IntervalSet;
+  /** Ascending; rank `i` stands for the addresses from `cuts[i]` up to the next cut. */
+  private readonly cuts: readonly AddressValue[];
+
+  constructor(
+    private readonly family: Family,
+    lists: Iterable<readonly Prefix[]>,
+  ) {
+    const values = new Set<AddressValue>([family === 4 ? 0 : 0n]);
+    for (const list of lists) {
+      for (const prefix of list) {
+        if (prefix.family !== family) continue;
+        values.add(valueOf(prefix.words));
+        values.add(behind(prefix));
+      }
+    }
+    values.delete(family === 4 ? 2 ** 32 : 1n << 128n);
+    this.cuts = [...values].sort((a, b) => (a < b ? -1 : 1));
+    this.full = interval(0, this.cuts.length);
+  }
+
+  /** The ranks of the addresses of the prefixes, which are among those the axis was made of. */
+  setOf(prefixes: readonly Prefix[]): IntervalSet {
+    if (prefixes.length === 0) return EMPTY;
+    const own = prefixes.filter(({ family }) => family === this.family);
+    return unionOf(
+      own.map((prefix) => [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))] as const),
+    );
+  }
+
+  /** The rank of any address. */
+  rankOf(words: AddressWords): number {
+    const value = valueOf(words);
+    const below = this.cutsBelow(value);
+    return this.cuts[below] === value ? below : below - 1;
+  }
+
+  /** The lowest address of a rank. */
+  firstOf(rank: number): AddressWords {
+    const value = this.cuts[rank];
+    if (typeof value === 'number') return [value];
+    return [96n, 64n, 32n, 0n].map((shift) => Number((value >> shift) & 0xffffffffn));
+  }
+
+  /** How many cuts are smaller than the value. */
+  private cutsBelow(value: AddressValue): number {
+    let low = 0;
+    let high = this.cuts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.cuts[middle] < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function valueOf(words: AddressWords): AddressValue {
+  if (words.length === 1) return words[0];
+  return words.reduce((value, word) => (value << 32n) | BigInt(word), 0n);
+}
+
+/** The first address behind a prefix; 2^32 or 2^128 where it reaches the end. */
+function behind(prefix: Prefix): AddressValue {
+  const last = valueOf(lastAddress(prefix));
+  return typeof last === 'number' ? last + 1 : last + 1n;
+}
+
+/** Port ranges as a lane; ports 1 and 65535 are its borders, see the head of the file. */
+function portLane(match: PortMatch): IntervalSet {
+  if (match === ANY) return LANE;
+  return unionOf(match.map(({ first, last }) => [first <= 1 ? 0 : first, last + 1] as const));
+}
+
+/** ICMP types as lanes: all those with any code together, the others one by one. */
+function icmpLanes(types: readonly IcmpType[]): { types: IntervalSet; codes: IntervalSet }[] {
+  const lane = (value: number): readonly [number, number] => [value, value === 255 ? 65536 : value + 1];
+  const anyCode = unionOf(types.filter(({ code }) => code === undefined).map(({ type }) => lane(type)));
+  const single = types.flatMap(({ type, code }) =>
+    code === undefined || contains(anyCode, type)
+      ? []
+      : [{ types: unionOf([lane(type)]), codes: unionOf([lane(code)]) }],
+  );
+  return [{ types: anyCode, codes: LANE }, ...single];
+}
+
+/** The first of the wishes that is in the set, else its smallest element. */
+function preferred(set: IntervalSet, wishes: readonly number[]): number {
+  return wishes.find((wish) => contains(set, wish)) ?? set[0];
+}
