@@ -22,8 +22,8 @@ const STEPS = {
   },
   native: {
     does: 'native addon → build/Release/sluice.node',
-    command: ['bash', 'scripts/build-native.sh'],
-    inputs: ['native', 'binding.gyp', 'bpf/sluice_abi.h', 'scripts/build-native.sh'],
+    command: ['node', 'scripts/build-native.js'],
+    inputs: ['native', 'binding.gyp', 'bpf/sluice_abi.h', 'scripts/build-native.js'],
     outputs: ['build/Release/sluice.node'],
     extra: [process.version, process.arch],
   },

@@ -1,0 +1,65 @@
+#include "link.h"
+
+#include <bpf/bpf.h>
+
+#include "netns.h"
+#include "program.h"
+#include "task.h"
+
+namespace sluice {
+
+std::vector<LinkHandle::Descriptor> LinkHandle::methods() {
+    return {method<&LinkHandle::info>("info"), method<&LinkHandle::pin>("pin"), method<&LinkHandle::update>("update"),
+            method<&LinkHandle::detach>("detach")};
+}
+
+Napi::Value LinkHandle::info(const Arguments &arguments) {
+    const auto link = resource();
+    bpf_link_info info = {};
+    __u32 length = sizeof(info);
+    check(bpf_obj_get_info_by_fd(link->number(), &info, &length), "bpf_obj_get_info_by_fd");
+    Napi::Object out = Napi::Object::New(arguments.env());
+    out.Set("id", info.id);
+    out.Set("programId", info.prog_id);
+    out.Set("ifindex", info.xdp.ifindex);
+    return out;
+}
+
+Napi::Value LinkHandle::pin(const Arguments &arguments) {
+    const auto link = resource();
+    check(bpf_obj_pin(link->number(), arguments.text(0, "path").c_str()), "bpf_obj_pin");
+    return arguments.env().Undefined();
+}
+
+Napi::Value LinkHandle::update(const Arguments &arguments) {
+    const auto link = resource();
+    const auto program = arguments.handle<ProgramHandle>(0, "program").resource();
+    check(bpf_link_update(link->number(), program->number(), nullptr), "bpf_link_update");
+    return arguments.env().Undefined();
+}
+
+Napi::Value LinkHandle::detach(const Arguments &arguments) {
+    check(bpf_link_detach(resource()->number()), "bpf_link_detach");
+    return arguments.env().Undefined();
+}
+
+Napi::Value attach_xdp(const Arguments &arguments) {
+    const auto program = arguments.handle<ProgramHandle>(0, "program").resource();
+    const int ifindex = static_cast<int>(arguments.number(1, "ifindex", 1, INT32_MAX));
+    const std::uint32_t flags = arguments.word(2, "flags");
+    const std::string netns = arguments.text(3, "netns", true);
+    return Task<std::shared_ptr<Fd>>::start(
+        arguments.env(),
+        [program, ifindex, flags, netns] {
+            auto link = std::make_shared<Fd>();
+            in_namespace(netns, [&] {
+                DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options);
+                options.flags = flags;
+                *link = Fd::from(bpf_link_create(program->number(), ifindex, BPF_XDP, &options), "bpf_link_create");
+            });
+            return link;
+        },
+        [](Napi::Env env, std::shared_ptr<Fd> &link) { return LinkHandle::wrap(env, std::move(link)); });
+}
+
+} // namespace sluice

@@ -1,0 +1,120 @@
+/**
+ * The face of the native addon (`native/`), as types. Positional arguments, numbers and handles only; it throws
+ * TypeError and RangeError for misuse and `AddonError` for everything the kernel refused. `netns` is "" for the
+ * namespace of the process.
+ */
+import type { LinkInfo, MapInfo, ProgramInfo, TestRun } from './kernel';
+
+/** What the addon throws when a system call fails; `native.ts` turns it into a `KernelError`. */
+export interface AddonError extends Error {
+  readonly errno: number;
+  /** The system call. */
+  readonly operation: string;
+  /** What libbpf printed meanwhile. */
+  readonly text?: string;
+  /** The verifier's log, and the program it is about. */
+  readonly log?: string;
+  readonly program?: string;
+  readonly written?: number;
+  /** The handle refused, not the kernel. */
+  readonly state?: 'closed' | 'busy';
+}
+
+interface Handle {
+  close(): void;
+}
+
+export interface RawObject extends Handle {
+  setRodata(offset: number, bytes: Uint8Array): void;
+  setMap(
+    name: string,
+    valueSize: number | null,
+    maxEntries: number | null,
+    reuse: RawMap | null,
+    create: boolean,
+  ): void;
+  setPrograms(names: readonly string[]): void;
+  load(): Promise<void>;
+  map(name: string): RawMap;
+  program(name: string): RawProgram;
+  /** The verifier's statistics by program name. */
+  logs(): Record<string, string>;
+}
+
+export interface RawMap extends Handle {
+  info(): MapInfo;
+  lookup(key: Uint8Array): Uint8Array | null;
+  update(key: Uint8Array, value: Uint8Array, flags: number): void;
+  updateProgram(key: Uint8Array, program: RawProgram): void;
+  delete(key: Uint8Array): boolean;
+  entries(): Promise<{ count: number; keys: Uint8Array; values: Uint8Array }>;
+  updateBatch(keys: Uint8Array, values: Uint8Array, count: number): Promise<void>;
+  mmap(writable: boolean): RawRegion;
+  freeze(): void;
+  pin(path: string): void;
+}
+
+export interface RawRegion extends Handle {
+  size(): number;
+  read(offset: number, length: number): Uint8Array;
+  write(offset: number, bytes: Uint8Array): void;
+  load64(offset: number): bigint;
+  store64(offset: number, value: bigint): void;
+  compareExchange64(offset: number, expected: bigint, value: bigint): bigint;
+}
+
+export interface RawProgram extends Handle {
+  info(): ProgramInfo;
+  pin(path: string): void;
+  testRun(
+    frame: Uint8Array,
+    repeat: number,
+    linear: number | null,
+    ingressIfindex: number,
+    netns: string,
+    withOutput: boolean,
+  ): Promise<TestRun>;
+  testRunBatch(
+    frames: Uint8Array,
+    lengths: Uint32Array,
+    linear: Int32Array | null,
+    results: RawRegion | null,
+    record: number,
+    ingressIfindex: number,
+    netns: string,
+  ): Promise<{ returnValues: Uint32Array; records: Uint8Array }>;
+  injectLive(frame: Uint8Array, count: number, batch: number, ingressIfindex: number, netns: string): Promise<number>;
+}
+
+export interface RawLink extends Handle {
+  info(): LinkInfo;
+  pin(path: string): void;
+  update(program: RawProgram): void;
+  detach(): void;
+}
+
+export type RawLock = Handle;
+
+export interface Addon {
+  openObject(bytes: Uint8Array, name: string): RawObject;
+  createMap(type: number, name: string, keySize: number, valueSize: number, maxEntries: number, flags: number): RawMap;
+  openPinnedMap(path: string): RawMap;
+  openPinnedProgram(path: string): RawProgram;
+  openPinnedLink(path: string): RawLink;
+  programInfo(id: number): ProgramInfo | null;
+  objectIds(): { maps: number[]; programs: number[]; links: number[] };
+  /** Loads an empty program of a type and lets it go: null, or the errno. */
+  probeProgram(type: number, attachType: number, flags: number): number | null;
+  attachXdp(program: RawProgram, ifindex: number, flags: number, netns: string): Promise<RawLink>;
+  netlinkDump(type: number, family: number, netns: string): Promise<Uint8Array>;
+  netnsCookie(netns: string): Promise<bigint>;
+  readFileIn(path: string, netns: string): Promise<Uint8Array>;
+  isBpffs(path: string): boolean;
+  mountBpffs(path: string, options: string): void;
+  membarrier(command: number): Promise<number>;
+  tryLock(path: string): RawLock | null;
+  possibleCpus(): number;
+  bootTimeNs(): bigint;
+  libbpfVersion(): string;
+  abiWitness(): Record<string, number>;
+}

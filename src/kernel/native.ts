@@ -1,0 +1,218 @@
+/** The kernel through the native addon: the only file that loads it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import bindings from 'bindings';
+import type { Addon } from './addon';
+import { SluiceError } from './errors';
+import { LinkHandle, MapHandle, ObjectHandle, ProgramHandle, rawProgram } from './handles';
+import type { BpfLink, BpfMap, BpfObject, BpfProgram, FileLock, Kernel, ProgramInfo, XdpMode } from './kernel';
+import { attempt, attemptLater } from './translate';
+
+/** Numbers of the kernel (linux/bpf.h, linux/if_link.h, linux/membarrier.h). */
+const MAP_TYPES = {
+  hash: 1,
+  array: 2,
+  'prog-array': 3,
+  'percpu-hash': 5,
+  'percpu-array': 6,
+  'lpm-trie': 11,
+} as const;
+const MAP_FLAGS = { 'no-prealloc': 1, mmapable: 1 << 10 } as const;
+const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4 };
+const MEMBARRIER_GLOBAL = 1;
+/** Where the kernel offers no grace period: longer than any packet stays in a program. */
+const GRACE_MS = 50;
+
+/** Debian package of each library the addon or libbpf may miss. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  'libbpf.so.1': 'libbpf1',
+  'libelf.so.1': 'libelf1',
+  'libz.so.1': 'zlib1g',
+  'libstdc++.so.6': 'libstdc++6',
+};
+
+let loaded: Addon | undefined;
+
+/** The addon, loaded on first use. Also for the feature probes, which ask it directly. */
+export function addon(): Addon {
+  loaded ??= loadAddon();
+  return loaded;
+}
+
+/** src/kernel and dist/kernel both lie two levels below the package. */
+function packageRoot(): string {
+  let directory = __dirname;
+  while (!existsSync(join(directory, 'package.json')) && dirname(directory) !== directory)
+    directory = dirname(directory);
+  return directory;
+}
+
+function loadAddon(): Addon {
+  const platform = `${process.platform}-${process.arch}`;
+  try {
+    // The root is given, since guessing it from the stack fails under test runners and bundlers; the second place is
+    // for prebuilt addons, which the default list of `bindings` does not know. Its typings lack the list.
+    const options = {
+      bindings: 'sluice',
+      module_root: packageRoot(),
+      try: [
+        ['module_root', 'build', 'Release', 'bindings'],
+        ['module_root', 'prebuilds', platform, 'bindings'],
+      ],
+    };
+    const load: (options: object) => unknown = bindings;
+    return load(options) as Addon;
+  } catch (error) {
+    throw explainLoading(error);
+  }
+}
+
+/** Why the addon could not be loaded, and what to do about it. */
+export function explainLoading(error: unknown): SluiceError {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const code = 'code' in cause ? cause.code : undefined;
+  if (code === 'ERR_DLOPEN_FAILED') {
+    const library = /^(\S+): cannot open shared object file/.exec(cause.message)?.[1];
+    if (library !== undefined) {
+      const name = PACKAGES[library];
+      const hint = name === undefined ? undefined : `sudo apt-get install -y ${name}`;
+      return new SluiceError('kernel/addon', `the native addon needs the library "${library}", which is missing`, {
+        hint,
+        cause,
+      });
+    }
+    return new SluiceError('kernel/addon', `the native addon cannot be loaded: ${cause.message}`, {
+      hint: 'it may be built for another machine or node version: npm run build',
+      cause,
+    });
+  }
+  return new SluiceError('kernel/addon', 'the native addon is not built', { hint: 'run npm run build', cause });
+}
+
+class NativeKernel implements Kernel {
+  constructor(private readonly addon: Addon) {}
+
+  openObject(bytes: Uint8Array, name: string): BpfObject {
+    return new ObjectHandle(
+      attempt(`open object "${name}"`, () => this.addon.openObject(bytes, name)),
+      name,
+    );
+  }
+
+  createMap(options: Parameters<Kernel['createMap']>[0]): BpfMap {
+    const { type, name, keySize, valueSize, maxEntries, flags = [] } = options;
+    const number = flags.reduce((sum, flag) => sum | MAP_FLAGS[flag], 0);
+    return new MapHandle(
+      attempt(`create map "${name}"`, () =>
+        this.addon.createMap(MAP_TYPES[type], name, keySize, valueSize, maxEntries, number),
+      ),
+      name,
+    );
+  }
+
+  openPinnedMap(path: string): BpfMap {
+    return new MapHandle(
+      attempt(`open pinned map "${path}"`, () => this.addon.openPinnedMap(path)),
+      path,
+    );
+  }
+
+  openPinnedProgram(path: string): BpfProgram {
+    return new ProgramHandle(
+      attempt(`open pinned program "${path}"`, () => this.addon.openPinnedProgram(path)),
+      path,
+    );
+  }
+
+  openPinnedLink(path: string): BpfLink {
+    return new LinkHandle(attempt(`open pinned link "${path}"`, () => this.addon.openPinnedLink(path)));
+  }
+
+  programInfo(id: number): ProgramInfo | null {
+    return attempt(`describe program ${id}`, () => this.addon.programInfo(id));
+  }
+
+  objectIds(): { maps: number[]; programs: number[]; links: number[] } {
+    return attempt('list BPF objects', () => this.addon.objectIds());
+  }
+
+  async attachXdp(program: BpfProgram, options: { ifindex: number; mode: XdpMode; netns?: string }): Promise<BpfLink> {
+    const { ifindex, mode, netns = '' } = options;
+    const link = await attemptLater(`attach to interface ${ifindex} in ${mode} mode`, () =>
+      this.addon.attachXdp(rawProgram(program), ifindex, XDP_FLAGS[mode], netns),
+    );
+    return new LinkHandle(link);
+  }
+
+  netlinkDump(options: { type: number; family: number; netns?: string }): Promise<Uint8Array> {
+    const { type, family, netns = '' } = options;
+    return attemptLater('ask the kernel about interfaces', () => this.addon.netlinkDump(type, family, netns));
+  }
+
+  netnsCookie(netns = ''): Promise<bigint> {
+    return attemptLater(inNetns('read the cookie of the network namespace', netns), () =>
+      this.addon.netnsCookie(netns),
+    );
+  }
+
+  readFileIn(path: string, netns = ''): Promise<Uint8Array> {
+    return attemptLater(inNetns(`read "${path}"`, netns), () =>
+      // /proc/net is that of the process; a thread in another namespace has its own beside it.
+      this.addon.readFileIn(path.replace(/^\/proc\/(self\/)?net\//, '/proc/thread-self/net/'), netns),
+    );
+  }
+
+  isBpffs(path: string): boolean {
+    return attempt(`look at "${path}"`, () => this.addon.isBpffs(path));
+  }
+
+  mountBpffs(path: string): void {
+    attempt(`mount a bpffs at "${path}"`, () => this.addon.mountBpffs(path, 'mode=0700'));
+  }
+
+  async grace(): Promise<void> {
+    try {
+      await this.addon.membarrier(MEMBARRIER_GLOBAL);
+    } catch {
+      // Kernels with nohz_full, or without the call.
+      await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
+    }
+  }
+
+  tryLock(path: string): FileLock | null {
+    return attempt(`lock "${path}"`, () => this.addon.tryLock(path));
+  }
+
+  possibleCpus(): number {
+    return attempt('count processors', () => this.addon.possibleCpus());
+  }
+
+  bootTimeNs(): bigint {
+    return attempt('read the clock', () => this.addon.bootTimeNs());
+  }
+
+  libbpfVersion(): string {
+    return this.addon.libbpfVersion().replace(/^v/, '');
+  }
+
+  abiWitness(): Record<string, number> {
+    return this.addon.abiWitness();
+  }
+}
+
+function inNetns(operation: string, netns: string): string {
+  return netns === '' ? operation : `${operation} in "${netns}"`;
+}
+
+let cached: Kernel | undefined;
+
+/** The kernel of this machine. Loads the addon on first use; a `SluiceError` tells what is missing. */
+export function kernel(): Kernel {
+  cached ??= new NativeKernel(addon());
+  return cached;
+}
+
+/** Release of the running kernel, such as `6.1.0-18-amd64`. */
+export function kernelRelease(): string {
+  return readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+}
