@@ -27,6 +27,8 @@ export interface CounterTotals {
   /** By `section/id`, implicit rows as `section/ssh` and `section/default`. */
   readonly rules: Readonly<Record<string, RuleTotal>>;
   readonly reasons: Readonly<Record<string, ReasonTotal>>;
+  /** All packets by what became of them: exact also when rules were removed or changed their action since. */
+  readonly verdicts: Readonly<Record<'allow' | 'deny', ReasonTotal>>;
 }
 
 /** Final figures of one generation, read when nothing writes to its counters any more. */
@@ -35,14 +37,23 @@ export interface GenerationFigures {
   readonly since: string;
   readonly rules: Readonly<Record<string, { packets: bigint; bytes: bigint; lastHit: string | null }>>;
   readonly reasons: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
+  readonly verdicts: Readonly<Record<'allow' | 'deny', { packets: bigint; bytes: bigint }>>;
 }
 
+const NONE: ReasonTotal = { packets: '0', bytes: '0' };
 const FILE = 'totals.json';
 const SCHEMA_VERSION = 1;
 
 /** Totals that contain nothing yet. */
 export function emptyTotals(since: string): CounterTotals {
-  return { schemaVersion: SCHEMA_VERSION, foldedThrough: 0, since, rules: {}, reasons: {} };
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    foldedThrough: 0,
+    since,
+    rules: {},
+    reasons: {},
+    verdicts: { allow: NONE, deny: NONE },
+  };
 }
 
 /**
@@ -72,7 +83,16 @@ export function addFigures(totals: CounterTotals, figures: GenerationFigures): C
     const known = reasons.get(key);
     reasons.set(key, { packets: plus(known?.packets, added.packets), bytes: plus(known?.bytes, added.bytes) });
   }
-  return { ...totals, rules: Object.fromEntries(rules), reasons: Object.fromEntries(reasons) };
+  const sum = (verdict: 'allow' | 'deny'): ReasonTotal => ({
+    packets: plus(totals.verdicts[verdict].packets, figures.verdicts[verdict].packets),
+    bytes: plus(totals.verdicts[verdict].bytes, figures.verdicts[verdict].bytes),
+  });
+  return {
+    ...totals,
+    rules: Object.fromEntries(rules),
+    reasons: Object.fromEntries(reasons),
+    verdicts: { allow: sum('allow'), deny: sum('deny') },
+  };
 }
 
 /** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
@@ -113,6 +133,8 @@ function checkTotals(body: unknown): CounterTotals {
     typeof totals.since === 'string' &&
     isRecord(totals.rules) &&
     isRecord(totals.reasons) &&
+    isRecord(totals.verdicts) &&
+    [totals.verdicts.allow, totals.verdicts.deny].every(isFigure) &&
     [...Object.values(totals.rules), ...Object.values(totals.reasons)].every(isFigure);
   if (!sound) throw new Error('fields are missing');
   return totals as CounterTotals;

@@ -1,0 +1,50 @@
+/** The kernel's clocks as the datapath reads them: jiffies for last hits, boot time for deadlines. */
+import { LAYOUT } from '../abi/layout.gen';
+import { openDatapath } from './datapath';
+import type { Kernel } from './kernel';
+
+export interface ClockReading {
+  readonly jiffies: bigint;
+  readonly bootNs: bigint;
+}
+
+const COMMON_HZ = [100, 250, 300, 1000];
+
+/** Reads both clocks once, by a test run that filters nothing. */
+export async function readClock(kernel: Kernel): Promise<ClockReading> {
+  const [reading] = await readClocks(kernel, 1, 0);
+  return reading;
+}
+
+/** Jiffies a second: two readings 50 ms apart, rounded to a value kernels are built with where one is near. */
+export async function measureHz(kernel: Kernel): Promise<number> {
+  const [first, second] = await readClocks(kernel, 2, 50);
+  const seconds = Number(second.bootNs - first.bootNs) / 1e9;
+  const measured = Number(second.jiffies - first.jiffies) / seconds;
+  const near = COMMON_HZ.find((hz) => Math.abs(measured - hz) <= Math.max(1 / seconds, hz / 50));
+  return near ?? Math.round(measured);
+}
+
+async function readClocks(kernel: Kernel, count: number, pauseMs: number): Promise<ClockReading[]> {
+  const object = openDatapath(kernel, 'slc_read_clock', { create: ['slc_clock'] });
+  try {
+    await object.load();
+    const program = object.program('slc_read_clock');
+    const map = object.map('slc_clock');
+    const readings: ClockReading[] = [];
+    for (let i = 0; i < count; i++) {
+      if (i > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await program.testRun({ frame: new Uint8Array(64) });
+      const value = Buffer.from(map.lookup(new Uint8Array(4))!);
+      readings.push({
+        jiffies: value.readBigUInt64LE(LAYOUT.slc_clock.fields.jiffies.offset),
+        bootNs: value.readBigUInt64LE(LAYOUT.slc_clock.fields.boot_ns.offset),
+      });
+    }
+    program.close();
+    map.close();
+    return readings;
+  } finally {
+    object.close();
+  }
+}

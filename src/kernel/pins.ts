@@ -1,0 +1,122 @@
+/**
+ * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,links}`. What enforces is read from here and from
+ * the kernel, never from files. Removing the whole directory always ends enforcement: no process keeps a link open.
+ */
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from './errors';
+
+/** Hooks that links can hold. */
+export type Hook = 'xdp';
+
+/** Names under `state/`: what all generations, hooks and interfaces share. */
+export const STATE_PINS = {
+  state: 'slc_state',
+  confirm: 'slc_confirm',
+  programs: 'slc_programs',
+  egress: 'slc_egress',
+  gateCounters: 'slc_gate_counters',
+} as const;
+
+/** Default root; `SLUICE_BPFFS` names another. */
+export function pinRoot(): string {
+  return process.env.SLUICE_BPFFS ?? '/sys/fs/bpf/sluice';
+}
+
+/** The pins of one network namespace. */
+export class PinLayout {
+  readonly directory: string;
+
+  constructor(cookie: bigint, root: string = pinRoot()) {
+    this.directory = join(root, cookie.toString());
+  }
+
+  state(name: string): string {
+    return join(this.directory, 'state', name);
+  }
+
+  /** Program behind every XDP link. */
+  get gate(): string {
+    return this.state('slc_gate_xdp');
+  }
+
+  generation(number: number): string {
+    return join(this.directory, 'gen', String(number));
+  }
+
+  link(ifindex: number, hook: Hook): string {
+    return join(this.directory, 'links', `${ifindex}-${hook}`);
+  }
+
+  /** Numbers of the generations that have pins, ascending. */
+  generations(): number[] {
+    return list(join(this.directory, 'gen'))
+      .map(Number)
+      .filter(Number.isSafeInteger)
+      .sort((a, b) => a - b);
+  }
+
+  /** Links that are pinned. */
+  links(): { ifindex: number; hook: Hook; path: string }[] {
+    return list(join(this.directory, 'links')).flatMap((name) => {
+      const match = /^(\d+)-(xdp)$/.exec(name);
+      return match
+        ? [{ ifindex: Number(match[1]), hook: 'xdp' as const, path: join(this.directory, 'links', name) }]
+        : [];
+    });
+  }
+
+  /** Makes the directory, closed to others, and refuses one that somebody else prepared (bpffs may be world-writable). */
+  create(): void {
+    for (const path of [
+      this.directory,
+      join(this.directory, 'state'),
+      join(this.directory, 'gen'),
+      join(this.directory, 'links'),
+    ]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
+    this.assertOurs();
+  }
+
+  exists(): boolean {
+    return statSync(this.directory, { throwIfNoEntry: false }) !== undefined;
+  }
+
+  /** Throws when the directory does not belong to this user or is open to others. */
+  assertOurs(): void {
+    const status = statSync(this.directory);
+    if (status.uid !== process.geteuid?.() || (status.mode & 0o077) !== 0) {
+      throw new SluiceError(
+        'kernel/pins',
+        `"${this.directory}" does not belong to sluice: owner ${status.uid}, mode ${(status.mode & 0o777).toString(8)}`,
+        {
+          hint: `nothing was changed; look at who made it, then: rm -r ${this.directory}`,
+        },
+      );
+    }
+  }
+
+  removeGeneration(number: number): void {
+    rmSync(this.generation(number), { recursive: true, force: true });
+  }
+
+  removeLink(ifindex: number, hook: Hook): void {
+    rmSync(this.link(ifindex, hook), { force: true });
+  }
+
+  /** Removes every pin of the namespace: links first, so that nothing is filtered by half a state. */
+  removeAll(): void {
+    for (const name of ['links', 'gen', 'state', '.'])
+      rmSync(join(this.directory, name), { recursive: true, force: true });
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Image → running firewall. Everything is made ready beside what judges now; then one store of the gate word changes
+ * ingress of all interfaces at the same packet. Until that store a failure, or a kill, changes nothing.
+ */
+import type { Image } from '../compile/image';
+import { SluiceError } from '../kernel/errors';
+import type { Interface } from '../kernel/interfaces';
+import type { Kernel } from '../kernel/kernel';
+import type { PinLayout } from '../kernel/pins';
+import type { AttachMode } from '../model/ruleset';
+import { attachAll, type Attachment, currentAttachments, detachOne } from './attach';
+import { failpoint } from './failpoint';
+import { freeSlot, type GateWord } from './gate-word';
+import { createGeneration, emptySlot, type Fold, retireGenerations, slotKey } from './generations';
+import { SharedState } from './state';
+
+export interface ApplyRequest {
+  readonly image: Image;
+  readonly interfaces: readonly Interface[];
+  readonly mode: AttachMode;
+  readonly netns?: string;
+  /** Number of the first generation where sluice was not active before. */
+  readonly firstGeneration: number;
+  /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
+  readonly record: (generation: number, instance: string) => Promise<void>;
+  readonly fold: Fold;
+}
+
+export interface Applied {
+  readonly generation: number;
+  readonly instance: string;
+  readonly attachments: readonly Attachment[];
+  /** Instructions the verifier walked. */
+  readonly instructions: number;
+  /** Interfaces that were filtered before and are not any more. */
+  readonly detached: readonly string[];
+}
+
+/** Another process changed the gate between reading and storing. */
+export class ConflictError extends SluiceError {
+  constructor() {
+    super('load/conflict', 'another process applied a ruleset at the same moment', {
+      hint: 'look at sluice status, then apply again',
+    });
+  }
+}
+
+/** Makes the image judge. The caller holds the lock. */
+export async function applyImage(kernel: Kernel, pins: PinLayout, request: ApplyRequest): Promise<Applied> {
+  failpoint('before-state');
+  const found = SharedState.find(kernel, pins);
+  const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration));
+  try {
+    failpoint('after-state');
+    await retireGenerations(kernel, pins, state, request.fold);
+    return await applyOver(kernel, pins, state, request);
+  } catch (error) {
+    if (!found && state.gate.slot === state.gate.previous && pins.links().length === 0) pins.removeAll();
+    throw error;
+  } finally {
+    state.close();
+  }
+}
+
+async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, request: ApplyRequest): Promise<Applied> {
+  const before = state.gate;
+  const attachedBefore = await currentAttachments(kernel, pins, request.netns);
+  const generation = state.takeGeneration();
+  const slot = freeSlot(before);
+  const { program, instructions } = await createGeneration(kernel, pins, generation, request.image);
+  let attachments: Attachment[];
+  try {
+    await request.record(generation, state.instance);
+    failpoint('after-record');
+    state.programs.updateProgram(slotKey(slot), program);
+    await state.setSlotGeneration(slot, generation);
+    failpoint('after-slot');
+    // New interfaces are judged as the others are until the gate changes for all of them at once.
+    attachments = await attachAll(kernel, pins, request.interfaces, { mode: request.mode, netns: request.netns });
+    failpoint('after-attach');
+    if (!state.exchangeGate(before, { slot, previous: slot, deadlineNs: 0n } satisfies GateWord))
+      throw new ConflictError();
+  } catch (error) {
+    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns });
+    throw error;
+  } finally {
+    program.close();
+  }
+  failpoint('after-gate');
+  const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
+  for (const old of detached) detachOne(kernel, pins, old.ifindex);
+  await retireGenerations(kernel, pins, state, request.fold);
+  failpoint('after-retire');
+  return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
+}
+
+/** Takes back what was made ready; what judged before goes on. */
+async function undo(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
+): Promise<void> {
+  for (const attachment of await currentAttachments(kernel, pins, made.netns)) {
+    if (!made.attachedBefore.some((old) => old.ifindex === attachment.ifindex))
+      detachOne(kernel, pins, attachment.ifindex);
+  }
+  await emptySlot(state, made.slot);
+  pins.removeGeneration(made.generation);
+}

@@ -1,0 +1,159 @@
+/** The gate on interfaces: attached once, pinned, never exchanged by an `apply`. */
+import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
+import { type Interface, listInterfaces } from '../kernel/interfaces';
+import type { BpfLink, BpfProgram, Kernel, XdpMode } from '../kernel/kernel';
+import type { PinLayout } from '../kernel/pins';
+import type { AttachMode } from '../model/ruleset';
+
+/** An interface the gate filters. */
+export interface Attachment {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mode: XdpMode;
+  /** Set where `mode: auto` had to take generic: why native was refused. */
+  readonly fallback?: string;
+}
+
+/** Interfaces of a ruleset: `auto` are those with a default route. */
+export async function resolveInterfaces(
+  kernel: Kernel,
+  wanted: 'auto' | readonly string[],
+  netns?: string,
+): Promise<Interface[]> {
+  const all = await listInterfaces(kernel, netns);
+  if (wanted === 'auto') {
+    const chosen = all.filter((candidate) => candidate.defaultRoute && !candidate.loopback);
+    if (chosen.length > 0) return chosen;
+    throw new SluiceError('load/no-interface', 'interfaces: auto found no interface with a default route', {
+      hint: `name them: interfaces: [${all
+        .filter((candidate) => !candidate.loopback)
+        .map((candidate) => candidate.name)
+        .join(', ')}]`,
+    });
+  }
+  return wanted.map((name) => {
+    const found = all.find((candidate) => candidate.name === name);
+    if (found) return found;
+    throw new SluiceError('load/no-interface', `interface "${name}" does not exist`, {
+      hint: `there are: ${all.map((candidate) => candidate.name).join(', ')}`,
+    });
+  });
+}
+
+/** What the gate is attached to now, from the kernel. Links whose device is gone are left out. */
+export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
+  const interfaces = await listInterfaces(kernel, netns);
+  const found: Attachment[] = [];
+  for (const pinned of pins.links()) {
+    const link = kernel.openPinnedLink(pinned.path);
+    const info = link.info();
+    link.close();
+    const device = interfaces.find((candidate) => candidate.index === info.ifindex);
+    if (!device?.xdp) continue;
+    found.push({ name: device.name, ifindex: device.index, mode: device.xdp.mode === 'native' ? 'native' : 'generic' });
+  }
+  return found;
+}
+
+/**
+ * Attaches the gate to every interface that does not hold it yet: all of them or none. Another program that is
+ * already there is named and left alone.
+ */
+export async function attachAll(
+  kernel: Kernel,
+  pins: PinLayout,
+  interfaces: readonly Interface[],
+  options: { mode: AttachMode; netns?: string },
+): Promise<Attachment[]> {
+  const present = await currentAttachments(kernel, pins, options.netns);
+  const done: Attachment[] = [];
+  const made: number[] = [];
+  const gate = kernel.openPinnedProgram(pins.gate);
+  try {
+    for (const device of interfaces) {
+      const existing = present.find((attachment) => attachment.ifindex === device.index);
+      if (existing) {
+        done.push(existing);
+        continue;
+      }
+      refuseForeignProgram(kernel, device);
+      const { link, mode, fallback } = await attachOne(kernel, gate, device, options);
+      const path = pins.link(device.index, 'xdp');
+      try {
+        removeStaleLink(pins, device.index);
+        link.pin(path);
+      } finally {
+        link.close();
+      }
+      made.push(device.index);
+      done.push({ name: device.name, ifindex: device.index, mode, ...(fallback && { fallback }) });
+    }
+    return done;
+  } catch (error) {
+    for (const ifindex of made) detachOne(kernel, pins, ifindex);
+    throw error;
+  } finally {
+    gate.close();
+  }
+}
+
+/** Detaches the gate from one interface. */
+export function detachOne(kernel: Kernel, pins: PinLayout, ifindex: number): void {
+  const pinned = pins.links().find((link) => link.ifindex === ifindex);
+  if (!pinned) return;
+  const link = kernel.openPinnedLink(pinned.path);
+  try {
+    link.detach();
+  } catch (error) {
+    // The device is gone, and the attachment with it.
+    if (!(error instanceof KernelError && ['ENOLINK', 'EINVAL', 'ENODEV'].includes(error.errno))) throw error;
+  } finally {
+    link.close();
+  }
+  pins.removeLink(ifindex, 'xdp');
+}
+
+/** A pin under a number whose device is gone; the kernel may give the number to another device. */
+function removeStaleLink(pins: PinLayout, ifindex: number): void {
+  if (pins.links().some((link) => link.ifindex === ifindex)) pins.removeLink(ifindex, 'xdp');
+}
+
+async function attachOne(
+  kernel: Kernel,
+  gate: BpfProgram,
+  device: Interface,
+  { mode, netns }: { mode: AttachMode; netns?: string },
+): Promise<{ link: BpfLink; mode: XdpMode; fallback?: string }> {
+  const attach = (wanted: XdpMode): Promise<BpfLink> =>
+    kernel.attachXdp(gate, { ifindex: device.index, mode: wanted, netns });
+  if (mode === 'generic') return { link: await attach('generic'), mode: 'generic' };
+  try {
+    return { link: await attach('native'), mode: 'native' };
+  } catch (error) {
+    if (!(error instanceof KernelError) || !NATIVE_REFUSALS.has(error.errno)) throw error;
+    if (mode === 'native') {
+      throw new UnsupportedError('native XDP', `"${device.name}" has no native XDP here (${error.errno})`, {
+        hint: 'mode: auto falls back to generic, which is slower but judges the same; a smaller MTU or fewer queues may help the driver',
+        cause: error,
+      });
+    }
+    return {
+      link: await attach('generic'),
+      mode: 'generic',
+      fallback: `the driver of "${device.name}" refused native XDP (${error.errno})`,
+    };
+  }
+}
+
+/** Answers of drivers that lack native XDP, or cannot offer it with their present MTU, queues or offloads. */
+const NATIVE_REFUSALS = new Set(['EOPNOTSUPP', 'ENOTSUP', 'EINVAL', 'ERANGE', 'ENOSPC']);
+
+function refuseForeignProgram(kernel: Kernel, device: Interface): void {
+  if (!device.xdp) return;
+  const program = kernel.programInfo(device.xdp.programId);
+  throw new SluiceError(
+    'load/occupied',
+    `another XDP program is attached to "${device.name}": id ${device.xdp.programId}${program ? ` "${program.name}"` : ''} (${device.xdp.mode})`,
+    { hint: `nothing was changed; remove it with its own tool, or: ip link set dev ${device.name} xdp off` },
+  );
+}

@@ -1,0 +1,31 @@
+/**
+ * Named places of the apply path at which a test can end the process or make the step fail:
+ * `SLUICE_FAILPOINT=after-pin:kill` or `after-load:error`. Without the variable nothing happens.
+ */
+import { SluiceError } from '../kernel/errors';
+
+/** In the order in which `apply` passes them. */
+export const FAILPOINTS = [
+  'before-state',
+  'after-state',
+  'after-image',
+  'after-load',
+  'after-pin',
+  'after-record',
+  'after-slot',
+  'after-gate',
+  'after-attach',
+  'after-fold',
+  'after-retire',
+  'after-enforced',
+] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number];
+
+/** Ends the process or throws when the environment asks for it here. */
+export function failpoint(name: Failpoint): void {
+  const wanted = process.env.SLUICE_FAILPOINT;
+  if (wanted === undefined) return;
+  if (wanted === `${name}:kill`) process.kill(process.pid, 'SIGKILL');
+  if (wanted === `${name}:error`) throw new SluiceError('load/failpoint', `failpoint "${name}" was asked to fail`);
+}

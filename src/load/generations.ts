@@ -1,0 +1,119 @@
+/** Generations: what a ruleset is in the kernel (image, counters, program), from birth to retirement. */
+import { readCounters, type CounterFigures } from '../kernel/counters';
+import { createGenerationMaps, ingressSwitches, loadIngress } from '../kernel/datapath';
+import type { BpfProgram, Kernel } from '../kernel/kernel';
+import type { PinLayout } from '../kernel/pins';
+import type { Image } from '../compile/image';
+import { SLC_LIMITS } from '../abi/layout.gen';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { failpoint } from './failpoint';
+import type { SharedState } from './state';
+
+/** Adds a retired generation's figures to the totals; must do nothing when that generation was added before. */
+export type Fold = (generation: number, figures: ReadonlyMap<number, CounterFigures>) => Promise<void>;
+
+/**
+ * Makes a generation: fills and freezes its image, loads its program, pins all of it. Nothing judges by it yet.
+ * The caller closes the program. On failure nothing of it is left.
+ */
+export async function createGeneration(
+  kernel: Kernel,
+  pins: PinLayout,
+  number: number,
+  image: Image,
+): Promise<{ program: BpfProgram; instructions: number }> {
+  const switches = ingressSwitches(image, false);
+  const maps = createGenerationMaps(kernel, switches);
+  try {
+    const region = maps.image.mmap({ writable: true });
+    try {
+      await region.write(0, image.bytes);
+    } finally {
+      region.close();
+    }
+    maps.image.freeze();
+    failpoint('after-image');
+    const loaded = await loadIngress(kernel, switches, maps);
+    try {
+      failpoint('after-load');
+      mkdirSync(pins.generation(number), { mode: 0o700 });
+      maps.image.pin(join(pins.generation(number), 'image'));
+      maps.counters.pin(join(pins.generation(number), 'counters'));
+      loaded.program.pin(join(pins.generation(number), 'program'));
+      failpoint('after-pin');
+    } catch (error) {
+      loaded.program.close();
+      pins.removeGeneration(number);
+      throw error;
+    }
+    return loaded;
+  } finally {
+    maps.image.close();
+    maps.counters.close();
+  }
+}
+
+/** Figures of a pinned generation by counter slot. */
+export function generationCounters(kernel: Kernel, pins: PinLayout, number: number): Map<number, CounterFigures> {
+  const map = kernel.openPinnedMap(join(pins.generation(number), 'counters'));
+  try {
+    return readCounters(map);
+  } finally {
+    map.close();
+  }
+}
+
+/** Generations that judge, or may judge again when a pending confirmation runs out. */
+export function liveGenerations(state: SharedState): Set<number> {
+  const { slot, previous, deadlineNs } = state.gate;
+  const slots = deadlineNs === 0n ? [slot] : [slot, previous];
+  return new Set(slots.map((index) => state.slotGeneration(index)).filter((generation) => generation !== 0));
+}
+
+/**
+ * Retires every generation that does not judge: folds its counters, empties its slot, removes its pins. This is the
+ * end of an apply and also what the next process does after one that was killed. Waits first until no packet can be
+ * inside a retired program, so that no count comes after the fold.
+ */
+export async function retireGenerations(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  fold: Fold,
+): Promise<number[]> {
+  const live = liveGenerations(state);
+  const retired = pins.generations().filter((generation) => !live.has(generation));
+  const slots = Array.from({ length: SLC_LIMITS.PROGRAM_SLOTS }, (_, slot) => slot).filter((slot) => {
+    const generation = state.slotGeneration(slot);
+    return generation !== 0 && !live.has(generation);
+  });
+  if (retired.length === 0 && slots.length === 0) return [];
+  await kernel.grace();
+  for (const generation of retired) await fold(generation, figuresOf(kernel, pins, generation));
+  failpoint('after-fold');
+  for (const slot of slots) await emptySlot(state, slot);
+  for (const generation of retired) pins.removeGeneration(generation);
+  return retired;
+}
+
+export async function emptySlot(state: SharedState, slot: number): Promise<void> {
+  state.programs.delete(slotKey(slot));
+  await state.setSlotGeneration(slot, 0);
+}
+
+export function slotKey(slot: number): Uint8Array {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(slot);
+  return key;
+}
+
+/** A generation that was cut short before its counters were pinned has counted nothing. */
+export function figuresOf(kernel: Kernel, pins: PinLayout, generation: number): Map<number, CounterFigures> {
+  try {
+    return generationCounters(kernel, pins, generation);
+  } catch (error) {
+    if ((error as { errno?: string }).errno === 'ENOENT') return new Map();
+    throw error;
+  }
+}

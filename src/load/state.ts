@@ -1,0 +1,171 @@
+/** The state shared by all generations, hooks and interfaces of one namespace: found again, or made. */
+import { randomBytes } from 'node:crypto';
+import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
+import { openDatapath } from '../kernel/datapath';
+import { SluiceError } from '../kernel/errors';
+import type { BpfMap, Kernel, MappedRegion } from '../kernel/kernel';
+import { type PinLayout, STATE_PINS } from '../kernel/pins';
+import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
+import { measureHz } from '../kernel/clock';
+
+const FIELDS = LAYOUT.slc_state.fields;
+
+/**
+ * The mapped page of `slc_state` and the array the gate jumps through. `close()` gives up the descriptors; the pins,
+ * and what they enforce, stay.
+ */
+export class SharedState {
+  private constructor(
+    private readonly region: MappedRegion,
+    readonly programs: BpfMap,
+    private readonly gateCounters: BpfMap,
+  ) {}
+
+  /** The state pinned for the namespace, or null where sluice is not active there. */
+  static find(kernel: Kernel, pins: PinLayout): SharedState | null {
+    if (!pins.exists()) return null;
+    pins.assertOurs();
+    let map: BpfMap;
+    try {
+      map = kernel.openPinnedMap(pins.state(STATE_PINS.state));
+    } catch (error) {
+      // The state map is pinned last: without it a creation was cut short before anything was attached.
+      if (error instanceof SluiceError && 'errno' in error && error.errno === 'ENOENT') return null;
+      throw error;
+    }
+    const region = map.mmap({ writable: true });
+    map.close();
+    const version = readNumber(region, 'abi_version');
+    if (version !== SLC_ABI_VERSION) {
+      region.close();
+      throw new SluiceError(
+        'load/abi',
+        `what is pinned in "${pins.directory}" has layout ${version}, this sluice knows ${SLC_ABI_VERSION}`,
+        {
+          hint: 'use the version of sluice that pinned it, or end it first: sluice disable',
+        },
+      );
+    }
+    return new SharedState(
+      region,
+      kernel.openPinnedMap(pins.state(STATE_PINS.programs)),
+      kernel.openPinnedMap(pins.state(STATE_PINS.gateCounters)),
+    );
+  }
+
+  /**
+   * Makes and pins the state: an open gate that is attached to nothing yet. Generations are numbered from
+   * `firstGeneration`, so that their numbers never repeat ones whose counters were folded before.
+   */
+  static async create(kernel: Kernel, pins: PinLayout, firstGeneration: number): Promise<SharedState> {
+    pins.create();
+    pins.removeAll(); // what an interrupted creation left; nothing was attached, see find()
+    pins.create();
+    const object = openDatapath(kernel, 'slc_gate_xdp', {
+      create: ['slc_state', 'slc_confirm', 'slc_programs', 'slc_egress', 'slc_gate_counters'],
+    });
+    try {
+      await object.load();
+      const gate = object.program('slc_gate_xdp');
+      gate.pin(pins.gate);
+      gate.close();
+      const state = object.map(STATE_PINS.state);
+      const region = state.mmap({ writable: true });
+      region.store64(FIELDS.gate.offset, packGateWord(OPEN_GATE));
+      region.store64(FIELDS.next_generation.offset, BigInt(firstGeneration));
+      await region.write(FIELDS.seed.offset, randomBytes(8));
+      await writeNumber(region, 'abi_version', SLC_ABI_VERSION);
+      await writeNumber(region, 'hz', await measureHz(kernel));
+      for (const name of ['confirm', 'programs', 'egress', 'gateCounters', 'state'] as const) {
+        const map = object.map(STATE_PINS[name]);
+        map.pin(pins.state(STATE_PINS[name]));
+        map.close();
+      }
+      state.close();
+      return new SharedState(
+        region,
+        kernel.openPinnedMap(pins.state(STATE_PINS.programs)),
+        kernel.openPinnedMap(pins.state(STATE_PINS.gateCounters)),
+      );
+    } finally {
+      object.close();
+    }
+  }
+
+  get gate(): GateWord {
+    return unpackGateWord(this.region.load64(FIELDS.gate.offset));
+  }
+
+  /** Stores the word when it is still `expected`; false when another process was faster. */
+  exchangeGate(expected: GateWord, word: GateWord): boolean {
+    const old = packGateWord(expected);
+    return this.region.compareExchange64(FIELDS.gate.offset, old, packGateWord(word)) === old;
+  }
+
+  /** Takes the next generation number. */
+  takeGeneration(): number {
+    for (;;) {
+      const next = this.region.load64(FIELDS.next_generation.offset);
+      if (this.region.compareExchange64(FIELDS.next_generation.offset, next, next + 1n) === next) return Number(next);
+    }
+  }
+
+  /** Generation in a program slot, 0 where it is empty. */
+  slotGeneration(slot: number): number {
+    if (slot >= SLC_LIMITS.PROGRAM_SLOTS) return 0;
+    return uint32(this.region.read(FIELDS.slot_generation.offset + 4 * slot, 4));
+  }
+
+  async setSlotGeneration(slot: number, generation: number): Promise<void> {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(generation);
+    await this.region.write(FIELDS.slot_generation.offset + 4 * slot, bytes);
+  }
+
+  /** Names this installation; files that belong to another one are not believed. */
+  get instance(): string {
+    return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
+  }
+
+  /** Jiffies a second. */
+  get hz(): number {
+    return readNumber(this.region, 'hz');
+  }
+
+  /** Packets and bytes the gate itself decided, summed over CPUs. */
+  gateFigures(): { empty: { packets: bigint; bytes: bigint }; open: { packets: bigint; bytes: bigint } } {
+    const read = (entry: number): { packets: bigint; bytes: bigint } => {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(entry);
+      const values = Buffer.from(this.gateCounters.lookup(key) ?? []);
+      let packets = 0n;
+      let bytes = 0n;
+      for (let at = 0; at < values.length; at += LAYOUT.slc_counter.size) {
+        packets += values.readBigUInt64LE(at + LAYOUT.slc_counter.fields.packets.offset);
+        bytes += values.readBigUInt64LE(at + LAYOUT.slc_counter.fields.bytes.offset);
+      }
+      return { packets, bytes };
+    };
+    return { empty: read(0), open: read(1) };
+  }
+
+  close(): void {
+    this.region.close();
+    this.programs.close();
+    this.gateCounters.close();
+  }
+}
+
+function uint32(bytes: Uint8Array): number {
+  return Buffer.from(bytes).readUInt32LE(0);
+}
+
+function readNumber(region: MappedRegion, field: 'abi_version' | 'hz'): number {
+  return uint32(region.read(FIELDS[field].offset, 4));
+}
+
+async function writeNumber(region: MappedRegion, field: 'abi_version' | 'hz', value: number): Promise<void> {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  await region.write(FIELDS[field].offset, bytes);
+}

@@ -1,0 +1,6 @@
+/** An interface that is filtered, for showing. */
+export interface Attachment {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mode: 'native' | 'generic';
+}

@@ -1,0 +1,100 @@
+/** A snapshot as Prometheus text (exposition format 0.0.4). Labels are bounded by the ruleset, never by traffic. */
+import type { Snapshot } from './snapshot';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Renders all metrics. `version` names this sluice. */
+export function renderMetrics(snapshot: Snapshot, version: string): string {
+  const text = new Exposition();
+  text.family('sluice_build_info', 'gauge', 'Version of sluice; always 1.').add({ version }, '1');
+  const active = text.family('sluice_active', 'gauge', 'Whether a ruleset judges packets.');
+  active.add({}, snapshot.active ? '1' : '0');
+  const attached = text.family('sluice_attached', 'gauge', 'Interfaces the gate is attached to; always 1.');
+  for (const { name, mode } of snapshot.interfaces) attached.add({ interface: name, mode }, '1');
+  if (snapshot.active) {
+    text
+      .family('sluice_ruleset_info', 'gauge', 'The ruleset that judges; always 1.')
+      .add({ generation: String(snapshot.generation), digest: snapshot.digest ?? '' }, '1');
+    text
+      .family('sluice_ruleset_last_apply_timestamp_seconds', 'gauge', 'When the ruleset that judges was applied.')
+      .add({}, seconds(snapshot.appliedAt));
+  }
+  const ruleCount = text.family('sluice_ruleset_rules', 'gauge', 'Written rules of a section.');
+  for (const section of snapshot.sections)
+    ruleCount.add({ section: section.name }, String(section.rows.filter((row) => row.number !== null).length));
+
+  const packets = text.family('sluice_packets_total', 'counter', 'Packets judged, by verdict.');
+  packets.add({ verdict: 'allow' }, snapshot.packets.allowed);
+  packets.add({ verdict: 'deny' }, snapshot.packets.denied);
+
+  const rulePackets = text.family(
+    'sluice_rule_packets_total',
+    'counter',
+    'Packets a row decided; rules "ssh" and "default" are the implicit rows.',
+  );
+  eachRow(snapshot, (labels, row) => rulePackets.add(labels, row.packets));
+  const ruleBytes = text.family('sluice_rule_bytes_total', 'counter', 'Frame bytes of the packets a row decided.');
+  eachRow(snapshot, (labels, row) => ruleBytes.add(labels, row.bytes));
+  const lastHit = text.family(
+    'sluice_rule_last_hit_timestamp_seconds',
+    'gauge',
+    'When a row last decided; absent where it never did.',
+  );
+  eachRow(snapshot, (labels, row) => {
+    if (row.lastHit !== null) lastHit.add(labels, seconds(row.lastHit));
+  });
+
+  const reasonPackets = text.family(
+    'sluice_reason_packets_total',
+    'counter',
+    'Packets that passed or dropped without a row, by reason.',
+  );
+  for (const { reason, verdict, packets: count } of snapshot.reasons) reasonPackets.add({ reason, verdict }, count);
+  const reasonBytes = text.family(
+    'sluice_reason_bytes_total',
+    'counter',
+    'Frame bytes of the packets that passed or dropped without a row.',
+  );
+  for (const { reason, verdict, bytes } of snapshot.reasons) reasonBytes.add({ reason, verdict }, bytes);
+  return text.toString();
+}
+
+function eachRow(
+  snapshot: Snapshot,
+  visit: (labels: Labels, row: Snapshot['sections'][number]['rows'][number]) => void,
+): void {
+  for (const section of snapshot.sections) {
+    for (const row of section.rows) visit({ section: section.name, rule: row.id, verdict: row.action }, row);
+  }
+}
+
+function seconds(iso: string | null): string {
+  return iso === null ? 'NaN' : String(Date.parse(iso) / 1000);
+}
+
+/** Families in order, each with its HELP and TYPE line; a family without samples is left out. */
+class Exposition {
+  private readonly families: { head: string; lines: string[] }[] = [];
+
+  family(name: string, type: 'counter' | 'gauge', help: string): { add: (labels: Labels, value: string) => void } {
+    const lines: string[] = [];
+    this.families.push({ head: `# HELP ${name} ${help}\n# TYPE ${name} ${type}`, lines });
+    return {
+      add: (labels, value) => {
+        const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
+        lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`);
+      },
+    };
+  }
+
+  toString(): string {
+    return this.families
+      .filter(({ lines }) => lines.length > 0)
+      .map(({ head, lines }) => `${head}\n${lines.join('\n')}\n`)
+      .join('');
+  }
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,169 @@
+/** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
+import type { Attachment } from './attachment';
+import { reasonPasses } from './figures';
+import type { AttachMode, Ruleset, Section } from '../model/ruleset';
+import { formatAddressMatch, formatPorts } from '../model/format-match';
+import { REASON_WORDS, type Reason } from '../model/reason';
+import type { Action, Tier } from '../model/verdict';
+
+/** One row of a section as `status` numbers it. */
+export interface SnapshotRow {
+  /** Number among the written rows, from 1; null for implicit rows. */
+  readonly number: number | null;
+  readonly id: string;
+  readonly tier: Tier;
+  readonly action: Action;
+  readonly enabled: boolean;
+  /** Canonical one-line text; for implicit rows what they do. */
+  readonly text: string;
+  readonly to: string;
+  readonly from: string;
+  readonly note?: string;
+  readonly owner?: string;
+  readonly review?: string;
+  /** Decimal strings: 64 bits do not fit a JSON number. */
+  readonly packets: string;
+  readonly bytes: string;
+  /** ISO time, null where it was never hit. */
+  readonly lastHit: string | null;
+  /** ISO time since when hits of this row are counted. */
+  readonly watchedSince: string | null;
+}
+
+export interface SnapshotSection {
+  readonly name: string;
+  readonly default: Action;
+  readonly sshPorts: readonly number[];
+  readonly rows: readonly SnapshotRow[];
+}
+
+/** Packets that no row decided. */
+export interface SnapshotReason {
+  readonly reason: Reason;
+  readonly verdict: 'allow' | 'deny';
+  readonly words: string;
+  readonly packets: string;
+  readonly bytes: string;
+}
+
+export interface Snapshot {
+  readonly schemaVersion: 1;
+  /** Whether a generation judges packets. */
+  readonly active: boolean;
+  readonly takenAt: string;
+  readonly generation: number | null;
+  readonly digest: string | null;
+  readonly file: string | null;
+  readonly appliedAt: string | null;
+  readonly mode: AttachMode | null;
+  readonly interfaces: readonly Attachment[];
+  /** Interfaces of the namespace that are not filtered, without the loopback. */
+  readonly notFiltered: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  readonly sections: readonly SnapshotSection[];
+  readonly reasons: readonly SnapshotReason[];
+  /** All packets counted since the totals began. `seen` = `allowed` + `denied`. */
+  readonly packets: { readonly seen: string; readonly allowed: string; readonly denied: string };
+  /** What is wrong or worth knowing, in words. */
+  readonly warnings: readonly string[];
+}
+
+/** Figures by `section/id` and by reason, totals and the running generation together. */
+export interface TotalFigures {
+  readonly rules: Readonly<
+    Record<string, { packets: string; bytes: string; lastHit: string | null; watchedSince: string }>
+  >;
+  readonly reasons: Readonly<Record<string, { packets: string; bytes: string }>>;
+  readonly verdicts: Readonly<Record<'allow' | 'deny', { packets: string; bytes: string }>>;
+}
+
+/** What a snapshot is made of. */
+export interface SnapshotInput {
+  readonly takenAt: string;
+  readonly active: { generation: number; digest: string; appliedAt: string } | null;
+  readonly file: string | null;
+  readonly ruleset: Ruleset | null;
+  readonly interfaces: readonly Attachment[];
+  readonly notFiltered: Snapshot['notFiltered'];
+  readonly figures: TotalFigures;
+  readonly warnings: readonly string[];
+}
+
+/** Puts a snapshot together; reads nothing itself. */
+export function buildSnapshot(input: SnapshotInput): Snapshot {
+  const { active, ruleset, figures } = input;
+  const sections = ruleset ? [sectionRows(ruleset.inbound, figures)] : [];
+  const reasons = Object.entries(figures.reasons)
+    .map(([reason, figure]): SnapshotReason => {
+      const known = reason as Reason;
+      return {
+        reason: known,
+        verdict: reasonPasses(known) ? 'allow' : 'deny',
+        words: REASON_WORDS[known] ?? reason,
+        packets: figure.packets,
+        bytes: figure.bytes,
+      };
+    })
+    .sort((a, b) => (a.reason < b.reason ? -1 : 1));
+  const allowed = BigInt(figures.verdicts.allow.packets);
+  const denied = BigInt(figures.verdicts.deny.packets);
+  return {
+    schemaVersion: 1,
+    active: active !== null,
+    takenAt: input.takenAt,
+    generation: active?.generation ?? null,
+    digest: active?.digest ?? null,
+    file: input.file,
+    appliedAt: active?.appliedAt ?? null,
+    mode: ruleset?.mode ?? null,
+    interfaces: input.interfaces,
+    notFiltered: input.notFiltered,
+    sections,
+    reasons,
+    packets: { seen: (allowed + denied).toString(), allowed: allowed.toString(), denied: denied.toString() },
+    warnings: input.warnings,
+  };
+}
+
+function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
+  const row = (fields: Omit<SnapshotRow, 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>): SnapshotRow => {
+    const figure = figures.rules[`${section.name}/${fields.id}`];
+    return {
+      ...fields,
+      packets: figure?.packets ?? '0',
+      bytes: figure?.bytes ?? '0',
+      lastHit: figure?.lastHit ?? null,
+      watchedSince: figure?.watchedSince ?? null,
+    };
+  };
+  const rows = section.rules.map((rule, i) =>
+    row({
+      number: i + 1,
+      id: rule.id,
+      tier: '7',
+      action: rule.action,
+      enabled: rule.enabled,
+      text: rule.text,
+      to: formatPorts(rule.match),
+      from: formatAddressMatch(rule.match.from),
+      ...(rule.note !== undefined && { note: rule.note }),
+      ...(rule.owner !== undefined && { owner: rule.owner }),
+      ...(rule.review !== undefined && { review: rule.review }),
+    }),
+  );
+  const implicit = { number: null, enabled: true, from: 'anywhere' };
+  if (section.ssh?.from === 'anyone') {
+    const to = `${section.ssh.ports.join(',')}/tcp`;
+    rows.push(row({ ...implicit, id: 'ssh', tier: '8', action: 'allow', text: `allow ${to} (SSH row)`, to }));
+  }
+  rows.push(
+    row({
+      ...implicit,
+      id: 'default',
+      tier: '9',
+      action: section.default,
+      text: `${section.default} everything else`,
+      to: 'anywhere',
+    }),
+  );
+  return { name: section.name, default: section.default, sshPorts: section.ssh?.ports ?? [], rows };
+}

@@ -1,0 +1,111 @@
+/**
+ * The dry twin: the datapath program over an image, run on frames that were never sent. It reads what the enforcing
+ * program reads and writes nothing but its answer.
+ */
+import { REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
+import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
+import type { Image, RankEntry } from '../compile/image';
+import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../kernel/datapath';
+import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
+import type { Decision } from '../model/evaluate';
+import type { Verdict } from '../model/verdict';
+
+/** What the program said about one frame. */
+export interface TwinAnswer {
+  readonly decision: Decision;
+  /** Steps of the image walk. */
+  readonly steps: { readonly nodes: number; readonly leaves: number; readonly rules: number };
+}
+
+/** What the twin needs of an image: the compiled one, or the pinned map of an enforcing generation. */
+export type TwinImage = Pick<Image, 'counterSlots' | 'features' | 'ranks' | 'sections'> & {
+  readonly bytes: { readonly length: number };
+};
+
+const RESULT = LAYOUT.slc_result;
+/** Shortest frame a test run takes. */
+export const TWIN_MIN_FRAME = 14;
+const VERDICTS: readonly Verdict[] = ['allow', 'deny', 'reject', 'allow'];
+
+export class Twin {
+  private constructor(
+    private readonly program: BpfProgram,
+    private readonly results: MappedRegion,
+    private readonly image: TwinImage,
+  ) {}
+
+  /** Loads the twin over a copy of the image, or over the map that enforces it. */
+  static async load(kernel: Kernel, image: TwinImage, source: { bytes: Uint8Array } | { map: BpfMap }): Promise<Twin> {
+    const switches = ingressSwitches(image, true);
+    const maps = createGenerationMaps(kernel, switches);
+    const result = createResultMap(kernel);
+    try {
+      if ('bytes' in source) {
+        const region = maps.image.mmap({ writable: true });
+        await region.write(0, source.bytes);
+        region.close();
+      }
+      const used = 'map' in source ? source.map : maps.image;
+      const { program } = await loadIngress(kernel, switches, { image: used, counters: maps.counters, result });
+      return new Twin(program, result.mmap({ writable: false }), image);
+    } finally {
+      maps.image.close();
+      maps.counters.close();
+      result.close();
+    }
+  }
+
+  /** Judges frames of at least `TWIN_MIN_FRAME` bytes, in order. */
+  async judge(frames: readonly Uint8Array[]): Promise<TwinAnswer[]> {
+    const { records } = await this.program.testRunBatch({
+      frames: Buffer.concat(frames),
+      lengths: Uint32Array.from(frames, (frame) => frame.length),
+      results: this.results,
+      record: RESULT.size,
+    });
+    const view = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    return frames.map((_, i) => readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image));
+  }
+
+  close(): void {
+    this.program.close();
+    this.results.close();
+  }
+}
+
+/** Reads one `struct slc_result`. */
+function readAnswer(record: Buffer, image: TwinImage): TwinAnswer {
+  const { fields } = RESULT;
+  const word = record.readUInt32LE(fields.word.offset);
+  const tier = TIER_OF_CODE.get(record.readUInt8(fields.tier.offset));
+  const reason = REASON_OF_CODE.get(record.readUInt8(fields.reason.offset));
+  const section = image.sections[record.readUInt16LE(fields.section.offset)];
+  if (!tier || !reason || section === undefined)
+    throw new RangeError('the program answered with a number this sluice does not know');
+  const passed = record.readUInt32LE(fields.action.offset) === XDP_PASS;
+  const verdict = word === SLC_WORD_NONE ? (passed ? 'allow' : 'deny') : VERDICTS[word & SLC_WORD_ACTION_MASK];
+  const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
+  return {
+    decision: { section, tier, verdict, reason, rule: row?.rule?.id ?? null },
+    steps: {
+      nodes: record.readUInt16LE(fields.nodes.offset),
+      leaves: record.readUInt16LE(fields.leaves.offset),
+      rules: record.readUInt16LE(fields.rules.offset),
+    },
+  };
+}
+
+/** include/uapi/linux/bpf.h, enum xdp_action. */
+const XDP_PASS = 2;
+
+/** Entry of a rank; the table ascends. */
+export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {
+  let low = 0;
+  let high = ranks.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranks[middle].rank < rank) low = middle + 1;
+    else high = middle;
+  }
+  return ranks[low]?.rank === rank ? ranks[low] : undefined;
+}

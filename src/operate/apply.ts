@@ -1,0 +1,136 @@
+/** A checked ruleset becomes the one that is enforced; and the ways to end that. */
+import type { Image } from '../compile/image';
+import { findLockout, type LockoutFinding } from '../analyse/lockout';
+import { type Applied, applyImage } from '../load/apply';
+import { type Attachment, resolveInterfaces } from '../load/attach';
+import { failpoint } from '../load/failpoint';
+import type { Fold } from '../load/generations';
+import { SharedState } from '../load/state';
+import { unload } from '../load/unload';
+import { SluiceError } from '../kernel/errors';
+import type { Ruleset } from '../model/ruleset';
+import { type Context, withLock } from './context';
+import { contentDigest } from './digest';
+import { namedFigures, readEnforcement } from './enforcement';
+import { pruneGenerationRecords, readGenerationRecord, writeGenerationRecord } from './generation-record';
+import { sshConnections } from './ssh-sessions';
+import { forgetEnforced, writeEnforced } from './state-files';
+import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
+
+/** A ruleset that has been parsed, checked and compiled. */
+export interface Candidate {
+  /** Absolute path of its file. */
+  readonly file: string;
+  readonly text: string;
+  readonly ruleset: Ruleset;
+  readonly image: Image;
+}
+
+export type ApplyOutcome =
+  | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
+  | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied);
+
+/** The ruleset would cut the caller or a live SSH session. */
+export class LockoutError extends SluiceError {
+  readonly findings: readonly LockoutFinding[];
+
+  constructor(findings: readonly LockoutFinding[]) {
+    super('operate/lockout', 'this ruleset would cut a live SSH session', { hint: 'to do it all the same: --force' });
+    this.findings = findings;
+  }
+}
+
+/** Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on. */
+export async function applyRuleset(
+  context: Context,
+  candidate: Candidate,
+  options: { force?: boolean } = {},
+): Promise<ApplyOutcome> {
+  const { kernel, netns, pins, folder } = context;
+  return withLock(context, async () => {
+    const interfaces = await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns);
+    const enforcement = await readEnforcement(context);
+    const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
+    const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
+    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
+    if (enforcement?.record?.digest === candidate.image.digest && wanted.join() === filtered.join()) {
+      remember(context, candidate, enforcement.generation, enforcement.attachments);
+      return { kind: 'unchanged', generation: enforcement.generation, attachments: enforcement.attachments };
+    }
+    if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
+
+    const since = new Date().toISOString();
+    const applied = await applyImage(kernel, pins, {
+      image: candidate.image,
+      interfaces,
+      mode: candidate.ruleset.mode,
+      firstGeneration: (readTotals(folder).value?.foldedThrough ?? 0) + 1,
+      fold: foldInto(context),
+      record: (generation, instance) => {
+        const { digest, counterSlots, features, sections, ranks } = candidate.image;
+        writeGenerationRecord(folder, {
+          generation,
+          instance,
+          since,
+          digest,
+          counterSlots,
+          imageBytes: candidate.image.bytes.length,
+          features,
+          sections,
+          ranks: ranks.map(({ rule: _, ...entry }) => entry),
+          ruleset: candidate.ruleset,
+        });
+        return Promise.resolve();
+      },
+      ...(netns !== undefined && { netns }),
+    });
+    remember(context, candidate, applied.generation, applied.attachments);
+    failpoint('after-enforced');
+    pruneGenerationRecords(folder, new Set([applied.generation]));
+    return { kind: 'applied', overridden, ...applied };
+  });
+}
+
+/** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */
+export async function disable(context: Context): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
+  return withLock(context, async () => {
+    const before = await readEnforcement(context);
+    const wasActive = await unload(context.kernel, context.pins, foldInto(context));
+    forgetEnforced(context.folder);
+    pruneGenerationRecords(context.folder, new Set());
+    return { wasActive, interfaces: (before?.attachments ?? []).map((attachment) => attachment.name) };
+  });
+}
+
+function remember(
+  { folder }: Context,
+  candidate: Candidate,
+  generation: number,
+  attachments: readonly Attachment[],
+): void {
+  const state = {
+    file: candidate.file,
+    textDigest: contentDigest(candidate.text),
+    rulesetDigest: candidate.image.digest,
+    generation,
+    appliedAt: new Date().toISOString(),
+    interfaces: attachments.map((attachment) => attachment.name),
+    mode: candidate.ruleset.mode,
+  };
+  writeEnforced(folder, state, candidate.text);
+}
+
+/** Adds a retired generation to the totals by rule id, once. */
+function foldInto(context: Context): Fold {
+  return async (generation, slots) => {
+    const state = SharedState.find(context.kernel, context.pins);
+    if (!state) return;
+    const { instance, hz } = state;
+    state.close();
+    const record = readGenerationRecord(context.folder, generation, instance);
+    const now = new Date().toISOString();
+    const totals = readTotals(context.folder).value ?? emptyTotals(now);
+    const figures = await namedFigures(context, slots, record, hz);
+    writeTotals(context.folder, foldCounters(totals, generation, { ...figures, since: record?.since ?? now }));
+  };
+}

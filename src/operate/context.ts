@@ -1,0 +1,82 @@
+/** Where a command works: the kernel, a network namespace, its pins and its state folder. */
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ensureBpffs } from '../kernel/bpffs';
+import { requireCapabilities } from '../kernel/capabilities';
+import { SluiceError } from '../kernel/errors';
+import type { FileLock, Kernel } from '../kernel/kernel';
+import { kernel as openKernel } from '../kernel/native';
+import { PinLayout, pinRoot } from '../kernel/pins';
+import { type StateFolder, stateFolder } from './state-files';
+
+export interface Context {
+  readonly kernel: Kernel;
+  /** Path of another network namespace; left out: the process's own. */
+  readonly netns?: string;
+  readonly pins: PinLayout;
+  readonly folder: StateFolder;
+}
+
+/**
+ * Opens the context of a namespace, given by name (`edge`, as `ip netns` lists it) or path. Checks capabilities
+ * first and mounts bpffs where it is missing.
+ */
+export async function openContext(options: { netns?: string } = {}): Promise<Context> {
+  requireCapabilities();
+  const kernel = openKernel();
+  const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
+  ensureBpffs(kernel, dirname(pinRoot()));
+  const cookie = await kernel.netnsCookie(netns);
+  const key = isHostNamespace(netns) ? 'host' : cookie.toString();
+  return { kernel, pins: new PinLayout(cookie), folder: stateFolder(key), ...(netns !== undefined && { netns }) };
+}
+
+/** Path of a namespace given by name or path. */
+export function netnsPath(nameOrPath: string): string {
+  const path = nameOrPath.includes('/') ? nameOrPath : join('/run/netns', nameOrPath);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new SluiceError('operate/netns', `network namespace "${nameOrPath}" does not exist ("${path}")`, {
+      hint: 'ip netns list shows them',
+    });
+  }
+  return path;
+}
+
+/** The namespace of PID 1 keeps its state over reboots under the name `host`; others are known by their cookie. */
+function isHostNamespace(netns: string | undefined): boolean {
+  const mine = statSync(netns ?? '/proc/self/ns/net');
+  const host = statSync('/proc/1/ns/net');
+  return mine.ino === host.ino && mine.dev === host.dev;
+}
+
+const LOCK_PATIENCE_MS = 5000;
+
+/** Runs the change alone: waits a few seconds for another process, then refuses, naming it. */
+export async function withLock<T>(context: Context, change: () => Promise<T>): Promise<T> {
+  mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
+  const path = join(context.folder.path, 'lock');
+  const lock = await takeLock(context.kernel, path);
+  try {
+    return await change();
+  } finally {
+    lock.close();
+  }
+}
+
+async function takeLock(kernel: Kernel, path: string): Promise<FileLock> {
+  const patience = Date.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    const lock = kernel.tryLock(path);
+    if (lock) {
+      writeFileSync(path, `${process.pid}\n`);
+      return lock;
+    }
+    if (Date.now() >= patience) {
+      const holder = readFileSync(path, 'utf8').trim();
+      throw new SluiceError('operate/locked', `another sluice (pid ${holder}) is changing this firewall`, {
+        hint: 'wait until it has ended, then try again',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,116 @@
+/** What enforces now: read from the kernel, explained by the files. */
+import { join } from 'node:path';
+import { rankEntriesOf } from './generation-record';
+import { readClock } from '../kernel/clock';
+import { SLC_SLOT_OPEN } from '../abi/layout.gen';
+import type { CounterFigures } from '../kernel/counters';
+import type { BpfMap } from '../kernel/kernel';
+import { type Interface, listInterfaces } from '../kernel/interfaces';
+import { currentAttachments } from '../load/attach';
+import { judgingSlot } from '../load/gate-word';
+import { generationCounters } from '../load/generations';
+import { SharedState } from '../load/state';
+import { nameFigures, type NamedFigures } from '../observe/figures';
+import { buildSnapshot, type Snapshot } from '../observe/snapshot';
+import type { Attachment } from '../observe/attachment';
+import type { Context } from './context';
+import { type GenerationRecord, readGenerationRecord } from './generation-record';
+import { type EnforcedState, readEnforced } from './state-files';
+import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
+
+/** The generation that judges packets of a namespace. */
+export interface Enforcement {
+  readonly generation: number;
+  readonly instance: string;
+  readonly hz: number;
+  readonly attachments: readonly Attachment[];
+  /** What its ranks mean; null where the file is lost. */
+  readonly record: GenerationRecord | null;
+  /** From which file it came; null where that is lost. */
+  readonly enforced: EnforcedState | null;
+}
+
+/** What enforces, or null where sluice is not active. Throws where pins of another version are found. */
+export async function readEnforcement(context: Context): Promise<Enforcement | null> {
+  const { kernel, pins, netns, folder } = context;
+  const state = SharedState.find(kernel, pins);
+  if (!state) return null;
+  try {
+    const slot = judgingSlot(state.gate, kernel.bootTimeNs());
+    if (slot === SLC_SLOT_OPEN) return null;
+    const generation = state.slotGeneration(slot);
+    const enforced = readEnforced(folder).value;
+    return {
+      generation,
+      instance: state.instance,
+      hz: state.hz,
+      attachments: await currentAttachments(kernel, pins, netns),
+      record: readGenerationRecord(folder, generation, state.instance),
+      enforced: enforced?.generation === generation ? enforced : null,
+    };
+  } finally {
+    state.close();
+  }
+}
+
+/** The frozen image map of the generation that enforces; the caller closes it. */
+export function openEnforcedImage({ kernel, pins }: Context, enforcement: Enforcement): BpfMap {
+  return kernel.openPinnedMap(join(pins.generation(enforcement.generation), 'image'));
+}
+
+/** Figures of one generation under the names its record gives them. */
+export async function namedFigures(
+  context: Context,
+  slots: ReadonlyMap<number, CounterFigures>,
+  record: GenerationRecord | null,
+  hz: number,
+): Promise<NamedFigures> {
+  const clock = await readClock(context.kernel);
+  return nameFigures(slots, record ? rankEntriesOf(record) : [], { clock, hz, nowMs: Date.now() });
+}
+
+/** What `status`, `metrics` and dashboards show. */
+export async function takeSnapshot(context: Context): Promise<Snapshot> {
+  const { kernel, pins, netns, folder } = context;
+  const warnings: string[] = [];
+  const enforcement = await readEnforcement(context);
+  const totalsRead = readTotals(folder);
+  if (totalsRead.warning !== undefined) warnings.push(totalsRead.warning);
+  const now = new Date().toISOString();
+  let totals = totalsRead.value ?? emptyTotals(now);
+  if (enforcement) {
+    const { generation, record, hz } = enforcement;
+    // Between the fold of a generation and the end of its pins its figures stand in the totals already.
+    if (generation > totals.foldedThrough) {
+      const figures = await namedFigures(context, generationCounters(kernel, pins, generation), record, hz);
+      totals = addFigures(totals, { ...figures, since: record?.since ?? now } satisfies GenerationFigures);
+    }
+    if (!record)
+      warnings.push(
+        `the record of generation ${generation} is lost: hits of its rules cannot be named until the next apply`,
+      );
+  }
+  const interfaces = await listInterfaces(kernel, netns);
+  const attachments = enforcement?.attachments ?? [];
+  const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
+  return buildSnapshot({
+    takenAt: now,
+    active: enforcement
+      ? {
+          generation: enforcement.generation,
+          digest: enforcement.record?.digest ?? '',
+          appliedAt: enforcement.record?.since ?? now,
+        }
+      : null,
+    file: enforcement?.enforced?.file ?? null,
+    ruleset: enforcement?.record?.ruleset ?? null,
+    interfaces: attachments,
+    notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
+    figures: totals,
+    warnings,
+  });
+}
+
+function describeInterface(device: Interface): { name: string; addresses: string[] } {
+  return { name: device.name, addresses: device.addresses.map((address) => address.text) };
+}

@@ -1,0 +1,72 @@
+/** What the ranks of a generation mean: kept in a file before its gate opens, read by every later process. */
+import { rmSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Image, RankEntry } from '../compile/image';
+import type { Ruleset } from '../model/ruleset';
+import { readStateFile, type StateFolder, writeStateFile } from './state-files';
+
+export interface GenerationRecord {
+  readonly generation: number;
+  /** Installation the generation belongs to (`SharedState.instance`). */
+  readonly instance: string;
+  /** ISO time of the apply. */
+  readonly since: string;
+  readonly digest: string;
+  readonly counterSlots: number;
+  readonly imageBytes: number;
+  readonly features: Image['features'];
+  readonly sections: readonly string[];
+  /** Without `rule`: those are found by id in `ruleset`. */
+  readonly ranks: readonly Omit<RankEntry, 'rule'>[];
+  /** The ruleset with its sets resolved, as it was compiled. */
+  readonly ruleset: Ruleset;
+}
+
+const SCHEMA_VERSION = 1;
+
+export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
+  writeStateFile(folder, fileName(record.generation), SCHEMA_VERSION, record);
+}
+
+/** The record, or null where it is lost or belongs to another installation. */
+export function readGenerationRecord(
+  folder: StateFolder,
+  generation: number,
+  instance: string,
+): GenerationRecord | null {
+  const { value } = readStateFile(folder, fileName(generation), SCHEMA_VERSION, (body) => {
+    const record = body as Partial<GenerationRecord> | null;
+    if (typeof record?.instance !== 'string' || !Array.isArray(record.ranks) || typeof record.ruleset !== 'object') {
+      throw new Error('fields are missing');
+    }
+    return record as GenerationRecord;
+  });
+  return value?.instance === instance ? value : null;
+}
+
+/** Ranks with their rules again. */
+export function rankEntriesOf(record: GenerationRecord): RankEntry[] {
+  const rules = new Map(record.ruleset.inbound.rules.map((rule) => [rule.id, rule]));
+  return record.ranks.map((entry) => {
+    const rule = entry.tier === '7' ? rules.get(entry.id) : undefined;
+    return rule ? { ...entry, rule } : entry;
+  });
+}
+
+/** Forgets the records of all generations but the named ones. */
+export function pruneGenerationRecords(folder: StateFolder, keep: ReadonlySet<number>): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder.path);
+  } catch {
+    return; // there is no folder, so there is no record
+  }
+  for (const name of names) {
+    const match = /^generation-(\d+)\.json$/.exec(name);
+    if (match && !keep.has(Number(match[1]))) rmSync(join(folder.path, name), { force: true });
+  }
+}
+
+function fileName(generation: number): string {
+  return `generation-${generation}.json`;
+}
