@@ -42,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<program_info>(exports, "programInfo");
     expose<object_ids>(exports, "objectIds");
     expose<program_loads>(exports, "probeProgram");
+    expose<hook_exists>(exports, "probeHook");
     expose<attach_xdp>(exports, "attachXdp");
     expose<netlink_dump>(exports, "netlinkDump");
     expose<netns_cookie>(exports, "netnsCookie");

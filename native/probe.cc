@@ -176,6 +176,16 @@ Napi::Value program_loads(const Arguments &arguments) {
     return Napi::Number::New(arguments.env(), errno);
 }
 
+// Asks what is attached at a hook of a device: null where the kernel knows the hook, else the errno.
+Napi::Value hook_exists(const Arguments &arguments) {
+    const int ifindex = static_cast<int>(arguments.number(0, "ifindex", 1, INT32_MAX));
+    const auto hook = static_cast<bpf_attach_type>(arguments.word(1, "attachType"));
+    __u32 count = 0;
+    if (bpf_prog_query(ifindex, hook, 0, nullptr, nullptr, &count) == 0)
+        return arguments.env().Null();
+    return Napi::Number::New(arguments.env(), errno);
+}
+
 Napi::Value open_pinned_map(const Arguments &arguments) {
     return MapHandle::wrap(arguments.env(), adopt_map(open_pinned(arguments.text(0, "path"), "map")));
 }

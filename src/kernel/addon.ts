@@ -105,6 +105,8 @@ export interface Addon {
   objectIds(): { maps: number[]; programs: number[]; links: number[] };
   /** Loads an empty program of a type and lets it go: null, or the errno. */
   probeProgram(type: number, attachType: number, flags: number): number | null;
+  /** Asks what is attached at a hook of a device: null where the kernel knows the hook, else the errno. */
+  probeHook(ifindex: number, attachType: number): number | null;
   attachXdp(program: RawProgram, ifindex: number, flags: number, netns: string): Promise<RawLink>;
   netlinkDump(type: number, family: number, netns: string): Promise<Uint8Array>;
   netnsCookie(netns: string): Promise<bigint>;

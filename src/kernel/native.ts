@@ -51,17 +51,15 @@ function loadAddon(): Addon {
   const platform = `${process.platform}-${process.arch}`;
   try {
     // The root is given, since guessing it from the stack fails under test runners and bundlers; the second place is
-    // for prebuilt addons, which the default list of `bindings` does not know. Its typings lack the list.
-    const options = {
+    // for prebuilt addons, which the default list of `bindings` does not know.
+    return bindings({
       bindings: 'sluice',
       module_root: packageRoot(),
       try: [
         ['module_root', 'build', 'Release', 'bindings'],
         ['module_root', 'prebuilds', platform, 'bindings'],
       ],
-    };
-    const load: (options: object) => unknown = bindings;
-    return load(options) as Addon;
+    }) as Addon;
   } catch (error) {
     throw explainLoading(error);
   }

@@ -1,0 +1,72 @@
+/** What the running kernel can do, for `version` and `doctor`. Every question has three answers. */
+import { existsSync, readFileSync } from 'node:fs';
+import { addon } from './native';
+import { errnoName } from './translate';
+
+export type FeatureName = 'bpf' | 'btf' | 'bpffs' | 'xdp-frags' | 'membarrier' | 'tcx';
+
+export interface Feature {
+  readonly name: FeatureName;
+  readonly answer: 'supported' | 'unsupported' | 'unknown';
+  /** The kernel that brought it. */
+  readonly since: string;
+  /** Why there is no answer, or what the kernel said. */
+  readonly detail?: string;
+}
+
+const BPF_PROG_TYPE_XDP = 6;
+const BPF_XDP = 37;
+const BPF_TCX_INGRESS = 46;
+const BPF_F_XDP_HAS_FRAGS = 1 << 5;
+const MEMBARRIER_QUERY = 0;
+const MEMBARRIER_GLOBAL = 1;
+const LOOPBACK = 1;
+
+/** Asks all questions; never throws for an answer, only where the addon cannot be loaded. */
+export async function probeFeatures(): Promise<Feature[]> {
+  return [
+    fromErrno('bpf', '5.9', addon().probeProgram(BPF_PROG_TYPE_XDP, BPF_XDP, 0)),
+    probeFile('btf', '5.4', '/sys/kernel', '/sys/kernel/btf/vmlinux'),
+    probeBpffs(),
+    fromErrno('xdp-frags', '5.18', addon().probeProgram(BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS)),
+    await probeMembarrier(),
+    fromErrno('tcx', '6.6', addon().probeHook(LOOPBACK, BPF_TCX_INGRESS)),
+  ];
+}
+
+/** EINVAL and its kin mean that the kernel does not know it; a refusal for lack of privilege means nothing. */
+function fromErrno(name: FeatureName, since: string, code: number | null): Feature {
+  if (code === null) return { name, since, answer: 'supported' };
+  const errno = errnoName(code);
+  const told = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSYS', 'E2BIG'].includes(errno);
+  return { name, since, answer: told ? 'unsupported' : 'unknown', detail: errno };
+}
+
+function probeFile(name: FeatureName, since: string, folder: string, path: string): Feature {
+  if (existsSync(path)) return { name, since, answer: 'supported' };
+  if (existsSync(folder)) return { name, since, answer: 'unsupported', detail: `there is no "${path}"` };
+  return { name, since, answer: 'unknown', detail: `"${folder}" is not there: is sysfs mounted?` };
+}
+
+function probeBpffs(): Feature {
+  const name = 'bpffs';
+  const since = '4.4';
+  try {
+    const known = /\tbpf$/m.test(readFileSync('/proc/filesystems', 'utf8'));
+    return { name, since, answer: known ? 'supported' : 'unsupported' };
+  } catch {
+    return { name, since, answer: 'unknown', detail: '"/proc/filesystems" cannot be read' };
+  }
+}
+
+async function probeMembarrier(): Promise<Feature> {
+  const name = 'membarrier';
+  const since = '4.3';
+  try {
+    const commands = await addon().membarrier(MEMBARRIER_QUERY);
+    return { name, since, answer: (commands & MEMBARRIER_GLOBAL) !== 0 ? 'supported' : 'unsupported' };
+  } catch (error) {
+    const code = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
+    return fromErrno(name, since, code);
+  }
+}

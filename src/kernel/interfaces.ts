@@ -1,0 +1,155 @@
+/** The interfaces of a network namespace, with what sluice wants to know of each. */
+import { type AddressWords, type Family, formatAddress } from '../model/prefix';
+import type { Kernel } from './kernel';
+import { netlinkAttributes, netlinkMessages, netlinkNumber, netlinkText } from './rtnetlink';
+
+export interface InterfaceAddress {
+  readonly family: Family;
+  readonly words: AddressWords;
+  /** Canonical text, such as `192.0.2.1`. */
+  readonly text: string;
+  /** Length of its network's prefix. */
+  readonly length: number;
+}
+
+export interface Interface {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly loopback: boolean;
+  /** `veth`, `wireguard`, `bridge` …; absent for physical devices. */
+  readonly kind?: string;
+  /** Colon-separated; absent where the device has none. */
+  readonly mac?: string;
+  readonly addresses: readonly InterfaceAddress[];
+  /** Whether a default route (either family, main table) leaves through it. */
+  readonly defaultRoute: boolean;
+  /** The XDP program attached to it, if any. */
+  readonly xdp: { readonly mode: 'native' | 'generic' | 'offload'; readonly programId: number } | null;
+}
+
+const AF_UNSPEC = 0;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const RTM_NEWLINK = 16;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+
+/** Sizes of ifinfomsg, ifaddrmsg, rtmsg, rtnexthop. */
+const IFINFOMSG = 16;
+const IFADDRMSG = 8;
+const RTMSG = 12;
+const RTNEXTHOP = 8;
+
+const IFF_UP = 1;
+const IFF_LOOPBACK = 8;
+const IFLA = { address: 1, name: 3, mtu: 4, linkinfo: 18, xdp: 43 } as const;
+const IFLA_INFO_KIND = 1;
+const IFLA_XDP = { attached: 2, id: 4, nativeId: 5, genericId: 6, offloadId: 7 } as const;
+const IFA = { address: 1, local: 2 } as const;
+const RTA = { oif: 4, multipath: 9, table: 15 } as const;
+const RT_TABLE_MAIN = 254;
+const RTN_UNICAST = 1;
+
+/** Lists the interfaces by index. Three dumps, so an interface that comes or goes meanwhile may lack its addresses. */
+export async function listInterfaces(kernel: Kernel, netns?: string): Promise<Interface[]> {
+  const links = await kernel.netlinkDump({ type: RTM_GETLINK, family: AF_UNSPEC, netns });
+  const addresses = await kernel.netlinkDump({ type: RTM_GETADDR, family: AF_UNSPEC, netns });
+  const routes4 = await kernel.netlinkDump({ type: RTM_GETROUTE, family: AF_INET, netns });
+  const routes6 = await kernel.netlinkDump({ type: RTM_GETROUTE, family: AF_INET6, netns });
+  return decodeInterfaces(links, addresses, [routes4, routes6]);
+}
+
+/** The same from recorded dumps of links, addresses and routes. */
+export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, routes: readonly Uint8Array[]): Interface[] {
+  const byIndex = decodeAddresses(addresses);
+  const leaving = new Set(routes.flatMap((dump) => [...defaultRoutes(dump)]));
+  const interfaces: Interface[] = [];
+  for (const { type, body } of netlinkMessages(links)) {
+    if (type !== RTM_NEWLINK || body.length < IFINFOMSG) continue;
+    const index = body.readInt32LE(4);
+    const flags = body.readUInt32LE(8);
+    const attributes = netlinkAttributes(body.subarray(IFINFOMSG));
+    const name = attributes.get(IFLA.name);
+    if (name === undefined) continue;
+    const info = attributes.get(IFLA.linkinfo);
+    const kind = info === undefined ? undefined : netlinkAttributes(info).get(IFLA_INFO_KIND);
+    const mac = attributes.get(IFLA.address);
+    interfaces.push({
+      index,
+      name: netlinkText(name),
+      mtu: netlinkNumber(attributes.get(IFLA.mtu)) ?? 0,
+      up: (flags & IFF_UP) !== 0,
+      loopback: (flags & IFF_LOOPBACK) !== 0,
+      ...(kind !== undefined && { kind: netlinkText(kind) }),
+      ...(mac?.some((byte) => byte !== 0) === true && { mac: formatMac(mac) }),
+      addresses: byIndex.get(index) ?? [],
+      defaultRoute: leaving.has(index),
+      xdp: decodeXdp(attributes.get(IFLA.xdp)),
+    });
+  }
+  return interfaces.sort((a, b) => a.index - b.index);
+}
+
+function formatMac(bytes: Buffer): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** A driver and an offloaded program can be attached together; native is the one that sees what the NIC leaves. */
+function decodeXdp(bytes: Buffer | undefined): Interface['xdp'] {
+  if (bytes === undefined) return null;
+  const attributes = netlinkAttributes(bytes);
+  const attached = attributes.get(IFLA_XDP.attached)?.[0] ?? 0;
+  const any = netlinkNumber(attributes.get(IFLA_XDP.id));
+  const modes = [
+    { mode: 'native', id: netlinkNumber(attributes.get(IFLA_XDP.nativeId)), single: 1 },
+    { mode: 'generic', id: netlinkNumber(attributes.get(IFLA_XDP.genericId)), single: 2 },
+    { mode: 'offload', id: netlinkNumber(attributes.get(IFLA_XDP.offloadId)), single: 3 },
+  ] as const;
+  for (const { mode, id, single } of modes) {
+    const programId = id ?? (attached === single ? any : undefined);
+    if (programId !== undefined) return { mode, programId };
+  }
+  return null;
+}
+
+function decodeAddresses(dump: Uint8Array): Map<number, InterfaceAddress[]> {
+  const byIndex = new Map<number, InterfaceAddress[]>();
+  for (const { type, body } of netlinkMessages(dump)) {
+    if (type !== RTM_NEWADDR || body.length < IFADDRMSG) continue;
+    const family = body[0] === AF_INET ? 4 : body[0] === AF_INET6 ? 6 : undefined;
+    const attributes = netlinkAttributes(body.subarray(IFADDRMSG));
+    // On point-to-point links IFA_ADDRESS is the other end.
+    const address = attributes.get(IFA.local) ?? attributes.get(IFA.address);
+    if (family === undefined || address?.length !== (family === 4 ? 4 : 16)) continue;
+    const words = Array.from({ length: address.length / 4 }, (_, i) => address.readUInt32BE(4 * i));
+    const index = body.readUInt32LE(4);
+    const list = byIndex.get(index) ?? [];
+    list.push({ family, words, text: formatAddress(family, words), length: body[1] });
+    byIndex.set(index, list);
+  }
+  return byIndex;
+}
+
+/** Interfaces that default routes of the main table leave through. */
+function* defaultRoutes(dump: Uint8Array): Generator<number> {
+  for (const { type, body } of netlinkMessages(dump)) {
+    if (type !== RTM_NEWROUTE || body.length < RTMSG) continue;
+    if (body[1] !== 0 || body[7] !== RTN_UNICAST) continue; // destination length, route type
+    const attributes = netlinkAttributes(body.subarray(RTMSG));
+    if ((netlinkNumber(attributes.get(RTA.table)) ?? body[4]) !== RT_TABLE_MAIN) continue;
+    const single = netlinkNumber(attributes.get(RTA.oif));
+    if (single !== undefined) yield single;
+    const hops = attributes.get(RTA.multipath) ?? Buffer.alloc(0);
+    for (let at = 0; at + RTNEXTHOP <= hops.length;) {
+      const length = hops.readUInt16LE(at);
+      if (length < RTNEXTHOP) break;
+      yield hops.readInt32LE(at + 4);
+      at += (length + 3) & ~3;
+    }
+  }
+}
