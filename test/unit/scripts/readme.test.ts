@@ -1,0 +1,41 @@
+const { fillRegions, table } = jest.requireActual<{
+  fillRegions: (text: string, sections: Record<string, (argument?: string) => string>) => string;
+  table: (head: string[], rows: string[][]) => string;
+}>('../../../scripts/lib/readme.js');
+
+const region = (name: string, inside: string): string => `<!-- generated: ${name} -->\n${inside}<!-- /generated -->\n`;
+
+describe('fillRegions', () => {
+  test('replaces what is inside and leaves the rest', () => {
+    const text = `# Title\n\n${region('codes', 'old\n')}\nbetween\n\n${region('more', '')}end\n`;
+    const filled = fillRegions(text, { codes: () => 'new $& text\n', more: () => 'm' });
+    expect(filled).toBe(
+      `# Title\n\n${region('codes', '\nnew $& text\n\n')}\nbetween\n\n${region('more', '\nm\n\n')}end\n`,
+    );
+  });
+
+  test('filling twice changes nothing more', () => {
+    const once = fillRegions(region('codes', ''), { codes: () => 'x' });
+    expect(fillRegions(once, { codes: () => 'x' })).toBe(once);
+  });
+
+  test('hands the words behind the name to the section', () => {
+    expect(fillRegions(region('file first match', ''), { file: (name) => `<${name ?? ''}>` })).toContain(
+      '<first match>',
+    );
+  });
+
+  test('a region that nobody fills', () => {
+    expect(() => fillRegions(region('codes', ''), {})).toThrow('no generator for the region "codes"');
+  });
+
+  test('a region that is never closed', () => {
+    const open = '<!-- generated: codes -->\nold\n';
+    expect(() => fillRegions(open, { codes: () => 'x' })).toThrow('1 regions are opened, 0 closed');
+    expect(() => fillRegions(open + region('codes', ''), { codes: () => 'x' })).toThrow('"codes" is never closed');
+  });
+});
+
+test('table escapes pipes', () => {
+  expect(table(['a', 'b'], [['1|2', '3']])).toBe('| a | b |\n| --- | --- |\n| 1\\|2 | 3 |');
+});

@@ -1,0 +1,30 @@
+const { walkthroughForReaders } = jest.requireActual<{
+  walkthroughForReaders: (text: string, level?: number) => string;
+}>('../../../scripts/lib/walkthrough.js');
+
+test('masks show samples, files their names, headings fit in; blocks keep their hashes', () => {
+  const text = [
+    '# Title',
+    '',
+    '```yaml title=rules.yaml',
+    '# a comment',
+    '```',
+    '```console',
+    'edge$ sluice status',
+    '{{n:17@hits}} hits {{time:3 ms}} {{word}}',
+    '```',
+  ].join('\n');
+  expect(walkthroughForReaders(text).split('\n')).toEqual([
+    '### Title',
+    '',
+    '`rules.yaml`:',
+    '',
+    '```yaml',
+    '# a comment',
+    '```',
+    '```console',
+    'edge$ sluice status',
+    '17 hits 3 ms …',
+    '```',
+  ]);
+});
