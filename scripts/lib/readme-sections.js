@@ -4,6 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { LEVELS, allowedRooms } = require('./layers.js');
 const { table } = require('./readme.js');
+const { walkthroughForReaders } = require('./walkthrough.js');
 
 const root = path.resolve(__dirname, '../..');
 const fromDist = (module) => require(path.join(root, 'dist', module));
@@ -31,13 +32,13 @@ const sections = {
   'exit-codes': () =>
     table(
       ['exit code', 'meaning'],
-      Object.entries(fromDist('cli/exit-code.js').EXIT_CODE_WORDS).map(([number, words]) => [number, words]),
+      Object.entries(fromDist('cli/exit-code.js').EXIT_WORDS).map(([number, words]) => [number, words]),
     ),
 
   diagnostics: () =>
     table(
       ['code', 'what it says'],
-      Object.entries(fromDist('diagnostics/codes.js').DIAGNOSTIC_CODES).map(([name, words]) => [code(name), words]),
+      Object.entries(fromDist('diagnostics/codes.js').CODES).map(([name, words]) => [code(name), words]),
     ),
 
   reasons: () =>
@@ -47,8 +48,15 @@ const sections = {
     ),
 
   services: () => {
-    const names = Object.entries(fromDist('parse/services.js').SERVICES);
-    return names.map(([name, ports]) => `${code(name)} ${ports}`).join(' · ');
+    const { formatPorts } = fromDist('parse/port.js');
+    const { formatProtocol } = fromDist('parse/protocols.js');
+    const services = [...fromDist('parse/services.js').BUILTIN_SERVICES];
+    return services
+      .map(([name, { ranges, protocols }]) => {
+        const suffix = Array.isArray(protocols) ? `/${protocols.map(formatProtocol).join(',')}` : '';
+        return `${code(name)} ${formatPorts(ranges)}${suffix}`;
+      })
+      .join(' · ');
   },
 
   layers: () => {
@@ -59,7 +67,8 @@ const sections = {
     );
   },
 
-  walkthrough: (name) => fs.readFileSync(path.join(root, 'test/walkthroughs', `${name}.md`), 'utf8'),
+  walkthrough: (name) =>
+    walkthroughForReaders(fs.readFileSync(path.join(root, 'test/walkthroughs', `${name}.md`), 'utf8')),
 };
 
 module.exports = { sections };
