@@ -16,6 +16,11 @@
 #define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
 /* A descent that left the image; no leaf or terminal looks like it (rank 0xffffff, 63 rules, both kinds). */
 #define SLC_SLOT_FAULT (~0ull)
+/*
+ * Rules of a leaf that are compared in line; the rest of a longer leaf goes through bpf_loop, whose body the verifier
+ * walks once. A plain loop over SLC_MAX_LEAF_RULES exceeds its million instructions from images of 16 KB on.
+ */
+#define SLC_SHORT_LEAF 8u
 
 /* Steps of a walk, counted by the dry twin only. */
 struct slc_steps {
@@ -80,59 +85,97 @@ static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const
             slc_shift_right(((__u64)w[6] << 32 | w[7]) ^ rule->source[1], rule->source_shift[1])) == 0;
 }
 
+/* Where the scan of a leaf stands. */
+struct slc_scan {
+    const void *image;
+    const struct slc_key *key;
+    struct slc_steps *steps;
+    __u64 lanes;
+    __u32 first; /* slot of the leaf's first rule */
+    __u32 count; /* of rules, 0x3f: until SLC_RULE_LAST */
+    __u32 services;
+    __u32 best; /* the smallest word so far */
+};
+
+/* Compares rule `i` of the leaf. Nonzero: the leaf is done, `best` is its answer. */
+static __always_inline int slc_scan_rule(struct slc_scan *scan, __u32 i, const int family) {
+    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
+    __u32 index = scan->first + i * rule_slots;
+    const void *rule;
+    const struct slc_service *service;
+    __u32 word, service_index, last;
+    int matches;
+
+    if (i >= scan->count && scan->count != 0x3f)
+        return 1;
+    if (index >= slc_image_slots - rule_slots) {
+        scan->best = SLC_WORD_FAULT;
+        return 1;
+    }
+    rule = SLC_SLOT_POINTER(scan->image, index);
+    if (family == 4) {
+        const struct slc_rule4 *rule4 = rule;
+
+        word = rule4->word;
+        service_index = rule4->service;
+        last = rule4->source_shift & SLC_RULE_LAST;
+        matches = slc_rule4_matches(rule4, scan->key);
+    } else {
+        const struct slc_rule6 *rule6 = rule;
+
+        word = rule6->word;
+        service_index = rule6->service;
+        last = rule6->last;
+        matches = slc_rule6_matches(rule6, scan->key);
+    }
+    if (word >= scan->best)
+        return 1;
+    if (slc_dry_run)
+        scan->steps->rules++;
+    if (matches) {
+        service_index = scan->services + service_index * 2;
+        if (service_index >= slc_image_slots - 2) {
+            scan->best = SLC_WORD_FAULT;
+            return 1;
+        }
+        service = (const void *)SLC_SLOT_POINTER(scan->image, service_index);
+        if (slc_service_matches(service, scan->lanes)) {
+            scan->best = word;
+            return 1;
+        }
+    }
+    return last != 0;
+}
+
+static long slc_scan_rule4(__u32 i, struct slc_scan *scan) {
+    return slc_scan_rule(scan, i + SLC_SHORT_LEAF, 4);
+}
+
+static long slc_scan_rule6(__u32 i, struct slc_scan *scan) {
+    return slc_scan_rule(scan, i + SLC_SHORT_LEAF, 6);
+}
+
 /* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
 static __always_inline __u32 slc_scan_leaf(const void *image, const struct slc_key *key, __u64 slot, __u32 services,
                                            __u32 best, const int family, struct slc_steps *steps) {
-    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
-    __u32 count = (slot >> 56) & 0x3f;
-    __u32 index = (__u32)slot;
-    __u64 lanes = slc_lanes(key);
+    struct slc_scan scan = {
+        .image = image,
+        .key = key,
+        .steps = steps,
+        .lanes = slc_lanes(key),
+        .first = (__u32)slot,
+        .count = (slot >> 56) & 0x3f,
+        .services = services,
+        .best = best,
+    };
 
     if (slc_dry_run)
         steps->leaves++;
-    for (__u32 i = 0; i < SLC_MAX_LEAF_RULES; i++) {
-        const void *rule;
-        const struct slc_service *service;
-        __u32 word, service_index, last;
-        int matches;
-
-        if (i >= count && count != 0x3f)
-            break;
-        if (index >= slc_image_slots - rule_slots)
-            return SLC_WORD_FAULT;
-        rule = SLC_SLOT_POINTER(image, index);
-        index += rule_slots;
-        if (family == 4) {
-            const struct slc_rule4 *rule4 = rule;
-
-            word = rule4->word;
-            service_index = rule4->service;
-            last = rule4->source_shift & SLC_RULE_LAST;
-            matches = slc_rule4_matches(rule4, key);
-        } else {
-            const struct slc_rule6 *rule6 = rule;
-
-            word = rule6->word;
-            service_index = rule6->service;
-            last = rule6->last;
-            matches = slc_rule6_matches(rule6, key);
-        }
-        if (word >= best)
-            break;
-        if (slc_dry_run)
-            steps->rules++;
-        if (matches) {
-            service_index = services + service_index * 2;
-            if (service_index >= slc_image_slots - 2)
-                return SLC_WORD_FAULT;
-            service = (const void *)SLC_SLOT_POINTER(image, service_index);
-            if (slc_service_matches(service, lanes))
-                return word;
-        }
-        if (last)
-            break;
-    }
-    return best;
+    for (__u32 i = 0; i < SLC_SHORT_LEAF; i++)
+        if (slc_scan_rule(&scan, i, family))
+            return scan.best;
+    bpf_loop(SLC_MAX_LEAF_RULES - SLC_SHORT_LEAF, family == 4 ? slc_scan_rule4 : slc_scan_rule6, &scan, 0);
+    return scan.best;
 }
 
 static __always_inline __u32 slc_classify_family(const void *image, const struct slc_key *key, const __u64 *trees,
