@@ -66,6 +66,9 @@ export const CODES = {
   'lint/broad-allow': 'a rule that lets everybody in on every port',
   'lint/source-port-trust': 'a rule that lets in whoever chooses the right source port',
   'expect/failed': 'an expectation that some packet contradicts',
+  'edit/no-such-rule': 'a verb names a rule that is not there',
+  'edit/position': 'a verb names a position that is not there',
+  'edit/by-hand': 'a file whose layout verbs cannot change safely',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** A code from the table. */

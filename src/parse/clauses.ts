@@ -1,0 +1,19 @@
+import type { Term } from './finding';
+
+/**
+ * What a row says, before its words mean anything: the common form of one-line rows and objects.
+ * A clause nobody wrote is undefined, an empty list is an empty list.
+ */
+export interface Clauses {
+  family?: Term;
+  proto?: readonly Term[];
+  from?: readonly Term[];
+  to?: readonly Term[];
+  fromPort?: readonly Term[];
+  port?: readonly Term[];
+  icmpType?: readonly Term[];
+  /** Address directly behind the action, as dashboards print rows. */
+  dashboardRow: boolean;
+  /** The whole row, for findings about all of it. */
+  whole: Term;
+}

@@ -1,0 +1,52 @@
+import type { Expectation } from '../model/ruleset';
+import type { Context } from './context';
+import type { DocumentNode } from './document';
+import { at, type Finding, refuse } from './finding';
+import { formatRule } from './format-rule';
+import type { Names } from './names';
+import { resolveClauses } from './resolve';
+import { type Row, readRows } from './rows';
+import { parseRuleLine } from './rule-line';
+import { readAction, readClauses } from './rule-object';
+
+/** Reads `expect:`; `allow tcp from A [port P] to B [port P]`, or a map with `verdict`. */
+export function readExpectations(node: DocumentNode | undefined, names: Names, context: Context): Expectation[] {
+  return readRows(node, context).flatMap((row) => {
+    const expectation =
+      row.kind === 'map' ? readMapExpectation(row, names, context) : readLineExpectation(row, names, context);
+    return expectation ? [expectation] : [];
+  });
+}
+
+function readMapExpectation(
+  { map, source }: Extract<Row, { kind: 'map' }>,
+  names: Names,
+  context: Context,
+): Expectation | undefined {
+  const verdict = readAction(map, 'verdict', context.sink);
+  const resolved = resolveClauses(readClauses(map, context, context.sink), names, context.sink);
+  if (!verdict || !resolved) return undefined;
+  return { verdict, match: resolved.match, text: formatRule(verdict, resolved.match, resolved.wording), source };
+}
+
+function readLineExpectation(
+  row: Extract<Row, { kind: 'line' }>,
+  names: Names,
+  context: Context,
+): Expectation | undefined {
+  const { row: line, findings } = parseRuleLine(row.text, names);
+  for (const finding of findings) if (matters(finding)) context.sink(row.place(finding));
+  if (!line) return undefined;
+  if (line.number || line.note !== undefined) {
+    const problem = refuse('parse/row', 'an expectation has no number and no comment', `write ${line.text}`);
+    context.sink(row.place(at({ start: 0, length: row.text.length }, problem)));
+    return undefined;
+  }
+  const verdict = line.action === 'limit' ? 'allow' : line.action;
+  return { verdict, match: line.match, text: line.text, source: row.source };
+}
+
+/** An expectation names source ports on purpose. */
+function matters(finding: Finding): boolean {
+  return finding.code !== 'parse/source-port';
+}

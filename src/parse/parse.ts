@@ -1,0 +1,113 @@
+/** Text → ruleset: never guesses, never stops at the first error, never throws for what a user wrote. */
+import { dirname, resolve } from 'node:path';
+import { isUtf8 } from 'node:buffer';
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { Ruleset } from '../model/ruleset';
+import type { Context } from './context';
+import { type DocumentNode, readDocument, valueOf } from './document';
+import { readExpectations } from './expectations';
+import { at, refuse } from './finding';
+import { SourceFile } from './locate';
+import { makeNames } from './names';
+import { MAX_FILE_BYTES, readRegularFile } from './read-file';
+import { readSection } from './section';
+import { readServices } from './service-table';
+import { readEthertypes, readIcmpMode, readInterfaces, readMode, refuseLaterSettings } from './settings';
+import { readSets } from './sets';
+import { checkShape } from './shape';
+
+export interface ParseOptions {
+  /** Path of the ruleset: it names the file in findings, and paths of sets are relative to its folder. */
+  readonly file: string;
+  /**
+   * Reads a file named in the ruleset, by absolute path; throws an Error when it cannot. Left out: regular
+   * files of at most 64 MiB.
+   */
+  readonly readFile?: (path: string) => Uint8Array;
+  /** Warnings are errors. */
+  readonly strict?: boolean;
+}
+
+export interface ParseResult {
+  /** Null if and only if a finding is an error. */
+  readonly ruleset: Ruleset | null;
+  /** All findings: those in the ruleset file first, each file from top to bottom. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads a ruleset from YAML or JSON text, or from the bytes of such a file (UTF-8). */
+export function parseRuleset(text: string | Uint8Array, options: ParseOptions): ParseResult {
+  const diagnostics: Diagnostic[] = [];
+  const decoded = decodeText(text);
+  const file = new SourceFile(options.file, decoded.text);
+  const folder = dirname(resolve(options.file));
+  const readFile = options.readFile ?? readRegularFile;
+  const context: Context = {
+    file,
+    sink: (finding) => diagnostics.push(file.diagnose(finding)),
+    report: (diagnostic) => diagnostics.push(diagnostic),
+    readFile: (path) => readFile(resolve(folder, path)),
+  };
+  if (decoded.problem) context.sink(decoded.problem);
+  const root = decoded.problem ? null : readDocument(file, context.sink);
+  const ruleset = root && readRuleset(root, context);
+  const findings = options.strict ? diagnostics.map(raise) : diagnostics;
+  const failed = findings.some((diagnostic) => diagnostic.severity === 'error');
+  return { ruleset: failed ? null : ruleset, diagnostics: sortByPlace(findings, options.file) };
+}
+
+function decodeText(input: string | Uint8Array): { text: string; problem?: ReturnType<typeof at> } {
+  const size = typeof input === 'string' ? Buffer.byteLength(input) : input.length;
+  if (size > MAX_FILE_BYTES) {
+    const problem = refuse('parse/too-large', `the ruleset has ${size} bytes, at most ${MAX_FILE_BYTES} are read`);
+    return { text: '', problem: at({ start: 0, length: 0 }, problem) };
+  }
+  if (typeof input !== 'string' && !isUtf8(input)) {
+    const utf16 = (input[0] === 0xff && input[1] === 0xfe) || (input[0] === 0xfe && input[1] === 0xff);
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
+    const message = utf16 ? 'the file is UTF-16, expected UTF-8' : 'the file is not UTF-8 text';
+    const start = Math.max(0, text.indexOf('\ufffd'));
+    return { text, problem: at({ start, length: 1 }, refuse('parse/encoding', message, 'save it as UTF-8')) };
+  }
+  const text = typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
+  const nul = text.indexOf('\0');
+  if (nul < 0) return { text };
+  return {
+    text,
+    problem: at({ start: nul, length: 1 }, refuse('parse/encoding', 'the file has a NUL byte: it is not text')),
+  };
+}
+
+function readRuleset(root: DocumentNode, context: Context): Ruleset | null {
+  checkShape(root, context.sink);
+  if (root.kind !== 'map') return null;
+  refuseLaterSettings(root, context);
+  const services = readServices(valueOf(root, 'services'), context);
+  const sets = readSets(valueOf(root, 'sets'), context);
+  const byName = new Map(sets.map((set) => [set.name, set.addresses]));
+  const { section: inbound, names } = readSection('inbound', valueOf(root, 'inbound'), context, (sshPorts) =>
+    makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
+  );
+  return {
+    version: 1,
+    interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
+    mode: readMode(valueOf(root, 'mode')),
+    icmp: readIcmpMode(valueOf(root, 'icmp')),
+    ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
+    sets,
+    inbound,
+    expect: readExpectations(valueOf(root, 'expect'), names, context),
+  };
+}
+
+function raise(diagnostic: Diagnostic): Diagnostic {
+  return diagnostic.severity === 'warning' ? { ...diagnostic, severity: 'error' } : diagnostic;
+}
+
+function sortByPlace(diagnostics: readonly Diagnostic[], mainFile: string): readonly Diagnostic[] {
+  const files = new Map([[mainFile, 0]]);
+  for (const { source } of diagnostics) if (!files.has(source.file)) files.set(source.file, files.size);
+  const order = (a: Diagnostic, b: Diagnostic): number =>
+    files.get(a.source.file)! - files.get(b.source.file)! || a.source.offset - b.source.offset;
+  return [...diagnostics].sort(order);
+}

@@ -1,0 +1,407 @@
+/** One-line rows: ufw's grammar, and rows as dashboards print them. */
+import type { Match } from '../model/match';
+import type { WrittenForm } from '../model/ruleset';
+import type { Action } from '../model/verdict';
+import type { Clauses } from './clauses';
+import { at, type Finding, hasControlCharacter, quote, refuse, remark, type Sink, type Term } from './finding';
+import { type AddressWording, formatRule } from './format-rule';
+import { makeNames, type Names } from './names';
+import { idProblem } from './ids';
+import { nearest } from './nearest';
+import { looksLikePorts, lookUpService } from './port';
+import { parseProtocol } from './protocols';
+import { resolveClauses } from './resolve';
+import { type Token, tokenize } from './tokens';
+import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
+
+/** A row that was understood. */
+export interface RuleLine {
+  readonly action: Action;
+  readonly match: Match;
+  /** Canonical text, sets by name. */
+  readonly text: string;
+  readonly wording: Required<AddressWording>;
+  readonly written: WrittenForm;
+  /** From `comment '…'`. */
+  readonly note?: string;
+  /** From `id NAME`, checked; whether it is free only the section knows. */
+  readonly id?: Term;
+  /** The number in front of the row, where there was one. */
+  readonly number?: Term;
+}
+
+/** What reading a row gives; `row` is null when one of the findings is an error. Places count from the text's start. */
+export interface RuleLineReading {
+  readonly row: RuleLine | null;
+  readonly findings: readonly Finding[];
+}
+
+const ACTIONS: readonly Action[] = ['allow', 'deny', 'reject', 'limit'];
+const SYNONYMS: Readonly<Record<string, Action>> = {
+  accept: 'allow',
+  permit: 'allow',
+  pass: 'allow',
+  open: 'allow',
+  drop: 'deny',
+  block: 'deny',
+  discard: 'deny',
+  forbid: 'deny',
+  ban: 'deny',
+};
+const VERBS = new Set([
+  'insert',
+  'delete',
+  'prepend',
+  'move',
+  'default',
+  'enable',
+  'disable',
+  'logging',
+  'status',
+  'reset',
+]);
+const DIRECTIONS = new Set(['in', 'incoming', 'inbound']);
+
+/** Whether the text begins as a row does: an optional number, then an action. */
+export function looksLikeRow(text: string): boolean {
+  return /^\s*(?:(?:sudo\s+)?(?:ufw|sluice)\s+)?(?:\d+[.)]?\s+)?(?:allow|deny|reject|limit)\b/i.test(text);
+}
+
+/** Reads one row: `allow 8000/tcp`, `deny from 10.0.0.0/8 to any port 22 proto tcp`, `1 Deny 0.0.0.0/0 Port 14141`. */
+export function parseRuleLine(text: string, names: Names = makeNames()): RuleLineReading {
+  const findings: Finding[] = [];
+  let failed = false;
+  const sink: Sink = (finding) => {
+    findings.push(finding);
+    if (finding.severity === 'error') failed = true;
+  };
+  const row = new LineReader(text, names, sink).read();
+  return { row: failed ? null : row, findings };
+}
+
+class LineReader {
+  readonly #tokens: readonly Token[];
+  readonly #whole: Term;
+  readonly #clauses: Clauses;
+  #next = 0;
+  #note: string | undefined;
+  #id: Term | undefined;
+  /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
+  #portOwner: 'from' | 'to' | 'nobody' = 'to';
+
+  constructor(
+    text: string,
+    private readonly names: Names,
+    private readonly sink: Sink,
+  ) {
+    this.#tokens = tokenize(text, sink);
+    const trimmed = text.trim();
+    this.#whole = { text: trimmed, start: text.length - text.trimStart().length, length: Math.max(1, trimmed.length) };
+    this.#clauses = { dashboardRow: false, whole: this.#whole };
+  }
+
+  read(): RuleLine | null {
+    this.#skipCommandName();
+    const number = this.#readNumber();
+    const action = this.#readAction();
+    if (!action) return null;
+    this.#readDirection();
+    if (!this.#peek()) {
+      const message = `the row ends behind ${quote(action)}`;
+      this.sink(at(this.#whole, refuse('parse/row', message, `write ${action} from any for every packet`)));
+      return null;
+    }
+    this.#readSubject();
+    while (this.#next < this.#tokens.length) this.#readClause();
+    this.#notePlaceOfPort();
+    const resolved = resolveClauses(this.#clauses, this.names, this.sink);
+    if (!resolved) return null;
+    const text = formatRule(action, resolved.match, resolved.wording);
+    return {
+      action,
+      ...resolved,
+      text,
+      ...(this.#note !== undefined && { note: this.#note }),
+      ...(this.#id && { id: this.#id }),
+      ...(number && { number }),
+    };
+  }
+
+  #peek(): Token | undefined {
+    return this.#tokens[this.#next];
+  }
+
+  /** The next word in lower case, unless it stood in quotes. */
+  #word(ahead = 0): string | undefined {
+    const token = this.#tokens[this.#next + ahead] as Token | undefined;
+    return token && !token.quoted ? token.text.toLowerCase() : undefined;
+  }
+
+  /** Rows may be pasted with the command they came from. */
+  #skipCommandName(): void {
+    if (this.#word() === 'sudo') this.#next++;
+    if (this.#word() === 'ufw' || this.#word() === 'sluice') this.#next++;
+    if (this.#word() === 'rule') this.#next++;
+  }
+
+  #readNumber(): Term | undefined {
+    const token = this.#peek();
+    if (!token || token.quoted || !/^\d+[.)]?$/.test(token.text) || this.#tokens.length === this.#next + 1)
+      return undefined;
+    this.#next++;
+    return token;
+  }
+
+  #readAction(): Action | null {
+    const token = this.#peek();
+    if (!token) {
+      this.sink(at(this.#whole, refuse('parse/action', 'the row is empty', 'write allow or deny')));
+      return null;
+    }
+    const word = token.text.toLowerCase();
+    const action = ACTIONS.find((candidate) => candidate === word);
+    if (!action) {
+      this.sink(at(token, refuseAction(token.text)));
+      return null;
+    }
+    if (action === 'reject' || action === 'limit') this.sink(at(token, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
+    this.#next++;
+    return action;
+  }
+
+  #readDirection(): void {
+    for (;;) {
+      const word = this.#word();
+      if (word === undefined) return;
+      if (DIRECTIONS.has(word)) this.#next++;
+      else if (['out', 'outgoing', 'outbound', 'log', 'log-all'].includes(word)) this.#refuseUnsupported(word);
+      else if (word === 'on') this.#refuseUnsupported(word, 1);
+      else return;
+    }
+  }
+
+  #refuseUnsupported(word: string, operands = 0): void {
+    this.sink(at(this.#peek()!, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
+    this.#next += 1 + operands;
+  }
+
+  /** What stands directly behind the action: ports (`8000/tcp`), a service, a protocol, or a dashboard's address. */
+  #readSubject(): void {
+    const token = this.#peek();
+    const word = this.#word()?.replace(/\s+/g, '');
+    if (!token || word === undefined || CLAUSE_WORDS.has(word)) return;
+    const portFollows = this.#word(1) === 'port';
+    if (!looksLikePorts(word) && (portFollows || isAddressLike(word))) {
+      const isProtocol = typeof parseProtocol(word) === 'number' && !this.names.sets.has(token.text);
+      if (!isProtocol) {
+        this.#next++;
+        this.#clauses.dashboardRow = true;
+        this.#clauses.from = [token];
+        return;
+      }
+    }
+    if (looksLikePorts(word) || lookUpService(this.names, word.split(/[,/]/)[0])) {
+      this.#next++;
+      this.#clauses.port = [token];
+      this.#portOwner = 'nobody';
+      return;
+    }
+    if (parseProtocol(word) !== undefined) {
+      this.#next++;
+      this.#clauses.proto = [token];
+      return;
+    }
+    if (this.names.sets.has(token.text)) {
+      this.#next++;
+      const message = `${quote(token.text)} is a set of addresses and stands without from or to`;
+      this.sink(at(token, refuse('parse/no-address-clause', message, `write from ${token.text}`)));
+      return;
+    }
+    if (/^[\d:,/-]+$/.test(word) || /^[a-z][a-z0-9_-]*([,/].*)?$/.test(word)) {
+      // Neither port nor service: the port reader says why, unless the word is a mistyped keyword.
+      const guess = nearest(word, CLAUSE_WORDS);
+      if (guess !== undefined && this.#next + 1 < this.#tokens.length) return;
+      this.#next++;
+      this.#clauses.port = [token];
+      return;
+    }
+  }
+
+  #readClause(): void {
+    const token = this.#peek()!;
+    const word = this.#word();
+    if (word === 'from' || word === 'to') this.#readAddressClause(token, word);
+    else if (word === 'port') this.#readPortClause(token);
+    else if (word === 'proto' || word === 'protocol') {
+      this.#takeOperand(token, 'proto', 'tcp');
+    } else if (word === 'family') {
+      const operand = this.#operand(token, 'ipv4');
+      if (operand) this.#setOnce(token, 'family', operand);
+    } else if (word === 'icmp-type') this.#takeOperand(token, 'icmpType', 'echo-request');
+    else if (word === 'comment') this.#readComment(token);
+    else if (word === 'id') this.#readId(token);
+    else if (word !== undefined && DIRECTIONS.has(word)) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands directly behind the action`)));
+      this.#next++;
+    } else if (word !== undefined && Object.hasOwn(UNSUPPORTED_WORDS, word) && word !== 'reject' && word !== 'limit') {
+      this.#refuseUnsupported(word, word === 'on' || word === 'app' ? 1 : 0);
+    } else if (word !== undefined && this.#clauses.proto === undefined && isTransport(word)) {
+      this.#next++;
+      this.#clauses.proto = [token];
+    } else this.#refuseWord(token);
+  }
+
+  #readAddressClause(token: Token, word: 'from' | 'to'): void {
+    const operand = this.#operand(token, word === 'from' ? '10.0.0.0/8' : 'any');
+    this.#portOwner = word;
+    if (!operand) return;
+    if (this.#clauses.dashboardRow) {
+      const message = `${quote(token.text)} does not fit a row whose address stands directly behind the action`;
+      this.sink(at(token, refuse('parse/row', message, `write from ${this.#clauses.from![0].text} …`)));
+      return;
+    }
+    this.#setOnce(token, word, [operand]);
+  }
+
+  #readPortClause(token: Token): void {
+    const operand = this.#operand(token, '22');
+    if (!operand) return;
+    if (this.#clauses.dashboardRow || this.#portOwner === 'to') this.#setOnce(token, 'port', [operand]);
+    else if (this.#portOwner === 'from') this.#setOnce(token, 'fromPort', [operand]);
+    else {
+      const message = 'a port follows the from or to it belongs to';
+      this.sink(at(token, refuse('parse/port-place', message, `write to any port ${operand.text}`)));
+    }
+  }
+
+  #takeOperand(token: Token, key: 'proto' | 'icmpType', example: string): void {
+    const operand = this.#operand(token, example);
+    if (operand) this.#setOnce(token, key, [operand]);
+    // ufw: `port` stands right behind its address. Behind `proto` it is unclear which one is meant.
+    if (this.#clauses.from ?? this.#clauses.to) this.#portOwner = 'nobody';
+  }
+
+  #setOnce<K extends 'family' | 'proto' | 'from' | 'to' | 'fromPort' | 'port' | 'icmpType'>(
+    token: Token,
+    key: K,
+    value: NonNullable<Clauses[K]>,
+  ): void {
+    if (this.#clauses[key] !== undefined) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} is there twice`, 'write one list: 80,443')));
+    } else this.#clauses[key] = value;
+  }
+
+  /** The word behind a keyword. */
+  #operand(token: Token, example: string): Token | undefined {
+    this.#next++;
+    const operand = this.#peek();
+    const word = this.#word();
+    if (!operand || (word !== undefined && CLAUSE_WORDS.has(word) && word !== 'any')) {
+      const message = `behind ${quote(token.text)} something is missing`;
+      this.sink(at(token, refuse('parse/row', message, `write ${token.text.toLowerCase()} ${example}`)));
+      return undefined;
+    }
+    this.#next++;
+    return operand;
+  }
+
+  #readComment(token: Token): void {
+    this.#next++;
+    const first = this.#peek();
+    if (!first) {
+      this.sink(at(token, refuse('parse/comment', 'the comment is empty', "write comment 'why'")));
+      return;
+    }
+    // In a shell the quotes are gone before ufw sees them; then the rest of the row is the comment.
+    const rest = first.quoted ? [first] : this.#tokens.slice(this.#next);
+    this.#next += rest.length;
+    const note = rest.map((part) => part.text).join(' ');
+    if (note.length > NOTE_MAX || hasControlCharacter(note)) {
+      const message = `a comment has at most ${NOTE_MAX} characters and no control characters`;
+      this.sink(at(first, refuse('parse/comment', message)));
+    } else this.#note = note;
+  }
+
+  #readId(token: Token): void {
+    const operand = this.#operand(token, 'web-office');
+    if (!operand) return;
+    const problem = idProblem(operand.text);
+    if (problem !== undefined) {
+      this.sink(at(operand, refuse('parse/id', `${quote(operand.text)} is not an id: ${problem}`)));
+    } else if (this.#id) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} is there twice`, 'a rule has one id')));
+    } else this.#id = operand;
+  }
+
+  #refuseWord(token: Token): void {
+    this.#next++;
+    const guess = token.quoted ? undefined : nearest(token.text, CLAUSE_WORDS);
+    if (token.quoted) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands in quotes without comment before it`)));
+    } else if (guess !== undefined) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} has no place here`, `did you mean ${guess}?`)));
+    } else if (looksLikeRow(`${token.text} x`)) {
+      const message = `${quote(token.text)}: a second row begins in the same line`;
+      this.sink(at(token, refuse('parse/row', message, 'write a row a line')));
+      this.#next = this.#tokens.length;
+    } else if (isAddressLike(token.text) || this.names.sets.has(token.text)) {
+      const message = `${quote(token.text)} stands without from or to`;
+      this.sink(at(token, refuse('parse/no-address-clause', message, `write from ${token.text}`)));
+    } else {
+      const hint = 'expected proto, from, to, port, icmp-type, family, id or comment';
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} has no place here`, hint)));
+    }
+  }
+
+  /** `from X port 22` is the source port in ufw; who reads it otherwise should know. */
+  #notePlaceOfPort(): void {
+    const { fromPort, port, from } = this.#clauses;
+    if (!fromPort || port) return;
+    const message = `port ${quote(fromPort[0].text)} behind from is the source port`;
+    const hint = `for the destination write from ${from?.[0].text ?? 'any'} to any port ${fromPort[0].text}`;
+    this.sink(at(fromPort[0], remark('parse/source-port', message, hint)));
+  }
+}
+
+/** Longest note, owner or comment. */
+export const NOTE_MAX = 200;
+
+const CLAUSE_WORDS = new Set([
+  'from',
+  'to',
+  'port',
+  'proto',
+  'protocol',
+  'family',
+  'icmp-type',
+  'id',
+  'comment',
+  'in',
+  'on',
+  'log',
+]);
+
+function isTransport(word: string): boolean {
+  return ['tcp', 'udp', 'icmp', 'icmpv6', 'ipv6-icmp', 'sctp', 'dccp', 'udplite'].includes(word);
+}
+
+/** Has the characters of an address, well formed or not. */
+function isAddressLike(word: string): boolean {
+  return /^(any|anywhere|all|none)$/i.test(word) || word.includes('.') || /:.*:/.test(word);
+}
+
+function refuseAction(text: string): ReturnType<typeof refuse> {
+  const word = text.toLowerCase();
+  const message = `${quote(text)} is not an action`;
+  if (Object.hasOwn(SYNONYMS, word)) return refuse('parse/action', message, `write ${SYNONYMS[word]}`);
+  if (word === 'route') return notSupportedYet(word, UNSUPPORTED_WORDS.route);
+  if (VERBS.has(word)) {
+    return refuse('parse/action', `${quote(text)} is a command, expected a row`, 'a row begins with allow or deny');
+  }
+  const guess = nearest(word, ACTIONS);
+  return refuse(
+    'parse/action',
+    message,
+    guess === undefined ? 'a row begins with allow or deny' : `did you mean ${guess}?`,
+  );
+}

@@ -1,0 +1,129 @@
+/** Rules written as maps. */
+import type { Action, Verdict } from '../model/verdict';
+import type { Clauses } from './clauses';
+import { type Context, placeOf, termOf, textsOf } from './context';
+import { isNothing, type MapNode, type TextNode, valueOf } from './document';
+import { at, hasControlCharacter, type Problem, quote, refuse, type Sink, type Term, warn } from './finding';
+import { formatRule } from './format-rule';
+import { idProblem } from './ids';
+import type { Names } from './names';
+import { resolveClauses } from './resolve';
+import { NOTE_MAX, type RuleLine } from './rule-line';
+import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS, UNSUPPORTED_WORDS } from './unsupported';
+
+/** What a rule object holds besides its row. */
+export interface RuleObject {
+  readonly row: Omit<RuleLine, 'note' | 'number'> | null;
+  readonly id?: Term;
+  readonly enabled: boolean;
+  readonly note?: string;
+  readonly owner?: string;
+  readonly review?: string;
+}
+
+/** Reads a rule object; `row` is null when something in it was wrong. */
+export function readRuleObject(map: MapNode, names: Names, context: Context): RuleObject {
+  let failed = false;
+  const sink: Sink = (finding) => {
+    if (finding.severity === 'error') failed = true;
+    context.sink(finding);
+  };
+  const id = textValue(map, 'id');
+  if (id) {
+    const problem = idProblem(id.text);
+    if (problem !== undefined) sink(at(id, refuse('parse/id', `${quote(id.text)} cannot be an id: ${problem}`)));
+  }
+  refuseLaterKeys(map, sink);
+  const action = readAction(map, 'action', sink);
+  const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
+  const details = {
+    ...readLine(map, 'note', sink),
+    ...readLine(map, 'owner', sink),
+    ...readReview(map, sink),
+  };
+  const resolved = resolveClauses(readClauses(map, context, sink), names, sink);
+  const row =
+    action && resolved && !failed
+      ? { action, ...resolved, text: formatRule(action, resolved.match, resolved.wording) }
+      : null;
+  return { row, ...(id && { id }), enabled, ...details };
+}
+
+/** The clauses of a map: its match, without action. */
+export function readClauses(map: MapNode, context: Context, sink: Sink): Clauses {
+  const whole = placeOf(context, map);
+  const clauses: Clauses = { dashboardRow: false, whole: { text: '', ...whole } };
+  const family = textValue(map, 'family');
+  if (family) clauses.family = family;
+  const keys = {
+    proto: 'proto',
+    from: 'from',
+    to: 'to',
+    port: 'port',
+    fromPort: 'from-port',
+    icmpType: 'icmp-type',
+  } as const;
+  for (const [name, key] of Object.entries(keys) as [keyof typeof keys, string][]) {
+    const node = valueOf(map, key);
+    if (!node || node.kind === 'broken' || node.kind === 'map' || isNothing(node)) continue;
+    const terms = textsOf(node).map(termOf);
+    if (node.kind === 'list' && node.items.length === 0) {
+      const message = `the list ${quote(key)} is empty: the rule matches nothing`;
+      sink(at(placeOf(context, node), warn('parse/empty-list', message, `leave ${key} out for any`)));
+    }
+    clauses[name] = terms;
+  }
+  return clauses;
+}
+
+/** The word under `action` or `verdict`, where this version knows it. */
+export function readAction(map: MapNode, key: 'action', sink: Sink): Action | undefined;
+export function readAction(map: MapNode, key: 'verdict', sink: Sink): Verdict | undefined;
+export function readAction(map: MapNode, key: 'action' | 'verdict', sink: Sink): Action | undefined {
+  const term = textValue(map, key);
+  const word = term?.text.toLowerCase();
+  if (word === 'allow' || word === 'deny') return word;
+  if (term && (word === 'reject' || word === 'limit')) sink(at(term, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
+  return undefined;
+}
+
+function refuseLaterKeys(map: MapNode, sink: Sink): void {
+  for (const { key, value } of map.entries) {
+    if (!Object.hasOwn(UNSUPPORTED_RULE_KEYS, key.text)) continue;
+    const off = key.text === 'log' && value.kind === 'text' && parseSwitch(value.text) === false;
+    if (!off) sink(at(termOf(key), notSupportedYet(key.text, UNSUPPORTED_RULE_KEYS[key.text])));
+  }
+}
+
+function textValue(map: MapNode, key: string): Term | undefined {
+  const node = valueOf(map, key);
+  return node?.kind === 'text' && !isNothing(node) ? termOf(node) : undefined;
+}
+
+function readLine(map: MapNode, key: 'note' | 'owner', sink: Sink): { note?: string; owner?: string } {
+  const node = valueOf(map, key);
+  if (node?.kind !== 'text' || isNothing(node)) return {};
+  const text = node.text.trim();
+  const problem = lineProblem(key, text);
+  if (problem) sink(at(termOf(node), problem));
+  return { [key]: text };
+}
+
+function lineProblem(key: string, text: string): Problem | undefined {
+  if (text.length > NOTE_MAX)
+    return refuse('parse/text', `${key} has ${text.length} characters, at most ${NOTE_MAX} are kept`);
+  if (hasControlCharacter(text)) return refuse('parse/text', `${key} is one line without control characters`);
+  return undefined;
+}
+
+function readReview(map: MapNode, sink: Sink): { review?: string } {
+  const node = valueOf(map, 'review') as TextNode | undefined;
+  if (node?.kind !== 'text' || isNothing(node)) return {};
+  const parts = /^(\d{4})-(\d{2})-(\d{2})$/.exec(node.text);
+  const date = parts && new Date(Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3])));
+  if (!date || date.toISOString().slice(0, 10) !== node.text) {
+    sink(at(termOf(node), refuse('parse/text', `${quote(node.text)} is not a date`, 'write it as 2027-01-31')));
+    return {};
+  }
+  return { review: node.text };
+}

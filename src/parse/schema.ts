@@ -1,0 +1,251 @@
+/**
+ * The shape of a ruleset file: which keys there are and what kind of value each takes. The only file that
+ * knows zod. What a value means (addresses, ports, names) is decided by the readers, which know its place.
+ */
+import { z } from 'zod';
+
+const text = (expected: string): z.ZodString => z.string({ error: expected });
+const word = (expected: string): z.ZodUnion<readonly [z.ZodString, z.ZodInt]> =>
+  z.union([z.string(), z.int()], { error: expected });
+const several = <T extends z.ZodType>(one: T, expected: string): z.ZodUnion<readonly [T, z.ZodArray<T>]> =>
+  z.union([one, z.array(one, { error: expected })], { error: expected });
+const choice = <const T extends readonly string[]>(values: T): z.ZodEnum<{ [K in T[number]]: K }> =>
+  z.enum(values, { error: `one of ${values.join(', ')}` });
+const onOff = z.union([z.boolean(), z.enum(['on', 'off', 'yes', 'no', 'true', 'false'])], { error: 'on or off' });
+
+const ADDRESSES = 'an address, a prefix, a set, any, or a list of them';
+const PORTS = 'a port, a range 8000:8080, a service, or a list of them';
+const addresses = several(text(ADDRESSES), ADDRESSES).meta({
+  examples: ['any', '10.0.0.0/8', '2001:db8::/32', 'office'],
+});
+const ports = several(word(PORTS), PORTS).meta({ examples: [22, '8000:8080', '80,443', 'https'] });
+const protocols = several(
+  word('the name or number of a protocol'),
+  'the name or number of a protocol, or a list of them',
+);
+
+const matchKeys = {
+  proto: protocols
+    .optional()
+    .meta({ description: 'tcp, udp, icmp, icmpv6, a name or an IANA number; left out with a port: tcp and udp' }),
+  from: addresses.optional().meta({ description: 'source: address, prefix, set, several, any' }),
+  to: addresses.optional().meta({ description: 'destination: address, prefix, set, several, any' }),
+  port: ports.optional().meta({ description: 'destination port: number, range, list, service' }),
+  'from-port': ports.optional().meta({ description: 'source port: number, range, list, service' }),
+  'icmp-type': several(
+    word('the name or number of an ICMP type'),
+    'the name or number of an ICMP type, or a list of them',
+  )
+    .optional()
+    .meta({ description: 'ICMP type by name, or type or type/code by number' }),
+  family: choice(['ipv4', 'ipv6', 'any']).optional().meta({ description: 'only packets of this family' }),
+};
+
+const later = z.unknown().optional().meta({ description: 'not supported yet' });
+
+const ruleObject = z.strictObject(
+  {
+    id: word('an id')
+      .optional()
+      .meta({ description: 'unique in its section; left out: derived from action and match' }),
+    action: choice(['allow', 'deny', 'reject', 'limit']).meta({
+      description: 'allow or deny; reject and limit are not supported yet',
+    }),
+    ...matchKeys,
+    enabled: onOff.optional().meta({ description: 'off: the rule keeps its place and matches nothing' }),
+    note: word('a line of text').optional().meta({ description: 'why the rule is there' }),
+    owner: word('a line of text').optional().meta({ description: 'who answers for it' }),
+    review: text('a date such as 2027-01-31').optional().meta({ description: 'when to look at it again, YYYY-MM-DD' }),
+    in: later,
+    log: onOff.optional().meta({ description: 'only off: packets are counted by rule, not logged yet' }),
+    limit: later,
+    verdict: later,
+    until: later,
+  },
+  { error: 'a rule: action, from, port …' },
+);
+
+const ROW = 'a row such as allow 22/tcp, or a map such as { action: allow, port: 22 }';
+const row = z.union([text(ROW).meta({ examples: ['allow from 10.0.0.0/8 to any port 22 proto tcp'] }), ruleObject], {
+  error: ROW,
+});
+const ROWS = 'a list of rows, or a block of them behind |';
+const rows = z.union([z.string(), z.array(row)], { error: ROWS });
+
+const SSH = 'off, or a map such as { port: 22, from: anyone }';
+const sshObject = z.strictObject(
+  {
+    port: several(z.int({ error: 'a port from 1 to 65535' }), 'a port, or a list of ports').meta({
+      description: 'the SSH port, or a list',
+    }),
+    from: choice(['anyone', 'rules']).meta({
+      description: 'anyone: let in by an own row behind yours; rules: only what your rows allow',
+    }),
+  },
+  { error: SSH },
+);
+
+const section = z.strictObject(
+  {
+    default: choice(['allow', 'deny', 'reject'])
+      .optional()
+      .meta({ description: 'what becomes of a packet that no row matches; left out: deny' }),
+    udp: onOff.optional().meta({ description: 'only on: the switch is not supported yet' }),
+    ssh: z
+      .union([sshObject, z.enum(['off', 'no', 'false']), z.literal(false)], { error: SSH })
+      .optional()
+      .meta({ description: 'the SSH row' }),
+    rules: rows.optional().meta({ description: 'read top to bottom, the first that matches decides' }),
+  },
+  { error: 'a map: default, ssh, rules' },
+);
+
+const SET = 'a list of addresses, or { file: PATH }';
+const setFile = z.strictObject(
+  { file: text('a path').meta({ description: 'plain text, a prefix a line, relative to this file' }) },
+  { error: SET },
+);
+const set = z.union([z.string(), z.array(text('an address or a prefix')), setFile], { error: SET });
+
+const EXPECTATION = 'a line such as allow tcp from 192.0.2.1 to 198.51.100.7 port 22';
+const expectObject = z.strictObject(
+  {
+    verdict: choice(['allow', 'deny', 'reject']).meta({ description: 'what must become of every such packet' }),
+    ...matchKeys,
+  },
+  { error: EXPECTATION },
+);
+
+const MAP = 'a map of names';
+const ruleset = z
+  .strictObject(
+    {
+      $schema: z.string().optional(),
+      version: z.literal(1, { error: '1' }).meta({ description: 'version of this format' }),
+      interfaces: several(text('the name of an interface'), 'auto, or a list of interfaces')
+        .optional()
+        .meta({ description: 'auto: those with a default route', examples: ['auto', ['eth0']] }),
+      mode: choice(['auto', 'native', 'generic'])
+        .optional()
+        .meta({ description: 'how the program is attached; auto: native where it works' }),
+      icmp: choice(['essentials', 'rules'])
+        .optional()
+        .meta({ description: 'essentials: echo and errors pass before the rows; rules: the rows decide' }),
+      ethertypes: z
+        .array(word('an ethertype'), { error: 'a list of ethertypes' })
+        .optional()
+        .meta({
+          description: 'non-IP protocols that pass, by name or number; left out: lldp, lacp, 802.1x',
+          examples: [['lldp', '0x88f7']],
+        }),
+      fragments: word('drop').optional().meta({ description: 'only drop: later fragments are dropped' }),
+      logging: z.union([z.string(), z.boolean()], { error: 'off' }).optional().meta({ description: 'only off' }),
+      sets: z.record(z.string(), set, { error: MAP }).optional().meta({ description: 'named lists of addresses' }),
+      services: z
+        .record(z.string(), several(word('a port such as 9100/tcp'), 'a port such as 9100/tcp, or a list'), {
+          error: MAP,
+        })
+        .optional()
+        .meta({ description: 'named ports', examples: [{ metrics: '9100/tcp' }] }),
+      guard: later,
+      inbound: section.optional().meta({ description: 'packets that come in' }),
+      outbound: z.unknown().optional().meta({ description: 'only { default: allow }' }),
+      servers: later,
+      boot: later,
+      expect: z
+        .array(z.union([text(EXPECTATION), expectObject], { error: EXPECTATION }), { error: 'a list of expectations' })
+        .optional()
+        .meta({ description: 'must hold for every packet described; check and apply refuse when one does not' }),
+    },
+    { error: 'a ruleset: version, interfaces, inbound …' },
+  )
+  .meta({ title: 'sluice ruleset' });
+
+/** What is wrong with the shape of a value; `path` leads to it from the root. */
+export type ShapeProblem =
+  | {
+      readonly kind: 'unknown-key';
+      readonly path: readonly (string | number)[];
+      readonly key: string;
+      readonly known: readonly string[];
+    }
+  | {
+      readonly kind: 'missing-key';
+      readonly path: readonly (string | number)[];
+      readonly key: string;
+      readonly expected: string;
+    }
+  | {
+      readonly kind: 'value' | 'type';
+      readonly path: readonly (string | number)[];
+      readonly expected: string;
+      /** The possible words, where the value is one of a few. */
+      readonly values: readonly string[];
+    };
+
+/** Compares plain data with the shape of a ruleset; every problem, in no particular order. */
+export function findShapeProblems(plain: unknown): ShapeProblem[] {
+  const result = ruleset.safeParse(plain);
+  return result.success ? [] : result.error.issues.flatMap((issue) => readIssue(issue, [], plain));
+}
+
+type Path = readonly (string | number)[];
+type Issue = z.core.$ZodIssue;
+
+function readIssue(issue: Issue, base: Path, plain: unknown): ShapeProblem[] {
+  const path: Path = [...base, ...(issue.path as Path)];
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({ kind: 'unknown-key', path, key, known: knownKeys(path) }));
+    case 'invalid_union': {
+      const branch = closestBranch(issue.errors);
+      if (branch) return branch.flatMap((inner) => readIssue(inner, path, plain));
+      const values = issue.errors
+        .flat()
+        .flatMap((inner) => (inner.code === 'invalid_value' ? inner.values.map(String) : []));
+      return [{ kind: 'type', path, expected: issue.message, values }];
+    }
+    case 'invalid_value':
+      if (isMissing(plain, path)) return [missing(path, issue.message)];
+      return [{ kind: 'value', path, expected: issue.message, values: issue.values.map(String) }];
+    default:
+      if (isMissing(plain, path)) return [missing(path, issue.message)];
+      return [{ kind: 'type', path, expected: issue.message, values: [] }];
+  }
+}
+
+function missing(path: Path, expected: string): ShapeProblem {
+  return { kind: 'missing-key', path: path.slice(0, -1), key: String(path[path.length - 1]), expected };
+}
+
+/** The alternative whose kind is right and whose inside is wrong, if there is one. */
+function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return branches.find(
+    (issues) =>
+      issues.length > 0 && issues.every((issue) => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
+  );
+}
+
+function isMissing(plain: unknown, path: Path): boolean {
+  let value: unknown = plain;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return true;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return false;
+}
+
+function knownKeys(path: Path): string[] {
+  const [first, second] = path;
+  if (path.length === 0) return Object.keys(ruleset.shape);
+  if (first === 'inbound' && path.length === 1) return Object.keys(section.shape);
+  if (first === 'inbound' && second === 'ssh') return Object.keys(sshObject.shape);
+  if (first === 'inbound') return Object.keys(ruleObject.shape);
+  if (first === 'sets') return Object.keys(setFile.shape);
+  return Object.keys(expectObject.shape);
+}
+
+/** JSON Schema (draft-07) of the ruleset file, for editors. */
+export function rulesetJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(ruleset, { target: 'draft-7', io: 'input' });
+}

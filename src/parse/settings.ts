@@ -1,0 +1,161 @@
+/** Settings outside sections: interfaces, mode, icmp, ethertypes, and the keys of later versions. */
+import { type AttachMode, DEFAULT_ETHERTYPES, type IcmpMode } from '../model/ruleset';
+import { type Context, placeOf, termOf, textsOf } from './context';
+import { type DocumentNode, isNothing, type MapNode, valueOf } from './document';
+import { at, quote, refuse } from './finding';
+import { nearest } from './nearest';
+import { notSupportedYet, parseSwitch } from './unsupported';
+
+const MAX_ETHERTYPES = 16;
+
+const ETHERTYPE_NAMES: Readonly<Record<string, number>> = {
+  lldp: 0x88cc,
+  lacp: 0x8809,
+  'slow-protocols': 0x8809,
+  '802.1x': 0x888e,
+  eapol: 0x888e,
+  macsec: 0x88e5,
+  ptp: 0x88f7,
+  mpls: 0x8847,
+  'mpls-multicast': 0x8848,
+  'pppoe-discovery': 0x8863,
+  'pppoe-session': 0x8864,
+  profinet: 0x8892,
+  ethercat: 0x88a4,
+  goose: 0x88b8,
+  aoe: 0x88a2,
+  fcoe: 0x8906,
+  fip: 0x8914,
+  loopback: 0x9000,
+  batman: 0x4305,
+};
+
+/** What sluice walks or answers for by itself; on the list they would have no meaning. */
+const HANDLED: ReadonlyMap<number, string> = new Map([
+  [0x0800, 'IPv4 is judged by the rules'],
+  [0x86dd, 'IPv6 is judged by the rules'],
+  [0x0806, 'ARP always passes'],
+  [0x8100, 'VLAN tags are walked'],
+  [0x88a8, 'VLAN tags are walked'],
+]);
+
+/** `auto`, or the named interfaces. */
+export function readInterfaces(node: DocumentNode | undefined, context: Context): 'auto' | readonly string[] {
+  if (!node || isNothing(node)) return 'auto';
+  const texts = textsOf(node);
+  if (node.kind === 'text' && node.text.toLowerCase() === 'auto') return 'auto';
+  if (node.kind === 'list' && node.items.length === 0) {
+    context.sink(
+      at(
+        placeOf(context, node),
+        refuse('parse/interface', 'the list of interfaces is empty', 'write interfaces: auto'),
+      ),
+    );
+  }
+  const names: string[] = [];
+  for (const term of texts.map(termOf)) {
+    const name = term.text;
+    if (name.toLowerCase() === 'auto') {
+      context.sink(at(term, refuse('parse/interface', '"auto" stands alone, not in a list', 'write interfaces: auto')));
+    } else if (!/^[^\s/:\0-\x1f\x7f-\uffff]{1,15}$/.test(name) || name === '.' || name === '..' || name === 'all') {
+      const message = `${quote(name)} is not the name of an interface: 1–15 characters without blanks, "/" and ":"`;
+      context.sink(at(term, refuse('parse/interface', message, 'ip -br link lists them')));
+    } else if (names.includes(name)) {
+      context.sink(at(term, refuse('parse/interface', `${quote(name)} is there twice`)));
+    } else names.push(name);
+  }
+  return names;
+}
+
+/** `auto`, `native` or `generic`; other words are reported by the shape. */
+export function readMode(node: DocumentNode | undefined): AttachMode {
+  const word = node?.kind === 'text' ? node.text.toLowerCase() : '';
+  return word === 'native' || word === 'generic' ? word : 'auto';
+}
+
+/** `essentials` or `rules`; other words are reported by the shape. */
+export function readIcmpMode(node: DocumentNode | undefined): IcmpMode {
+  return node?.kind === 'text' && node.text.toLowerCase() === 'rules' ? 'rules' : 'essentials';
+}
+
+/** The list of tier 2, ascending. */
+export function readEthertypes(node: DocumentNode | undefined, context: Context): readonly number[] {
+  if (node?.kind !== 'list') return DEFAULT_ETHERTYPES;
+  const numbers = new Set<number>();
+  for (const term of textsOf(node).map(termOf)) {
+    const number = ethertypeOf(term.text);
+    const handled = number === undefined ? undefined : HANDLED.get(number);
+    if (number === undefined) {
+      const guess = nearest(term.text, Object.keys(ETHERTYPE_NAMES));
+      const hint =
+        guess === undefined ? 'write lldp, lacp, 802.1x, ptp … or 0x0600 to 0xffff' : `did you mean ${guess}?`;
+      context.sink(at(term, refuse('parse/ethertype', `${quote(term.text)} is not an ethertype`, hint)));
+    } else if (handled !== undefined) {
+      context.sink(
+        at(term, refuse('parse/ethertype', `${quote(term.text)} has no place here: ${handled}`, 'take it out')),
+      );
+    } else numbers.add(number);
+  }
+  if (numbers.size > MAX_ETHERTYPES) {
+    const message = `${numbers.size} ethertypes, at most ${MAX_ETHERTYPES} can pass`;
+    context.sink(at(placeOf(context, node), refuse('parse/ethertype', message)));
+  }
+  return [...numbers].sort((a, b) => a - b);
+}
+
+function ethertypeOf(text: string): number | undefined {
+  const word = text.toLowerCase();
+  if (Object.hasOwn(ETHERTYPE_NAMES, word)) return ETHERTYPE_NAMES[word];
+  const number = /^0x[0-9a-f]{1,4}$/.test(word) || /^[1-9][0-9]{3,4}$/.test(word) ? Number(word) : NaN;
+  return number >= 0x0600 && number <= 0xffff ? number : undefined;
+}
+
+/** Keys of the ruleset that a later version enforces: only the value that already holds is taken. */
+export function refuseLaterSettings(root: MapNode, context: Context): void {
+  const check = (key: string, holds: (node: DocumentNode) => boolean, today: string): void => {
+    const entry = root.entries.find((candidate) => candidate.key.text === key);
+    if (!entry || entry.value.kind === 'broken' || isNothing(entry.value) || holds(entry.value)) return;
+    context.sink(at(placeOf(context, entry.key), notSupportedYet(key, today)));
+  };
+  const isWord = (node: DocumentNode, word: string): boolean =>
+    node.kind === 'text' && node.text.toLowerCase() === word;
+  check('guard', isEmpty, 'leave it out; write the rules first under inbound');
+  check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
+  check('boot', () => false, 'leave it out; nothing loads at boot yet');
+  check(
+    'fragments',
+    (node) => isWord(node, 'drop'),
+    'write fragments: drop, or leave it out; later fragments are dropped',
+  );
+  check('logging', isOff, 'write logging: off, or leave it out; packets are counted by rule, not logged');
+  check('outbound', holdsOutbound, 'write outbound: { default: allow }, or leave it out; outgoing packets all pass');
+}
+
+function isEmpty(node: DocumentNode): boolean {
+  return (node.kind === 'map' && node.entries.length === 0) || (node.kind === 'list' && node.items.length === 0);
+}
+
+function isOff(node: DocumentNode): boolean {
+  return node.kind === 'text' && parseSwitch(node.text) === false;
+}
+
+function holdsOutbound(node: DocumentNode): boolean {
+  if (node.kind !== 'map') return false;
+  return node.entries.every(({ key, value }) => {
+    if (key.text === 'default') return value.kind === 'text' && value.text.toLowerCase() === 'allow';
+    return key.text === 'rules' && (isNothing(value) || isEmpty(value));
+  });
+}
+
+/** `default`, `udp` and `ssh` of a section, as far as this version has them. */
+export function refuseLaterSwitches(section: MapNode, context: Context): void {
+  const udp = valueOf(section, 'udp');
+  if (udp?.kind === 'text' && parseSwitch(udp.text) === false) {
+    const today = 'write udp: on, or leave it out; deny proto udp as the last row keeps UDP out';
+    context.sink(at(placeOf(context, udp), notSupportedYet('udp: off', today)));
+  }
+  const fallback = valueOf(section, 'default');
+  if (fallback?.kind === 'text' && fallback.text.toLowerCase() === 'reject') {
+    context.sink(at(placeOf(context, fallback), notSupportedYet('reject', 'write default: deny')));
+  }
+}

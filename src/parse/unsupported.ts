@@ -1,0 +1,41 @@
+/**
+ * What the ruleset format knows and this version does not enforce. Such words and keys are refused with
+ * what works today; nothing of them is ever taken in silence.
+ */
+import { type Problem, quote, refuse } from './finding';
+
+/** The finding for a key or word of a later version. */
+export function notSupportedYet(what: string, today: string): Problem {
+  return refuse('parse/not-supported-yet', `${quote(what)} is not supported yet`, today);
+}
+
+/** Words of one-line rows, with what works today. */
+export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
+  reject: 'write deny; the packet is dropped without an answer',
+  limit: 'write allow or deny; connections are not counted yet',
+  out: 'rules see packets that come in; outgoing ones all pass',
+  outgoing: 'rules see packets that come in; outgoing ones all pass',
+  outbound: 'rules see packets that come in; outgoing ones all pass',
+  on: 'leave it out: every interface under interfaces: has the same rules',
+  log: 'leave it out: packets are counted by rule, not logged',
+  'log-all': 'leave it out: packets are counted by rule, not logged',
+  route: 'leave it out: every packet that comes in is judged, forwarded or not',
+  app: 'write the port, or name it under services:',
+};
+
+/** Keys of an object rule, with what works today. */
+export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
+  in: 'leave it out: every interface under interfaces: has the same rules',
+  log: 'leave it out, or write log: off; packets are counted by rule',
+  limit: 'leave it out; connections are not counted yet',
+  verdict: 'leave it out; it belongs to limit',
+  until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
+};
+
+/** Ways to say "off" and "on" (SPEC §2); anything else is undefined. */
+export function parseSwitch(text: string): boolean | undefined {
+  const word = text.toLowerCase();
+  if (word === 'on' || word === 'true' || word === 'yes') return true;
+  if (word === 'off' || word === 'false' || word === 'no') return false;
+  return undefined;
+}
