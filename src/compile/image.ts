@@ -22,6 +22,7 @@ export interface ImageFeatures {
   readonly icmp: IcmpMode;
   /** At most 16. */
   readonly ethertypes: readonly number[];
+  /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
 }
@@ -54,7 +55,7 @@ export interface Image {
   readonly ranks: readonly RankEntry[];
   /** Section names in the order of the section table. */
   readonly sections: readonly string[];
-  /** Number of counter slots: highest rank + 1, rounded up. */
+  /** Number of counter slots: highest rank + 1, rounded up to whole pages of 4096 bytes. */
   readonly counterSlots: number;
   readonly features: ImageFeatures;
   readonly stats: ImageStats;

@@ -24,23 +24,38 @@ export interface Decision {
   readonly rule: string | null;
 }
 
+/** What tiers 2 and 5 depend on. */
+export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes'>;
+
+/** Judges a packet by tiers 6 to 9. */
+export type SectionJudge = (packet: FlowKey) => Decision;
+
 /** Judges one frame, beginning with its Ethernet header. */
 export function evaluate(ruleset: Ruleset, frame: Uint8Array): Decision {
+  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet));
+}
+
+/** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
+export function judgeFrame(switches: Switches, frame: Uint8Array, judge: SectionJudge): Decision {
   const decoded = decode(frame);
   switch (decoded.kind) {
     case 'malformed': // tier 1
       return outcome('1', 'deny', decoded.reason);
     case 'non-ip': // tier 2
       if (decoded.ethertype === ETHERTYPE.ARP) return outcome('2', 'allow', 'arp');
-      if (ruleset.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
+      if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
       return outcome('2', 'deny', 'ethertype');
     case 'ip':
-      return evaluatePacket(ruleset, decoded.packet);
+      return judgePacket(switches, decoded.packet, judge);
   }
 }
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 4 to 9. */
 export function evaluatePacket(ruleset: Ruleset, packet: Packet): Decision {
+  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key));
+}
+
+function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge): Decision {
   // tier 2: what IPv6 needs to work at all
   if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
   if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
@@ -49,11 +64,11 @@ export function evaluatePacket(ruleset: Ruleset, packet: Packet): Decision {
   if (packet.fragment === 'later') return outcome('4', 'deny', 'fragment');
 
   // tier 5: ICMP essentials
-  if (ruleset.icmp === 'essentials' && packet.icmp) {
+  if (switches.icmp === 'essentials' && packet.icmp) {
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
-    if (isIcmpError(packet.family, packet.icmp.type)) return evaluateIcmpError(ruleset, packet);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge);
   }
-  return evaluateSection(ruleset.inbound, packet);
+  return judge(packet);
 }
 
 /** Tiers 6 to 9 of one section. */
@@ -104,10 +119,10 @@ function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
 }
 
 /** Tier 5: an error passes when the packet it quotes, turned round, is let in by tiers 6–9. */
-function evaluateIcmpError(ruleset: Ruleset, packet: Packet): Decision {
+function judgeIcmpError(packet: Packet, judge: SectionJudge): Decision {
   const quote = packet.quote!;
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
-  const answer = evaluateSection(ruleset.inbound, mirror(quote.key));
+  const answer = judge(mirror(quote.key));
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 

@@ -1,0 +1,120 @@
+/**
+ * The walk of `bpf/classify.h` in TypeScript, over the same bytes and with the same steps: section table, root block,
+ * three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
+ */
+import { SLC_KEY_WORD, SLC_LIMITS, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
+import { type Decision, judgeFrame } from '../model/evaluate';
+import type { FlowKey } from '../model/packet';
+import { maskWord } from '../model/prefix';
+import type { Verdict } from '../model/verdict';
+import type { Image } from './image';
+import { keyWordsOf } from './lane';
+import { entryOfWord } from './ranks';
+import { ImageFault, ImageReader, type LeafRule } from './reader';
+import { protocolLane } from './services';
+import type { Slot } from './slot';
+
+/** Where a walk ended, and what it cost. */
+export interface Interpretation {
+  /** The word that decides; `SLC_WORD_NONE` with a fault. */
+  readonly word: number;
+  /** Address-trie and port-map nodes read. */
+  readonly nodes: number;
+  /** Leaves read; one whose smallest rank cannot win is not. */
+  readonly leaves: number;
+  /** Leaf rules compared. */
+  readonly rules: number;
+  /** The image is broken: what was wrong. The datapath drops with `image-fault`. */
+  readonly fault?: string;
+}
+
+/** Judges a key by tiers 6–9 of the first section (`inbound`). Never throws: broken bytes end in a fault. */
+export function interpret(image: Image | Uint8Array, key: FlowKey): Interpretation {
+  const walk = { word: SLC_WORD_NONE, nodes: 0, leaves: 0, rules: 0 };
+  try {
+    const reader = readerOf(image);
+    const { trees, defaultWord, services } = reader.roots(0);
+    const words = keyWordsOf(key);
+    for (const root of trees[key.family]) {
+      const slot = descend(reader, words, root, walk);
+      if (slot.kind === 'terminal') walk.word = Math.min(walk.word, slot.word);
+      else if (slot.rank < walk.word >>> SLC_WORD_RANK_SHIFT) scanLeaf(reader, key, words, services, slot, walk);
+    }
+    if (walk.word === SLC_WORD_NONE) walk.word = defaultWord;
+    return walk;
+  } catch (error) {
+    if (!(error instanceof ImageFault)) throw error;
+    return { ...walk, word: SLC_WORD_NONE, fault: error.message };
+  }
+}
+
+/** Judges a frame: tiers 1–5 as the model does, tiers 6–9 by the image. */
+export function interpretFrame(image: Image, frame: Uint8Array): Decision {
+  return judgeFrame(image.features, frame, (key) => decide(image, key));
+}
+
+function decide(image: Image, key: FlowKey): Decision {
+  const { word, fault } = interpret(image, key);
+  const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
+  if (!entry) return { section: image.sections[0], tier: '9', verdict: 'deny', reason: 'image-fault', rule: null };
+  const { section, tier, action } = entry;
+  // A limit row below its limit allows; its windows are state, which an image does not have.
+  const verdict: Verdict = action === 'limit' ? 'allow' : action;
+  const reason = tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
+  return { section, tier, verdict, reason, rule: entry.rule?.id ?? null };
+}
+
+const readers = new WeakMap<Uint8Array, ImageReader>();
+
+/** Headers are checked once per array; everything else is read afresh. */
+function readerOf(image: Image | Uint8Array): ImageReader {
+  const bytes = image instanceof Uint8Array ? image : image.bytes;
+  let reader = readers.get(bytes);
+  if (!reader) readers.set(bytes, (reader = new ImageReader(bytes)));
+  return reader;
+}
+
+type Walk = { -readonly [Field in 'word' | 'nodes' | 'leaves' | 'rules']: number };
+
+function descend(reader: ImageReader, words: Uint32Array, root: Slot, walk: Walk): Exclude<Slot, { kind: 'node' }> {
+  let slot = root;
+  for (let steps = 0; slot.kind === 'node'; steps++) {
+    if (steps === SLC_LIMITS.MAX_STEPS) throw new ImageFault(`a tree is deeper than ${SLC_LIMITS.MAX_STEPS} nodes`);
+    slot = reader.slot(slot.child + ((words[slot.keyWord] >>> slot.shift) & slot.mask));
+    walk.nodes++;
+  }
+  return slot;
+}
+
+function scanLeaf(
+  reader: ImageReader,
+  key: FlowKey,
+  words: Uint32Array,
+  services: number,
+  leaf: Extract<Slot, { kind: 'leaf' }>,
+  walk: Walk,
+): void {
+  walk.leaves++;
+  const ports = words[SLC_KEY_WORD.PORTS];
+  const lanes = [ports >>> 16, ports & 0xffff, protocolLane(key.protocol)];
+  for (const rule of reader.leafRules(key.family, leaf.first, leaf.count)) {
+    if (rule.word >= walk.word) return;
+    walk.rules++;
+    if (!addressesMatch(rule, key)) continue;
+    const { low, high } = reader.service(services, rule.service);
+    if (!lanes.every((value, i) => low[i] <= value && value <= high[i])) continue;
+    walk.word = rule.word;
+    return;
+  }
+}
+
+function addressesMatch(rule: LeafRule, key: FlowKey): boolean {
+  return (
+    inPrefix(rule.destination, rule.destinationLength, key.destination) &&
+    inPrefix(rule.source, rule.sourceLength, key.source)
+  );
+}
+
+function inPrefix(words: readonly number[], length: number, address: FlowKey['source']): boolean {
+  return words.every((word, i) => ((word ^ address[i]) & maskWord(length, i)) === 0);
+}

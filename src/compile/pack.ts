@@ -1,0 +1,219 @@
+/** Trees → bytes: the flat array of `bpf/sluice_abi.h`. Numbers are little-endian, the host order of all targets. */
+import {
+  LAYOUT,
+  SLC_ABI_VERSION,
+  SLC_IMAGE_MAGIC,
+  SLC_LIMITS,
+  SLC_RULE_LAST,
+  SLC_SERVICE_GUARDS,
+  SLC_SERVICE_PROTOCOL_SHIFT,
+  SLC_SERVICE_SOURCE_SHIFT,
+} from '../abi/layout.gen';
+import type { Family } from '../model/prefix';
+import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
+import type { RuleTable } from './expand';
+import { isAddressLane } from './lane';
+import { rankOfWord } from './ranks';
+import type { Service } from './services';
+import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
+import type { Tree } from './tree';
+
+/** The trees of a family, in the order of `slc_roots`, and the table their rule indices point into. */
+export interface FamilyTrees {
+  readonly rules: RuleTable;
+  readonly trees: readonly Tree[];
+}
+
+/** What becomes an image of one section. */
+export interface PackInput {
+  readonly families: Readonly<Record<Family, FamilyTrees>>;
+  readonly services: readonly Service[];
+  readonly defaultWord: number;
+  /** Highest rank + 1. */
+  readonly counterSlots: number;
+}
+
+/** Bytes of the image map are a multiple of this. */
+const PAGE_BYTES = 4096;
+/** A slot in bytes, and slots of a cache line. */
+const SLOT_BYTES = 8;
+const LINE_SLOTS = 8;
+/** Slots behind the used ones: what reads one whole record at a time never stands at the very end. */
+const SLACK_SLOTS = LINE_SLOTS;
+
+const HEADER = LAYOUT.slc_image_header.fields;
+const SECTION = LAYOUT.slc_section.fields;
+const ROOTS = LAYOUT.slc_roots.fields;
+const SERVICE = LAYOUT.slc_service.fields;
+const RULE4 = LAYOUT.slc_rule4.fields;
+const RULE6 = LAYOUT.slc_rule6.fields;
+
+/** Size of a leaf rule in slots. */
+export const RULE_SLOTS: Readonly<Record<Family, number>> = {
+  4: LAYOUT.slc_rule4.size / SLOT_BYTES,
+  6: LAYOUT.slc_rule6.size / SLOT_BYTES,
+};
+
+/** Writes the image. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
+export function pack(input: PackInput): Uint8Array {
+  const writer = new ImageWriter();
+  const header = writer.take(LAYOUT.slc_image_header.size / SLOT_BYTES);
+  const sections = writer.take(LAYOUT.slc_section.size / SLOT_BYTES);
+  if (sections !== SLC_LIMITS.SECTIONS_SLOT) throw new Error('the section table does not follow the image header');
+  const root = writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS);
+  const services = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * input.services.length);
+  input.services.forEach((service, i) => writeService(writer, services + i * (LAYOUT.slc_service.size / 8), service));
+
+  const roots4 = root * SLOT_BYTES + ROOTS.trees4.offset;
+  const roots6 = root * SLOT_BYTES + ROOTS.trees6.offset;
+  writeTrees(writer, input.families[4], roots4);
+  writeTrees(writer, input.families[6], roots6);
+  writer.u32(root, ROOTS.default_word.offset, input.defaultWord);
+  writer.u32(root, ROOTS.services.offset, services);
+
+  writer.u32(sections, SECTION.root.offset, root);
+  writer.u32(sections, SECTION.previous_root.offset, root);
+
+  writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
+  writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
+  writer.u32(header, HEADER.slots.offset, writer.slots);
+  writer.u32(header, HEADER.sections.offset, sections);
+  writer.u32(header, HEADER.section_count.offset, 1);
+  writer.u32(header, HEADER.services.offset, services);
+  writer.u32(header, HEADER.service_count.offset, input.services.length);
+  writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
+  return writer.finish();
+}
+
+function writeTrees(writer: ImageWriter, { rules, trees }: FamilyTrees, rootsAt: number): void {
+  const placed = new Map<Tree, SlotWords>();
+  trees.forEach((tree, i) => writer.slotAt(rootsAt + i * SLOT_BYTES, place(writer, rules, tree, placed)));
+}
+
+/** Writes what the tree's slot points to, and returns the slot. Shared parts are written once. */
+function place(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tree, SlotWords>): SlotWords {
+  const known = placed.get(tree);
+  if (known) return known;
+  const slot = placeNew(writer, rules, tree, placed);
+  placed.set(tree, slot);
+  return slot;
+}
+
+function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tree, SlotWords>): SlotWords {
+  switch (tree.kind) {
+    case 'terminal':
+      return encodeSlot({ kind: 'terminal', word: tree.word });
+    case 'leaf': {
+      const { length } = tree.rules;
+      const ruleSlots = RULE_SLOTS[rules.family];
+      const first = writer.take(length * ruleSlots, length * ruleSlots <= LINE_SLOTS ? LINE_SLOTS : ruleSlots);
+      const writeRule = rules.family === 4 ? writeRule4 : writeRule6;
+      tree.rules.forEach((rule, k) => writeRule(writer, first + k * ruleSlots, rules, rule, k === length - 1));
+      const rank = rankOfWord(rules.word[tree.rules[0]]);
+      return encodeSlot({ kind: 'leaf', first, rank, count: Math.min(length, LEAF_UNCOUNTED) });
+    }
+    case 'node': {
+      const { lane, shift, width } = tree.cut;
+      const { keyWord, offset } = rules.lanes[lane];
+      const child = writer.take(tree.children.length, Math.min(tree.children.length, LINE_SLOTS));
+      tree.children.forEach((part, value) => {
+        writer.slotAt((child + value) * SLOT_BYTES, place(writer, rules, part, placed));
+      });
+      return encodeSlot({ kind: 'node', child, keyWord, shift: shift + offset, mask: (1 << width) - 1 });
+    }
+  }
+}
+
+function writeService(writer: ImageWriter, slot: number, { destinationPorts, sourcePorts, lanes }: Service): void {
+  const lanesOf = (destination: number, source: number, protocol: number): bigint =>
+    BigInt(destination) |
+    (BigInt(source) << BigInt(SLC_SERVICE_SOURCE_SHIFT)) |
+    (BigInt(protocol) << BigInt(SLC_SERVICE_PROTOCOL_SHIFT));
+  writer.u64(slot, SERVICE.lo.offset, lanesOf(destinationPorts.first, sourcePorts.first, lanes.first));
+  writer.u64(
+    slot,
+    SERVICE.hi.offset,
+    lanesOf(destinationPorts.last, sourcePorts.last, lanes.last) | SLC_SERVICE_GUARDS,
+  );
+}
+
+function writeRule4(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
+  writer.u32(slot, RULE4.destination.offset, rules.low[0][rule]);
+  writer.u32(slot, RULE4.source.offset, rules.low[1][rule]);
+  writer.u16(slot, RULE4.service.offset, rules.service[rule]);
+  writer.u8(slot, RULE4.destination_shift.offset, 32 - rules.destinationLength[rule]);
+  writer.u8(slot, RULE4.source_shift.offset, (32 - rules.sourceLength[rule]) | (last ? SLC_RULE_LAST : 0));
+  writer.u32(slot, RULE4.word.offset, rules.word[rule]);
+}
+
+function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
+  const halves = [RULE6.destination.offset, RULE6.source.offset];
+  rules.lanes.filter(isAddressLane).forEach(({ part }, lane) => {
+    // Of the two words of a half the less significant one is stored first.
+    writer.u32(slot, halves[lane >> 2] + 8 * (part >> 1) + 4 * (1 - (part & 1)), rules.low[lane][rule]);
+  });
+  const shifts = (length: number): [number, number] => [64 - Math.min(64, length), 64 - Math.max(0, length - 64)];
+  shifts(rules.destinationLength[rule]).forEach((shift, half) => {
+    writer.u8(slot, RULE6.destination_shift.offset + half, shift);
+  });
+  shifts(rules.sourceLength[rule]).forEach((shift, half) => {
+    writer.u8(slot, RULE6.source_shift.offset + half, shift);
+  });
+  writer.u16(slot, RULE6.service.offset, rules.service[rule]);
+  writer.u8(slot, RULE6.last.offset, last ? SLC_RULE_LAST : 0);
+  writer.u32(slot, RULE6.word.offset, rules.word[rule]);
+}
+
+/** A growing image. Positions are slots, plus bytes within a record. */
+class ImageWriter {
+  /** Slots in use. */
+  slots = 0;
+  private view = new DataView(new ArrayBuffer(16 * PAGE_BYTES));
+
+  /** Takes `count` slots, zero-filled, from the next multiple of `alignment`; returns the first. */
+  take(count: number, alignment = 1): number {
+    const first = Math.ceil(this.slots / alignment) * alignment;
+    this.slots = first + count;
+    if (this.slots > MAX_IMAGE_SLOTS) throw new CapacityError('image slots', this.slots, MAX_IMAGE_SLOTS);
+    if (this.slots * SLOT_BYTES > this.view.byteLength) this.resize(Math.max(2 * this.view.byteLength, this.pages()));
+    return first;
+  }
+
+  u8(slot: number, offset: number, value: number): void {
+    this.view.setUint8(slot * SLOT_BYTES + offset, value);
+  }
+
+  u16(slot: number, offset: number, value: number): void {
+    this.view.setUint16(slot * SLOT_BYTES + offset, value, true);
+  }
+
+  u32(slot: number, offset: number, value: number): void {
+    this.view.setUint32(slot * SLOT_BYTES + offset, value, true);
+  }
+
+  u64(slot: number, offset: number, value: bigint): void {
+    this.view.setBigUint64(slot * SLOT_BYTES + offset, value, true);
+  }
+
+  /** Writes a slot at a byte position. */
+  slotAt(byte: number, { low, high }: SlotWords): void {
+    this.view.setUint32(byte, low, true);
+    this.view.setUint32(byte + 4, high, true);
+  }
+
+  /** The bytes, padded to whole pages. */
+  finish(): Uint8Array {
+    this.resize(this.pages());
+    return new Uint8Array(this.view.buffer);
+  }
+
+  private pages(): number {
+    return Math.ceil(((this.slots + SLACK_SLOTS) * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+  }
+
+  private resize(bytes: number): void {
+    const grown = new Uint8Array(bytes);
+    grown.set(new Uint8Array(this.view.buffer).subarray(0, bytes));
+    this.view = new DataView(grown.buffer);
+  }
+}

@@ -1,0 +1,168 @@
+/** Reads of an image that never leave it; what the walk, the printer and the tests see of the bytes. */
+import { LAYOUT, SLC_ABI_VERSION, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_RULE_LAST } from '../abi/layout.gen';
+import type { Family } from '../model/prefix';
+import { RULE_SLOTS } from './pack';
+import { decodeSlot, EMPTY_SLOT, LEAF_UNCOUNTED, type Slot } from './slot';
+
+/** An index that points outside the image, or a number that cannot be: a bug in the compiler or torn bytes. */
+export class ImageFault extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ImageFault';
+  }
+}
+
+/** A leaf rule as it stands in the image. */
+export interface LeafRule {
+  /** Slot index of the rule. */
+  readonly slot: number;
+  readonly word: number;
+  /** Number of its service. */
+  readonly service: number;
+  /** Address words and prefix lengths. */
+  readonly destination: readonly number[];
+  readonly destinationLength: number;
+  readonly source: readonly number[];
+  readonly sourceLength: number;
+  readonly last: boolean;
+}
+
+/** The root block of a section. */
+export interface Roots {
+  readonly trees: Readonly<Record<Family, readonly Slot[]>>;
+  readonly defaultWord: number;
+  /** Slot index of the service table. */
+  readonly services: number;
+}
+
+/** Inclusive bounds of a service's lanes: destination port, source port, protocol lane. */
+export interface ServiceBounds {
+  readonly low: readonly [number, number, number];
+  readonly high: readonly [number, number, number];
+}
+
+const SLOT_BYTES = 8;
+const HEADER = LAYOUT.slc_image_header.fields;
+const SECTION = LAYOUT.slc_section;
+const ROOTS = LAYOUT.slc_roots;
+const SERVICE = LAYOUT.slc_service;
+const RULE4 = LAYOUT.slc_rule4.fields;
+const RULE6 = LAYOUT.slc_rule6.fields;
+
+/** Every method throws `ImageFault` instead of reading outside the slots in use. */
+export class ImageReader {
+  /** Slots in use, as the header says. */
+  readonly slots: number;
+  readonly sectionCount: number;
+  readonly serviceCount: number;
+  private readonly view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.slots = Math.floor(bytes.byteLength / SLOT_BYTES);
+    if (bytes.byteLength < LAYOUT.slc_image_header.size) throw new ImageFault('the image ends inside its header');
+    const header = (field: { offset: number }): number => this.view.getUint32(field.offset, true);
+    if (header(HEADER.magic) !== SLC_IMAGE_MAGIC) throw new ImageFault('the bytes do not begin as an image');
+    if (header(HEADER.abi_version) !== SLC_ABI_VERSION) {
+      throw new ImageFault(`the image has ABI version ${header(HEADER.abi_version)}, expected ${SLC_ABI_VERSION}`);
+    }
+    if (header(HEADER.slots) > this.slots) throw new ImageFault('the image is shorter than its header says');
+    this.slots = header(HEADER.slots);
+    this.sectionCount = header(HEADER.section_count);
+    this.serviceCount = header(HEADER.service_count);
+  }
+
+  /** The root block of a section (an index into the section table). */
+  roots(section: number): Roots {
+    if (section >= this.sectionCount) throw new ImageFault(`the image has no section ${section}`);
+    const entry = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
+    const at = this.byteOf(this.view.getUint32(entry + SECTION.fields.root.offset, true), ROOTS.size);
+    const trees = (offset: number): Slot[] =>
+      Array.from({ length: SLC_LIMITS.TREES }, (_, tree) => this.slotAtByte(at + offset + tree * SLOT_BYTES));
+    return {
+      trees: { 4: trees(ROOTS.fields.trees4.offset), 6: trees(ROOTS.fields.trees6.offset) },
+      defaultWord: this.view.getUint32(at + ROOTS.fields.default_word.offset, true),
+      services: this.view.getUint32(at + ROOTS.fields.services.offset, true),
+    };
+  }
+
+  slot(index: number): Slot {
+    return this.slotAtByte(this.byteOf(index, SLOT_BYTES));
+  }
+
+  service(services: number, number: number): ServiceBounds {
+    const at = this.byteOf(services + number * (SERVICE.size / SLOT_BYTES), SERVICE.size);
+    return {
+      low: this.serviceLanes(at + SERVICE.fields.lo.offset),
+      high: this.serviceLanes(at + SERVICE.fields.hi.offset),
+    };
+  }
+
+  /** The rules of a leaf in order, as many as its slot or its last rule says; at most `SLC_MAX_LEAF_RULES`. */
+  *leafRules(family: Family, first: number, count: number): Generator<LeafRule> {
+    for (let k = 0; k < SLC_LIMITS.MAX_LEAF_RULES; k++) {
+      if (count !== LEAF_UNCOUNTED && k === count) return;
+      const slot = first + k * RULE_SLOTS[family];
+      const at = this.byteOf(slot, RULE_SLOTS[family] * SLOT_BYTES);
+      const rule = family === 4 ? this.rule4(slot, at) : this.rule6(slot, at);
+      yield rule;
+      if (rule.last) return;
+    }
+    throw new ImageFault('a leaf has no last rule');
+  }
+
+  private rule4(slot: number, at: number): LeafRule {
+    const { view } = this;
+    const shift = view.getUint8(at + RULE4.source_shift.offset);
+    return {
+      slot,
+      word: view.getUint32(at + RULE4.word.offset, true),
+      service: view.getUint16(at + RULE4.service.offset, true),
+      destination: [view.getUint32(at + RULE4.destination.offset, true)],
+      destinationLength: 32 - view.getUint8(at + RULE4.destination_shift.offset),
+      source: [view.getUint32(at + RULE4.source.offset, true)],
+      sourceLength: 32 - (shift & ~SLC_RULE_LAST),
+      last: (shift & SLC_RULE_LAST) !== 0,
+    };
+  }
+
+  private rule6(slot: number, at: number): LeafRule {
+    const { view } = this;
+    // Halves are stored most significant first, the words within a half least significant first.
+    const words = (offset: number): number[] => [4, 0, 12, 8].map((word) => view.getUint32(at + offset + word, true));
+    const length = (offset: number): number => 128 - view.getUint8(at + offset) - view.getUint8(at + offset + 1);
+    return {
+      slot,
+      word: view.getUint32(at + RULE6.word.offset, true),
+      service: view.getUint16(at + RULE6.service.offset, true),
+      destination: words(RULE6.destination.offset),
+      destinationLength: length(RULE6.destination_shift.offset),
+      source: words(RULE6.source.offset),
+      sourceLength: length(RULE6.source_shift.offset),
+      last: (view.getUint8(at + RULE6.last.offset) & SLC_RULE_LAST) !== 0,
+    };
+  }
+
+  /** Destination port, source port and protocol lane of one half of a service (SLC_SERVICE_*), guards left out. */
+  private serviceLanes(at: number): [number, number, number] {
+    const low = this.view.getUint32(at, true);
+    const high = this.view.getUint32(at + 4, true);
+    return [low & 0xffff, ((low >>> 17) | (high << 15)) & 0xffff, (high >>> 2) & 0xff];
+  }
+
+  private slotAtByte(at: number): Slot {
+    return decodeSlot(this.view.getUint32(at, true), this.view.getUint32(at + 4, true));
+  }
+
+  private byteOf(slot: number, bytes: number): number {
+    if (slot < 0 || slot * SLOT_BYTES + bytes > this.slots * SLOT_BYTES) {
+      throw new ImageFault(`slot ${slot} lies outside the ${this.slots} slots of the image`);
+    }
+    return slot * SLOT_BYTES;
+  }
+}
+
+/** Whether the slot says that nothing of its tree matches. */
+export function isEmptySlot(slot: Slot): boolean {
+  return slot.kind === 'terminal' && slot.word === EMPTY_SLOT.low;
+}

@@ -1,0 +1,89 @@
+/**
+ * The part of a match that is no address, as services: products of a destination port range, a source port range and
+ * a range of protocol lanes (`SLC_LANE` of the shared header). ICMP type and code ride in the destination port's place.
+ */
+import { ANY, type Match, type PortMatch } from '../model/match';
+import type { PortRange } from '../model/port-range';
+import type { Family } from '../model/prefix';
+import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import { CapacityError, MAX_SERVICES } from './capacity';
+import { mergeRanges } from './merge';
+
+/** One service; all bounds are inclusive. */
+export interface Service {
+  readonly destinationPorts: PortRange;
+  readonly sourcePorts: PortRange;
+  readonly lanes: PortRange;
+}
+
+export const ALL_PORTS: PortRange = { first: 0, last: 0xffff };
+export const ALL_LANES: PortRange = { first: 0, last: 0xff };
+
+/** `SLC_LANE`: protocols 7 and 17 change places, so that TCP and UDP are neighbours. Its own inverse. */
+export function protocolLane(protocol: number): number {
+  if (protocol === PROTOCOL.UDP) return 7;
+  return protocol === 7 ? PROTOCOL.UDP : protocol;
+}
+
+/** The services whose union is what the match says of ports, protocols and ICMP types in one family. */
+export function servicesOf(match: Match, family: Family): Service[] {
+  const wantsPorts = match.fromPorts !== ANY || match.toPorts !== ANY;
+  if (match.icmpTypes !== ANY) {
+    const icmp = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
+    if (wantsPorts || (match.protocols !== ANY && !match.protocols.includes(icmp))) return [];
+    const types = match.icmpTypes.map(({ type, code }) => ({
+      first: (type << 8) | (code ?? 0),
+      last: (type << 8) | (code ?? 0xff),
+    }));
+    return product(mergeRanges(types), [ALL_PORTS], lanesOf([icmp]));
+  }
+  if (!wantsPorts)
+    return product([ALL_PORTS], [ALL_PORTS], match.protocols === ANY ? [ALL_LANES] : lanesOf(match.protocols));
+  const carriers = [...PORT_PROTOCOLS.keys()];
+  const { protocols } = match;
+  const named = protocols === ANY ? carriers : carriers.filter((protocol) => protocols.includes(protocol));
+  return product(portsOf(match.toPorts), portsOf(match.fromPorts), lanesOf(named));
+}
+
+/** Whether every packet of a family has the service. */
+export function isEveryService({ destinationPorts, sourcePorts, lanes }: Service): boolean {
+  const every = (range: PortRange, all: PortRange): boolean => range.first === all.first && range.last === all.last;
+  return every(destinationPorts, ALL_PORTS) && every(sourcePorts, ALL_PORTS) && every(lanes, ALL_LANES);
+}
+
+/** Numbers services in the order in which they first appear. */
+export class ServiceTable {
+  readonly services: Service[] = [];
+  private readonly numbers = new Map<string, number>();
+
+  /** The number of the service. Throws `CapacityError` when 16 bits do not name it any more. */
+  number(service: Service, ruleId: string): number {
+    const { destinationPorts, sourcePorts, lanes } = service;
+    const key = [destinationPorts, sourcePorts, lanes].map(({ first, last }) => `${first}-${last}`).join();
+    const known = this.numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.services.length;
+    if (number === MAX_SERVICES) throw new CapacityError('distinct services', number + 1, MAX_SERVICES, ruleId);
+    this.services.push(service);
+    this.numbers.set(key, number);
+    return number;
+  }
+}
+
+function portsOf(match: PortMatch): PortRange[] {
+  return match === ANY ? [ALL_PORTS] : mergeRanges(match);
+}
+
+function lanesOf(protocols: readonly number[]): PortRange[] {
+  return mergeRanges(protocols.map((protocol) => ({ first: protocolLane(protocol), last: protocolLane(protocol) })));
+}
+
+function product(
+  destination: readonly PortRange[],
+  source: readonly PortRange[],
+  lanes: readonly PortRange[],
+): Service[] {
+  return destination.flatMap((destinationPorts) =>
+    source.flatMap((sourcePorts) => lanes.map((lane) => ({ destinationPorts, sourcePorts, lanes: lane }))),
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * Slots of the image (`bpf/sluice_abi.h`, "A SLOT"), as the two 32-bit halves that are stored, low half first.
+ *
+ *     node      low: index of child 0      high: shift 0-4, key word 5-8, mask 9-30, bit 31 clear
+ *     leaf      low: index of first rule   high: smallest rank 0-23, count 24-29, bits 30-31 = 10
+ *     terminal  low: image word            high: bits 30-31 = 11
+ */
+import { SLC_WORD_NONE } from '../abi/layout.gen';
+
+export interface SlotWords {
+  readonly low: number;
+  readonly high: number;
+}
+
+export type Slot =
+  | {
+      readonly kind: 'node';
+      /** Slot index of child 0. */
+      readonly child: number;
+      readonly shift: number;
+      /** Index into the words of the key. */
+      readonly keyWord: number;
+      readonly mask: number;
+    }
+  | {
+      readonly kind: 'leaf';
+      /** Slot index of the first rule. */
+      readonly first: number;
+      readonly rank: number;
+      /** `LEAF_UNCOUNTED`: up to the rule marked as the last. */
+      readonly count: number;
+    }
+  | { readonly kind: 'terminal'; readonly word: number };
+
+/** The count that says "up to the rule marked as the last". */
+export const LEAF_UNCOUNTED = 63;
+/** Most bits a node can take: the width of its mask. */
+export const NODE_BITS_MAX = 22;
+const RANK_MASK = 0xffffff;
+const LEAF_BITS = 0x80000000;
+const TERMINAL_BITS = 0xc0000000;
+
+/** A terminal that covers no rule: nothing of this tree matches here. */
+export const EMPTY_SLOT: SlotWords = { low: SLC_WORD_NONE, high: TERMINAL_BITS };
+
+export function encodeSlot(slot: Slot): SlotWords {
+  switch (slot.kind) {
+    case 'node':
+      return { low: slot.child, high: (slot.shift | (slot.keyWord << 5) | (slot.mask << 9)) >>> 0 };
+    case 'leaf':
+      return { low: slot.first, high: (LEAF_BITS | (slot.count << 24) | slot.rank) >>> 0 };
+    case 'terminal':
+      return { low: slot.word, high: TERMINAL_BITS };
+  }
+}
+
+export function decodeSlot(low: number, high: number): Slot {
+  switch (high >>> 30) {
+    case 3:
+      return { kind: 'terminal', word: low };
+    case 2:
+      return { kind: 'leaf', first: low, rank: high & RANK_MASK, count: (high >>> 24) & LEAF_UNCOUNTED };
+    default:
+      return {
+        kind: 'node',
+        child: low,
+        shift: high & 0x1f,
+        keyWord: (high >>> 5) & 0xf,
+        mask: (high >>> 9) & ((1 << NODE_BITS_MAX) - 1),
+      };
+  }
+}
