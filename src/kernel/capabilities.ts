@@ -28,3 +28,8 @@ export function requireCapabilities(): void {
   const missing = missingCapabilities(readEffective(readFileSync('/proc/self/status', 'utf8')));
   if (missing.length > 0) throw new PrivilegeError(missing);
 }
+
+/** Whether `requireCapabilities` would let the process pass. */
+export function hasCapabilities(): boolean {
+  return missingCapabilities(readEffective(readFileSync('/proc/self/status', 'utf8'))).length === 0;
+}

@@ -24,6 +24,8 @@ export interface Candidate {
   readonly text: string;
   readonly ruleset: Ruleset;
   readonly image: Image;
+  /** Interfaces of the command line, which stand in `ruleset` in place of the file's. */
+  readonly interfaceOverride?: readonly string[];
 }
 
 export type ApplyOutcome =
@@ -116,6 +118,7 @@ function remember(
     appliedAt: new Date().toISOString(),
     interfaces: attachments.map((attachment) => attachment.name),
     mode: candidate.ruleset.mode,
+    ...(candidate.interfaceOverride && { interfaceOverride: candidate.interfaceOverride }),
   };
   writeEnforced(folder, state, candidate.text);
 }

@@ -29,6 +29,8 @@ export interface EnforcedState {
   /** Names of the interfaces that are filtered. */
   readonly interfaces: readonly string[];
   readonly mode: AttachMode;
+  /** Interfaces given on the command line in place of the file's; verbs keep to them. */
+  readonly interfaceOverride?: readonly string[];
 }
 
 /** The state folder of one network namespace. */

@@ -1,0 +1,51 @@
+/** Ruleset file → candidate for enforcement, with its findings shown. */
+import pc from 'picocolors';
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import { diagnosticsToJson } from '../diagnostics/json';
+import { renderDiagnostics } from '../diagnostics/render';
+import type { Candidate } from '../operate/apply';
+import { checkRuleset, hasErrors } from '../operate/check';
+import type { RulesetText } from '../operate/ruleset-file';
+import { EXIT } from './exit-code';
+import { Exit } from './output';
+import type { Run } from './run';
+
+/** Checks the text and shows what was found; ends the command with code 3 where it has errors. */
+export function requireCandidate(
+  run: Run<object>,
+  source: RulesetText,
+  closing: string,
+  interfaceOverride: readonly string[] | undefined = run.options.interface,
+): Candidate & { diagnostics: readonly Diagnostic[] } {
+  const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
+    strict: run.options.strict ?? false,
+  });
+  showFindings(run, source, diagnostics, hasErrors(diagnostics) ? closing : undefined);
+  if (!ruleset || !image) {
+    run.output.document({ diagnostics: diagnosticsToJson(diagnostics) }, EXIT.RULESET);
+    throw new Exit(EXIT.RULESET);
+  }
+  return {
+    file: source.path,
+    text: source.text,
+    ruleset: interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset,
+    image,
+    diagnostics,
+    ...(interfaceOverride && { interfaceOverride }),
+  };
+}
+
+/** Prints findings for people, on stderr. */
+export function showFindings(
+  run: Run<object>,
+  source: RulesetText,
+  diagnostics: readonly Diagnostic[],
+  closing?: string,
+): void {
+  const text = renderDiagnostics(diagnostics, {
+    readSource: (file) => (file === source.path ? source.text : undefined),
+    color: process.stderr.isTTY && pc.isColorSupported,
+    ...(closing !== undefined && { closing }),
+  });
+  if (text !== '') run.output.say(text.trimEnd());
+}

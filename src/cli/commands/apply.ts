@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { applyRuleset } from '../../operate/apply';
+import { requireCandidate } from '../candidate';
+import { showOutcome } from '../show-outcome';
+import { onRun, type Run } from '../run';
+import { EXIT, type ExitCode } from '../exit-code';
+
+interface ApplyOptions {
+  readonly force?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('apply')
+    .description('enforce a ruleset file: every packet is judged wholly by the old or wholly by the new ruleset')
+    .argument('[file]', 'ruleset file; it becomes the enforced one')
+    .option('--force', 'also when it cuts a live SSH session');
+  onRun<ApplyOptions>(command, (run, file: string | undefined) => applyFile(run, file));
+}
+
+/** Checks, compiles and enforces the file. */
+export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
+  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.');
+  const outcome = await applyRuleset(await run.context(), candidate, { force: run.options.force ?? false });
+  showOutcome(run.output, candidate, outcome);
+  return EXIT.DONE;
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { diagnosticsToJson } from '../../diagnostics/json';
+import { checkRuleset, hasErrors } from '../../operate/check';
+import { showFindings } from '../candidate';
+import { EXIT } from '../exit-code';
+import { onRun } from '../run';
+
+export function register(program: Command): void {
+  const command = program
+    .command('check')
+    .description('find mistakes in a ruleset; needs no privilege and touches nothing')
+    .argument('[file]', 'ruleset file, - for standard input');
+  onRun(command, (run, file: string | undefined) => {
+    const source = run.readText(file);
+    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
+      strict: run.options.strict ?? false,
+    });
+    const failed = hasErrors(diagnostics);
+    showFindings(run, source, diagnostics, failed ? 'nothing was changed.' : undefined);
+    const code = failed ? EXIT.RULESET : EXIT.DONE;
+    if (ruleset && image) {
+      const expectations = ruleset.expect.length === 0 ? '' : `, ${count(ruleset.expect.length, 'expectation')} hold`;
+      run.output.line(`${source.path}: ok, ${count(image.stats.rules, 'rule')}${expectations}`);
+    }
+    run.output.document(
+      { file: source.path, rules: image?.stats.rules ?? null, diagnostics: diagnosticsToJson(diagnostics) },
+      code,
+    );
+    return code;
+  });
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

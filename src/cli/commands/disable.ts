@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { disable } from '../../operate/apply';
+import { readEnforcement } from '../../operate/enforcement';
+import { confirm } from '../ask';
+import { onRun } from '../run';
+import { EXIT } from '../exit-code';
+
+export function register(program: Command): void {
+  const command = program
+    .command('disable')
+    .description('end enforcement: off every interface, nothing left in the kernel; file and counters are kept')
+    .option('-y, --yes', 'do not ask');
+  onRun<{ yes?: boolean }>(command, async (run) => {
+    const context = await run.context();
+    const enforcement = await readEnforcement(context);
+    const names = (enforcement?.attachments ?? []).map((attachment) => attachment.name).join(', ');
+    if (
+      enforcement &&
+      !(await confirm(`everything will reach ${names} unfiltered. end enforcement?`, run.options.yes ?? false))
+    ) {
+      run.output.line('nothing was changed');
+      run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
+      return EXIT.REFUSED;
+    }
+    const { wasActive, interfaces } = await disable(context);
+    run.output.line(
+      wasActive
+        ? `disabled: ${interfaces.join(', ') || 'no interface'} unfiltered now`
+        : 'not active: nothing to disable',
+    );
+    run.output.document({ outcome: wasActive ? 'disabled' : 'not-active', unfiltered: interfaces });
+    return EXIT.DONE;
+  });
+}

@@ -1,0 +1,163 @@
+/** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
+import type { Command } from 'commander';
+import { diagnosticsToJson } from '../../diagnostics/json';
+import { applyRuleset } from '../../operate/apply';
+import type { Context } from '../../operate/context';
+import {
+  addRule,
+  deleteRule,
+  type EditOutcome,
+  insertRule,
+  type MoveTarget,
+  moveRule,
+  type RulesetDocument,
+  setDefault,
+} from '../../operate/edit-ruleset';
+import { openForEdit } from '../../operate/enforced-file';
+import { writeRulesetText } from '../../operate/ruleset-file';
+import { requireCandidate, showFindings } from '../candidate';
+import { EXIT, type ExitCode } from '../exit-code';
+import { UsageError } from '../output';
+import { onRun, type Run } from '../run';
+import { showOutcome } from '../show-outcome';
+
+interface EditOptions {
+  readonly force?: boolean;
+}
+
+type Edit = (document: RulesetDocument) => EditOutcome;
+
+export function register(program: Command): void {
+  const verb = (name: string, description: string, argument: string, edit: (words: string[]) => Edit): void => {
+    const command = program
+      .command(name)
+      .description(description)
+      .argument(argument)
+      .option('--force', 'also when it cuts a live SSH session');
+    onRun<EditOptions>(command, (run, words: string[]) => editFile(run, edit(words)));
+  };
+  for (const action of ['allow', 'deny'] as const) {
+    verb(
+      action,
+      `add a rule at the end: sluice ${action} from 203.0.113.0/24 to any port 8000 proto tcp`,
+      '<rule...>',
+      (words) => {
+        const row = joinRow([action, ...words]);
+        return (document) => addRule(document, row);
+      },
+    );
+  }
+  verb(
+    'insert',
+    'add a rule before number N: sluice insert 1 deny from 192.0.2.9',
+    '<n-and-rule...>',
+    ([n, ...words]) => {
+      const position = positiveNumber(n, 'sluice insert 1 deny from 192.0.2.9');
+      return (document) => insertRule(document, position, joinRow(words));
+    },
+  );
+  verb(
+    'delete',
+    'remove a rule by number, id or text: sluice delete 3',
+    '<rule...>',
+    (words) => (document) => deleteRule(document, reference(words)),
+  );
+  verb(
+    'move',
+    'move a rule: sluice move 2 before 1, sluice move web after 3, sluice move 5 to 1',
+    '<rule-and-place...>',
+    (words) => {
+      const { rule, target } = readMove(words);
+      return (document) => moveRule(document, rule, target);
+    },
+  );
+  verb(
+    'default',
+    'what happens to packets no rule decides: sluice default deny incoming',
+    '<action...>',
+    ([action, direction = 'incoming']) => {
+      if (action !== 'allow' && action !== 'deny' && action !== 'reject') {
+        throw new UsageError(`"${action}" is not a default`, 'sluice default deny incoming');
+      }
+      if (direction !== 'incoming' && direction !== 'outgoing')
+        throw new UsageError(`"${direction}" is not a direction`, 'incoming or outgoing');
+      return (document) => setDefault(document, action, direction);
+    },
+  );
+}
+
+async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
+  // Without privilege only a file that is not enforced can be edited; openContext says so.
+  const context: Context = await run.context();
+  const { source, enforced } = await openForEdit(context, run.path());
+  const outcome = edit({ text: source.text, file: source.path });
+  if (outcome.kind === 'refused') {
+    showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
+    run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);
+    return EXIT.RULESET;
+  }
+  if (outcome.kind === 'unchanged') {
+    run.output.line(outcome.message);
+    if (outcome.hint !== undefined) run.output.say(`  ${outcome.hint}`);
+    run.output.document({ outcome: 'unchanged', message: outcome.message });
+    return EXIT.DONE;
+  }
+  const override = run.options.interface ?? enforced?.interfaceOverride;
+  const candidate = requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', override);
+  const written = writeRulesetText(source.path, outcome.text, source.digest);
+  run.output.line(outcome.message);
+  for (const comment of outcome.removedComments) run.output.say(`note: the comment went with it: ${comment}`);
+  if (!enforced) {
+    run.output.say(`${source.path} is not enforced: sluice enable`);
+    run.output.document({
+      outcome: 'written',
+      message: outcome.message,
+      file: source.path,
+      diagnostics: diagnosticsToJson(candidate.diagnostics),
+    });
+    return EXIT.DONE;
+  }
+  try {
+    showOutcome(run.output, candidate, await applyRuleset(context, candidate, { force: run.options.force ?? false }));
+  } catch (error) {
+    writeRulesetText(source.path, source.text, written.digest);
+    run.output.say(`${source.path} was put back as it was`);
+    throw error;
+  }
+  return EXIT.DONE;
+}
+
+/** Words of a shell command line → the row; a comment that the shell unquoted is quoted again. */
+function joinRow(words: readonly string[]): string {
+  const at = words.findIndex((word) => word.toLowerCase() === 'comment');
+  if (at < 0 || at === words.length - 1) return words.join(' ');
+  const comment = words.slice(at + 1).join(' ');
+  const quoted = /^(['"]).*\1$/.test(comment) ? comment : `'${comment}'`;
+  return [...words.slice(0, at + 1), quoted].join(' ');
+}
+
+function reference(words: readonly string[]): number | string {
+  return words.length === 1 && /^\d+$/.test(words[0]) ? Number(words[0]) : words.join(' ');
+}
+
+function readMove(words: readonly string[]): { rule: number | string; target: MoveTarget } {
+  const at = words.findIndex((word, i) => i > 0 && ['before', 'after', 'to'].includes(word.toLowerCase()));
+  const example = 'sluice move 2 before 1';
+  if (at < 0 || at === words.length - 1) throw new UsageError('where to? before, after or to is missing', example);
+  const rule = reference(words.slice(0, at));
+  const place = reference(words.slice(at + 1));
+  switch (words[at].toLowerCase()) {
+    case 'before':
+      return { rule, target: { before: place } };
+    case 'after':
+      return { rule, target: { after: place } };
+    default:
+      return { rule, target: { to: positiveNumber(String(place), example) } };
+  }
+}
+
+function positiveNumber(text: string | undefined, example: string): number {
+  if (text === undefined || !/^[1-9]\d{0,5}$/.test(text))
+    throw new UsageError(`"${text ?? ''}" is not a rule number`, example);
+  return Number(text);
+}

@@ -1,0 +1,107 @@
+import type { Command } from 'commander';
+import { formatAddress } from '../../model/prefix';
+import type { FlowKey } from '../../model/packet';
+import { protocolName } from '../../model/format-match';
+import { TIERS } from '../../model/verdict';
+import { REASON_WORDS } from '../../model/reason';
+import { listInterfaces } from '../../kernel/interfaces';
+import { hasCapabilities } from '../../kernel/capabilities';
+import { readEnforcement } from '../../operate/enforcement';
+import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
+import { parseProbe, type Probe } from '../../parse/probe';
+import { requireCandidate } from '../candidate';
+import { EXIT, type ExitCode } from '../exit-code';
+import { UsageError } from '../output';
+import { onRun, type Run } from '../run';
+import { printable } from '../table';
+
+export function register(program: Command): void {
+  const command = program
+    .command('explain')
+    .description(
+      'which tier and rule decides about a packet, and why not an earlier one: sluice explain tcp from 78.168.1.2 to 198.51.100.7 port 14541',
+    )
+    .argument('<packet...>', 'the packet in words, as "tcp A:5555 -> B:14541", or as a line of the log')
+    .option('--model', 'by the scan alone; needs no privilege');
+  onRun<{ model?: boolean }>(command, async (run, words: string[]): Promise<ExitCode> => {
+    const probe = readProbe(words.join(' '));
+    const { explanation, key, ruleset } = await explain(run, probe);
+    run.output.line(formatExplanation(key, explanation, ruleset));
+    run.output.document({ ruleset, ...explanation });
+    return EXIT.DONE;
+  });
+}
+
+/** By the enforced ruleset, unless a file is named or nothing enforces. */
+async function explain(
+  run: Run<{ model?: boolean }>,
+  probe: Probe,
+): Promise<{ explanation: FullExplanation; key: FlowKey; ruleset: string }> {
+  const unprivileged = run.options.model === true || !hasCapabilities();
+  const context = unprivileged ? null : await run.context();
+  const addresses = context
+    ? (await listInterfaces(context.kernel, context.netns)).flatMap((device) => device.addresses)
+    : [];
+  const key = completeProbe(probe, addresses);
+  const enforcement = context && run.options.file === undefined ? await readEnforcement(context) : null;
+  if (context && enforcement?.record) {
+    const { record } = enforcement;
+    return {
+      key,
+      explanation: await explainEnforced(context, { ...enforcement, record }, key),
+      ruleset: `the enforced ruleset (generation ${enforcement.generation})`,
+    };
+  }
+  const candidate = requireCandidate(run, run.readText(), 'nothing was explained.');
+  return {
+    key,
+    explanation: await explainCandidate(candidate, key, context),
+    ruleset: `${candidate.file} (not enforced)`,
+  };
+}
+
+function readProbe(text: string): Probe {
+  const { probe, findings } = parseProbe(text);
+  if (probe) return probe;
+  throw new UsageError(
+    findings.map(({ message }) => message).join('; '),
+    findings[0]?.hint ?? 'sluice explain tcp from 78.168.1.2 to 198.51.100.7 port 14541',
+  );
+}
+
+/** A probe without a destination means this machine. */
+function completeProbe(probe: Probe, local: readonly { family: number; words: readonly number[] }[]): FlowKey {
+  const destination = probe.destination ?? local.find((address) => address.family === probe.family)?.words;
+  if (!destination) throw new UsageError('the packet has no destination address', 'add: to ADDRESS');
+  return { ...probe, destination };
+}
+
+function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplanation, ruleset: string): string {
+  const lines = [`${describe(key)}, by ${ruleset}`];
+  const deciding = steps.find((step) => step.mismatch === null);
+  const by = deciding
+    ? `rule ${deciding.number} "${printable(deciding.text)}" (${deciding.rule})`
+    : `${TIERS[decision.tier]}: ${REASON_WORDS[decision.reason]}`;
+  lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
+  lines.push(
+    kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
+  );
+  const passed = steps.filter((step) => step.mismatch !== null);
+  if (passed.length > 0) lines.push('rules above it that do not match:');
+  for (const { number, text, mismatch } of passed) {
+    lines.push(
+      `  [${String(number).padStart(2)}] ${printable(text)}: ${mismatch === 'enabled' ? 'is switched off' : `${mismatch} differs`}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function describe(key: FlowKey): string {
+  const end = (address: readonly number[], port: number): string => {
+    const text = formatAddress(key.family, address);
+    if (port === 0) return text;
+    return key.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
+  };
+  const type = key.icmp ? ` type ${key.icmp.type} code ${key.icmp.code}` : '';
+  return `${protocolName(key.protocol)}${type} ${end(key.source, key.sourcePort)} -> ${end(key.destination, key.destinationPort)}`;
+}

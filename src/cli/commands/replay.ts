@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { readCapture } from '../../observe/pcap';
+import { replay } from '../../observe/replay';
+import { Twin } from '../../observe/twin';
+import { requireCapabilities } from '../../kernel/capabilities';
+import { kernel as openKernel } from '../../kernel/native';
+import { requireCandidate } from '../candidate';
+import { EXIT, type ExitCode } from '../exit-code';
+import { onRun } from '../run';
+
+export function register(program: Command): void {
+  const command = program
+    .command('replay')
+    .description('judge every packet of a capture, as JSON lines; nothing is attached')
+    .argument('[file]', 'ruleset file')
+    .requiredOption('--pcap <capture>', 'pcap or pcapng file of Ethernet frames')
+    .option('--model', 'by the scan alone; needs no privilege')
+    .option('--kernel', 'by the datapath alone');
+  onRun<{ pcap: string; model?: boolean; kernel?: boolean }>(
+    command,
+    async (run, file: string | undefined): Promise<ExitCode> => {
+      const { ruleset, image } = requireCandidate(run, run.readText(file), 'nothing was replayed.');
+      const { frames } = readCapture(readFileSync(run.options.pcap));
+      if (!run.options.model) requireCapabilities();
+      const twin = run.options.model ? null : await Twin.load(openKernel(), image, image);
+      let disagreements = 0;
+      try {
+        const bytes = frames.map((frame) => frame.bytes);
+        for await (const { line, disagreement } of replay(ruleset, bytes, twin, { model: !run.options.kernel })) {
+          run.output.streamLine(line);
+          if (!disagreement) continue;
+          disagreements++;
+          const { model, kernel } = disagreement;
+          process.stderr.write(
+            `error: packet ${line.packet}: the model says ${JSON.stringify(model)}, the datapath ${JSON.stringify(kernel)}\n`,
+          );
+        }
+      } finally {
+        twin?.close();
+      }
+      return disagreements > 0 ? EXIT.SYSTEM : EXIT.DONE;
+    },
+  );
+}

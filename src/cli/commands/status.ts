@@ -1,0 +1,23 @@
+import { Argument, type Command, Option } from 'commander';
+import { takeSnapshot } from '../../operate/enforcement';
+import { formatStatus, type StatusForm } from '../format-status';
+import { onRun } from '../run';
+
+export function register(program: Command): void {
+  const command = program
+    .command('status')
+    .description('what is filtered, by which rules, how often each was hit')
+    .addArgument(new Argument('[form]', 'how much to show').choices(['numbered', 'verbose']))
+    .addOption(new Option('--watch', 'show it again every second'));
+  onRun<{ watch?: boolean }>(command, async (run, form: StatusForm | undefined) => {
+    const context = await run.context();
+    for (;;) {
+      const snapshot = await takeSnapshot(context);
+      const text = formatStatus(snapshot, form ?? 'plain');
+      run.output.line(run.options.watch && process.stdout.isTTY ? `\u001b[H\u001b[2J${text}` : text);
+      run.output.document({ snapshot });
+      if (!run.options.watch) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  });
+}

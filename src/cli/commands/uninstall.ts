@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { rmSync } from 'node:fs';
+import { disable } from '../../operate/apply';
+import { removeState } from '../../operate/state-files';
+import { confirm } from '../ask';
+import { onRun } from '../run';
+import { EXIT } from '../exit-code';
+
+export function register(program: Command): void {
+  const command = program
+    .command('uninstall')
+    .description('end enforcement and remove what sluice keeps on this machine; the ruleset stays unless --purge')
+    .option('--purge', 'remove the ruleset file too')
+    .option('-y, --yes', 'do not ask');
+  onRun<{ yes?: boolean; purge?: boolean }>(command, async (run) => {
+    const file = run.path();
+    const what = run.options.purge ? `its counters and the ruleset ${file}` : 'its counters';
+    if (!(await confirm(`end enforcement and remove ${what}?`, run.options.yes ?? false))) {
+      run.output.line('nothing was changed');
+      run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
+      return EXIT.REFUSED;
+    }
+    const context = await run.context();
+    const { interfaces } = await disable(context);
+    removeState(context.folder);
+    if (run.options.purge) rmSync(file, { force: true });
+    run.output.line(`removed: pins, counters and state${run.options.purge ? `, ${file}` : `; kept: ${file}`}`);
+    run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: run.options.purge ? [file] : [] });
+    return EXIT.DONE;
+  });
+}

@@ -1,0 +1,219 @@
+/** The demo's story: the product's own commands on a NIC with real packets, told as it happens. */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SluiceError } from '../../kernel/errors';
+import type { FullExplanation } from '../../operate/explain';
+import { renderTable } from '../table';
+import { SERVERS } from './servers';
+import { EDGE, PEOPLE, Stage } from './stage';
+
+/** Two rows as a dashboard prints them, in the wrong order, and what an office and an agent need. */
+const RULESET = `version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  ssh: { port: 22, from: anyone }
+  rules: |
+    1 Deny 0.0.0.0/0 Port 14141
+    2 Allow 78.168.0.0/16 Port 14141
+    3 Allow 203.0.113.0/24 Port 14511
+    4 Allow 2001:db8:7::/48 Port 14511
+    5 Allow 0.0.0.0/0 Port 8000
+    6 Allow 198.51.100.9 Port 9000
+`;
+
+interface Attempt {
+  readonly who: string;
+  readonly what: string;
+  readonly command: readonly string[];
+  readonly probe: string;
+}
+
+/** One person of the demo and what came of it. */
+export interface Result {
+  readonly who: string;
+  readonly what: string;
+  readonly through: boolean;
+  readonly expected: boolean;
+  readonly by: string;
+}
+
+/** Plays the story; returns what it showed. Throws when a real packet and the explanation disagree. */
+export async function play(
+  tell: (text: string) => void,
+): Promise<{ results: readonly Result[]; swap: readonly Result[] }> {
+  const work = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
+  tell('building a network of namespaces: edge (eth0), office, home, phone');
+  const stage = Stage.build();
+  const cleanUp = (): void => {
+    stage.clear();
+    rmSync(work, { recursive: true, force: true });
+  };
+  const interrupted = (): void => {
+    cleanUp();
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  const sluice = sluiceIn(stage, work, tell);
+  try {
+    const servers = stage.start('edge', [process.execPath, '-e', SERVERS]);
+    await once(servers.stdout!, 'data');
+
+    const file = join(work, 'rules.yaml');
+    writeFileSync(file, RULESET);
+    tell(`\nthe ruleset:\n\n${indent(RULESET)}`);
+    sluice('check', file);
+    sluice('apply', file);
+
+    tell('\neverybody tries with ordinary clients (nc, curl, ping), over IPv4 and IPv6:\n');
+    const results = attempt(stage, sluice, attempts());
+    tell(resultTable(results));
+
+    tell('\nhome is kept out by the order of rules 1 and 2. traffic goes on while they change places:\n');
+    const traffic = stage.start('office', [
+      'sh',
+      '-c',
+      `while :; do curl -s -m 1 -o /dev/null http://${EDGE.ipv4}:8000/ || echo lost; done`,
+    ]);
+    let lost = 0;
+    traffic.stdout!.on('data', (text: Buffer) => (lost += text.toString().split('lost').length - 1));
+    sluice('move', '2', 'before', '1');
+    const swap = attempt(
+      stage,
+      sluice,
+      attempts().filter(({ what }) => what.includes('14141')),
+    );
+    tell(resultTable(swap));
+    tell(`requests of office that failed meanwhile: ${lost}`);
+    if (lost > 0) throw new SluiceError('demo/lost', `${lost} requests were lost while the rules changed`);
+
+    sluice('status', 'verbose');
+    sluice('disable', '--yes');
+    const wrong = [...results, ...swap].filter(({ through, expected }) => through !== expected);
+    if (wrong.length > 0) {
+      throw new SluiceError(
+        'demo/disagree',
+        `real packets and the explanation disagree: ${wrong.map(({ who, what }) => `${who} ${what}`).join(', ')}`,
+      );
+    }
+    return { results, swap };
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    try {
+      sluice('--json', 'uninstall', '--yes');
+    } finally {
+      cleanUp();
+    }
+  }
+}
+
+type Sluice = (...args: string[]) => string;
+
+/** The installed command itself, in the edge's namespace, with state of its own. */
+function sluiceIn(stage: Stage, work: string, tell: (text: string) => void): Sluice {
+  const main = join(__dirname, '../main.js');
+  return (...args) => {
+    const quiet = args.includes('--json');
+    if (!quiet) tell(`\nedge$ sluice ${args.join(' ')}`);
+    const env = { ...process.env, SLUICE_STATE_DIR: join(work, 'state'), SLUICE_CONFIG: join(work, 'rules.yaml') };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, '--netns', stage.path('edge'), ...args], {
+      encoding: 'utf8',
+      env,
+    });
+    if (!quiet) tell(indent([stderr.trimEnd(), stdout.trimEnd()].filter((text) => text !== '').join('\n')));
+    if (status !== 0)
+      throw new SluiceError(
+        'demo/command',
+        `sluice ${args.join(' ')} ended with ${status}${quiet ? `: ${stdout}${stderr}` : ''}`,
+      );
+    return stdout;
+  };
+}
+
+function attempts(): Attempt[] {
+  return PEOPLE.flatMap(({ name, ipv4, ipv6 }) => [
+    connect(name, ipv4, EDGE.ipv4, 14141),
+    connect(name, ipv6, EDGE.ipv6, 14141),
+    fetch(name, ipv4, EDGE.ipv4, 14511),
+    fetch(name, ipv6, EDGE.ipv6, 14511),
+    fetch(name, ipv4, EDGE.ipv4, 8000),
+    datagram(name, ipv4, EDGE.ipv4, 9000),
+    ping(name, ipv4, EDGE.ipv4),
+    ping(name, ipv6, EDGE.ipv6),
+  ]);
+}
+
+function connect(who: string, from: string, to: string, port: number): Attempt {
+  return {
+    who,
+    what: `nc ${to} ${port}`,
+    command: ['nc', '-z', '-w', '1', to, String(port)],
+    probe: `tcp from ${from} to ${to} port ${port}`,
+  };
+}
+
+function fetch(who: string, from: string, to: string, port: number): Attempt {
+  const host = to.includes(':') ? `[${to}]` : to;
+  return {
+    who,
+    what: `curl ${host}:${port}`,
+    command: ['curl', '-s', '-m', '1', '-o', '/dev/null', `http://${host}:${port}/`],
+    probe: `tcp from ${from} to ${to} port ${port}`,
+  };
+}
+
+function datagram(who: string, from: string, to: string, port: number): Attempt {
+  const script = `echo hello | nc -u -w 1 ${to} ${port} | grep -q hello`;
+  return {
+    who,
+    what: `nc -u ${to} ${port}`,
+    command: ['sh', '-c', script],
+    probe: `udp from ${from} to ${to} port ${port}`,
+  };
+}
+
+function ping(who: string, from: string, to: string): Attempt {
+  const proto = to.includes(':') ? 'icmpv6' : 'icmp';
+  const type = to.includes(':') ? 128 : 8;
+  return {
+    who,
+    what: `ping ${to}`,
+    command: ['ping', '-c', '1', '-W', '1', to],
+    probe: `${proto} from ${from} to ${to} type ${type}`,
+  };
+}
+
+function attempt(stage: Stage, sluice: Sluice, list: readonly Attempt[]): Result[] {
+  return list.map(({ who, what, command, probe }) => {
+    const explanation = JSON.parse(sluice('--json', 'explain', probe)) as FullExplanation;
+    const { decision } = explanation;
+    const { ok } = stage.run(who, command);
+    return {
+      who,
+      what,
+      through: ok,
+      expected: decision.verdict === 'allow',
+      by: decision.rule ?? `${decision.reason} (tier ${decision.tier})`,
+    };
+  });
+}
+
+function resultTable(results: readonly Result[]): string {
+  const columns = [{ title: 'Who' }, { title: 'Tries' }, { title: 'Got through' }, { title: 'Decided by' }];
+  return indent(
+    renderTable(
+      columns,
+      results.map(({ who, what, through, by }) => [who, what, through ? 'yes' : 'no', by]),
+    ),
+  );
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? '' : `  ${line}`))
+    .join('\n');
+}

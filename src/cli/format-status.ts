@@ -1,0 +1,86 @@
+/** A snapshot as the table people know from ufw. */
+import type { Snapshot, SnapshotRow, SnapshotSection } from '../observe/snapshot';
+import { ago, type Column, printable, renderTable } from './table';
+
+export type StatusForm = 'plain' | 'numbered' | 'verbose';
+
+/** Begins with what is not filtered: that is what a person must not overlook. */
+export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
+  const lines: string[] = [];
+  if (snapshot.notFiltered.length > 0) {
+    const list = snapshot.notFiltered.map(({ name, addresses }) =>
+      addresses.length > 0 ? `${name} (${addresses.join(', ')})` : name,
+    );
+    lines.push(`not filtered: ${list.join(', ')}`);
+  }
+  lines.push(`Status: ${snapshot.active ? 'active' : 'inactive'}`);
+  if (!snapshot.active) return lines.join('\n');
+  lines.push(
+    `filtered: ${snapshot.interfaces.map(({ name, mode }) => `${name} (${mode})`).join(', ') || 'no interface'}`,
+  );
+  lines.push(
+    `ruleset: ${printable(snapshot.file ?? 'unknown file')}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
+  );
+  for (const section of snapshot.sections) {
+    lines.push(
+      '',
+      `${section.name}: default ${section.default}${section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : ''}`,
+      '',
+    );
+    lines.push(formatRows(section, snapshot, form));
+  }
+  if (form === 'verbose') lines.push('', formatReasons(snapshot));
+  for (const warning of snapshot.warnings) lines.push('', `warning: ${warning}`);
+  return lines.join('\n');
+}
+
+function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {
+  const verbose = form === 'verbose';
+  const columns: Column[] = [
+    { title: '' },
+    { title: 'To' },
+    { title: 'Action' },
+    { title: 'From' },
+    { title: 'Id' },
+    { title: 'Hits', right: true },
+    ...(verbose ? [{ title: 'Bytes', right: true }] : []),
+    { title: 'Last hit' },
+    ...(verbose ? [{ title: 'Watched' }] : []),
+    { title: '' },
+  ];
+  const cells = (row: SnapshotRow): string[] => [
+    row.number === null ? `tier ${row.tier}` : `[${String(row.number).padStart(2)}]`,
+    row.to,
+    `${row.action.toUpperCase()} IN`,
+    row.from,
+    row.id,
+    row.packets,
+    ...(verbose ? [row.bytes] : []),
+    ago(row.lastHit, snapshot.takenAt),
+    ...(verbose ? [row.watchedSince === null ? '' : `since ${ago(row.watchedSince, snapshot.takenAt)}`] : []),
+    remarks(row, verbose),
+  ];
+  return renderTable(columns, section.rows.map(cells));
+}
+
+function remarks(row: SnapshotRow, verbose: boolean): string {
+  const parts = row.enabled ? [] : ['(off)'];
+  if (row.note !== undefined) parts.push(`# ${row.note}`);
+  if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
+  if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
+  return parts.join(' ');
+}
+
+/** Every packet that no row decided, so that the figures add up to all that were seen. */
+function formatReasons(snapshot: Snapshot): string {
+  const { seen, allowed, denied } = snapshot.packets;
+  const head = `packets: ${seen} seen, ${allowed} allowed, ${denied} denied`;
+  if (snapshot.reasons.length === 0) return head;
+  const rows = snapshot.reasons.map(({ reason, verdict, packets, words }) => [
+    reason,
+    verdict === 'allow' ? 'passed' : 'dropped',
+    packets,
+    words,
+  ]);
+  return `${head}\n${renderTable([{ title: 'Without a row' }, { title: '' }, { title: 'Packets', right: true }, { title: 'Because' }], rows)}`;
+}

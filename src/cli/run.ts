@@ -1,0 +1,51 @@
+/** The frame around every command: common options, one place that turns exceptions into words and exit codes. */
+import type { Command } from 'commander';
+import { type Context, openContext } from '../operate/context';
+import { readRulesetText, rulesetPath, type RulesetText } from '../operate/ruleset-file';
+import { EXIT, type ExitCode } from './exit-code';
+import { Exit, Output } from './output';
+
+/** Options every command takes. */
+export interface CommonOptions {
+  readonly file?: string;
+  readonly netns?: string;
+  readonly interface?: readonly string[];
+  readonly json?: boolean;
+  readonly strict?: boolean;
+}
+
+/** What a command works with. */
+export interface Run<Options> {
+  readonly output: Output;
+  readonly options: CommonOptions & Options;
+  /** Opens the namespace of `--netns`; only commands that touch the kernel call it. */
+  context: () => Promise<Context>;
+  /** The ruleset file: the argument, else `--file`, else the environment, else the default. */
+  readText: (argument?: string) => RulesetText;
+  path: (argument?: string) => string;
+}
+
+/** Makes a handler the action of a command. The handler gets the positional arguments as commander parsed them. */
+export function onRun<Options = object>(
+  command: Command,
+  handler: (run: Run<Options>, ...positional: never[]) => Promise<ExitCode | undefined> | ExitCode | undefined,
+): Command {
+  return command.action(async (...args: unknown[]) => {
+    const options = command.optsWithGlobals<CommonOptions & Options>();
+    const output = new Output(options.json ?? false);
+    const path = (argument?: string): string => rulesetPath(argument ?? options.file);
+    const run: Run<Options> = {
+      output,
+      options,
+      context: () => openContext(options.netns === undefined ? {} : { netns: options.netns }),
+      path,
+      readText: (argument) => readRulesetText(path(argument)),
+    };
+    try {
+      // commander hands over the positional arguments, then the options and the command itself.
+      process.exitCode = (await handler(run, ...(args.slice(0, -2) as never[]))) ?? EXIT.DONE;
+    } catch (error) {
+      process.exitCode = error instanceof Exit ? error.code : output.failure(error);
+    }
+  });
+}

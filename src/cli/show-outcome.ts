@@ -1,0 +1,36 @@
+/** What an apply did, in words and as JSON. */
+import { diagnosticsToJson } from '../diagnostics/json';
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { ApplyOutcome, Candidate } from '../operate/apply';
+import type { Output } from './output';
+
+export function showOutcome(
+  output: Output,
+  candidate: Candidate & { diagnostics: readonly Diagnostic[] },
+  outcome: ApplyOutcome,
+): void {
+  const names = outcome.attachments.map(({ name, mode }) => `${name} (${mode})`).join(', ');
+  if (outcome.kind === 'unchanged') {
+    output.line(`no changes: generation ${outcome.generation} enforces this ruleset on ${names}`);
+  } else {
+    for (const { fallback } of outcome.attachments)
+      if (fallback !== undefined) output.say(`note: ${fallback}: generic XDP is used, slower but the same`);
+    for (const { message } of outcome.overridden) output.say(`warning: ${message}`);
+    for (const name of outcome.detached) output.say(`note: ${name} is not filtered any more`);
+    const rules = candidate.image.stats.rules;
+    output.line(`applied: generation ${outcome.generation}, ${rules} rule${rules === 1 ? '' : 's'}, on ${names}`);
+  }
+  output.document({
+    outcome: outcome.kind,
+    file: candidate.file,
+    generation: outcome.generation,
+    digest: candidate.image.digest,
+    interfaces: outcome.attachments,
+    diagnostics: diagnosticsToJson(candidate.diagnostics),
+    ...(outcome.kind === 'applied' && {
+      instructions: outcome.instructions,
+      detached: outcome.detached,
+      overridden: outcome.overridden.map(({ message }) => message),
+    }),
+  });
+}
