@@ -68,7 +68,7 @@ export function readDocument(file: SourceFile, sink: Sink): DocumentNode | null 
     return compose(file, tokens, sink);
   } catch (error) {
     // `yaml` throws plain errors for some broken input; whatever it is, it is about the text.
-    const message = error instanceof Error ? error.message : String(error);
+    const message = String((error as { message?: unknown } | null)?.message ?? error);
     sink(at({ start: 0, length: 1 }, refuse('parse/yaml', `the text is not YAML: ${firstLine(message)}`)));
     return null;
   }

@@ -34,11 +34,11 @@ function readLineExpectation(
   names: Names,
   context: Context,
 ): Expectation | undefined {
-  const { row: line, findings } = parseRuleLine(row.text, names);
+  const { row: line, findings, number } = parseRuleLine(row.text, names);
   for (const finding of findings) if (matters(finding)) context.sink(row.place(finding));
   if (!line) return undefined;
-  if (line.number || line.note !== undefined) {
-    const problem = refuse('parse/row', 'an expectation has no number and no comment', `write ${line.text}`);
+  if (number || line.id || line.note !== undefined) {
+    const problem = refuse('parse/row', 'an expectation has no number, id or comment', `write ${line.text}`);
     context.sink(row.place(at({ start: 0, length: row.text.length }, problem)));
     return undefined;
   }

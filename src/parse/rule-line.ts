@@ -26,14 +26,16 @@ export interface RuleLine {
   readonly note?: string;
   /** From `id NAME`, checked; whether it is free only the section knows. */
   readonly id?: Term;
-  /** The number in front of the row, where there was one. */
-  readonly number?: Term;
 }
 
 /** What reading a row gives; `row` is null when one of the findings is an error. Places count from the text's start. */
 export interface RuleLineReading {
   readonly row: RuleLine | null;
   readonly findings: readonly Finding[];
+  /** The number in front of the row, where there was one. It means nothing. */
+  readonly number?: Term;
+  /** The word behind `id`, where it can be an id. */
+  readonly id?: Term;
 }
 
 const ACTIONS: readonly Action[] = ['allow', 'deny', 'reject', 'limit'];
@@ -75,17 +77,22 @@ export function parseRuleLine(text: string, names: Names = makeNames()): RuleLin
     findings.push(finding);
     if (finding.severity === 'error') failed = true;
   };
-  const row = new LineReader(text, names, sink).read();
-  return { row: failed ? null : row, findings };
+  const reader = new LineReader(text, names, sink);
+  const row = reader.read();
+  const { number, id } = reader;
+  return { row: failed ? null : row, findings, ...(number && { number }), ...(id && { id }) };
 }
 
 class LineReader {
   readonly #tokens: readonly Token[];
   readonly #whole: Term;
   readonly #clauses: Clauses;
+  /** The number in front of the row. */
+  number: Term | undefined;
+  /** The word behind `id`. */
+  id: Term | undefined;
   #next = 0;
   #note: string | undefined;
-  #id: Term | undefined;
   /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
   #portOwner: 'from' | 'to' | 'nobody' = 'to';
 
@@ -102,7 +109,7 @@ class LineReader {
 
   read(): RuleLine | null {
     this.#skipCommandName();
-    const number = this.#readNumber();
+    this.number = this.#readNumber();
     const action = this.#readAction();
     if (!action) return null;
     this.#readDirection();
@@ -122,8 +129,7 @@ class LineReader {
       ...resolved,
       text,
       ...(this.#note !== undefined && { note: this.#note }),
-      ...(this.#id && { id: this.#id }),
-      ...(number && { number }),
+      ...(this.id && { id: this.id }),
     };
   }
 
@@ -328,9 +334,9 @@ class LineReader {
     const problem = idProblem(operand.text);
     if (problem !== undefined) {
       this.sink(at(operand, refuse('parse/id', `${quote(operand.text)} is not an id: ${problem}`)));
-    } else if (this.#id) {
+    } else if (this.id) {
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} is there twice`, 'a rule has one id')));
-    } else this.#id = operand;
+    } else this.id = operand;
   }
 
   #refuseWord(token: Token): void {

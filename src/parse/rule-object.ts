@@ -13,7 +13,7 @@ import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS, UNSUPPORTED_WORDS 
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
-  readonly row: Omit<RuleLine, 'note' | 'number'> | null;
+  readonly row: Omit<RuleLine, 'note' | 'id'> | null;
   readonly id?: Term;
   readonly enabled: boolean;
   readonly note?: string;

@@ -60,7 +60,7 @@ function readSsh(node: DocumentNode | undefined, context: Context): SshRow | und
 
 /** A row that was read, before it has its id. */
 interface Draft {
-  readonly row: Omit<RuleLine, 'note' | 'number' | 'id'>;
+  readonly row: Omit<RuleLine, 'note' | 'id'>;
   readonly id?: Term;
   readonly enabled: boolean;
   readonly details: Pick<Rule, 'note' | 'owner' | 'review'>;
@@ -104,15 +104,15 @@ function readLineRow(
   numbers: NumberCheck,
   ids: ExplicitIds,
 ): Draft | undefined {
-  const { row: resolved, findings } = parseRuleLine(row.text, names);
+  const { row: resolved, findings, number, id: word } = parseRuleLine(row.text, names);
   for (const finding of findings) context.sink(row.place(finding));
-  if (!resolved) return undefined;
-  const { note, number, id: word, ...rest } = resolved;
+  if (number) numbers.see(number, row);
   const id = word && { ...word, start: row.place(at(word, remark('parse/id', ''))).start };
   if (id) ids.claim(id);
-  if (number) numbers.see({ ...number, ...row.place(at(number, remark('parse/row-numbers', ''))) });
+  if (!resolved) return undefined;
+  const { note } = resolved;
   return {
-    row: rest,
+    row: resolved,
     ...(id && { id }),
     enabled: true,
     details: note === undefined ? {} : { note },
@@ -159,12 +159,13 @@ class NumberCheck {
 
   constructor(private readonly context: Context) {}
 
-  see(number: Term): void {
+  see(number: Term, row: Extract<Row, { kind: 'line' }>): void {
     const found = parseInt(number.text, 10);
     if (found !== this.#expected && !this.#noted) {
       this.#noted = true;
       const message = `row number ${quote(number.text)} where ${this.#expected} would be next: the numbers are ignored, rows are read from top to bottom`;
-      this.context.sink(at(number, remark('parse/row-numbers', message, 'order the rows as they are to be tried')));
+      const note = remark('parse/row-numbers', message, 'order the rows as they are to be tried');
+      this.context.sink(row.place(at(number, note)));
     }
     this.#expected = found + 1;
   }

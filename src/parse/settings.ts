@@ -57,7 +57,7 @@ export function readInterfaces(node: DocumentNode | undefined, context: Context)
     const name = term.text;
     if (name.toLowerCase() === 'auto') {
       context.sink(at(term, refuse('parse/interface', '"auto" stands alone, not in a list', 'write interfaces: auto')));
-    } else if (!/^[^\s/:\0-\x1f\x7f-\uffff]{1,15}$/.test(name) || name === '.' || name === '..' || name === 'all') {
+    } else if (!/^[!-.0-9;-~]{1,15}$/.test(name) || name === '.' || name === '..' || name === 'all') {
       const message = `${quote(name)} is not the name of an interface: 1–15 characters without blanks, "/" and ":"`;
       context.sink(at(term, refuse('parse/interface', message, 'ip -br link lists them')));
     } else if (names.includes(name)) {
