@@ -6,7 +6,7 @@
  * candidate with the fewest remainders. A piece that meets no candidate is a packet that nothing covers.
  */
 import type { Budget } from './budget';
-import { type Cube, cubesAreDisjoint, DIMENSIONS, type Region, subtractCube, withSet } from './cube';
+import { type Cube, cubesAreDisjoint, DIMENSIONS, type Region, subtractCube, weightOf, withSet } from './cube';
 import type { OwnedCube } from './cube-table';
 import { isSubset, subtractSets } from './interval-set';
 
@@ -49,7 +49,7 @@ function narrow(start: Cube, candidates: readonly OwnedCube[], budget: Budget): 
     const kept: OwnedCube[] = [];
     let best: OwnedCube | undefined;
     let fewest = Infinity;
-    if (!budget.takeSteps(left.length)) return null;
+    if (!budget.takeSteps(left.length * weightOf(piece))) return null;
     for (const candidate of left) {
       if (cubesAreDisjoint(piece, candidate.cube)) continue;
       const outside = dimensionsOutside(piece, candidate.cube);

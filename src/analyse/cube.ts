@@ -4,7 +4,7 @@
  * of its axes); cubes of different spaces never mix.
  */
 import type { Family } from '../model/prefix';
-import { areDisjoint, intersectSets, type IntervalSet, isSubset, sizeOf, subtractSets } from './interval-set';
+import { areDisjoint, intersectSets, type IntervalSet, isSubset, subtractSets } from './interval-set';
 
 /**
  * The dimensions, the most selective first. The two lanes are ports for protocols that carry them; for ICMP the
@@ -79,7 +79,9 @@ export function subtractRegion(a: Region, b: Region, limit: number): Cube[] | nu
   return pieces;
 }
 
-/** How many cells of its space the cube has; only to compare, since cells differ in size. */
-export function cellsOf(cube: Cube): number {
-  return cube.sets.reduce((product, set) => product * sizeOf(set), 1);
+/** What a comparison with the cube costs, 1 for a short one: it grows with the number of intervals. */
+export function weightOf({ sets }: Cube): number {
+  let length = 0;
+  for (const set of sets) length += set.length;
+  return Math.ceil(length / (4 * DIMENSIONS));
 }

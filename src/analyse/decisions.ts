@@ -8,7 +8,7 @@ import { PROTOCOL } from '../model/protocol';
 import type { Rule, Ruleset, Section } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
-import { type Cube, intersectCubes, type Region, subtractCube } from './cube';
+import { type Cube, intersectCubes, type Region, subtractCube, weightOf } from './cube';
 import { CubeTable } from './cube-table';
 import { Space } from './space';
 
@@ -59,7 +59,7 @@ export function sectionRegions(section: Section, more: Iterable<Match> = []): Se
     return [{ decider: { kind: 'rule', rule, number: i + 1 }, verdict, region: space.regionOf(rule.match) }];
   });
   if (ssh) rows.push({ decider: { kind: 'ssh' }, verdict: 'allow', region: space.regionOf(ssh) });
-  return { section, space, rows, table: new CubeTable(rows.map(({ region }) => region)) };
+  return { section, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 
 /** As `sectionRegions` for the inbound section, with the packets of every expectation told apart. */
@@ -73,19 +73,13 @@ export function inboundRegions({ inbound, expect }: Ruleset): SectionRegions {
 /**
  * Splits a region by what decides it, lazily and depth first, so that a caller who looks for one packet stops
  * early. Ends early when the budget is spent: look at `budget.isSpent` before trusting that there was no more.
- * @param startRow rows before it are passed over.
  */
-export function* decide(
-  { rows, table, section }: SectionRegions,
-  region: Region,
-  budget: Budget,
-  startRow = 0,
-): Generator<Decided> {
-  const end = table.startOf(rows.length);
-  const stack = region.map((cube) => ({ cube, next: table.startOf(startRow) }));
+export function* decide({ rows, table, section }: SectionRegions, region: Region, budget: Budget): Generator<Decided> {
+  const stack = region.map((cube) => ({ cube, next: 0 }));
   for (let item = stack.pop(); item; item = stack.pop()) {
-    const at = table.firstMeeting(item.cube, item.next, end);
-    if (!budget.takeSteps((at < 0 ? end : at + 1) - item.next + 1)) return;
+    const at = table.firstMeeting(item.cube, item.next);
+    const compared = (at < 0 ? table.entries.length : at) - item.next;
+    if (!budget.takeSteps(compared + weightOf(item.cube))) return;
     if (at < 0) {
       yield { decider: { kind: 'default' }, verdict: section.default, cube: item.cube };
       continue;

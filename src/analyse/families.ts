@@ -8,8 +8,8 @@ import { formatAddress, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
-import { ordinaryBudget } from './budget';
-import { decide, type Decided, nameOf, sectionRegions, type SectionRegions } from './decisions';
+import { type Budget, ordinaryBudget, sectionBudget } from './budget';
+import { decide, type Decided, type Decider, nameOf, sectionRegions, type SectionRegions } from './decisions';
 import { describePacket } from './packet-text';
 
 const EVERYBODY: Record<Family, Prefix> = {
@@ -29,11 +29,16 @@ export function lintFamilies(original: SectionRegions): Diagnostic[] {
     original.section,
     candidates.map(({ twin }) => twin.match),
   );
+  const rowOf = new Map<Decider, number>(regions.rows.map(({ decider }, row) => [decider, row]));
+  const shared = sectionBudget();
   return candidates.flatMap(({ rule, number, verdict, row, twin }) => {
-    const other = findOther(regions, twin.match, row, verdict);
-    if (!other) return [];
-    const example = describePacket(regions.space.exampleOf(other.cube));
-    return [describe(rule, number, twin.family, `${example} gets "${other.verdict}" from ${nameOf(other.decider)}`)];
+    const other = findOther(regions, rowOf, twin.match, row, verdict, ordinaryBudget(shared));
+    if (other === null) return [];
+    const proof =
+      other === 'not-proven'
+        ? 'too many rules overlap there to prove that it gets the same'
+        : `${describePacket(regions.space.exampleOf(other.cube))} gets "${other.verdict}" from ${nameOf(other.decider)}`;
+    return [describe(rule, number, twin.family, proof)];
   });
 }
 
@@ -64,16 +69,19 @@ function wholeFamily(match: AddressMatch): Family | null {
 }
 
 /** Packets of the twin that get past the rows above and then another verdict than the rule's. */
-function findOther(regions: SectionRegions, twin: Match, row: number, verdict: Verdict): Decided | null {
-  const budget = ordinaryBudget();
-  const region = regions.space.regionOf(twin);
-  for (const decided of decide(regions, region, budget)) {
-    if (decided.verdict === verdict) continue;
+function findOther(
+  regions: SectionRegions,
+  rowOf: ReadonlyMap<Decider, number>,
+  twin: Match,
+  row: number,
+  verdict: Verdict,
+  budget: Budget,
+): Decided | 'not-proven' | null {
+  for (const decided of decide(regions, regions.space.regionOf(twin), budget)) {
     // What a row above decides, it would decide as well if this rule were written for both families.
-    const at = regions.rows.findIndex(({ decider }) => decider === decided.decider);
-    if (at < 0 || at > row) return decided;
+    if (decided.verdict !== verdict && (rowOf.get(decided.decider) ?? Infinity) > row) return decided;
   }
-  return null;
+  return budget.isSpent ? 'not-proven' : null;
 }
 
 function describe(rule: Rule, number: number, missing: Family, proof: string): Diagnostic {
@@ -89,7 +97,7 @@ function describe(rule: Rule, number: number, missing: Family, proof: string): D
       code: 'lint/ipv4-only-any',
       severity: isClosing ? 'error' : 'warning',
       message: `"0.0.0.0/0" in rule ${number} is IPv4 only: IPv6 packets to the same place get another verdict`,
-      hint: `any: ${corrected} (or add "family: ipv4" if only IPv4 is meant)`,
+      hint: `write any: ${corrected} (or add "family: ipv4" if only IPv4 is meant)`,
     };
   }
   const written = `${formatAddress(missing === 6 ? 4 : 6, EVERYBODY[missing === 6 ? 4 : 6].words)}/0`;

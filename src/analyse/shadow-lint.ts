@@ -57,20 +57,23 @@ function describe(regions: SectionRegions, finding: Shadowed): Diagnostic {
   };
 }
 
-/** The move that lets the rule decide; where it would only bury the other rule instead, the choice of a deletion. */
-function remedy({ rows, table }: SectionRegions, { row, differing }: Shadowed): string {
+/** The move that lets the rule decide; for two rules about the same packets, the choice of a deletion. */
+function remedy({ rows }: SectionRegions, { row, cover, differing }: Shadowed): string {
   const { number } = written(rows[row]);
-  const target = rows[differing[0]];
-  const own = table.entries.slice(table.startOf(row), table.startOf(row + 1));
-  if (findCover(target.region, own, ordinaryBudget()).answer === 'covered') {
-    return `both match the same packets; keep one: sluice delete ${written(target).number}, or: sluice delete ${number}`;
+  const target = written(rows[differing[0]]).number;
+  const own = rows[row].region.map((cube) => ({ owner: row, cube }));
+  if (cover.length === 1 && findCover(rows[cover[0]].region, own, ordinaryBudget()).answer === 'covered') {
+    return `both match the same packets; keep one: sluice delete ${written(rows[cover[0]]).number}, or: sluice delete ${number}`;
   }
-  return `sluice move ${number} before ${written(target).number}`;
+  return `sluice move ${number} before ${target}`;
 }
 
+/** `denies them`, `deny them`, `of which rule 2 decides differently`. */
 function verdictWords(cover: readonly Written[], rule: Rule): string {
+  const [{ action }] = cover.map((row) => row.rule);
+  if (cover.every((row) => row.rule.action === action))
+    return cover.length === 1 ? `${DOES[action]} them` : `${action} them`;
   const differing = cover.filter((row) => row.rule.action !== rule.action);
-  if (cover.length === 1) return `${DOES[cover[0].rule.action]} them`;
   const numbers = list(
     'rule',
     differing.map((row) => row.number),

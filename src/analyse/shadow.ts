@@ -24,11 +24,11 @@
  * Only rules that really decide some of the packets (first match) are named, the fewest that cover the rule.
  */
 import type { Action } from '../model/verdict';
-import { Budget, ordinaryBudget, PIECES_MAX } from './budget';
-import { findCover } from './cover';
-import { type Cube, cubeCovers, type Region } from './cube';
-import type { OwnedCube, Point } from './cube-table';
-import { decide, type Row, type SectionRegions } from './decisions';
+import { Budget, ordinaryBudget, PIECES_MAX, sectionBudget } from './budget';
+import { type Cover, findCover } from './cover';
+import { cubeCovers, type Region } from './cube';
+import { CubeTable, type OwnedCube, type Point } from './cube-table';
+import { decide, type Decider, type Row, type SectionRegions } from './decisions';
 import { elementAt, sizeOf } from './interval-set';
 
 /** A rule that is never reached, and the earlier rules that see to it. Rows are positions in `SectionRegions.rows`. */
@@ -47,87 +47,70 @@ export interface ShadowFindings {
 }
 
 const SAMPLES = 12;
-/** Comparisons that the hard cases of one ruleset may make together. */
-const SECTION_STEPS_MAX = 60_000_000;
 /** Larger covers are not made smaller, only named in part. */
 const MINIMISE_MAX = 64;
+/** Comparisons to find out whether one member can be left out. */
+const MINIMISE_STEPS_MAX = 100_000;
 
 /** Finds every enabled rule that earlier ones cover. */
 export function findShadowed(regions: SectionRegions): ShadowFindings {
   const shadowed: Shadowed[] = [];
   const unproven: number[] = [];
-  const dead = new Set<number>();
-  const shared = new Budget(Infinity, SECTION_STEPS_MAX);
+  // Rules that are never reached decide nothing: without them every answer is the same, and sooner.
+  const live: SectionRegions = { ...regions, table: new CubeTable() };
+  const shared = sectionBudget();
   regions.rows.forEach(({ decider, region }, row) => {
-    if (decider.kind !== 'rule' || region.length === 0 || hasUncoveredSample(regions, row)) return;
-    // A rule that is never reached decides nothing: leaving it out changes no answer and saves work.
-    const candidates = regions.table.meeting(region, row).filter(({ owner }) => !dead.has(owner));
-    if (!shared.takeSteps(candidates.length)) return void unproven.push(row);
-    const single = isCoveredByOne(region, candidates);
-    if (!single) {
-      const budget = ordinaryBudget();
-      const cover = findCover(region, candidates, budget);
-      shared.takeSteps(budget.stepsTaken);
-      if (cover.answer === 'open') return;
-      if (cover.answer === 'not-proven') return void unproven.push(row);
+    if (decider.kind !== 'rule' || region.length === 0) return;
+    const answer = isCovered(live.table, region, row, shared);
+    if (answer === 'covered') {
+      shadowed.push(whoCovers(live, row, shared));
+      return;
     }
-    dead.add(row);
-    shadowed.push(whoCovers(regions, row, candidates));
+    if (answer === 'not-proven') unproven.push(row);
+    live.table.add(row, region);
   });
   return { shadowed, unproven };
 }
 
-/** Tries corners and scattered packets of the rule: most rules are reached, and one packet shows it. */
-function hasUncoveredSample({ rows, table }: SectionRegions, row: number): boolean {
-  const end = table.startOf(row);
-  let state = (row * 2654435761 + 1) >>> 0;
+/** Whether the rows of the table cover the region: a few samples first, then one rule alone, then the proof. */
+function isCovered(table: CubeTable, region: Region, seed: number, shared: Budget): Cover['answer'] {
+  if (hasUncoveredSample(table, region, seed)) return 'open';
+  const candidates = table.meeting(region);
+  if (region.every((inner) => candidates.some(({ cube }) => cubeCovers(cube, inner)))) return 'covered';
+  return findCover(region, candidates, ordinaryBudget(shared)).answer;
+}
+
+/** Tries corners and scattered packets: most rules are reached, and one packet shows it. */
+function hasUncoveredSample(table: CubeTable, region: Region, seed: number): boolean {
+  let state = (seed * 2654435761 + 1) >>> 0;
   const random = (below: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-  return rows[row].region.some((cube) => {
+  return region.some((cube) => {
     const sizes = cube.sets.map(sizeOf);
     for (let i = 0; i < SAMPLES; i++) {
       const pick = (size: number): number => (i === 0 ? 0 : i === 1 ? size - 1 : random(size));
       const point: Point = { family: cube.family, values: cube.sets.map((set, d) => elementAt(set, pick(sizes[d]))) };
-      if (table.firstHolding(point, 0, end) < 0) return true;
+      if (table.firstHolding(point) < 0) return true;
     }
     return false;
   });
 }
 
-/** Whether each cube of the region lies in one cube of a single earlier rule. */
-function isCoveredByOne(region: Region, candidates: readonly OwnedCube[]): boolean {
-  return [...byOwner(candidates).values()].some((cubes) => coversSimply(cubes, region));
-}
-
-function coversSimply(cubes: readonly Cube[], region: Region): boolean {
-  return region.every((inner) => cubes.some((outer) => cubeCovers(outer, inner)));
-}
-
-function byOwner(candidates: readonly OwnedCube[]): Map<number, Cube[]> {
-  const cubes = new Map<number, Cube[]>();
-  for (const { owner, cube } of candidates) {
-    const list = cubes.get(owner);
-    if (list) list.push(cube);
-    else cubes.set(owner, [cube]);
-  }
-  return cubes;
-}
-
 /** Names the rules that decide the packets of a covered row. */
-function whoCovers(regions: SectionRegions, row: number, candidates: readonly OwnedCube[]): Shadowed {
-  const { rows } = regions;
-  const budget = ordinaryBudget();
-  const decidingRules = new Set<Row['decider']>();
-  for (const { decider } of decide(regions, rows[row].region, budget)) {
-    if (decider.kind === 'rule') decidingRules.add(decider);
-  }
-  const owners = [...byOwner(candidates).keys()].sort((a, b) => a - b);
+function whoCovers(live: SectionRegions, row: number, shared: Budget): Shadowed {
+  const { rows, table } = live;
+  const { region } = rows[row];
+  const candidates = table.meeting(region);
+  const budget = ordinaryBudget(shared);
+  const found = new Set<Decider>();
+  for (const { decider } of decide(live, region, budget)) found.add(decider);
+  const owners = [...new Set(candidates.map(({ owner }) => owner))];
   // With the budget spent, some deciders may be missing: then every candidate counts as one.
-  const deciders = budget.isSpent ? owners : owners.filter((owner) => decidingRules.has(rows[owner].decider));
+  const deciders = budget.isSpent ? owners : owners.filter((owner) => found.has(rows[owner].decider));
   const differing = deciders.filter((owner) => actionOf(rows[owner]) !== actionOf(rows[row]));
-  return { row, cover: smallestCover(regions, row, deciders, candidates), differing };
+  return { row, cover: smallestCover(live, row, deciders, candidates, shared), differing };
 }
 
 /** The earliest decider that covers the row alone, one of the same action first; else a set that cannot lose a member. */
@@ -136,23 +119,29 @@ function smallestCover(
   row: number,
   deciders: readonly number[],
   candidates: readonly OwnedCube[],
+  shared: Budget,
 ): number[] {
   const { region } = rows[row];
-  const covers = (owners: readonly number[]): boolean => {
-    const cubes = candidates.filter(({ owner }) => owners.includes(owner));
-    return findCover(region, cubes, new Budget(PIECES_MAX / 100, 100_000)).answer === 'covered';
-  };
-  const alone = deciders.filter((owner) => covers([owner]));
-  if (alone.length > 0) return [alone.find((owner) => actionOf(rows[owner]) === actionOf(rows[row])) ?? alone[0]];
+  const isSame = (owner: number): boolean => actionOf(rows[owner]) === actionOf(rows[row]);
+  const alone = deciders.filter((owner) => coversAlone(rows[owner].region, region));
+  if (alone.length > 0) return [alone.find(isSame) ?? alone[0]];
   if (deciders.length > MINIMISE_MAX) return [...deciders];
   let cover = [...deciders];
+  const covers = (owners: readonly number[]): boolean => {
+    const cubes = candidates.filter(({ owner }) => owners.includes(owner));
+    return findCover(region, cubes, new Budget(PIECES_MAX, MINIMISE_STEPS_MAX, shared)).answer === 'covered';
+  };
   // Members of the same action go first, then later ones: what decides differently, and first, explains most.
-  const isSame = (owner: number): number => (actionOf(rows[owner]) === actionOf(rows[row]) ? 0 : 1);
-  for (const member of [...deciders].sort((a, b) => isSame(a) - isSame(b) || b - a)) {
+  for (const member of [...deciders].sort((a, b) => Number(isSame(b)) - Number(isSame(a)) || b - a)) {
     const without = cover.filter((owner) => owner !== member);
     if (covers(without)) cover = without;
   }
   return cover;
+}
+
+/** Whether one rule covers another cube by cube; ICMP codes written out one by one count as a union instead. */
+function coversAlone(outer: Region, inner: Region): boolean {
+  return inner.every((piece) => outer.some((cube) => cubeCovers(cube, piece)));
 }
 
 function actionOf(row: Row): Action {

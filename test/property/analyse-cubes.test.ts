@@ -94,7 +94,7 @@ describe('regions of matches', () => {
 
 describe('coverage by a union', () => {
   const table = (space: Space, list: readonly Match[]): CubeTable =>
-    new CubeTable(list.map((match) => space.regionOf(match)));
+    CubeTable.of(list.map((match) => space.regionOf(match)));
 
   test('agrees with taking the candidates away one by one, and its witness is real', () => {
     fc.assert(
