@@ -16,38 +16,50 @@ constexpr std::uint32_t kLogTrace = 1;
 constexpr std::size_t kStatisticsSize = 64 * 1024;
 constexpr std::size_t kTraceSize = 16 * 1024 * 1024;
 
-struct bpf_map *find_map(bpf_object *object, const char *name) {
-    struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+} // namespace
+
+ObjectResource::ObjectResource(std::vector<std::uint8_t> bytes, std::string name)
+    : bytes_(std::move(bytes)), name_(std::move(name)) {
+    open();
+}
+
+ObjectResource::~ObjectResource() {
+    shut();
+}
+
+void ObjectResource::open() {
+    DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options);
+    options.object_name = name_.c_str();
+    const PrintSink sink;
+    object_ = bpf_object__open_mem(bytes_.data(), bytes_.size(), &options);
+    if (object_ == nullptr)
+        throw Failure{errno, "bpf_object__open_mem", sink.text};
+    struct bpf_map *map = nullptr;
+    while ((map = bpf_object__next_map(object_, map)) != nullptr)
+        maps_[bpf_map__name(map)] = map;
+}
+
+void ObjectResource::shut() {
+    const PrintSink quiet;
+    maps_.clear();
+    bpf_object__close(object_);
+    object_ = nullptr;
+}
+
+struct bpf_map *ObjectResource::map(const std::string &name) const {
+    const auto found = maps_.find(name);
+    // By name libbpf also finds ".rodata", which is prefixed with the name of the object.
+    struct bpf_map *map = found != maps_.end() ? found->second : bpf_object__find_map_by_name(object_, name.c_str());
     if (map == nullptr)
         fail("bpf_object__find_map_by_name", ENOENT);
     return map;
 }
 
-struct bpf_program *find_program(bpf_object *object, const char *name) {
-    struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+struct bpf_program *ObjectResource::program(const std::string &name) const {
+    struct bpf_program *program = bpf_object__find_program_by_name(object_, name.c_str());
     if (program == nullptr)
         fail("bpf_object__find_program_by_name", ENOENT);
     return program;
-}
-
-} // namespace
-
-ObjectResource::ObjectResource(std::vector<std::uint8_t> bytes, std::string name)
-    : bytes_(std::move(bytes)), name_(std::move(name)), object_(open()) {}
-
-ObjectResource::~ObjectResource() {
-    const PrintSink quiet;
-    bpf_object__close(object_);
-}
-
-bpf_object *ObjectResource::open() const {
-    DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options);
-    options.object_name = name_.c_str();
-    const PrintSink sink;
-    bpf_object *object = bpf_object__open_mem(bytes_.data(), bytes_.size(), &options);
-    if (object == nullptr)
-        throw Failure{errno, "bpf_object__open_mem", sink.text};
-    return object;
 }
 
 void ObjectResource::apply(Setting setting) {
@@ -55,7 +67,7 @@ void ObjectResource::apply(Setting setting) {
     if (spent_)
         fail("bpf_object__load", EALREADY);
     const PrintSink quiet;
-    setting(object_);
+    setting(*this);
     settings_.push_back(std::move(setting));
 }
 
@@ -103,14 +115,10 @@ void ObjectResource::load() {
     // Programs load in order: the last one that has a log is the one refused. Load it alone, for its whole trace. The
     // error is that of the first attempt, since a log that overflows changes the second.
     const Log refused = logs_.back();
-    {
-        const PrintSink quiet;
-        bpf_object__close(object_);
-        object_ = nullptr;
-    }
-    object_ = open();
+    shut();
+    open();
     for (const Setting &setting : settings_)
-        setting(object_);
+        setting(*this);
     bpf_program *program = nullptr;
     while ((program = bpf_object__next_program(object_, program)) != nullptr)
         bpf_program__set_autoload(program, refused.program == bpf_program__name(program));
@@ -143,12 +151,12 @@ Napi::Value ObjectHandle::set_rodata(const Arguments &arguments) {
     const std::size_t offset = arguments.word(0, "offset");
     const Bytes bytes = arguments.bytes(1, "bytes");
     std::size_t size = 0;
-    bpf_map__initial_value(find_map(object->get(), ".rodata"), &size);
+    bpf_map__initial_value(object->map(".rodata"), &size);
     arguments.require(offset + bytes.length <= size, "offset and bytes", "reach past the end of the read-only data");
-    object->apply([offset, copy = bytes.copy()](bpf_object *target) {
+    object->apply([offset, copy = bytes.copy()](ObjectResource &target) {
         std::size_t length = 0;
         // libbpf hands the data out as const; writing it before the load is what its skeletons do.
-        void *data = const_cast<void *>(bpf_map__initial_value(find_map(target, ".rodata"), &length));
+        void *data = const_cast<void *>(bpf_map__initial_value(target.map(".rodata"), &length));
         if (data == nullptr || offset + copy.size() > length)
             fail("bpf_map__initial_value", EINVAL);
         if (!copy.empty())
@@ -168,8 +176,8 @@ Napi::Value ObjectHandle::set_map(const Arguments &arguments) {
     if (!arguments.absent(3))
         reuse = arguments.handle<MapHandle>(3, "reuse").resource();
     const bool create = arguments.flag(4, "create");
-    object->apply([=](bpf_object *target) {
-        struct bpf_map *map = find_map(target, name.c_str());
+    object->apply([=](ObjectResource &target) {
+        struct bpf_map *map = target.map(name);
         if (sized)
             check(bpf_map__set_value_size(map, value_size), "bpf_map__set_value_size");
         if (counted)
@@ -184,11 +192,11 @@ Napi::Value ObjectHandle::set_map(const Arguments &arguments) {
 Napi::Value ObjectHandle::set_programs(const Arguments &arguments) {
     const auto object = idle();
     const std::vector<std::string> names = arguments.texts(0, "names");
-    object->apply([names](bpf_object *target) {
+    object->apply([names](ObjectResource &target) {
         for (const std::string &name : names)
-            find_program(target, name.c_str());
+            target.program(name);
         bpf_program *program = nullptr;
-        while ((program = bpf_object__next_program(target, program)) != nullptr)
+        while ((program = bpf_object__next_program(target.get(), program)) != nullptr)
             bpf_program__set_autoload(program,
                                       std::find(names.begin(), names.end(), bpf_program__name(program)) != names.end());
     });
@@ -197,25 +205,15 @@ Napi::Value ObjectHandle::set_programs(const Arguments &arguments) {
 
 Napi::Value ObjectHandle::load(const Arguments &arguments) {
     const auto object = idle();
+    const Napi::Value promise = Task<bool>::start(
+        arguments.env(),
+        [object] {
+            object->load();
+            return true;
+        },
+        [](Napi::Env env, bool &) { return env.Undefined(); }, [object] { object->busy = false; });
     object->busy = true;
-    try {
-        return Task<bool>::start(
-            arguments.env(),
-            [object] {
-                struct Idle {
-                    ObjectResource &object;
-                    ~Idle() {
-                        object.busy = false;
-                    }
-                } const idle{*object};
-                object->load();
-                return true;
-            },
-            [](Napi::Env env, bool &) { return env.Undefined(); });
-    } catch (...) {
-        object->busy = false;
-        throw;
-    }
+    return promise;
 }
 
 Napi::Value ObjectHandle::map(const Arguments &arguments) {
@@ -223,7 +221,7 @@ Napi::Value ObjectHandle::map(const Arguments &arguments) {
     const std::string name = arguments.text(0, "name");
     if (!object->loaded())
         fail("bpf_map__fd", EINVAL);
-    const int number = bpf_map__fd(find_map(object->get(), name.c_str()));
+    const int number = bpf_map__fd(object->map(name));
     if (number < 0)
         fail("bpf_map__fd", ENOENT);
     return MapHandle::wrap(arguments.env(), adopt_map(Fd::duplicate(number)));
@@ -234,7 +232,7 @@ Napi::Value ObjectHandle::program(const Arguments &arguments) {
     const std::string name = arguments.text(0, "name");
     if (!object->loaded())
         fail("bpf_program__fd", EINVAL);
-    const int number = bpf_program__fd(find_program(object->get(), name.c_str()));
+    const int number = bpf_program__fd(object->program(name));
     if (number < 0)
         fail("bpf_program__fd", ENOENT);
     return ProgramHandle::wrap(arguments.env(), std::make_shared<Fd>(Fd::duplicate(number)));

@@ -3,9 +3,9 @@
 
 #include <bpf/libbpf.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ namespace sluice {
 // bytes, and the settings made so far are repeated.
 class ObjectResource {
   public:
-    using Setting = std::function<void(bpf_object *)>;
+    using Setting = std::function<void(ObjectResource &)>;
 
     ObjectResource(std::vector<std::uint8_t> bytes, std::string name);
     ~ObjectResource();
@@ -28,12 +28,15 @@ class ObjectResource {
     bpf_object *get() const {
         return object_;
     }
+    // A map by the name it has in the object: libbpf renames one that is replaced by an existing map.
+    struct bpf_map *map(const std::string &name) const;
+    struct bpf_program *program(const std::string &name) const;
 
     bool loaded() const {
         return loaded_;
     }
-    // Set while `load` runs on another thread.
-    std::atomic<bool> busy{false};
+    // Set until the promise of `load` settles; read and written on the main thread only.
+    bool busy = false;
     struct Log {
         std::string program;
         std::string text;
@@ -44,7 +47,8 @@ class ObjectResource {
     }
 
   private:
-    bpf_object *open() const;
+    void open();
+    void shut();
     // One attempt with the given log; returns 0 or the errno.
     int attempt(std::uint32_t level, std::size_t log_size, std::string &text);
 
@@ -52,6 +56,7 @@ class ObjectResource {
     std::string name_;
     std::vector<Setting> settings_;
     bpf_object *object_ = nullptr;
+    std::map<std::string, struct bpf_map *> maps_;
     bool loaded_ = false;
     bool spent_ = false;
     std::vector<Log> logs_;

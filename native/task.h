@@ -18,9 +18,12 @@ template <class Result> class Task {
     using Work = std::function<Result()>;
     using Give = std::function<Napi::Value(Napi::Env, Result &)>;
 
-    // Starts `work` on the pool; `give` makes the value of the promise, on the main thread.
-    static Napi::Value start(Napi::Env env, Work work, Give give) {
-        auto task = std::unique_ptr<Task>(new Task(std::move(work), std::move(give)));
+    using Settled = std::function<void()>;
+
+    // Starts `work` on the pool; `give` makes the value of the promise, on the main thread. `settled` is called there
+    // just before, however the work ended.
+    static Napi::Value start(Napi::Env env, Work work, Give give, Settled settled = [] {}) {
+        auto task = std::unique_ptr<Task>(new Task(std::move(work), std::move(give), std::move(settled)));
         napi_value promise = nullptr;
         napi_value name = Napi::String::New(env, "sluice");
         if (napi_create_async_work(env, nullptr, name, execute, complete, task.get(), &task->handle_) != napi_ok)
@@ -35,7 +38,8 @@ template <class Result> class Task {
     }
 
   private:
-    Task(Work work, Give give) : work_(std::move(work)), give_(std::move(give)) {}
+    Task(Work work, Give give, Settled settled)
+        : work_(std::move(work)), give_(std::move(give)), settled_(std::move(settled)) {}
 
     static void execute(napi_env, void *data) {
         Task *task = static_cast<Task *>(data);
@@ -52,6 +56,7 @@ template <class Result> class Task {
         Napi::Env env(raw);
         Napi::HandleScope scope(env);
         napi_delete_async_work(raw, task->handle_);
+        task->settled_();
         // A worker thread that is being terminated still completes its work but runs no JavaScript: nobody to tell.
         napi_value probe = nullptr;
         void *unused = nullptr;
@@ -73,6 +78,7 @@ template <class Result> class Task {
 
     Work work_;
     Give give_;
+    Settled settled_;
     std::optional<Result> result_;
     std::optional<Failure> failure_;
     napi_async_work handle_ = nullptr;

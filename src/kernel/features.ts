@@ -1,7 +1,7 @@
 /** What the running kernel can do, for `version` and `doctor`. Every question has three answers. */
 import { existsSync, readFileSync } from 'node:fs';
 import { addon } from './native';
-import { errnoName } from './translate';
+import { errnoName, isAddonError } from './translate';
 
 export type FeatureName = 'bpf' | 'btf' | 'bpffs' | 'xdp-frags' | 'membarrier' | 'tcx';
 
@@ -66,7 +66,7 @@ async function probeMembarrier(): Promise<Feature> {
     const commands = await addon().membarrier(MEMBARRIER_QUERY);
     return { name, since, answer: (commands & MEMBARRIER_GLOBAL) !== 0 ? 'supported' : 'unsupported' };
   } catch (error) {
-    const code = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
-    return fromErrno(name, since, code);
+    if (!isAddonError(error)) throw error;
+    return fromErrno(name, since, error.errno);
   }
 }

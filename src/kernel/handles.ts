@@ -14,7 +14,7 @@ import type {
   ProgramInfo,
   TestRun,
 } from './kernel';
-import { attempt, attemptLater } from './translate';
+import { attempt, attemptLater, isAddonError, translate } from './translate';
 import { readVerifierFigures } from './verifier-log';
 
 /** Bytes the addon copies in one go: well under a millisecond. */
@@ -143,11 +143,8 @@ export class MapHandle implements BpfMap {
           to - from,
         );
       } catch (error) {
-        if (error instanceof Error && 'errno' in error) {
-          const inPiece = 'written' in error && typeof error.written === 'number' ? error.written : 0;
-          Object.assign(error, { written: from + inPiece });
-        }
-        return attemptLater(operation, () => Promise.reject(error as Error));
+        if (isAddonError(error)) Object.assign(error, { written: from + (error.written ?? 0) });
+        throw translate(operation, error);
       }
     }
   }

@@ -1,6 +1,7 @@
 /** The kernel through the native addon: the only file that loads it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { types } from 'node:util';
 import bindings from 'bindings';
 import type { Addon } from './addon';
 import { SluiceError } from './errors';
@@ -67,7 +68,7 @@ function loadAddon(): Addon {
 
 /** Why the addon could not be loaded, and what to do about it. */
 export function explainLoading(error: unknown): SluiceError {
-  const cause = error instanceof Error ? error : new Error(String(error));
+  const cause = types.isNativeError(error) ? error : new Error(String(error));
   const code = 'code' in cause ? cause.code : undefined;
   if (code === 'ERR_DLOPEN_FAILED') {
     const library = /^(\S+): cannot open shared object file/.exec(cause.message)?.[1];

@@ -1,5 +1,5 @@
 /** From what the addon throws to what the rest of sluice catches. Decides on errno only, never on libbpf's text. */
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorName, types } from 'node:util';
 import type { AddonError } from './addon';
 import { KernelError, VerifierError } from './errors';
 import { selectVerifierLines } from './verifier-log';
@@ -73,8 +73,9 @@ function hintFor(error: AddonError, errno: string): string | undefined {
   return (matching.find(([operation]) => operation.source !== '.') ?? matching[0])?.[2];
 }
 
-function isAddonError(error: unknown): error is AddonError {
-  return error instanceof Error && 'errno' in error && 'operation' in error;
+/** Whether the addon threw it for the kernel; not by `instanceof`, since the addon may live in another realm. */
+export function isAddonError(error: unknown): error is AddonError {
+  return types.isNativeError(error) && 'errno' in error && 'operation' in error;
 }
 
 /** The exception for a failure of `operation` (our words, such as `load "slc_image"`). Misuse passes unchanged. */
