@@ -1,0 +1,139 @@
+/**
+ * The datapath program as a judge of many rulesets: dry twins loaded once, one for each set of switches, over one
+ * image map whose bytes are exchanged for every ruleset.
+ */
+import { REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
+import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
+import type { Image } from '../../src/compile/image';
+import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../../src/kernel/datapath';
+import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
+import type { Decision } from '../../src/model/evaluate';
+
+const { size: RECORD, fields: FIELDS } = LAYOUT.slc_result;
+/** include/uapi/linux/bpf.h, enum xdp_action. */
+const XDP_DROP = 1;
+const XDP_PASS = 2;
+
+/** What the program said about a batch of frames. */
+export class KernelAnswers {
+  private readonly view: DataView;
+
+  constructor(
+    private readonly records: Uint8Array,
+    private readonly returnValues: Uint32Array,
+    private readonly rows: ReadonlyMap<number, string | null>,
+  ) {
+    this.view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  }
+
+  /** Whether the program decided frame `i` as `decision` says: action, tier, reason and rule. */
+  agrees(i: number, { tier, verdict, reason, rule }: Decision): boolean {
+    const { view } = this;
+    const at = i * RECORD;
+    const action = verdict === 'allow' ? XDP_PASS : XDP_DROP;
+    const word = view.getUint32(at + FIELDS.word.offset, true);
+    return (
+      this.returnValues[i] === action &&
+      view.getUint32(at + FIELDS.action.offset, true) === action &&
+      view.getUint8(at + FIELDS.tier.offset) === TIER_CODE[tier] &&
+      view.getUint8(at + FIELDS.reason.offset) === REASON_CODE[reason] &&
+      view.getUint16(at + FIELDS.section.offset, true) === 0 &&
+      (word === SLC_WORD_NONE
+        ? rule === null && !ROW_TIERS.has(tier)
+        : this.rows.get(word >>> SLC_WORD_RANK_SHIFT) === rule)
+    );
+  }
+
+  /** Whether frames `i` and `j` got the same answer in every field but the count of runs. */
+  same(i: number, j: number): boolean {
+    if (this.returnValues[i] !== this.returnValues[j]) return false;
+    for (let byte = 0; byte < FIELDS.runs.offset; byte++) {
+      if (this.records[i * RECORD + byte] !== this.records[j * RECORD + byte]) return false;
+    }
+    return true;
+  }
+
+  /** Frame `i`'s answer for people. */
+  describe(i: number): string {
+    const { view } = this;
+    const at = i * RECORD;
+    const word = view.getUint32(at + FIELDS.word.offset, true);
+    return JSON.stringify({
+      returned: this.returnValues[i],
+      action: view.getUint32(at + FIELDS.action.offset, true),
+      tier: TIER_OF_CODE.get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
+      reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
+      word: word.toString(16),
+      rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
+    });
+  }
+}
+
+const ROW_TIERS: ReadonlySet<string> = new Set(['7', '8', '9']);
+
+export class KernelJudge {
+  private readonly twins = new Map<string, BpfProgram>();
+  private image: Image | undefined;
+  private rows: ReadonlyMap<number, string | null> = new Map();
+
+  private constructor(
+    private readonly kernel: Kernel,
+    private readonly slots: number,
+    private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
+    private readonly bytes: MappedRegion,
+    private readonly results: MappedRegion,
+  ) {}
+
+  /** `bytes`: the largest image it can take, a multiple of 4096. */
+  static create(kernel: Kernel, bytes: number): KernelJudge {
+    const slots = bytes / 8;
+    const switches = { imageSlots: slots, counterSlots: 512, icmpEssentials: true, ethertypes: [], dryRun: true };
+    const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
+    const image = maps.image.mmap({ writable: true });
+    return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));
+  }
+
+  /** Makes it judge by this image. */
+  async install(image: Image): Promise<void> {
+    if (image.bytes.length > this.slots * 8)
+      throw new RangeError(`an image of ${image.bytes.length} bytes is too large`);
+    await this.bytes.write(0, image.bytes);
+    this.image = image;
+    this.rows = new Map(image.ranks.map(({ rank, rule }) => [rank, rule?.id ?? null]));
+  }
+
+  /** Judges frames that lie back to back; `linear`: bytes of each before its first fragment, all where left out. */
+  async judge(frames: Uint8Array, lengths: Uint32Array, linear?: Int32Array): Promise<KernelAnswers> {
+    const rows = this.rows;
+    const twin = await this.twin();
+    const { records, returnValues } = await twin.testRunBatch({
+      frames,
+      lengths,
+      linear,
+      results: this.results,
+      record: RECORD,
+    });
+    return new KernelAnswers(records, returnValues, rows);
+  }
+
+  /** The twin of the installed image's switches. */
+  private async twin(): Promise<BpfProgram> {
+    if (!this.image) throw new Error('no image is installed');
+    const { icmp, ethertypes } = this.image.features;
+    const key = JSON.stringify([icmp, ethertypes]);
+    let twin = this.twins.get(key);
+    if (!twin) {
+      const switches = { ...ingressSwitches(this.image, true), imageSlots: this.slots };
+      ({ program: twin } = await loadIngress(this.kernel, switches, this.maps));
+      this.twins.set(key, twin);
+    }
+    return twin;
+  }
+
+  close(): void {
+    this.bytes.close();
+    this.results.close();
+    for (const twin of this.twins.values()) twin.close();
+    for (const map of Object.values(this.maps)) map.close();
+  }
+}
