@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SluiceError } from '../kernel/errors';
+import { MAX_FILE_BYTES } from '../parse/read-file';
 import { writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
 import { errnoOf, fileError } from './system-error';
@@ -9,8 +10,8 @@ import { errnoOf, fileError } from './system-error';
 /** The file that is used when neither `--file` nor `SLUICE_CONFIG` names one. */
 export const DEFAULT_RULESET_FILE = '/etc/sluice/rules.yaml';
 
-/** Larger files are refused before they are read; 100,000 long rows are a third of it. */
-export const MAX_RULESET_BYTES = 32 * 1024 * 1024;
+/** Larger files are refused before they are read. */
+export const MAX_RULESET_BYTES = MAX_FILE_BYTES;
 
 /** `-` as a file name: standard input, for reading only. */
 export const STANDARD_INPUT = '-';
@@ -39,17 +40,7 @@ export function rulesetPath(option?: string, environment: NodeJS.ProcessEnv = pr
 export function readRulesetText(file: string): RulesetText {
   if (file === STANDARD_INPUT) return decoded(file, readStandardInput());
   const target = path.resolve(file);
-  // O_NONBLOCK: opening a FIFO must not hang before its kind is known.
-  const descriptor = openForReading(target);
-  try {
-    const stat = fs.fstatSync(descriptor);
-    refuseIrregular(target, stat);
-    if (runsAsRoot()) refuseWritableByOthers(target, stat);
-    if (stat.size > MAX_RULESET_BYTES) throw tooLarge(target);
-    return decoded(target, readCapped(descriptor, target));
-  } finally {
-    fs.closeSync(descriptor);
-  }
+  return decoded(target, readTrusted(target));
 }
 
 /**
@@ -72,10 +63,26 @@ export function writeRulesetText(file: string, text: string, expected: string | 
   return { path: named, text, digest: contentDigest(bytes) };
 }
 
-/** Reader for files that a ruleset names (sets): relative paths count from the ruleset's own folder. */
-export function setFileReader(file: string): (name: string) => string {
+/**
+ * Reader for files that a ruleset names (sets), under the same conditions; paths that are not absolute count from
+ * the ruleset's own folder.
+ */
+export function setFileReader(file: string): (name: string) => Uint8Array {
   const folder = file === STANDARD_INPUT ? process.cwd() : path.dirname(path.resolve(file));
-  return (name) => readRulesetText(path.resolve(folder, name)).text;
+  return (name) => readTrusted(path.resolve(folder, name));
+}
+
+function readTrusted(target: string): Buffer {
+  const descriptor = openForReading(target);
+  try {
+    const stat = fs.fstatSync(descriptor);
+    refuseIrregular(target, stat);
+    if (runsAsRoot()) refuseWritableByOthers(target, stat);
+    if (stat.size > MAX_RULESET_BYTES) throw tooLarge(target);
+    return readCapped(descriptor, target);
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }
 
 function create(target: string, bytes: Uint8Array): void {
@@ -115,6 +122,7 @@ function resolveLinks(named: string): string {
 }
 
 function openForReading(target: string): number {
+  // O_NONBLOCK: opening a FIFO must not hang before its kind is known.
   try {
     return fs.openSync(target, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch (error) {

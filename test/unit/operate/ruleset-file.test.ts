@@ -119,5 +119,5 @@ test('a new file is made with its folder', () => {
 test('set files are relative to the ruleset', () => {
   fs.mkdirSync(path.join(folder, 'lists'));
   file('lists/a.netset', '192.0.2.0/24\n');
-  expect(setFileReader(file())('lists/a.netset')).toBe('192.0.2.0/24\n');
+  expect(Buffer.from(setFileReader(file())('lists/a.netset')).toString()).toBe('192.0.2.0/24\n');
 });

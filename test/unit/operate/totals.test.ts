@@ -19,6 +19,7 @@ const first: GenerationFigures = {
     'inbound/idle': { packets: 0n, bytes: 0n, lastHit: null },
   },
   reasons: { arp: { packets: 3n, bytes: 126n } },
+  verdicts: { allow: { packets: 5n, bytes: 500n }, deny: { packets: 1n, bytes: 60n } },
 };
 const second: GenerationFigures = {
   since: '2026-01-02T00:00:00.000Z',
@@ -27,6 +28,7 @@ const second: GenerationFigures = {
     'inbound/new': { packets: 1n, bytes: 60n, lastHit: '2026-01-02T01:00:00.000Z' },
   },
   reasons: { arp: { packets: 1n, bytes: 42n }, 'port-zero': { packets: 1n, bytes: 60n } },
+  verdicts: { allow: { packets: 1n, bytes: 40n }, deny: { packets: 0n, bytes: 0n } },
 };
 
 test('figures add up over generations, beyond 64 bits, and keep the last hit and the first observation', () => {
@@ -43,6 +45,7 @@ test('figures add up over generations, beyond 64 bits, and keep the last hit and
     arp: { packets: '4', bytes: '168' },
     'port-zero': { packets: '1', bytes: '60' },
   });
+  expect(totals.verdicts).toEqual({ allow: { packets: '6', bytes: '540' }, deny: { packets: '1', bytes: '60' } });
   expect(totals.foldedThrough).toBe(2);
 });
 

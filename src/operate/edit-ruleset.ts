@@ -1,0 +1,184 @@
+/**
+ * Edits of a ruleset's text that keep comments and layout (SPEC §6, verbs). Every edit is checked: its result is
+ * parsed again and must hold exactly the intended rules, and everything else must be as it was.
+ */
+import { isMap } from 'yaml';
+import type { Rule } from '../model/ruleset';
+import { byHand, indexOf, type Opened, openDocument, readRow, refuse, rowsOf } from './edit/opened';
+import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
+import { replaceRow } from './edit/replace-row';
+import { findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
+import { joinRow, newRuleId, type RowParts, splitRow } from './edit/row-text';
+import { accept, shapeOf } from './edit/verify';
+import {
+  contentEnd,
+  insertLine,
+  isNothing,
+  isOwnText,
+  openYaml,
+  pairOf,
+  scalarText,
+  setKey,
+  setValue,
+} from './edit/yaml-text';
+import { matchText } from './plan';
+
+export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
+
+/**
+ * Adds a row at the end of `inbound.rules`. A row with the same match and another action (or comment) is replaced in
+ * place and keeps its id, thus its counters; the same row again changes nothing.
+ */
+export function addRule(document: RulesetDocument, row: string): EditOutcome {
+  return addOrInsert(document, row, null);
+}
+
+/**
+ * Inserts a row so that it becomes row `position` (from 1, at most one more than there are rows). A row with the same
+ * match and another action is replaced and moves there.
+ */
+export function insertRule(document: RulesetDocument, position: number, row: string): EditOutcome {
+  return addOrInsert(document, row, position);
+}
+
+/** Deletes a row, named by its number, its id, or its text (a comment need not be repeated). */
+export function deleteRule(document: RulesetDocument, reference: RuleReference): EditOutcome {
+  const opened = openDocument(document);
+  if ('kind' in opened) return opened;
+  const index = indexOf(opened, reference);
+  if (typeof index !== 'number') return index;
+  const { text, comments } = withRowRemoved(opened.yaml, rowsOf(opened), index);
+  return accept(opened, text, {
+    rules: opened.rules.map(shapeOf).toSpliced(index, 1),
+    message: `deleted rule ${index + 1}: ${opened.rules[index].text}`,
+    removedComments: comments,
+  });
+}
+
+/** Moves a row; comments above and beside it travel with it. */
+export function moveRule(document: RulesetDocument, reference: RuleReference, target: MoveTarget): EditOutcome {
+  const opened = openDocument(document);
+  if ('kind' in opened) return opened;
+  const from = indexOf(opened, reference);
+  if (typeof from !== 'number') return from;
+  const to = destination(opened, from, target);
+  if (typeof to !== 'number') return to;
+  const { text } = opened.rules[from];
+  if (to === from)
+    return { kind: 'unchanged', text: document.text, message: `rule ${from + 1} stands there already: ${text}` };
+  const shapes = opened.rules.map(shapeOf);
+  return accept(opened, withRowMoved(opened.yaml, rowsOf(opened), from, to), {
+    rules: shapes.toSpliced(from, 1).toSpliced(to, 0, shapes[from]),
+    message: `moved rule ${from + 1} to ${to + 1}: ${text}`,
+  });
+}
+
+/** Sets what happens to packets that no row decides. */
+export function setDefault(
+  document: RulesetDocument,
+  action: 'deny' | 'allow' | 'reject',
+  direction: 'incoming' | 'outgoing' = 'incoming',
+): EditOutcome {
+  const opened = openDocument(document);
+  if ('kind' in opened) return opened;
+  const section = direction === 'incoming' ? 'inbound' : 'outbound';
+  // Outbound rules are not in the model yet: allow is what holds there.
+  const now = direction === 'incoming' ? opened.ruleset.inbound.default : 'allow';
+  if (now === action)
+    return { kind: 'unchanged', text: document.text, message: `the ${direction} default is ${action} already` };
+  const text = withDefault(opened, section, action);
+  if (text === null) return byHand(document, opened.yaml, `"${section}" is not a map written out here`);
+  return accept(opened, text, {
+    rules: opened.rules.map(shapeOf),
+    ...(section === 'inbound' && { default: action }),
+    message: `the ${direction} default is now ${action} (was ${now})`,
+  });
+}
+
+function addOrInsert(document: RulesetDocument, row: string, position: number | null): EditOutcome {
+  const opened = openDocument(document);
+  if ('kind' in opened) return opened;
+  const last = opened.rules.length + 1;
+  if (position !== null && !isPosition(position, last)) return noPosition(opened, position, last);
+  const parts = splitRow(row);
+  const read = readRow(opened, joinRow({ ...parts, id: undefined }));
+  if ('kind' in read) return read;
+  const same = opened.rules.findIndex((rule) => matchText(rule) === matchText(read));
+  if (same >= 0) return repeat(opened, same, read, parts, position);
+
+  const index = (position ?? last) - 1;
+  const id = parts.id ?? newRuleId(read, new Set(opened.rules.map((rule) => rule.id)));
+  // Dashboard rows have no place for an id.
+  const body = read.written.dashboardRow ? read.text : parts.body;
+  return accept(opened, withRowInserted(opened.yaml, opened.list, index, joinRow({ ...parts, body, id })), {
+    rules: opened.rules.map(shapeOf).toSpliced(index, 0, { ...shapeOf(read), id }),
+    message: `${position === null ? 'added' : 'inserted'} rule ${index + 1}: ${read.text}`,
+  });
+}
+
+/** A verb that names what row `same` matches already. */
+function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, position: number | null): EditOutcome {
+  const { document, rules } = opened;
+  const old = rules[same];
+  const [note, id] = [read.note ?? old.note, parts.id ?? old.id];
+  if (old.action === read.action && old.note === note && old.enabled && old.id === id) {
+    const hint =
+      position !== null && position !== same + 1
+        ? { hint: `sluice move ${same + 1} to ${Math.min(position, rules.length)}` }
+        : {};
+    const message = `skipping, already there as rule ${same + 1}: ${old.text}`;
+    return { kind: 'unchanged', text: document.text, message, ...hint };
+  }
+  const text = replaceRow(opened, same, { rule: read, note, id, comment: parts.comment });
+  if (text === null) return byHand(document, opened.yaml, `rule ${same + 1} carries a YAML anchor, alias or tag`);
+  const to = position === null ? same : Math.min(position, rules.length) - 1;
+  const shape = { ...shapeOf(old), text: read.text, enabled: true, note, id };
+  const done =
+    old.text === read.text
+      ? `changed rule ${same + 1}: ${read.text}`
+      : `replaced rule ${same + 1}: ${read.text} (was ${old.text})`;
+  return accept(opened, to === same ? text : moved(text, same, to), {
+    rules: rules.map(shapeOf).toSpliced(same, 1).toSpliced(to, 0, shape),
+    message: to === same ? done : `${done}, now rule ${to + 1}`,
+  });
+}
+
+function moved(text: string, from: number, to: number): string {
+  const yaml = openYaml(text);
+  const list = findRows(yaml);
+  if (list.kind === 'none' || list.kind === 'refused') throw new TypeError('the rows are gone');
+  return withRowMoved(yaml, list, from, to);
+}
+
+/** Index of the row after the move. */
+function destination(opened: Opened, from: number, target: MoveTarget): number | EditRefused {
+  const count = opened.rules.length;
+  if ('to' in target) return isPosition(target.to, count) ? target.to - 1 : noPosition(opened, target.to, count);
+  const neighbour = indexOf(opened, 'before' in target ? target.before : target.after);
+  if (typeof neighbour !== 'number' || neighbour === from) return neighbour;
+  const place = 'before' in target ? neighbour : neighbour + 1;
+  // Taking the row away first shifts everything below it.
+  return place > from ? place - 1 : place;
+}
+
+function isPosition(value: number, last: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= last;
+}
+
+function noPosition({ document, yaml }: Opened, position: number, last: number): EditRefused {
+  const hint = last === 1 ? 'the only position is 1' : `positions go from 1 to ${last}`;
+  return refuse(document, yaml, 'edit/position', `there is no position ${position}`, hint);
+}
+
+function withDefault({ yaml }: Opened, section: 'inbound' | 'outbound', action: string): string | null {
+  const root = yaml.root!;
+  const pair = pairOf(root, section);
+  if (pair && !isNothing(pair.value)) {
+    if (!isMap(pair.value) || !isOwnText(pair.value)) return null;
+    return setKey(yaml, pair.value, 'default', scalarText(yaml, action, 'flow'), 'first');
+  }
+  const map = `{ ${scalarText(yaml, 'default', 'flow')}: ${scalarText(yaml, action, 'flow')} }`;
+  if (pair) return setValue(yaml.text, pair, map);
+  if (root.flow) return setKey(yaml, root, section, map);
+  return insertLine(yaml, contentEnd(root), `${section}:${yaml.lineEnd}  default: ${action}`);
+}

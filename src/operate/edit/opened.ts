@@ -1,0 +1,115 @@
+/** A ruleset text that is about to be edited: parsed, and its rows found. */
+import type { Code } from '../../diagnostics/codes';
+import type { Diagnostic } from '../../diagnostics/diagnostic';
+import { SluiceError } from '../../kernel/errors';
+import type { Rule, Ruleset } from '../../model/ruleset';
+import { parseRuleset } from '../../parse/parse';
+import { matchText } from '../plan';
+import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
+import { findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
+import { joinRow, splitRow } from './row-text';
+import { openYaml, pairOf, type YamlText } from './yaml-text';
+
+/** Everything an edit needs; the list is missing where no row has been written yet. */
+export interface Opened {
+  readonly document: RulesetDocument;
+  readonly yaml: YamlText;
+  readonly ruleset: Ruleset;
+  readonly rules: readonly Rule[];
+  readonly list: Exclude<RowList, { kind: 'refused' }>;
+}
+
+/** Parses the text and finds its rows; a text with errors is not edited. */
+export function openDocument(document: RulesetDocument): Opened | EditRefused {
+  const { ruleset, diagnostics } = parseText(document, document.text);
+  if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
+  const yaml = openYaml(document.text);
+  const list = findRows(yaml);
+  if (list.kind === 'refused') return byHand(document, yaml, list.why);
+  const rules = ruleset.inbound.rules;
+  const found = list.kind === 'none' ? 0 : list.rows.length;
+  if (found !== rules.length)
+    throw new SluiceError('operate/edit', `found ${found} rows in the text, but the ruleset has ${rules.length}`, {
+      hint: 'nothing was written; edit the file by hand, and please report this',
+    });
+  return { document, yaml, ruleset, rules, list };
+}
+
+/** Parses a text as if it were the document's. */
+export function parseText(document: RulesetDocument, text: string): ReturnType<typeof parseRuleset> {
+  return parseRuleset(text, { file: document.file, ...(document.readFile && { readFile: document.readFile }) });
+}
+
+/** The rows as text, where there must be some: a row's number was found before. */
+export function rowsOf(opened: Opened): FoundRows {
+  if (opened.list.kind === 'none') throw new TypeError('there are no rows');
+  return opened.list;
+}
+
+/** What a row means in this ruleset, with its sets and services: it is appended for a trial and parsed. */
+export function readRow(opened: Opened, row: string): Rule | EditRefused {
+  const text = withRowInserted(opened.yaml, opened.list, opened.rules.length, row);
+  const { ruleset, diagnostics } = parseText(opened.document, text);
+  if (!ruleset) return { kind: 'refused', text, diagnostics };
+  const added = ruleset.inbound.rules.at(-1);
+  if (!added || ruleset.inbound.rules.length !== opened.rules.length + 1)
+    throw new SluiceError('operate/edit', `the text "${row}" is not one row`);
+  return added;
+}
+
+/** Index (from 0) of the row that is meant. */
+export function indexOf(opened: Opened, reference: RuleReference): number | EditRefused {
+  const { rules, document, yaml } = opened;
+  const text = String(reference).trim();
+  if (/^\d+$/.test(text)) {
+    const number = Number(text);
+    if (number >= 1 && number <= rules.length) return number - 1;
+    return refuse(document, yaml, 'edit/no-such-rule', `there is no rule ${text}`, listing(rules));
+  }
+  const byId = rules.findIndex(({ id }) => id === text || `inbound/${id}` === text);
+  if (byId >= 0) return byId;
+  if (!text.includes(' '))
+    return refuse(document, yaml, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
+  const read = readRow(opened, joinRow({ ...splitRow(text), id: undefined, comment: '' }));
+  if ('kind' in read) return read;
+  const byText = rules.findIndex((rule) => rule.action === read.action && matchText(rule) === matchText(read));
+  if (byText >= 0) return byText;
+  return refuse(document, yaml, 'edit/no-such-rule', `there is no rule "${read.text}"`, 'sluice status numbered');
+}
+
+/** A refusal with one finding, placed at the rules. */
+export function refuse(
+  document: RulesetDocument,
+  yaml: YamlText,
+  code: Code,
+  message: string,
+  hint?: string,
+): EditRefused {
+  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
+  const offset = inbound?.key.range?.[0] ?? 0;
+  const before = document.text.slice(0, offset);
+  const diagnostic: Diagnostic = {
+    code,
+    severity: 'error',
+    message,
+    source: {
+      file: document.file,
+      line: before.split('\n').length,
+      column: offset - before.lastIndexOf('\n'),
+      offset,
+      length: inbound?.key.range ? inbound.key.range[1] - offset : 0,
+    },
+    notes: [],
+    ...(hint !== undefined && { hint }),
+  };
+  return { kind: 'refused', text: document.text, diagnostics: [diagnostic] };
+}
+
+/** A refusal of a layout that only its author can change without changing more than was asked. */
+export function byHand(document: RulesetDocument, yaml: YamlText, why: string): EditRefused {
+  return refuse(document, yaml, 'edit/by-hand', `this file must be edited by hand: ${why}`);
+}
+
+function listing(rules: readonly Rule[]): string {
+  return rules.length === 0 ? 'no rules are written yet' : `rules go from 1 to ${rules.length}: sluice status numbered`;
+}

@@ -1,0 +1,56 @@
+/** Replaces what a row decides, keeping its place, its comments and its id. */
+import { isMap, type YAMLMap } from 'yaml';
+import type { Rule } from '../../model/ruleset';
+import { type Opened, rowsOf } from './opened';
+import { findRows, withRowReplaced } from './row-list';
+import { joinRow, splitRow } from './row-text';
+import { isOwnText, openYaml, pairOf, scalarText, setKey, type YamlText } from './yaml-text';
+
+/** The row as it is to be: the match is the old one's. */
+export interface NewRow {
+  readonly rule: Rule;
+  readonly note: string | undefined;
+  readonly id: string;
+  /** From the word `comment` on, empty where the verb gave none. */
+  readonly comment: string;
+}
+
+/** The text with row `index` replaced; null where its YAML must not be touched. */
+export function replaceRow(opened: Opened, index: number, row: NewRow): string | null {
+  const list = rowsOf(opened);
+  const node = list.rows[index].node;
+  if (node && !isOwnText(node)) return null;
+  if (node && isMap(node)) return replaceObject(opened, index, row);
+  const { start, end } = list.rows[index];
+  const old = splitRow(node ? String((node as { value?: unknown }).value) : opened.yaml.text.slice(start, end));
+  // Dashboard rows have no place for an id.
+  const dashboard = opened.rules[index].written.dashboardRow;
+  const body = dashboard ? row.rule.text : old.body.replace(/^\S+/, row.rule.action);
+  const comment = row.comment === '' ? old.comment : row.comment;
+  return withRowReplaced(opened.yaml, list, index, joinRow({ body, id: row.id, comment }));
+}
+
+/** Only the keys that differ are written, so that the object keeps its form. */
+function replaceObject(opened: Opened, index: number, row: NewRow): string {
+  const old = opened.rules[index];
+  const changes: (readonly [string, string])[] = [];
+  if (old.action !== row.rule.action) changes.push(['action', row.rule.action]);
+  if (row.note !== undefined && row.note !== old.note) changes.push(['note', row.note]);
+  if (!old.idIsExplicit || old.id !== row.id) changes.push(['id', row.id]);
+  let yaml = opened.yaml;
+  const write = (key: string, encode: (yaml: YamlText, map: YAMLMap) => string): void => {
+    const map = objectAt(yaml, index);
+    yaml = openYaml(setKey(yaml, map, key, encode(yaml, map)));
+  };
+  for (const [key, value] of changes)
+    write(key, (current, map) => scalarText(current, value, map.flow ? 'flow' : 'block'));
+  if (!old.enabled && pairOf(objectAt(yaml, index), 'enabled')) write('enabled', () => 'true');
+  return yaml.text;
+}
+
+function objectAt(yaml: YamlText, index: number): YAMLMap {
+  const list = findRows(yaml);
+  const node = list.kind === 'none' || list.kind === 'refused' ? undefined : list.rows[index].node;
+  if (!isMap(node)) throw new TypeError('the row is no longer an object');
+  return node;
+}

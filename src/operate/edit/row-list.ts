@@ -1,0 +1,262 @@
+/** The `rules` of `inbound` as text: a block list, a flow list, a block of lines, or nothing yet. */
+import { isMap, isScalar, isSeq, type Node, type Pair, Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
+import * as inline from './inline-rows';
+import { insertRow, joinRows, type LineRows, moveRow, removeRow, splitRows } from './line-rows';
+import { rowEnd } from './row-text';
+import { areNumbered, renumber, withNumber, withoutNumber } from './row-numbers';
+import {
+  contentEnd,
+  insertLine,
+  isNothing,
+  isOwnText,
+  lineStart,
+  nextLine,
+  pairOf,
+  scalarText,
+  setKey,
+  setValue,
+  splice,
+  type YamlText,
+} from './yaml-text';
+
+/** Where one row stands; `node` is missing for a line of a block of rows. */
+export interface RowPlace {
+  readonly start: number;
+  readonly end: number;
+  readonly node?: Node;
+}
+
+/** The list as found. Rows are counted from 0 here. */
+export type RowList =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'refused'; readonly why: string; readonly start: number; readonly end: number }
+  | {
+      readonly kind: 'list' | 'lines' | 'inline';
+      readonly pair: Pair<Node, Node | null>;
+      readonly rows: readonly RowPlace[];
+      readonly lines: LineRows | null;
+    };
+
+/** A list with a place in the text; it can be empty. */
+export type FoundRows = Extract<RowList, { rows: unknown }>;
+
+/** Finds the rows of `inbound`. */
+export function findRows(yaml: YamlText): RowList {
+  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
+  if (!inbound || isNothing(inbound.value)) return { kind: 'none' };
+  if (!isMap(inbound.value) || !isOwnText(inbound.value))
+    return refused(inbound, 'inbound is not a map written out here');
+  const pair = pairOf(inbound.value, 'rules');
+  if (!pair || isNothing(pair.value)) return { kind: 'none' };
+  const node = pair.value!;
+  if (!isOwnText(node)) return refused(pair, 'the rules carry a YAML anchor, alias or tag');
+  if (isSeq(node) && node.items.some(holdsLines))
+    return refused(pair, 'an item of the rules has several lines of text');
+  if (isSeq(node)) return node.flow ? flowList(yaml, pair, node) : blockList(yaml, pair, node);
+  if (isScalar(node) && node.type === Scalar.BLOCK_LITERAL) return blockOfLines(yaml, pair, node);
+  return refused(pair, 'the rules are neither a list nor a block of lines');
+}
+
+/** The text with one more row, which becomes row `index`. */
+export function withRowInserted(
+  yaml: YamlText,
+  list: Exclude<RowList, { kind: 'refused' }>,
+  index: number,
+  row: string,
+): string {
+  if (list.kind === 'none') return withFirstRow(yaml, row);
+  if (list.rows.length === 0) return withRowInEmptyList(yaml, list, row);
+  const numbered = areNumbered(bodies(yaml, list));
+  const neighbour = bodies(yaml, list)[Math.min(index, list.rows.length - 1)];
+  const text = encode(yaml, list, numbered ? withNumber(row, neighbour) : withoutNumber(row));
+  if (!list.lines) return inlineEdit(yaml, list, numbered, (rows) => inline.insertItem(rows, index, text));
+  return lineEdit(yaml, list.lines, numbered, (lines) => insertRow(lines, index, indentOf(lines.rows[0].body) + text));
+}
+
+/** The text without row `index`; its comments go with it and are handed back. */
+export function withRowRemoved(yaml: YamlText, list: FoundRows, index: number): { text: string; comments: string[] } {
+  const numbered = areNumbered(bodies(yaml, list));
+  if (!list.lines)
+    return { text: inlineEdit(yaml, list, numbered, (rows) => inline.removeItem(rows, index)), comments: [] };
+  const { lead, tail } = list.lines.rows[index];
+  const comments = `${lead}${tail}`
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const text = lineEdit(yaml, list.lines, numbered, (lines) => removeRow(lines, index));
+  if (list.kind !== 'list' || list.rows.length > 1 || yaml.text[list.pair.value!.range![0]] === '[')
+    return { text, comments };
+  const colon = yaml.text.indexOf(':', list.pair.key.range![1]) + 1;
+  return { text: splice(text, colon, colon, ' []'), comments };
+}
+
+/** The text with row `from` at position `to`; comments above and beside it travel with it. */
+export function withRowMoved(yaml: YamlText, list: FoundRows, from: number, to: number): string {
+  const numbered = areNumbered(bodies(yaml, list));
+  if (!list.lines) return inlineEdit(yaml, list, numbered, (rows) => inline.moveItem(rows, from, to));
+  return lineEdit(yaml, list.lines, numbered, (lines) => moveRow(lines, from, to));
+}
+
+/** The text with the row's own text exchanged; comments, place and a leading number stay. */
+export function withRowReplaced(yaml: YamlText, list: FoundRows, index: number, row: string): string {
+  const { start, end } = list.rows[index];
+  const numbered = areNumbered(bodies(yaml, list));
+  const own = numbered ? withNumber(row, yaml.text.slice(start, end)) : withoutNumber(row);
+  return splice(
+    yaml.text,
+    start,
+    end,
+    list.kind === 'lines' ? own : scalarText(yaml, own, list.kind === 'inline' || isFlow(list) ? 'flow' : 'block'),
+  );
+}
+
+function refused(pair: Pair<Node, Node | null>, why: string): RowList {
+  const [start, end] = [pair.key.range![0], pair.key.range![1]];
+  return { kind: 'refused', why, start, end };
+}
+
+/** One item can hold several rows, which have no places of their own. */
+function holdsLines(item: unknown): boolean {
+  if (!isScalar(item)) return false;
+  const block = item.type === Scalar.BLOCK_LITERAL || item.type === Scalar.BLOCK_FOLDED;
+  return block || (typeof item.value === 'string' && item.value.includes('\n'));
+}
+
+function blockList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundRows {
+  const { text } = yaml;
+  const starts = dashes(node);
+  const rows = (node.items as Node[]).map((item) => ({ start: item.range![0], end: contentEnd(item), node: item }));
+  const contents = rows.map(({ end }, i) => ({ start: starts[i], end: Math.max(end, starts[i] + 1) }));
+  const above = pair.key.range![1];
+  const lines = splitRows(text, nextLine(text, above), contents, { lineEnd: yaml.lineEnd, separator: '' });
+  return { kind: 'list', pair, rows, lines };
+}
+
+/** Offsets of the `-` of each item, which only the source tokens tell. */
+function dashes(node: YAMLSeq): number[] {
+  const token = node.srcToken as unknown as { items: { start: { type: string; offset: number }[] }[] };
+  return token.items
+    .map((item) => item.start.find((part) => part.type === 'seq-item-ind')?.offset)
+    .filter((offset) => offset !== undefined);
+}
+
+function flowList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundRows {
+  const { text, lineEnd } = yaml;
+  const rows = (node.items as Node[]).map((item) => ({ start: item.range![0], end: item.range![1], node: item }));
+  const alone = rows.every(({ start, end }) => {
+    const before = text.slice(lineStart(text, start), start);
+    const after = text.slice(end, nextLine(text, end));
+    return before.trim() === '' && /^[ \t]*,?[ \t]*(#.*)?\r?\n$/.test(after);
+  });
+  if (rows.length === 0 || !alone) return { kind: 'inline', pair, rows, lines: null };
+  const lines = splitRows(text, nextLine(text, node.range![0]), rows, { lineEnd, separator: ',' });
+  return { kind: 'list', pair, rows, lines };
+}
+
+function blockOfLines(yaml: YamlText, pair: Pair<Node, Node | null>, node: Node): FoundRows {
+  const { text } = yaml;
+  const start = nextLine(text, node.range![0]);
+  const rows: RowPlace[] = [];
+  for (let at = start; at < node.range![1]; at = nextLine(text, at)) {
+    const line = text.slice(at, Math.min(nextLine(text, at), node.range![1]));
+    const end = rowEnd(line);
+    if (end > 0) rows.push({ start: at + line.search(/\S/), end: at + end });
+  }
+  return { kind: 'lines', pair, rows, lines: splitRows(text, start, rows, { lineEnd: yaml.lineEnd, separator: '' }) };
+}
+
+function isFlow(list: FoundRows): boolean {
+  return list.lines?.separator === ',';
+}
+
+function bodies(yaml: YamlText, list: FoundRows): string[] {
+  return list.rows.map(({ start, end }) => yaml.text.slice(start, end));
+}
+
+function encode(yaml: YamlText, list: FoundRows, row: string): string {
+  if (list.kind === 'lines') return row;
+  if (list.kind === 'inline' || isFlow(list)) return scalarText(yaml, row, 'flow');
+  return `- ${scalarText(yaml, row, 'block')}`;
+}
+
+function indentOf(body: string): string {
+  return /^[ \t]*/.exec(body)![0];
+}
+
+function lineEdit(yaml: YamlText, lines: LineRows, numbered: boolean, edit: (lines: LineRows) => LineRows): string {
+  const edited = edit(lines);
+  if (!numbered) return joinRows(yaml.text, edited);
+  const texts = renumber(edited.rows.map(({ body }) => body));
+  return joinRows(yaml.text, { ...edited, rows: edited.rows.map((row, i) => ({ ...row, body: texts[i] })) });
+}
+
+function inlineEdit(
+  yaml: YamlText,
+  list: FoundRows,
+  numbered: boolean,
+  edit: (rows: inline.InlineRows) => inline.InlineRows,
+): string {
+  const edited = edit(inline.splitItems(yaml.text, list.rows));
+  return inline.joinItems(yaml.text, numbered ? { ...edited, items: renumber(edited.items) } : edited);
+}
+
+/** There is a list, but nothing in it. */
+function withRowInEmptyList(yaml: YamlText, list: FoundRows, row: string): string {
+  const { text } = yaml;
+  const node = list.pair.value!;
+  const [start, end] = node.range!;
+  if (list.kind === 'lines') return insertLine(yaml, nextLine(text, start), `${childIndent(yaml, list.pair)}${row}`);
+  const empty = /^\[\s*\]$/.test(text.slice(start, end));
+  const parentIsBlock = !(yaml.root?.flow ?? false) && !isInFlow(yaml);
+  if (!empty) return splice(text, start + 1, start + 1, scalarText(yaml, row, 'flow'));
+  if (!parentIsBlock) return splice(text, start, end, `[${scalarText(yaml, row, 'flow')}]`);
+  return withFirstItem(
+    { ...yaml, text: splice(text, text.indexOf(':', list.pair.key.range![1]) + 1, end, '') },
+    list.pair,
+    row,
+  );
+}
+
+/** There is no list yet: makes it, and what it stands in. */
+function withFirstRow(yaml: YamlText, row: string): string {
+  const { root, lineEnd } = yaml;
+  if (!root) throw new TypeError('the ruleset is not a map');
+  const inbound = pairOf(root, 'inbound');
+  const flowRow = `[${scalarText(yaml, row, 'flow')}]`;
+  const key = (name: string): string => (yaml.json ? JSON.stringify(name) : name);
+  if (!inbound || isNothing(inbound.value)) {
+    if (root.flow) return setKey(yaml, root, 'inbound', `{${key('rules')}: ${flowRow}}`);
+    const lines = `  rules:${lineEnd}    - ${scalarText(yaml, row, 'block')}`;
+    if (!inbound) return insertLine(yaml, contentEnd(root), `inbound:${lineEnd}${lines}`);
+    return insertLine(withoutValue(yaml, inbound), inbound.key.range![1], lines);
+  }
+  const map = inbound.value as YAMLMap;
+  const pair = pairOf(map, 'rules');
+  if (map.flow) return pair ? setValue(yaml.text, pair, flowRow) : setKey(yaml, map, 'rules', flowRow);
+  if (pair) return withFirstItem(withoutValue(yaml, pair), pair, row);
+  const first = (map.items as Pair<Node, Node | null>[])[0].key.range![0];
+  const indent = ' '.repeat(first - lineStart(yaml.text, first));
+  const item = `${indent}  - ${scalarText(yaml, row, 'block')}`;
+  return insertLine(yaml, contentEnd(map), `${indent}rules:${lineEnd}${item}`);
+}
+
+function withFirstItem(yaml: YamlText, pair: Pair<Node, Node | null>, row: string): string {
+  return insertLine(yaml, pair.key.range![1], `${childIndent(yaml, pair)}- ${scalarText(yaml, row, 'block')}`);
+}
+
+/** The text with a written `null` taken out. */
+function withoutValue(yaml: YamlText, pair: Pair<Node, Node | null>): YamlText {
+  const [start, end] = pair.value?.range ?? [0, 0];
+  if (start === end) return yaml;
+  return { ...yaml, text: splice(yaml.text, yaml.text.indexOf(':', pair.key.range![1]) + 1, end, '') };
+}
+
+function childIndent(yaml: YamlText, pair: Pair<Node, Node | null>): string {
+  const start = pair.key.range![0];
+  return ' '.repeat(start - lineStart(yaml.text, start) + 2);
+}
+
+function isInFlow(yaml: YamlText): boolean {
+  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
+  return isMap(inbound?.value) && inbound.value.flow === true;
+}

@@ -1,0 +1,76 @@
+/** The text of rows that verbs write: the user's own words, an explicit id, the comment last. */
+import { ANY } from '../../model/match';
+import { formatPortRange } from '../../model/port-range';
+import { PROTOCOL } from '../../model/protocol';
+import type { Rule } from '../../model/ruleset';
+import { matchText } from '../plan';
+import { withoutNumber } from './row-numbers';
+
+/** A row as given to a verb, in its parts. */
+export interface RowParts {
+  /** Without command name, number, id and comment. */
+  readonly body: string;
+  readonly id?: string;
+  /** From the word `comment` on, as written. */
+  readonly comment: string;
+}
+
+/** Takes a row apart. Quotes stand only in comments, so the word `comment` can be looked for. */
+export function splitRow(row: string): RowParts {
+  const bare = withoutNumber(
+    row
+      .slice(0, rowEnd(row))
+      .trim()
+      .replace(/^(sudo\s+)?(ufw|sluice)\s+(rule\s+)?/i, ''),
+  );
+  const at = bare.search(/\scomment\s/i);
+  const clauses = at < 0 ? bare : bare.slice(0, at);
+  const id = /\sid\s+(\S+)/i.exec(clauses);
+  return {
+    body: (id ? clauses.replace(id[0], '') : clauses).replace(/\s+/g, ' ').trim(),
+    ...(id && { id: id[1] }),
+    comment: at < 0 ? '' : bare.slice(at).trim(),
+  };
+}
+
+/** Where a row ends in its line: before a `#` that begins a word outside quotes, and without blanks; 0 for no row. */
+export function rowEnd(line: string): number {
+  let end = 0;
+  for (const word of line.matchAll(/'[^']*'?|"[^"]*"?|[^\s'"]\S*/g)) {
+    if (word[0].startsWith('#')) break;
+    end = word.index + word[0].length;
+  }
+  return end;
+}
+
+/** Puts the parts together. */
+export function joinRow({ body, id, comment }: RowParts): string {
+  return [body, ...(id === undefined ? [] : ['id', id]), ...(comment === '' ? [] : [comment])].join(' ');
+}
+
+/**
+ * An id for a new rule, from what it matches and not from its action, which may change later:
+ * `tcp-8000`, `port-80-443`, `from-10-0-0-0-8`; `-2`, `-3` … where it is taken.
+ */
+export function newRuleId(rule: Rule, taken: ReadonlySet<string>): string {
+  const base = idBase(rule);
+  if (!taken.has(base)) return base;
+  for (let n = 2; ; n++) if (!taken.has(`${base}-${n}`)) return `${base}-${n}`;
+}
+
+function idBase(rule: Rule): string {
+  const { toPorts, protocols } = rule.match;
+  if (toPorts === ANY || toPorts.length === 0) return slug(matchText(rule));
+  const only = protocols !== ANY && protocols.length === 1 ? protocols[0] : null;
+  const prefix = only === PROTOCOL.TCP ? 'tcp' : only === PROTOCOL.UDP ? 'udp' : 'port';
+  return slug([prefix, ...toPorts.slice(0, 2).map(formatPortRange)].join(' '));
+}
+
+function slug(text: string): string {
+  const words = text
+    .toLowerCase()
+    .replace(/\b(to any|from any|proto)\b/g, ' ')
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 28);
+  return words.replace(/^-+|-+$/g, '') || 'everything';
+}

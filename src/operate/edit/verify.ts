@@ -1,0 +1,54 @@
+/** The last word on an edit: does the new text mean what was intended, and nothing else? */
+import { isDeepStrictEqual } from 'node:util';
+import { SluiceError } from '../../kernel/errors';
+import type { Rule, Ruleset, Section } from '../../model/ruleset';
+import { type Opened, parseText } from './opened';
+import type { EditOutcome } from './outcome';
+
+/** What a row is, apart from its place. A derived id is null: it may get another number when rows change. */
+export interface RowShape {
+  readonly text: string;
+  readonly enabled: boolean;
+  readonly note?: string;
+  readonly owner?: string;
+  readonly review?: string;
+  readonly id: string | null;
+}
+
+/** What an edit is to come to. */
+export interface Intention {
+  readonly rules: readonly RowShape[];
+  readonly default?: Section['default'];
+  readonly message: string;
+  readonly removedComments?: readonly string[];
+}
+
+export function shapeOf(rule: Rule): RowShape {
+  const { text, enabled, note, owner, review } = rule;
+  return { text, enabled, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
+}
+
+/**
+ * Parses the edited text. Findings about it refuse the edit (a row that makes the ruleset invalid); a text that is
+ * valid but is not what was intended is a fault of the editor and throws `operate/edit`.
+ */
+export function accept(opened: Opened, text: string, intention: Intention): EditOutcome {
+  const { ruleset, diagnostics } = parseText(opened.document, text);
+  if (!ruleset) return { kind: 'refused', text, diagnostics };
+  const sameRules = isDeepStrictEqual(ruleset.inbound.rules.map(shapeOf), intention.rules);
+  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention.default));
+  if (!sameRules || !sameRest)
+    throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
+      hint: 'nothing was written; edit the file by hand, and please report this',
+    });
+  const { message, removedComments = [] } = intention;
+  return { kind: 'changed', text, message, removedComments, diagnostics };
+}
+
+/** Everything but the rows, without places in the text. */
+function rest(ruleset: Ruleset, newDefault?: Section['default']): unknown {
+  const inbound = { ...ruleset.inbound, rules: [], default: newDefault ?? ruleset.inbound.default };
+  return JSON.parse(
+    JSON.stringify({ ...ruleset, inbound }, (key, value: unknown) => (key === 'source' ? undefined : value)),
+  );
+}

@@ -1,0 +1,301 @@
+import {
+  addRule,
+  deleteRule,
+  type EditOutcome,
+  insertRule,
+  moveRule,
+  setDefault,
+} from '../../../src/operate/edit-ruleset';
+
+const FILE = '/nowhere/rules.yaml';
+const at = (text: string) => ({ text, file: FILE });
+const changed = (outcome: EditOutcome): string => {
+  if (outcome.kind !== 'changed') throw new Error(JSON.stringify(outcome, null, 1));
+  return outcome.text;
+};
+const message = (outcome: EditOutcome): string =>
+  outcome.kind === 'refused' ? outcome.diagnostics.map((d) => `${d.code}: ${d.message}`).join('\n') : outcome.message;
+
+const commented = `# top
+version: 1
+inbound:   # the only section
+  default: deny
+  rules:
+    # office first
+    - allow from 10.0.0.0/8 to any port 22   # ssh
+
+    # everybody
+    - allow 443/tcp
+    # objects keep their form
+    - { id: api, action: allow, from: 10.1.0.0/16, port: 8000, note: "agent" }
+  # nothing below
+interfaces: [eth0]
+`;
+
+describe('adding', () => {
+  test('a row goes to the end, with an id made of its match', () => {
+    const outcome = addRule(at(commented), "allow from 192.168.1.0/24 to any port 9000 proto tcp comment 'why: not'");
+    expect(changed(outcome)).toBe(
+      commented.replace(
+        '  # nothing below',
+        '    - "allow from 192.168.1.0/24 to any port 9000 proto tcp id tcp-9000 comment \'why: not\'"\n  # nothing below',
+      ),
+    );
+    expect(message(outcome)).toBe('added rule 4: allow from 192.168.1.0/24 to any port 9000 proto tcp');
+  });
+
+  test('the same row again changes nothing', () => {
+    expect(addRule(at(commented), 'ALLOW 443/tcp')).toMatchObject({
+      kind: 'unchanged',
+      message: 'skipping, already there as rule 2: allow 443/tcp',
+    });
+    expect(addRule(at(commented), 'allow from 10.1.0.0/16 to any port 8000').kind).toBe('unchanged');
+  });
+
+  test('the same match with another action is replaced in place and keeps its id', () => {
+    const outcome = addRule(at(commented), 'deny 443/tcp');
+    expect(changed(outcome)).toBe(commented.replace('- allow 443/tcp', '- deny 443/tcp id allow-443_tcp'));
+    expect(message(outcome)).toBe('replaced rule 2: deny 443/tcp (was allow 443/tcp)');
+    // Back again: the id, and so the counters, are still the same.
+    expect(changed(addRule(at(changed(outcome)), 'allow 443/tcp'))).toContain('- allow 443/tcp id allow-443_tcp\n');
+  });
+
+  test('of an object only what differs is written', () => {
+    const outcome = addRule(at(commented), "deny from 10.1.0.0/16 to any port 8000 comment 'closed'");
+    expect(changed(outcome)).toBe(commented.replace('action: allow', 'action: deny').replace('"agent"', 'closed'));
+  });
+
+  test('a disabled row is turned on again', () => {
+    const text =
+      'version: 1\ninbound:\n  rules:\n    - action: allow\n      port: 80\n      enabled: off\n    - allow 81\n';
+    expect(changed(addRule(at(text), 'allow 80'))).toBe(
+      'version: 1\ninbound:\n  rules:\n    - action: allow\n      port: 80\n      enabled: true\n      id: allow-80\n    - allow 81\n',
+    );
+  });
+
+  test('an id can be chosen; one that is taken is refused', () => {
+    expect(changed(addRule(at(commented), 'allow 80/tcp id web'))).toContain('- allow 80/tcp id web\n');
+    expect(message(addRule(at(commented), 'allow 80/tcp id api'))).toMatch(/^parse\/id: /);
+  });
+
+  test('ids of the same port differ', () => {
+    const once = changed(addRule(at(commented), 'allow from 192.0.2.1 to any port 80'));
+    expect(changed(addRule(at(once), 'allow from 192.0.2.2 to any port 80'))).toContain(
+      '192.0.2.2 to any port 80 id port-80-2',
+    );
+  });
+
+  test('a row with an error is refused with its finding, and so is a ruleset with one', () => {
+    const outcome = addRule(at(commented), 'allow from 300.0.0.1 to any port 22');
+    expect(message(outcome)).toMatch(/^parse\/address: /);
+    expect(outcome.text).toContain('300.0.0.1');
+    expect(message(addRule(at('version: 1\ninbuond: {}\n'), 'allow 80'))).toMatch(/^parse\/unknown-key/);
+  });
+});
+
+describe('inserting', () => {
+  test('at a position, above the comment of the row that stood there', () => {
+    expect(changed(insertRule(at(commented), 1, 'deny from 192.0.2.0/24'))).toBe(
+      commented.replace('    # office first', '    - deny from 192.0.2.0/24 id from-192-0-2-0-24\n    # office first'),
+    );
+    expect(changed(insertRule(at(commented), 4, 'deny 25/tcp'))).toContain(
+      'note: "agent" }\n    - deny 25/tcp id tcp-25\n',
+    );
+  });
+
+  test('positions that are not there', () => {
+    for (const position of [0, -1, 5, 1.5, NaN])
+      expect(message(insertRule(at(commented), position, 'deny 25'))).toMatch(/^edit\/position: there is no position/);
+  });
+
+  test('a repeated row stays, and the move is offered; another action moves it', () => {
+    expect(insertRule(at(commented), 1, 'allow 443/tcp')).toMatchObject({
+      kind: 'unchanged',
+      hint: 'sluice move 2 to 1',
+    });
+    const outcome = insertRule(at(commented), 1, 'deny 443/tcp');
+    expect(message(outcome)).toBe('replaced rule 2: deny 443/tcp (was allow 443/tcp), now rule 1');
+    expect(changed(outcome)).toContain(
+      '  rules:\n    # everybody\n    - deny 443/tcp id allow-443_tcp\n\n    # office first\n',
+    );
+  });
+});
+
+describe('deleting', () => {
+  test('by number, id and text; comments go along and are told', () => {
+    const outcome = deleteRule(at(commented), 1);
+    expect(changed(outcome)).toBe(
+      commented.replace('    # office first\n    - allow from 10.0.0.0/8 to any port 22   # ssh\n', ''),
+    );
+    expect(outcome).toMatchObject({ removedComments: ['# office first', '# ssh'] });
+    expect(message(deleteRule(at(commented), 'api'))).toBe('deleted rule 3: allow from 10.1.0.0/16 to any port 8000');
+    expect(message(deleteRule(at(commented), 'allow 443/tcp comment "x"'))).toBe('deleted rule 2: allow 443/tcp');
+    expect(message(deleteRule(at(commented), ' 2 '))).toBe('deleted rule 2: allow 443/tcp');
+  });
+
+  test('what is not there', () => {
+    expect(message(deleteRule(at(commented), 9))).toBe('edit/no-such-rule: there is no rule 9');
+    expect(message(deleteRule(at(commented), 'nobody'))).toBe('edit/no-such-rule: no rule has the id "nobody"');
+    expect(message(deleteRule(at(commented), 'deny 443/tcp'))).toBe(
+      'edit/no-such-rule: there is no rule "deny 443/tcp"',
+    );
+    expect(message(deleteRule(at(commented), 'allow 443/tpc'))).toMatch(/^parse\//);
+    expect(message(deleteRule(at('version: 1\n'), 1))).toBe('edit/no-such-rule: there is no rule 1');
+  });
+
+  test('the last row leaves an empty list', () => {
+    const text = 'version: 1\ninbound:\n  rules: # mine\n    - allow 22/tcp\n  default: deny\n';
+    const empty = changed(deleteRule(at(text), 1));
+    expect(empty).toBe('version: 1\ninbound:\n  rules: [] # mine\n  default: deny\n');
+    expect(changed(addRule(at(empty), 'allow 22/tcp id ssh-in'))).toBe(text.replace('22/tcp', '22/tcp id ssh-in'));
+  });
+});
+
+describe('moving', () => {
+  test('with the comments above and beside it', () => {
+    expect(changed(moveRule(at(commented), 1, { after: 2 }))).toContain(
+      '  rules:\n    # everybody\n    - allow 443/tcp\n\n    # office first\n    - allow from 10.0.0.0/8 to any port 22   # ssh\n    # objects',
+    );
+    expect(message(moveRule(at(commented), 'api', { before: 1 }))).toMatch(/^moved rule 3 to 1: /);
+    expect(message(moveRule(at(commented), 1, { to: 3 }))).toMatch(/^moved rule 1 to 3: /);
+  });
+
+  test('to where it stands, to itself, to nowhere', () => {
+    for (const target of [{ before: 3 }, { after: 1 }, { to: 2 }, { before: 2 }])
+      expect(moveRule(at(commented), 2, target).kind).toBe('unchanged');
+    expect(message(moveRule(at(commented), 2, { to: 4 }))).toBe('edit/position: there is no position 4');
+    expect(message(moveRule(at(commented), 2, { before: 4 }))).toBe('edit/no-such-rule: there is no rule 4');
+  });
+});
+
+describe('layouts', () => {
+  const rows =
+    'version: 1\ninbound:\n  default: allow\n  rules: |\n    # pasted\n    1 Deny 0.0.0.0/0 Port 14141\n    2 Allow 78.168.0.0/16 Port 14141   # home\n\n  ssh: { port: 22, from: anyone }\n';
+
+  test('dashboard rows are renumbered', () => {
+    expect(changed(moveRule(at(rows), 2, { before: 1 }))).toContain(
+      '|\n    1 Allow 78.168.0.0/16 Port 14141   # home\n    # pasted\n    2 Deny 0.0.0.0/0 Port 14141\n',
+    );
+    expect(changed(deleteRule(at(rows), 1))).toContain('|\n    1 Allow 78.168.0.0/16 Port 14141   # home\n\n');
+    expect(changed(addRule(at(rows), '7 Allow 192.0.2.0/24 Port 80'))).toContain(
+      '# home\n    3 allow from 192.0.2.0/24 to any port 80 id port-80\n\n',
+    );
+    expect(changed(addRule(at(rows), 'Allow 0.0.0.0/0 Port 14141'))).toContain('1 allow 14141 id deny-14141\n');
+  });
+
+  test('a numbered list too', () => {
+    const list =
+      'version: 1\ninbound:\n  rules:\n  - 1 Deny 0.0.0.0/0 Port 14141\n  - "2 Allow 78.168.0.0/16 Port 14141"\n';
+    expect(changed(moveRule(at(list), 2, { to: 1 }))).toContain(
+      '  - "1 Allow 78.168.0.0/16 Port 14141"\n  - 2 Deny 0.0.0.0/0 Port 14141\n',
+    );
+  });
+
+  test('a block of rows can be emptied and filled again', () => {
+    const one = 'version: 1\ninbound:\n  rules: |\n    allow 22/tcp\n  default: deny\n';
+    const empty = changed(deleteRule(at(one), 1));
+    expect(changed(addRule(at(empty), 'allow 22/tcp id a'))).toBe(one.replace('22/tcp', '22/tcp id a'));
+  });
+
+  test('a flow list in one line', () => {
+    const text = 'version: 1\ninbound: { default: deny, rules: [allow 22/tcp, "allow 80,443/tcp"] } # edge\n';
+    expect(changed(addRule(at(text), 'allow 25/tcp'))).toContain(
+      '[allow 22/tcp, "allow 80,443/tcp", allow 25/tcp id tcp-25] }',
+    );
+    expect(changed(addRule(at(text), 'allow 25,26/tcp'))).toContain('"allow 25,26/tcp id tcp-25-26"] }');
+    expect(changed(moveRule(at(text), 2, { to: 1 }))).toContain('["allow 80,443/tcp", allow 22/tcp]');
+    const empty = changed(deleteRule(at(changed(deleteRule(at(text), 1))), 1));
+    expect(empty).toContain('rules: [] }');
+    expect(changed(addRule(at(empty), 'allow 25/tcp'))).toContain('rules: [allow 25/tcp id tcp-25] }');
+  });
+
+  test('JSON, a row a line', () => {
+    const text =
+      '{\n  "version": 1,\n  "inbound": {\n    "rules": [\n      "allow 22/tcp",\n      { "action": "deny", "port": 23 }\n    ]\n  }\n}\n';
+    expect(JSON.parse(changed(addRule(at(text), 'allow 80')))).toMatchObject({
+      inbound: { rules: { 2: 'allow 80 id port-80' } },
+    });
+    expect(changed(moveRule(at(text), 2, { to: 1 }))).toContain(
+      '[\n      { "action": "deny", "port": 23 },\n      "allow 22/tcp"\n    ]',
+    );
+    expect(changed(addRule(at(text), 'allow 23'))).toContain('{ "action": "allow", "port": 23, "id": "deny-23" }');
+    expect(JSON.parse(changed(deleteRule(at(text), 2)))).toEqual({ version: 1, inbound: { rules: ['allow 22/tcp'] } });
+    expect(JSON.parse(changed(setDefault(at(text), 'allow')))).toMatchObject({ inbound: { default: 'allow' } });
+  });
+
+  test.each([
+    ['version: 1\n', 'version: 1\ninbound:\n  rules:\n    - allow 80 id port-80\n'],
+    ['version: 1', 'version: 1\ninbound:\n  rules:\n    - allow 80 id port-80\n'],
+    [
+      'version: 1\ninbound: # x\nmode: auto\n',
+      'version: 1\ninbound: # x\n  rules:\n    - allow 80 id port-80\nmode: auto\n',
+    ],
+    [
+      'version: 1\ninbound:\n    default: deny\n',
+      'version: 1\ninbound:\n    default: deny\n    rules:\n      - allow 80 id port-80\n',
+    ],
+    [
+      'version: 1\ninbound:\n  rules: # no\n  default: deny\n',
+      'version: 1\ninbound:\n  rules: # no\n    - allow 80 id port-80\n  default: deny\n',
+    ],
+    ['version: 1\ninbound:\n  rules: []\n', 'version: 1\ninbound:\n  rules:\n    - allow 80 id port-80\n'],
+    ['version: 1\ninbound: {}\n', 'version: 1\ninbound: {rules: [allow 80 id port-80]}\n'],
+    ['{"version": 1}', '{"version": 1, "inbound": {"rules": ["allow 80 id port-80"]}}'],
+    ['{"version": 1, "inbound": {"rules": []}}', '{"version": 1, "inbound": {"rules": ["allow 80 id port-80"]}}'],
+    [
+      'version: 1\ninbound:\n  rules:\n  - deny 1\n...\n',
+      'version: 1\ninbound:\n  rules:\n  - deny 1\n  - allow 80 id port-80\n...\n',
+    ],
+  ])('the first row in %j', (before, after) => {
+    expect(changed(addRule(at(before), 'allow 80'))).toBe(after);
+  });
+
+  test('line ends are kept', () => {
+    const windows = commented.replaceAll('\n', '\r\n');
+    for (const edit of [
+      (text: string) => addRule(at(text), 'allow 80'),
+      (text: string) => insertRule(at(text), 2, 'allow 80'),
+      (text: string) => moveRule(at(text), 3, { to: 1 }),
+      (text: string) => deleteRule(at(text), 2),
+      (text: string) => setDefault(at(text), 'allow'),
+    ]) {
+      expect(changed(edit(windows))).toBe(changed(edit(commented)).replaceAll('\n', '\r\n'));
+    }
+  });
+
+  test('a file without a last line end, and one with a byte order mark', () => {
+    const text = '\ufeffversion: 1\ninbound:\n  rules:\n    - allow 1\n    - allow 2 # two';
+    expect(changed(moveRule(at(text), 2, { to: 1 }))).toBe(
+      '\ufeffversion: 1\ninbound:\n  rules:\n    - allow 2 # two\n    - allow 1',
+    );
+  });
+
+  test('texts that only their author can change', () => {
+    for (const rules of [
+      '&rows\n    - allow 1',
+      'allow 1',
+      '"allow 1\\nallow 2"',
+      '\n    - |\n      allow 1\n      allow 2',
+    ])
+      expect(message(addRule(at(`version: 1\ninbound:\n  rules: ${rules}\n`), 'allow 80'))).toMatch(/^edit\/by-hand/);
+    const shared = 'version: 1\ninbound:\n  rules:\n    - &a { action: allow, port: 1 }\n    - allow 2\n';
+    expect(message(addRule(at(shared), 'deny 1'))).toMatch(/^edit\/by-hand/);
+    expect(changed(deleteRule(at(shared), 2))).not.toContain('allow 2');
+  });
+});
+
+describe('the default', () => {
+  test('is replaced, or written where it is missing', () => {
+    expect(changed(setDefault(at(commented), 'allow'))).toBe(commented.replace('default: deny', 'default: allow'));
+    expect(setDefault(at(commented), 'deny').kind).toBe('unchanged');
+    expect(changed(setDefault(at('version: 1\n'), 'allow'))).toBe('version: 1\ninbound:\n  default: allow\n');
+    expect(changed(setDefault(at('version: 1\ninbound:\n  rules:\n  - allow 1\n'), 'allow'))).toBe(
+      'version: 1\ninbound:\n  default: allow\n  rules:\n  - allow 1\n',
+    );
+  });
+
+  test('of what goes out is not enforced yet', () => {
+    expect(setDefault(at(commented), 'allow', 'outgoing').kind).toBe('unchanged');
+    expect(message(setDefault(at(commented), 'deny', 'outgoing'))).toMatch(/^parse\/not-supported-yet/);
+  });
+});
