@@ -2,8 +2,8 @@
  * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,links}`. What enforces is read from here and from
  * the kernel, never from files. Removing the whole directory always ends enforcement: no process keeps a link open.
  */
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { SluiceError } from './errors';
 
 /** Hooks that links can hold. */
@@ -109,6 +109,11 @@ export class PinLayout {
   removeAll(): void {
     for (const name of ['links', 'gen', 'state', '.'])
       rmSync(join(this.directory, name), { recursive: true, force: true });
+    try {
+      rmdirSync(dirname(this.directory));
+    } catch {
+      // another namespace has its pins there
+    }
   }
 }
 

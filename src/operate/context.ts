@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ensureBpffs } from '../kernel/bpffs';
 import { requireCapabilities } from '../kernel/capabilities';
-import { SluiceError } from '../kernel/errors';
+import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
 import { kernel as openKernel } from '../kernel/native';
 import { PinLayout, pinRoot } from '../kernel/pins';
@@ -27,7 +27,7 @@ export async function openContext(options: { netns?: string } = {}): Promise<Con
   const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   ensureBpffs(kernel, dirname(pinRoot()));
   const cookie = await kernel.netnsCookie(netns);
-  const key = isHostNamespace(netns) ? 'host' : cookie.toString();
+  const key = (await isHostNamespace(kernel, netns)) ? 'host' : cookie.toString();
   return { kernel, pins: new PinLayout(cookie), folder: stateFolder(key), ...(netns !== undefined && { netns }) };
 }
 
@@ -42,11 +42,18 @@ export function netnsPath(nameOrPath: string): string {
   return path;
 }
 
-/** The namespace of PID 1 keeps its state over reboots under the name `host`; others are known by their cookie. */
-function isHostNamespace(netns: string | undefined): boolean {
-  const mine = statSync(netns ?? '/proc/self/ns/net');
-  const host = statSync('/proc/1/ns/net');
-  return mine.ino === host.ino && mine.dev === host.dev;
+/**
+ * The machine's first namespace keeps its state over reboots under the name `host`; others are known by their cookie.
+ * Only there the kernel shows its global network settings, and unlike /proc/1/ns that needs no privilege to look at.
+ */
+async function isHostNamespace(kernel: Kernel, netns: string | undefined): Promise<boolean> {
+  try {
+    await kernel.readFileIn('/proc/sys/net/core/netdev_budget', netns);
+    return true;
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 const LOCK_PATIENCE_MS = 5000;
