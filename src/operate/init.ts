@@ -89,7 +89,8 @@ function rules({ listeners, ufwRules }: InitFacts): string[] {
       : ['    # ufw is active on this machine and goes on filtering behind sluice. Its rules:']),
     ...(ufwRules ?? []).map((row) => `    # - ${row}`),
   ];
-  return [`  rules:${active.length === 0 ? ' []' : ''}`, ...comments, ...active];
+  // No "[]" where there is no row yet: whoever takes a # away would get invalid YAML.
+  return ['  rules:', ...comments, ...active];
 }
 
 /** Until flows exist an answer looks like any other packet; the file must not hide that. */

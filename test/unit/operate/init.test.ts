@@ -6,6 +6,7 @@ import { parseSocketTable } from '../../../src/kernel/sockets';
 import { type InitFacts, initRuleset } from '../../../src/operate/init';
 import { reachableListeners } from '../../../src/operate/init-facts';
 import { parseUfwTuple, readUfwRules } from '../../../src/operate/ufw-rules';
+import { addRule } from '../../../src/operate/edit-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const facts: InitFacts = {
@@ -74,8 +75,11 @@ test('rows that are commented out are valid once they are not', () => {
   const rows = [...text.matchAll(/^\s*#\s+- ([^#\n]+)/gm)].map((match) => match[1].trim());
   expect(rows).toHaveLength(5);
   expect(parse(JSON.stringify({ version: 1, inbound: { rules: rows } })).findings).toEqual([]);
-  const uncommented = text.replace(/^ {4}# (?=- )/gm, '    ');
-  expect(parse(uncommented).ruleset?.inbound.rules).toHaveLength(4);
+  const uncommented = (from: string): string => from.replace(/^ {4}# (?=- )/gm, '    ');
+  expect(parse(uncommented(text)).ruleset?.inbound.rules).toHaveLength(4);
+  const noneActive = initRuleset({ ...facts, listeners: facts.listeners.slice(0, 2) });
+  expect(parse(noneActive)).toMatchObject({ findings: [], ruleset: { inbound: { rules: [] } } });
+  expect(parse(uncommented(noneActive)).ruleset?.inbound.rules).toHaveLength(3);
 });
 
 test('whatever the facts, the text is a ruleset that lets SSH in', () => {
@@ -155,4 +159,12 @@ describe('ufw', () => {
       fs.rmSync(folder, { recursive: true });
     }
   });
+});
+
+test('verbs can edit the file', () => {
+  for (const start of [facts, { ...facts, listeners: [] }]) {
+    const outcome = addRule({ text: initRuleset(start), file: '/nowhere/rules.yaml' }, 'allow 8000/tcp');
+    expect(outcome).toMatchObject({ kind: 'changed' });
+    expect(parse(outcome.text).ruleset?.inbound.rules.at(-1)?.text).toBe('allow 8000/tcp');
+  }
 });
