@@ -17,10 +17,10 @@ function commandRows(command, prefix = '') {
     .flatMap((sub) => {
       const name = `${prefix}${sub.name()}`;
       if (sub.commands.length > 0) return commandRows(sub, `${name} `);
-      const usage = sub.registeredArguments.map((argument) => sub.createHelp().argumentTerm(argument));
-      const shape = sub.registeredArguments.map(({ required, variadic }, i) =>
-        required ? `${usage[i]}${variadic ? '…' : ''}` : `[${usage[i]}${variadic ? '…' : ''}]`,
-      );
+      const shape = sub.registeredArguments.map((argument) => {
+        const term = `${argument.name()}${argument.variadic ? '...' : ''}`;
+        return argument.required ? `<${term}>` : `[${term}]`;
+      });
       return [[code(['sluice', name, ...shape].join(' ')), sub.summary() || sub.description()]];
     });
 }
@@ -48,13 +48,12 @@ const sections = {
     ),
 
   services: () => {
-    const { formatPorts } = fromDist('parse/port.js');
+    const { formatPortRange } = fromDist('model/port-range.js');
     const { formatProtocol } = fromDist('parse/protocols.js');
-    const services = [...fromDist('parse/services.js').BUILTIN_SERVICES];
-    return services
-      .map(([name, { ranges, protocols }]) => {
-        const suffix = Array.isArray(protocols) ? `/${protocols.map(formatProtocol).join(',')}` : '';
-        return `${code(name)} ${formatPorts(ranges)}${suffix}`;
+    return [...fromDist('parse/services.js').BUILTIN_SERVICES]
+      .map(([name, { ports, protocols }]) => {
+        const [range, words] = [ports.map(formatPortRange).join(','), protocols.map(formatProtocol).join('+')];
+        return `${code(name)} ${range}/${words}`;
       })
       .join(' · ');
   },

@@ -13,6 +13,7 @@ export interface ExplainStep {
   readonly mismatch: MatchField | 'enabled' | null;
 }
 
+/** What decides about one packet, and what each row before that lacked. */
 export interface Explanation {
   readonly decision: Decision;
   /** The rows up to the deciding one; empty where a tier above the rows decided. */

@@ -10,6 +10,7 @@ export interface JsonPlace {
   readonly endColumn: number;
 }
 
+/** A finding as `--json` prints it. */
 export interface JsonDiagnostic extends JsonPlace {
   readonly code: string;
   readonly severity: Severity;

@@ -17,6 +17,7 @@ import { displayLine, escapeControls } from './display';
 /** Text of a file that findings point into; undefined where it cannot be had, then no lines are shown. */
 export type ReadSource = (file: string) => string | undefined;
 
+/** How findings are shown. */
 export interface RenderOptions {
   readonly readSource: ReadSource;
   /** Colour comes on top of the words, never instead of them. Default: no colour. */

@@ -8,6 +8,7 @@ import { isIcmpError } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import type { Reason } from './reason';
 
+/** What a frame turned out to be. */
 export type Decoded =
   | { readonly kind: 'malformed'; readonly reason: Reason }
   | { readonly kind: 'non-ip'; readonly ethertype: number }

@@ -6,6 +6,7 @@ import type { PortRange } from './port-range';
  * everything, an empty list matches nothing, and no stage can mistake one for the other.
  */
 export const ANY = 'any';
+/** The type of `ANY`. */
 export type Any = typeof ANY;
 
 /** Addresses of one or both families. An empty list matches nothing. */

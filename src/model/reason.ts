@@ -36,4 +36,5 @@ export const REASON_WORDS = {
   'image-fault': 'the image points outside itself (a bug, please report it)',
 } as const;
 
+/** Why a packet passed or was dropped: a key of `REASON_WORDS`. */
 export type Reason = keyof typeof REASON_WORDS;

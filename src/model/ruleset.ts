@@ -73,6 +73,7 @@ export interface Expectation {
 /** `essentials` keeps tier 5; `rules` turns it off and leaves ICMP to the rows. */
 export type IcmpMode = 'essentials' | 'rules';
 
+/** Where the program is attached: in the driver (`native`), behind it (`generic`), or native where that works (`auto`). */
 export type AttachMode = 'auto' | 'native' | 'generic';
 
 /** A whole, valid ruleset: what parse hands on, and all that compile sees. Plain data, never changed. */

@@ -22,4 +22,5 @@ export const TIERS = {
   '9': 'default',
 } as const;
 
+/** Number of a step in the order in which a packet is judged: a key of `TIERS`. */
 export type Tier = keyof typeof TIERS;

@@ -38,6 +38,7 @@ export interface CapturedFrame {
   readonly originalLength: number;
 }
 
+/** A capture file, read. */
 export interface Capture {
   /** Always 1, Ethernet. */
   readonly linkType: number;

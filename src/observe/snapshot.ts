@@ -30,6 +30,7 @@ export interface SnapshotRow {
   readonly watchedSince: string | null;
 }
 
+/** One section: its rows in the order in which they are tried. */
 export interface SnapshotSection {
   readonly name: string;
   readonly default: Action;
@@ -46,6 +47,7 @@ export interface SnapshotReason {
   readonly bytes: string;
 }
 
+/** The running firewall at one moment. */
 export interface Snapshot {
   readonly schemaVersion: 1;
   /** Whether a generation judges packets. */

@@ -28,6 +28,7 @@ export interface Candidate {
   readonly interfaceOverride?: readonly string[];
 }
 
+/** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome =
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
   | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied);

@@ -8,6 +8,7 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { Ruleset } from '../model/ruleset';
 import { parseRuleset } from '../parse/parse';
 
+/** What is known of a ruleset text without a kernel. */
 export interface Checked {
   readonly diagnostics: readonly Diagnostic[];
   /** Null where an error stands among the findings. */

@@ -12,6 +12,7 @@ import type { Context } from './context';
 import { type Enforcement, openEnforcedImage } from './enforcement';
 import { type GenerationRecord, rankEntriesOf } from './generation-record';
 
+/** An explanation, with the word of the datapath beside that of the model. */
 export interface FullExplanation extends Explanation {
   /** What the datapath program said; null where it was not asked. */
   readonly kernel: Decision | null;

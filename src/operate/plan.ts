@@ -50,6 +50,7 @@ export interface SectionPlan {
   readonly settings: readonly ChangedSetting[];
 }
 
+/** What changes from one ruleset to another, row by row. */
 export interface RulesetPlan {
   readonly sections: readonly SectionPlan[];
   readonly settings: readonly ChangedSetting[];

@@ -16,6 +16,7 @@ import { readEthertypes, readIcmpMode, readInterfaces, readMode, refuseLaterSett
 import { readSets } from './sets';
 import { checkShape } from './shape';
 
+/** How a text is read. */
 export interface ParseOptions {
   /** Path of the ruleset: it names the file in findings, and paths of sets are relative to its folder. */
   readonly file: string;
@@ -28,6 +29,7 @@ export interface ParseOptions {
   readonly strict?: boolean;
 }
 
+/** A ruleset, or why there is none. */
 export interface ParseResult {
   /** Null if and only if a finding is an error. */
   readonly ruleset: Ruleset | null;

@@ -1,0 +1,65 @@
+/**
+ * The library's face. Parsing, analysing, evaluating and compiling are pure functions over plain data and need neither
+ * Linux nor privilege; `Firewall` enforces.
+ *
+ * ```ts
+ * const { ruleset, diagnostics } = parseRuleset(text, { file: 'rules.yaml' });
+ * if (!ruleset) throw new Error(renderDiagnostics(diagnostics, { readSource: () => text }));
+ * const decision = evaluate(ruleset, frame);
+ * const image = compile(ruleset);
+ * ```
+ */
+
+// text → ruleset, and what is to be said about it
+export { parseRuleset, type ParseOptions, type ParseResult } from './parse/parse';
+export { rulesetJsonSchema } from './parse/schema';
+export { checkRuleset, hasErrors, type Checked } from './operate/check';
+export type { Diagnostic, DiagnosticNote, Severity } from './diagnostics/diagnostic';
+export { CODES, type Code } from './diagnostics/codes';
+export { renderDiagnostics, summarise, type ReadSource, type RenderOptions } from './diagnostics/render';
+export { diagnosticsToJson, type JsonDiagnostic, type JsonPlace } from './diagnostics/json';
+
+// the model and its meaning
+export type {
+  AddressSet,
+  AttachMode,
+  Expectation,
+  IcmpMode,
+  Rule,
+  Ruleset,
+  Section,
+  SourceRange,
+  SshRow,
+  WrittenForm,
+} from './model/ruleset';
+export { ANY, type AddressMatch, type Any, type IcmpType, type Match, type PortMatch } from './model/match';
+export { formatPrefix, type AddressWords, type Family, type Prefix } from './model/prefix';
+export type { PortRange } from './model/port-range';
+export type { FlowKey, FragmentKind, Packet, Quote } from './model/packet';
+export { decode, type Decoded } from './model/decode';
+export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
+export { REASON_WORDS, type Reason } from './model/reason';
+export { TIERS, type Action, type Tier, type Verdict } from './model/verdict';
+
+// proofs about a ruleset
+export { analyse } from './analyse/analyse';
+export { explainByModel, type Explanation, type ExplainStep } from './analyse/explain';
+export { findLockout, type LiveConnection, type LockoutFinding } from './analyse/lockout';
+
+// ruleset → image
+export { compile } from './compile/compile';
+export { CapacityError } from './compile/capacity';
+export { interpretFrame } from './compile/interpret';
+export type { Image, ImageFeatures, ImageStats, RankEntry } from './compile/image';
+
+// captures
+export { readCapture, writePcap, type Capture, type CapturedFrame } from './observe/pcap';
+
+// the running firewall
+export { Firewall, type ApplyOptions, type FirewallApplied } from './operate/firewall';
+export { LockoutError, type ApplyOutcome } from './operate/apply';
+export type { FullExplanation } from './operate/explain';
+export { planRuleset, type RulesetPlan } from './operate/plan';
+export { renderMetrics } from './observe/metrics';
+export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection } from './observe/snapshot';
+export { KernelError, PrivilegeError, SluiceError, UnsupportedError, VerifierError } from './kernel/errors';

@@ -1,0 +1,81 @@
+/** The running firewall of a network namespace as one object: what the commands do, for programs. */
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { FlowKey } from '../model/packet';
+import type { Snapshot } from '../observe/snapshot';
+import { type ApplyOutcome, applyRuleset, disable } from './apply';
+import { checkRuleset } from './check';
+import { type Context, openContext } from './context';
+import { readEnforcement, takeSnapshot } from './enforcement';
+import { explainEnforced, type FullExplanation } from './explain';
+import { readRulesetText } from './ruleset-file';
+
+/** How `Firewall.apply` goes about it. */
+export interface ApplyOptions {
+  /** Also when the ruleset cuts a live SSH session. */
+  readonly force?: boolean;
+  /** Warnings are errors. */
+  readonly strict?: boolean;
+  /** Filter these interfaces instead of those the ruleset names. */
+  readonly interfaces?: readonly string[];
+}
+
+/** What became of a ruleset; `refused` means that its findings hold errors and that nothing was changed. */
+export type FirewallApplied =
+  | { readonly kind: 'refused'; readonly diagnostics: readonly Diagnostic[] }
+  | (ApplyOutcome & { readonly diagnostics: readonly Diagnostic[] });
+
+/**
+ * The firewall of one network namespace. It lives in the kernel, not in this object: whoever opens it later, in another
+ * process, finds the same one.
+ */
+export class Firewall {
+  private constructor(private readonly context: Context) {}
+
+  /**
+   * Opens the firewall of a namespace, given by name (as `ip netns` lists it) or path; left out, that of the process.
+   * Nothing is attached by this. Throws `PrivilegeError` without CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+   */
+  static async open(options: { readonly netns?: string } = {}): Promise<Firewall> {
+    return new Firewall(await openContext(options));
+  }
+
+  /**
+   * Reads, checks, compiles and enforces a ruleset file, which becomes the enforced one. Until its last step what
+   * enforced before goes on, and a failure leaves it. Throws `LockoutError` when a live SSH session would be cut.
+   */
+  async apply(file: string, options: ApplyOptions = {}): Promise<FirewallApplied> {
+    const source = readRulesetText(file);
+    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, { strict: options.strict ?? false });
+    if (!ruleset || !image) return { kind: 'refused', diagnostics };
+    const { interfaces } = options;
+    const candidate = {
+      file: source.path,
+      text: source.text,
+      ruleset: interfaces ? { ...ruleset, interfaces } : ruleset,
+      image,
+      ...(interfaces && { interfaceOverride: interfaces }),
+    };
+    const outcome = await applyRuleset(this.context, candidate, { force: options.force ?? false });
+    return { ...outcome, diagnostics };
+  }
+
+  /** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */
+  async disable(): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
+    return disable(this.context);
+  }
+
+  /** Rules with their hits, interfaces filtered and not, reasons of drops: the firewall at this moment. */
+  async snapshot(): Promise<Snapshot> {
+    return takeSnapshot(this.context);
+  }
+
+  /**
+   * Why a packet gets its verdict from what enforces now, by the model and by the program in the kernel. Null where
+   * nothing enforces, or where the record of what does is lost. Throws `SluiceError` should the two disagree.
+   */
+  async explain(packet: FlowKey): Promise<FullExplanation | null> {
+    const enforcement = await readEnforcement(this.context);
+    if (!enforcement?.record) return null;
+    return explainEnforced(this.context, { ...enforcement, record: enforcement.record }, packet);
+  }
+}
