@@ -4,13 +4,18 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { fillRegions } = require('./lib/readme.js');
-const { sections } = require('./lib/readme-sections.js');
+const { loadSections } = require('./lib/readme-sections.js');
 
 const root = path.dirname(__dirname);
 const target = process.argv[2] ?? root;
 
-for (const file of ['README.md', 'src/README.md']) {
-  const filled = fillRegions(fs.readFileSync(path.join(root, file), 'utf8'), sections);
-  fs.mkdirSync(path.dirname(path.join(target, file)), { recursive: true });
-  fs.writeFileSync(path.join(target, file), filled);
+async function main() {
+  const sections = await loadSections();
+  for (const file of ['README.md', 'src/README.md']) {
+    const filled = fillRegions(fs.readFileSync(path.join(root, file), 'utf8'), sections);
+    fs.mkdirSync(path.dirname(path.join(target, file)), { recursive: true });
+    fs.writeFileSync(path.join(target, file), filled);
+  }
 }
+
+void main();

@@ -25,9 +25,11 @@ function commandRows(command, prefix = '') {
     });
 }
 
-/** Region name → text. */
-const sections = {
-  commands: () => table(['command', 'what it does'], commandRows(fromDist('cli/program.js').buildProgram())),
+/** Region name → text; the tree of commands is loaded first. */
+const loadSections = async () => sectionsOf(await fromDist('cli/program.js').buildProgram());
+
+const sectionsOf = (program) => ({
+  commands: () => table(['command', 'what it does'], commandRows(program)),
 
   'exit-codes': () =>
     table(
@@ -68,6 +70,6 @@ const sections = {
 
   walkthrough: (name) =>
     walkthroughForReaders(fs.readFileSync(path.join(root, 'test/walkthroughs', `${name}.md`), 'utf8')),
-};
+});
 
-module.exports = { sections };
+module.exports = { loadSections };

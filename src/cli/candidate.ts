@@ -20,7 +20,9 @@ export function requireCandidate(
   const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
     strict: run.options.strict ?? false,
   });
-  showFindings(run, source, diagnostics, hasErrors(diagnostics) ? closing : undefined);
+  // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
+  const pressing = diagnostics.filter((finding) => finding.severity !== 'note');
+  showFindings(run, source, pressing, hasErrors(diagnostics) ? closing : undefined);
   if (!ruleset || !image) {
     run.output.document({ diagnostics: diagnosticsToJson(diagnostics) }, EXIT.RULESET);
     throw new Exit(EXIT.RULESET);

@@ -11,7 +11,7 @@ async function main(): Promise<void> {
     throw error;
   });
   try {
-    await buildProgram().parseAsync(process.argv);
+    await (await buildProgram(process.argv.slice(2))).parseAsync(process.argv);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // commander has printed help, version or what was wrong; it knows only 0 and 1.

@@ -1,45 +1,39 @@
 /** The tree of commands. */
 import { Command, Option } from 'commander';
-import { register as registerApply } from './commands/apply';
-import { register as registerCheck } from './commands/check';
-import { register as registerCompile } from './commands/compile';
-import { register as registerDemo } from './commands/demo';
-import { register as registerDisable } from './commands/disable';
-import { register as registerEdit } from './commands/edit';
-import { register as registerEnable } from './commands/enable';
-import { register as registerExplain } from './commands/explain';
-import { register as registerInit } from './commands/init';
-import { register as registerMetrics } from './commands/metrics';
-import { register as registerPlan } from './commands/plan';
-import { register as registerReplay } from './commands/replay';
-import { register as registerSchema } from './commands/schema';
-import { register as registerStatus } from './commands/status';
-import { register as registerUninstall } from './commands/uninstall';
-import { register as registerVersion } from './commands/version';
 import { EXIT_WORDS } from './exit-code';
 
-/** In the order in which `--help` lists them: first the file, then the running firewall, then looking at it. */
-const COMMANDS = [
-  registerInit,
-  registerCheck,
-  registerPlan,
-  registerCompile,
-  registerApply,
-  registerEnable,
-  registerDisable,
-  registerUninstall,
-  registerEdit,
-  registerStatus,
-  registerExplain,
-  registerReplay,
-  registerMetrics,
-  registerSchema,
-  registerVersion,
-  registerDemo,
+interface CommandModule {
+  register: (program: Command) => void;
+}
+
+/**
+ * In the order in which `--help` lists them: first the file, then the running firewall, then looking at it. A module
+ * is loaded when its command is wanted: reading rulesets costs zod and yaml, which `status` does without.
+ */
+const COMMANDS: readonly { names: readonly string[]; load: () => Promise<CommandModule> }[] = [
+  { names: ['init'], load: () => import('./commands/init') },
+  { names: ['check'], load: () => import('./commands/check') },
+  { names: ['plan'], load: () => import('./commands/plan') },
+  { names: ['compile'], load: () => import('./commands/compile') },
+  { names: ['apply'], load: () => import('./commands/apply') },
+  { names: ['enable'], load: () => import('./commands/enable') },
+  { names: ['disable'], load: () => import('./commands/disable') },
+  { names: ['uninstall'], load: () => import('./commands/uninstall') },
+  { names: ['allow', 'deny', 'insert', 'delete', 'move', 'default'], load: () => import('./commands/edit') },
+  { names: ['status'], load: () => import('./commands/status') },
+  { names: ['explain'], load: () => import('./commands/explain') },
+  { names: ['replay'], load: () => import('./commands/replay') },
+  { names: ['metrics'], load: () => import('./commands/metrics') },
+  { names: ['schema'], load: () => import('./commands/schema') },
+  { names: ['version'], load: () => import('./commands/version') },
+  { names: ['demo'], load: () => import('./commands/demo') },
 ];
 
-/** A fresh tree: commander keeps parsed values in it. */
-export function buildProgram(): Command {
+/**
+ * A fresh tree, since commander keeps parsed values in it. With `words`, the command line, only the command it names
+ * is loaded; all of them where it names none.
+ */
+export async function buildProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command('sluice')
     .description('A first-match firewall in XDP: ordered rules, checked, compiled and enforced on the NIC')
     .option('-f, --file <file>', 'the ruleset file (default: $SLUICE_CONFIG, else /etc/sluice/rules.yaml)')
@@ -56,7 +50,9 @@ export function buildProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(sluice COMMAND --help tells more)')
     .exitOverride();
-  for (const register of COMMANDS) register(program);
+  const wanted = COMMANDS.filter(({ names }) => words.some((word) => names.includes(word)));
+  for (const { load } of words.includes('help') || wanted.length === 0 ? COMMANDS : wanted)
+    (await load()).register(program);
   program.addHelpText(
     'after',
     `\nExit codes:\n${Object.entries(EXIT_WORDS)
