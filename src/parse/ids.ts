@@ -1,7 +1,8 @@
 /** Ids of rules: explicit ones, and those derived from action and match. */
 import { createHash } from 'node:crypto';
-import { ANY } from '../model/match';
-import type { RuleLine } from './rule-line';
+import { ANY, type Match } from '../model/match';
+import type { Action } from '../model/verdict';
+import type { AddressWording } from './format-rule';
 import { formatPorts } from './port';
 import { formatProtocol } from './protocols';
 
@@ -16,16 +17,19 @@ export function idProblem(id: string): string | undefined {
   return undefined;
 }
 
+/** What an id is derived from. */
+export interface NamedRow {
+  readonly action: Action;
+  readonly match: Match;
+  readonly wording: Required<AddressWording>;
+  readonly text: string;
+}
+
 /**
  * The id of a row that has none written: a function of action and match alone (sets by name, not by
  * content), so that moving a row, or changing its note or a set, keeps its counters.
  */
-export function deriveId({
-  action,
-  match,
-  wording,
-  text,
-}: Pick<RuleLine, 'action' | 'match' | 'wording' | 'text'>): string {
+export function deriveId({ action, match, wording, text }: NamedRow): string {
   const { family, protocols, from, to, fromPorts, toPorts, icmpTypes } = match;
   if (
     family === ANY &&
