@@ -38,7 +38,10 @@ export class LockoutError extends SluiceError {
   readonly findings: readonly LockoutFinding[];
 
   constructor(findings: readonly LockoutFinding[]) {
-    super('operate/lockout', 'this ruleset would cut a live SSH session', { hint: 'to do it all the same: --force' });
+    const causes = findings.map(({ message }) => message).join('\n  ');
+    super('operate/lockout', `this ruleset would cut a live SSH session:\n  ${causes}`, {
+      hint: 'to do it all the same: --force',
+    });
     this.findings = findings;
   }
 }

@@ -107,9 +107,15 @@ export function forgetEnforced(folder: StateFolder): void {
   removeOtherTexts(folder, null);
 }
 
-/** Removes the namespace's state altogether (`uninstall`). */
+/** Removes the namespace's state altogether (`uninstall`), and the state directory when no other namespace is in it. */
 export function removeState(folder: StateFolder): void {
   fs.rmSync(folder.path, { recursive: true, force: true });
+  try {
+    fs.rmdirSync(path.dirname(folder.path));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'ENOENT' && errno !== 'ENOTEMPTY' && errno !== 'EBUSY') throw error;
+  }
 }
 
 function makeFolder(folder: StateFolder): void {

@@ -90,7 +90,7 @@ function readLength(text: string, lengthText: string, family: Family): number | 
   const length = Number(lengthText);
   if (length > bits) {
     const message = `${quote(text)}: IPv${family} prefix lengths go from 0 to ${bits}`;
-    return refuse('parse/prefix-length', message);
+    return refuse('parse/prefix-length', message, `write /${bits} for one address, a smaller number for its network`);
   }
   if (lengthText.length > 1 && lengthText.startsWith('0')) {
     return refuse('parse/prefix-length', `${quote(text)}: the prefix length has a leading zero`, `write /${length}`);
