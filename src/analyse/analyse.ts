@@ -10,8 +10,8 @@ import { lintNeverMatches } from './never-matches';
 import { lintShadowed } from './shadow-lint';
 
 /**
- * Lints a ruleset and checks its expectations; findings in the order of the file's rows, severity by code. An
- * error means that the ruleset must not be applied.
+ * Lints a ruleset and checks its expectations; findings come lint by lint. An error means that the ruleset must not
+ * be applied.
  */
 export function analyse(ruleset: Ruleset): Diagnostic[] {
   const regions = sectionRegions(ruleset.inbound);

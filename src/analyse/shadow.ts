@@ -92,7 +92,7 @@ function hasUncoveredSample(table: CubeTable, region: Region, seed: number): boo
     for (let i = 0; i < SAMPLES; i++) {
       const pick = (size: number): number => (i === 0 ? 0 : i === 1 ? size - 1 : random(size));
       const point: Point = { family: cube.family, values: cube.sets.map((set, d) => elementAt(set, pick(sizes[d]))) };
-      if (table.firstHolding(point) < 0) return true;
+      if (!table.holds(point)) return true;
     }
     return false;
   });

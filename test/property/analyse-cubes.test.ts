@@ -66,6 +66,21 @@ describe('regions of matches', () => {
     );
   });
 
+  test('what is left over of one cube are disjoint pieces', () => {
+    fc.assert(
+      fc.property(anyMatch, anyMatch, (a, b) => {
+        const space = new Space([a, b]);
+        for (const cube of space.regionOf(a)) {
+          const pieces = subtractRegion([cube], space.regionOf(b), 1000)!;
+          pieces.forEach((piece, i) => {
+            for (const other of pieces.slice(i + 1)) expect(cubesAreDisjoint(piece, other)).toBe(true);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
   test('an example of what is left over is matched by the one and not by the other', () => {
     fc.assert(
       fc.property(anyMatch, anyMatch, (a, b) => {
