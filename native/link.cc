@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include <bpf/bpf.h>
+#include <net/if.h>
 
 #include "netns.h"
 #include "program.h"
@@ -55,7 +56,15 @@ Napi::Value attach_xdp(const Arguments &arguments) {
             in_namespace(netns, [&] {
                 DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options);
                 options.flags = flags;
-                *link = Fd::from(bpf_link_create(program->number(), ifindex, BPF_XDP, &options), "bpf_link_create");
+                const int number = bpf_link_create(program->number(), ifindex, BPF_XDP, &options);
+                const int code = errno;
+                // For a device that is not there the kernel says EINVAL, as for much else.
+                char name[IF_NAMESIZE];
+                if (number < 0 && code == EINVAL && ::if_indextoname(static_cast<unsigned>(ifindex), name) == nullptr)
+                    fail("bpf_link_create", ENODEV);
+                if (number < 0)
+                    fail("bpf_link_create", code);
+                *link = Fd(number);
             });
             return link;
         },

@@ -158,6 +158,7 @@ export interface FileLock {
 }
 
 export interface Kernel {
+  /** Opens an ELF object. The bytes must be trusted: libbpf does not defend itself against a forged file. */
   openObject(bytes: Uint8Array, name: string): BpfObject;
   createMap(options: {
     type: 'array' | 'hash' | 'lpm-trie' | 'percpu-array' | 'prog-array' | 'percpu-hash';

@@ -1,10 +1,18 @@
 /** From what the addon throws to what the rest of sluice catches. Decides on errno only, never on libbpf's text. */
-import { getSystemErrorName, types } from 'node:util';
+import { constants } from 'node:os';
+import { types } from 'node:util';
 import type { AddonError } from './addon';
 import { KernelError, VerifierError } from './errors';
 import { selectVerifierLines } from './verifier-log';
 
-/** What node has no name for: the kernel's own ENOTSUPP, a few of Linux, and libbpf's codes (libbpf_errno). */
+/** Names of errno(3); where two names share a number, the one the kernel's text uses. */
+const NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
+    .map(([name, code]) => [code, name]),
+);
+
+/** What node has no name for: the kernel's own ENOTSUPP, one of Linux, and libbpf's codes (libbpf_errno). */
 const OTHER_NAMES: Readonly<Record<number, string>> = {
   124: 'EMEDIUMTYPE',
   524: 'ENOTSUPP',
@@ -26,14 +34,7 @@ const OTHER_NAMES: Readonly<Record<number, string>> = {
 
 /** Name of a Linux errno or a libbpf code, such as `EPERM`; `errno <n>` where it has none. */
 export function errnoName(code: number): string {
-  const other = OTHER_NAMES[code];
-  if (other !== undefined) return other;
-  try {
-    const name = getSystemErrorName(-code);
-    return name.startsWith('Unknown') ? `errno ${code}` : name;
-  } catch {
-    return `errno ${code}`;
-  }
+  return NAMES.get(code) ?? OTHER_NAMES[code] ?? `errno ${code}`;
 }
 
 /** What helps, by the system call that failed and its errno. */

@@ -13,7 +13,7 @@ const STATISTICS = /^(processed \d+ insns|verification time |stack depth |mark_p
 /** `12: (79) r1 = *(u64 *)(r10 -8)`, with or without the state after `;`. */
 const INSTRUCTION = /^\d+: \([0-9a-f]{2}\) /;
 /** Register states (`; R1_w=ctx()`, `5: R0=scalar() R10=fp0`, `from 3 to 9: R0=…`), function heads, empty lines. */
-const STATE = /^(\d+: R\d|; R\d|from \d+ to \d+|R\d+(_\w+)?=|caller:|callee:|func#\d|\d+: <|$)/;
+const STATE = /^(\d+: R\d|; R\d|from \d+ to \d+|R\d+(_\w+)?=|cur state: |old state: |caller:|callee:|func#\d|\d+: <|$)/;
 /** `; if (data + 14 > data_end) @ program.bpf.c:12`: the source of what follows. */
 const SOURCE = /^; /;
 const MARKERS = /^(0: R1=|Validating |Func#\d+ |verified|propagating |regs=|last_idx |parent )/;

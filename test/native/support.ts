@@ -60,9 +60,11 @@ const collect = runInNewContext('gc') as () => void;
 
 /** Collects garbage until `done` says so; throws when it never does. */
 export async function collectUntil(done: () => boolean): Promise<void> {
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
   for (let i = 0; i < 50; i++) {
+    await pause(); // what a WeakRef has given out lives until the turn ends
     collect();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause();
     if (done()) return;
   }
   throw new Error('garbage collection did not do it');
