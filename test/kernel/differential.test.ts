@@ -88,11 +88,12 @@ describe('scan, image and kernel program', () => {
   it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet`, async () => {
     const random = new Random(seed);
     const batch = new FrameBatch(FRAMES);
-    const tally = { pairs: 0, rulesets: 0, rows: 0, witnessed: 0, byTier: new Map<string, number>() };
+    const tally = { pairs: 0, rulesets: 0, rows: 0, witnessed: 0, longestLeaf: 0, byTier: new Map<string, number>() };
     const begin = performance.now();
     for (let round = 0; tally.pairs < PAIRS; round++) {
       const rules = round % LARGE_EVERY === LARGE_EVERY - 1 ? random.between(200, 1000) : drawSize(random, 60);
-      const drawn = generateRuleset(random, { rules });
+      const crowd = round % (2 * LARGE_EVERY) === LARGE_EVERY - 1 ? true : undefined;
+      const drawn = generateRuleset(random, { rules, crowd });
       const ruleset: Ruleset = { ...drawn, ethertypes: ETHERTYPES[round % ETHERTYPES.length] };
       const frames = drawFrames(random.fork(), ruleset, batch);
       const image = compile(ruleset);
@@ -135,18 +136,21 @@ describe('scan, image and kernel program', () => {
       tally.pairs += batch.count;
       tally.rulesets++;
       tally.rows += rules;
+      tally.longestLeaf = Math.max(tally.longestLeaf, image.stats.longestLeaf);
     }
     const seconds = (performance.now() - begin) / 1000;
     const tiers = [...tally.byTier].sort().map(([tier, count]) => `${tier}: ${count}`);
     process.stdout.write(
       `differential: ${tally.pairs} pairs of ${tally.rulesets} rulesets (${tally.rows} rows) agree, ` +
         `${tally.witnessed} also with the LPM witness; ${Math.round(tally.pairs / seconds)} pairs/s; ` +
-        `by tier ${tiers.join(', ')}; seed ${seed}\n`,
+        `by tier ${tiers.join(', ')}; longest leaf ${tally.longestLeaf}; seed ${seed}\n`,
     );
     // Every tier must have been met often, or the agreement says little.
     for (const tier of ['1', '2', '4', '5', '7', '8', '9']) {
       expect(tally.byTier.get(tier) ?? 0).toBeGreaterThan(tally.pairs / 1000);
     }
+    // Longer leaves than the program walks in line.
+    expect(tally.longestLeaf).toBeGreaterThan(8);
     expect(tally.witnessed).toBeGreaterThan(tally.pairs / 40);
   }, 300_000);
 

@@ -8,12 +8,18 @@ const LENGTHS: Readonly<Record<Family, readonly number[]>> = {
   6: [1, 10, 16, 31, 32, 33, 48, 48, 56, 63, 64, 64, 65, 95, 96, 97, 112, 120, 127, 128, 128],
 };
 
-/** A few base addresses; all prefixes lie around them, so that most overlap, nest or touch. */
+/**
+ * A few base addresses; all prefixes lie around them, so that most overlap, nest or touch. A crowd has wide
+ * prefixes only, so that no cut between addresses tells many of its rows apart.
+ */
 export class AddressPool {
   private readonly bases: Readonly<Record<Family, readonly AddressWords[]>>;
   private readonly ipv6Share: number;
 
-  constructor(random: Random) {
+  constructor(
+    random: Random,
+    private readonly crowd: boolean,
+  ) {
     const few = random.pick([1, 2, 5, 20]);
     this.bases = {
       4: Array.from({ length: few }, () => drawBase(random, 4)),
@@ -37,6 +43,7 @@ export class AddressPool {
     const words = [...random.pick(this.bases[family])];
     let length = random.chance(0.8) ? random.pick(LENGTHS[family]) : random.between(1, bits);
     if (random.chance(0.03)) length = 0;
+    if (this.crowd) length = random.below(7);
     // Flip the last bit of the prefix: the sibling that touches it; or some bit before: a cousin.
     if (length > 0 && random.chance(0.4)) flipBit(words, random.chance(0.6) ? length - 1 : random.below(length));
     // Rewrite what lies below a cut: another child of the same parent.

@@ -2,12 +2,18 @@ import type { PortMatch } from '../../../src/model/match';
 import type { PortRange } from '../../../src/model/port-range';
 import type { Random } from './random';
 
-/** A few cuts through 1–65535; ranges begin and end at them, so that they touch, share an end, or overlap by one. */
+/**
+ * A few cuts through 1–65535; ranges begin and end at them, so that they touch, share an end, or overlap by one. The
+ * ranges of a crowd are long ones.
+ */
 export class PortPool {
   private readonly cuts: readonly number[];
 
-  constructor(random: Random) {
-    const count = random.pick([2, 4, 10, 60]);
+  constructor(
+    random: Random,
+    private readonly crowd: boolean,
+  ) {
+    const count = crowd ? 200 : random.pick([2, 4, 10, 60]);
     const base = random.between(1, 65000);
     const drawn = Array.from({ length: count }, () =>
       random.chance(0.5) ? Math.min(65535, base + random.below(200)) : random.between(1, 65535),
@@ -28,6 +34,10 @@ export class PortPool {
   }
 
   private range(random: Random): PortRange {
+    if (this.crowd) {
+      const ends = [random.pick(this.cuts), random.pick(this.cuts)].sort((a, b) => a - b);
+      return { first: ends[0], last: ends[1] };
+    }
     const first = random.below(this.cuts.length);
     if (random.chance(0.4)) return { first: this.cuts[first], last: this.cuts[first] };
     const last = Math.min(this.cuts.length - 1, first + 1 + random.below(3));

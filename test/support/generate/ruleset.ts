@@ -17,6 +17,8 @@ export interface RulesetOptions {
   /** Number of written rows. */
   readonly rules: number;
   readonly icmp?: IcmpMode;
+  /** Wide prefixes and long port ranges that cross everywhere: what a compiler can split least. By chance unless told. */
+  readonly crowd?: boolean;
 }
 
 /** How often a ruleset does what, drawn anew for each so that every one has a character of its own. */
@@ -37,7 +39,7 @@ interface Shape {
 
 /** A ruleset of exactly `options.rules` rows. */
 export function generateRuleset(random: Random, options: RulesetOptions): Ruleset {
-  const shape = drawShape(random);
+  const shape = drawShape(random, options.crowd ?? random.chance(0.1));
   const matches = Array.from({ length: options.rules }, () => drawMatch(random, shape));
   if (shape.order !== 'as-drawn') {
     const sign = shape.order === 'wide-first' ? 1 : -1;
@@ -61,15 +63,15 @@ export function drawSize(random: Random, most: number): number {
   return Math.max(1, Math.round(Math.exp((random.word() / 0xffffffff) * Math.log(most))));
 }
 
-function drawShape(random: Random): Shape {
+function drawShape(random: Random, crowd: boolean): Shape {
   return {
-    addresses: new AddressPool(random),
-    ports: new PortPool(random),
+    addresses: new AddressPool(random, crowd),
+    ports: new PortPool(random, crowd),
     order: random.pick(['as-drawn', 'as-drawn', 'wide-first', 'narrow-first']),
-    anyAddress: random.pick([0.1, 0.4, 0.8]),
+    anyAddress: crowd ? 0 : random.pick([0.1, 0.4, 0.8]),
     lists: random.pick([0, 0.1, 0.4]),
-    noPort: random.pick([0.05, 0.3, 0.7]),
-    fromPort: random.pick([0, 0.05, 0.4]),
+    noPort: crowd ? 0 : random.pick([0.05, 0.3, 0.7]),
+    fromPort: crowd ? 0.9 : random.pick([0, 0.05, 0.4]),
     oddProtocol: random.pick([0.02, 0.15, 0.5]),
     icmp: random.pick([0, 0.1, 0.4]),
     disabled: random.pick([0, 0.05, 0.3]),

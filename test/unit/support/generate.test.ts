@@ -128,12 +128,14 @@ describe('odd frames', () => {
   it('are at least 14 bytes and bring out every way of being malformed', () => {
     const random = new Random(SEED);
     const reasons = new Set<string>();
-    const ruleset = generateRuleset(random, { rules: 10, icmp: 'essentials' });
-    const packets = new CornerPackets(random, ruleset);
-    for (let i = 0; i < 60_000; i++) {
-      const { kind, frame } = drawOddFrame(random, packets.draw());
-      if (frame.length < 14) throw new Error(`${kind}: ${printFrame(frame)}`);
-      reasons.add(evaluate(ruleset, frame).reason);
+    for (let round = 0; round < 20; round++) {
+      const ruleset = generateRuleset(random, { rules: 10, icmp: 'essentials' });
+      const packets = new CornerPackets(random, ruleset);
+      for (let i = 0; i < 3000; i++) {
+        const { kind, frame } = drawOddFrame(random, packets.draw());
+        if (frame.length < 14) throw new Error(`${kind}: ${printFrame(frame)}`);
+        reasons.add(evaluate(ruleset, frame).reason);
+      }
     }
     const expected = (
       'vlan-depth vlan-truncated ethertype arp link-protocol ip-truncated ip-version ipv4-ihl ip-length ipv6-chain ' +
@@ -155,8 +157,9 @@ it('are made fast enough for millions', () => {
   const random = new Random(SEED);
   const packets = new CornerPackets(random, generateRuleset(random, { rules: 30 }));
   const batch = new FrameBatch(1_000_000);
-  const begin = performance.now();
+  const before = process.cpuUsage();
   for (let i = 0; i < 200_000; i++) batch.addPacket(packets.draw());
   expect(batch.count).toBe(200_000);
-  expect(performance.now() - begin).toBeLessThan(4000);
+  // CPU time, in microseconds: the machine may have other things to do.
+  expect(process.cpuUsage(before).user).toBeLessThan(4_000_000);
 });

@@ -62,5 +62,5 @@ it('the first bit that all vectors share is the first match', () => {
 });
 
 it('more rows than bits are refused', () => {
-  expect(() => buildTables(generateRuleset(new Random(1), { rules: 513 }))).toThrow('513 rows');
+  expect(() => buildTables(generateRuleset(new Random(1), { rules: 513 }))).toThrow('the witness holds 512');
 });
