@@ -80,8 +80,9 @@ function decodeText(input: string | Uint8Array): { text: string; problem?: Retur
   };
 }
 
-function readRuleset(root: DocumentNode, context: Context): Ruleset | null {
-  checkShape(root, context.sink);
+function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
+  const misshapen = checkShape(root, outer.sink);
+  const context: Context = { ...outer, sink: (finding) => misshapen.has(finding.start) || outer.sink(finding) };
   if (root.kind !== 'map') return null;
   refuseLaterSettings(root, context);
   const services = readServices(valueOf(root, 'services'), context);

@@ -45,7 +45,7 @@ export function normalizeRanges(ranges: readonly PortRange[]): PortRange[] {
 
 /** Whether the text reads as ports and nothing else: digits, ranges, lists, with or without a protocol. */
 export function looksLikePorts(text: string): boolean {
-  return /^\d+([:-]\d+)?(,\d+([:-]\d+)?)*(\/[a-z0-9-]+)?$/i.test(text);
+  return /^\d+([:-]\d+)?(\/[a-z0-9-]+)?(,\d+([:-]\d+)?(\/[a-z0-9-]+)?)*$/i.test(text);
 }
 
 /** One number or one range, 1–65535. */

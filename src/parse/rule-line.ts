@@ -2,6 +2,7 @@
 import type { Match } from '../model/match';
 import type { WrittenForm } from '../model/ruleset';
 import type { Action } from '../model/verdict';
+import { ACTIONS, looksLikeRow, refuseAction } from './action-word';
 import type { Clauses } from './clauses';
 import { at, type Finding, hasControlCharacter, quote, refuse, remark, type Sink, type Term } from './finding';
 import { type AddressWording, formatRule } from './format-rule';
@@ -38,36 +39,7 @@ export interface RuleLineReading {
   readonly id?: Term;
 }
 
-const ACTIONS: readonly Action[] = ['allow', 'deny', 'reject', 'limit'];
-const SYNONYMS: Readonly<Record<string, Action>> = {
-  accept: 'allow',
-  permit: 'allow',
-  pass: 'allow',
-  open: 'allow',
-  drop: 'deny',
-  block: 'deny',
-  discard: 'deny',
-  forbid: 'deny',
-  ban: 'deny',
-};
-const VERBS = new Set([
-  'insert',
-  'delete',
-  'prepend',
-  'move',
-  'default',
-  'enable',
-  'disable',
-  'logging',
-  'status',
-  'reset',
-]);
 const DIRECTIONS = new Set(['in', 'incoming', 'inbound']);
-
-/** Whether the text begins as a row does: an optional number, then an action. */
-export function looksLikeRow(text: string): boolean {
-  return /^\s*(?:(?:sudo\s+)?(?:ufw|sluice)\s+)?(?:\d+[.)]?\s+)?(?:allow|deny|reject|limit)\b/i.test(text);
-}
 
 /** Reads one row: `allow 8000/tcp`, `deny from 10.0.0.0/8 to any port 22 proto tcp`, `1 Deny 0.0.0.0/0 Port 14141`. */
 export function parseRuleLine(text: string, names: Names = makeNames()): RuleLineReading {
@@ -394,20 +366,4 @@ function isTransport(word: string): boolean {
 /** Has the characters of an address, well formed or not. */
 function isAddressLike(word: string): boolean {
   return /^(any|anywhere|all|none)$/i.test(word) || word.includes('.') || /:.*:/.test(word);
-}
-
-function refuseAction(text: string): ReturnType<typeof refuse> {
-  const word = text.toLowerCase();
-  const message = `${quote(text)} is not an action`;
-  if (Object.hasOwn(SYNONYMS, word)) return refuse('parse/action', message, `write ${SYNONYMS[word]}`);
-  if (word === 'route') return notSupportedYet(word, UNSUPPORTED_WORDS.route);
-  if (VERBS.has(word)) {
-    return refuse('parse/action', `${quote(text)} is a command, expected a row`, 'a row begins with allow or deny');
-  }
-  const guess = nearest(word, ACTIONS);
-  return refuse(
-    'parse/action',
-    message,
-    guess === undefined ? 'a row begins with allow or deny' : `did you mean ${guess}?`,
-  );
 }

@@ -23,9 +23,17 @@ const WORD_KEYS = new Set([
   'logging',
 ]);
 
-/** Reports every key and value that the format does not have. */
-export function checkShape(root: DocumentNode, sink: Sink): void {
-  for (const problem of findShapeProblems(toPlain(root, ''))) report(root, problem, sink);
+/**
+ * Reports every key and value that the format does not have. Returns the offsets of values of the wrong
+ * kind: a reader that meets one has nothing to add.
+ */
+export function checkShape(root: DocumentNode, sink: Sink): ReadonlySet<number> {
+  const starts = new Set<number>();
+  for (const problem of findShapeProblems(toPlain(root, ''))) {
+    if (problem.kind === 'type' || problem.kind === 'value') starts.add(follow(root, problem.path).start);
+    report(root, problem, sink);
+  }
+  return starts;
 }
 
 /** Plain data for the schema. Maps have no prototype, so that no key is special. */

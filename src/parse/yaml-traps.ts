@@ -2,7 +2,7 @@
 import type { MapNode, TextNode } from './document';
 import { at, type Finding, type Problem, quote, refuse } from './finding';
 import type { SourceFile } from './locate';
-import { looksLikeRow } from './rule-line';
+import { looksLikeRow } from './action-word';
 
 /** A row or an address that became a map because of a colon: `deny from 2001:db8::`, `comment 'a: b'`. */
 export function findTrap(file: SourceFile, map: MapNode): Finding | undefined {
