@@ -7,6 +7,8 @@ import { Worker } from 'node:worker_threads';
 import { kernel } from '../../src/kernel/native';
 import { bpfDescriptors, collectUntil, frameOf, key32, loadProbe, outcome, probeBytes, value64 } from './support';
 
+jest.setTimeout(60_000); // the machine may be busy with other suites
+
 const ADDON = resolve(__dirname, '../../build/Release/sluice.node');
 const WORKER = join(__dirname, 'fixtures/worker.js');
 

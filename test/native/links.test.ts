@@ -9,6 +9,8 @@ import { kernel } from '../../src/kernel/native';
 import { joinByVeth, Namespace } from '../support/netns';
 import { collectUntil, frameOf, loadProbe, outcome, privateBpffs, probeBytes, until } from './support';
 
+jest.setTimeout(60_000); // the machine may be busy with other suites
+
 const ADDON = resolve(__dirname, '../../build/Release/sluice.node');
 
 let edge: Namespace;

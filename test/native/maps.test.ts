@@ -6,6 +6,8 @@ import type { BpfMap } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { frameOf, key32, loadProbe, outcome, privateBpffs, value64 } from './support';
 
+jest.setTimeout(60_000); // the machine may be busy with other suites
+
 type MapType = Parameters<ReturnType<typeof kernel>['createMap']>[0]['type'];
 
 const opened: BpfMap[] = [];

@@ -14,6 +14,8 @@ import { Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { outcome } from './support';
 
+jest.setTimeout(60_000); // the machine may be busy with other suites
+
 let namespace: Namespace;
 beforeAll(() => (namespace = Namespace.create('system')));
 afterAll(() => namespace.destroy());
