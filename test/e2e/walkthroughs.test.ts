@@ -15,6 +15,6 @@ describe('walk-throughs', () => {
       await runWalkthrough(join(DIRECTORY, name), { update });
       expect(leftovers()).toEqual([]);
     },
-    240_000,
+    600_000,
   );
 });

@@ -17,7 +17,7 @@ import {
   updatedLines,
 } from './walkthrough-text';
 
-const STEP_TIMEOUT_MS = 60_000;
+const STEP_TIMEOUT_MS = 180_000;
 /** What a shell that is not interactive says when a command was killed; an interactive one says `Killed`. */
 const KILLED = /^\S+: line \d+: +\d+ (Killed|Terminated) .*$/;
 
