@@ -2,7 +2,7 @@
 import { VerifierError } from '../../src/kernel/errors';
 import { kernel } from '../../src/kernel/native';
 import { Namespace } from '../support/netns';
-import { bpfDescriptors, frameOf, key32, loadProbe, openProbe, outcome, until } from './support';
+import { bpfDescriptors, collectUntil, frameOf, key32, loadProbe, openProbe, outcome, until } from './support';
 
 jest.setTimeout(60_000); // the machine may be busy with other suites
 
@@ -56,6 +56,7 @@ describe('settings before the load', () => {
   });
 
   test('what is left out is not there', async () => {
+    await collectUntil(() => true); // what earlier tests dropped
     const before = bpfMaps();
     const object = openProbe();
     object.setMap('sized', { create: false });
@@ -113,6 +114,7 @@ describe('the verifier', () => {
   });
 
   test('a refused load leaves nothing open', async () => {
+    await collectUntil(() => true); // what earlier tests dropped
     const before = bpfDescriptors();
     const object = openProbe(['probe_observe', 'probe_refused']);
     await outcome(() => object.load());
