@@ -9,8 +9,8 @@ import { lintNeverMatches } from './never-matches';
 import { lintShadowed } from './shadow-lint';
 
 /**
- * Lints a ruleset; findings come lint by lint, those about `expect` from `checkExpectations`. An error means that the ruleset must not
- * be applied.
+ * Lints a ruleset; findings come lint by lint, those about `expect` from `checkExpectations`. An error means that
+ * the ruleset must not be applied.
  */
 export function analyse(ruleset: Ruleset): Diagnostic[] {
   const regions = sectionRegions(ruleset.inbound);

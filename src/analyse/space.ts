@@ -4,8 +4,9 @@
  * algebra runs on small integers, exactly, whatever the family.
  *
  * Exactness against `matches` of `model/evaluate.ts`: real packets have ports 1–65535 and ICMP types and codes
- * 0–255. A range that ends at such a border is drawn out to the border of the lane (0–65535), hence a piece that
- * is left over always holds a real packet.
+ * 0–255. A range that ends at such a border is drawn out to the border of the lane (0–65535). So a lane value that no
+ * packet has (port 0, type 65535) always shares its fate with the nearest real one, and every piece that is left over
+ * stands for real packets.
  */
 import { ANY, type AddressMatch, type IcmpType, type Match, type PortMatch } from '../model/match';
 import type { FlowKey } from '../model/packet';
@@ -70,7 +71,8 @@ export class Space {
     };
     if (protocol === icmp) {
       const type = preferred(sets[DIMENSION.DESTINATION_LANE], [family === 4 ? 8 : 128]);
-      return { ...key, icmp: { type, code: preferred(sets[DIMENSION.SOURCE_LANE], []) } };
+      const code = preferred(sets[DIMENSION.SOURCE_LANE], []);
+      return { ...key, icmp: { type: Math.min(255, type), code: Math.min(255, code) } };
     }
     if (!PORT_PROTOCOLS.has(protocol)) return key;
     return {

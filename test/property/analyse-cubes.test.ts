@@ -1,7 +1,14 @@
 import * as fc from 'fast-check';
 import { Budget } from '../../src/analyse/budget';
 import { findCover } from '../../src/analyse/cover';
-import { type Cube, cubesAreDisjoint, intersectRegions, subtractRegion } from '../../src/analyse/cube';
+import {
+  type Cube,
+  cubesAreDisjoint,
+  DIMENSION,
+  intersectRegions,
+  subtractRegion,
+  withSet,
+} from '../../src/analyse/cube';
 import { CubeTable } from '../../src/analyse/cube-table';
 import { contains, intersectSets, isSubset, areDisjoint, subtractSets, unionOf } from '../../src/analyse/interval-set';
 import { Space } from '../../src/analyse/space';
@@ -79,6 +86,20 @@ describe('regions of matches', () => {
       }),
       runs,
     );
+  });
+
+  test('an example is a packet that exists, wherever the difference lies', () => {
+    const all = MATCH_ALL;
+    const odd: Match = { ...MATCH_ALL, protocols: [6, 17], toPorts: [{ first: 1, last: 65534 }] };
+    const space = new Space([all, odd]);
+    for (const piece of subtractRegion(space.regionOf(all), space.regionOf(odd), 1000)!) {
+      for (const protocol of [1, 6, 58].filter((number) => contains(piece.sets[DIMENSION.PROTOCOL], number))) {
+        const { icmp, destinationPort } = space.exampleOf(withSet(piece, DIMENSION.PROTOCOL, [protocol, protocol + 1]));
+        expect(icmp?.type ?? 0).toBeLessThanOrEqual(255);
+        expect(icmp?.code ?? 0).toBeLessThanOrEqual(255);
+        if (protocol === 6) expect(destinationPort).toBe(65535);
+      }
+    }
   });
 
   test('an example of what is left over is matched by the one and not by the other', () => {
