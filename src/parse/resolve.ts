@@ -308,6 +308,7 @@ const FAMILIES = new WeakMap<readonly Prefix[], ReadonlySet<Family>>();
 
 /** Families in a list; remembered, since thousands of rows may name the same large set. */
 function familiesOf(addresses: readonly Prefix[]): ReadonlySet<Family> {
+  if (addresses.length <= 16) return new Set(addresses.map((prefix) => prefix.family));
   let families = FAMILIES.get(addresses);
   if (!families) {
     families = new Set(addresses.map((prefix) => prefix.family));

@@ -284,7 +284,7 @@ describe('hostile or careless YAML', () => {
       'version: 1',
       'sets:',
       '  a: &a [10.0.0.0/8]',
-      ...[...'bcdefgh'].map((c, i) => `  ${c}: &${c} [${`*${'abcdefg'[i]}, `.repeat(9)}]`),
+      ...Array.from('bcdefgh').map((c, i) => `  ${c}: &${c} [${`*${'abcdefg'[i]}, `.repeat(9)}]`),
     ];
     expect(findings(bomb.join('\n')).some((line) => line.includes('parse/yaml-alias'))).toBe(true);
   });
