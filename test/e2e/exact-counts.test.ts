@@ -91,6 +91,8 @@ function minus(after: Tally, before: Tally): Tally {
   return Object.fromEntries(keys.map((key) => [key, after[key] - (before[key] ?? 0)]));
 }
 
+jest.setTimeout(120_000);
+
 // Three numbers that must agree: frames on the wire, the driver's own XDP counters, the sum of ours (SPEC §3). And
 // what the scan says of each captured frame must be what the kernel counted for its rule or reason.
 describe.each(['native', 'generic'] as const)('every frame is counted once, in %s mode', (mode) => {
@@ -101,7 +103,8 @@ describe.each(['native', 'generic'] as const)('every frame is counted once, in %
     if (status !== 0) throw new Error(`sluice ${words.join(' ')} ended with ${status}: ${stderr}${stdout}`);
     return stdout;
   };
-  const snapshot = async (): Promise<Snapshot> => JSON.parse(await sluice('status', '--json')) as Snapshot;
+  const snapshot = async (): Promise<Snapshot> =>
+    (JSON.parse(await sluice('status', '--json')) as { snapshot: Snapshot }).snapshot;
 
   beforeAll(async () => {
     playground = await openPlayground(`counts-${mode}`);
@@ -138,14 +141,21 @@ describe.each(['native', 'generic'] as const)('every frame is counted once, in %
       const driver = since(before.driver, after.driver);
       expect(driver).toEqual({ packets: frames.length, drops: denied, tx: 0, txErrors: 0, redirects: 0 });
     }
-    const { tally, odd } = judged(frames);
-    expect({ ...minus(tallyOf(after.ours), tallyOf(before.ours)) }).toEqual(tally);
+    const tally = judged(frames);
+    expect(minus(tallyOf(after.ours), tallyOf(before.ours))).toEqual(tally);
     expect(Object.values(tally).reduce((sum, count) => sum + count, 0)).toBe(seen);
-    expect(odd.length).toBeGreaterThan(8);
+    // Ways out that no ordinary client takes were taken, as often as such frames were sent.
+    expect(tally).toMatchObject({
+      'vlan-depth': 20,
+      'ipv4-ihl': 20,
+      'l4-truncated': 20,
+      'icmp-error': 20,
+      fragment: 40,
+    });
   });
 
-  /** What the scan says of the frames, and the reasons among them that no client causes. */
-  function judged(frames: readonly CapturedFrame[]): { tally: Tally; odd: string[] } {
+  /** What the scan says of the frames. */
+  function judged(frames: readonly CapturedFrame[]): Tally {
     const parsed = parseRuleset(readFileSync(join(playground.directory, 'rules.yaml'), 'utf8'), { file: 'rules.yaml' });
     if (!parsed.ruleset) throw new Error(JSON.stringify(parsed.diagnostics));
     const tally: Tally = {};
@@ -154,6 +164,6 @@ describe.each(['native', 'generic'] as const)('every frame is counted once, in %
       const key = rule ?? reason;
       tally[key] = (tally[key] ?? 0) + 1;
     }
-    return { tally, odd: Object.keys(tally).filter((key) => tally[key] % 20 === 0) };
+    return tally;
   }
 });
