@@ -47,9 +47,21 @@ export function remark(code: Code, message: string, hint?: string): Problem {
   return { code, severity: 'note', message, ...(hint !== undefined && { hint }) };
 }
 
-/** Puts a problem at a term. */
+/** Puts a problem at a term. Whatever of the user's text it holds is made printable. */
 export function at(term: Pick<Term, 'start' | 'length'>, problem: Problem): Finding {
-  return { ...problem, start: term.start, length: term.length };
+  const { message, hint } = problem;
+  const printed = { message: printable(message), ...(hint !== undefined && { hint: printable(hint) }) };
+  return { ...problem, ...printed, start: term.start, length: term.length };
+}
+
+/** Control and invisible characters escaped, except line ends: no text of a user reaches a terminal raw. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0009\u000b-\u001f]/g, escapeCharacter).replace(UNPRINTABLE, escapeCharacter);
+}
+
+function escapeCharacter(c: string): string {
+  return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 const UNPRINTABLE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
@@ -58,7 +70,7 @@ const QUOTE_MAX = 80;
 /** The user's text in double quotes: control and invisible characters escaped, long text cut. */
 export function quote(text: string): string {
   const cut = text.length > QUOTE_MAX ? `${text.slice(0, QUOTE_MAX)}…` : text;
-  return JSON.stringify(cut).replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(cut).replace(UNPRINTABLE, escapeCharacter);
 }
 
 /** Whether text holds a character that would forge or break a line of output. */

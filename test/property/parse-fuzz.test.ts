@@ -103,10 +103,12 @@ function checkText(input: string | Uint8Array, list: string): void {
   expect(ruleset === null).toBe(diagnostics.some(({ severity }) => severity === 'error'));
   const source = typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
   let last = -1;
-  for (const { code, message, source: place } of diagnostics) {
+  for (const { code, message, hint, source: place } of diagnostics) {
     expect(Object.keys(CODES)).toContain(code);
     // eslint-disable-next-line no-control-regex
     expect(message).not.toMatch(/[\u0000-\u001f]/);
+    // eslint-disable-next-line no-control-regex
+    expect(hint ?? '').not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
     expect(place.line).toBeGreaterThan(0);
     expect(place.column).toBeGreaterThan(0);
     if (place.file !== '/x/rules.yaml') continue;

@@ -462,3 +462,11 @@ describe('ceilings', () => {
     expect(diagnostics[0].message).toContain('1000000');
   });
 });
+
+test('no text of a user reaches a finding raw', () => {
+  for (const text of ['>\u001b[31m', inbound('    - "allow \\e[31m"\n'), inbound('    - deny\u202e 22\n')]) {
+    for (const { message, hint } of parse(text).diagnostics)
+      expect(message + (hint ?? '')).not.toMatch(/[\u001b\u202e]/);
+    expect(parse(text).ruleset).toBeNull();
+  }
+});
