@@ -465,8 +465,9 @@ describe('ceilings', () => {
 
 test('no text of a user reaches a finding raw', () => {
   for (const text of ['>\u001b[31m', inbound('    - "allow \\e[31m"\n'), inbound('    - deny\u202e 22\n')]) {
-    for (const { message, hint } of parse(text).diagnostics)
-      expect(message + (hint ?? '')).not.toMatch(/[\u001b\u202e]/);
-    expect(parse(text).ruleset).toBeNull();
+    const { ruleset, diagnostics } = parse(text);
+    const shown = diagnostics.map(({ message, hint }) => message + (hint ?? '')).join();
+    expect(ruleset).toBeNull();
+    for (const raw of ['\u001b', '\u202e']) expect(shown).not.toContain(raw);
   }
 });
