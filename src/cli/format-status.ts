@@ -14,10 +14,9 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push(`not filtered: ${list.join(', ')}`);
   }
   lines.push(`Status: ${snapshot.active ? 'active' : 'inactive'}`);
-  if (!snapshot.active) return lines.join('\n');
-  lines.push(
-    `filtered: ${snapshot.interfaces.map(({ name, mode }) => `${name} (${mode})`).join(', ') || 'no interface'}`,
-  );
+  const warnings = snapshot.warnings.flatMap((warning) => ['', `warning: ${warning}`]);
+  if (!snapshot.active) return [...lines, ...warnings].join('\n');
+  lines.push(`filtered: ${snapshot.interfaces.map(({ name, mode }) => `${name} (${mode})`).join(', ')}`);
   lines.push(
     `ruleset: ${printable(snapshot.file ?? 'unknown file')}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
@@ -30,8 +29,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push(formatRows(section, snapshot, form));
   }
   if (form === 'verbose') lines.push('', formatReasons(snapshot));
-  for (const warning of snapshot.warnings) lines.push('', `warning: ${warning}`);
-  return lines.join('\n');
+  return [...lines, ...warnings].join('\n');
 }
 
 function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {

@@ -52,7 +52,7 @@ export class PinLayout {
   generations(): number[] {
     return list(join(this.directory, 'gen'))
       .map(Number)
-      .filter(Number.isSafeInteger)
+      .filter((number) => Number.isSafeInteger(number) && number > 0)
       .sort((a, b) => a - b);
   }
 

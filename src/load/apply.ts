@@ -1,6 +1,7 @@
 /**
  * Image → running firewall. Everything is made ready beside what judges now; then one store of the gate word changes
- * ingress of all interfaces at the same packet. Until that store a failure, or a kill, changes nothing.
+ * ingress of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
+ * attached) a failure, or a kill, changes nothing.
  */
 import type { Image } from '../compile/image';
 import { SluiceError } from '../kernel/errors';
@@ -8,7 +9,7 @@ import type { Interface } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
-import { attachAll, type Attachment, currentAttachments, detachOne } from './attach';
+import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
 import { createGeneration, emptySlot, type Fold, retireGenerations, slotKey } from './generations';
@@ -55,8 +56,20 @@ export async function applyImage(kernel: Kernel, pins: PinLayout, request: Apply
     await retireGenerations(kernel, pins, state, request.fold);
     return await applyOver(kernel, pins, state, request);
   } catch (error) {
-    if (!found && state.gate.slot === state.gate.previous && pins.links().length === 0) pins.removeAll();
+    if (!found && pins.links().length === 0) pins.removeAll();
     throw error;
+  } finally {
+    state.close();
+  }
+}
+
+/** Clears away what an interrupted apply or detach left behind what judges. The caller holds the lock. */
+export async function clearInterrupted(kernel: Kernel, pins: PinLayout, fold: Fold): Promise<void> {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return;
+  try {
+    await retireGenerations(kernel, pins, state, fold);
+    removeDeadLinks(kernel, pins);
   } finally {
     state.close();
   }
@@ -67,21 +80,32 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
+  const after: GateWord = { slot, previous: slot, deadlineNs: 0n };
   const { program, instructions } = await createGeneration(kernel, pins, generation, request.image);
+  let gateChanged = false;
+  const changeGate = (): void => {
+    if (!state.exchangeGate(before, after)) throw new ConflictError();
+    gateChanged = true;
+  };
   let attachments: Attachment[];
   try {
     await request.record(generation, state.instance);
     failpoint('after-record');
-    state.programs.updateProgram(slotKey(slot), program);
+    // The number first: a slot that names no generation would never be emptied.
     await state.setSlotGeneration(slot, generation);
+    state.programs.updateProgram(slotKey(slot), program);
     failpoint('after-slot');
-    // New interfaces are judged as the others are until the gate changes for all of them at once.
+    // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
+    // judged as the others are until the gate changes for all of them at once.
+    if (attachedBefore.length === 0) changeGate();
+    removeDeadLinks(kernel, pins);
     attachments = await attachAll(kernel, pins, request.interfaces, { mode: request.mode, netns: request.netns });
     failpoint('after-attach');
-    if (!state.exchangeGate(before, { slot, previous: slot, deadlineNs: 0n } satisfies GateWord))
-      throw new ConflictError();
+    if (attachedBefore.length > 0) changeGate();
   } catch (error) {
-    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns });
+    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns }, () => {
+      if (gateChanged) state.exchangeGate(after, before);
+    });
     throw error;
   } finally {
     program.close();
@@ -100,11 +124,13 @@ async function undo(
   pins: PinLayout,
   state: SharedState,
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
+  restoreGate: () => void,
 ): Promise<void> {
   for (const attachment of await currentAttachments(kernel, pins, made.netns)) {
     if (!made.attachedBefore.some((old) => old.ifindex === attachment.ifindex))
       detachOne(kernel, pins, attachment.ifindex);
   }
+  restoreGate();
   await emptySlot(state, made.slot);
   pins.removeGeneration(made.generation);
 }

@@ -55,6 +55,16 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
   return found;
 }
 
+/** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */
+export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
+  for (const { ifindex, path } of pins.links()) {
+    const link = kernel.openPinnedLink(path);
+    const dead = link.info().ifindex === 0;
+    link.close();
+    if (dead) pins.removeLink(ifindex, 'xdp');
+  }
+}
+
 /**
  * Attaches the gate to every interface that does not hold it yet: all of them or none. Another program that is
  * already there is named and left alone.

@@ -90,7 +90,12 @@ export async function retireGenerations(
   });
   if (retired.length === 0 && slots.length === 0) return [];
   await kernel.grace();
-  for (const generation of retired) await fold(generation, figuresOf(kernel, pins, generation));
+  // One newer than what judges was cut short and never judged. Totals contain everything up to a number: folding it
+  // would leave out the one that judges now.
+  const newest = Math.max(0, ...live);
+  for (const generation of retired) {
+    if (generation < newest) await fold(generation, figuresOf(kernel, pins, generation));
+  }
   failpoint('after-fold');
   for (const slot of slots) await emptySlot(state, slot);
   for (const generation of retired) pins.removeGeneration(generation);

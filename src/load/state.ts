@@ -1,5 +1,7 @@
 /** The state shared by all generations, hooks and interfaces of one namespace: found again, or made. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
 import { openDatapath } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
@@ -21,18 +23,26 @@ export class SharedState {
     private readonly gateCounters: BpfMap,
   ) {}
 
-  /** The state pinned for the namespace, or null where sluice is not active there. */
+  /**
+   * The state pinned for the namespace, or null where sluice is not active there. Throws `load/damaged` where part of
+   * it is missing under interfaces that are filtered, `load/abi` where another version of sluice pinned it.
+   */
   static find(kernel: Kernel, pins: PinLayout): SharedState | null {
     if (!pins.exists()) return null;
     pins.assertOurs();
-    let map: BpfMap;
-    try {
-      map = kernel.openPinnedMap(pins.state(STATE_PINS.state));
-    } catch (error) {
-      // The state map is pinned last: without it a creation was cut short before anything was attached.
-      if (error instanceof SluiceError && 'errno' in error && error.errno === 'ENOENT') return null;
-      throw error;
+    const missing = missingPins(pins);
+    if (missing.length > 0) {
+      // State is pinned before links and removed after them: cut short in between, nothing is attached.
+      if (pins.links().length === 0) return null;
+      throw new SluiceError(
+        'load/damaged',
+        `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${missing.join(', ')}`,
+        {
+          hint: 'it cannot be mended while packets pass through it; end it and begin anew: sluice disable, sluice enable',
+        },
+      );
     }
+    const map: BpfMap = kernel.openPinnedMap(pins.state(STATE_PINS.state));
     const region = map.mmap({ writable: true });
     map.close();
     const version = readNumber(region, 'abi_version');
@@ -154,6 +164,12 @@ export class SharedState {
     this.programs.close();
     this.gateCounters.close();
   }
+}
+
+/** Names of the state pins that should be there and are not. */
+function missingPins(pins: PinLayout): string[] {
+  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), pins.gate];
+  return wanted.filter((path) => !existsSync(path)).map((path) => basename(path));
 }
 
 function uint32(bytes: Uint8Array): number {

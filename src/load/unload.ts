@@ -1,4 +1,5 @@
 /** Running firewall → nothing: detached everywhere, counters folded, every pin gone. */
+import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import { detachOne } from './attach';
@@ -8,9 +9,10 @@ import { SharedState } from './state';
 /** Ends enforcement in the namespace. Returns false where nothing was active. The caller holds the lock. */
 export async function unload(kernel: Kernel, pins: PinLayout, fold: Fold): Promise<boolean> {
   if (!pins.exists()) return false;
-  const state = SharedState.find(kernel, pins);
+  const state = findUsable(kernel, pins);
+  const links = pins.links();
   try {
-    for (const link of pins.links()) detachOne(kernel, pins, link.ifindex);
+    for (const link of links) detachOne(kernel, pins, link.ifindex);
     if (state) {
       await kernel.grace();
       for (const generation of pins.generations()) await fold(generation, figuresOf(kernel, pins, generation));
@@ -19,5 +21,15 @@ export async function unload(kernel: Kernel, pins: PinLayout, fold: Fold): Promi
     state?.close();
   }
   pins.removeAll();
-  return state !== null;
+  return state !== null || links.length > 0;
+}
+
+/** What is damaged or of another version can be ended all the same; only its counters cannot be read. */
+function findUsable(kernel: Kernel, pins: PinLayout): SharedState | null {
+  try {
+    return SharedState.find(kernel, pins);
+  } catch (error) {
+    if (error instanceof SluiceError && ['load/damaged', 'load/abi'].includes(error.code)) return null;
+    throw error;
+  }
 }

@@ -1,20 +1,20 @@
 /** A checked ruleset becomes the one that is enforced; and the ways to end that. */
 import type { Image } from '../compile/image';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
-import { type Applied, applyImage } from '../load/apply';
-import { type Attachment, resolveInterfaces } from '../load/attach';
+import { type Applied, applyImage, clearInterrupted } from '../load/apply';
+import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
-import type { Ruleset } from '../model/ruleset';
+import type { AttachMode, Ruleset } from '../model/ruleset';
 import { type Context, withLock } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
 import { pruneGenerationRecords, readGenerationRecord, writeGenerationRecord } from './generation-record';
 import { sshConnections } from './ssh-sessions';
-import { forgetEnforced, writeEnforced } from './state-files';
+import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
 
 /** A ruleset that has been parsed, checked and compiled. */
@@ -59,18 +59,22 @@ export async function applyRuleset(
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
+    refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     if (enforcement?.record?.digest === candidate.image.digest && wanted.join() === filtered.join()) {
+      await clearInterrupted(kernel, pins, foldInto(context));
       remember(context, candidate, enforcement.generation, enforcement.attachments);
+      pruneGenerationRecords(folder, new Set([enforcement.generation]));
       return { kind: 'unchanged', generation: enforcement.generation, attachments: enforcement.attachments };
     }
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
 
     const since = new Date().toISOString();
+    const newest = Math.max(readTotals(folder).value?.foldedThrough ?? 0, readEnforced(folder).value?.generation ?? 0);
     const applied = await applyImage(kernel, pins, {
       image: candidate.image,
       interfaces,
       mode: candidate.ruleset.mode,
-      firstGeneration: (readTotals(folder).value?.foldedThrough ?? 0) + 1,
+      firstGeneration: newest + 1,
       fold: foldInto(context),
       record: (generation, instance) => {
         const { digest, counterSlots, features, sections, ranks } = candidate.image;
@@ -89,6 +93,9 @@ export async function applyRuleset(
         return Promise.resolve();
       },
       ...(netns !== undefined && { netns }),
+    }).catch((error: unknown) => {
+      pruneGenerationRecords(folder, new Set(pins.generations()));
+      throw error;
     });
     remember(context, candidate, applied.generation, applied.attachments);
     failpoint('after-enforced');
@@ -100,12 +107,33 @@ export async function applyRuleset(
 /** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */
 export async function disable(context: Context): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
   return withLock(context, async () => {
-    const before = await readEnforcement(context);
+    // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
+    const before = await filteredInterfaces(context);
     const wasActive = await unload(context.kernel, context.pins, foldInto(context));
     forgetEnforced(context.folder);
     pruneGenerationRecords(context.folder, new Set());
-    return { wasActive, interfaces: (before?.attachments ?? []).map((attachment) => attachment.name) };
+    return { wasActive, interfaces: before };
   });
+}
+
+/** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */
+export async function filteredInterfaces({ kernel, pins, netns }: Context): Promise<string[]> {
+  return (await currentAttachments(kernel, pins, netns)).map((attachment) => attachment.name);
+}
+
+/** The kernel has no way to change the mode of an attached program: the interface would be open for a moment. */
+function refuseOtherMode(mode: AttachMode, wanted: readonly number[], attachments: readonly Attachment[]): void {
+  const other = attachments.find(
+    (attachment) => mode !== 'auto' && attachment.mode !== mode && wanted.includes(attachment.ifindex),
+  );
+  if (!other) return;
+  throw new SluiceError(
+    'load/mode',
+    `"${other.name}" is filtered in ${other.mode} mode, the ruleset asks for ${mode}`,
+    {
+      hint: 'nothing was changed; the mode changes only through an unfiltered moment: sluice disable, sluice enable',
+    },
+  );
 }
 
 function remember(

@@ -92,16 +92,18 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
+  warnings.push(...detachedWarnings(enforcement));
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
   return buildSnapshot({
     takenAt: now,
-    active: enforcement
-      ? {
-          generation: enforcement.generation,
-          digest: enforcement.record?.digest ?? '',
-          appliedAt: enforcement.record?.since ?? now,
-        }
-      : null,
+    active:
+      enforcement && attachments.length > 0
+        ? {
+            generation: enforcement.generation,
+            digest: enforcement.record?.digest ?? '',
+            appliedAt: enforcement.record?.since ?? now,
+          }
+        : null,
     file: enforcement?.enforced?.file ?? null,
     ruleset: enforcement?.record?.ruleset ?? null,
     interfaces: attachments,
@@ -109,6 +111,17 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     warnings,
   });
+}
+
+/** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */
+function detachedWarnings(enforcement: Enforcement | null): string[] {
+  if (!enforcement) return [];
+  const filtered = enforcement.attachments.map((attachment) => attachment.name);
+  const gone = (enforcement.enforced?.interfaces ?? []).filter((name) => !filtered.includes(name));
+  if (gone.length > 0)
+    return [`not filtered any more: ${gone.join(', ')} (removed since the last apply); sluice apply attaches again`];
+  if (filtered.length > 0) return [];
+  return [`generation ${enforcement.generation} is loaded but filters no interface; sluice apply attaches it`];
 }
 
 function describeInterface(device: Interface): { name: string; addresses: string[] } {

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { disable } from '../../operate/apply';
-import { readEnforcement } from '../../operate/enforcement';
+import { disable, filteredInterfaces } from '../../operate/apply';
 import { confirm } from '../ask';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
@@ -12,10 +11,9 @@ export function register(program: Command): void {
     .option('-y, --yes', 'do not ask');
   onRun<{ yes?: boolean }>(command, async (run) => {
     const context = await run.context();
-    const enforcement = await readEnforcement(context);
-    const names = (enforcement?.attachments ?? []).map((attachment) => attachment.name).join(', ');
+    const names = (await filteredInterfaces(context)).join(', ');
     if (
-      enforcement &&
+      names !== '' &&
       !(await confirm(`everything will reach ${names} unfiltered. end enforcement?`, run.options.yes ?? false))
     ) {
       run.output.line('nothing was changed');
