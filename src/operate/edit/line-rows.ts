@@ -16,6 +16,8 @@ export interface LineRows {
   /** `gaps[i]` stands before row `i`. */
   readonly gaps: readonly string[];
   readonly rows: readonly RowLines[];
+  /** Lone comments that stood above a last row which was taken away. */
+  readonly after: string;
   /** Region of the text they fill. */
   readonly start: number;
   readonly end: number;
@@ -55,7 +57,7 @@ export function splitRows(
     });
     at = inner;
   }
-  return { gaps, rows, start, end: at, trailing, ...options };
+  return { gaps, rows, after: '', start, end: at, trailing, ...options };
 }
 
 /** The text with other rows and gaps in the region. */
@@ -66,6 +68,7 @@ export function joinRows(text: string, rows: LineRows): string {
       const separator = i < last || rows.trailing ? rows.separator : '';
       return rows.gaps[i] + lead + body + separator + tail;
     })
+    .concat(rows.after)
     .join('');
   const ended = rows.end > 0 && text[rows.end - 1] === '\n';
   return splice(text, rows.start, rows.end, ended ? joined : joined.replace(/\r?\n$/, ''));
@@ -84,10 +87,12 @@ export function insertRow(rows: LineRows, index: number, body: string): LineRows
 export function removeRow(rows: LineRows, index: number): LineRows {
   const gaps = [...rows.gaps];
   // Blank lines on both sides of what goes would become a double gap.
-  const [before, after] = [gaps[index], gaps[index + 1] ?? ''];
-  const merged = before !== '' && after.trim() === '' ? before : before + after;
-  gaps.splice(index, 2, ...(index + 1 < gaps.length ? [merged] : []));
-  return { ...rows, gaps, rows: rows.rows.toSpliced(index, 1) };
+  const [before, behind] = [gaps[index], gaps[index + 1] ?? ''];
+  const merged = before !== '' && behind.trim() === '' ? before : before + behind;
+  const isLast = index + 1 === gaps.length;
+  gaps.splice(index, 2, ...(isLast ? [] : [merged]));
+  const after = isLast && before.trim() !== '' ? before + rows.after : rows.after;
+  return { ...rows, gaps, after, rows: rows.rows.toSpliced(index, 1) };
 }
 
 /** Takes row `from` to position `to` (its index afterwards), with its comments. */

@@ -170,6 +170,6 @@ test('comments are never lost but with the row they belong to', () => {
         list = expected(list, change);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 300 },
   );
 });
