@@ -4,7 +4,16 @@ const common = {
   rootDir: __dirname,
   testEnvironment: 'node',
   // Tests run inside a vm, where each look at a global goes through an interceptor: 20 times slower in tight loops.
-  sandboxInjectedGlobals: ['Array', 'DataView', 'Float64Array', 'Math', 'Number', 'Object', 'Uint32Array', 'Uint8Array'],
+  sandboxInjectedGlobals: [
+    'Array',
+    'DataView',
+    'Float64Array',
+    'Math',
+    'Number',
+    'Object',
+    'Uint32Array',
+    'Uint8Array',
+  ],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
   // not in TMPDIR: `npm test` counts what stays there as a leftover
   cacheDirectory: `${__dirname}/.jest-cache/${process.getuid()}`,

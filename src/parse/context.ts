@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { DocumentNode, TextNode } from './document';
+import type { DocumentNode, TextNode } from './document-node';
 import type { Sink, Term } from './finding';
 import type { SourceFile } from './locate';
 

@@ -3,62 +3,14 @@
  * way: `0x10`, `1e3`, `010` and `no` stay what was written, and readers decide by position what they mean.
  */
 import { Composer, CST, Document, isAlias, isMap, isPair, isScalar, isSeq, Lexer, Parser, type Node } from 'yaml';
+import { type BrokenNode, type DocumentNode, isNothing, type MapEntry, type MapNode, type TextNode } from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import type { SourceFile } from './locate';
 import { explainSyntaxError, findTrap } from './yaml-traps';
 
-/** A text: a key, a value, a row. */
-export interface TextNode {
-  readonly kind: 'text';
-  readonly text: string;
-  readonly style: 'plain' | 'quoted' | 'literal' | 'folded';
-  readonly start: number;
-  readonly end: number;
-  /** Where the text itself begins in the file when it stands there letter by letter; else undefined. */
-  readonly exactStart?: number;
-}
-
-export interface ListNode {
-  readonly kind: 'list';
-  readonly items: readonly DocumentNode[];
-  readonly start: number;
-  readonly end: number;
-}
-
-export interface MapEntry {
-  readonly key: TextNode;
-  readonly value: DocumentNode;
-}
-
-export interface MapNode {
-  readonly kind: 'map';
-  readonly entries: readonly MapEntry[];
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Something that has been reported already; whoever meets it stays silent. */
-export interface BrokenNode {
-  readonly kind: 'broken';
-  readonly start: number;
-  readonly end: number;
-}
-
-export type DocumentNode = TextNode | ListNode | MapNode | BrokenNode;
-
 const MAX_DEPTH = 16;
 const MAX_ALIASES = 64;
 const MAX_SYNTAX_ERRORS = 50;
-
-/** The value under a key, or undefined. */
-export function valueOf(map: MapNode, key: string): DocumentNode | undefined {
-  return map.entries.find((entry) => entry.key.text === key)?.value;
-}
-
-/** A place where nothing was written: an empty value, `~` or `null`. */
-export function isNothing(node: DocumentNode): boolean {
-  return node.kind === 'text' && node.style === 'plain' && ['', '~', 'null', 'Null', 'NULL'].includes(node.text);
-}
 
 /** Reads the document; null when its syntax is broken. An empty one is an empty map. */
 export function readDocument(file: SourceFile, sink: Sink): DocumentNode | null {

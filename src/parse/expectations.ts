@@ -1,6 +1,6 @@
 import type { Expectation } from '../model/ruleset';
 import type { Context } from './context';
-import type { DocumentNode } from './document';
+import type { DocumentNode } from './document-node';
 import { at, type Finding, refuse } from './finding';
 import { formatRule } from './format-rule';
 import type { Names } from './names';

@@ -1,7 +1,7 @@
 /** `rules:` and `expect:` → rows with their places: a list, a block behind `|`, texts and maps. */
 import type { SourceRange } from '../model/ruleset';
 import type { Context } from './context';
-import type { DocumentNode, MapNode, TextNode } from './document';
+import type { DocumentNode, MapNode, TextNode } from './document-node';
 import type { Finding } from './finding';
 import { findFoldedRows } from './yaml-traps';
 

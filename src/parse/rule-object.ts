@@ -2,7 +2,7 @@
 import type { Action, Verdict } from '../model/verdict';
 import type { Clauses } from './clauses';
 import { type Context, placeOf, termOf, textsOf } from './context';
-import { isNothing, type MapNode, type TextNode, valueOf } from './document';
+import { isNothing, type MapNode, type TextNode, valueOf } from './document-node';
 import { at, hasControlCharacter, type Problem, quote, refuse, type Sink, type Term, warn } from './finding';
 import { formatRule } from './format-rule';
 import { idProblem } from './ids';

@@ -1,7 +1,7 @@
 /** One section: its default, SSH row and rows. */
 import type { Rule, Section, SshRow } from '../model/ruleset';
 import { type Context, placeOf, termOf, textsOf } from './context';
-import { type DocumentNode, valueOf } from './document';
+import { type DocumentNode, valueOf } from './document-node';
 import { at, quote, refuse, remark, type Term } from './finding';
 import { deriveId, idProblem, IdRegister } from './ids';
 import type { Names } from './names';

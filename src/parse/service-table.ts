@@ -1,5 +1,5 @@
 import { type Context, placeOf, termOf, textsOf } from './context';
-import type { DocumentNode } from './document';
+import type { DocumentNode } from './document-node';
 import { at, quote, refuse } from './finding';
 import { makeNames, nameProblem } from './names';
 import { parsePorts } from './port';

@@ -3,7 +3,7 @@ import type { AddressSet } from '../model/ruleset';
 import type { Prefix } from '../model/prefix';
 import { parseAddressText } from './address';
 import { type Context, placeOf, termOf, textsOf } from './context';
-import { type DocumentNode, isNothing, valueOf } from './document';
+import { type DocumentNode, isNothing, valueOf } from './document-node';
 import { at, quote, refuse, splitTerm, warn } from './finding';
 import { nameProblem } from './names';
 import { parsePrefixList } from './prefix-list';

@@ -1,7 +1,7 @@
 /** Settings outside sections: interfaces, mode, icmp, ethertypes, and the keys of later versions. */
 import { type AttachMode, DEFAULT_ETHERTYPES, type IcmpMode } from '../model/ruleset';
 import { type Context, placeOf, termOf, textsOf } from './context';
-import { type DocumentNode, isNothing, type MapNode, valueOf } from './document';
+import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse } from './finding';
 import { nearest } from './nearest';
 import { notSupportedYet, parseSwitch } from './unsupported';

@@ -1,5 +1,5 @@
 /** Checks the tree of a document against the shape of a ruleset, and puts each problem at its place. */
-import { type DocumentNode, isNothing, type MapNode, valueOf } from './document';
+import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import { nearest } from './nearest';
 import { findShapeProblems, type ShapeProblem } from './schema';

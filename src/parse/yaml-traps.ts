@@ -1,5 +1,5 @@
 /** Lines that look right and that YAML reads as something else: recognised, and answered with the line to write. */
-import type { MapNode, TextNode } from './document';
+import type { MapNode, TextNode } from './document-node';
 import { at, type Finding, type Problem, quote, refuse } from './finding';
 import type { SourceFile } from './locate';
 import { looksLikeRow } from './action-word';
