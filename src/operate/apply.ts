@@ -87,7 +87,7 @@ export async function applyRuleset(
           imageBytes: candidate.image.bytes.length,
           features,
           sections,
-          ranks: ranks.map(({ rule: _, ...entry }) => entry),
+          ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
           ruleset: candidate.ruleset,
         });
         return Promise.resolve();
