@@ -2,7 +2,7 @@
  * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,links}`. What enforces is read from here and from
  * the kernel, never from files. Removing the whole directory always ends enforcement: no process keeps a link open.
  */
-import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SluiceError } from './errors';
 
@@ -68,32 +68,33 @@ export class PinLayout {
 
   /** Makes the directory, closed to others, and refuses one that somebody else prepared (bpffs may be world-writable). */
   create(): void {
-    for (const path of [
-      this.directory,
-      join(this.directory, 'state'),
-      join(this.directory, 'gen'),
-      join(this.directory, 'links'),
-    ]) {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+      this.assertOurs();
+      for (const name of ['state', 'gen', 'links'])
+        mkdirSync(join(this.directory, name), { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      if (cause instanceof SluiceError) throw cause;
+      throw new SluiceError('kernel/pins', `cannot make "${this.directory}": ${errnoOf(cause)}`, { cause });
     }
-    this.assertOurs();
   }
 
   exists(): boolean {
-    return statSync(this.directory, { throwIfNoEntry: false }) !== undefined;
+    return lstatSync(this.directory, { throwIfNoEntry: false }) !== undefined;
   }
 
-  /** Throws when the directory does not belong to this user or is open to others. */
+  /**
+   * Throws when the directory, or the one it stands in, is no directory of this user's or is open to others: who owns
+   * the outer one can put another in the inner one's place, or a symbolic link.
+   */
   assertOurs(): void {
-    const status = statSync(this.directory);
-    if (status.uid !== process.geteuid?.() || (status.mode & 0o077) !== 0) {
-      throw new SluiceError(
-        'kernel/pins',
-        `"${this.directory}" does not belong to sluice: owner ${status.uid}, mode ${(status.mode & 0o777).toString(8)}`,
-        {
-          hint: `nothing was changed; look at who made it, then: rm -r ${this.directory}`,
-        },
-      );
+    for (const path of [dirname(this.directory), this.directory]) {
+      const status = lstatSync(path);
+      if (status.isDirectory() && status.uid === process.geteuid?.() && (status.mode & 0o077) === 0) continue;
+      const kind = status.isSymbolicLink() ? 'a symbolic link' : `mode ${(status.mode & 0o777).toString(8)}`;
+      throw new SluiceError('kernel/pins', `"${path}" does not belong to sluice: owner ${status.uid}, ${kind}`, {
+        hint: `nothing was changed; look at who made it, then: rm -r ${path}`,
+      });
     }
   }
 
@@ -124,4 +125,8 @@ function list(directory: string): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
+}
+
+function errnoOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

@@ -1,0 +1,56 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PinLayout } from '../../../src/kernel/pins';
+
+let parent: string;
+let pins: PinLayout;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), `slc-${process.pid}-pins-`));
+  pins = new PinLayout(7n, join(parent, 'sluice'));
+});
+afterEach(() => {
+  rmSync(parent, { recursive: true, force: true });
+});
+
+test('what it makes is its own, and goes as a whole', () => {
+  pins.create();
+  expect(() => pins.assertOurs()).not.toThrow();
+  pins.removeAll();
+  expect(existsSync(join(parent, 'sluice'))).toBe(false);
+});
+
+test('a directory that is open to others is refused', () => {
+  pins.create();
+  chmodSync(pins.directory, 0o755);
+  expect(() => pins.assertOurs()).toThrow('does not belong to sluice');
+});
+
+test('so is one that stands in a directory open to others', () => {
+  mkdirSync(join(parent, 'sluice'));
+  chmodSync(join(parent, 'sluice'), 0o777);
+  expect(() => pins.create()).toThrow(`"${join(parent, 'sluice')}" does not belong to sluice`);
+});
+
+test('a symbolic link is not followed, wherever it leads', () => {
+  const elsewhere = join(parent, 'elsewhere');
+  mkdirSync(join(elsewhere, 'links'), { recursive: true, mode: 0o700 });
+  chmodSync(elsewhere, 0o700);
+  writeFileSync(join(elsewhere, 'links', 'kept'), '');
+  mkdirSync(join(parent, 'sluice'), { mode: 0o700 });
+  symlinkSync(elsewhere, pins.directory);
+  expect(() => pins.create()).toThrow('a symbolic link');
+  expect(existsSync(join(elsewhere, 'links', 'kept'))).toBe(true);
+});
+
+test('a dangling link is there, and not ours', () => {
+  mkdirSync(join(parent, 'sluice'), { mode: 0o700 });
+  symlinkSync(join(parent, 'nowhere'), pins.directory);
+  expect(pins.exists()).toBe(true);
+  expect(() => pins.assertOurs()).toThrow('a symbolic link');
+});
+
+test('what stands in the way of the directory is named', () => {
+  writeFileSync(join(parent, 'sluice'), '');
+  expect(() => pins.create()).toThrow(/cannot make ".*": (ENOTDIR|EEXIST)/);
+});
