@@ -138,19 +138,19 @@ export function leftovers(): string[] {
   return namespaceNames().filter((name) => name.startsWith(`slc-${process.pid}-`));
 }
 
-/** Runs `cleanUp` when this process ends, also by SIGINT, SIGTERM or an exception. Returns the way to take it back. */
+/** Runs `cleanUp` when this process ends, also by a signal or an exception. Returns the way to take it back. */
 export function atEnd(cleanUp: () => void): () => void {
   const bySignal = (signal: NodeJS.Signals): void => {
     cleanUp();
     process.kill(process.pid, signal);
   };
+  // SIGHUP: the terminal was closed.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   process.once('exit', cleanUp);
-  process.once('SIGINT', bySignal);
-  process.once('SIGTERM', bySignal);
+  for (const signal of signals) process.once(signal, bySignal);
   return () => {
     process.removeListener('exit', cleanUp);
-    process.removeListener('SIGINT', bySignal);
-    process.removeListener('SIGTERM', bySignal);
+    for (const signal of signals) process.removeListener(signal, bySignal);
   };
 }
 

@@ -1,8 +1,8 @@
 const { walkthroughForReaders } = jest.requireActual<{
-  walkthroughForReaders: (text: string, level?: number) => string;
+  walkthroughForReaders: (text: string) => string;
 }>('../../../scripts/lib/walkthrough.js');
 
-test('masks show samples, files their names, headings fit in; blocks keep their hashes', () => {
+test('masks show samples, files their names, the title goes; blocks keep their hashes', () => {
   const text = [
     '# Title',
     '',
@@ -15,8 +15,6 @@ test('masks show samples, files their names, headings fit in; blocks keep their 
     '```',
   ].join('\n');
   expect(walkthroughForReaders(text).split('\n')).toEqual([
-    '### Title',
-    '',
     '`rules.yaml`:',
     '',
     '```yaml',
