@@ -49,5 +49,5 @@ export function showFindings(
     color: process.stderr.isTTY && pc.isColorSupported,
     ...(closing !== undefined && { closing }),
   });
-  if (text !== '') run.output.say(text.trimEnd());
+  if (text !== '') run.output.sayColoured(text.trimEnd());
 }

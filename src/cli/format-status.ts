@@ -1,6 +1,6 @@
 /** A snapshot as the table people know from ufw. */
 import type { Snapshot, SnapshotRow, SnapshotSection } from '../observe/snapshot';
-import { ago, type Column, printable, renderTable } from './table';
+import { ago, type Column, renderTable } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
 
@@ -18,7 +18,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (!snapshot.active) return [...lines, ...warnings].join('\n');
   lines.push(`filtered: ${snapshot.interfaces.map(({ name, mode }) => `${name} (${mode})`).join(', ')}`);
   lines.push(
-    `ruleset: ${printable(snapshot.file ?? 'unknown file')}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
+    `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   for (const section of snapshot.sections) {
     lines.push(

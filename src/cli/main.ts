@@ -2,14 +2,11 @@
 /** The `sluice` command. */
 import { CommanderError } from 'commander';
 import { EXIT } from './exit-code';
+import { watchStreams } from './output';
 import { buildProgram } from './program';
 
 async function main(): Promise<void> {
-  // A reader that went away (`sluice status | head`) ends the command quietly.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.DONE);
-    throw error;
-  });
+  watchStreams();
   try {
     await (await buildProgram(process.argv.slice(2))).parseAsync(process.argv);
   } catch (error) {

@@ -1,4 +1,9 @@
-/** Where a command writes: data on stdout, talk on stderr; with `--json` one document on stdout and nothing else. */
+/**
+ * Where a command writes: data on stdout, talk on stderr; with `--json` one document on stdout and nothing else.
+ * Whatever a ruleset, a file name or a program's name holds, no control character of theirs reaches the terminal.
+ */
+import { types } from 'node:util';
+import { escapeJson, escapeLines } from '../diagnostics/display';
 import { PrivilegeError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { LockoutError } from '../operate/apply';
 import { EXIT, type ExitCode } from './exit-code';
@@ -17,30 +22,63 @@ export class UsageError extends SluiceError {
   }
 }
 
+let readerGone = false;
+
+/**
+ * A reader that went away (`sluice status | head`) neither ends a command, which may be in the middle of a change, nor
+ * is an error; output that cannot be written (a full disk) is one.
+ */
+export function watchStreams(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') {
+        readerGone ||= stream === process.stdout;
+        return;
+      }
+      if (stream === process.stdout) process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+      process.once('exit', () => (process.exitCode = EXIT.SYSTEM));
+    });
+  }
+}
+
 export class Output {
   constructor(readonly json: boolean) {}
 
+  /** Whether nobody reads stdout any more: what only prints can stop. */
+  get unread(): boolean {
+    return readerGone;
+  }
+
   /** A line of data; left out with `--json`. */
   line(text = ''): void {
-    if (!this.json) process.stdout.write(`${text}\n`);
+    if (!this.json) process.stdout.write(`${escapeLines(text)}\n`);
+  }
+
+  /** Moves the terminal's cursor home and clears the screen; does nothing where stdout is none. */
+  clear(): void {
+    if (!this.json && process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J');
   }
 
   /** Talk about what is being done; left out with `--json`. */
   say(text: string): void {
+    if (!this.json) process.stderr.write(`${escapeLines(text)}\n`);
+  }
+
+  /** The same for text that is coloured, and made fit for a terminal, already. */
+  sayColoured(text: string): void {
     if (!this.json) process.stderr.write(`${text}\n`);
   }
 
   /** The one document of `--json`; left out without. */
   document(body: Readonly<Record<string, unknown>>, exitCode: ExitCode = EXIT.DONE): void {
     if (!this.json) return;
-    process.stdout.write(
-      `${JSON.stringify({ schemaVersion: 1, ok: exitCode === EXIT.DONE, exitCode, ...body }, bigintText, 2)}\n`,
-    );
+    const document = { schemaVersion: 1, ok: exitCode === EXIT.DONE, exitCode, ...body };
+    process.stdout.write(`${escapeJson(JSON.stringify(document, bigintText, 2))}\n`);
   }
 
   /** One line of a stream, JSON always. */
   streamLine(body: unknown): void {
-    process.stdout.write(`${JSON.stringify(body, bigintText)}\n`);
+    process.stdout.write(`${escapeJson(JSON.stringify(body, bigintText))}\n`);
   }
 
   /** Reports an exception and returns its exit code. */
@@ -51,7 +89,7 @@ export class Output {
       this.document({ error: { code: errorCode, message, ...(hint !== undefined && { hint }) } }, code);
     } else {
       const { message, hint } = describe(error);
-      process.stderr.write(`error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
+      process.stderr.write(escapeLines(`error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`));
     }
     return code;
   }
@@ -72,6 +110,12 @@ function describe(error: unknown): { code: string; message: string; hint?: strin
   if (error instanceof SluiceError) {
     return { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
   }
+  if (isSystemError(error)) return { code: 'system', message: error.message };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'internal', message: `internal error: ${message}`, hint: 'this is a bug in sluice: please report it' };
+}
+
+/** What node throws when a system call fails: its message names errno, call and path. */
+function isSystemError(error: unknown): error is Error {
+  return types.isNativeError(error) && 'syscall' in error && 'errno' in error;
 }

@@ -1,4 +1,5 @@
 /** Borderless tables: two spaces between columns, numbers to the right. */
+import { displayWidth, escapeControls } from '../diagnostics/display';
 
 export interface Column {
   readonly title: string;
@@ -7,20 +8,17 @@ export interface Column {
 
 /** Rows of equal length under their titles. Control characters are shown as escapes. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) => row.map(printable));
-  const widths = columns.map(({ title }, i) => Math.max(title.length, ...clean.map((row) => row[i].length)));
+  const clean = rows.map((row) => row.map(escapeControls));
+  const widths = columns.map(({ title }, i) => Math.max(title.length, ...clean.map((row) => displayWidth(row[i]))));
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, i) => (columns[i].right ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .map((cell, i) => {
+        const space = ' '.repeat(widths[i] - displayWidth(cell));
+        return columns[i].right ? space + cell : cell + space;
+      })
       .join('  ')
       .trimEnd();
   return [line(columns.map(({ title }) => title)), ...clean.map(line)].join('\n');
-}
-
-/** Text of a user's that must not reach the terminal as control sequences. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** `12 s ago`, `3 min ago`, `5 h ago`, `12 d ago`, or `never`. */

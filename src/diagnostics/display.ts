@@ -23,9 +23,26 @@ function escapeCharacter(character: string): string {
   return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`;
 }
 
+const EVERY_UNSAFE = new RegExp(UNSAFE, 'gu');
+const UNSAFE_IN_LINES = new RegExp(`(?![\n\t])${UNSAFE.source}`, 'gu');
+
 /** Text with control characters escaped, for messages and names. */
 export function escapeControls(text: string): string {
-  return Array.from(text, escapeCharacter).join('');
+  return text.replace(EVERY_UNSAFE, escapeCharacter);
+}
+
+/** The same for text of several lines: line breaks and tabs stay. */
+export function escapeLines(text: string): string {
+  return text.replace(UNSAFE_IN_LINES, escapeCharacter);
+}
+
+/** JSON text with the same characters as `\u` escapes: in its strings JSON leaves all but C0 as they are. */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE_IN_LINES, (character) =>
+    Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }
 
 /** Columns a text without control characters takes. */

@@ -8,6 +8,7 @@ import type { FileLock, Kernel } from '../kernel/kernel';
 import { kernel as openKernel } from '../kernel/native';
 import { PinLayout, pinRoot } from '../kernel/pins';
 import { type StateFolder, stateFolder } from './state-files';
+import { fileError } from './system-error';
 
 export interface Context {
   readonly kernel: Kernel;
@@ -60,7 +61,11 @@ const LOCK_PATIENCE_MS = 5000;
 
 /** Runs the change alone: waits a few seconds for another process, then refuses, naming it. */
 export async function withLock<T>(context: Context, change: () => Promise<T>): Promise<T> {
-  mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError('state/write', 'make the folder', context.folder.path, error);
+  }
   const path = join(context.folder.path, 'lock');
   const lock = await takeLock(context.kernel, path);
   try {

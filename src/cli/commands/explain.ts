@@ -13,7 +13,6 @@ import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
-import { printable } from '../table';
 
 export function register(program: Command): void {
   const command = program
@@ -80,7 +79,7 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplan
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
-    ? `rule ${deciding.number} "${printable(deciding.text)}" (${deciding.rule})`
+    ? `rule ${deciding.number} "${deciding.text}" (${deciding.rule})`
     : `${TIERS[decision.tier]}: ${REASON_WORDS[decision.reason]}`;
   lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
   lines.push(
@@ -90,7 +89,7 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplan
   if (passed.length > 0) lines.push('rules above it that do not match:');
   for (const { number, text, mismatch } of passed) {
     lines.push(
-      `  [${String(number).padStart(2)}] ${printable(text)}: ${mismatch === 'enabled' ? 'is switched off' : `${mismatch} differs`}`,
+      `  [${String(number).padStart(2)}] ${text}: ${mismatch === 'enabled' ? 'is switched off' : `${mismatch} differs`}`,
     );
   }
   return lines.join('\n');

@@ -5,6 +5,7 @@ import { replay } from '../../observe/replay';
 import { Twin } from '../../observe/twin';
 import { requireCapabilities } from '../../kernel/capabilities';
 import { kernel as openKernel } from '../../kernel/native';
+import { fileError } from '../../operate/system-error';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun } from '../run';
@@ -21,13 +22,14 @@ export function register(program: Command): void {
     command,
     async (run, file: string | undefined): Promise<ExitCode> => {
       const { ruleset, image } = requireCandidate(run, run.readText(file), 'nothing was replayed.');
-      const { frames } = readCapture(readFileSync(run.options.pcap));
+      const { frames } = readCapture(readCaptureFile(run.options.pcap));
       if (!run.options.model) requireCapabilities();
       const twin = run.options.model ? null : await Twin.load(openKernel(), image, image);
       let disagreements = 0;
       try {
         const bytes = frames.map((frame) => frame.bytes);
         for await (const { line, disagreement } of replay(ruleset, bytes, twin, { model: !run.options.kernel })) {
+          if (run.output.unread) break;
           run.output.streamLine(line);
           if (!disagreement) continue;
           disagreements++;
@@ -42,4 +44,12 @@ export function register(program: Command): void {
       return disagreements > 0 ? EXIT.SYSTEM : EXIT.DONE;
     },
   );
+}
+
+function readCaptureFile(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw fileError('capture/read', 'read', file, error);
+  }
 }

@@ -14,9 +14,10 @@ export function register(program: Command): void {
     for (;;) {
       const snapshot = await takeSnapshot(context);
       const text = formatStatus(snapshot, form ?? 'plain');
-      run.output.line(run.options.watch && process.stdout.isTTY ? `\u001b[H\u001b[2J${text}` : text);
+      if (run.options.watch) run.output.clear();
+      run.output.line(text);
       run.output.document({ snapshot });
-      if (!run.options.watch) return undefined;
+      if (!run.options.watch || run.output.unread) return undefined;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { rmSync } from 'node:fs';
 import { disable } from '../../operate/apply';
 import { removeState } from '../../operate/state-files';
+import { fileError } from '../../operate/system-error';
 import { confirm } from '../ask';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
@@ -23,9 +24,17 @@ export function register(program: Command): void {
     const context = await run.context();
     const { interfaces } = await disable(context);
     removeState(context.folder);
-    if (run.options.purge) rmSync(file, { force: true });
+    if (run.options.purge) purge(file);
     run.output.line(`removed: pins, counters and state${run.options.purge ? `, ${file}` : `; kept: ${file}`}`);
     run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: run.options.purge ? [file] : [] });
     return EXIT.DONE;
   });
+}
+
+function purge(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch (error) {
+    throw fileError('file/remove', 'remove', file, error);
+  }
 }
