@@ -12,7 +12,7 @@ import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
-import { createGeneration, emptySlot, type Fold, retireGenerations, slotKey } from './generations';
+import { createGeneration, emptySlot, figuresOf, type Fold, retireGenerations, slotKey } from './generations';
 import { SharedState } from './state';
 
 export interface ApplyRequest {
@@ -103,8 +103,12 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
-    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns }, () => {
-      if (gateChanged) state.exchangeGate(after, before);
+    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns }, async () => {
+      if (!gateChanged) return;
+      state.exchangeGate(after, before);
+      // Some interfaces may have been filtered for a moment; none is now, so all figures are final.
+      await kernel.grace();
+      for (const number of pins.generations()) await request.fold(number, figuresOf(kernel, pins, number));
     });
     throw error;
   } finally {
@@ -124,13 +128,13 @@ async function undo(
   pins: PinLayout,
   state: SharedState,
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
-  restoreGate: () => void,
+  restoreGate: () => Promise<void>,
 ): Promise<void> {
   for (const attachment of await currentAttachments(kernel, pins, made.netns)) {
     if (!made.attachedBefore.some((old) => old.ifindex === attachment.ifindex))
       detachOne(kernel, pins, attachment.ifindex);
   }
-  restoreGate();
+  await restoreGate();
   await emptySlot(state, made.slot);
   pins.removeGeneration(made.generation);
 }

@@ -8,7 +8,7 @@ import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { judgingSlot } from '../load/gate-word';
-import { generationCounters } from '../load/generations';
+import { figuresOf } from '../load/generations';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
 import { buildSnapshot, type Snapshot } from '../observe/snapshot';
@@ -71,24 +71,22 @@ export async function namedFigures(
 
 /** What `status`, `metrics` and dashboards show. */
 export async function takeSnapshot(context: Context): Promise<Snapshot> {
-  const { kernel, pins, netns, folder } = context;
+  const { kernel, netns, folder } = context;
   const warnings: string[] = [];
   const enforcement = await readEnforcement(context);
+  // Before the totals: what is folded in between stands in them then.
+  const unfolded = enforcement ? await pinnedFigures(context, enforcement) : [];
   const totalsRead = readTotals(folder);
   if (totalsRead.warning !== undefined) warnings.push(totalsRead.warning);
   const now = new Date().toISOString();
   let totals = totalsRead.value ?? emptyTotals(now);
-  if (enforcement) {
-    const { generation, record, hz } = enforcement;
-    // Between the fold of a generation and the end of its pins its figures stand in the totals already.
-    if (generation > totals.foldedThrough) {
-      const figures = await namedFigures(context, generationCounters(kernel, pins, generation), record, hz);
-      totals = addFigures(totals, { ...figures, since: record?.since ?? now } satisfies GenerationFigures);
-    }
-    if (!record)
-      warnings.push(
-        `the record of generation ${generation} is lost: hits of its rules cannot be named until the next apply`,
-      );
+  for (const { generation, figures } of unfolded) {
+    if (generation > totals.foldedThrough) totals = addFigures(totals, figures);
+  }
+  if (enforcement && !enforcement.record) {
+    warnings.push(
+      `the record of generation ${enforcement.generation} is lost: hits of its rules cannot be named until the next apply`,
+    );
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
@@ -111,6 +109,24 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     warnings,
   });
+}
+
+/**
+ * Figures of the generation that enforces and of those before it whose figures no apply has added to the totals yet
+ * (it is under way, or was cut short), ascending.
+ */
+async function pinnedFigures(
+  context: Context,
+  { generation: enforcing, instance, hz }: Enforcement,
+): Promise<{ generation: number; figures: GenerationFigures }[]> {
+  const { kernel, pins, folder } = context;
+  const found: { generation: number; figures: GenerationFigures }[] = [];
+  for (const generation of pins.generations().filter((number) => number <= enforcing)) {
+    const record = readGenerationRecord(folder, generation, instance);
+    const figures = await namedFigures(context, figuresOf(kernel, pins, generation), record, hz);
+    found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
+  }
+  return found;
 }
 
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */
