@@ -1,0 +1,204 @@
+/**
+ * A filtered host and its only neighbour, joined by a veth pair, with a bpffs, a state directory and ruleset files of
+ * the test's own. Lighter than the walk-throughs' topology: for tests that run `sluice` processes by the hundred.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { kernel } from '../../src/kernel/native';
+import { PinLayout, STATE_PINS } from '../../src/kernel/pins';
+import type { Context } from '../../src/operate/context';
+import { stateFolder } from '../../src/operate/state-files';
+import type { Snapshot } from '../../src/observe/snapshot';
+import { SLC_LIMITS } from '../../src/abi/layout.gen';
+import { slotKey } from '../../src/load/generations';
+import { atEnd, joinByVeth, Namespace, reapStale } from './netns';
+import { Background, type Finished, must } from './process';
+
+export const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
+export const HOST = { ipv4: '192.0.2.10', ipv6: '2001:db8:1::10', link: 'eth0', mac: '02:00:00:00:00:02' } as const;
+export const NEIGHBOUR = { ipv4: '192.0.2.1', ipv6: '2001:db8:1::1', link: 'eth0', mac: '02:00:00:00:00:01' } as const;
+
+export class EdgeHost {
+  /** Directory of everything: rulesets, `state`, `bpf`. */
+  readonly directory = mkdtempSync(join(tmpdir(), `slc-host-${process.pid}-`));
+  readonly environment: NodeJS.ProcessEnv;
+  pins!: PinLayout;
+  readonly #forget: () => void;
+
+  private constructor(
+    readonly edge: Namespace,
+    readonly wire: Namespace,
+  ) {
+    const bpffs = join(this.directory, 'bpf');
+    mkdirSync(bpffs);
+    must(['mount', '-t', 'bpf', 'bpf', bpffs]);
+    this.#forget = atEnd(() => {
+      this.#remove();
+    });
+    this.environment = {
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SSH_'))),
+      SLUICE_STATE_DIR: join(this.directory, 'state'),
+      SLUICE_BPFFS: join(bpffs, 'sluice'),
+      SLUICE_CONFIG: join(this.directory, 'rules.yaml'),
+    };
+  }
+
+  static async open(scope: string): Promise<EdgeHost> {
+    reapStale();
+    const host = new EdgeHost(Namespace.create(`${scope}-edge`), Namespace.create(`${scope}-wire`));
+    host.join();
+    await host.find();
+    return host;
+  }
+
+  /** (Re-)creates the link between the two. */
+  join(link: string = HOST.link): void {
+    joinByVeth(
+      { namespace: this.edge, name: link, mac: HOST.mac, addresses: [`${HOST.ipv4}/24`, `${HOST.ipv6}/64`] },
+      {
+        namespace: this.wire,
+        name: link,
+        mac: NEIGHBOUR.mac,
+        addresses: [`${NEIGHBOUR.ipv4}/24`, `${NEIGHBOUR.ipv6}/64`],
+      },
+    );
+  }
+
+  /** Looks up where the namespace's pins are. */
+  async find(): Promise<void> {
+    this.pins = new PinLayout(await kernel().netnsCookie(this.edge.path), this.environment.SLUICE_BPFFS);
+  }
+
+  /** The context in which `sluice` works here, for what is read often. */
+  context(): Context {
+    const cookie = this.pins.directory.split('/').at(-1)!;
+    const folder = stateFolder(cookie, this.environment.SLUICE_STATE_DIR);
+    return { kernel: kernel(), netns: this.edge.path, pins: this.pins, folder };
+  }
+
+  /** Writes a file into the directory and returns its path. */
+  write(name: string, text: string): string {
+    const path = join(this.directory, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Runs `sluice` on the host. */
+  sluice(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    return this.edge.run([process.execPath, COMMAND, ...words], { env: { ...this.environment, ...environment } });
+  }
+
+  /** Starts `sluice` without waiting for its end. */
+  startSluice(words: readonly string[]): Background {
+    return this.edge.start([process.execPath, COMMAND, ...words], { env: this.environment });
+  }
+
+  /** Runs `sluice` where it must succeed. */
+  async must(...words: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.sluice(words);
+    if (status !== 0) throw new Error(`sluice ${words.join(' ')} ended with ${status}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async status(): Promise<Snapshot> {
+    return (JSON.parse(await this.must('status', '--json')) as { snapshot: Snapshot }).snapshot;
+  }
+
+  /** Everything pinned for the host, relative to its pin directory, sorted; directories end with `/`. */
+  pinned(): string[] {
+    if (!existsSync(this.pins.directory)) return [];
+    return readdirSync(this.pins.directory, { recursive: true, encoding: 'utf8' })
+      .map((path) => (statSync(join(this.pins.directory, path)).isDirectory() ? `${path}/` : path))
+      .sort();
+  }
+
+  /** Names of the generation records in the state folder. */
+  records(): string[] {
+    const folder = this.context().folder.path;
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder).filter((name) => name.startsWith('generation-'));
+  }
+
+  /** Program ids in the slots of the gate's array, null where a slot is empty. */
+  slots(): (number | null)[] {
+    const map = kernel().openPinnedMap(this.pins.state(STATE_PINS.programs));
+    try {
+      return Array.from({ length: SLC_LIMITS.PROGRAM_SLOTS }, (_, slot) => {
+        const value = map.lookup(slotKey(slot));
+        return value ? Buffer.from(value).readUInt32LE() : null;
+      });
+    } finally {
+      map.close();
+    }
+  }
+
+  /** Ids of all programs that enforce here, and of their maps. */
+  objects(): { programs: number[]; maps: number[] } {
+    const programs = this.slots().filter((id) => id !== null);
+    const gate = kernel().openPinnedProgram(this.pins.gate);
+    programs.push(gate.info().id);
+    gate.close();
+    return { programs, maps: programs.flatMap((id) => [...(kernel().programInfo(id)?.mapIds ?? [])]) };
+  }
+
+  destroy(): void {
+    this.#forget();
+    this.edge.destroy();
+    this.wire.destroy();
+    this.#remove();
+  }
+
+  #remove(): void {
+    must(['umount', '-l', join(this.directory, 'bpf')]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** What is pinned when exactly one generation enforces. */
+export function pinsOf(generation: number, ifindexes: readonly number[]): string[] {
+  return [
+    'gen/',
+    `gen/${generation}/`,
+    ...['counters', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
+    'links/',
+    ...ifindexes.map((ifindex) => `links/${ifindex}-xdp`),
+    'state/',
+    ...[...Object.values(STATE_PINS), 'slc_gate_xdp'].map((name) => `state/${name}`),
+  ].sort();
+}
+
+/** Waits until none of the objects is in the kernel any more (they go some time after their last user). */
+export async function untilGone(objects: { programs: number[]; maps: number[] }): Promise<void> {
+  for (const deadline = Date.now() + 10_000; ;) {
+    const ids = kernel().objectIds();
+    const left = [
+      ...objects.programs.filter((id) => ids.programs.includes(id)).map((id) => `program ${id}`),
+      ...objects.maps.filter((id) => ids.maps.includes(id)).map((id) => `map ${id}`),
+    ];
+    if (left.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`still in the kernel: ${left.join(', ')}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** A client process that tries TCP ports of a host, all at once: which of them answer. */
+export class Prober {
+  readonly #process: Background;
+  #asked = 0;
+
+  constructor(from: Namespace, host: string = HOST.ipv4) {
+    this.#process = from.start([process.execPath, join(__dirname, 'probe-ports.js'), host]);
+  }
+
+  async open(...ports: readonly number[]): Promise<number[]> {
+    const id = (this.#asked += 1);
+    this.#process.write(`${id} ${ports.join(' ')}\n`);
+    const [, found] = await this.#process.waitFor(new RegExp(`^${id}:(.*)$`, 'm'), 20_000);
+    return found.split(' ').filter(Boolean).map(Number);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop('SIGKILL');
+  }
+}

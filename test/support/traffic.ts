@@ -1,0 +1,59 @@
+/** A steady stream of frames towards a filtered host that can be held while figures are compared. */
+import { kernel } from '../../src/kernel/native';
+import { NEIGHBOUR } from './edge-host';
+import { Injector } from './injector';
+import type { Namespace } from './netns';
+import { compose, ethernet, ipv4, udp } from './packet';
+
+const FRAMES_A_CALL = 64;
+const PAUSE_MS = 3;
+/** To a MAC address nobody has: what passes the filter is dropped first thing in the stack. */
+const FRAME = compose(ethernet({ to: '02:00:00:00:00:77' }), ipv4(), udp());
+
+export class Traffic {
+  #flowing = false;
+  #loop: Promise<void> = Promise.resolve();
+  /** Whether every frame was sent while an XDP program stood at the other end, so that each must be counted. */
+  whole = false;
+
+  private constructor(private readonly injector: Injector) {}
+
+  /** Frames leave the neighbour's link, their destination ports taken from the list in turn. */
+  static async open(wire: Namespace, ports: readonly number[]): Promise<Traffic> {
+    const ring = Array.from({ length: 8 }, (_, i) => ports[i % ports.length]);
+    return new Traffic(await Injector.open(kernel(), wire.path, NEIGHBOUR.link, ring));
+  }
+
+  /** From now on every frame is expected to be counted; call it before the first frame. */
+  begin(): void {
+    this.whole = true;
+    this.resume();
+  }
+
+  resume(): void {
+    if (this.#flowing) return;
+    this.#flowing = true;
+    this.#loop = (async () => {
+      while (this.#flowing) {
+        await this.injector.send(FRAME, FRAMES_A_CALL);
+        await new Promise((done) => setTimeout(done, PAUSE_MS));
+      }
+    })();
+  }
+
+  /** Holds the stream; resolves when the last frame has left. */
+  async pause(): Promise<void> {
+    this.#flowing = false;
+    await this.#loop;
+  }
+
+  /** Frames sent so far to that port. */
+  sent(port: number): number {
+    return this.injector.sent().get(port) ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.pause();
+    this.injector.close();
+  }
+}
