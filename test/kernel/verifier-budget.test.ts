@@ -1,0 +1,112 @@
+/**
+ * What the verifier walks to accept the programs, against a committed budget: a change that makes it much more shows
+ * here before it shows as a refusal on somebody's kernel. Figures of different kernels cannot be compared, so on
+ * another release than the budget's only the hard limit holds.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { createGenerationMaps, type IngressSwitches, loadIngress, openDatapath } from '../../src/kernel/datapath';
+import { kernel } from '../../src/kernel/native';
+import { DEFAULT_ETHERTYPES } from '../../src/model/ruleset';
+
+interface Budget {
+  readonly kernel: string;
+  /** Instructions processed, by case. */
+  readonly instructions: Readonly<Record<string, number>>;
+}
+
+const FILE = join(__dirname, 'verifier-budget.json');
+const UPDATE = process.env.SLUICE_UPDATE_BUDGET === '1';
+/** The verifier gives up at a million; a quarter leaves room for older kernels, which prune less. */
+const HARD_LIMIT = 250_000;
+const GROWTH = 1.1;
+
+const SMALL = 4096;
+const LARGE = 16 * 1024 * 1024;
+const DEFAULT: IngressSwitches = {
+  imageSlots: SMALL / 8,
+  counterSlots: 512,
+  icmpEssentials: true,
+  ethertypes: DEFAULT_ETHERTYPES,
+  dryRun: false,
+};
+
+const INGRESS: Record<string, Partial<IngressSwitches>> = {
+  'slc_ingress, 4 KB image': {},
+  'slc_ingress, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
+  'slc_ingress, dry, 4 KB image': { dryRun: true },
+  'slc_ingress, dry, 16 MB image': { dryRun: true, imageSlots: LARGE / 8 },
+  'slc_ingress, icmp: rules, 4 KB image': { icmpEssentials: false },
+  'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
+  'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
+};
+
+async function ingressInstructions(switches: IngressSwitches): Promise<number> {
+  const maps = createGenerationMaps(kernel(), switches);
+  try {
+    const { program, instructions } = await loadIngress(kernel(), switches, maps);
+    program.close();
+    return instructions;
+  } finally {
+    maps.image.close();
+    maps.counters.close();
+  }
+}
+
+async function gateInstructions(): Promise<number> {
+  const object = openDatapath(kernel(), 'slc_gate_xdp', {
+    create: ['slc_state', 'slc_confirm', 'slc_programs', 'slc_egress', 'slc_gate_counters'],
+  });
+  try {
+    await object.load();
+    return object.verifierStats().slc_gate_xdp.instructions;
+  } finally {
+    object.close();
+  }
+}
+
+const measured: Record<string, number> = {};
+
+afterAll(() => {
+  if (!UPDATE) return;
+  const budget: Budget = { kernel: release(), instructions: measured };
+  writeFileSync(FILE, `${JSON.stringify(budget, null, 2)}\n`);
+});
+
+const cases: [string, () => Promise<number>][] = [
+  ['slc_gate_xdp', gateInstructions],
+  ...Object.entries(INGRESS).map(([name, switches]): [string, () => Promise<number>] => [
+    name,
+    () => ingressInstructions({ ...DEFAULT, ...switches }),
+  ]),
+];
+
+test.each(cases)('%s', async (name, measure) => {
+  const instructions = await measure();
+  measured[name] = instructions;
+  expect(instructions).toBeGreaterThan(0);
+  expect(instructions).toBeLessThan(HARD_LIMIT);
+  if (UPDATE) return;
+  const budget = readBudget();
+  expect(budget.instructions).toHaveProperty([name]);
+  if (budget.kernel !== release()) return;
+  const allowed = Math.floor(budget.instructions[name] * GROWTH);
+  if (instructions > allowed) {
+    throw new Error(
+      `${name}: the verifier processed ${instructions} instructions, the budget is ${budget.instructions[name]} ` +
+        `(+10 %: ${allowed}). where that is meant: SLUICE_UPDATE_BUDGET=1 npx jest --selectProjects kernel ` +
+        '--testPathPatterns verifier-budget, and say in the commit what it buys',
+    );
+  }
+});
+
+test('the budget names no case that is not measured', () => {
+  if (UPDATE) return;
+  expect(Object.keys(readBudget().instructions).sort()).toEqual(cases.map(([name]) => name).sort());
+});
+
+function readBudget(): Budget {
+  if (!existsSync(FILE)) throw new Error('there is no budget yet: SLUICE_UPDATE_BUDGET=1 writes it');
+  return JSON.parse(readFileSync(FILE, 'utf8')) as Budget;
+}
