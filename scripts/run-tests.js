@@ -19,7 +19,7 @@ const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
 const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
 const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
 
-const CHECKS = ['lint', 'format:check', 'typecheck', 'check:layers', 'check:generated'];
+const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:layers', 'check:generated'];
 
 /** `inBand`: one test file after the other, as the suites that make namespaces and load programs want it. */
 const RUNS = [
