@@ -1,7 +1,7 @@
 /** Where to cut a list of rules: candidate windows of all lanes, and what each would achieve. */
 import type { RuleTable } from './expand';
-import { type Cut, openLane, type Region } from './region';
-import { CUT_BITS_MAX, Splitter } from './split';
+import { type Cut, openLane, reachedRegion, type Region } from './region';
+import { CUT_BITS_MAX, type RuleList, Splitter } from './split';
 
 /** A cut with what it would do to the list it was made for. */
 export interface Candidate {
@@ -33,53 +33,61 @@ export class CutFinder {
     this.splitter = new Splitter(rules);
   }
 
-  /** For each rule of the list, see `openLane`. */
-  openLanes(list: Int32Array, region: Region): Int8Array {
-    return Int8Array.from(list, (rule) => openLane(this.rules, rule, region));
+  /** The list with what cuts of it need to know. */
+  prepare(list: Int32Array, region: Region): RuleList {
+    const reached = reachedRegion(this.rules, list, region);
+    return { list, region, reached, open: Int8Array.from(list, (rule) => openLane(this.rules, rule, reached)) };
   }
 
   /** All candidates, best first. Figures are estimates where the list is longer than the sample. */
-  candidates(list: Int32Array, open: Int8Array, region: Region, maxSlots: number): Candidate[] {
-    const step = Math.max(1, Math.ceil(list.length / SAMPLE));
-    const sample = list.filter((_, k) => k % step === 0);
-    const sampleOpen = open.filter((_, k) => k % step === 0);
-    const scale = list.length / sample.length;
-    const slots = Math.min(maxSlots, 4 * list.length);
-    return this.windows(sample, region, slots)
-      .map((cut) => this.rate(sample, sampleOpen, region, cut, scale))
+  candidates(rules: RuleList, maxSlots: number): Candidate[] {
+    const { length } = rules.list;
+    const step = Math.max(1, Math.ceil(length / SAMPLE));
+    const sample =
+      step === 1
+        ? rules
+        : {
+            ...rules,
+            list: rules.list.filter((_, k) => k % step === 0),
+            open: rules.open.filter((_, k) => k % step === 0),
+          };
+    const scale = length / sample.list.length;
+    return this.windows(sample.list, rules.region, Math.min(maxSlots, 4 * length))
+      .map((cut) => this.rate(sample, cut, scale))
       .sort((a, b) => b.score - a.score);
   }
 
   /** The best candidate whose children together hold at most `limit` rules, or null. */
-  best(candidates: readonly Candidate[], list: Int32Array, open: Int8Array, region: Region, limit: number): Cut | null {
+  best(candidates: readonly Candidate[], rules: RuleList, limit: number): Cut | null {
     let measured = 0;
     for (const candidate of candidates) {
       if (candidate.score < MIN_SCORE || measured === MEASURED) return null;
       if (candidate.total > limit) continue;
-      if (list.length <= SAMPLE) return candidate.cut;
+      if (rules.list.length <= SAMPLE) return candidate.cut;
       measured++;
-      const exact = this.rate(list, open, region, candidate.cut, 1);
+      const exact = this.rate(rules, candidate.cut, 1);
       if (exact.total <= limit && exact.score >= MIN_SCORE) return candidate.cut;
     }
     return null;
   }
 
-  /** The candidate that copies least and leaves no child as full as the list, or null. */
-  leastCopying(candidates: readonly Candidate[], list: Int32Array, open: Int8Array, region: Region): Candidate | null {
-    let least: Candidate | null = null;
-    for (const { cut } of [...candidates].sort((a, b) => a.total - b.total)) {
-      const exact = this.rate(list, open, region, cut, 1);
-      if (exact.largest < list.length && (least === null || exact.total < least.total)) least = exact;
-      if (least !== null && list.length > SAMPLE) break;
-    }
-    return least;
+  /**
+   * The candidate that copies least among those that leave no child as full as the list. Where there is none: null, or
+   * with `force` the one that copies least at all.
+   */
+  leastCopying(candidates: readonly Candidate[], rules: RuleList, force: boolean): Candidate | null {
+    const { length } = rules.list;
+    const ascending = [...candidates].sort((a, b) => a.total - b.total);
+    const least = ascending.find(({ largest }) => Math.ceil(largest) < length) ?? (force ? ascending.at(0) : undefined);
+    return least ? this.rate(rules, least.cut, 1) : null;
   }
 
-  private rate(list: Int32Array, open: Int8Array, region: Region, cut: Cut, scale: number): Candidate {
-    const total = this.splitter.count(list, open, region, cut);
+  private rate(rules: RuleList, cut: Cut, scale: number): Candidate {
+    const total = this.splitter.count(rules, cut);
+    const listed = rules.list.length;
     const { counts } = this.splitter;
     const size = 1 << cut.width;
-    const length = list.length * scale;
+    const length = listed * scale;
     let largest = 0;
     let rest = 0; // halvings still to do, weighted by the share of rules
     for (let child = 0; child < size; child++) {
@@ -89,8 +97,9 @@ export class CutFinder {
       if (over > 1) rest += count * Math.log2(over);
     }
     const progress = Math.log2(length / this.leafBudget) - rest / total;
-    const copies = Math.max(0, Math.log2(total / list.length));
-    return { cut, score: progress - 0.15 * copies - (0.05 * size) / length, total: total * scale, largest };
+    const copies = Math.max(0, Math.log2(total / listed));
+    const score = progress - 0.15 * copies - (0.05 * size) / length;
+    return { cut, score, total: total * scale, largest: largest * scale };
   }
 
   private windows(sample: Int32Array, region: Region, maxSlots: number): Cut[] {

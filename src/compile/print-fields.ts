@@ -55,7 +55,7 @@ export function withChildren(known: KnownBits, node: Window, first: number, last
  * The keys that children `first` to `last` of a node take: `src 78.168.0.0/16`, `dst port 14336–14591`, or, where
  * bits above the window are skipped, `src bits 17–20 = 3`.
  */
-export function describeGap(family: Family, node: Window, known: KnownBits, first: number, last: number): string {
+export function describeWindow(family: Family, node: Window, known: KnownBits, first: number, last: number): string {
   const field = fieldOf(family, node);
   const width = 32 - Math.clz32(node.mask);
   // Bits of the field above the window, and where the window begins counted from the field's first bit.

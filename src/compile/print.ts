@@ -8,7 +8,7 @@ import { SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Image } from './image';
 import { GROUP_NAMES } from './partition';
-import { describeGap, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
+import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
 import { entryOfWord } from './ranks';
 import { ImageReader, isEmptySlot } from './reader';
 import type { Slot } from './slot';
@@ -87,7 +87,7 @@ class SectionPrinter {
     const lines: string[] = [];
     for (const { first, last, slot } of this.childRuns(family, node)) {
       if (isEmptySlot(slot)) continue;
-      const label = describeGap(family, node, known, first, last);
+      const label = describeWindow(family, node, known, first, last);
       const shown = slot.kind === 'node' && this.nodeNumbers.has(slotKey(family, slot));
       lines.push(`${indent}${label} → ${this.target(family, slot)}${shown ? ', see above' : ''}`);
       if (slot.kind !== 'node' || shown) continue;

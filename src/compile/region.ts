@@ -43,6 +43,28 @@ export function childRegion(region: Region, cut: Cut, value: number): Region {
   return part;
 }
 
+/**
+ * The region without what no rule of the list reaches, lane by lane. A rule that covers it hides all later rules of the
+ * list, even where it leaves a part of the region open that nobody else reaches.
+ */
+export function reachedRegion(rules: RuleTable, list: Int32Array, { known, min, max }: Region): Region {
+  const reached = { known, min: min.slice(), max: max.slice() };
+  for (let lane = 0; lane < min.length; lane++) {
+    const low = rules.low[lane];
+    const high = rules.high[lane];
+    let lowest = 0xffffffff;
+    let highest = 0;
+    for (const rule of list) {
+      if (low[rule] < lowest) lowest = low[rule];
+      if (high[rule] > highest) highest = high[rule];
+      if (lowest <= min[lane] && highest >= max[lane]) break;
+    }
+    if (lowest > min[lane]) reached.min[lane] = lowest;
+    if (highest < max[lane]) reached.max[lane] = highest;
+  }
+  return reached;
+}
+
 /** Whether the rule matches every key of the region. */
 export function coversRegion(rules: RuleTable, rule: number, { min, max }: Region): boolean {
   for (let lane = 0; lane < min.length; lane++) {

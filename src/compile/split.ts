@@ -3,6 +3,17 @@ import type { RuleTable } from './expand';
 import { isAddressLane } from './lane';
 import { COVERED, type Cut, cutMask, type Region } from './region';
 
+/** Rules that compete in a region. */
+export interface RuleList {
+  /** Indices into the rule table, ascending. */
+  readonly list: Int32Array;
+  readonly region: Region;
+  /** `reachedRegion` of the list. */
+  readonly reached: Region;
+  /** For each rule of the list, its `openLane` in `reached`. */
+  readonly open: Int8Array;
+}
+
 /** Widest cut: children of one node. */
 export const CUT_BITS_MAX = 12;
 
@@ -22,10 +33,9 @@ export class Splitter {
   }
 
   /**
-   * Fills `counts` and returns their sum. `open` says for each rule of the list which lane it leaves open
-   * (`openLane`); a child takes no more rules once one has covered it.
+   * Fills `counts` and returns their sum; a child takes no more rules once one has covered what the list reaches of it.
    */
-  count(list: Int32Array, open: Int8Array, region: Region, cut: Cut): number {
+  count({ list, open, region, reached }: RuleList, cut: Cut): number {
     const { counts, closed } = this;
     const size = 1 << cut.width;
     counts.fill(0, 0, size);
@@ -42,7 +52,7 @@ export class Splitter {
       const put = (child: number): void => {
         if (closed[child] === 1) return;
         counts[child]++;
-        if (!closes || !this.coversChild(list[k], region, cut, child)) return;
+        if (!closes || !this.coversChild(list[k], region, reached, cut, child)) return;
         closed[child] = 1;
         counts[child] += everywhere;
         openChildren--;
@@ -59,8 +69,9 @@ export class Splitter {
   }
 
   /** The lists of all children, in the order of `list`. */
-  divide(list: Int32Array, open: Int8Array, region: Region, cut: Cut): Int32Array[] {
-    this.count(list, open, region, cut);
+  divide(rules: RuleList, cut: Cut): Int32Array[] {
+    const { list, region } = rules;
+    this.count(rules, cut);
     const size = 1 << cut.width;
     const children = Array.from({ length: size }, (_, child) => new Int32Array(this.counts[child]));
     const filled = new Int32Array(size);
@@ -109,11 +120,17 @@ export class Splitter {
     this.to = (high >>> shift) & top;
   }
 
-  private coversChild(rule: number, region: Region, cut: Cut, child: number): boolean {
-    const bits = cutMask(cut);
-    const value = child << cut.shift;
-    const min = ((region.min[cut.lane] & ~bits) | value) >>> 0;
-    const max = ((region.max[cut.lane] & ~bits) | value) >>> 0;
-    return this.rules.low[cut.lane][rule] <= min && max <= this.rules.high[cut.lane][rule];
+  private coversChild(
+    rule: number,
+    region: Region,
+    reached: Region,
+    { lane, shift, width }: Cut,
+    child: number,
+  ): boolean {
+    const bits = cutMask({ lane, shift, width });
+    const value = child << shift;
+    const min = Math.max(((region.min[lane] & ~bits) | value) >>> 0, reached.min[lane]);
+    const max = Math.min(((region.max[lane] & ~bits) | value) >>> 0, reached.max[lane]);
+    return this.rules.low[lane][rule] <= min && max <= this.rules.high[lane][rule];
   }
 }

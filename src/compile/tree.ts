@@ -7,7 +7,8 @@ import { CutFinder } from './cut';
 import type { RuleTable } from './expand';
 import { isAddressLane } from './lane';
 import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
-import { childRegion, coversRegion, coversWithin, type Cut, type Region, wholeRegion } from './region';
+import { childRegion, coversRegion, coversWithin, type Cut, reachedRegion, type Region, wholeRegion } from './region';
+import type { RuleList } from './split';
 
 /** Equal parts of a tree are one object. */
 export type Tree =
@@ -84,19 +85,20 @@ class TreeBuilder {
     return { root, longLeaves: this.longLeaves };
   }
 
-  /** Ends the list at the first rule that covers the region; a terminal where that is the first row, or none is left. */
+  /** Ends the list at the first rule that hides all later ones; a terminal where one row covers the region, or none. */
   private settle(list: Int32Array, region: Region): Int32Array | Tree {
-    const { word } = this.rules;
-    for (let k = 0; k < list.length; k++) {
-      if (!coversRegion(this.rules, list[k], region)) continue;
-      let end = k;
-      while (end > 0 && word[list[end - 1]] === word[list[k]]) end--;
-      if (end === 0) return this.terminal(word[list[k]]);
-      list[end] = list[k];
-      list = list.subarray(0, end + 1);
-      break;
-    }
     if (list.length === 0) return this.terminal(SLC_WORD_NONE);
+    const { word } = this.rules;
+    const reached = reachedRegion(this.rules, list, region);
+    const hiding = list.findIndex((rule) => coversRegion(this.rules, rule, reached));
+    if (hiding >= 0) {
+      // Rules of the same row right before it are no more than it is.
+      let end = hiding;
+      while (end > 0 && word[list[end - 1]] === word[list[hiding]]) end--;
+      list[end] = list[hiding];
+      list = list.subarray(0, end + 1);
+    }
+    if (coversRegion(this.rules, list[0], region)) return this.terminal(word[list[0]]);
     return list.length <= CLEANUP_RULES ? this.dropHidden(list, region) : list;
   }
 
@@ -117,14 +119,12 @@ class TreeBuilder {
     const known = this.recall(hash, list, region);
     if (known && depth + known.height <= SLC_LIMITS.MAX_STEPS) return known;
 
-    const open = this.finder.openLanes(list, region);
-    const cut = this.chooseCut(list, open, region, copies);
+    const rules = this.finder.prepare(list, region);
+    const cut = this.chooseCut(rules, copies);
     if (!cut) return { tree: this.longLeaf(list), height: 0 };
     this.slotsLeft -= 1 << cut.width;
     const regions = Array.from({ length: 1 << cut.width }, (_, value) => childRegion(region, cut, value));
-    const parts = this.finder.splitter
-      .divide(list, open, region, cut)
-      .map((part, value) => this.settle(part, regions[value]));
+    const parts = this.finder.splitter.divide(rules, cut).map((part, value) => this.settle(part, regions[value]));
     const total = parts.reduce((sum, part) => sum + (part instanceof Int32Array ? part.length : 0), 0);
     const copiesLeft = Math.min(this.replication, (copies * list.length) / total);
     let height = 0;
@@ -141,15 +141,16 @@ class TreeBuilder {
   }
 
   /** Null where a leaf is the better answer. */
-  private chooseCut(list: Int32Array, open: Int8Array, region: Region, copies: number): Cut | null {
+  private chooseCut(rules: RuleList, copies: number): Cut | null {
+    const { list } = rules;
     const forced = list.length > SLC_LIMITS.MAX_LEAF_RULES;
     const slots = forced ? Infinity : this.slotsLeft;
     if (slots < 2) return null;
-    const candidates = this.finder.candidates(list, open, region, slots);
-    const best = this.finder.best(candidates, list, open, region, list.length * Math.sqrt(copies));
+    const candidates = this.finder.candidates(rules, slots);
+    const best = this.finder.best(candidates, rules, list.length * Math.sqrt(copies));
     if (best) return best;
     if (list.length <= RELIEF_LEAF) return null;
-    const least = this.finder.leastCopying(candidates, list, open, region);
+    const least = this.finder.leastCopying(candidates, rules, forced);
     if (!least) return null;
     const extra = Math.max(0, least.total - list.length);
     if (extra <= this.spareCopies) {
