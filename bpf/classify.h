@@ -85,105 +85,117 @@ static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const
             slc_shift_right(((__u64)w[6] << 32 | w[7]) ^ rule->source[1], rule->source_shift[1])) == 0;
 }
 
-/* Where the scan of a leaf stands. */
-struct slc_scan {
+/* What a walk reads, the same for all of its trees and leaves. */
+struct slc_walk {
     const void *image;
     const struct slc_key *key;
     struct slc_steps *steps;
     __u64 lanes;
-    __u32 first; /* slot of the leaf's first rule */
-    __u32 count; /* of rules, 0x3f: until SLC_RULE_LAST */
-    __u32 services;
-    __u32 best; /* the smallest word so far */
+    __u32 services; /* slot of the service table */
 };
 
-/* Compares rule `i` of the leaf. Nonzero: the leaf is done, `best` is its answer. */
-static __always_inline int slc_scan_rule(struct slc_scan *scan, __u32 i, const int family) {
+/*
+ * Compares the rule at slot `index`, the next of a leaf, with the key. Nonzero: the leaf is done, `best` is its answer.
+ */
+static __always_inline int slc_scan_rule(const struct slc_walk *walk, __u32 index, __u32 *best, const int family) {
     const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
-    __u32 index = scan->first + i * rule_slots;
     const void *rule;
     const struct slc_service *service;
     __u32 word, service_index, last;
     int matches;
 
-    if (i >= scan->count && scan->count != 0x3f)
-        return 1;
     if (index >= slc_image_slots - rule_slots) {
-        scan->best = SLC_WORD_FAULT;
+        *best = SLC_WORD_FAULT;
         return 1;
     }
-    rule = SLC_SLOT_POINTER(scan->image, index);
+    rule = SLC_SLOT_POINTER(walk->image, index);
     if (family == 4) {
         const struct slc_rule4 *rule4 = rule;
 
         word = rule4->word;
         service_index = rule4->service;
         last = rule4->source_shift & SLC_RULE_LAST;
-        matches = slc_rule4_matches(rule4, scan->key);
+        matches = slc_rule4_matches(rule4, walk->key);
     } else {
         const struct slc_rule6 *rule6 = rule;
 
         word = rule6->word;
         service_index = rule6->service;
         last = rule6->last;
-        matches = slc_rule6_matches(rule6, scan->key);
+        matches = slc_rule6_matches(rule6, walk->key);
     }
-    if (word >= scan->best)
+    if (word >= *best)
         return 1;
     if (slc_dry_run)
-        scan->steps->rules++;
+        walk->steps->rules++;
     if (matches) {
-        service_index = scan->services + service_index * 2;
+        service_index = walk->services + service_index * 2;
         if (service_index >= slc_image_slots - 2) {
-            scan->best = SLC_WORD_FAULT;
+            *best = SLC_WORD_FAULT;
             return 1;
         }
-        service = (const void *)SLC_SLOT_POINTER(scan->image, service_index);
-        if (slc_service_matches(service, scan->lanes)) {
-            scan->best = word;
+        service = (const void *)SLC_SLOT_POINTER(walk->image, service_index);
+        if (slc_service_matches(service, walk->lanes)) {
+            *best = word;
             return 1;
         }
     }
     return last != 0;
 }
 
+/* Where the scan of a long leaf stands: what bpf_loop hands to its body. */
+struct slc_scan {
+    struct slc_walk walk;
+    __u32 first; /* slot of the first rule that is left */
+    __u32 count; /* of rules that are left */
+    __u32 best;  /* the smallest word so far */
+    __u32 unused;
+};
+
 static long slc_scan_rule4(__u32 i, struct slc_scan *scan) {
-    return slc_scan_rule(scan, i + SLC_SHORT_LEAF, 4);
+    if (i >= scan->count)
+        return 1;
+    return slc_scan_rule(&scan->walk, scan->first + i * (__u32)(sizeof(struct slc_rule4) / 8), &scan->best, 4);
 }
 
 static long slc_scan_rule6(__u32 i, struct slc_scan *scan) {
-    return slc_scan_rule(scan, i + SLC_SHORT_LEAF, 6);
+    if (i >= scan->count)
+        return 1;
+    return slc_scan_rule(&scan->walk, scan->first + i * (__u32)(sizeof(struct slc_rule6) / 8), &scan->best, 6);
 }
 
-/* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
-static __always_inline __u32 slc_scan_leaf(const void *image, const struct slc_key *key, __u64 slot, __u32 services,
-                                           __u32 best, const int family, struct slc_steps *steps) {
-    struct slc_scan scan = {
-        .image = image,
-        .key = key,
-        .steps = steps,
-        .lanes = slc_lanes(key),
-        .first = (__u32)slot,
-        .count = (slot >> 56) & 0x3f,
-        .services = services,
-        .best = best,
-    };
+/* The rest of a leaf that is longer than SLC_SHORT_LEAF; out of the way of the others, whose walk stays in registers.
+ */
+static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u32 first, __u32 count, __u32 best,
+                                                const int family) {
+    struct slc_scan scan = {.walk = *walk, .first = first, .count = count, .best = best};
 
-    if (slc_dry_run)
-        steps->leaves++;
-    for (__u32 i = 0; i < SLC_SHORT_LEAF; i++)
-        if (slc_scan_rule(&scan, i, family))
-            return scan.best;
-    bpf_loop(SLC_MAX_LEAF_RULES - SLC_SHORT_LEAF, family == 4 ? slc_scan_rule4 : slc_scan_rule6, &scan, 0);
+    bpf_loop(count, family == 4 ? slc_scan_rule4 : slc_scan_rule6, &scan, 0);
     return scan.best;
 }
 
-static __always_inline __u32 slc_classify_family(const void *image, const struct slc_key *key, const __u64 *trees,
-                                                 __u32 services, const int family, struct slc_steps *steps) {
+/* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
+static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
+    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
+    __u32 index = (__u32)slot;
+    __u32 count = (slot >> 56) & 0x3f;
+
+    if (slc_dry_run)
+        walk->steps->leaves++;
+    for (__u32 i = 0; i < SLC_SHORT_LEAF; i++, index += rule_slots) {
+        if (i >= count || slc_scan_rule(walk, index, &best, family))
+            return best;
+    }
+    if (count == 0x3f)
+        count = SLC_MAX_LEAF_RULES;
+    return slc_scan_long_leaf(walk, index, count - SLC_SHORT_LEAF, best, family);
+}
+
+static __always_inline __u32 slc_classify_family(const struct slc_walk *walk, const __u64 *trees, const int family) {
     __u32 best = SLC_WORD_NONE;
 
     for (int tree = 0; tree < SLC_TREES; tree++) {
-        __u64 slot = slc_descend(image, key, trees[tree], steps);
+        __u64 slot = slc_descend(walk->image, walk->key, trees[tree], walk->steps);
 
         if (slot == SLC_SLOT_FAULT)
             return SLC_WORD_FAULT;
@@ -195,7 +207,7 @@ static __always_inline __u32 slc_classify_family(const void *image, const struct
         /* A leaf whose smallest rank cannot win is not read. */
         if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
             continue;
-        best = slc_scan_leaf(image, key, slot, services, best, family, steps);
+        best = slc_scan_leaf(walk, slot, best, family);
         if (best == SLC_WORD_FAULT)
             return best;
     }
@@ -203,40 +215,38 @@ static __always_inline __u32 slc_classify_family(const void *image, const struct
 }
 
 /*
- * The word that decides for the key in the section whose root block begins at slot `root`; the default's word where
- * no row matches; SLC_WORD_FAULT where the image is broken. A function of its own for each family: verified once.
+ * The word that decides for the key in the section, an index of the section table (0 is inbound); the default's word
+ * where no row matches; SLC_WORD_FAULT where the image is broken. A function of its own for each family: verified once.
  */
-static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 root, const int family,
+static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 section, const int family,
                                           struct slc_steps *steps) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
     const struct slc_roots *roots;
-    __u32 word;
+    struct slc_walk walk;
+    __u32 index, word;
 
-    if (!image || !key || !steps || root >= slc_image_slots - sizeof(*roots) / 8)
+    if (!image || !key || !steps)
         return SLC_WORD_FAULT;
-    roots = (const void *)SLC_SLOT_POINTER(image, root);
-    word = slc_classify_family(image, key, family == 4 ? roots->trees4 : roots->trees6, roots->services, family, steps);
+    index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
+    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
+        return SLC_WORD_FAULT;
+    index = ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
+    if (index >= slc_image_slots - sizeof(*roots) / 8)
+        return SLC_WORD_FAULT;
+    roots = (const void *)SLC_SLOT_POINTER(image, index);
+    walk = (struct slc_walk){
+        .image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .services = roots->services};
+    word = slc_classify_family(&walk, family == 4 ? roots->trees4 : roots->trees6, family);
     return word == SLC_WORD_NONE ? roots->default_word : word;
 }
 
-__noinline __u32 slc_classify4(const struct slc_key *key, __u32 root, struct slc_steps *steps) {
-    return slc_classify(key, root, 4, steps);
+__noinline __u32 slc_classify4(const struct slc_key *key, __u32 section, struct slc_steps *steps) {
+    return slc_classify(key, section, 4, steps);
 }
 
-__noinline __u32 slc_classify6(const struct slc_key *key, __u32 root, struct slc_steps *steps) {
-    return slc_classify(key, root, 6, steps);
-}
-
-/* Root block of a section, 0 where there is no image. Section 0 is inbound. */
-static __always_inline __u32 slc_section_root(__u32 section) {
-    const __u32 zero = 0;
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
-    __u32 index = SLC_SECTIONS_SLOT + section * (sizeof(struct slc_section) / 8);
-
-    if (!image || index >= slc_image_slots - sizeof(struct slc_section) / 8)
-        return ~0u;
-    return ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
+__noinline __u32 slc_classify6(const struct slc_key *key, __u32 section, struct slc_steps *steps) {
+    return slc_classify(key, section, 6, steps);
 }
 
 #endif

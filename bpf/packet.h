@@ -33,7 +33,7 @@ struct slc_packet {
     __u8 is_icmp; /* icmp_type and icmp_code are set */
     __u8 unused[3];
     struct slc_key key;
-};
+} __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
 /* A packet is leaving: why, and by which word of the image (SLC_WORD_NONE where none decided). */
 struct slc_outcome {

@@ -28,9 +28,7 @@ static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier,
 static __always_inline int slc_judge_section(const struct slc_packet *packet, int is_error) {
     struct slc_outcome outcome = {.word = SLC_WORD_NONE};
     struct slc_steps steps = {};
-    __u32 root = slc_section_root(0);
-    __u32 word =
-        packet->family == 4 ? slc_classify4(&packet->key, root, &steps) : slc_classify6(&packet->key, root, &steps);
+    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &steps) : slc_classify6(&packet->key, 0, &steps);
 
     outcome.nodes = steps.nodes;
     outcome.leaves = steps.leaves;
