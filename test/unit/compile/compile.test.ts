@@ -1,0 +1,144 @@
+import { LAYOUT, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_WORD_NONE } from '../../../src/abi/layout.gen';
+import { compile } from '../../../src/compile/compile';
+import { interpret, interpretFrame } from '../../../src/compile/interpret';
+import { rankStride } from '../../../src/compile/ranks';
+import type { FlowKey } from '../../../src/model/packet';
+import { rule, rules, ruleset } from '../../support/findings';
+import { compose, ipv4, tcp } from '../../support/packet';
+
+const ssh = { ports: [22], from: 'anyone', source: rule(9, 'allow').source } as const;
+const key: FlowKey = {
+  family: 4,
+  source: [0x4ea80102],
+  destination: [0xc6336407],
+  protocol: 6,
+  sourcePort: 40000,
+  destinationPort: 14141,
+};
+
+describe('ranks', () => {
+  test('rows, SSH row and default ascend; disabled rows keep theirs', () => {
+    const list = rules(['allow', { port: [1], enabled: false }], ['deny', { port: [2] }]);
+    const { ranks, counterSlots } = compile(ruleset(list, { inbound: { ssh } }));
+    expect(ranks.map(({ rank, id, tier }) => [rank, id, tier])).toEqual([
+      [256, 'r1', '7'],
+      [264, 'r2', '7'],
+      [272, 'ssh', '8'],
+      [280, 'default', '9'],
+    ]);
+    expect(counterSlots).toBe(384);
+  });
+
+  test('an SSH row that only follows the rows has no rank, and the default keeps its place', () => {
+    const { ranks } = compile(ruleset(rules(['deny']), { inbound: { ssh: { ...ssh, from: 'rules' } } }));
+    expect(ranks.map(({ rank, id }) => [rank, id])).toEqual([
+      [256, 'r1'],
+      [272, 'default'],
+    ]);
+  });
+
+  test.each([
+    [1_000, 8],
+    [1_001, 4],
+    [10_001, 2],
+  ])('%i rows are %i apart', (rows, stride) => expect(rankStride(rows)).toBe(stride));
+});
+
+describe('bytes', () => {
+  const list = rules(['allow', { from: ['78.168.0.0/16'], port: [14141] }], ['deny', { port: [14141] }]);
+
+  test('header, section table and root block', () => {
+    const { bytes } = compile(ruleset(list));
+    const view = new DataView(bytes.buffer);
+    const header = LAYOUT.slc_image_header.fields;
+    expect(view.getUint32(header.magic.offset, true)).toBe(SLC_IMAGE_MAGIC);
+    expect(view.getUint32(header.sections.offset, true)).toBe(SLC_LIMITS.SECTIONS_SLOT);
+    expect(view.getUint32(header.section_count.offset, true)).toBe(1);
+    expect(view.getUint32(header.counter_slots.offset, true)).toBe(281);
+    expect(bytes.length % 4096).toBe(0);
+    const section = SLC_LIMITS.SECTIONS_SLOT * 8;
+    const root = view.getUint32(section + LAYOUT.slc_section.fields.root.offset, true);
+    expect(root % 8).toBe(0);
+    expect(view.getUint32(section + LAYOUT.slc_section.fields.previous_root.offset, true)).toBe(root);
+    const services = view.getUint32(root * 8 + LAYOUT.slc_roots.fields.services.offset, true);
+    expect(services).toBe(view.getUint32(header.services.offset, true));
+    // 14141-14141, any source port, lanes 6-7 with the guards in the upper bound.
+    expect(view.getBigUint64(services * 8, true)).toBe(14141n | (6n << 34n));
+    expect(view.getBigUint64(services * 8 + 8, true)).toBe(
+      14141n | (1n << 16n) | (0xffffn << 17n) | (1n << 33n) | (7n << 34n) | (1n << 42n),
+    );
+  });
+
+  test('same ruleset, same bytes; the order of list items and sets does not matter', () => {
+    const set = (name: string): { name: string; addresses: 'any'; source: typeof ssh.source } => ({
+      name,
+      addresses: 'any',
+      source: ssh.source,
+    });
+    const once = compile(
+      ruleset(rules(['allow', { from: ['10.0.0.1', '10.0.0.9'], port: [80, 90] }]), { sets: [set('a'), set('b')] }),
+    );
+    const again = compile(
+      ruleset(rules(['allow', { from: ['10.0.0.9', '10.0.0.1'], port: [90, 80] }]), { sets: [set('b'), set('a')] }),
+    );
+    expect(Buffer.compare(once.bytes, again.bytes)).toBe(0);
+    expect(again.digest).toBe(once.digest);
+  });
+
+  test('another id, action or switch is another digest; a note is not', () => {
+    const [first] = list;
+    const digest = compile(ruleset([first])).digest;
+    expect(compile(ruleset([{ ...first, id: 'web' }])).digest).not.toBe(digest);
+    expect(compile(ruleset([{ ...first, action: 'deny' }])).digest).not.toBe(digest);
+    expect(compile(ruleset([first], { icmp: 'rules' })).digest).not.toBe(digest);
+    expect(compile(ruleset([{ ...first, note: 'web UI' }])).digest).toBe(digest);
+  });
+});
+
+describe('interpret', () => {
+  const list = rules(['allow', { from: ['78.168.0.0/16'], port: [14141] }], ['deny', { port: [14141] }]);
+
+  test('the first row that matches, with what it cost', () => {
+    expect(interpret(compile(ruleset(list)), key)).toEqual({
+      word: (256 << 8) | (9 << 4),
+      nodes: 0,
+      leaves: 1,
+      rules: 1,
+    });
+  });
+
+  test('frames get the decision of the model', () => {
+    const image = compile(ruleset(list, { inbound: { ssh } }));
+    const decide = (from: string, to: number): object => interpretFrame(image, compose(ipv4({ from }), tcp({ to })));
+    expect(decide('78.168.1.2', 14141)).toMatchObject({ verdict: 'allow', tier: '7', rule: 'r1' });
+    expect(decide('198.51.100.9', 14141)).toMatchObject({ verdict: 'deny', tier: '7', rule: 'r2' });
+    expect(decide('198.51.100.9', 22)).toMatchObject({ verdict: 'allow', tier: '8', reason: 'ssh', rule: null });
+    expect(decide('198.51.100.9', 23)).toMatchObject({ verdict: 'deny', tier: '9', reason: 'default' });
+    expect(interpretFrame(image, new Uint8Array(3))).toMatchObject({ tier: '1', reason: 'too-short' });
+  });
+
+  test('no byte, turned into anything, leads outside or ends in an exception', () => {
+    const many = Array.from({ length: 80 }, (_, i) => rule(i + 1, 'deny', { from: [`78.${i}.0.0/16`], port: [i + 1] }));
+    const image = compile(ruleset(many));
+    let faults = 0;
+    for (let at = 0; at < image.bytes.length; at++) {
+      for (const value of [0x00, 0x3f, 0xff]) {
+        const bytes = image.bytes.slice();
+        bytes[at] = value;
+        const result = interpret(bytes, key);
+        expect(result.nodes).toBeLessThanOrEqual(SLC_LIMITS.TREES * SLC_LIMITS.MAX_STEPS);
+        if (result.fault === undefined) continue;
+        expect(result.word).toBe(SLC_WORD_NONE);
+        faults++;
+      }
+    }
+    expect(faults).toBeGreaterThan(0);
+    expect(interpret(image.bytes.subarray(0, 40), key).fault).toMatch(/ends inside its header/);
+  });
+
+  test('a broken image drops', () => {
+    const image = compile(ruleset(list));
+    const broken = { ...image, bytes: new Uint8Array(4096) };
+    expect(interpretFrame(broken, compose(ipv4(), tcp()))).toMatchObject({ verdict: 'deny', reason: 'image-fault' });
+  });
+});

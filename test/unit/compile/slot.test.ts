@@ -1,0 +1,20 @@
+import { decodeSlot, EMPTY_SLOT, encodeSlot, type Slot } from '../../../src/compile/slot';
+
+test.each<Slot>([
+  { kind: 'node', child: 0, shift: 0, keyWord: 0, mask: 1 },
+  { kind: 'node', child: 0xffffffff, shift: 31, keyWord: 15, mask: 0x3fffff },
+  { kind: 'leaf', first: 0xffffffff, rank: 0xffffff, count: 63 },
+  { kind: 'leaf', first: 8, rank: 256, count: 1 },
+  { kind: 'terminal', word: 0x10072 },
+])('%j survives', (slot) => {
+  const { low, high } = encodeSlot(slot);
+  expect(decodeSlot(low, high)).toEqual(slot);
+});
+
+test('numbers of the header', () => {
+  const node = encodeSlot({ kind: 'node', child: 7, shift: 3, keyWord: 4, mask: 15 });
+  expect((BigInt(node.high) << 32n) | BigInt(node.low)).toBe(7n | (3n << 32n) | (4n << 37n) | (15n << 41n));
+  const leaf = encodeSlot({ kind: 'leaf', first: 9, rank: 256, count: 5 });
+  expect((BigInt(leaf.high) << 32n) | BigInt(leaf.low)).toBe((2n << 62n) | (5n << 56n) | (256n << 32n) | 9n);
+  expect(EMPTY_SLOT).toEqual({ low: 0xffffffff, high: 0xc0000000 });
+});
