@@ -9,7 +9,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { clearInterval, clearTimeout, setInterval, setTimeout } = require('node:timers');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { RUN_MARK, compareSnapshots, snapshot } = require('./lib/leftovers.js');
+const { RUN_MARK, compareSnapshots, removeFolder, snapshot } = require('./lib/leftovers.js');
 const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
 
 const root = path.dirname(__dirname);
@@ -156,12 +156,9 @@ async function main() {
     runs.map((result) => result.counts),
     checks.filter((check) => check.problem).length,
   );
+  for (const directory of [temporary, reports]) removeFolder(directory);
   console.log(closingLine(total));
   return total.failed === 0;
 }
 
-main()
-  .then((ok) => (process.exitCode = ok ? 0 : 1))
-  .finally(() => {
-    for (const directory of [temporary, reports]) fs.rmSync(directory, { recursive: true, force: true });
-  });
+main().then((ok) => (process.exitCode = ok ? 0 : 1));

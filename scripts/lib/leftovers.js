@@ -37,15 +37,35 @@ function links() {
   return [...output('ip', '-o', 'link', 'show').matchAll(/^\d+: ([^:@]+)/gm)].map((match) => `link ${match[1]}`);
 }
 
-/** Loaded programs, maps and links whose name, or program's name, is sluice's. */
+/** Loaded programs and maps of sluice. Those that a process holds open are its own: it may be another test run. */
 function kernelObjects() {
+  const held = heldObjects();
   return ['prog', 'map'].flatMap((kind) => {
     const text = output('bpftool', '-j', kind, 'show');
     const objects = text === '' ? [] : JSON.parse(text);
     return objects
-      .filter(({ name }) => name?.startsWith('slc_'))
+      .filter(({ id, name }) => name?.startsWith('slc_') && !held.has(`${kind} ${id}`))
       .map(({ id, name }) => `bpf ${kind} ${name} (id ${id})`);
   });
+}
+
+/** `prog ID` and `map ID` of every open descriptor; what only a held program uses is held as well. */
+function heldObjects() {
+  const held = new Set();
+  for (const pid of listDirectory('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const descriptor of listDirectory(`/proc/${pid}/fdinfo`)) {
+      try {
+        const text = fs.readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8');
+        for (const [, kind, id] of text.matchAll(/^(prog|map)_id:\s*(\d+)$/gm)) held.add(`${kind} ${id}`);
+      } catch {
+        // closed meanwhile
+      }
+    }
+  }
+  const text = output('bpftool', '-j', 'prog', 'show');
+  for (const { id, map_ids: maps } of text === '' ? [] : JSON.parse(text))
+    if (held.has(`prog ${id}`)) for (const map of maps ?? []) held.add(`map ${map}`);
+  return held;
 }
 
 /** Processes that carry the mark of the run, without those in `except`. */
@@ -113,4 +133,11 @@ function compareSnapshots(before, after, isAlive = (pid) => fs.existsSync(`/proc
   });
 }
 
-module.exports = { RUN_MARK, compareSnapshots, snapshot };
+/** Unmounts what tests mounted below a folder, and removes it. */
+function removeFolder(directory) {
+  for (const [, mounted] of fs.readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+) /gm))
+    if (mounted.startsWith(`${directory}/`)) output('umount', '-l', mounted);
+  fs.rmSync(directory, { recursive: true, force: true });
+}
+
+module.exports = { RUN_MARK, compareSnapshots, removeFolder, snapshot };

@@ -18,10 +18,15 @@ export async function testContext(
   const bpffs = join(directory, 'bpf');
   mkdirSync(bpffs);
   must(['mount', '-t', 'bpf', 'bpf', bpffs]);
-  const destroy = atEnd(() => {
+  const remove = (): void => {
     must(['umount', '-l', bpffs]);
     rmSync(directory, { recursive: true, force: true });
-  });
+  };
+  const ended = atEnd(remove);
+  const destroy = (): void => {
+    ended();
+    remove();
+  };
   const cookie = await kernel.netnsCookie(netns);
   const pins = new PinLayout(cookie, join(bpffs, 'sluice'));
   return {
