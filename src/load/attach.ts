@@ -45,7 +45,8 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
   const interfaces = await listInterfaces(kernel, netns);
   const found: Attachment[] = [];
   for (const pinned of pins.links()) {
-    const link = kernel.openPinnedLink(pinned.path);
+    const link = openLink(kernel, pinned.path);
+    if (!link) continue;
     const info = link.info();
     link.close();
     const device = interfaces.find((candidate) => candidate.index === info.ifindex);
@@ -58,7 +59,8 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
 /** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */
 export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
   for (const { ifindex, path } of pins.links()) {
-    const link = kernel.openPinnedLink(path);
+    const link = openLink(kernel, path);
+    if (!link) continue;
     const dead = link.info().ifindex === 0;
     link.close();
     if (dead) pins.removeLink(ifindex, 'xdp');
@@ -111,16 +113,26 @@ export async function attachAll(
 export function detachOne(kernel: Kernel, pins: PinLayout, ifindex: number): void {
   const pinned = pins.links().find((link) => link.ifindex === ifindex);
   if (!pinned) return;
-  const link = kernel.openPinnedLink(pinned.path);
+  const link = openLink(kernel, pinned.path);
   try {
-    link.detach();
+    link?.detach();
   } catch (error) {
     // The device is gone, and the attachment with it.
     if (!(error instanceof KernelError && ['ENOLINK', 'EINVAL', 'ENODEV'].includes(error.errno))) throw error;
   } finally {
-    link.close();
+    link?.close();
   }
   pins.removeLink(ifindex, 'xdp');
+}
+
+/** The pinned link; null where something else is pinned in its place, or nothing any more. Neither filters anything. */
+function openLink(kernel: Kernel, path: string): BpfLink | null {
+  try {
+    return kernel.openPinnedLink(path);
+  } catch (error) {
+    if (error instanceof KernelError && ['EMEDIUMTYPE', 'ENOENT'].includes(error.errno)) return null;
+    throw error;
+  }
 }
 
 /** A pin under a number whose device is gone; the kernel may give the number to another device. */

@@ -1,7 +1,8 @@
 /** A checked ruleset becomes the one that is enforced; and the ways to end that. */
+import { types } from 'node:util';
 import type { Image } from '../compile/image';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
-import { type Applied, applyImage, clearInterrupted } from '../load/apply';
+import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
@@ -12,7 +13,12 @@ import type { AttachMode, Ruleset } from '../model/ruleset';
 import { type Context, withLock } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
-import { pruneGenerationRecords, readGenerationRecord, writeGenerationRecord } from './generation-record';
+import {
+  type GenerationRecord,
+  pruneGenerationRecords,
+  readGenerationRecord,
+  writeGenerationRecord,
+} from './generation-record';
 import { sshConnections } from './ssh-sessions';
 import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
@@ -46,7 +52,20 @@ export class LockoutError extends SluiceError {
   }
 }
 
-/** Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on. */
+/** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
+export class UnfinishedError extends SluiceError {
+  constructor(cause: unknown) {
+    super('operate/unfinished', `the new ruleset enforces, but then: ${messageOf(cause)}`, {
+      hint: 'mend that, then apply it again: nothing changes for packets, what is left over is cleared away',
+      cause,
+    });
+  }
+}
+
+/**
+ * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
+ * A failure after that is an `UnfinishedError`.
+ */
 export async function applyRuleset(
   context: Context,
   candidate: Candidate,
@@ -70,7 +89,7 @@ export async function applyRuleset(
 
     const since = new Date().toISOString();
     const newest = Math.max(readTotals(folder).value?.foldedThrough ?? 0, readEnforced(folder).value?.generation ?? 0);
-    const applied = await applyImage(kernel, pins, {
+    const request: ApplyRequest = {
       image: candidate.image,
       interfaces,
       mode: candidate.ruleset.mode,
@@ -89,18 +108,27 @@ export async function applyRuleset(
           sections,
           ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
           ruleset: candidate.ruleset,
+          source: sourceOf(candidate),
         });
         return Promise.resolve();
       },
       ...(netns !== undefined && { netns }),
-    }).catch((error: unknown) => {
+    };
+    const finish = async (): Promise<Applied> => {
+      const applied = await applyImage(kernel, pins, request);
+      remember(context, candidate, applied.generation, applied.attachments);
+      failpoint('after-enforced');
+      pruneGenerationRecords(folder, new Set([applied.generation]));
+      return applied;
+    };
+    try {
+      return { kind: 'applied', overridden, ...(await finish()) };
+    } catch (error) {
       pruneGenerationRecords(folder, new Set(pins.generations()));
-      throw error;
-    });
-    remember(context, candidate, applied.generation, applied.attachments);
-    failpoint('after-enforced');
-    pruneGenerationRecords(folder, new Set([applied.generation]));
-    return { kind: 'applied', overridden, ...applied };
+      const now = await readEnforcement(context).catch(() => null);
+      if (!now || now.generation === enforcement?.generation) throw error;
+      throw new UnfinishedError(error);
+    }
   });
 }
 
@@ -143,16 +171,18 @@ function remember(
   attachments: readonly Attachment[],
 ): void {
   const state = {
-    file: candidate.file,
-    textDigest: contentDigest(candidate.text),
+    ...sourceOf(candidate),
     rulesetDigest: candidate.image.digest,
     generation,
     appliedAt: new Date().toISOString(),
     interfaces: attachments.map((attachment) => attachment.name),
     mode: candidate.ruleset.mode,
-    ...(candidate.interfaceOverride && { interfaceOverride: candidate.interfaceOverride }),
   };
   writeEnforced(folder, state, candidate.text);
+}
+
+function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
+  return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
 }
 
 /** Adds a retired generation to the totals by rule id, once. */
@@ -168,4 +198,8 @@ function foldInto(context: Context): Fold {
     const figures = await namedFigures(context, slots, record, hz);
     writeTotals(context.folder, foldCounters(totals, generation, { ...figures, since: record?.since ?? now }));
   };
+}
+
+function messageOf(cause: unknown): string {
+  return types.isNativeError(cause) ? cause.message : String(cause);
 }

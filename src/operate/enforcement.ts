@@ -39,18 +39,32 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
     const slot = judgingSlot(state.gate, kernel.bootTimeNs());
     if (slot === SLC_SLOT_OPEN) return null;
     const generation = state.slotGeneration(slot);
+    const record = readGenerationRecord(folder, generation, state.instance);
+    const attachments = await currentAttachments(kernel, pins, netns);
     const enforced = readEnforced(folder).value;
     return {
       generation,
       instance: state.instance,
       hz: state.hz,
-      attachments: await currentAttachments(kernel, pins, netns),
-      record: readGenerationRecord(folder, generation, state.instance),
-      enforced: enforced?.generation === generation ? enforced : null,
+      attachments,
+      record,
+      enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
     };
   } finally {
     state.close();
   }
+}
+
+/** What `enforced.json` would say, had the apply not been cut short before it was written. */
+function stateOf(record: GenerationRecord, attachments: readonly Attachment[]): EnforcedState {
+  return {
+    ...record.source,
+    rulesetDigest: record.digest,
+    generation: record.generation,
+    appliedAt: record.since,
+    interfaces: attachments.map((attachment) => attachment.name),
+    mode: record.ruleset.mode,
+  };
 }
 
 /** The frozen image map of the generation that enforces; the caller closes it. */

@@ -3,7 +3,7 @@ import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Ruleset } from '../model/ruleset';
-import { readStateFile, type StateFolder, writeStateFile } from './state-files';
+import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 export interface GenerationRecord {
   readonly generation: number;
@@ -16,6 +16,8 @@ export interface GenerationRecord {
   readonly imageBytes: number;
   readonly features: Image['features'];
   readonly sections: readonly string[];
+  /** The file it came from, until `enforced.json` says so too. */
+  readonly source: Pick<EnforcedState, 'file' | 'textDigest' | 'interfaceOverride'>;
   /** Without `rule`: those are found by id in `ruleset`. */
   readonly ranks: readonly Omit<RankEntry, 'rule'>[];
   /** The ruleset with its sets resolved, as it was compiled. */
@@ -36,7 +38,12 @@ export function readGenerationRecord(
 ): GenerationRecord | null {
   const { value } = readStateFile(folder, fileName(generation), SCHEMA_VERSION, (body) => {
     const record = body as Partial<GenerationRecord> | null;
-    if (typeof record?.instance !== 'string' || !Array.isArray(record.ranks) || typeof record.ruleset !== 'object') {
+    if (
+      typeof record?.instance !== 'string' ||
+      !Array.isArray(record.ranks) ||
+      typeof record.ruleset !== 'object' ||
+      typeof record.source?.file !== 'string'
+    ) {
       throw new Error('fields are missing');
     }
     return record as GenerationRecord;
