@@ -1,10 +1,12 @@
 /** The gate on interfaces and off them again: modes, strangers, devices that go away, and the emergency exit. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { LAYOUT } from '../../src/abi/layout.gen';
 import { openDatapath } from '../../src/kernel/datapath';
 import { type Interface, listInterfaces } from '../../src/kernel/interfaces';
 import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
+import { STATE_PINS } from '../../src/kernel/pins';
 import { serve } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
 import { must } from '../support/process';
@@ -243,6 +245,22 @@ describe('ways to end it', () => {
       await expectFiltered();
     },
   );
+});
+
+test('what another version pinned is refused by apply and ended by disable', async () => {
+  await host.must('apply', rules());
+  const map = kernel().openPinnedMap(host.pins.state(STATE_PINS.state));
+  const region = map.mmap({ writable: true });
+  await region.write(LAYOUT.slc_state.fields.abi_version.offset, Uint8Array.of(99, 0, 0, 0));
+  region.close();
+  map.close();
+  const { status, stderr } = await host.sluice(['apply', rules()]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/has layout 99, this sluice knows \d+[\s\S]*sluice disable/);
+  await expectFiltered();
+  await host.must('disable', '--yes');
+  expect(host.pinned()).toEqual([]);
+  await expectUnfiltered();
 });
 
 describe('where it runs', () => {

@@ -124,6 +124,7 @@ describe('a second ruleset over one that enforces', () => {
     const finished = await host.sluice(['apply', files.get(next)!], { SLUICE_FAILPOINT: `${place}:${how}` });
     expect(finished).toMatchObject({ status: STATUS[how] });
     await expectJudgedBy(AFTER_GATE.has(place) ? next : now);
+    expect((await host.status()).file).toBe(files.get(AFTER_GATE.has(place) ? next : now));
     if (how === 'error' && !AFTER_GATE.has(place)) await expectWhole();
     await expectExactCounts(before);
     traffic.resume();

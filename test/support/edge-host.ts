@@ -117,7 +117,7 @@ export class EdgeHost {
   records(): string[] {
     const folder = this.context().folder.path;
     if (!existsSync(folder)) return [];
-    return readdirSync(folder).filter((name) => name.startsWith('generation-'));
+    return readdirSync(folder).filter((name) => /^generation-.*\.json$/.test(name));
   }
 
   /** Program ids in the slots of the gate's array, null where a slot is empty. */

@@ -1,0 +1,250 @@
+/** Several applies at once, and everything sluice keeps outside the kernel lost, damaged or held by the dead. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kernel } from '../../src/kernel/native';
+import { sendFrames, serve } from '../support/clients';
+import { EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
+
+import { compose, ethernet, ipv4, udp } from '../support/packet';
+
+const PORTS = [14141, 14142, 14143, 14144, 14145] as const;
+const COUNTED = 7777;
+
+jest.setTimeout(90_000);
+
+let host: EdgeHost;
+let prober: Prober;
+const files = new Map<number, string>();
+
+beforeEach(async () => {
+  host = await EdgeHost.open('files');
+  await serve(
+    host.edge,
+    PORTS.map((port) => `tcp:${port}`),
+  );
+  prober = new Prober(host.wire);
+  for (const port of PORTS) {
+    files.set(
+      port,
+      host.write(
+        `${port}.yaml`,
+        `version: 1\ninterfaces: [${HOST.link}]\ninbound:\n  default: deny\n  rules:\n` +
+          `    - { id: counted, action: deny, port: ${COUNTED}/udp }\n` +
+          `    - { id: p${port}, action: allow, port: ${port}/tcp }\n`,
+      ),
+    );
+  }
+});
+
+afterEach(async () => {
+  await prober.stop();
+  host.destroy();
+});
+
+/** One generation, everywhere; connections, status and ruleset agree. Returns the open port. */
+async function expectWhole(port?: number): Promise<number> {
+  const { active, generation, sections, warnings } = await host.status();
+  expect({ active, warnings }).toEqual({ active: true, warnings: [] });
+  const stated = Number(sections[0].rows[1].id.slice(1));
+  if (port !== undefined) expect(stated).toBe(port);
+  expect(await prober.open(...PORTS)).toEqual([stated]);
+  expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)]));
+  expect(host.slots().filter((id) => id !== null)).toHaveLength(1);
+  expect(host.records()).toEqual([`generation-${generation}.json`]);
+  return stated;
+}
+
+/** Hits that `counted` shows. */
+async function hits(): Promise<number> {
+  return Number((await host.status()).sections[0].rows.find(({ id }) => id === 'counted')?.packets);
+}
+
+/** Sends frames to the counted port and waits until the driver handed them over. */
+async function send(count: number): Promise<void> {
+  const frame = compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), udp({ to: COUNTED }));
+  const before = host.edge.linkCounters(HOST.link).received;
+  await sendFrames(
+    host.wire,
+    'eth0',
+    Array.from({ length: count }, () => frame),
+  );
+  for (let i = 0; i < 100 && host.edge.linkCounters(HOST.link).received < before + count; i++) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+function stateFile(name: string): string {
+  return join(host.context().folder.path, name);
+}
+
+test('five applies at once, five rounds: each done or clearly refused, one after the other', async () => {
+  const objectsSeen: { programs: number[]; maps: number[] }[] = [];
+  let generation = 0;
+  for (let round = 0; round < 5; round++) {
+    const ended = await Promise.all(PORTS.map((port) => host.sluice(['apply', files.get(port)!])));
+    const done = ended.flatMap(({ status, stdout }) => {
+      const number = /applied: generation (\d+)/.exec(stdout)?.[1];
+      return status === 0 && number !== undefined ? [Number(number)] : [];
+    });
+    for (const { status, stderr, stdout } of ended) {
+      expect([0, 1]).toContain(status);
+      if (status === 0) expect(stdout).toMatch(/applied: generation \d+|no changes/);
+      else expect(stderr).toMatch(/another sluice|another process/);
+    }
+    expect(done.length).toBeGreaterThan(0);
+    // No number twice, none lost, none out of order over the rounds.
+    done.sort((a, b) => a - b);
+    expect(done).toEqual(done.map((_, i) => generation + 1 + i));
+    generation = done.at(-1)!;
+    await expectWhole();
+    expect((await host.status()).generation).toBe(generation);
+    objectsSeen.push(host.objects());
+  }
+  await host.must('disable', '--yes');
+  for (const objects of objectsSeen) await untilGone(objects);
+});
+
+test('the state directory deleted: enforcement goes on, status says what is lost, apply heals', async () => {
+  await host.must('apply', files.get(14141)!);
+  await send(5);
+  rmSync(host.environment.SLUICE_STATE_DIR!, { recursive: true });
+  const lost = await host.status();
+  expect(lost.active).toBe(true);
+  expect(lost.warnings.join()).toMatch(/record of generation 1 is lost/);
+  expect(await prober.open(...PORTS)).toEqual([14141]);
+  await host.must('apply', files.get(14141)!);
+  await expectWhole(14141);
+  await send(3);
+  expect(await hits()).toBe(3);
+  await host.must('apply', files.get(14142)!);
+  await send(4);
+  expect(await hits()).toBe(7);
+  await expectWhole(14142);
+});
+
+test.each([
+  ['empty', () => ''],
+  ['half', (text: string) => text.slice(0, text.length / 2)],
+  ['not JSON', () => '\u0000\u0001'],
+  ['of another kind', () => '[1, 2, 3]\n'],
+  ['edited', (text: string) => text.replace('p14141', 'p14142')],
+])('a generation record that is %s is not believed', async (_what, damage) => {
+  await host.must('apply', files.get(14141)!);
+  const file = stateFile('generation-1.json');
+  writeFileSync(file, damage(readFileSync(file, 'utf8')));
+  const { active, warnings, sections } = await host.status();
+  expect(active).toBe(true);
+  expect(warnings.join()).toMatch(/record of generation 1 is lost/);
+  expect(sections).toEqual([]);
+  expect(await prober.open(...PORTS)).toEqual([14141]);
+  await host.must('apply', files.get(14141)!);
+  await expectWhole(14141);
+});
+
+test.each(['totals.json', 'enforced.json'])('%s damaged: said, set aside, enforcement goes on', async (name) => {
+  await host.must('apply', files.get(14141)!);
+  await host.must('apply', files.get(14142)!);
+  writeFileSync(stateFile(name), '{');
+  expect((await host.status()).active).toBe(true);
+  expect(await prober.open(...PORTS)).toEqual([14142]);
+  await host.must('apply', files.get(14143)!);
+  await expectWhole(14143);
+  expect(readdirSync(host.context().folder.path).some((entry) => entry.startsWith(`${name}.damaged-`))).toBe(true);
+});
+
+test('a lock whose holder was killed is free', async () => {
+  await host.must('apply', files.get(14141)!);
+  const take =
+    'import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, 2); print("held", flush=True); time.sleep(60)';
+  const holder = host.edge.start(['python3', '-c', take, stateFile('lock')]);
+  await holder.waitFor(/held/);
+  const started = Date.now();
+  const refused = await host.sluice(['apply', files.get(14142)!]);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toMatch(/another sluice \(pid \d+\) is changing this firewall/);
+  expect(Date.now() - started).toBeGreaterThan(4000);
+  await expectWhole(14141);
+  await holder.stop('SIGKILL');
+  await host.must('apply', files.get(14142)!);
+  await expectWhole(14142);
+});
+
+test('a lock that is given up in time is waited for', async () => {
+  await host.must('apply', files.get(14141)!);
+  const lock = kernel().tryLock(stateFile('lock'))!;
+  const applying = host.sluice(['apply', files.get(14142)!]);
+  await new Promise((done) => setTimeout(done, 1500));
+  lock.close();
+  expect((await applying).status).toBe(0);
+  await expectWhole(14142);
+});
+
+describe('pins that are not ours or not whole', () => {
+  test('numbers without content, and strange names: cleaned up, counters of the running one kept', async () => {
+    await host.must('apply', files.get(14141)!);
+    await send(6);
+    for (const name of ['99', '7', 'abc']) mkdirSync(join(host.pins.directory, 'gen', name), { mode: 0o700 });
+    expect(await hits()).toBe(6);
+    await host.must('apply', files.get(14142)!);
+    expect(await hits()).toBe(6);
+    await send(2);
+    await host.must('apply', files.get(14143)!);
+    expect(await hits()).toBe(8);
+    // Not a number, so nothing sluice made.
+    expect(host.pinned().filter((path) => path.startsWith('gen/') && path.split('/').length === 3)).toContain(
+      'gen/abc/',
+    );
+    rmSync(join(host.pins.directory, 'gen', 'abc'), { recursive: true });
+    await expectWhole(14143);
+  });
+
+  test('a creation cut short: made anew', async () => {
+    for (const name of ['', 'state', 'gen', 'links']) {
+      mkdirSync(join(host.pins.directory, name), { recursive: true, mode: 0o700 });
+    }
+    const map = kernel().createMap({ type: 'array', name: 'stranger', keySize: 4, valueSize: 8, maxEntries: 1 });
+    map.pin(host.pins.state('slc_programs'));
+    map.close();
+    expect(await host.status()).toMatchObject({ active: false });
+    await host.must('apply', files.get(14141)!);
+    await expectWhole(14141);
+  });
+
+  test('a directory that others can write to is refused', async () => {
+    mkdirSync(host.pins.directory, { recursive: true, mode: 0o700 });
+    const chmod = await host.edge.run(['chmod', '0777', host.pins.directory]);
+    expect(chmod.status).toBe(0);
+    expect(statSync(host.pins.directory).mode & 0o777).toBe(0o777);
+    const { status, stderr } = await host.sluice(['apply', files.get(14141)!]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/does not belong to sluice: owner 0, mode 777[\s\S]*nothing was changed/);
+    expect(host.pinned()).toEqual([]);
+    expect(await prober.open(...PORTS)).toEqual([...PORTS]);
+  });
+
+  test('a map in the place of a link: passed over, and gone with disable', async () => {
+    await host.must('apply', files.get(14141)!);
+    const map = kernel().createMap({ type: 'array', name: 'stranger', keySize: 4, valueSize: 8, maxEntries: 1 });
+    map.pin(join(host.pins.directory, 'links', '4000-xdp'));
+    map.close();
+    expect((await host.status()).active).toBe(true);
+    await host.must('apply', files.get(14142)!);
+    expect(await prober.open(...PORTS)).toEqual([14142]);
+    await host.must('disable', '--yes');
+    expect(host.pinned()).toEqual([]);
+    expect(await prober.open(...PORTS)).toEqual([...PORTS]);
+  });
+});
+
+test('nothing is left in the state directory that an apply did not mean to keep', async () => {
+  await host.must('apply', files.get(14141)!);
+  await host.must('apply', files.get(14142)!);
+  const names = readdirSync(host.context().folder.path).sort();
+  expect(names.map((name) => name.replace(/-[0-9a-f]{32}\./, '-DIGEST.'))).toEqual([
+    'enforced-DIGEST.text',
+    'enforced.json',
+    'generation-2.json',
+    'lock',
+    'totals.json',
+  ]);
+});
