@@ -2,7 +2,7 @@
 import type { Decision } from '../model/evaluate';
 import { evaluate } from '../model/evaluate';
 import type { Ruleset } from '../model/ruleset';
-import { type Twin, TWIN_MIN_FRAME } from './twin';
+import { type Twin, twinTakes } from './twin';
 
 /** One line of `sluice replay`. */
 export interface ReplayLine {
@@ -33,13 +33,13 @@ export async function* replay(
 ): AsyncGenerator<{ line: ReplayLine; disagreement?: Disagreement }> {
   for (let start = 0; start < frames.length; start += BATCH) {
     const batch = frames.slice(start, start + BATCH);
-    // A test run takes no frame shorter than an Ethernet header; the scan knows what becomes of those.
-    const runnable = batch.filter((frame) => frame.length >= TWIN_MIN_FRAME);
+    // A test run takes no frame shorter than an Ethernet header, nor one that segments were merged into beyond 64 KiB.
+    const runnable = batch.filter(twinTakes);
     const answers = twin ? await twin.judge(runnable) : [];
     let next = 0;
     for (const [i, frame] of batch.entries()) {
       const packet = start + i + 1;
-      const kernel = twin && frame.length >= TWIN_MIN_FRAME ? answers[next++].decision : null;
+      const kernel = twin && twinTakes(frame) ? answers[next++].decision : null;
       const model = judge.model || kernel === null ? evaluate(ruleset, frame) : null;
       const decision = (kernel ?? model)!;
       const { section, verdict, tier, reason, rule } = decision;

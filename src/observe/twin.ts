@@ -23,8 +23,15 @@ export type TwinImage = Pick<Image, 'counterSlots' | 'features' | 'ranks' | 'sec
 };
 
 const RESULT = LAYOUT.slc_result;
-/** Shortest frame a test run takes. */
-export const TWIN_MIN_FRAME = 14;
+/** Shortest frame a test run takes: an Ethernet header. */
+const MIN_FRAME = 14;
+/** Longest frame every kernel takes in a test run; no IP packet that fits its length field is longer by much. */
+const MAX_FRAME = 65_536;
+
+/** Whether a frame can be given to the twin; the others are the scan's alone. */
+export function twinTakes(frame: Uint8Array): boolean {
+  return frame.length >= MIN_FRAME && frame.length <= MAX_FRAME;
+}
 const VERDICTS: readonly Verdict[] = ['allow', 'deny', 'reject', 'allow'];
 
 export class Twin {
@@ -55,7 +62,7 @@ export class Twin {
     }
   }
 
-  /** Judges frames of at least `TWIN_MIN_FRAME` bytes, in order. */
+  /** Judges frames that `twinTakes`, in order. */
   async judge(frames: readonly Uint8Array[]): Promise<TwinAnswer[]> {
     const { records } = await this.program.testRunBatch({
       frames: Buffer.concat(frames),

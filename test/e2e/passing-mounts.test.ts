@@ -7,6 +7,8 @@ import { must, run } from '../support/process';
 
 const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
 
+jest.setTimeout(60_000);
+
 test('apply under `ip netns exec` is refused, and tells what to do', async () => {
   const namespace = Namespace.create('mounts');
   const directory = mkdtempSync(join(tmpdir(), `slc-mounts-${process.pid}-`));

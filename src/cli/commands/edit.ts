@@ -1,7 +1,7 @@
 /** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
-import { applyRuleset } from '../../operate/apply';
+import { applyRuleset, UnfinishedError } from '../../operate/apply';
 import type { Context } from '../../operate/context';
 import {
   addRule,
@@ -14,7 +14,7 @@ import {
   setDefault,
 } from '../../operate/edit-ruleset';
 import { openForEdit } from '../../operate/enforced-file';
-import { writeRulesetText } from '../../operate/ruleset-file';
+import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { requireCandidate, showFindings } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
@@ -120,11 +120,20 @@ async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
   try {
     showOutcome(run.output, candidate, await applyRuleset(context, candidate, { force: run.options.force ?? false }));
   } catch (error) {
-    writeRulesetText(source.path, source.text, written.digest);
-    run.output.say(`${source.path} was put back as it was`);
+    if (!(error instanceof UnfinishedError)) putBack(run, source, written.digest);
     throw error;
   }
   return EXIT.DONE;
+}
+
+/** The file again as it was. Where that fails too, the failure that led here is still the one to report. */
+function putBack(run: Run<EditOptions>, source: RulesetText, digest: string): void {
+  try {
+    writeRulesetText(source.path, source.text, digest);
+    run.output.say(`${source.path} was put back as it was`);
+  } catch (error) {
+    run.output.say(`${source.path} was not put back: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** Words of a shell command line → the row; a comment that the shell unquoted is quoted again. */

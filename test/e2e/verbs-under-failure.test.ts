@@ -1,0 +1,81 @@
+/** Verbs edit the file and apply it: neither half may be lost when something goes wrong in between. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Snapshot } from '../../src/observe/snapshot';
+import { Namespace } from '../support/netns';
+import { must, run } from '../support/process';
+
+const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
+
+jest.setTimeout(90_000); // the machine may be busy with other suites
+
+let namespace: Namespace;
+let directory: string;
+
+beforeEach(async () => {
+  namespace = Namespace.create('verbs');
+  directory = mkdtempSync(join(tmpdir(), `slc-verbs-${process.pid}-`));
+  mkdirSync(join(directory, 'bpf'));
+  must(['mount', '-t', 'bpf', 'bpf', join(directory, 'bpf')]);
+  must(['ip', '-n', namespace.name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'wire']);
+  writeFileSync(join(directory, 'rules.yaml'), 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
+  expect(await sluice('enable')).toMatchObject({ status: 0 });
+});
+
+afterEach(() => {
+  namespace.destroy();
+  must(['umount', '-l', join(directory, 'bpf')]);
+  rmSync(directory, { recursive: true });
+});
+
+/** Runs the words of a shell behind `sluice`. */
+function sluice(words: string, environment: NodeJS.ProcessEnv = {}): ReturnType<typeof run> {
+  return run(['bash', '-c', `'${process.execPath}' '${COMMAND}' --netns '${namespace.path}' ${words}`], {
+    env: {
+      ...process.env,
+      SLUICE_BPFFS: join(directory, 'bpf', 'sluice'),
+      SLUICE_STATE_DIR: join(directory, 'state'),
+      SLUICE_CONFIG: join(directory, 'rules.yaml'),
+      ...environment,
+    },
+  });
+}
+
+async function enforcedPorts(): Promise<string[]> {
+  const { stdout } = await sluice('status --json');
+  return (JSON.parse(stdout) as { snapshot: Snapshot }).snapshot.sections[0].rows.map((row) => row.to);
+}
+
+function fileText(): string {
+  return readFileSync(join(directory, 'rules.yaml'), 'utf8');
+}
+
+test('a verb whose output nobody reads is enforced all the same', async () => {
+  expect(await sluice('allow 8000/tcp | true; exit ${PIPESTATUS[0]}')).toMatchObject({ status: 0 });
+  expect(await enforcedPorts()).toContain('8000/tcp');
+});
+
+test('what failed before the gate changed is neither enforced nor left in the file', async () => {
+  const before = fileText();
+  const { status, stderr } = await sluice('allow 8000/tcp', { SLUICE_FAILPOINT: 'after-slot:error' });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('put back') as string });
+  expect(await enforcedPorts()).not.toContain('8000/tcp');
+  expect(fileText()).toBe(before);
+});
+
+test.each(['after-gate', 'after-retire', 'after-enforced'])(
+  'what failed at %s is enforced, stays in the file, and the message says so',
+  async (place) => {
+    const { status, stderr } = await sluice('allow 8000/tcp', { SLUICE_FAILPOINT: `${place}:error` });
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining('new ruleset enforces') as string,
+    });
+    expect(await enforcedPorts()).toContain('8000/tcp');
+    expect(fileText()).toContain('8000');
+    expect(await sluice('apply')).toMatchObject({ status: 0, stdout: expect.stringContaining('no changes') as string });
+    expect(await sluice('allow 9000/tcp')).toMatchObject({ status: 0 });
+    expect(await enforcedPorts()).toEqual(expect.arrayContaining(['8000/tcp', '9000/tcp']));
+  },
+);
