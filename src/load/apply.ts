@@ -46,21 +46,6 @@ export class ConflictError extends SluiceError {
   }
 }
 
-/** The new ruleset judges, but what was there before could not be cleared away. */
-export class UnfinishedError extends SluiceError {
-  constructor(generation: number, cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(
-      'load/unfinished',
-      `the new ruleset enforces (generation ${generation}), but clearing away the old one failed: ${why}`,
-      {
-        hint: 'sluice apply finishes it; until then status and counters are right all the same',
-        cause,
-      },
-    );
-  }
-}
-
 /** Makes the image judge. The caller holds the lock. */
 export async function applyImage(kernel: Kernel, pins: PinLayout, request: ApplyRequest): Promise<Applied> {
   failpoint('before-state');
@@ -130,14 +115,10 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     program.close();
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
-  try {
-    failpoint('after-gate');
-    for (const old of detached) detachOne(kernel, pins, old.ifindex);
-    await retireGenerations(kernel, pins, state, request.fold);
-    failpoint('after-retire');
-  } catch (cause) {
-    throw new UnfinishedError(generation, cause);
-  }
+  failpoint('after-gate');
+  for (const old of detached) detachOne(kernel, pins, old.ifindex);
+  await retireGenerations(kernel, pins, state, request.fold);
+  failpoint('after-retire');
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
 }
 

@@ -54,9 +54,10 @@ export class LockoutError extends SluiceError {
 
 /** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
 export class UnfinishedError extends SluiceError {
-  constructor(cause: unknown) {
-    super('operate/unfinished', `the new ruleset enforces, but then: ${messageOf(cause)}`, {
-      hint: 'mend that, then apply it again: nothing changes for packets, what is left over is cleared away',
+  constructor(generation: number, cause: unknown) {
+    const message = `the new ruleset enforces (generation ${generation}), but what follows failed: ${messageOf(cause)}`;
+    super('operate/unfinished', message, {
+      hint: 'sluice apply finishes it; until then status and counters are right all the same',
       cause,
     });
   }
@@ -127,7 +128,7 @@ export async function applyRuleset(
       pruneGenerationRecords(folder, new Set(pins.generations()));
       const now = await readEnforcement(context).catch(() => null);
       if (!now || now.generation === enforcement?.generation) throw error;
-      throw new UnfinishedError(error);
+      throw new UnfinishedError(now.generation, error);
     }
   });
 }
