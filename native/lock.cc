@@ -1,6 +1,7 @@
 #include "lock.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace sluice {
 
@@ -13,6 +14,11 @@ Napi::Value try_lock(const Arguments &arguments) {
             return arguments.env().Null();
         fail("flock", errno);
     }
+    // Whoever held it may have removed the file since it was opened here: others would lock the next one beside us.
+    struct stat held = {}, named = {};
+    check(::fstat(file->number(), &held), "fstat");
+    if (::stat(path.c_str(), &named) < 0 || held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+        return arguments.env().Null();
     return LockHandle::wrap(arguments.env(), std::move(file));
 }
 

@@ -30,7 +30,7 @@ std::size_t rounded(std::size_t value, std::size_t to) {
 
 bool is_per_cpu(std::uint32_t type) {
     return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
-           type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+           type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
 }
 
 bool means_no_batches(int code) {

@@ -82,6 +82,12 @@ export async function applyRuleset(
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     if (enforcement?.record?.digest === candidate.image.digest && wanted.join() === filtered.join()) {
       await clearInterrupted(kernel, pins, foldInto(context));
+      // Notes and owners are no part of the image, but of what status shows.
+      writeGenerationRecord(folder, {
+        ...enforcement.record,
+        ruleset: candidate.ruleset,
+        source: sourceOf(candidate),
+      });
       remember(context, candidate, enforcement.generation, enforcement.attachments);
       pruneGenerationRecords(folder, new Set([enforcement.generation]));
       return { kind: 'unchanged', generation: enforcement.generation, attachments: enforcement.attachments };

@@ -79,3 +79,13 @@ test.each(['after-gate', 'after-retire', 'after-enforced'])(
     expect(await enforcedPorts()).toEqual(expect.arrayContaining(['8000/tcp', '9000/tcp']));
   },
 );
+
+test('a ruleset that differs only in a note changes nothing in the kernel, and status shows the note', async () => {
+  const rows = (note: string): string =>
+    `version: 1\ninterfaces: [eth0]\ninbound:\n  rules:\n    - { action: allow, port: 8000/tcp, note: ${note} }\n`;
+  writeFileSync(join(directory, 'rules.yaml'), rows('old'));
+  expect(await sluice('apply')).toMatchObject({ status: 0 });
+  writeFileSync(join(directory, 'rules.yaml'), rows('new'));
+  expect(await sluice('apply')).toMatchObject({ status: 0, stdout: expect.stringContaining('no changes') as string });
+  expect((await sluice('status')).stdout).toContain('# new');
+});
