@@ -6,11 +6,11 @@ import { basename, join, resolve } from 'node:path';
 
 const BUILD = resolve(__dirname, '../../build/test');
 
-/** Compiles a BPF program (one file, libbpf-dev's headers) and returns the object's bytes. */
-export function compileBpf(source: string): Uint8Array {
+/** Compiles a BPF program (libbpf-dev's headers, and own ones that `includes` names) and returns the object's bytes. */
+export function compileBpf(source: string, includes: readonly string[] = []): Uint8Array {
   const machine = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch;
   const flags = ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', '-Wall', '-Werror', `-I/usr/include/${machine}-linux-gnu`];
-  return readFileSync(compile('clang-19', [...flags, '-c'], source, '.o'));
+  return readFileSync(compile('clang-19', [...flags, '-c'], source, '.o', includes));
 }
 
 /** Compiles a program for this machine and returns its path. */
@@ -18,11 +18,16 @@ export function compileHost(source: string): string {
   return compile('cc', ['-O2', '-Wall', '-Werror'], source, '');
 }
 
-function compile(compiler: string, flags: readonly string[], source: string, suffix: string): string {
-  const digest = createHash('sha256')
-    .update([compiler, ...flags].join(' '))
-    .update(readFileSync(source))
-    .digest('hex');
+function compile(
+  compiler: string,
+  flags: readonly string[],
+  source: string,
+  suffix: string,
+  includes: readonly string[] = [],
+): string {
+  const hash = createHash('sha256').update([compiler, ...flags].join(' '));
+  for (const file of [source, ...includes]) hash.update(readFileSync(file));
+  const digest = hash.digest('hex');
   const built = join(BUILD, `${basename(source, '.c')}-${digest.slice(0, 16)}${suffix}`);
   if (existsSync(built)) return built;
   mkdirSync(BUILD, { recursive: true });

@@ -1,0 +1,75 @@
+/** The product on a port of the lab: gate, ingress program and counters, put there by its own `apply`. */
+import type { Image } from '../../../src/compile/image';
+import { createGenerationMaps, ingressSwitches, loadIngress } from '../../../src/kernel/datapath';
+import { kernel } from '../../../src/kernel/native';
+import type { BpfProgram } from '../../../src/kernel/kernel';
+import type { Interface } from '../../../src/kernel/interfaces';
+import { applyImage } from '../../../src/load/apply';
+import { resolveInterfaces } from '../../../src/load/attach';
+import { generationCounters } from '../../../src/load/generations';
+import { unload } from '../../../src/load/unload';
+import type { Context } from '../../../src/operate/context';
+import { testContext } from '../../support/context';
+import type { Namespace } from '../../support/netns';
+import type { Lab, Port } from './lab';
+
+export class Product {
+  private generation = 0;
+
+  private constructor(
+    readonly port: Port,
+    private readonly context: Context,
+    private readonly interfaces: readonly Interface[],
+    private readonly removeContext: () => void,
+  ) {}
+
+  static async open(lab: Lab): Promise<Product> {
+    const namespace: Namespace = lab.namespace('bench-product');
+    const port = lab.port('product', namespace);
+    const { context, destroy } = await testContext(namespace.path);
+    const interfaces = await resolveInterfaces(context.kernel, [port.link], namespace.path);
+    return new Product(port, context, interfaces, destroy);
+  }
+
+  /** Enforces the image; answers with the milliseconds from the image to the stored gate word and cleared slots. */
+  async install(image: Image): Promise<number> {
+    const began = performance.now();
+    const { generation } = await applyImage(this.context.kernel, this.context.pins, {
+      image,
+      interfaces: this.interfaces,
+      mode: 'native',
+      netns: this.port.namespace.path,
+      firstGeneration: 1,
+      record: () => Promise.resolve(),
+      fold: () => Promise.resolve(),
+    });
+    this.generation = generation;
+    return performance.now() - began;
+  }
+
+  /** Packets counted since the image was installed, by rank. */
+  counted(): Map<number, number> {
+    const figures = generationCounters(this.context.kernel, this.context.pins, this.generation);
+    return new Map([...figures].map(([rank, { packets }]) => [rank, Number(packets)]));
+  }
+
+  async close(): Promise<void> {
+    await unload(this.context.kernel, this.context.pins, () => Promise.resolve());
+    this.removeContext();
+  }
+}
+
+/** The ingress program alone with its image and counters, for plain test runs. */
+export async function loadAlone(image: Image): Promise<BpfProgram> {
+  const switches = ingressSwitches(image, false);
+  const maps = createGenerationMaps(kernel(), switches);
+  try {
+    const region = maps.image.mmap({ writable: true });
+    await region.write(0, image.bytes);
+    region.close();
+    return (await loadIngress(kernel(), switches, maps)).program;
+  } finally {
+    maps.image.close();
+    maps.counters.close();
+  }
+}
