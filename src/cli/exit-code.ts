@@ -21,7 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** What each code means, for `--help` and README. */
 export const EXIT_WORDS: Readonly<Record<ExitCode, string>> = {
   0: 'done, also when there was nothing to change',
-  1: 'a system error; what enforced before goes on',
+  1: 'a system error; what enforced before goes on, unless it says that the new ruleset does',
   2: 'wrong usage',
   3: 'the ruleset has errors, or an expectation failed',
   4: 'a difference was found (only with --exit-code)',

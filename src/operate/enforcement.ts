@@ -23,6 +23,8 @@ export interface Enforcement {
   readonly generation: number;
   readonly instance: string;
   readonly hz: number;
+  /** Packets the gate itself decided, since it was attached. */
+  readonly gate: ReturnType<SharedState['gateFigures']>;
   readonly attachments: readonly Attachment[];
   /** What its ranks mean; null where the file is lost. */
   readonly record: GenerationRecord | null;
@@ -46,6 +48,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
       generation,
       instance: state.instance,
       hz: state.hz,
+      gate: state.gateFigures(),
       attachments,
       record,
       enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
@@ -97,6 +100,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   for (const { generation, figures } of unfolded) {
     if (generation > totals.foldedThrough) totals = addFigures(totals, figures);
   }
+  if (enforcement) totals = addFigures(totals, gateFigures(enforcement, now));
   if (enforcement && !enforcement.record) {
     warnings.push(
       `the record of generation ${enforcement.generation} is lost: hits of its rules cannot be named until the next apply`,
@@ -141,6 +145,19 @@ async function pinnedFigures(
     found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
   }
   return found;
+}
+
+/** The gate's own counters as figures: they live as long as the gate and belong to no generation. */
+function gateFigures({ gate: { empty, open } }: Enforcement, since: string): GenerationFigures {
+  return {
+    since,
+    rules: {},
+    reasons: {
+      ...(empty.packets > 0n && { 'gate-empty': empty }),
+      ...(open.packets > 0n && { 'gate-open': open }),
+    },
+    verdicts: { allow: open, deny: empty },
+  };
 }
 
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */
