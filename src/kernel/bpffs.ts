@@ -1,12 +1,13 @@
 /** The file system that holds pins. */
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { KernelError, SluiceError, UnsupportedError } from './errors';
 import type { Kernel } from './kernel';
 
 /**
  * Mounts a bpffs at `path` (mode 0700) where there is none; returns whether it mounted one. The directory must exist:
  * sysfs provides /sys/fs/bpf. Throws `UnsupportedError` where it does not exist or the kernel knows no bpffs,
- * `KernelError` where mounting is refused, `SluiceError` `kernel/mounts` where the mount would end with the command.
+ * `KernelError` where mounting is refused, `SluiceError` `kernel/mounts` where the mount would end with the command
+ * or hide files.
  */
 export function ensureBpffs(kernel: Kernel, path = '/sys/fs/bpf'): boolean {
   if (kernel.isBpffs(path)) return false;
@@ -22,6 +23,11 @@ export function ensureBpffs(kernel: Kernel, path = '/sys/fs/bpf'): boolean {
       `no bpffs is mounted at "${path}", and this command has mounts of its own, as under \`ip netns exec\`: what it pins would end with it`,
       { hint: `run it outside, with: --netns NAME; where these mounts last: mount -t bpf bpf ${path}` },
     );
+  }
+  if (readdirSync(path).length > 0) {
+    throw new SluiceError('kernel/mounts', `"${path}" is no bpffs, and a mount there would hide the files in it`, {
+      hint: 'SLUICE_BPFFS names a folder inside a bpffs, such as /sys/fs/bpf/sluice',
+    });
   }
   try {
     kernel.mountBpffs(path);

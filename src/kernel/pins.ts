@@ -20,7 +20,7 @@ export const STATE_PINS = {
 
 /** Default root; `SLUICE_BPFFS` names another. */
 export function pinRoot(): string {
-  return process.env.SLUICE_BPFFS ?? '/sys/fs/bpf/sluice';
+  return process.env.SLUICE_BPFFS || '/sys/fs/bpf/sluice';
 }
 
 /** The pins of one network namespace. */

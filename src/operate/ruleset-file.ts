@@ -15,6 +15,7 @@ export const MAX_RULESET_BYTES = MAX_FILE_BYTES;
 
 /** `-` as a file name: standard input, for reading only. */
 export const STANDARD_INPUT = '-';
+const STANDARD_INPUT_DESCRIPTOR = 0;
 
 /** A ruleset's text as it was found, and what must still hold when it is written back. */
 export interface RulesetText {
@@ -80,6 +81,8 @@ function readTrusted(target: string): Buffer {
     if (runsAsRoot()) refuseWritableByOthers(target, stat);
     if (stat.size > MAX_RULESET_BYTES) throw tooLarge(target);
     return readCapped(descriptor, target);
+  } catch (error) {
+    throw error instanceof SluiceError ? error : fileError('file/read', 'read', target, error);
   } finally {
     fs.closeSync(descriptor);
   }
@@ -137,7 +140,7 @@ function openForReading(target: string): number {
 
 function readStandardInput(): Buffer {
   try {
-    return readCapped(0, 'standard input');
+    return readCapped(STANDARD_INPUT_DESCRIPTOR, 'standard input');
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     throw fileError('file/read', 'read', 'standard input', error);
@@ -164,8 +167,9 @@ function readSome(descriptor: number, chunk: Buffer): number {
       return fs.readSync(descriptor, chunk, 0, chunk.length, null);
     } catch (error) {
       if (errnoOf(error) === 'EOF') return 0;
-      // A terminal or pipe in non-blocking mode without data yet: wait a little, then ask again.
-      if (errnoOf(error) !== 'EAGAIN') throw error;
+      // A terminal or pipe in non-blocking mode without data yet: wait a little, then ask again. A file that has
+      // none yet, as some in /proc, is not waited for.
+      if (errnoOf(error) !== 'EAGAIN' || descriptor !== STANDARD_INPUT_DESCRIPTOR) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
   }

@@ -1,9 +1,9 @@
 /** `rules:` and `expect:` → rows with their places: a list, a block behind `|`, texts and maps. */
 import type { SourceRange } from '../model/ruleset';
 import type { Context } from './context';
-import type { DocumentNode, MapNode, TextNode } from './document-node';
+import { type DocumentNode, isNothing, type MapNode, type TextNode } from './document-node';
 import type { Finding } from './finding';
-import { findFoldedRows } from './yaml-traps';
+import { findFoldedRows, withoutComment } from './yaml-traps';
 
 /** One row: a line of text, or a map. */
 export type Row =
@@ -18,7 +18,7 @@ export type Row =
 
 /** All rows under the key, in order. */
 export function readRows(node: DocumentNode | undefined, context: Context): Row[] {
-  if (!node) return [];
+  if (!node || isNothing(node)) return [];
   if (node.kind === 'text') return readBlock(node, context, false);
   if (node.kind !== 'list') return [];
   return node.items.flatMap((item): Row[] => {
@@ -58,7 +58,7 @@ function readLiteral(node: TextNode, context: Context): Row[] {
     const end = newline < 0 || newline > node.end ? node.end : newline;
     const line = text.slice(start, end);
     const first = start + line.length - line.trimStart().length;
-    const row = line.replace(/\s+#.*$/, hasQuote(line) ? '$&' : '').trim();
+    const row = (hasQuote(line) ? line : withoutComment(line)).trim();
     const source = context.file.range(first, first + row.length);
     rows.push(...lineRow(row, source, (finding) => ({ ...finding, start: finding.start + first })));
     start = end + 1;

@@ -194,6 +194,7 @@ type Issue = z.core.$ZodIssue;
 
 function readIssue(issue: Issue, base: Path, plain: unknown): ShapeProblem[] {
   const path: Path = [...base, ...(issue.path as Path)];
+  if (issue.code !== 'unrecognized_keys' && isMissing(plain, path)) return [missing(path, issue.message)];
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ kind: 'unknown-key', path, key, known: knownKeys(path) }));
@@ -206,10 +207,8 @@ function readIssue(issue: Issue, base: Path, plain: unknown): ShapeProblem[] {
       return [{ kind: 'type', path, expected: issue.message, values }];
     }
     case 'invalid_value':
-      if (isMissing(plain, path)) return [missing(path, issue.message)];
       return [{ kind: 'value', path, expected: issue.message, values: issue.values.map(String) }];
     default:
-      if (isMissing(plain, path)) return [missing(path, issue.message)];
       return [{ kind: 'type', path, expected: issue.message, values: [] }];
   }
 }

@@ -125,7 +125,9 @@ function nameOf(path: readonly (string | number)[]): string {
   if (path.length === 0) return 'the ruleset';
   const last = path[path.length - 1];
   if (typeof last === 'string') return quote(last);
-  return path.includes('rules') ? `rule ${last + 1}` : `item ${last + 1} of ${quote(String(path[path.length - 2]))}`;
+  return path[path.length - 2] === 'rules'
+    ? `rule ${last + 1}`
+    : `item ${last + 1} of ${quote(String(path[path.length - 2]))}`;
 }
 
 function describe(node: DocumentNode): string {

@@ -6,12 +6,10 @@ import { looksLikeRow } from './action-word';
 
 /** A row or an address that became a map because of a colon: `deny from 2001:db8::`, `comment 'a: b'`. */
 export function findTrap(file: SourceFile, map: MapNode): Finding | undefined {
-  const entry = map.entries.find(
-    ({ key }) => key.style === 'plain' && (looksLikeRow(key.text) || isCutAddress(key.text)),
-  );
+  const entry = map.entries.find(({ key }) => key.style === 'plain' && (isCutRow(key.text) || isCutAddress(key.text)));
   if (!entry) return undefined;
   const { key } = entry;
-  const isRow = looksLikeRow(key.text);
+  const isRow = isCutRow(key.text);
   const line = sourceLine(file, key.start, isRow);
   const place = { start: key.start, length: Math.max(1, line.length) };
   if (isRow) {
@@ -78,6 +76,11 @@ export function explainSyntaxError(file: SourceFile, offset: number, code: strin
   return refuse('parse/yaml', `not valid YAML: ${lowerFirst(message)}`);
 }
 
+/** The front of a row: an action and something behind it. A bare `limit` is a key. */
+function isCutRow(key: string): boolean {
+  return looksLikeRow(key) && /\S\s/.test(key);
+}
+
 /** An address that ended in `::` and lost its last colon to a key. */
 function isCutAddress(key: string): boolean {
   return /^(?:[0-9a-f]{0,4}:)+$/i.test(key);
@@ -86,12 +89,16 @@ function isCutAddress(key: string): boolean {
 /** The rest of the line from `start`, without a comment; inside brackets up to the next comma or bracket. */
 function sourceLine(file: SourceFile, start: number, isRow: boolean): string {
   const { text, start: lineStart } = file.lineText(start);
-  const rest = text
-    .slice(start - lineStart)
-    .replace(/\s+#.*$/, '')
-    .trimEnd();
+  const rest = withoutComment(text.slice(start - lineStart)).trimEnd();
   if (isRow && !/^\s*\S+:\s*\[/.test(text.slice(0, start - lineStart))) return rest;
-  return rest.replace(/\s*[,\]}].*$/, '');
+  const end = rest.search(/[,\]}]/);
+  return end < 0 ? rest : rest.slice(0, end).trimEnd();
+}
+
+/** A line up to a `#` that begins a word. Searched, not replaced: the pattern must not run over blanks twice. */
+export function withoutComment(line: string): string {
+  const comment = line.search(/\s#/);
+  return comment < 0 ? line : line.slice(0, comment);
 }
 
 function inQuotes(text: string): string {

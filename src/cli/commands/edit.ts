@@ -52,8 +52,11 @@ export function register(program: Command): void {
     'add a rule before number N: sluice insert 1 deny from 192.0.2.9',
     '<n-and-rule...>',
     ([n, ...words]) => {
-      const position = positiveNumber(n, 'sluice insert 1 deny from 192.0.2.9');
-      return (document) => insertRule(document, position, joinRow(words));
+      const example = 'sluice insert 1 deny from 192.0.2.9';
+      const position = positiveNumber(n, example);
+      const row = joinRow(words);
+      if (/^\s*(?:#|$)/.test(row)) throw new UsageError(`behind ${position} the rule is missing`, example);
+      return (document) => insertRule(document, position, row);
     },
   );
   verb(
@@ -75,12 +78,14 @@ export function register(program: Command): void {
     'default',
     'what happens to packets no rule decides: sluice default deny incoming',
     '<action...>',
-    ([action, direction = 'incoming']) => {
+    ([action, direction = 'incoming', extra]) => {
       if (action !== 'allow' && action !== 'deny' && action !== 'reject') {
         throw new UsageError(`"${action}" is not a default`, 'sluice default deny incoming');
       }
       if (direction !== 'incoming' && direction !== 'outgoing')
         throw new UsageError(`"${direction}" is not a direction`, 'incoming or outgoing');
+      if (extra !== undefined)
+        throw new UsageError(`"${extra}" has no place behind the direction`, 'sluice default deny incoming');
       return (document) => setDefault(document, action, direction);
     },
   );
@@ -141,8 +146,19 @@ function joinRow(words: readonly string[]): string {
   const at = words.findIndex((word) => word.toLowerCase() === 'comment');
   if (at < 0 || at === words.length - 1) return words.join(' ');
   const comment = words.slice(at + 1).join(' ');
-  const quoted = /^(['"]).*\1$/.test(comment) ? comment : `'${comment}'`;
-  return [...words.slice(0, at + 1), quoted].join(' ');
+  return [...words.slice(0, at + 1), inQuotes(comment)].join(' ');
+}
+
+/** A comment in the quotes it does not hold; quotes around all of it stay. */
+function inQuotes(comment: string): string {
+  if (/^'[^']*'$|^"[^"]*"$/.test(comment)) return comment;
+  const mark = ["'", '"'].find((candidate) => !comment.includes(candidate));
+  if (mark === undefined)
+    throw new UsageError(
+      `the comment ${comment} has both kinds of quotes, and there is no third to put around it`,
+      'leave one kind out',
+    );
+  return `${mark}${comment}${mark}`;
 }
 
 function reference(words: readonly string[]): number | string {

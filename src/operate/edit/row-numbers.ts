@@ -1,7 +1,7 @@
 /** Numbers that a person or a dashboard wrote before rows: `1 Deny …`, `2. Allow …`, `[ 3] allow …`. */
 
 /** Indentation, list mark and quote; the number; what stands between it and the action. */
-const NUMBERED = /^(\s*(?:-\s+)?["']?\s*\[?\s*)(\d+)([\].):]*\s+)(?=[A-Za-z])/;
+const NUMBERED = /^(\s*(?:-\s+)?(?:["']\s*)?(?:\[\s*)?)(\d+)([\].):]*\s+)(?=[A-Za-z])/;
 
 /** Whether all rows are numbered 1, 2, 3 … in order. */
 export function areNumbered(bodies: readonly string[]): boolean {

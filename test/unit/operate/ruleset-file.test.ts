@@ -82,6 +82,10 @@ test('for root, a file that others may write is refused', () => {
   expect(readRulesetText(name).text).toBe('version: 1\n');
 });
 
+test('a file that opens and cannot be read is named', () => {
+  expect(refusal(() => readRulesetText('/proc/self/mem'))).toBe('file/read');
+});
+
 test('writing keeps mode, owner and a symbolic link, and leaves nothing beside the file', () => {
   const name = file();
   fs.chownSync(name, 1000, 1000);

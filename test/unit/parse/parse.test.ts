@@ -246,6 +246,20 @@ describe('traps of YAML', () => {
     expect(diagnostics[0].hint).toContain(hint);
   });
 
+  test.each(['allow 22', 'allow 22 # x', 'deny from 2001:db8::'])('a crowd of blanks costs no time: %s', (row) => {
+    const started = Date.now();
+    parse(`version: 1\ninbound:\n  rules: |\n    ${row}${' '.repeat(300_000)}x\n`);
+    parse(inbound(`    - ${row}${' '.repeat(300_000)}x\n`));
+    expect(Date.now() - started).toBeLessThan(3000);
+  });
+
+  test('an action alone is a key, not a row that lost its colon', () => {
+    expect(findings('version: 1\nlimit: 5\n')).toEqual(['error parse/unknown-key 2:1+5']);
+    expect(findings(inbound('    - { action: allow, port: 22, limit: 5 }\n'))).toEqual([
+      'error parse/not-supported-yet 4:34+5',
+    ]);
+  });
+
   test('a long row may be folded', () => {
     expect(good(inbound('    - allow from 10.0.0.0/8\n        to any port 22\n')).inbound.rules[0].text).toBe(
       'allow from 10.0.0.0/8 to any port 22',
@@ -329,6 +343,16 @@ describe('keys of later versions are never taken in silence', () => {
     ['inbound:'],
     ['inbound: { rules: }'],
   ])('%s already holds', (line) => expect(findings(`version: 1\n${line}\n`)).toEqual([]));
+});
+
+test.each(['null', '~', ''])('rules: %s has no rows', (nothing) => {
+  expect(good(`version: 1\ninbound:\n  rules: ${nothing}\n`).inbound.rules).toEqual([]);
+});
+
+test('what is missing or misplaced inside a rule or the SSH row is called by its name', () => {
+  const message = (text: string): string => parse(text).diagnostics[0].message;
+  expect(message('version: 1\ninbound: { ssh: { from: rules } }\n')).toMatch(/^the key "port" is missing in "ssh"/);
+  expect(message(inbound('    - { action: allow, from: [[10.0.0.1]] }\n'))).toMatch(/^item 1 of "from" is a list/);
 });
 
 describe('values', () => {
