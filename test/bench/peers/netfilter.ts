@@ -18,7 +18,10 @@ const MAX_LAYERS = 256;
 
 /** Counts what the peer let through, and ends it: the peer's own hook comes earlier. */
 const TALLY = `table inet tally {
-  chain after { type filter hook prerouting priority 100; policy drop; counter }
+  chain after {
+    type filter hook prerouting priority 100; policy drop;
+    counter
+  }
 }
 `;
 

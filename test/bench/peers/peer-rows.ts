@@ -33,7 +33,7 @@ export class Peers {
         if (typeof peer === 'string' || reason !== null) rows.push(rowOf({ ...common, note: `skipped: ${reason}` }));
         else rows.push(...(await this.measure(peer, set, traces, rounds)));
       } catch (error) {
-        rows.push(rowOf({ ...common, note: `failed: ${(error as Error).message}` }));
+        rows.push(rowOf({ ...common, note: `failed: ${(error as Error).message.split('\n')[0]}` }));
       }
     }
     return rows;
