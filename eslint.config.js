@@ -26,6 +26,7 @@ module.exports = ts.config(
         __dirname: 'readonly',
         process: 'readonly',
         console: 'readonly',
+        jest: 'readonly',
       },
     },
   },

@@ -25,14 +25,15 @@ const common = {
   },
 };
 /** Milliseconds a test may take. */
-const TIMEOUTS = { unit: 10_000, property: 60_000, golden: 30_000, native: 30_000, kernel: 120_000, e2e: 120_000 };
+const TIMEOUTS = { unit: 30_000, property: 120_000, golden: 30_000, native: 60_000, kernel: 180_000, e2e: 180_000 };
 
 module.exports = {
   maxWorkers: '100%',
-  projects: Object.entries(TIMEOUTS).map(([name, testTimeout]) => ({
+  projects: Object.entries(TIMEOUTS).map(([name, timeout]) => ({
     ...common,
     displayName: name,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-    testTimeout,
+    globals: { SLUICE_TEST_TIMEOUT: timeout },
+    setupFilesAfterEnv: ['<rootDir>/test/support/timeout.js'],
   })),
 };
