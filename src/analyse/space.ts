@@ -144,7 +144,11 @@ class Axis {
       }
     }
     values.delete(family === 4 ? 2 ** 32 : 1n << 128n);
-    this.cuts = [...values].sort((a, b) => (a < b ? -1 : 1));
+    // A set may bring a million prefixes: numbers are sorted as numbers, without a comparison in JavaScript.
+    this.cuts =
+      family === 4
+        ? [...Float64Array.from(values as Set<number>).sort()]
+        : [...values].sort((a, b) => (a < b ? -1 : 1));
     this.full = interval(0, this.cuts.length);
   }
 

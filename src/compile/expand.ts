@@ -56,10 +56,12 @@ function sshMatch(ports: readonly number[]): Match {
 
 function productsOf(rows: readonly { entry: RankEntry; match: Match }[], family: Family): Product[] {
   const products: Product[] = [];
+  const merged = new Map<readonly Prefix[], Prefix[]>();
   for (const { entry, match } of rows) {
     if (match.family !== ANY && match.family !== family) continue;
-    const services = servicesOf(match, family);
-    const product = { entry, from: prefixesOf(match.from, family), to: prefixesOf(match.to, family), services };
+    const services = servicesOf(match, family, entry.id);
+    const [from, to] = [prefixesOf(match.from, family, merged), prefixesOf(match.to, family, merged)];
+    const product = { entry, from, to, services };
     if (sizeOf(product) === 0) continue;
     products.push(product);
     // Nothing behind a row that takes every packet can be reached.
@@ -68,9 +70,15 @@ function productsOf(rows: readonly { entry: RankEntry; match: Match }[], family:
   return products;
 }
 
-function prefixesOf(match: AddressMatch, family: Family): Prefix[] {
+/** `merged` remembers lists: rows that name the same set share one, which may be long. */
+function prefixesOf(match: AddressMatch, family: Family, merged: Map<readonly Prefix[], Prefix[]>): Prefix[] {
   if (match === ANY) return [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
-  return mergePrefixes(match.filter((prefix) => prefix.family === family));
+  let prefixes = merged.get(match);
+  if (!prefixes) {
+    prefixes = mergePrefixes(match.filter((prefix) => prefix.family === family));
+    merged.set(match, prefixes);
+  }
+  return prefixes;
 }
 
 function isEveryAddress(prefixes: readonly Prefix[]): boolean {

@@ -6,7 +6,7 @@ import { ANY, type Match, type PortMatch } from '../model/match';
 import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
-import { CapacityError, MAX_SERVICES } from './capacity';
+import { CapacityError, MAX_IMAGE_RULES, MAX_SERVICES } from './capacity';
 import { mergeRanges } from './merge';
 
 /** One service; all bounds are inclusive. */
@@ -25,8 +25,11 @@ export function protocolLane(protocol: number): number {
   return protocol === 7 ? PROTOCOL.UDP : protocol;
 }
 
-/** The services whose union is what the match says of ports, protocols and ICMP types in one family. */
-export function servicesOf(match: Match, family: Family): Service[] {
+/**
+ * The services whose union is what the match says of ports, protocols and ICMP types in one family. Throws
+ * `CapacityError`, naming the rule, where lists of ports multiply beyond what an image takes.
+ */
+export function servicesOf(match: Match, family: Family, ruleId?: string): Service[] {
   const wantsPorts = match.fromPorts !== ANY || match.toPorts !== ANY;
   if (match.icmpTypes !== ANY) {
     const icmp = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
@@ -42,7 +45,10 @@ export function servicesOf(match: Match, family: Family): Service[] {
   const carriers = [...PORT_PROTOCOLS.keys()];
   const { protocols } = match;
   const named = protocols === ANY ? carriers : carriers.filter((protocol) => protocols.includes(protocol));
-  return product(portsOf(match.toPorts), portsOf(match.fromPorts), lanesOf(named));
+  const lists = [portsOf(match.toPorts), portsOf(match.fromPorts), lanesOf(named)] as const;
+  const count = lists.reduce((sum, list) => sum * list.length, 1);
+  if (count > MAX_IMAGE_RULES) throw new CapacityError('image rules', count, MAX_IMAGE_RULES, ruleId);
+  return product(...lists);
 }
 
 /** Whether every packet of a family has the service. */

@@ -37,3 +37,11 @@ test("ICMP types match the family's own ICMP only", () => {
   expect(texts({ proto: [58], icmp: [{ type: 128 }] }, 4)).toEqual([]);
   expect(texts({ proto: [58], icmp: [{ type: 128 }] }, 6)).toEqual(['32768-33023 0-65535 58-58']);
 });
+
+test('lists of ports that multiply beyond an image are refused before they are made, the rule named', () => {
+  const odd = Array.from({ length: 20_000 }, (_, i) => 2 * i + 1);
+  const wide = match({ port: odd, fromPort: odd });
+  expect(() => servicesOf(wide, 4, 'wide')).toThrow(
+    'the ruleset needs 400000000 image rules at rule "wide", the ceiling is 262144',
+  );
+});
