@@ -7,8 +7,7 @@ import type { BenchSet } from './bench-set';
 import { PacketColumns } from './packet-columns';
 import { NO_ROW, Scan } from './scan';
 
-/** Packets of a trace at least, and about. More would push what is measured out of the caches. */
-const PACKETS_MIN = 100_000;
+/** Packets of a trace, about: a whole number of rounds over the rules. More would push what is measured out of the caches. */
 const PACKETS = 131_072;
 /** Packets that match nothing: fewer, since each is checked against every row. */
 const MISSES = 8192;
@@ -26,11 +25,11 @@ export interface Trace {
 }
 
 /** Packets uniform over the rules (and over the prefixes of a list), in random order, with the scan's answers. */
-export function hitTrace(set: BenchSet, scan: Scan, seed = 7): Trace {
+export function hitTrace(set: BenchSet, scan: Scan, wanted = PACKETS, seed = 7): Trace {
   const random = new Random(seed);
   const targets = set.rules.length + (set.list?.length ?? 0);
-  const rounds = Math.floor(PACKETS / targets);
-  const count = rounds > 0 ? rounds * targets : Math.max(PACKETS_MIN, PACKETS);
+  const rounds = Math.floor(wanted / targets);
+  const count = rounds > 0 ? rounds * targets : wanted;
   const order = Uint32Array.from({ length: count }, (_, i) => (rounds > 0 ? i % targets : random.below(targets)));
   for (let i = count - 1; i > 0; i--) {
     const j = random.below(i + 1);
@@ -42,19 +41,19 @@ export function hitTrace(set: BenchSet, scan: Scan, seed = 7): Trace {
 }
 
 /** Packets that no row matches, near rules and far from them; null where hardly a packet is without a row. */
-export function missTrace(set: BenchSet, scan: Scan, seed = 8): Trace | null {
+export function missTrace(set: BenchSet, scan: Scan, wanted = MISSES, seed = 8): Trace | null {
   const random = new Random(seed);
-  const packets = new PacketColumns(set.family, MISSES);
+  const packets = new PacketColumns(set.family, wanted);
   const draft = new PacketColumns(set.family, 1);
   const targets = set.rules.length + (set.list?.length ?? 0);
   let found = 0;
-  for (let draws = 1; found < MISSES; draws++) {
+  for (let draws = 1; found < wanted; draws++) {
     drawInside(random, set, random.below(targets), draft, 0);
     disturb(random, draft);
     if (scan.first(draft, 0) === NO_ROW) packets.copy(found++, draft, 0);
     if (draws === 256 && found < 256 * MISS_SHARE) return null;
   }
-  return { packets, rows: new Int32Array(MISSES).fill(NO_ROW) };
+  return { packets, rows: new Int32Array(wanted).fill(NO_ROW) };
 }
 
 /** Packet `i` inside a target: a prefix of the list first, then a rule. */
