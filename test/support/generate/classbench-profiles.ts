@@ -1,8 +1,9 @@
 /**
  * What is published of ClassBench's twelve seed filter sets (Taylor and Turner, "ClassBench: A Packet Classification
  * Benchmark", 2007): access lists, firewalls and IP chains differ in prefix lengths, port classes, protocols and in how
- * far addresses are shared and nested. Shares of acl1, fw1 and ipc1 were checked against public sets of a thousand
- * rules; those of the others follow the paper's tables and the shares of wide and narrow prefixes of generated sets.
+ * far addresses are shared and nested. Lengths, ports and protocols of acl1, fw1 and ipc1 were measured on public sets of a
+ * thousand rules. The figures of the other nine are estimates in the manner of their family, not taken from the seeds;
+ * `sharing` and `nesting` are estimates in all twelve but for the sharing of those three.
  */
 
 /** Port classes: any port, 1024–65535, 0–1023, another range, one port. */
