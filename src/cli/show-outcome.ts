@@ -20,6 +20,8 @@ export function showOutcome(
     const rules = candidate.image.stats.rules;
     output.line(`applied: generation ${outcome.generation}, ${rules} rule${rules === 1 ? '' : 's'}, on ${names}`);
   }
+  if (outcome.previousFile !== undefined)
+    output.say(`note: the enforced file is now ${candidate.file} (was ${outcome.previousFile})`);
   output.document({
     outcome: outcome.kind,
     file: candidate.file,

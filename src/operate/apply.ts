@@ -35,9 +35,13 @@ export interface Candidate {
 }
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
-export type ApplyOutcome =
+export type ApplyOutcome = {
+  /** The file that was enforced before, where it is another: verbs now edit this candidate's. */
+  readonly previousFile?: string;
+} & (
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
-  | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied);
+  | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied)
+);
 
 /** The ruleset would cut the caller or a live SSH session. */
 export class LockoutError extends SluiceError {
@@ -80,6 +84,8 @@ export async function applyRuleset(
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
+    const before = enforcement?.enforced?.file;
+    const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (enforcement?.record?.digest === candidate.image.digest && wanted.join() === filtered.join()) {
       await clearInterrupted(kernel, pins, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
@@ -90,7 +96,8 @@ export async function applyRuleset(
       });
       remember(context, candidate, enforcement.generation, enforcement.attachments);
       pruneGenerationRecords(folder, new Set([enforcement.generation]));
-      return { kind: 'unchanged', generation: enforcement.generation, attachments: enforcement.attachments };
+      const { generation, attachments } = enforcement;
+      return { kind: 'unchanged', ...previous, generation, attachments };
     }
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
 
@@ -129,7 +136,7 @@ export async function applyRuleset(
       return applied;
     };
     try {
-      return { kind: 'applied', overridden, ...(await finish()) };
+      return { kind: 'applied', ...previous, overridden, ...(await finish()) };
     } catch (error) {
       pruneGenerationRecords(folder, new Set(pins.generations()));
       const now = await readEnforcement(context).catch(() => null);

@@ -4,7 +4,7 @@ import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
 import { readEnforcement } from './enforcement';
 import { readEnforcedText, type EnforcedState } from './state-files';
-import { readRulesetText, type RulesetText } from './ruleset-file';
+import { readRulesetText, type RulesetText, STANDARD_INPUT } from './ruleset-file';
 import { SluiceError } from '../kernel/errors';
 
 /** The enforced file was edited by hand since it was applied. */
@@ -19,13 +19,27 @@ export class EditedError extends SluiceError {
   }
 }
 
-/** The file verbs edit: the enforced one, else `fallback`. `enforced` is null where nothing enforces. */
+/**
+ * The file verbs edit: the enforced one, else `fallback`. `enforced` is null where nothing enforces. Throws
+ * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where that is none to edit.
+ */
 export async function openForEdit(
   context: Context | null,
   fallback: string,
+  named?: string,
 ): Promise<{ source: RulesetText; enforced: EnforcedState | null }> {
   const enforcement = context ? await readEnforcement(context) : null;
   const enforced = enforcement?.enforced ?? null;
+  if (enforced && named !== undefined && named !== enforced.file) {
+    throw new SluiceError('operate/other-file', `"${named}" is not the enforced file, which is "${enforced.file}"`, {
+      hint: `without --file the enforced one is changed; sluice apply ${named} makes that one the enforced`,
+    });
+  }
+  if (enforced?.file === STANDARD_INPUT) {
+    throw new SluiceError('operate/no-file', 'what enforces was read from standard input: there is no file to change', {
+      hint: 'sluice apply FILE makes a file the enforced one',
+    });
+  }
   const source = readRulesetText(enforced?.file ?? fallback);
   if (context && enforced && contentDigest(source.text) !== enforced.textDigest) {
     const before = readEnforcedText(context.folder, enforced);

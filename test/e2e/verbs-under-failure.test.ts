@@ -89,3 +89,38 @@ test('a ruleset that differs only in a note changes nothing in the kernel, and s
   expect(await sluice('apply')).toMatchObject({ status: 0, stdout: expect.stringContaining('no changes') as string });
   expect((await sluice('status')).stdout).toContain('# new');
 });
+
+test('apply says when another file becomes the enforced one, and verbs never change a file that was not meant', async () => {
+  const other = join(directory, 'other.yaml');
+  writeFileSync(other, fileText());
+  expect((await sluice(`apply ${other}`)).stderr).toContain(`the enforced file is now ${other} (was `);
+  const refused = await sluice(`--file ${join(directory, 'rules.yaml')} allow 8000/tcp`);
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.stderr).toContain(`is not the enforced file, which is "${other}"`);
+  expect(await sluice(`--file ${other} allow 8000/tcp`)).toMatchObject({ status: 0 });
+  expect(readFileSync(other, 'utf8')).toContain('8000/tcp');
+  expect(fileText()).not.toContain('8000/tcp');
+});
+
+test('a ruleset from standard input has no file that a verb could change', async () => {
+  expect(await sluice(`apply - < ${join(directory, 'rules.yaml')}`)).toMatchObject({ status: 0 });
+  const refused = await sluice('allow 8000/tcp');
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.stderr).toContain('read from standard input');
+});
+
+test.each([
+  ['insert 1', 'the rule is missing'],
+  ["insert 1 '# x'", 'the rule is missing'],
+  ['default deny incoming extra', '"extra" has no place'],
+  [`allow 22 comment "both ' and \\""`, 'both kinds of quotes'],
+])('wrong usage: %s', async (words, said) => {
+  const { status, stderr } = await sluice(words);
+  expect(status).toBe(2);
+  expect(stderr).toContain(said);
+});
+
+test('a comment with an apostrophe is kept as it is', async () => {
+  expect(await sluice(`allow 8000/tcp comment "it's mine"`)).toMatchObject({ status: 0 });
+  expect((await sluice('status')).stdout).toContain("# it's mine");
+});

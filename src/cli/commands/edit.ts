@@ -94,7 +94,11 @@ export function register(program: Command): void {
 async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
   // Without privilege only a file that is not enforced can be edited; openContext says so.
   const context: Context = await run.context();
-  const { source, enforced } = await openForEdit(context, run.path());
+  const { source, enforced } = await openForEdit(
+    context,
+    run.path(),
+    run.options.file === undefined ? undefined : run.path(),
+  );
   const outcome = edit({ text: source.text, file: source.path });
   if (outcome.kind === 'refused') {
     showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
