@@ -21,7 +21,7 @@ export class EditedError extends SluiceError {
 
 /**
  * The file verbs edit: the enforced one, else `fallback`. `enforced` is null where nothing enforces. Throws
- * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where that is none to edit.
+ * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where there is none to edit.
  */
 export async function openForEdit(
   context: Context | null,
@@ -30,6 +30,12 @@ export async function openForEdit(
 ): Promise<{ source: RulesetText; enforced: EnforcedState | null }> {
   const enforcement = context ? await readEnforcement(context) : null;
   const enforced = enforcement?.enforced ?? null;
+  if (enforcement && !enforced) {
+    const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;
+    throw new SluiceError('operate/no-file', message, {
+      hint: `sluice apply ${named ?? fallback} makes that file the enforced one`,
+    });
+  }
   if (enforced && named !== undefined && named !== enforced.file) {
     throw new SluiceError('operate/other-file', `"${named}" is not the enforced file, which is "${enforced.file}"`, {
       hint: `without --file the enforced one is changed; sluice apply ${named} makes that one the enforced`,

@@ -109,6 +109,17 @@ test('a ruleset from standard input has no file that a verb could change', async
   expect(refused.stderr).toContain('read from standard input');
 });
 
+test('a verb does not call a file unenforced when only the record of the enforced one is lost', async () => {
+  rmSync(join(directory, 'state'), { recursive: true });
+  const before = fileText();
+  const refused = await sluice('allow 8000/tcp');
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.stderr).toContain('the record of its file is lost');
+  expect(fileText()).toBe(before);
+  expect(await sluice(`apply ${join(directory, 'rules.yaml')}`)).toMatchObject({ status: 0 });
+  expect(await sluice('allow 8000/tcp')).toMatchObject({ status: 0 });
+});
+
 test.each([
   ['insert 1', 'the rule is missing'],
   ["insert 1 '# x'", 'the rule is missing'],
