@@ -2,7 +2,7 @@
 /** The `sluice` command. */
 import { CommanderError } from 'commander';
 import { EXIT } from './exit-code';
-import { watchStreams } from './output';
+import { Output, watchStreams } from './output';
 import { buildProgram } from './program';
 
 async function main(): Promise<void> {
@@ -13,6 +13,10 @@ async function main(): Promise<void> {
     if (!(error instanceof CommanderError)) throw error;
     // commander has printed help, version or what was wrong; it knows only 0 and 1.
     process.exitCode = error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE;
+    if (error.exitCode !== 0 && process.argv.includes('--json')) {
+      const message = error.message.replace(/^error: /, '');
+      new Output(true).document({ error: { code: 'cli/usage', message } }, EXIT.USAGE);
+    }
   }
 }
 

@@ -29,6 +29,21 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['demo'], load: () => import('./commands/demo') },
 ];
 
+/** Verbs of a later version, with what works today: refused by name, and not listed. */
+const LATER: Readonly<Record<string, string>> = {
+  reject: 'write deny; the packet is dropped without an answer',
+  limit: 'write allow or deny; connections are not counted yet',
+  logging: 'packets are counted by rule: sluice status',
+  udp: 'sluice deny proto udp, as the last row, keeps UDP out',
+  ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
+  'allow-all': 'sluice disable lets everything through',
+  reset: 'move the file away, then sluice init',
+  confirm: 'an apply holds at once; keep a second session open',
+  rollback: 'keep the old file, and sluice apply it',
+  history: 'sluice status tells which generation is enforced, and since when',
+  fmt: 'sluice check says what would be written differently',
+};
+
 /**
  * A fresh tree, since commander keeps parsed values in it. With `words`, the command line, only the command it names
  * is loaded; all of them where it names none.
@@ -53,6 +68,16 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
   const wanted = COMMANDS.filter(({ names }) => words.some((word) => names.includes(word)));
   for (const { load } of words.includes('help') || wanted.length === 0 ? COMMANDS : wanted)
     (await load()).register(program);
+  for (const [name, today] of Object.entries(LATER)) {
+    const refused = program
+      .command(name, { hidden: true })
+      .argument('[words...]')
+      .allowUnknownOption()
+      .showHelpAfterError(false)
+      .action(() =>
+        refused.error(`error: "${name}" is not supported yet\n  ${today}`, { code: 'cli/not-supported-yet' }),
+      );
+  }
   program.addHelpText(
     'after',
     `\nExit codes:\n${Object.entries(EXIT_WORDS)

@@ -12,7 +12,7 @@
 import pc from 'picocolors';
 import type { SourceRange } from '../model/ruleset';
 import type { Diagnostic, DiagnosticNote, Severity } from './diagnostic';
-import { displayLine, escapeControls } from './display';
+import { displayLine, escapeControls, escapeLines } from './display';
 
 /** Text of a file that findings point into; undefined where it cannot be had, then no lines are shown. */
 export type ReadSource = (file: string) => string | undefined;
@@ -97,7 +97,8 @@ function renderOne(diagnostic: Diagnostic, lines: Lines, paint: Paint): string {
   const { code, severity, message, source, notes, hint } = diagnostic;
   const out = [`${paint[severity](severity)} ${code}: ${paint.bold(escapeControls(message))}`];
   out.push(...renderPlace(source, lines, paint, severity, true));
-  if (hint !== undefined) out.push(`  ${paint.bold('hint:')} ${escapeControls(hint)}`);
+  // A hint may be several lines to paste; the indent keeps them inside their finding.
+  if (hint !== undefined) out.push(`  ${paint.bold('hint:')} ${escapeLines(hint).replaceAll('\n', '\n    ')}`);
   for (const note of notes) out.push(...renderNote(note, lines, paint));
   return `${out.join('\n')}\n`;
 }

@@ -32,7 +32,8 @@ function readSet(name: string, node: DocumentNode, context: Context, room: numbe
   if (node.kind === 'broken') return [];
   if (node.kind === 'map') return readSetFile(name, node, context, room);
   const prefixes: Prefix[] = [];
-  let failed = false;
+  // Members that are no text have their own finding; what is left says nothing about how long the list was meant to be.
+  let failed = node.kind === 'list' && node.items.some((item) => item.kind !== 'text');
   for (const term of textsOf(node)
     .filter((item) => !isNothing(item))
     .map(termOf)

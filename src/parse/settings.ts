@@ -115,7 +115,8 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
   const check = (key: string, holds: (node: DocumentNode) => boolean, today: string): void => {
     const entry = root.entries.find((candidate) => candidate.key.text === key);
     if (!entry || entry.value.kind === 'broken' || isNothing(entry.value) || holds(entry.value)) return;
-    context.sink(at(placeOf(context, entry.key), notSupportedYet(key, today)));
+    const found = entry.value.kind === 'text' ? `${key}: ${entry.value.text}` : key;
+    context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
   const isWord = (node: DocumentNode, word: string): boolean =>
     node.kind === 'text' && node.text.toLowerCase() === word;

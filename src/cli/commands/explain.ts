@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .description(
       'which tier and rule decides about a packet, and why not an earlier one: sluice explain tcp from 78.168.1.2 to 198.51.100.7 port 14541',
     )
-    .argument('<packet...>', 'the packet in words, as "tcp A:5555 -> B:14541", or as a line of the log')
+    .argument('<packet...>', 'the packet in words, or as "tcp A:5555 -> B:14541"')
     .option('--model', 'by the scan alone; needs no privilege');
   onRun<{ model?: boolean }>(command, async (run, words: string[]): Promise<ExitCode> => {
     const probe = readProbe(words.join(' '));

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
+import { SluiceError } from '../../kernel/errors';
 import { kernel as openKernel } from '../../kernel/native';
 import { netnsPath } from '../../operate/context';
 import { initRuleset } from '../../operate/init';
@@ -23,6 +25,11 @@ export function register(program: Command): void {
       run.output.line(text.trimEnd());
       run.output.document({ text, facts });
       return EXIT.DONE;
+    }
+    if (existsSync(file)) {
+      throw new SluiceError('file/exists', `there is a ruleset already: "${file}"`, {
+        hint: 'sluice check reads it, sluice enable enforces it; sluice init --print shows what a new one would be',
+      });
     }
     run.output.say(text);
     if (!(await confirm(`write this to ${file}?`, run.options.yes ?? false))) {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { disable } from '../../operate/apply';
 import { removeState } from '../../operate/state-files';
 import { fileError } from '../../operate/system-error';
@@ -24,9 +24,12 @@ export function register(program: Command): void {
     const context = await run.context();
     const { interfaces } = await disable(context);
     removeState(context.folder);
-    if (run.options.purge) purge(file);
-    run.output.line(`removed: pins, counters and state${run.options.purge ? `, ${file}` : `; kept: ${file}`}`);
-    run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: run.options.purge ? [file] : [] });
+    const written = existsSync(file);
+    const purged = written && run.options.purge === true;
+    if (purged) purge(file);
+    const rest = purged ? `, ${file}` : written ? `; kept: ${file}` : `; there is no ${file}`;
+    run.output.line(`removed: pins, counters and state${rest}`);
+    run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
 }

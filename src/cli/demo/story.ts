@@ -81,6 +81,7 @@ export async function play(
     let lost = 0;
     traffic.stdout!.on('data', (text: Buffer) => (lost += text.toString().split('lost').length - 1));
     sluice('move', '2', 'before', '1');
+    tell('\nthe attempts at port 14141 once more:\n');
     const swap = attempt(
       stage,
       sluice,

@@ -84,6 +84,12 @@ test('line numbers share one width', () => {
   expect(shown).toContain('     8 | line 8\n  >  9 | line 9\n       | ^^^^^^\n    10 | line 10\n');
 });
 
+test('a hint of several lines can be pasted, and stays inside its finding', () => {
+  expect(render([finding('deny', { hint: 'write\nrules: |\n  deny 22\u001b' })])).toContain(
+    '  hint: write\n    rules: |\n      deny 22\\x1b\n',
+  );
+});
+
 describe('what a user wrote cannot act on the terminal', () => {
   const evil = '\u001b[31mred\u0007 \u202eright \u200bzero \u009b2J \ud800';
 

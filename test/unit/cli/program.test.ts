@@ -1,0 +1,25 @@
+import { buildProgram } from '../../../src/cli/program';
+
+async function failureOf(...words: string[]): Promise<unknown> {
+  const program = await buildProgram(words);
+  for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
+  return program.parseAsync(words, { from: 'user' }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+test.each(['reject', 'limit', 'logging', 'udp', 'ssh', 'allow-all', 'reset', 'confirm', 'rollback', 'history', 'fmt'])(
+  'the later verb %s is refused by name, with what works today',
+  async (verb) => {
+    expect(await failureOf(verb, '22/tcp', '--for', '10m')).toMatchObject({
+      code: 'cli/not-supported-yet',
+      message: expect.stringMatching(new RegExp(`"${verb}" is not supported yet\n {2}.+`)) as string,
+    });
+  },
+);
+
+test('a word that is no verb at all is unknown, and later verbs are not listed', async () => {
+  expect(await failureOf('chekc')).toMatchObject({ code: 'commander.unknownCommand' });
+  expect((await buildProgram()).helpInformation()).not.toMatch(/rollback|allow-all/);
+});
