@@ -1,0 +1,202 @@
+'use strict';
+// Tries this checkout, as it is built, on other kernels: boots Debian's kernel packages in a virtual machine whose root
+// file system is this machine's, read-only under a layer in memory, and runs the suites and the demo there.
+//   npm run test:vm                       every kernel of lib/vm-kernels.js
+//   npm run test:vm -- 6.1                that one
+//   npm run test:vm -- 6.1 -- COMMAND …   one command there, instead of the suites
+// Nothing is installed: packages are unpacked below ~/.cache/sluice-vm. Needs qemu-system-x86 and busybox-static; with
+// /dev/kvm it takes minutes, without (software emulation) far longer.
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { clearTimeout, setTimeout } = require('node:timers');
+const { KERNELS, packInitramfs, provideKernel } = require('./lib/vm-kernels.js');
+const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
+
+const root = path.dirname(__dirname);
+const MINUTES = 60;
+const EMULATION = ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+const HEADLESS = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'];
+/** How long the first try with kvm may take. */
+const KVM_SECONDS = 15;
+
+/** A command of PATH and what brings it on Debian. */
+const TOOLS = [
+  ['qemu-system-x86_64', 'qemu-system-x86'],
+  ['busybox', 'busybox-static'],
+  ['apt-get', 'apt'],
+  ['dpkg-deb', 'dpkg'],
+];
+
+/** Jest in the guest; its report comes back by the shared folder. */
+function suite(name, variables = '') {
+  const command = `node node_modules/jest/bin/jest.js --ci --runInBand --selectProjects ${name} --json --outputFile=/run/sluice-vm/${name}.json`;
+  return { name, seconds: 900, command: `${variables}${command}`, report: `${name}.json` };
+}
+
+const STEPS = [
+  { name: 'version', seconds: 60, command: 'node dist/cli/main.js version' },
+  suite('native'),
+  suite('kernel', `SLUICE_PAIRS=${process.env.SLUICE_PAIRS ?? 60_000} `),
+  { name: 'demo', seconds: 180, command: 'node dist/cli/main.js demo' },
+];
+
+function say(text) {
+  console.log(`vm: ${text}`);
+}
+
+function findCommand(name) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return folders.map((folder) => path.join(folder, name)).find((file) => fs.existsSync(file));
+}
+
+function parseArguments(words) {
+  const split = words.indexOf('--');
+  const names = split < 0 ? words : words.slice(0, split);
+  const command = split < 0 ? [] : words.slice(split + 1);
+  const unknown = names.filter((name) => !Object.hasOwn(KERNELS, name));
+  if (unknown.length > 0) {
+    console.error(`vm: unknown kernel "${unknown[0]}", expected one of ${Object.keys(KERNELS).join(', ')}`);
+    process.exit(2);
+  }
+  return {
+    kernels: names.length > 0 ? names : Object.keys(KERNELS),
+    steps: command.length > 0 ? [{ name: 'command', seconds: MINUTES * 60, command: command.join(' ') }] : STEPS,
+  };
+}
+
+/**
+ * Options of qemu: kvm where it runs this kernel, else emulation. A /dev/kvm alone says little: inside some virtual
+ * machines it opens and then never gets a kernel past its first instructions. A kernel without a root file system panics, and
+ * so ends qemu, within seconds.
+ */
+function chooseAcceleration(image) {
+  const kvm = ['-accel', 'kvm', '-cpu', 'max,-arch-capabilities'];
+  if (!fs.existsSync('/dev/kvm')) return EMULATION;
+  const { status } = spawnSync(
+    'qemu-system-x86_64',
+    [...kvm, ...HEADLESS, '-machine', 'q35', '-m', '512', '-kernel', image, '-append', 'panic=-1'],
+    { stdio: 'ignore', timeout: KVM_SECONDS * 1000, killSignal: 'SIGKILL' },
+  );
+  return status === 0 ? kvm : EMULATION;
+}
+
+/** qemu with the kernel; `results` is the one folder that the guest may write to. Answers with words where it fails. */
+function boot({ image, modules }, acceleration, initramfs, results) {
+  const share = (tag, folder, readonly) => [
+    '-fsdev',
+    `local,id=${tag},path=${folder},security_model=none,multidevs=remap${readonly ? ',readonly=on' : ''}`,
+    '-device',
+    `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`,
+  ];
+  const line = [
+    'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on',
+    `sluice.guest=${path.join(root, 'test/vm/guest.sh')}`,
+  ];
+  const child = spawn(
+    'qemu-system-x86_64',
+    [
+      ...acceleration,
+      ...['-machine', 'q35', '-smp', '2', '-m', '4096'],
+      ...[...HEADLESS, '-serial', 'stdio'],
+      ...['-device', 'virtio-rng-pci', '-kernel', image, '-initrd', initramfs, '-append', line.join(' ')],
+      ...share('host', '/', true),
+      ...share('modules', modules, true),
+      ...share('results', results, false),
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  let late = false;
+  const limit = setTimeout(() => {
+    late = true;
+    child.kill('SIGKILL');
+  }, MINUTES * 60_000);
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('exit', (status, signal) => {
+      clearTimeout(limit);
+      if (late) resolve(`the machine was stopped after ${MINUTES} minutes`);
+      else resolve(status === 0 ? undefined : `qemu ended with ${signal ?? `exit code ${status}`}`);
+    });
+  });
+}
+
+/** What a step's files say: `problem` in words, and jest's counts; a plain step counts as one test. */
+function judge(results, { name, report }) {
+  const read = (file) => {
+    const full = path.join(results, file);
+    return fs.existsSync(full) ? fs.readFileSync(full, 'utf8') : undefined;
+  };
+  const status = read(`${name}.status`)?.trim();
+  const problem = status === '0' ? undefined : status === undefined ? 'never ended' : `exit code ${status}`;
+  if (!report) {
+    const counts = { passed: problem ? 0 : 1, failed: problem ? 1 : 0, skipped: 0 };
+    return { name, problem, counts, skipped: [] };
+  }
+  const text = read(report);
+  const parsed = text ? JSON.parse(text) : undefined;
+  return { name, problem, counts: countReport(parsed), skipped: skippedTests(parsed) };
+}
+
+async function tryKernel(name, steps) {
+  const kernel = provideKernel(KERNELS[name]);
+  if (kernel.missing) return { name, absent: kernel.missing };
+  const acceleration = chooseAcceleration(kernel.image);
+  say(`${name}: booting ${kernel.release} with ${acceleration[1]}`);
+  const results = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-vm-'));
+  try {
+    const initramfs = path.join(results, 'initramfs');
+    packInitramfs(kernel, path.join(root, 'test/vm/init.sh'), initramfs);
+    fs.writeFileSync(
+      path.join(results, 'steps'),
+      steps.map(({ name: step, seconds, command }) => `${step}\t${seconds}\t${command}\n`).join(''),
+    );
+    const problem = await boot(kernel, acceleration, initramfs, results);
+    const outcomes = steps.map((step) => judge(results, step));
+    const tainted = path.join(results, 'tainted');
+    const taint = fs.existsSync(tainted) ? fs.readFileSync(tainted, 'utf8').trim() : 'unknown';
+    return { name, release: kernel.release, problem, outcomes, taint };
+  } finally {
+    fs.rmSync(results, { recursive: true, force: true });
+  }
+}
+
+async function main() {
+  const { kernels, steps } = parseArguments(process.argv.slice(2));
+  const absent = TOOLS.filter(([command]) => !findCommand(command));
+  if (process.arch !== 'x64') return say(`skipped: the machine is ${process.arch}, the kernels are for x64`);
+  if (absent.length > 0)
+    return say(`skipped: apt-get install --no-install-recommends ${absent.map(([, name]) => name).join(' ')}`);
+  if (process.getuid() !== 0) throw new Error('the machine shares this root file system, which needs root: use sudo');
+  const began = Date.now();
+  const tried = [];
+  for (const name of kernels) tried.push(await tryKernel(name, steps));
+
+  let failures = 0;
+  const counts = [];
+  for (const { name, absent: reason, release, problem, outcomes, taint } of tried) {
+    if (reason) {
+      say(`${name}: skipped: ${reason}`);
+      continue;
+    }
+    for (const outcome of outcomes) {
+      const { name: step, problem: wrong, counts: each, skipped } = outcome;
+      say(`${release}: ${wrong ? 'FAILED' : 'ok    '} ${step}: ${closingLine(each)}${wrong ? ` (${wrong})` : ''}`);
+      for (const test of skipped) say(`${release}: skipped: ${test}`);
+      if (wrong && each.failed === 0) failures++;
+      counts.push(each);
+    }
+    const bad = problem ?? (taint === '0' ? undefined : `kernel tainted: ${taint}`);
+    if (bad) say(`${release}: FAILED ${bad}`);
+    if (bad) failures++;
+  }
+  const total = addCounts(counts, failures);
+  say(`${closingLine(total)} in ${Math.round((Date.now() - began) / 1000)} s`);
+  if (total.failed > 0) process.exitCode = 1;
+}
+
+main().catch((error) => {
+  console.error(`vm: ${error.message}`);
+  process.exitCode = 1;
+});
