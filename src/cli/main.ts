@@ -14,8 +14,7 @@ async function main(): Promise<void> {
     // commander has printed help, version or what was wrong; it knows only 0 and 1.
     process.exitCode = error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE;
     if (error.exitCode !== 0 && process.argv.includes('--json')) {
-      const message =
-        error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, '');
+      const message = error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, '');
       new Output(true).document({ error: { code: 'cli/usage', message } }, EXIT.USAGE);
     }
   }
