@@ -1,0 +1,32 @@
+/** README's first command ends with the demonstration: it must hold what it prints, and leave nothing. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MAIN = join(__dirname, '../../dist/cli/main.js');
+
+interface Shown {
+  readonly ok: boolean;
+  readonly results: readonly { who: string; what: string; through: boolean; expected: boolean }[];
+  readonly swap: readonly { who: string; what: string; through: boolean }[];
+}
+
+const leftovers = (): string[] => [
+  ...readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-demo-')),
+  ...(existsSync('/run/netns') ? readdirSync('/run/netns') : []).filter((name) => name.includes('demo')),
+];
+
+test('real packets of three hosts end as explained, and the exchanged rows let home in', () => {
+  const before = leftovers();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'demo', '--json'], { encoding: 'utf8' });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const shown = JSON.parse(stdout) as Shown;
+  expect(shown.ok).toBe(true);
+  expect(shown.results).toHaveLength(24);
+  expect(shown.swap).toHaveLength(6);
+  const home = (list: readonly { who: string; what: string; through: boolean }[]): boolean[] =>
+    list.filter(({ who, what }) => who === 'home' && what === 'nc 192.0.2.10 14141').map(({ through }) => through);
+  expect([home(shown.results), home(shown.swap)]).toEqual([[false], [true]]);
+  expect(leftovers()).toEqual(before);
+}, 240_000);
