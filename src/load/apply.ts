@@ -1,9 +1,11 @@
 /**
  * Image → running firewall. Everything is made ready beside what judges now; then one store of the gate word changes
- * ingress of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
+ * both hooks of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
  * attached) a failure, or a kill, changes nothing.
  */
+import { join } from 'node:path';
 import type { Image } from '../compile/image';
+import { datapathSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { Interface } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
@@ -12,7 +14,8 @@ import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
-import { createGeneration, emptySlot, figuresOf, type Fold, retireGenerations, slotKey } from './generations';
+import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
+import { seedFlows } from './seed-flows';
 import { SharedState } from './state';
 
 export interface ApplyRequest {
@@ -31,7 +34,7 @@ export interface Applied {
   readonly generation: number;
   readonly instance: string;
   readonly attachments: readonly Attachment[];
-  /** Instructions the verifier walked. */
+  /** Instructions the verifier walked, of both programs. */
   readonly instructions: number;
   /** Interfaces that were filtered before and are not any more. */
   readonly detached: readonly string[];
@@ -81,7 +84,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
   const after: GateWord = { slot, previous: slot, deadlineNs: 0n };
-  const { program, instructions } = await createGeneration(kernel, pins, generation, request.image);
+  const { programs, instructions } = await createGeneration(kernel, pins, state, generation, request.image);
   let gateChanged = false;
   const changeGate = (): void => {
     if (!state.exchangeGate(before, after)) throw new ConflictError();
@@ -93,13 +96,17 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-record');
     // The number first: a slot that names no generation would never be emptied.
     await state.setSlotGeneration(slot, generation);
-    state.programs.updateProgram(slotKey(slot), program);
+    state.fillSlot(slot, programs);
     failpoint('after-slot');
     // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) changeGate();
     removeDeadLinks(kernel, pins);
-    attachments = await attachAll(kernel, pins, request.interfaces, { mode: request.mode, netns: request.netns });
+    attachments = await attachAll(kernel, pins, request.interfaces, {
+      mode: request.mode,
+      netns: request.netns,
+      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
+    });
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
@@ -112,7 +119,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     });
     throw error;
   } finally {
-    program.close();
+    closePrograms(programs);
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
@@ -120,6 +127,30 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
+}
+
+/** Opens the flows of connections through a device that is not filtered yet. */
+async function seedFrom(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  generation: number,
+  { image, netns }: ApplyRequest,
+  device: Interface,
+): Promise<void> {
+  const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
+  try {
+    const switches = datapathSwitches(image, false, state.flowSwitches(generation));
+    await seedFlows(
+      kernel,
+      device,
+      image,
+      { switches, imageMap, flows: state.flows, flowStats: state.flowStats },
+      netns,
+    );
+  } finally {
+    imageMap.close();
+  }
 }
 
 /** Takes back what was made ready; what judged before goes on. */
@@ -130,9 +161,8 @@ async function undo(
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
   restoreGate: () => Promise<void>,
 ): Promise<void> {
-  for (const attachment of await currentAttachments(kernel, pins, made.netns)) {
-    if (!made.attachedBefore.some((old) => old.ifindex === attachment.ifindex))
-      detachOne(kernel, pins, attachment.ifindex);
+  for (const { ifindex } of pins.links()) {
+    if (!made.attachedBefore.some((old) => old.ifindex === ifindex)) detachOne(kernel, pins, ifindex);
   }
   await restoreGate();
   await emptySlot(state, made.slot);
