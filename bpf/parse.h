@@ -140,19 +140,20 @@ struct slc_chain {
 __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) {
     __u32 offset, end, bytes;
     __u8 protocol;
-    int fragment_seen = 0;
+    int fragment_seen = 0, headers = 0;
 
     if (!chain)
         return SLC_REASON_IPV6_CHAIN;
     offset = chain->offset;
     end = chain->end;
     protocol = chain->protocol;
-    for (int headers = 0; headers <= SLC_IPV6_CHAIN_MAX; headers++) {
+    if (!slc_is_extension(protocol))
+        return SLC_REASON_NONE;
+    /* The test is at the end, so that a jump leads back: Linux 6.1 refuses a loop that plain code falls back into. */
+    do {
         struct slc_extension buffer;
         const struct slc_extension *extension;
 
-        if (!slc_is_extension(protocol))
-            break;
         if (headers == SLC_IPV6_CHAIN_MAX)
             return SLC_REASON_IPV6_CHAIN_LONG;
         if (protocol == IPPROTO_HOPOPTS && headers != 0)
@@ -187,7 +188,8 @@ __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) 
             return SLC_REASON_IPV6_CHAIN;
         offset += bytes;
         protocol = extension->next;
-    }
+        headers++;
+    } while (slc_is_extension(protocol));
     chain->protocol = protocol;
     chain->offset = offset;
     return SLC_REASON_NONE;

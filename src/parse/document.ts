@@ -3,7 +3,14 @@
  * way: `0x10`, `1e3`, `010` and `no` stay what was written, and readers decide by position what they mean.
  */
 import { Composer, CST, Document, isAlias, isMap, isPair, isScalar, isSeq, Lexer, Parser, type Node } from 'yaml';
-import { type BrokenNode, type DocumentNode, isNothing, type MapEntry, type MapNode, type TextNode } from './document-node';
+import {
+  type BrokenNode,
+  type DocumentNode,
+  isNothing,
+  type MapEntry,
+  type MapNode,
+  type TextNode,
+} from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import type { SourceFile } from './locate';
 import { explainSyntaxError, findTrap } from './yaml-traps';

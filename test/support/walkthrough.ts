@@ -3,8 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writePcap } from '../../src/observe/pcap';
 import { frameFromHex } from './packet';
+import type { Snapshot } from '../../src/observe/snapshot';
+import { driverCounters } from './ethtool';
 import { openPlayground, type Playground } from './playground';
 import type { Background } from './process';
+import { EDGE } from './topology';
 import type { Host } from './walkthrough-text';
 import {
   type Bindings,
@@ -47,6 +50,8 @@ export async function runWalkthrough(file: string, options: { update: boolean })
       const difference = renderDifference(part.expected, actual, bindings);
       failures.push(`${file}:${part.line}  ${part.host}$ ${part.command}\n${difference}`);
     }
+    const edge = shells.get('edge');
+    if (edge) failures.push(...(await compareCounts(playground, edge)));
   } finally {
     for (const shell of shells.values()) await shell.close();
     playground.destroy();
@@ -55,6 +60,21 @@ export async function runWalkthrough(file: string, options: { update: boolean })
   else if (failures.length > 0) {
     const legend = '(- expected, + found; SLUICE_UPDATE_WALKTHROUGHS=1 rewrites the expected lines)';
     throw new Error(`${failures.length} steps print something else ${legend}\n\n${failures.join('\n\n')}`);
+  }
+}
+
+/** Whatever was done, what the driver saw and dropped is what sluice counted, where it still filters at the end. */
+async function compareCounts(playground: Playground, edge: HostShell): Promise<string[]> {
+  for (let patience = 5; ; patience--) {
+    const before = driverCounters(playground.network.edge, EDGE.link);
+    const { snapshot } = JSON.parse((await edge.execute('sluice status --json')).join('\n')) as { snapshot: Snapshot };
+    if (!snapshot.active || snapshot.interfaces.some(({ mode }) => mode !== 'native')) return [];
+    const { packets, drops } = driverCounters(playground.network.edge, EDGE.link);
+    const { seen, denied } = snapshot.packets;
+    if (Number(seen) === packets && Number(denied) === drops) return [];
+    // Frames that arrive between two readings are in one of them only.
+    if (packets === before.packets || patience === 0)
+      return [`the driver saw ${packets} frames and dropped ${drops}, sluice counted ${seen} and ${denied}`];
   }
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs inside the test VM, as its first process: sets up what Debian's init would, then runs the steps that the host
-# wrote to /run/sluice-vm/steps (name, seconds, command; separated by tabs). A step's output goes to the console, its exit status to
-# /run/sluice-vm/NAME.status.
+# wrote to /run/sluice-vm/steps (name, seconds, command; separated by tabs). A step's output goes to the console, its
+# exit status to /run/sluice-vm/NAME.status.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 NO_COLOR=1 CI=true
 share=/run/sluice-vm
 

@@ -2,7 +2,7 @@ const { orderModules } = jest.requireActual<{ orderModules: (dependencies: strin
   '../../../scripts/lib/vm-kernels.js',
 );
 
-const DEPENDENCIES = [
+const MODULE_DEPENDENCIES = [
   'kernel/net/9p/9pnet.ko.xz:',
   'kernel/net/9p/9pnet_virtio.ko.xz: kernel/net/9p/9pnet.ko.xz kernel/drivers/virtio/virtio.ko.xz kernel/drivers/virtio/virtio_ring.ko.xz',
   'kernel/drivers/virtio/virtio.ko.xz:',
@@ -12,7 +12,7 @@ const DEPENDENCIES = [
 ].join('\n');
 
 test('a module comes after everything it needs, once', () => {
-  expect(orderModules(DEPENDENCIES, ['virtio_pci', '9pnet_virtio'])).toEqual([
+  expect(orderModules(MODULE_DEPENDENCIES, ['virtio_pci', '9pnet_virtio'])).toEqual([
     'kernel/drivers/virtio/virtio.ko.xz',
     'kernel/drivers/virtio/virtio_ring.ko.xz',
     'kernel/drivers/virtio/virtio-pci.ko',
@@ -22,5 +22,5 @@ test('a module comes after everything it needs, once', () => {
 });
 
 test('what the list does not know is built into the kernel', () => {
-  expect(orderModules(DEPENDENCIES, ['overlay'])).toEqual([]);
+  expect(orderModules(MODULE_DEPENDENCIES, ['overlay'])).toEqual([]);
 });
