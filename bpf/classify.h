@@ -249,4 +249,11 @@ __noinline __u32 slc_classify6(const struct slc_key *key, __u32 section, struct 
     return slc_classify(key, section, 6, steps);
 }
 
+/* Whether what the word leads to lets a packet in. */
+static __always_inline int slc_word_lets_in(__u32 word) {
+    __u32 action = word & SLC_WORD_ACTION_MASK;
+
+    return action == SLC_ACTION_ALLOW || action == SLC_ACTION_LIMIT;
+}
+
 #endif

@@ -19,5 +19,13 @@ const volatile __u32 slc_icmp_essentials = 1;
 const volatile __u32 slc_ethertype_count = 0;
 /* Ethertypes besides IP and ARP that pass in tier 2, host order. */
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
+/* Buckets of the flow table - 1; there is a power of two of them. */
+const volatile __u32 slc_flow_mask = 0;
+/* Generation of the program. */
+const volatile __u32 slc_generation = 0;
+/* Factors of the flow table's hash, random, the same while the table lives. */
+const volatile __u64 slc_flow_factors[SLC_FLOW_HASH_WORDS] = {};
+/* In jiffies, by enum slc_flow_timeout. */
+const volatile __u64 slc_flow_timeouts[SLC_FLOW_TIMEOUTS] = {};
 
 #endif

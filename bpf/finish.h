@@ -11,10 +11,11 @@
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
-    return reason >= SLC_REASON_ARP && reason <= SLC_REASON_ICMP_ERROR;
+    return (reason >= SLC_REASON_ARP && reason <= SLC_REASON_ANSWER) ||
+           (SLC_REASON_SLOTS != 0 && reason == SLC_REASON_DEFAULT);
 }
 
-static __always_inline void slc_count(__u32 slot, __u32 bytes) {
+static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     __u32 cpu = bpf_get_smp_processor_id();
     void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
     struct slc_counter *counter;
@@ -27,7 +28,7 @@ static __always_inline void slc_count(__u32 slot, __u32 bytes) {
         slot = SLC_REASON_IMAGE_FAULT;
     counter = row + (__u64)slot * sizeof(*counter);
     /* Only this CPU writes its row, so plain additions are exact. */
-    counter->packets++;
+    counter->packets += packets;
     counter->bytes += bytes;
     counter->last_hit = bpf_jiffies64();
 }
@@ -41,7 +42,7 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
         struct slc_result *result = bpf_map_lookup_elem(&slc_result, &zero);
 
         if (result) {
-            result->action = pass ? XDP_PASS : XDP_DROP;
+            result->action = pass ? SLC_PASS : SLC_DROP;
             result->tier = outcome->tier;
             result->reason = outcome->reason;
             result->section = outcome->section;
@@ -52,10 +53,18 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
             result->runs++;
         }
     } else {
-        slc_count(outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT : outcome->reason,
-                  packet->length);
+        slc_count(outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT
+                                                 : SLC_REASON_SLOTS + outcome->reason,
+                  packet->packets, packet->bytes);
     }
-    return pass ? XDP_PASS : XDP_DROP;
+    return pass ? SLC_PASS : SLC_DROP;
+}
+
+/* Leaves with a reason and no word of the image. */
+static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier, __u8 reason) {
+    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .tier = tier, .reason = reason};
+
+    return slc_finish(packet, &outcome);
 }
 
 #endif

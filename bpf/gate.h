@@ -10,6 +10,10 @@
 #include <bpf/bpf_helpers.h>
 #include "maps.h"
 
+#ifndef SLC_GATE_COUNTERS
+#error "include hook-xdp.h or hook-tc.h first: they say where a hook counts"
+#endif
+
 /* Slot that judges now; SLC_PROGRAM_SLOTS where there is no state. */
 static __always_inline __u32 slc_gate_slot(void) {
     const __u32 zero = 0;
@@ -25,7 +29,9 @@ static __always_inline __u32 slc_gate_slot(void) {
     return word & SLC_GATE_SLOT_MASK;
 }
 
-static __always_inline void slc_gate_count(__u32 entry, __u32 bytes) {
+/* Counts a packet that the gate decides, by its reason. */
+static __always_inline void slc_gate_count(__u32 reason, __u32 bytes) {
+    __u32 entry = SLC_GATE_COUNTERS + reason - SLC_REASON_GATE_EMPTY;
     struct slc_counter *counter = bpf_map_lookup_elem(&slc_gate_counters, &entry);
 
     if (!counter)
@@ -34,8 +40,5 @@ static __always_inline void slc_gate_count(__u32 entry, __u32 bytes) {
     counter->bytes += bytes;
     counter->last_hit = bpf_jiffies64();
 }
-
-/* Index of a reason in slc_gate_counters. */
-#define SLC_GATE_COUNTER(reason) ((reason) - SLC_REASON_GATE_EMPTY)
 
 #endif

@@ -59,13 +59,32 @@ struct {
     __uint(value_size, 4);
 } slc_egress SEC(".maps");
 
-/* Packets the gate itself decided: entry 0 GATE_EMPTY, entry 1 GATE_OPEN. Lives like slc_state. */
+/* Packets the gates decided: GATE_EMPTY and GATE_OPEN of XDP, then of egress. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 2);
+    __uint(max_entries, 4);
     __type(key, __u32);
     __type(value, struct slc_counter);
 } slc_gate_counters SEC(".maps");
+
+/*
+ * Flows: a set-associative table, since the kernel's own LRU hashes refuse locks and evict without telling. Written by
+ * the egress program only. Lives like slc_state, so that a new generation keeps them.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) buckets, slc_flow_mask + 1 */
+    __type(key, __u32);
+    __type(value, struct slc_flow_bucket);
+} slc_flows SEC(".maps");
+
+/* What became of flows. Written by the egress program. Lives like slc_flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_flow_figures);
+} slc_flow_stats SEC(".maps");
 
 /* Written by slc_read_clock, read after its test run. */
 struct {

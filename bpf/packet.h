@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The header cursor and what is known of a packet so far.
+ * The header cursor and what is known of a packet so far, the same for both hooks.
  *
  * The linear part of a frame may end anywhere (multi-buffer XDP): a header is used in place when it lies wholly in
  * the linear part and is copied to the stack otherwise. Both ways read the same bytes, so the verdict does not depend
@@ -14,13 +14,19 @@
 #include <bpf/bpf_helpers.h>
 #include "sluice_abi.h"
 
+#ifndef SLC_CONTEXT
+#error "include hook-xdp.h or hook-tc.h first: they say what a hook's context is"
+#endif
+
 enum slc_fragment { SLC_FRAGMENT_NONE, SLC_FRAGMENT_FIRST, SLC_FRAGMENT_LATER };
 
 /* Farthest offset any header can have: two chains of eight 2 KB extension headers and their IP headers. */
 #define SLC_MAX_OFFSET 0x8fff
 
 struct slc_packet {
-    __u32 length;    /* bytes of the frame */
+    __u32 length;    /* bytes of the frame that headers lie in */
+    __u32 packets;   /* frames it is on the wire: the segments of a packet that the NIC will cut */
+    __u32 bytes;     /* of these, with a VLAN tag that the NIC will insert */
     __u32 offset;    /* of the header to read next */
     __u32 end;       /* first byte behind the IP payload */
     __u16 ethertype; /* host order, behind the VLAN tags */
@@ -30,8 +36,12 @@ struct slc_packet {
     __u8 fragment; /* enum slc_fragment */
     __u8 icmp_type;
     __u8 icmp_code;
-    __u8 is_icmp; /* icmp_type and icmp_code are set */
-    __u8 unused[3];
+    __u8 is_icmp; /* icmp_type, icmp_code and icmp_identifier are set */
+    __u8 tcp_flags;
+    __u16 icmp_identifier; /* host order; of other messages than echoes whatever stands there */
+    __u8 vlan_tags;        /* not in the bytes */
+    __u8 segmented;        /* one packet for the NIC to cut: its length fields may be 0 */
+    __u8 unused[2];
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
@@ -48,7 +58,7 @@ struct slc_outcome {
 };
 
 /* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */
-static __always_inline const void *slc_header(struct xdp_md *ctx, __u32 offset, void *buffer, const __u32 size) {
+static __always_inline const void *slc_header(struct SLC_CONTEXT *ctx, __u32 offset, void *buffer, const __u32 size) {
     void *data = (void *)(long)ctx->data;
     void *data_end = (void *)(long)ctx->data_end;
 
@@ -56,7 +66,7 @@ static __always_inline const void *slc_header(struct xdp_md *ctx, __u32 offset, 
         return NULL;
     if (data + offset + size <= data_end)
         return data + offset;
-    if (bpf_xdp_load_bytes(ctx, offset, buffer, size))
+    if (SLC_LOAD_BYTES(ctx, offset, buffer, size))
         return NULL;
     return buffer;
 }

@@ -36,7 +36,7 @@ struct slc_extension {
 struct slc_transport {
     __be16 source;
     __be16 destination;
-    __be16 length; /* UDP */
+    __be16 length; /* UDP; of an ICMP echo the identifier */
     __be16 checksum;
 };
 
@@ -52,7 +52,7 @@ struct slc_tcp {
     __be16 urgent;
 };
 
-static __always_inline int slc_parse_ethernet(struct xdp_md *ctx, struct slc_packet *packet) {
+static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     struct ethhdr buffer;
     const struct ethhdr *ethernet;
     struct slc_vlan vlan_buffer;
@@ -70,7 +70,7 @@ static __always_inline int slc_parse_ethernet(struct xdp_md *ctx, struct slc_pac
     for (int tags = 0; tags <= SLC_MAX_VLAN_TAGS; tags++) {
         if (packet->ethertype != ETH_P_8021Q && packet->ethertype != ETH_P_8021AD)
             return SLC_REASON_NONE;
-        if (tags == SLC_MAX_VLAN_TAGS)
+        if (tags + packet->vlan_tags >= SLC_MAX_VLAN_TAGS)
             return SLC_REASON_VLAN_DEPTH;
         if (packet->length < packet->offset + sizeof(*vlan))
             return SLC_REASON_VLAN_TRUNCATED;
@@ -83,7 +83,7 @@ static __always_inline int slc_parse_ethernet(struct xdp_md *ctx, struct slc_pac
     return SLC_REASON_NONE;
 }
 
-static __always_inline int slc_parse_ipv4(struct xdp_md *ctx, struct slc_packet *packet) {
+static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 available = packet->length - packet->offset;
     struct iphdr buffer;
     const struct iphdr *ip;
@@ -103,6 +103,8 @@ static __always_inline int slc_parse_ipv4(struct xdp_md *ctx, struct slc_packet 
     if (header_bytes > available)
         return SLC_REASON_IP_TRUNCATED;
     total = bpf_ntohs(ip->tot_len);
+    if (!total && packet->segmented)
+        total = available; /* longer than the field can tell (BIG TCP) */
     if (total < header_bytes || total > available)
         return SLC_REASON_IP_LENGTH;
 
@@ -135,7 +137,7 @@ struct slc_chain {
 };
 
 /* A function of its own: verified once, used for the packet and for the packet an ICMP error quotes. */
-__noinline int slc_walk_chain(struct xdp_md *ctx, struct slc_chain *chain) {
+__noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) {
     __u32 offset, end, bytes;
     __u8 protocol;
     int fragment_seen = 0, headers = 0;
@@ -199,7 +201,7 @@ static __always_inline void slc_read_address(__u32 *words, const struct in6_addr
         words[i] = bpf_ntohl(address->in6_u.u6_addr32[i]);
 }
 
-static __always_inline int slc_parse_ipv6(struct xdp_md *ctx, struct slc_packet *packet) {
+static __always_inline int slc_parse_ipv6(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 available = packet->length - packet->offset;
     struct ipv6hdr buffer;
     const struct ipv6hdr *ip;
@@ -215,6 +217,8 @@ static __always_inline int slc_parse_ipv6(struct xdp_md *ctx, struct slc_packet 
         return SLC_REASON_IP_VERSION;
     chain.offset = packet->offset + sizeof(*ip);
     chain.end = chain.offset + bpf_ntohs(ip->payload_len);
+    if (!ip->payload_len && packet->segmented)
+        chain.end = packet->length; /* longer than the field can tell (BIG TCP) */
     if (chain.end > packet->length)
         return SLC_REASON_IP_LENGTH;
     chain.protocol = ip->nexthdr;
@@ -259,7 +263,7 @@ static __always_inline void slc_set_ports(struct slc_key *key, __u16 source, __u
 }
 
 /* The transport header at packet->offset; not for later fragments, which have none. */
-static __always_inline int slc_parse_transport(struct xdp_md *ctx, struct slc_packet *packet) {
+static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     int short_reason = packet->fragment == SLC_FRAGMENT_FIRST ? SLC_REASON_TINY_FRAGMENT : SLC_REASON_L4_TRUNCATED;
     __u32 remaining = packet->end - packet->offset;
     __u32 need = slc_port_header_bytes(packet->protocol);
@@ -286,6 +290,7 @@ static __always_inline int slc_parse_transport(struct xdp_md *ctx, struct slc_pa
             return packet->fragment == SLC_FRAGMENT_FIRST ? SLC_REASON_TINY_FRAGMENT : SLC_REASON_L4_LENGTH;
         if (!tcp->source || !tcp->destination)
             return SLC_REASON_PORT_ZERO;
+        packet->tcp_flags = tcp->flags;
         slc_set_ports(&packet->key, bpf_ntohs(tcp->source), bpf_ntohs(tcp->destination));
         return SLC_REASON_NONE;
     }
@@ -297,6 +302,7 @@ static __always_inline int slc_parse_transport(struct xdp_md *ctx, struct slc_pa
         packet->is_icmp = 1;
         packet->icmp_type = bpf_ntohs(transport->source) >> 8;
         packet->icmp_code = bpf_ntohs(transport->source);
+        packet->icmp_identifier = bpf_ntohs(transport->length);
         slc_set_ports(&packet->key, 0, bpf_ntohs(transport->source));
         return SLC_REASON_NONE;
     }
@@ -338,6 +344,23 @@ static __always_inline __u8 slc_mirrored_icmp_type(__u8 family, __u8 type) {
     }
 }
 
+/* Turns the key round: that of the packet which would travel the other way. */
+static __always_inline void slc_mirror(struct slc_key *key, __u8 family, int is_icmp) {
+    __u32 ports = key->words[SLC_KEY_PORTS];
+
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        __u32 word = key->words[SLC_KEY_DESTINATION + i];
+
+        key->words[SLC_KEY_DESTINATION + i] = key->words[SLC_KEY_SOURCE + i];
+        key->words[SLC_KEY_SOURCE + i] = word;
+    }
+    if (is_icmp)
+        key->words[SLC_KEY_PORTS] = (ports & 0x00ff0000) | (__u32)slc_mirrored_icmp_type(family, ports >> 24) << 24;
+    else
+        key->words[SLC_KEY_PORTS] = ports << 16 | ports >> 16;
+}
+
 /* ICMP messages about which no error is ever sent (RFC 1122 3.2.2, RFC 4443 2.4). */
 static __always_inline int slc_is_any_icmp_error(__u8 family, __u8 type) {
     if (family == 6)
@@ -347,9 +370,10 @@ static __always_inline int slc_is_any_icmp_error(__u8 family, __u8 type) {
 
 /*
  * The packet quoted by the ICMP error at packet->offset, turned round (addresses, ports and ICMP types exchanged),
- * replaces packet->key. Returns the reason to drop, SLC_REASON_NONE where the quote can be judged.
+ * replaces packet->key, its echo identifier packet->icmp_identifier. Returns the reason to drop, SLC_REASON_NONE where
+ * the quote can be judged.
  */
-static __always_inline int slc_parse_quote(struct xdp_md *ctx, struct slc_packet *packet) {
+static __always_inline int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 offset = packet->offset + 8;
     __u32 end = packet->end;
     struct slc_chain chain = {};
@@ -411,6 +435,7 @@ static __always_inline int slc_parse_quote(struct xdp_md *ctx, struct slc_packet
 
         if (slc_is_any_icmp_error(packet->family, type))
             return SLC_REASON_ICMP_QUOTE_ERROR;
+        packet->icmp_identifier = bpf_ntohs(transport->length);
         slc_set_ports(key, 0, (__u16)slc_mirrored_icmp_type(packet->family, type) << 8 | code);
     }
     return SLC_REASON_NONE;

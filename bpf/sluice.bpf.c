@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Entries of the datapath: a table of contents. The numbered tiers are those of SPEC 3 and of src/model/evaluate.ts;
- * each step is a call into the header that owns it, and every way out is slc_finish().
+ * Entries of the XDP hook, packets that come in: a table of contents. The numbered tiers are those of SPEC 3 and of
+ * src/model/evaluate.ts; each step is a call into the header that owns it, and every way out is slc_finish().
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "hook-xdp.h"
 #include "sluice_abi.h"
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "flows.h"
 #include "classify.h"
 #include "finish.h"
 #include "gate.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* Leaves with a reason and no word of the image. */
-static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier, __u8 reason) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .tier = tier, .reason = reason};
-
-    return slc_finish(packet, &outcome);
-}
 
 /* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
 static __always_inline int slc_judge_section(const struct slc_packet *packet, int is_error) {
@@ -52,10 +47,12 @@ static __always_inline int slc_judge_section(const struct slc_packet *packet, in
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx)};
+    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_flow_key flow;
     int is_error = 0;
     int reason;
 
+    packet.bytes = packet.length;
     /* 1 sanity, 2 link essentials */
     reason = slc_parse_ethernet(ctx, &packet);
     if (reason)
@@ -74,9 +71,11 @@ int slc_ingress(struct xdp_md *ctx) {
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
 
-    /* 4 flows: no fragment is remembered yet, so later ones are unknown */
+    /* 4 flows; no fragment is remembered yet, so later ones are unknown */
     if (packet.fragment == SLC_FRAGMENT_LATER)
         return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT);
+    if (slc_flow_of_answer(&packet.key, packet.family, packet.icmp_identifier, &flow) && slc_flow_lives(&flow))
+        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */
     if (slc_icmp_essentials) {
@@ -87,6 +86,8 @@ int slc_ingress(struct xdp_md *ctx) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
                 return slc_leave(&packet, SLC_TIER_ICMP, reason);
+            if (slc_flow_of_answer(&packet.key, packet.family, packet.icmp_identifier, &flow) && slc_flow_lives(&flow))
+                return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
         }
     }
 
@@ -111,10 +112,10 @@ int slc_gate_xdp(struct xdp_md *ctx) {
         bpf_tail_call_static(ctx, &slc_programs, 3);
         break;
     case SLC_SLOT_OPEN:
-        slc_gate_count(SLC_GATE_COUNTER(SLC_REASON_GATE_OPEN), bpf_xdp_get_buff_len(ctx));
+        slc_gate_count(SLC_REASON_GATE_OPEN, bpf_xdp_get_buff_len(ctx));
         return XDP_PASS;
     }
-    slc_gate_count(SLC_GATE_COUNTER(SLC_REASON_GATE_EMPTY), bpf_xdp_get_buff_len(ctx));
+    slc_gate_count(SLC_REASON_GATE_EMPTY, bpf_xdp_get_buff_len(ctx));
     return XDP_DROP;
 }
 

@@ -11,6 +11,7 @@
 #ifndef SLUICE_ABI_H
 #define SLUICE_ABI_H
 
+#include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
 #define SLC_ABI_VERSION 1
@@ -43,7 +44,8 @@ enum slc_action {
 
 /*
  * Why a packet left the way it did; also its counter slot when no image word decided (slots 0..SLC_RANK_FIRST-1
- * of the counters). RULE, SSH and DEFAULT are counted at the rank instead. Words: src/model/reason.ts.
+ * of the counters). RULE, SSH and DEFAULT are counted at the rank instead. Packets that go out are counted at
+ * SLC_REASON_SLOTS_OUT + reason. Words: src/model/reason.ts.
  */
 enum slc_reason {
     SLC_REASON_NONE = 0,
@@ -56,6 +58,8 @@ enum slc_reason {
     SLC_REASON_LINK_PROTOCOL = 11,
     SLC_REASON_ICMP_ECHO = 12,
     SLC_REASON_ICMP_ERROR = 13,
+    SLC_REASON_FLOW = 14,
+    SLC_REASON_ANSWER = 15,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
     SLC_REASON_VLAN_TRUNCATED = 34,
@@ -78,6 +82,17 @@ enum slc_reason {
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
+};
+
+/* What became of a packet that goes out (SPEC 3, "Outbound"): the tier of its slc_result. */
+enum slc_out {
+    SLC_OUT_SANITY = 1, /* and link essentials */
+    SLC_OUT_KEEP_REACHABLE = 2,
+    SLC_OUT_GUARD = 3,
+    SLC_OUT_FLOWS = 4,
+    SLC_OUT_ANSWERS = 5,
+    SLC_OUT_RULES = 6,
+    SLC_OUT_DEFAULT = 7,
 };
 
 /* ---------------------------------------------------------------- the image (one flat array) */
@@ -107,16 +122,19 @@ enum slc_reason {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,      /* ranks below are counter slots of reasons */
-    SLC_RANK_MAX = 0xfffffe,   /* 24 bits, the last value means none */
-    SLC_TREES = 3,             /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,        /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024, /* rules in a leaf */
+    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
+    SLC_REASON_SLOTS_OUT = 128, /* first slot of the reasons of packets that go out */
+    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
+    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
+    SLC_FLOW_WAYS = 8,     /* flows of a bucket */
+    SLC_FLOW_HASH_WORDS = 10,
 };
 
 /* First bytes of the image. */
@@ -252,6 +270,71 @@ struct slc_state {
     __u64 reserved[10];
 };
 
+/* ---------------------------------------------------------------- flows */
+
+/*
+ * What was opened from inside (SPEC 3.4), named by the tuple on the wire: after NAT on the way out, before it on the
+ * way in. `local` is the inside's end. Host order; IPv4 uses word 0, the others are zero. For an echo `local_port` is
+ * the identifier and `remote_port` 0; protocols without ports have 0 and 0. Compared as five 64-bit words.
+ */
+struct slc_flow_key {
+    __u32 local[4];
+    __u32 remote[4];
+    __u16 local_port;
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 family;
+    __u16 reserved;
+};
+
+/* What our own packets have told of a TCP connection. What comes from outside tells nothing: it can be forged. */
+enum slc_flow_flag {
+    SLC_FLOW_ACKED = 1,  /* a packet with ACK went out: established */
+    SLC_FLOW_CLOSED = 2, /* our FIN went out */
+    SLC_FLOW_RESET = 4,  /* the last packet that went out was a RST */
+};
+
+/* How long a flow outlives the last packet that went out; index into the timeouts. Sources: src/model/flow.ts. */
+enum slc_flow_timeout {
+    SLC_FLOW_TIMEOUT_TCP_OPENING = 0,
+    SLC_FLOW_TIMEOUT_TCP_ESTABLISHED = 1,
+    SLC_FLOW_TIMEOUT_TCP_CLOSING = 2,
+    SLC_FLOW_TIMEOUT_TCP_RESET = 3,
+    SLC_FLOW_TIMEOUT_DATAGRAM = 4,
+    SLC_FLOW_TIMEOUT_DATAGRAM_STREAM = 5,
+    SLC_FLOW_TIMEOUT_ECHO = 6,
+    SLC_FLOW_TIMEOUT_OTHER = 7,
+    SLC_FLOW_STREAM_AGE = 8, /* no timeout: age from which on datagrams are a stream */
+    SLC_FLOW_TIMEOUTS = 9,
+};
+
+struct slc_flow {
+    struct slc_flow_key key;
+    __u64 expires;    /* bpf_jiffies64 from which on it is none */
+    __u64 opened;     /* bpf_jiffies64 of the packet that opened it */
+    __u32 generation; /* that let the last packet out */
+    __u8 flags;       /* enum slc_flow_flag */
+    __u8 reserved[3];
+};
+
+/*
+ * One value of slc_flows. The first cache line tells which ways can hold a key: a tag is 16 bits of the key's hash, 0
+ * an empty way. Ways are read and written under the lock.
+ */
+struct slc_flow_bucket {
+    struct bpf_spin_lock lock;
+    __u32 reserved;
+    __u16 tags[8]; /* SLC_FLOW_WAYS */
+    __u64 unused[5];
+    struct slc_flow ways[8];
+};
+
+/* What became of flows; slc_flow_figures holds one for each CPU. */
+struct slc_flow_figures {
+    __u64 opened;
+    __u64 evicted; /* live ones that made room for another: the table is too small */
+};
+
 /* The one value of slc_clock: what slc_read_clock saw. */
 struct slc_clock {
     __u64 jiffies; /* bpf_jiffies64 */
@@ -262,8 +345,8 @@ struct slc_clock {
 
 /* What the dry twin writes instead of counting: map slc_result, one value. */
 struct slc_result {
-    __u32 action;  /* XDP_PASS or XDP_DROP */
-    __u8 tier;     /* enum slc_tier */
+    __u32 action;  /* what the hook returns: XDP_PASS or XDP_DROP, TCX_NEXT or TCX_DROP */
+    __u8 tier;     /* enum slc_tier; of a packet that goes out enum slc_out */
     __u8 reason;   /* enum slc_reason */
     __u16 section; /* index in the section table */
     __u32 word;    /* image word that decided, SLC_WORD_NONE where none */
@@ -289,6 +372,10 @@ SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
 SLC_ASSERT_SIZE(struct slc_state, 128);
+SLC_ASSERT_SIZE(struct slc_flow_key, 40);
+SLC_ASSERT_SIZE(struct slc_flow, 64);
+SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
+SLC_ASSERT_SIZE(struct slc_flow_figures, 16);
 SLC_ASSERT_SIZE(struct slc_clock, 16);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 

@@ -44,6 +44,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<program_loads>(exports, "probeProgram");
     expose<hook_exists>(exports, "probeHook");
     expose<attach_xdp>(exports, "attachXdp");
+    expose<attach_egress>(exports, "attachEgress");
     expose<netlink_dump>(exports, "netlinkDump");
     expose<netns_cookie>(exports, "netnsCookie");
     expose<read_file_in>(exports, "readFileIn");

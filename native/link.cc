@@ -22,7 +22,7 @@ Napi::Value LinkHandle::info(const Arguments &arguments) {
     Napi::Object out = Napi::Object::New(arguments.env());
     out.Set("id", info.id);
     out.Set("programId", info.prog_id);
-    out.Set("ifindex", info.xdp.ifindex);
+    out.Set("ifindex", info.xdp.ifindex); // first in the part of tcx links too
     return out;
 }
 
@@ -44,19 +44,23 @@ Napi::Value LinkHandle::detach(const Arguments &arguments) {
     return arguments.env().Undefined();
 }
 
-Napi::Value attach_xdp(const Arguments &arguments) {
+namespace {
+
+// In the headers of Linux 6.6 and later only.
+constexpr int kTcxEgress = 47;
+
+// A link of the program to a hook of the device, made by a thread in the namespace.
+Napi::Value attach(const Arguments &arguments, bpf_attach_type type, std::uint32_t flags, const std::string &netns) {
     const auto program = arguments.handle<ProgramHandle>(0, "program").resource();
     const int ifindex = static_cast<int>(arguments.number(1, "ifindex", 1, INT32_MAX));
-    const std::uint32_t flags = arguments.word(2, "flags");
-    const std::string netns = arguments.text(3, "netns", true);
     return Task<std::shared_ptr<Fd>>::start(
         arguments.env(),
-        [program, ifindex, flags, netns] {
+        [program, ifindex, type, flags, netns] {
             auto link = std::make_shared<Fd>();
             in_namespace(netns, [&] {
                 DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options);
                 options.flags = flags;
-                const int number = bpf_link_create(program->number(), ifindex, BPF_XDP, &options);
+                const int number = bpf_link_create(program->number(), ifindex, type, &options);
                 const int code = errno;
                 // For a device that is not there the kernel says EINVAL, as for much else.
                 char name[IF_NAMESIZE];
@@ -69,6 +73,16 @@ Napi::Value attach_xdp(const Arguments &arguments) {
             return link;
         },
         [](Napi::Env env, std::shared_ptr<Fd> &link) { return LinkHandle::wrap(env, std::move(link)); });
+}
+
+} // namespace
+
+Napi::Value attach_xdp(const Arguments &arguments) {
+    return attach(arguments, BPF_XDP, arguments.word(2, "flags"), arguments.text(3, "netns", true));
+}
+
+Napi::Value attach_egress(const Arguments &arguments) {
+    return attach(arguments, static_cast<bpf_attach_type>(kTcxEgress), 0, arguments.text(2, "netns", true));
 }
 
 } // namespace sluice

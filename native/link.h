@@ -1,5 +1,5 @@
-// Links: what attaches an XDP program to a device. While a link is pinned, closing its handle detaches nothing; the
-// kernel detaches an unpinned link when its last descriptor closes.
+// Links: what attaches a program to a hook of a device. While a link is pinned, closing its handle detaches nothing;
+// the kernel detaches an unpinned link when its last descriptor closes.
 #pragma once
 
 #include "fd.h"
@@ -24,5 +24,7 @@ class LinkHandle : public Handle<LinkHandle, Fd> {
 
 // attachXdp(program, ifindex, flags, netns)
 Napi::Value attach_xdp(const Arguments &arguments);
+// attachEgress(program, ifindex, netns): tcx, from Linux 6.6 on; EINVAL before
+Napi::Value attach_egress(const Arguments &arguments);
 
 } // namespace sluice

@@ -15,10 +15,10 @@ const STEPS = {
     fresh: () => npmPackagesFresh(root),
   },
   bpf: {
-    does: 'BPF object → dist/bpf/sluice.bpf.o',
+    does: 'BPF objects → dist/bpf/{sluice,egress}.bpf.o',
     command: ['bash', 'scripts/build-bpf.sh'],
     inputs: ['bpf', 'scripts/build-bpf.sh'],
-    outputs: ['dist/bpf/sluice.bpf.o'],
+    outputs: ['dist/bpf/sluice.bpf.o', 'dist/bpf/egress.bpf.o'],
   },
   native: {
     does: 'native addon → build/Release/sluice.node',

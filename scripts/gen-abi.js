@@ -56,10 +56,16 @@ function constants() {
     .map((line) => line.split(' '));
 }
 
-/** Offsets come from the symbol table: those in BTF are filled in by the loader only. */
+/** Switches of the programs: both objects include the same config.h and must lay it out the same. */
 function rodata() {
-  const object = join(work, 'sluice.bpf.o');
-  execFileSync(join(root, 'scripts/build-bpf.sh'), [object]);
+  execFileSync(join(root, 'scripts/build-bpf.sh'), [work]);
+  const [ingress, egress] = ['sluice', 'egress'].map((name) => rodataOf(join(work, `${name}.bpf.o`)));
+  if (JSON.stringify(ingress) !== JSON.stringify(egress)) throw new Error('the objects lay out config.h differently');
+  return ingress;
+}
+
+/** Offsets come from the symbol table: those in BTF are filled in by the loader only. */
+function rodataOf(object) {
   const readelf = (...flags) => execFileSync('llvm-readelf-19', [...flags, object], { encoding: 'utf8' });
   const section = /\[\s*(\d+)\] \.rodata /.exec(readelf('-S'))[1];
   return [...readelf('-s').matchAll(/^\s*\d+: ([0-9a-f]+)\s+(\d+) OBJECT\s+\S+\s+\S+\s+(\d+) (slc_\w+)$/gm)]

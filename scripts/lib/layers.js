@@ -29,7 +29,8 @@ const PURE_BUILTINS = new Set(['crypto', 'util', 'assert', 'buffer']);
 
 /** Headers of bpf/ that every concern may include; the other headers are the concerns. */
 const BPF_BASE = new Set(['sluice_abi.h', 'vmlinux_types.h', 'config.h', 'maps.h', 'packet.h']);
-const BPF_ENTRY = 'sluice.bpf.c';
+/** Entries, one a hook, each with the header that says what its hook is; concerns must be in one of them. */
+const BPF_HOOKS = { 'sluice.bpf.c': 'hook-xdp.h', 'egress.bpf.c': 'hook-tc.h' };
 /** Concern → the other concerns it may include. */
 const BPF_ALSO = { 'finish.h': ['events.h'] };
 
@@ -147,6 +148,7 @@ function checkBpf(files) {
   const findings = [];
   const inBpf = [...files.keys()].filter((file) => /^bpf\/[^/]+\.[ch]$/.test(file)).map((file) => file.slice(4));
   const concerns = inBpf.filter((name) => name.endsWith('.h') && !BPF_BASE.has(name));
+  const included = new Set();
   const graph = new Map();
   for (const name of inBpf) {
     const includes = includesOf(files.get(`bpf/${name}`));
@@ -154,9 +156,12 @@ function checkBpf(files) {
       `bpf/${name}`,
       includes.map((include) => `bpf/${include}`),
     );
-    if (name === BPF_ENTRY) {
-      for (const concern of concerns.filter((header) => !includes.includes(header)))
-        findings.push({ file: 'bpf/sluice.bpf.c', message: `does not include the concern "${concern}"` });
+    if (name in BPF_HOOKS) {
+      for (const header of includes) included.add(header);
+      for (const header of Object.values(BPF_HOOKS).filter(
+        (hook) => hook !== BPF_HOOKS[name] && includes.includes(hook),
+      ))
+        findings.push({ file: `bpf/${name}`, message: `includes "${header}", which is of another hook` });
       continue;
     }
     for (const include of includes) {
@@ -167,6 +172,10 @@ function checkBpf(files) {
         message: `includes "${include}": ${who} may include only ${[...BPF_BASE].join(', ')}`,
       });
     }
+  }
+  if (inBpf.some((name) => name in BPF_HOOKS)) {
+    for (const concern of concerns.filter((header) => !included.has(header)))
+      findings.push({ file: `bpf/${concern}`, message: 'is a concern that no entry includes' });
   }
   return [...findings, ...findCycles(graph)];
 }

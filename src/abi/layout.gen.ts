@@ -50,6 +50,8 @@ export const SLC_REASON = {
   LINK_PROTOCOL: 11,
   ICMP_ECHO: 12,
   ICMP_ERROR: 13,
+  FLOW: 14,
+  ANSWER: 15,
   TOO_SHORT: 32,
   VLAN_DEPTH: 33,
   VLAN_TRUNCATED: 34,
@@ -73,8 +75,18 @@ export const SLC_REASON = {
   GATE_EMPTY: 97,
   GATE_OPEN: 98,
 } as const;
+export const SLC_OUT = {
+  SANITY: 1,
+  KEEP_REACHABLE: 2,
+  GUARD: 3,
+  FLOWS: 4,
+  ANSWERS: 5,
+  RULES: 6,
+  DEFAULT: 7,
+} as const;
 export const SLC_LIMITS = {
   RANK_FIRST: 256,
+  REASON_SLOTS_OUT: 128,
   RANK_MAX: 16777214,
   TREES: 3,
   MAX_STEPS: 48,
@@ -84,12 +96,31 @@ export const SLC_LIMITS = {
   CONFIRM_WORDS: 256,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
+  FLOW_WAYS: 8,
+  FLOW_HASH_WORDS: 10,
 } as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
   SOURCE: 4,
   PORTS: 8,
   PROTOCOL: 9,
+} as const;
+export const SLC_FLOW_FLAG = {
+  FLOW_ACKED: 1,
+  FLOW_CLOSED: 2,
+  FLOW_RESET: 4,
+} as const;
+export const SLC_FLOW_TIMEOUT = {
+  TCP_OPENING: 0,
+  TCP_ESTABLISHED: 1,
+  TCP_CLOSING: 2,
+  TCP_RESET: 3,
+  DATAGRAM: 4,
+  DATAGRAM_STREAM: 5,
+  ECHO: 6,
+  OTHER: 7,
+  FLOW_STREAM_AGE: 8,
+  FLOW_TIMEOUTS: 9,
 } as const;
 
 /** Sizes and offsets in bytes. */
@@ -186,6 +217,46 @@ export const LAYOUT = {
       reserved: { offset: 48, size: 80 },
     },
   },
+  slc_flow_key: {
+    size: 40,
+    fields: {
+      local: { offset: 0, size: 16 },
+      remote: { offset: 16, size: 16 },
+      local_port: { offset: 32, size: 2 },
+      remote_port: { offset: 34, size: 2 },
+      protocol: { offset: 36, size: 1 },
+      family: { offset: 37, size: 1 },
+      reserved: { offset: 38, size: 2 },
+    },
+  },
+  slc_flow: {
+    size: 64,
+    fields: {
+      key: { offset: 0, size: 40 },
+      expires: { offset: 40, size: 8 },
+      opened: { offset: 48, size: 8 },
+      generation: { offset: 56, size: 4 },
+      flags: { offset: 60, size: 1 },
+      reserved: { offset: 61, size: 3 },
+    },
+  },
+  slc_flow_bucket: {
+    size: 576,
+    fields: {
+      lock: { offset: 0, size: 4 },
+      reserved: { offset: 4, size: 4 },
+      tags: { offset: 8, size: 16 },
+      unused: { offset: 24, size: 40 },
+      ways: { offset: 64, size: 512 },
+    },
+  },
+  slc_flow_figures: {
+    size: 16,
+    fields: {
+      opened: { offset: 0, size: 8 },
+      evicted: { offset: 8, size: 8 },
+    },
+  },
   slc_clock: {
     size: 16,
     fields: {
@@ -219,4 +290,8 @@ export const RODATA = {
   slc_icmp_essentials: { offset: 12, size: 4 },
   slc_ethertype_count: { offset: 16, size: 4 },
   slc_ethertypes: { offset: 20, size: 32 },
+  slc_flow_mask: { offset: 52, size: 4 },
+  slc_generation: { offset: 56, size: 4 },
+  slc_flow_factors: { offset: 64, size: 80 },
+  slc_flow_timeouts: { offset: 144, size: 72 },
 } as const;

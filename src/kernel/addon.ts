@@ -108,6 +108,7 @@ export interface Addon {
   /** Asks what is attached at a hook of a device: null where the kernel knows the hook, else the errno. */
   probeHook(ifindex: number, attachType: number): number | null;
   attachXdp(program: RawProgram, ifindex: number, flags: number, netns: string): Promise<RawLink>;
+  attachEgress(program: RawProgram, ifindex: number, netns: string): Promise<RawLink>;
   netlinkDump(type: number, family: number, netns: string): Promise<Uint8Array>;
   netnsCookie(netns: string): Promise<bigint>;
   readFileIn(path: string, netns: string): Promise<Uint8Array>;

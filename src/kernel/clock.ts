@@ -26,7 +26,7 @@ export async function measureHz(kernel: Kernel): Promise<number> {
 }
 
 async function readClocks(kernel: Kernel, count: number, pauseMs: number): Promise<ClockReading[]> {
-  const object = openDatapath(kernel, 'slc_read_clock', { create: ['slc_clock'] });
+  const object = openDatapath(kernel, 'slc_read_clock', { create: { slc_clock: 1 } });
   try {
     await object.load();
     const program = object.program('slc_read_clock');

@@ -1,4 +1,4 @@
-/** The compiled datapath object: opened with the sizes and switches of one use. */
+/** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
@@ -15,15 +15,26 @@ const MAPS = [
   'slc_programs',
   'slc_egress',
   'slc_gate_counters',
+  'slc_flows',
+  'slc_flow_stats',
   'slc_clock',
   'slc_result',
 ] as const;
 export type DatapathMap = (typeof MAPS)[number];
 
-export type DatapathProgram = 'slc_ingress' | 'slc_gate_xdp' | 'slc_read_clock';
+/** Object file of each program. */
+const OBJECT_OF = {
+  slc_ingress: 'sluice',
+  slc_gate_xdp: 'sluice',
+  slc_read_clock: 'sluice',
+  slc_egress_main: 'egress',
+  slc_gate_egress: 'egress',
+} as const;
+export type DatapathProgram = keyof typeof OBJECT_OF;
+type DatapathFile = (typeof OBJECT_OF)[DatapathProgram];
 
-/** Switches of the ingress program; the verifier prunes by them. */
-export interface IngressSwitches {
+/** Switches of the two programs of a generation; the verifier prunes by them. */
+export interface DatapathSwitches {
   /** Size of the image map in 8-byte slots. */
   readonly imageSlots: number;
   readonly counterSlots: number;
@@ -32,61 +43,99 @@ export interface IngressSwitches {
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
+  /** Left out: a table without flows, as for a ruleset that is only looked at. */
+  readonly flows?: FlowSwitches;
 }
 
-/** Switches of the ingress program for a compiled image. */
-export function ingressSwitches(
+/** What the programs know of the flow table. */
+export interface FlowSwitches {
+  /** A power of two, 8 flows each. */
+  readonly buckets: number;
+  /** `SLC_LIMITS.FLOW_HASH_WORDS` random factors, the same as long as the table lives. */
+  readonly factors: readonly bigint[];
+  /** Jiffies by `SLC_FLOW_TIMEOUT`. */
+  readonly timeouts: readonly bigint[];
+  /** Generation whose program this is. */
+  readonly generation: number;
+}
+
+/** Switches for a compiled image. */
+export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
     readonly counterSlots: number;
     readonly features: { readonly icmp: IcmpMode; readonly ethertypes: readonly number[] };
   },
   dryRun: boolean,
-): IngressSwitches {
+  flows?: FlowSwitches,
+): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
     ethertypes: image.features.ethertypes,
     dryRun,
+    ...(flows && { flows }),
   };
 }
 
-let cached: Uint8Array | undefined;
+const cached = new Map<DatapathFile, Uint8Array>();
 
-/** The object file of this package. */
-export function datapathObject(): Uint8Array {
+/** The object file of this package that holds the program. */
+export function datapathObject(program: DatapathProgram): Uint8Array {
+  const name = OBJECT_OF[program];
+  const found = cached.get(name);
+  if (found) return found;
   // src/kernel and dist/kernel lie at the same depth, so one path serves both.
-  const path = join(__dirname, '../../dist/bpf/sluice.bpf.o');
+  const path = join(__dirname, `../../dist/bpf/${name}.bpf.o`);
   try {
-    cached ??= readFileSync(path);
+    const bytes = readFileSync(path);
+    cached.set(name, bytes);
+    return bytes;
   } catch (cause) {
     throw new SluiceError('kernel/object', `the datapath object "${path}" cannot be read`, {
       hint: 'build it: npm run build',
       cause,
     });
   }
-  return cached;
 }
 
-/** Opens the object for one program: `maps` are existing ones to use, `create` those to make. */
+/** Entries of the maps that live as long as the state, for a flow table of so many buckets. */
+export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap, number>> {
+  return {
+    slc_state: 1,
+    slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
+    slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
+    slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
+    slc_gate_counters: GATE_COUNTERS,
+    slc_flows: flowBuckets,
+    slc_flow_stats: 1,
+  };
+}
+
+/** `gate-empty` and `gate-open` of each hook. */
+const GATE_COUNTERS = 4;
+
+/** Opens the object for one program: `maps` are existing ones to use, `create` those to make with so many entries. */
 export function openDatapath(
   kernel: Kernel,
   program: DatapathProgram,
-  maps: { reuse?: Partial<Record<DatapathMap, BpfMap>>; create?: readonly DatapathMap[] },
+  maps: { reuse?: Partial<Record<DatapathMap, BpfMap>>; create?: Partial<Record<DatapathMap, number>> },
 ): BpfObject {
-  const object = kernel.openObject(datapathObject(), 'sluice');
+  const object = kernel.openObject(datapathObject(program), 'sluice');
   object.setPrograms([program]);
   for (const name of MAPS) {
     const reuse = maps.reuse?.[name];
+    const entries = maps.create?.[name];
     if (reuse) object.setMap(name, { reuse });
-    else object.setMap(name, { create: maps.create?.includes(name) ?? false });
+    else if (entries !== undefined) object.setMap(name, { maxEntries: entries });
+    else object.setMap(name, { create: false });
   }
   return object;
 }
 
-/** Sizes of the two maps every generation has of its own. */
-export function createGenerationMaps(kernel: Kernel, switches: IngressSwitches): { image: BpfMap; counters: BpfMap } {
+/** The two maps every generation has of its own. */
+export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches): { image: BpfMap; counters: BpfMap } {
   const image = createImageMap(kernel, switches.imageSlots);
   const counters = kernel.createMap({
     type: 'array',
@@ -111,20 +160,43 @@ export function createImageMap(kernel: Kernel, slots: number): BpfMap {
   });
 }
 
-/** Loads the ingress program over its maps. The caller closes what is returned. */
-export async function loadIngress(
+/** Maps a program of a generation works on. */
+export interface GenerationMaps {
+  readonly image: BpfMap;
+  readonly counters: BpfMap;
+  /** What the dry twin writes; made where it is left out. */
+  readonly result?: BpfMap;
+  /** The flow table and its figures; empty ones are made where they are left out. */
+  readonly flows?: BpfMap;
+  readonly flowStats?: BpfMap;
+}
+
+/** Loads the program of a hook over its maps. The caller closes what is returned. */
+export async function loadProgram(
   kernel: Kernel,
-  switches: IngressSwitches,
-  maps: { image: BpfMap; counters: BpfMap; result?: BpfMap },
+  name: 'slc_ingress' | 'slc_egress_main',
+  switches: DatapathSwitches,
+  maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const object = openDatapath(kernel, 'slc_ingress', {
-    reuse: { slc_image: maps.image, slc_counters: maps.counters, slc_result: result },
+  const { flows, flowStats } = maps;
+  const object = openDatapath(kernel, name, {
+    reuse: {
+      slc_image: maps.image,
+      slc_counters: maps.counters,
+      slc_result: result,
+      ...(flows && { slc_flows: flows }),
+      ...(flowStats && { slc_flow_stats: flowStats }),
+    },
+    create: {
+      ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
+      ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
+    },
   });
   try {
     setSwitches(object, switches);
     await object.load();
-    return { program: object.program('slc_ingress'), instructions: object.verifierStats().slc_ingress.instructions };
+    return { program: object.program(name), instructions: object.verifierStats()[name].instructions };
   } finally {
     object.close();
     if (!maps.result) result.close();
@@ -143,11 +215,8 @@ export function createResultMap(kernel: Kernel): BpfMap {
   });
 }
 
-function setSwitches(object: BpfObject, switches: IngressSwitches): void {
-  const set = (
-    name: 'slc_dry_run' | 'slc_image_slots' | 'slc_counter_slots' | 'slc_icmp_essentials' | 'slc_ethertype_count',
-    value: number,
-  ): void => {
+function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
+  const set = (name: NumberSwitch, value: number): void => {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(value);
     object.setRodata(RODATA[name].offset, bytes);
@@ -159,4 +228,15 @@ function setSwitches(object: BpfObject, switches: IngressSwitches): void {
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
+  if (!switches.flows) return;
+  const { buckets, factors, timeouts, generation } = switches.flows;
+  set('slc_flow_mask', buckets - 1);
+  set('slc_generation', generation);
+  object.setRodata(RODATA.slc_flow_factors.offset, new Uint8Array(BigUint64Array.from(factors).buffer));
+  object.setRodata(RODATA.slc_flow_timeouts.offset, new Uint8Array(BigUint64Array.from(timeouts).buffer));
 }
+
+/** Switches of one 32-bit number. */
+type NumberSwitch = {
+  [Name in keyof typeof RODATA]: (typeof RODATA)[Name]['size'] extends 4 ? Name : never;
+}[keyof typeof RODATA];

@@ -176,6 +176,8 @@ export interface Kernel {
   /** Ids of all maps and programs loaded on the machine: for leak tests. */
   objectIds(): { maps: number[]; programs: number[]; links: number[] };
   attachXdp(program: BpfProgram, options: { ifindex: number; mode: XdpMode; netns?: string }): Promise<BpfLink>;
+  /** Attaches to packets that go out (tcx). Throws `UnsupportedError` before Linux 6.6. */
+  attachEgress(program: BpfProgram, options: { ifindex: number; netns?: string }): Promise<BpfLink>;
   /** Sends one rtnetlink dump request and returns the raw messages. */
   netlinkDump(options: { type: number; family: number; netns?: string }): Promise<Uint8Array>;
   /** Cookie of a network namespace (SO_NETNS_COOKIE). */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { types } from 'node:util';
 import bindings from 'bindings';
 import type { Addon } from './addon';
-import { SluiceError } from './errors';
+import { KernelError, SluiceError, UnsupportedError } from './errors';
 import { LinkHandle, MapHandle, ObjectHandle, ProgramHandle, rawProgram } from './handles';
 import type { BpfLink, BpfMap, BpfObject, BpfProgram, FileLock, Kernel, ProgramInfo, XdpMode } from './kernel';
 import { attempt, attemptLater } from './translate';
@@ -141,6 +141,22 @@ class NativeKernel implements Kernel {
       this.addon.attachXdp(rawProgram(program), ifindex, XDP_FLAGS[mode], netns),
     );
     return new LinkHandle(link);
+  }
+
+  async attachEgress(program: BpfProgram, options: { ifindex: number; netns?: string }): Promise<BpfLink> {
+    const { ifindex, netns = '' } = options;
+    try {
+      const link = await attemptLater(`attach to packets that leave through interface ${ifindex}`, () =>
+        this.addon.attachEgress(rawProgram(program), ifindex, netns),
+      );
+      return new LinkHandle(link);
+    } catch (error) {
+      if (!(error instanceof KernelError && error.errno === 'EINVAL')) throw error;
+      throw new UnsupportedError('tcx', 'this kernel has no tcx, the hook for packets that go out', {
+        hint: 'answers to connections of this machine could not be told from others; Linux 6.6 or newer is needed',
+        cause: error,
+      });
+    }
   }
 
   netlinkDump(options: { type: number; family: number; netns?: string }): Promise<Uint8Array> {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { SluiceError } from './errors';
 
 /** Hooks that links can hold. */
-export type Hook = 'xdp';
+export type Hook = 'xdp' | 'egress';
 
 /** Names under `state/`: what all generations, hooks and interfaces share. */
 export const STATE_PINS = {
@@ -16,6 +16,8 @@ export const STATE_PINS = {
   programs: 'slc_programs',
   egress: 'slc_egress',
   gateCounters: 'slc_gate_counters',
+  flows: 'slc_flows',
+  flowStats: 'slc_flow_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */
@@ -35,9 +37,9 @@ export class PinLayout {
     return join(this.directory, 'state', name);
   }
 
-  /** Program behind every XDP link. */
-  get gate(): string {
-    return this.state('slc_gate_xdp');
+  /** Program behind every link of the hook. */
+  gate(hook: Hook): string {
+    return this.state(`slc_gate_${hook}`);
   }
 
   generation(number: number): string {
@@ -59,9 +61,9 @@ export class PinLayout {
   /** Links that are pinned. */
   links(): { ifindex: number; hook: Hook; path: string }[] {
     return list(join(this.directory, 'links')).flatMap((name) => {
-      const match = /^(\d+)-(xdp)$/.exec(name);
+      const match = /^(\d+)-(xdp|egress)$/.exec(name);
       return match
-        ? [{ ifindex: Number(match[1]), hook: 'xdp' as const, path: join(this.directory, 'links', name) }]
+        ? [{ ifindex: Number(match[1]), hook: match[2] as Hook, path: join(this.directory, 'links', name) }]
         : [];
     });
   }

@@ -1,6 +1,6 @@
 /**
  * Image → running firewall. Everything is made ready beside what judges now; then one store of the gate word changes
- * ingress of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
+ * both hooks of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
  * attached) a failure, or a kill, changes nothing.
  */
 import type { Image } from '../compile/image';
@@ -12,7 +12,7 @@ import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
-import { createGeneration, emptySlot, figuresOf, type Fold, retireGenerations, slotKey } from './generations';
+import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
 import { SharedState } from './state';
 
 export interface ApplyRequest {
@@ -31,7 +31,7 @@ export interface Applied {
   readonly generation: number;
   readonly instance: string;
   readonly attachments: readonly Attachment[];
-  /** Instructions the verifier walked. */
+  /** Instructions the verifier walked, of both programs. */
   readonly instructions: number;
   /** Interfaces that were filtered before and are not any more. */
   readonly detached: readonly string[];
@@ -81,7 +81,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
   const after: GateWord = { slot, previous: slot, deadlineNs: 0n };
-  const { program, instructions } = await createGeneration(kernel, pins, generation, request.image);
+  const { programs, instructions } = await createGeneration(kernel, pins, state, generation, request.image);
   let gateChanged = false;
   const changeGate = (): void => {
     if (!state.exchangeGate(before, after)) throw new ConflictError();
@@ -93,7 +93,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-record');
     // The number first: a slot that names no generation would never be emptied.
     await state.setSlotGeneration(slot, generation);
-    state.programs.updateProgram(slotKey(slot), program);
+    state.fillSlot(slot, programs);
     failpoint('after-slot');
     // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
     // judged as the others are until the gate changes for all of them at once.
@@ -112,7 +112,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     });
     throw error;
   } finally {
-    program.close();
+    closePrograms(programs);
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
@@ -130,9 +130,8 @@ async function undo(
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
   restoreGate: () => Promise<void>,
 ): Promise<void> {
-  for (const attachment of await currentAttachments(kernel, pins, made.netns)) {
-    if (!made.attachedBefore.some((old) => old.ifindex === attachment.ifindex))
-      detachOne(kernel, pins, attachment.ifindex);
+  for (const { ifindex } of pins.links()) {
+    if (!made.attachedBefore.some((old) => old.ifindex === ifindex)) detachOne(kernel, pins, ifindex);
   }
   await restoreGate();
   await emptySlot(state, made.slot);

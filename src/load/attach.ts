@@ -1,15 +1,21 @@
-/** The gate on interfaces: attached once, pinned, never exchanged by an `apply`. */
+/**
+ * The gates on interfaces: attached once, pinned, never exchanged by an `apply`. An interface has two, one for packets
+ * that come in (XDP) and one for those that go out (tcx), or none.
+ */
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import type { BpfLink, BpfProgram, Kernel, XdpMode } from '../kernel/kernel';
-import type { PinLayout } from '../kernel/pins';
+import type { Hook, PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
+import { failpoint } from './failpoint';
 
 /** An interface the gate filters. */
 export interface Attachment {
   readonly name: string;
   readonly ifindex: number;
   readonly mode: XdpMode;
+  /** Whether packets that go out meet their gate too; not where somebody has removed it. */
+  readonly egress: boolean;
   /** Set where `mode: auto` had to take generic: why native was refused. */
   readonly fallback?: string;
 }
@@ -43,33 +49,39 @@ export async function resolveInterfaces(
 /** What the gate is attached to now, from the kernel. Links whose device is gone are left out. */
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
   const interfaces = await listInterfaces(kernel, netns);
+  const links = pins.links().map(({ hook, path }) => ({ hook, ifindex: deviceOf(kernel, path) }));
   const found: Attachment[] = [];
-  for (const pinned of pins.links()) {
-    const link = openLink(kernel, pinned.path);
-    if (!link) continue;
-    const info = link.info();
-    link.close();
-    const device = interfaces.find((candidate) => candidate.index === info.ifindex);
+  for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {
+    const device = interfaces.find((candidate) => candidate.index === ifindex);
     if (!device?.xdp) continue;
-    found.push({ name: device.name, ifindex: device.index, mode: device.xdp.mode === 'native' ? 'native' : 'generic' });
+    const egress = links.some((link) => link.hook === 'egress' && link.ifindex === ifindex);
+    const mode = device.xdp.mode === 'native' ? 'native' : 'generic';
+    found.push({ name: device.name, ifindex: device.index, mode, egress });
   }
   return found;
 }
 
+/** Ifindex of the device a pinned link is attached to, 0 where that is gone; null where no link is pinned there. */
+function deviceOf(kernel: Kernel, path: string): number | null {
+  const link = openLink(kernel, path);
+  try {
+    return link?.info().ifindex ?? null;
+  } finally {
+    link?.close();
+  }
+}
+
 /** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */
 export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
-  for (const { ifindex, path } of pins.links()) {
-    const link = openLink(kernel, path);
-    if (!link) continue;
-    const dead = link.info().ifindex === 0;
-    link.close();
-    if (dead) pins.removeLink(ifindex, 'xdp');
+  for (const { ifindex, hook, path } of pins.links()) {
+    if (deviceOf(kernel, path) === 0) pins.removeLink(ifindex, hook);
   }
 }
 
 /**
- * Attaches the gate to every interface that does not hold it yet: all of them or none. Another program that is
- * already there is named and left alone.
+ * Attaches the gates to every interface that does not hold them yet: all of them or none. Packets that go out come
+ * first, so that no answer meets a filter that has not seen its question. Another program that is already there is
+ * named and left alone.
  */
 export async function attachAll(
   kernel: Kernel,
@@ -79,39 +91,55 @@ export async function attachAll(
 ): Promise<Attachment[]> {
   const present = await currentAttachments(kernel, pins, options.netns);
   const done: Attachment[] = [];
-  const made: number[] = [];
-  const gate = kernel.openPinnedProgram(pins.gate);
+  const made: { ifindex: number; hook: Hook }[] = [];
+  const pin = (link: BpfLink, ifindex: number, hook: Hook): void => {
+    try {
+      removeStaleLink(pins, ifindex, hook);
+      link.pin(pins.link(ifindex, hook));
+    } finally {
+      link.close();
+    }
+    made.push({ ifindex, hook });
+  };
+  const gates = {
+    xdp: kernel.openPinnedProgram(pins.gate('xdp')),
+    egress: kernel.openPinnedProgram(pins.gate('egress')),
+  };
   try {
     for (const device of interfaces) {
       const existing = present.find((attachment) => attachment.ifindex === device.index);
+      if (!existing) refuseForeignProgram(kernel, device);
+      if (!isAttached(kernel, pins, device.index, 'egress')) {
+        const { index: ifindex } = device;
+        pin(await kernel.attachEgress(gates.egress, { ifindex, netns: options.netns }), ifindex, 'egress');
+        failpoint('after-egress');
+      }
       if (existing) {
-        done.push(existing);
+        done.push({ ...existing, egress: true });
         continue;
       }
-      refuseForeignProgram(kernel, device);
-      const { link, mode, fallback } = await attachOne(kernel, gate, device, options);
-      const path = pins.link(device.index, 'xdp');
-      try {
-        removeStaleLink(pins, device.index);
-        link.pin(path);
-      } finally {
-        link.close();
-      }
-      made.push(device.index);
-      done.push({ name: device.name, ifindex: device.index, mode, ...(fallback && { fallback }) });
+      const { link, mode, fallback } = await attachOne(kernel, gates.xdp, device, options);
+      pin(link, device.index, 'xdp');
+      done.push({ name: device.name, ifindex: device.index, mode, egress: true, ...(fallback && { fallback }) });
     }
     return done;
   } catch (error) {
-    for (const ifindex of made) detachOne(kernel, pins, ifindex);
+    for (const { ifindex, hook } of made.reverse()) detachHook(kernel, pins, ifindex, hook);
     throw error;
   } finally {
-    gate.close();
+    gates.xdp.close();
+    gates.egress.close();
   }
 }
 
-/** Detaches the gate from one interface. */
+/** Detaches both gates from one interface. */
 export function detachOne(kernel: Kernel, pins: PinLayout, ifindex: number): void {
-  const pinned = pins.links().find((link) => link.ifindex === ifindex);
+  detachHook(kernel, pins, ifindex, 'xdp');
+  detachHook(kernel, pins, ifindex, 'egress');
+}
+
+function detachHook(kernel: Kernel, pins: PinLayout, ifindex: number, hook: Hook): void {
+  const pinned = pins.links().find((link) => link.ifindex === ifindex && link.hook === hook);
   if (!pinned) return;
   const link = openLink(kernel, pinned.path);
   try {
@@ -122,7 +150,12 @@ export function detachOne(kernel: Kernel, pins: PinLayout, ifindex: number): voi
   } finally {
     link?.close();
   }
-  pins.removeLink(ifindex, 'xdp');
+  pins.removeLink(ifindex, hook);
+}
+
+function isAttached(kernel: Kernel, pins: PinLayout, ifindex: number, hook: Hook): boolean {
+  const pinned = pins.links().find((link) => link.ifindex === ifindex && link.hook === hook);
+  return pinned !== undefined && deviceOf(kernel, pinned.path) === ifindex;
 }
 
 /** The pinned link; null where something else is pinned in its place, or nothing any more. Neither filters anything. */
@@ -136,8 +169,8 @@ function openLink(kernel: Kernel, path: string): BpfLink | null {
 }
 
 /** A pin under a number whose device is gone; the kernel may give the number to another device. */
-function removeStaleLink(pins: PinLayout, ifindex: number): void {
-  if (pins.links().some((link) => link.ifindex === ifindex)) pins.removeLink(ifindex, 'xdp');
+function removeStaleLink(pins: PinLayout, ifindex: number, hook: Hook): void {
+  if (pins.links().some((link) => link.ifindex === ifindex && link.hook === hook)) pins.removeLink(ifindex, hook);
 }
 
 async function attachOne(

@@ -1,6 +1,6 @@
-/** Generations: what a ruleset is in the kernel (image, counters, program), from birth to retirement. */
+/** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
-import { createGenerationMaps, ingressSwitches, loadIngress } from '../kernel/datapath';
+import { createGenerationMaps, datapathSwitches, loadProgram } from '../kernel/datapath';
 import type { BpfProgram, Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
@@ -13,17 +13,29 @@ import type { SharedState } from './state';
 /** Adds a retired generation's figures to the totals; must do nothing when that generation was added before. */
 export type Fold = (generation: number, figures: ReadonlyMap<number, CounterFigures>) => Promise<void>;
 
+/** Handles of a generation's programs. */
+export interface GenerationPrograms {
+  ingress: BpfProgram;
+  egress: BpfProgram;
+}
+
+export function closePrograms({ ingress, egress }: GenerationPrograms): void {
+  ingress.close();
+  egress.close();
+}
+
 /**
- * Makes a generation: fills and freezes its image, loads its program, pins all of it. Nothing judges by it yet.
- * The caller closes the program. On failure nothing of it is left.
+ * Makes a generation: fills and freezes its image, loads its programs, pins all of it. Nothing judges by it yet.
+ * The caller closes the programs. On failure nothing of it is left.
  */
 export async function createGeneration(
   kernel: Kernel,
   pins: PinLayout,
+  state: SharedState,
   number: number,
   image: Image,
-): Promise<{ program: BpfProgram; instructions: number }> {
-  const switches = ingressSwitches(image, false);
+): Promise<{ programs: GenerationPrograms; instructions: number }> {
+  const switches = datapathSwitches(image, false, state.flowSwitches(number));
   const maps = createGenerationMaps(kernel, switches);
   try {
     const region = maps.image.mmap({ writable: true });
@@ -34,20 +46,27 @@ export async function createGeneration(
     }
     maps.image.freeze();
     failpoint('after-image');
-    const loaded = await loadIngress(kernel, switches, maps);
+    const used = { ...maps, flows: state.flows, flowStats: state.flowStats };
+    const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
+    const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
+      ingress.program.close();
+      throw error;
+    });
+    const programs: GenerationPrograms = { ingress: ingress.program, egress: egress.program };
     try {
       failpoint('after-load');
       mkdirSync(pins.generation(number), { mode: 0o700 });
       maps.image.pin(join(pins.generation(number), 'image'));
       maps.counters.pin(join(pins.generation(number), 'counters'));
-      loaded.program.pin(join(pins.generation(number), 'program'));
+      ingress.program.pin(join(pins.generation(number), 'program'));
+      egress.program.pin(join(pins.generation(number), 'egress'));
       failpoint('after-pin');
+      return { programs, instructions: ingress.instructions + egress.instructions };
     } catch (error) {
-      loaded.program.close();
+      closePrograms(programs);
       pins.removeGeneration(number);
       throw error;
     }
-    return loaded;
   } finally {
     maps.image.close();
     maps.counters.close();
@@ -103,14 +122,8 @@ export async function retireGenerations(
 }
 
 export async function emptySlot(state: SharedState, slot: number): Promise<void> {
-  state.programs.delete(slotKey(slot));
+  state.emptySlot(slot);
   await state.setSlotGeneration(slot, 0);
-}
-
-export function slotKey(slot: number): Uint8Array {
-  const key = Buffer.alloc(4);
-  key.writeUInt32LE(slot);
-  return key;
 }
 
 /** A generation that was cut short before its counters were pinned has counted nothing. */

@@ -3,14 +3,18 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { openDatapath } from '../kernel/datapath';
+import { type FlowSwitches, openDatapath, stateMapEntries } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
-import type { BpfMap, Kernel, MappedRegion } from '../kernel/kernel';
+import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
+import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
 
 const FIELDS = LAYOUT.slc_state.fields;
+/** Maps a `SharedState` holds open. */
+const OPEN_MAPS = ['programs', 'egress', 'gateCounters', 'flows', 'flowStats'] as const;
+type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
  * The mapped page of `slc_state` and the array the gate jumps through. `close()` gives up the descriptors; the pins,
@@ -19,9 +23,13 @@ const FIELDS = LAYOUT.slc_state.fields;
 export class SharedState {
   private constructor(
     private readonly region: MappedRegion,
-    readonly programs: BpfMap,
-    private readonly gateCounters: BpfMap,
+    private readonly maps: Readonly<Record<OpenMap, BpfMap>>,
   ) {}
+
+  private static open(kernel: Kernel, pins: PinLayout, region: MappedRegion): SharedState {
+    const maps = OPEN_MAPS.map((name) => [name, kernel.openPinnedMap(pins.state(STATE_PINS[name]))] as const);
+    return new SharedState(region, Object.fromEntries(maps) as Record<OpenMap, BpfMap>);
+  }
 
   /**
    * The state pinned for the namespace, or null where sluice is not active there. Throws `load/damaged` where part of
@@ -56,11 +64,7 @@ export class SharedState {
         },
       );
     }
-    return new SharedState(
-      region,
-      kernel.openPinnedMap(pins.state(STATE_PINS.programs)),
-      kernel.openPinnedMap(pins.state(STATE_PINS.gateCounters)),
-    );
+    return SharedState.open(kernel, pins, region);
   }
 
   /**
@@ -72,13 +76,14 @@ export class SharedState {
     pins.removeAll(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: ['slc_state', 'slc_confirm', 'slc_programs', 'slc_egress', 'slc_gate_counters'],
+      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS)),
     });
     try {
       await object.load();
       const gate = object.program('slc_gate_xdp');
-      gate.pin(pins.gate);
+      gate.pin(pins.gate('xdp'));
       gate.close();
+      await pinEgressGate(kernel, pins, object);
       const state = object.map(STATE_PINS.state);
       const region = state.mmap({ writable: true });
       region.store64(FIELDS.gate.offset, packGateWord(OPEN_GATE));
@@ -86,17 +91,16 @@ export class SharedState {
       await region.write(FIELDS.seed.offset, randomBytes(8));
       await writeNumber(region, 'abi_version', SLC_ABI_VERSION);
       await writeNumber(region, 'hz', await measureHz(kernel));
-      for (const name of ['confirm', 'programs', 'egress', 'gateCounters', 'state'] as const) {
+      for (const name of [
+        ...(Object.keys(STATE_PINS) as (keyof typeof STATE_PINS)[]).filter((key) => key !== 'state'),
+        'state',
+      ] as const) {
         const map = object.map(STATE_PINS[name]);
         map.pin(pins.state(STATE_PINS[name]));
         map.close();
       }
       state.close();
-      return new SharedState(
-        region,
-        kernel.openPinnedMap(pins.state(STATE_PINS.programs)),
-        kernel.openPinnedMap(pins.state(STATE_PINS.gateCounters)),
-      );
+      return SharedState.open(kernel, pins, region);
     } finally {
       object.close();
     }
@@ -137,17 +141,47 @@ export class SharedState {
     return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
   }
 
+  /** The flow table and its figures; they live as long as the state. */
+  get flows(): BpfMap {
+    return this.maps.flows;
+  }
+
+  get flowStats(): BpfMap {
+    return this.maps.flowStats;
+  }
+
+  /** What the programs of a generation know of the flow table. */
+  flowSwitches(generation: number): FlowSwitches {
+    return {
+      buckets: this.maps.flows.info().maxEntries,
+      factors: flowFactors(this.region.read(FIELDS.seed.offset, 8)),
+      timeouts: flowTimeouts(this.hz),
+      generation,
+    };
+  }
+
+  /** Puts the programs of a generation into a slot of both arrays; nothing jumps there yet. */
+  fillSlot(slot: number, programs: { ingress: BpfProgram; egress: BpfProgram }): void {
+    this.maps.programs.updateProgram(slotKey(slot), programs.ingress);
+    this.maps.egress.updateProgram(slotKey(slot), programs.egress);
+  }
+
+  emptySlot(slot: number): void {
+    this.maps.programs.delete(slotKey(slot));
+    this.maps.egress.delete(slotKey(slot));
+  }
+
   /** Jiffies a second. */
   get hz(): number {
     return readNumber(this.region, 'hz');
   }
 
-  /** Packets and bytes the gate itself decided, summed over CPUs. */
+  /** Packets and bytes that the gate for packets that come in decided itself, summed over CPUs. */
   gateFigures(): { empty: { packets: bigint; bytes: bigint }; open: { packets: bigint; bytes: bigint } } {
     const read = (entry: number): { packets: bigint; bytes: bigint } => {
       const key = Buffer.alloc(4);
       key.writeUInt32LE(entry);
-      const values = Buffer.from(this.gateCounters.lookup(key) ?? []);
+      const values = Buffer.from(this.maps.gateCounters.lookup(key) ?? []);
       let packets = 0n;
       let bytes = 0n;
       for (let at = 0; at < values.length; at += LAYOUT.slc_counter.size) {
@@ -161,14 +195,36 @@ export class SharedState {
 
   close(): void {
     this.region.close();
-    this.programs.close();
-    this.gateCounters.close();
+    for (const map of Object.values(this.maps)) map.close();
   }
+}
+
+/** The gate of the egress hook is of another object, over the same maps. */
+async function pinEgressGate(kernel: Kernel, pins: PinLayout, state: BpfObject): Promise<void> {
+  const names = ['slc_state', 'slc_egress', 'slc_gate_counters'] as const;
+  const maps = names.map((name) => [name, state.map(name)] as const);
+  const object = openDatapath(kernel, 'slc_gate_egress', { reuse: Object.fromEntries(maps) });
+  try {
+    await object.load();
+    const gate = object.program('slc_gate_egress');
+    gate.pin(pins.gate('egress'));
+    gate.close();
+  } finally {
+    object.close();
+    for (const [, map] of maps) map.close();
+  }
+}
+
+/** Key of a slot in the program arrays. */
+export function slotKey(slot: number): Uint8Array {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(slot);
+  return key;
 }
 
 /** Names of the state pins that should be there and are not. */
 function missingPins(pins: PinLayout): string[] {
-  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), pins.gate];
+  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), pins.gate('xdp'), pins.gate('egress')];
   return wanted.filter((path) => !existsSync(path)).map((path) => basename(path));
 }
 

@@ -12,7 +12,7 @@ export async function unload(kernel: Kernel, pins: PinLayout, fold: Fold): Promi
   const state = findUsable(kernel, pins);
   const links = pins.links();
   try {
-    for (const link of links) detachOne(kernel, pins, link.ifindex);
+    for (const ifindex of new Set(links.map((link) => link.ifindex))) detachOne(kernel, pins, ifindex);
     if (state) {
       await kernel.grace();
       for (const generation of pins.generations()) await fold(generation, figuresOf(kernel, pins, generation));

@@ -4,7 +4,7 @@
  */
 import type { AddressWords, Family } from './prefix';
 import type { FlowKey, FragmentKind, Packet, Quote } from './packet';
-import { isIcmpError } from './packet';
+import { icmpFields, isIcmpError } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import type { Reason } from './reason';
 
@@ -152,7 +152,9 @@ function decodeTransport(view: DataView, network: Network): Decoded {
   const carrier = PORT_PROTOCOLS.get(protocol);
   if (carrier) {
     if (remaining < carrier.headerBytes) return tooShort;
+    let flags = {};
     if (protocol === PROTOCOL.TCP) {
+      flags = { tcpFlags: view.getUint8(offset + 13) };
       const headerBytes = (view.getUint8(offset + 12) >> 4) * 4;
       if (headerBytes < 20) return malformed('l4-length');
       if (headerBytes > remaining) return fragment === 'first' ? tooShort : malformed('l4-length');
@@ -164,11 +166,11 @@ function decodeTransport(view: DataView, network: Network): Decoded {
     const sourcePort = view.getUint16(offset);
     const destinationPort = view.getUint16(offset + 2);
     if (sourcePort === 0 || destinationPort === 0) return malformed('port-zero');
-    return { kind: 'ip', packet: { ...base, sourcePort, destinationPort } };
+    return { kind: 'ip', packet: { ...base, sourcePort, destinationPort, ...flags } };
   }
   if (protocol === icmpOf(family)) {
     if (remaining < 8) return tooShort;
-    const icmp = { type: view.getUint8(offset), code: view.getUint8(offset + 1) };
+    const icmp = icmpFields(view.getUint8(offset), view.getUint8(offset + 1), view.getUint16(offset + 4));
     const quote = isIcmpError(family, icmp.type) ? { quote: decodeQuote(view, family, offset + 8, end) } : {};
     return { kind: 'ip', packet: { ...base, icmp, ...quote } };
   }
@@ -209,7 +211,8 @@ function decodeQuote(view: DataView, family: Family, offset: number, end: number
     return { kind: 'packet', key: { ...key, sourcePort, destinationPort } };
   }
   if (chain.protocol === icmpOf(family)) {
-    const icmp = { type: view.getUint8(chain.offset), code: view.getUint8(chain.offset + 1) };
+    const at = chain.offset;
+    const icmp = icmpFields(view.getUint8(at), view.getUint8(at + 1), view.getUint16(at + 4));
     if (family === 4 ? ICMPV4_ERRORS.has(icmp.type) : icmp.type < 128) return bad('icmp-quote-error');
     return { kind: 'packet', key: { ...key, icmp } };
   }

@@ -13,6 +13,7 @@ import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from '.
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
 import { prefixContains } from './prefix';
+import { flowOfAnswer, type Flows, NO_FLOWS } from './flow';
 
 /** What happened to one packet, and why. */
 export interface Decision {
@@ -30,13 +31,18 @@ export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes'>;
 /** Judges a packet by tiers 6 to 9. */
 export type SectionJudge = (packet: FlowKey) => Decision;
 
-/** Judges one frame, beginning with its Ethernet header. */
-export function evaluate(ruleset: Ruleset, frame: Uint8Array): Decision {
-  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet));
+/** Judges one frame that comes in, beginning with its Ethernet header; `flows` are those that live. */
+export function evaluate(ruleset: Ruleset, frame: Uint8Array, flows: Flows = NO_FLOWS): Decision {
+  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet), flows);
 }
 
 /** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
-export function judgeFrame(switches: Switches, frame: Uint8Array, judge: SectionJudge): Decision {
+export function judgeFrame(
+  switches: Switches,
+  frame: Uint8Array,
+  judge: SectionJudge,
+  flows: Flows = NO_FLOWS,
+): Decision {
   const decoded = decode(frame);
   switch (decoded.kind) {
     case 'malformed': // tier 1
@@ -46,27 +52,28 @@ export function judgeFrame(switches: Switches, frame: Uint8Array, judge: Section
       if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
       return outcome('2', 'deny', 'ethertype');
     case 'ip':
-      return judgePacket(switches, decoded.packet, judge);
+      return judgePacket(switches, decoded.packet, judge, flows);
   }
 }
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 4 to 9. */
-export function evaluatePacket(ruleset: Ruleset, packet: Packet): Decision {
-  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key));
+export function evaluatePacket(ruleset: Ruleset, packet: Packet, flows: Flows = NO_FLOWS): Decision {
+  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key), flows);
 }
 
-function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge): Decision {
+function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, flows: Flows): Decision {
   // tier 2: what IPv6 needs to work at all
   if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
   if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
 
-  // tier 4: a later fragment shows no ports; without a remembered first one it drops
+  // tier 4: a later fragment shows no ports; without a remembered first one it drops. Answers to what went out pass.
   if (packet.fragment === 'later') return outcome('4', 'deny', 'fragment');
+  if (belongsTo(flows, packet)) return outcome('4', 'allow', 'flow');
 
   // tier 5: ICMP essentials
   if (switches.icmp === 'essentials' && packet.icmp) {
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
-    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, flows);
   }
   return judge(packet);
 }
@@ -118,11 +125,19 @@ function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
   return ssh?.from === 'anyone' && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
 }
 
-/** Tier 5: an error passes when the packet it quotes, turned round, is let in by tiers 6–9. */
-function judgeIcmpError(packet: Packet, judge: SectionJudge): Decision {
+function belongsTo(flows: Flows, answer: FlowKey): boolean {
+  if (flows.size === 0) return false;
+  const flow = flowOfAnswer(answer);
+  return flow !== null && flows.has(flow);
+}
+
+/** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 6–9. */
+function judgeIcmpError(packet: Packet, judge: SectionJudge, flows: Flows): Decision {
   const quote = packet.quote!;
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
-  const answer = judge(mirror(quote.key));
+  const back = mirror(quote.key);
+  if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
+  const answer = judge(back);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 

@@ -13,7 +13,12 @@ export interface FlowKey {
   readonly sourcePort: number;
   readonly destinationPort: number;
   /** Set for ICMP over IPv4 and ICMPv6 over IPv6 only. */
-  readonly icmp?: { readonly type: number; readonly code: number };
+  readonly icmp?: {
+    readonly type: number;
+    readonly code: number;
+    /** Of an echo (RFC 792, RFC 4443 §4.1): tells conversations apart, as ports do. No rule sees it. */
+    readonly identifier?: number;
+  };
 }
 
 /** What an ICMP error says about the packet it quotes. */
@@ -26,6 +31,8 @@ export interface Packet extends FlowKey {
   /** IPv4 TTL or IPv6 hop limit. */
   readonly hopLimit: number;
   readonly fragment: FragmentKind;
+  /** Flag byte of a TCP header. */
+  readonly tcpFlags?: number;
   /** Present for ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1–4). */
   readonly quote?: Quote;
 }
@@ -59,8 +66,15 @@ export function mirror(key: FlowKey): FlowKey {
     protocol: key.protocol,
     sourcePort: key.destinationPort,
     destinationPort: key.sourcePort,
-    ...(key.icmp && { icmp: { type: mirroredIcmpType(key.family, key.icmp.type), code: key.icmp.code } }),
+    ...(key.icmp && { icmp: { ...key.icmp, type: mirroredIcmpType(key.family, key.icmp.type) } }),
   };
+}
+
+const ECHO_TYPES: ReadonlySet<number> = new Set([0, 8, 128, 129]);
+
+/** The ICMP fields of a message, its identifier only where it is an echo. */
+export function icmpFields(type: number, code: number, identifier: number): NonNullable<FlowKey['icmp']> {
+  return ECHO_TYPES.has(type) ? { type, code, identifier } : { type, code };
 }
 
 /** Echo-request of the family: what tier 5 answers for. */

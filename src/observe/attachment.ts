@@ -3,4 +3,6 @@ export interface Attachment {
   readonly name: string;
   readonly ifindex: number;
   readonly mode: 'native' | 'generic';
+  /** Whether packets that go out meet their gate too. */
+  readonly egress: boolean;
 }

@@ -31,6 +31,8 @@ const PASSING = new Set<Reason>([
   'link-protocol',
   'icmp-echo',
   'icmp-error',
+  'flow',
+  'answer',
   'gate-open',
 ]);
 

@@ -5,7 +5,7 @@
 import { REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image, RankEntry } from '../compile/image';
-import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../kernel/datapath';
+import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
 import type { Verdict } from '../model/verdict';
@@ -43,7 +43,7 @@ export class Twin {
 
   /** Loads the twin over a copy of the image, or over the map that enforces it. */
   static async load(kernel: Kernel, image: TwinImage, source: { bytes: Uint8Array } | { map: BpfMap }): Promise<Twin> {
-    const switches = ingressSwitches(image, true);
+    const switches = datapathSwitches(image, true);
     const maps = createGenerationMaps(kernel, switches);
     const result = createResultMap(kernel);
     try {
@@ -53,7 +53,11 @@ export class Twin {
         region.close();
       }
       const used = 'map' in source ? source.map : maps.image;
-      const { program } = await loadIngress(kernel, switches, { image: used, counters: maps.counters, result });
+      const { program } = await loadProgram(kernel, 'slc_ingress', switches, {
+        image: used,
+        counters: maps.counters,
+        result,
+      });
       return new Twin(program, result.mmap({ writable: false }), image);
     } finally {
       maps.image.close();

@@ -86,7 +86,11 @@ export async function applyRuleset(
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
-    if (enforcement?.record?.digest === candidate.image.digest && wanted.join() === filtered.join()) {
+    if (
+      enforcement?.record?.digest === candidate.image.digest &&
+      wanted.join() === filtered.join() &&
+      enforcement.attachments.every((attachment) => attachment.egress)
+    ) {
       await clearInterrupted(kernel, pins, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
       writeGenerationRecord(folder, {

@@ -44,7 +44,7 @@ async function device(name: string): Promise<Interface> {
 
 /** Attaches a program that is not sluice's own to a device of the host. */
 async function occupy(name: string): Promise<{ link: BpfLink; programId: number }> {
-  const object = openDatapath(kernel(), 'slc_read_clock', { create: ['slc_clock'] });
+  const object = openDatapath(kernel(), 'slc_read_clock', { create: { slc_clock: 1 } });
   await object.load();
   const program = object.program('slc_read_clock');
   const options = { ifindex: host.edge.ifindex(name), mode: 'native' as const, netns: host.edge.path };

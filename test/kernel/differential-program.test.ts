@@ -5,7 +5,7 @@
 import { REASON_CODE } from '../../src/abi/codec';
 import { compile } from '../../src/compile/compile';
 import { readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, ingressSwitches, loadIngress } from '../../src/kernel/datapath';
+import { createGenerationMaps, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
 import { kernel } from '../../src/kernel/native';
 import { evaluate } from '../../src/model/evaluate';
 import { CornerPackets } from '../support/generate/corner-packets';
@@ -34,13 +34,13 @@ it('the enforcing program returns and counts what the scan decides, every frame 
       else batch.addPacket(packets.draw());
     }
     const image = compile(ruleset);
-    const switches = ingressSwitches(image, false);
+    const switches = datapathSwitches(image, false);
     const maps = createGenerationMaps(kernel(), switches);
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
     maps.image.freeze();
-    const { program } = await loadIngress(kernel(), switches, maps);
+    const { program } = await loadProgram(kernel(), 'slc_ingress', switches, maps);
     const { returnValues } = await program.testRunBatch({ frames: batch.frames, lengths: batch.lengths() });
     const counted = readCounters(maps.counters);
     program.close();

@@ -4,11 +4,17 @@ import { LAYOUT, SLC_LIMITS, SLC_SLOT_OPEN } from '../../src/abi/layout.gen';
 import { REASON_CODE } from '../../src/abi/codec';
 import { compile } from '../../src/compile/compile';
 import { readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, ingressSwitches, loadIngress, openDatapath } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  datapathSwitches,
+  loadProgram,
+  openDatapath,
+  stateMapEntries,
+} from '../../src/kernel/datapath';
 import type { BpfMap, BpfObject, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { type GateWord, judgingSlot, packGateWord, unpackGateWord } from '../../src/load/gate-word';
-import { slotKey } from '../../src/load/generations';
+import { slotKey } from '../../src/load/state';
 import { parseRuleset } from '../../src/parse/parse';
 import { arp, compose } from '../support/packet';
 
@@ -29,7 +35,7 @@ const judges: { program: BpfProgram; counters: BpfMap }[] = [];
 
 beforeAll(async () => {
   object = openDatapath(kernel(), 'slc_gate_xdp', {
-    create: ['slc_state', 'slc_confirm', 'slc_programs', 'slc_egress', 'slc_gate_counters'],
+    create: stateMapEntries(1),
   });
   await object.load();
   gate = object.program('slc_gate_xdp');
@@ -40,12 +46,12 @@ beforeAll(async () => {
   programs = object.map('slc_programs');
   const image = compile(parseRuleset('version: 1\ninbound: { default: deny }\n', { file: 'gate.yaml' }).ruleset!);
   for (let slot = 0; slot < SLC_LIMITS.PROGRAM_SLOTS; slot++) {
-    const switches = ingressSwitches(image, false);
+    const switches = datapathSwitches(image, false);
     const maps = createGenerationMaps(kernel(), switches);
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    const { program } = await loadIngress(kernel(), switches, maps);
+    const { program } = await loadProgram(kernel(), 'slc_ingress', switches, maps);
     maps.image.close();
     judges.push({ program, counters: maps.counters });
   }

@@ -7,7 +7,7 @@ import { LAYOUT, SLC_WORD_NONE } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../../src/kernel/datapath';
+import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { evaluate } from '../../src/model/evaluate';
@@ -254,7 +254,7 @@ class Pair {
   ) {}
 
   static async load(image: Image, bytes: Uint8Array = image.bytes): Promise<Pair> {
-    const switches = { real: ingressSwitches(image, false), dry: ingressSwitches(image, true) };
+    const switches = { real: datapathSwitches(image, false), dry: datapathSwitches(image, true) };
     const { image: map, counters } = createGenerationMaps(kernel(), switches.real);
     const { image: unused, counters: twinCounters } = createGenerationMaps(kernel(), switches.dry);
     unused.close();
@@ -263,9 +263,9 @@ class Pair {
     await region.write(0, bytes);
     region.close();
     map.freeze();
-    const { program } = await loadIngress(kernel(), switches.real, { image: map, counters });
+    const { program } = await loadProgram(kernel(), 'slc_ingress', switches.real, { image: map, counters });
     const dry = { image: map, counters: twinCounters, result };
-    const { program: twin } = await loadIngress(kernel(), switches.dry, dry);
+    const { program: twin } = await loadProgram(kernel(), 'slc_ingress', switches.dry, dry);
     return new Pair(image, program, twin, { image: map, counters, twinCounters, result });
   }
 
@@ -399,7 +399,7 @@ test.each([
 });
 
 test('every reason has a row', () => {
-  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open'];
+  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer'];
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
   expect(Object.keys(REASON_WORDS).filter((reason) => !shown.has(reason as Reason))).toEqual([]);
 });

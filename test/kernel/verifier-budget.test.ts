@@ -6,7 +6,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { createGenerationMaps, type IngressSwitches, loadIngress, openDatapath } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  type DatapathSwitches,
+  loadProgram,
+  openDatapath,
+  stateMapEntries,
+} from '../../src/kernel/datapath';
 import { kernel } from '../../src/kernel/native';
 import { DEFAULT_ETHERTYPES } from '../../src/model/ruleset';
 
@@ -24,7 +30,7 @@ const GROWTH = 1.1;
 
 const SMALL = 4096;
 const LARGE = 16 * 1024 * 1024;
-const DEFAULT: IngressSwitches = {
+const DEFAULT: DatapathSwitches = {
   imageSlots: SMALL / 8,
   counterSlots: 512,
   icmpEssentials: true,
@@ -32,7 +38,7 @@ const DEFAULT: IngressSwitches = {
   dryRun: false,
 };
 
-const INGRESS: Record<string, Partial<IngressSwitches>> = {
+const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, 4 KB image': {},
   'slc_ingress, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
   'slc_ingress, dry, 4 KB image': { dryRun: true },
@@ -42,10 +48,16 @@ const INGRESS: Record<string, Partial<IngressSwitches>> = {
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
-async function ingressInstructions(switches: IngressSwitches): Promise<number> {
+const EGRESS: Record<string, Partial<DatapathSwitches>> = {
+  'slc_egress_main, 4 KB image': {},
+  'slc_egress_main, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
+  'slc_egress_main, dry, 4 KB image': { dryRun: true },
+};
+
+async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switches: DatapathSwitches): Promise<number> {
   const maps = createGenerationMaps(kernel(), switches);
   try {
-    const { program, instructions } = await loadIngress(kernel(), switches, maps);
+    const { program, instructions } = await loadProgram(kernel(), name, switches, maps);
     program.close();
     return instructions;
   } finally {
@@ -54,13 +66,13 @@ async function ingressInstructions(switches: IngressSwitches): Promise<number> {
   }
 }
 
-async function gateInstructions(): Promise<number> {
-  const object = openDatapath(kernel(), 'slc_gate_xdp', {
-    create: ['slc_state', 'slc_confirm', 'slc_programs', 'slc_egress', 'slc_gate_counters'],
+async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
+  const object = openDatapath(kernel(), name, {
+    create: stateMapEntries(1),
   });
   try {
     await object.load();
-    return object.verifierStats().slc_gate_xdp.instructions;
+    return object.verifierStats()[name].instructions;
   } finally {
     object.close();
   }
@@ -75,10 +87,15 @@ afterAll(() => {
 });
 
 const cases: [string, () => Promise<number>][] = [
-  ['slc_gate_xdp', gateInstructions],
+  ['slc_gate_xdp', () => gateInstructions('slc_gate_xdp')],
+  ['slc_gate_egress', () => gateInstructions('slc_gate_egress')],
   ...Object.entries(INGRESS).map(([name, switches]): [string, () => Promise<number>] => [
     name,
-    () => ingressInstructions({ ...DEFAULT, ...switches }),
+    () => mainInstructions('slc_ingress', { ...DEFAULT, ...switches }),
+  ]),
+  ...Object.entries(EGRESS).map(([name, switches]): [string, () => Promise<number>] => [
+    name,
+    () => mainInstructions('slc_egress_main', { ...DEFAULT, ...switches }),
   ]),
 ];
 

@@ -11,7 +11,7 @@ import type { Context } from '../../src/operate/context';
 import { stateFolder } from '../../src/operate/state-files';
 import type { Snapshot } from '../../src/observe/snapshot';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
-import { slotKey } from '../../src/load/generations';
+import { slotKey } from '../../src/load/state';
 import { atEnd, joinByVeth, Namespace, reapStale } from './netns';
 import { Background, type Finished, must } from './process';
 
@@ -136,9 +136,11 @@ export class EdgeHost {
   /** Ids of all programs that enforce here, and of their maps. */
   objects(): { programs: number[]; maps: number[] } {
     const programs = this.slots().filter((id) => id !== null);
-    const gate = kernel().openPinnedProgram(this.pins.gate);
-    programs.push(gate.info().id);
-    gate.close();
+    for (const hook of ['xdp', 'egress'] as const) {
+      const gate = kernel().openPinnedProgram(this.pins.gate(hook));
+      programs.push(gate.info().id);
+      gate.close();
+    }
     return { programs, maps: programs.flatMap((id) => [...(kernel().programInfo(id)?.mapIds ?? [])]) };
   }
 
@@ -160,11 +162,11 @@ export function pinsOf(generation: number, ifindexes: readonly number[]): string
   return [
     'gen/',
     `gen/${generation}/`,
-    ...['counters', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
+    ...['counters', 'egress', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
     'links/',
-    ...ifindexes.map((ifindex) => `links/${ifindex}-xdp`),
+    ...ifindexes.flatMap((ifindex) => [`links/${ifindex}-egress`, `links/${ifindex}-xdp`]),
     'state/',
-    ...[...Object.values(STATE_PINS), 'slc_gate_xdp'].map((name) => `state/${name}`),
+    ...[...Object.values(STATE_PINS), 'slc_gate_egress', 'slc_gate_xdp'].map((name) => `state/${name}`),
   ].sort();
 }
 

@@ -5,7 +5,7 @@
 import { REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
-import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../../src/kernel/datapath';
+import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
 import type { Decision } from '../../src/model/evaluate';
 
@@ -123,8 +123,8 @@ export class KernelJudge {
     const key = JSON.stringify([icmp, ethertypes]);
     let twin = this.twins.get(key);
     if (!twin) {
-      const switches = { ...ingressSwitches(this.image, true), imageSlots: this.slots };
-      ({ program: twin } = await loadIngress(this.kernel, switches, this.maps));
+      const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };
+      ({ program: twin } = await loadProgram(this.kernel, 'slc_ingress', switches, this.maps));
       this.twins.set(key, twin);
     }
     return twin;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What every header knows of the hook it is compiled for: here tcx egress, packets that go out. */
+#ifndef SLUICE_HOOK_H
+#define SLUICE_HOOK_H
+
+#include <linux/bpf.h>
+#include "sluice_abi.h"
+
+#define SLC_CONTEXT __sk_buff
+#define SLC_LOAD_BYTES bpf_skb_load_bytes
+/* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
+#define SLC_PASS (-1) /* TCX_NEXT */
+#define SLC_DROP 2    /* TCX_DROP */
+/* First counter slot of the reasons. */
+#define SLC_REASON_SLOTS SLC_REASON_SLOTS_OUT
+/* First entry of the hook in slc_gate_counters. */
+#define SLC_GATE_COUNTERS 2
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What every header knows of the hook it is compiled for: here XDP, packets that come in. */
+#ifndef SLUICE_HOOK_H
+#define SLUICE_HOOK_H
+
+#include <linux/bpf.h>
+
+#define SLC_CONTEXT xdp_md
+#define SLC_LOAD_BYTES bpf_xdp_load_bytes
+#define SLC_PASS XDP_PASS
+#define SLC_DROP XDP_DROP
+/* First counter slot of the reasons. */
+#define SLC_REASON_SLOTS 0
+/* First entry of the hook in slc_gate_counters. */
+#define SLC_GATE_COUNTERS 0
+
+#endif

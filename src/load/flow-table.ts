@@ -1,0 +1,42 @@
+/** The flow table's sizes, its secret and its timeouts, as the programs take them. */
+import { createHash } from 'node:crypto';
+import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../abi/layout.gen';
+import { FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
+
+/** Flows the table is made for where nothing else is asked. */
+export const DEFAULT_FLOWS = 65_536;
+
+/**
+ * Buckets of a table for so many flows, a power of two. Half of the ways stay empty, so that fewer than one flow in a
+ * hundred meets a full bucket when the table holds what it was made for (a Poisson distribution of mean 4).
+ */
+export function flowBuckets(flows: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * flows) / SLC_LIMITS.FLOW_WAYS)));
+}
+
+/** Factors of the hash from the installation's seed: random, and the same for every generation. */
+export function flowFactors(seed: Uint8Array): bigint[] {
+  return Array.from({ length: SLC_LIMITS.FLOW_HASH_WORDS }, (_, i) =>
+    createHash('sha256').update('sluice flow factor').update(seed).update(Uint8Array.of(i)).digest().readBigUInt64LE(0),
+  );
+}
+
+const CODE: Readonly<Record<FlowTimeout, number>> = {
+  'tcp-opening': SLC_FLOW_TIMEOUT.TCP_OPENING,
+  'tcp-established': SLC_FLOW_TIMEOUT.TCP_ESTABLISHED,
+  'tcp-closing': SLC_FLOW_TIMEOUT.TCP_CLOSING,
+  'tcp-reset': SLC_FLOW_TIMEOUT.TCP_RESET,
+  datagram: SLC_FLOW_TIMEOUT.DATAGRAM,
+  'datagram-stream': SLC_FLOW_TIMEOUT.DATAGRAM_STREAM,
+  echo: SLC_FLOW_TIMEOUT.ECHO,
+  other: SLC_FLOW_TIMEOUT.OTHER,
+};
+
+/** Timeouts in jiffies, `hz` of which are a second. */
+export function flowTimeouts(hz: number): bigint[] {
+  const jiffies = new Array<bigint>(SLC_FLOW_TIMEOUT.FLOW_TIMEOUTS).fill(0n);
+  for (const [name, seconds] of Object.entries(FLOW_TIMEOUTS) as [FlowTimeout, number][])
+    jiffies[CODE[name]] = BigInt(seconds * hz);
+  jiffies[SLC_FLOW_TIMEOUT.FLOW_STREAM_AGE] = BigInt(STREAM_AGE_SECONDS * hz);
+  return jiffies;
+}
