@@ -23,12 +23,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SLC_VLAN_BYTES 4
 
 /* What the wire will see of an skb: the NIC may still cut it into segments and put a VLAN tag into each. */
-static __always_inline void slc_measure(struct __sk_buff *skb, struct slc_packet *packet) {
-    packet->length = skb->len;
+static __always_inline void slc_measure(const volatile struct __sk_buff *skb, struct slc_packet *packet) {
+    /* Volatile, so that clang reads each field at its own offset, as the verifier asks. */
+    __u32 bytes = skb->len, wire_bytes = skb->wire_len, segments = skb->gso_segs;
+
+    packet->length = bytes;
     packet->vlan_tags = skb->vlan_present ? 1 : 0;
     packet->segmented = skb->gso_size != 0;
-    packet->packets = skb->gso_segs ? skb->gso_segs : 1;
-    packet->bytes = skb->wire_len + packet->vlan_tags * SLC_VLAN_BYTES * packet->packets;
+    packet->packets = segments ? segments : 1;
+    /* The kernel reckons the headers of all segments before this hook. */
+    packet->bytes = (segments > 1 ? wire_bytes : bytes) + packet->vlan_tags * SLC_VLAN_BYTES * packet->packets;
 }
 
 /* 5: whether the packet answers one that the rules let in; packet->key is that one's. Tier 9 counts for TCP only. */
@@ -44,8 +48,7 @@ static __always_inline int slc_is_answer(const struct slc_packet *packet) {
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
-    struct slc_flow_key flow;
-    int reason, opens, has_flow;
+    int reason, opens;
 
     slc_measure(skb, &packet);
     /* 1 sanity and link essentials */
@@ -71,8 +74,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     /* 4 flows: from here on the key is that of the packet which would come back */
     opens = slc_opens_flow(&packet);
     slc_mirror(&packet.key, packet.family, packet.is_icmp);
-    has_flow = slc_flow_of_answer(&packet.key, packet.family, packet.icmp_identifier, &flow);
-    if (has_flow && slc_flow_refresh(&flow, packet.tcp_flags))
+    if (slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags))
         return slc_leave(&packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 
     /* 5 answers: looked for only where it matters, since nothing is refused below */
@@ -80,8 +82,8 @@ int slc_egress_main(struct __sk_buff *skb) {
         return slc_leave(&packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 7 default: allow */
-    if (has_flow && opens)
-        slc_flow_open(&flow, packet.tcp_flags);
+    if (opens)
+        slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
     return slc_leave(&packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
 }
 
@@ -102,9 +104,9 @@ int slc_gate_egress(struct __sk_buff *skb) {
         bpf_tail_call_static(skb, &slc_egress, 3);
         break;
     case SLC_SLOT_OPEN:
-        slc_gate_count(SLC_REASON_GATE_OPEN, skb->wire_len);
+        slc_gate_count(SLC_REASON_GATE_OPEN, skb->len);
         return SLC_PASS;
     }
-    slc_gate_count(SLC_REASON_GATE_EMPTY, skb->wire_len);
+    slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
     return SLC_DROP;
 }

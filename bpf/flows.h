@@ -94,16 +94,17 @@ static __always_inline int slc_flow_may_hold(const struct slc_flow_bucket *bucke
     return found;
 }
 
-/* Whether the flow lives: for packets that come in, which change nothing. */
-__noinline int slc_flow_lives(const struct slc_flow_key *key) {
+/* Whether the flow lives that the packet would answer: for packets that come in, which change nothing. */
+__noinline int slc_flow_lives(const struct slc_key *answer, __u8 family, __u16 identifier) {
     struct slc_flow_bucket *bucket;
+    struct slc_flow_key key;
     __u64 hash, now;
     __u16 tag;
     int lives = 0;
 
-    if (!key)
+    if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
-    hash = slc_flow_hash(key);
+    hash = slc_flow_hash(&key);
     bucket = slc_flow_bucket_of(hash);
     tag = slc_flow_tag(hash);
     if (!bucket || !slc_flow_may_hold(bucket, tag))
@@ -111,7 +112,7 @@ __noinline int slc_flow_lives(const struct slc_flow_key *key) {
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
     for (int i = 0; i < SLC_FLOW_WAYS; i++) {
-        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], key))
+        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], &key))
             continue;
         lives = (__s64)(bucket->ways[i].expires - now) > 0;
         break;
@@ -163,16 +164,17 @@ static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_fla
     flow->expires = now + slc_flow_timeouts[timeout];
 }
 
-/* A packet goes out: refreshes its flow. Whether it has one that lives. */
-__noinline int slc_flow_refresh(const struct slc_flow_key *key, __u8 tcp_flags) {
+/* A packet goes out, whose answer would have this key: refreshes its flow. Whether it has one that lives. */
+__noinline int slc_flow_refresh(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
     struct slc_flow_bucket *bucket;
+    struct slc_flow_key key;
     __u64 hash, now;
     __u16 tag;
     int lives = 0;
 
-    if (!key)
+    if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
-    hash = slc_flow_hash(key);
+    hash = slc_flow_hash(&key);
     bucket = slc_flow_bucket_of(hash);
     tag = slc_flow_tag(hash);
     if (!bucket || !slc_flow_may_hold(bucket, tag))
@@ -180,7 +182,7 @@ __noinline int slc_flow_refresh(const struct slc_flow_key *key, __u8 tcp_flags) 
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
     for (int i = 0; i < SLC_FLOW_WAYS; i++) {
-        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], key))
+        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], &key))
             continue;
         lives = (__s64)(bucket->ways[i].expires - now) > 0;
         if (lives && !slc_dry_run)
@@ -193,21 +195,22 @@ __noinline int slc_flow_refresh(const struct slc_flow_key *key, __u8 tcp_flags) 
 
 /*
  * Opens the flow. Room is made in this order: the way that held the same key, an empty one, the one that would end
- * first (which is past its end, where there is such a one). Returns 0.
+ * first (which is past its end, where there is such a one). What can have no flow opens none. Returns 0.
  */
-__noinline int slc_flow_open(const struct slc_flow_key *key, __u8 tcp_flags) {
+__noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
     const __u32 zero = 0;
     struct slc_flow_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
     struct slc_flow_bucket *bucket;
+    struct slc_flow_key key;
     __u64 hash, now;
     __s64 least = 0;
     __u32 victim = 0;
     __u16 tag;
     int evicted = 0;
 
-    if (!key || !figures || slc_dry_run)
+    if (slc_dry_run || !figures || !answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
-    hash = slc_flow_hash(key);
+    hash = slc_flow_hash(&key);
     bucket = slc_flow_bucket_of(hash);
     tag = slc_flow_tag(hash);
     if (!bucket)
@@ -218,7 +221,7 @@ __noinline int slc_flow_open(const struct slc_flow_key *key, __u8 tcp_flags) {
         const struct slc_flow *way = &bucket->ways[i];
         __s64 left = (__s64)(way->expires - now);
 
-        if (bucket->tags[i] == tag && slc_flow_has_key(way, key)) {
+        if (bucket->tags[i] == tag && slc_flow_has_key(way, &key)) {
             victim = i;
             evicted = 0;
             break;
@@ -235,7 +238,7 @@ __noinline int slc_flow_open(const struct slc_flow_key *key, __u8 tcp_flags) {
         struct slc_flow *way = &bucket->ways[victim];
 
         bucket->tags[victim] = tag;
-        way->key = *key;
+        way->key = key;
         way->opened = now;
         way->generation = slc_generation;
         way->flags = 0;

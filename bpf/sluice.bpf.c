@@ -48,7 +48,6 @@ static __always_inline int slc_judge_section(const struct slc_packet *packet, in
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
     struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
-    struct slc_flow_key flow;
     int is_error = 0;
     int reason;
 
@@ -74,7 +73,7 @@ int slc_ingress(struct xdp_md *ctx) {
     /* 4 flows; no fragment is remembered yet, so later ones are unknown */
     if (packet.fragment == SLC_FRAGMENT_LATER)
         return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT);
-    if (slc_flow_of_answer(&packet.key, packet.family, packet.icmp_identifier, &flow) && slc_flow_lives(&flow))
+    if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
         return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */
@@ -86,7 +85,7 @@ int slc_ingress(struct xdp_md *ctx) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
                 return slc_leave(&packet, SLC_TIER_ICMP, reason);
-            if (slc_flow_of_answer(&packet.key, packet.family, packet.icmp_identifier, &flow) && slc_flow_lives(&flow))
+            if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
                 return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
         }
     }

@@ -20,6 +20,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   lines.push(
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
+  if (snapshot.flows) lines.push(formatFlows(snapshot.flows));
   for (const section of snapshot.sections) {
     lines.push(
       '',
@@ -28,7 +29,9 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     );
     lines.push(formatRows(section, snapshot, form));
   }
-  if (form === 'verbose') lines.push('', formatReasons(snapshot));
+  if (form === 'verbose') {
+    lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
+  }
   return [...lines, ...warnings].join('\n');
 }
 
@@ -69,12 +72,16 @@ function remarks(row: SnapshotRow, verbose: boolean): string {
   return parts.join(' ');
 }
 
+function formatFlows({ live, ways, evicted }: NonNullable<Snapshot['flows']>): string {
+  const pressure = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
+  return `flows: ${live} opened from inside (made for ${ways / 2})${pressure}`;
+}
+
 /** Every packet that no row decided, so that the figures add up to all that were seen. */
-function formatReasons(snapshot: Snapshot): string {
-  const { seen, allowed, denied } = snapshot.packets;
-  const head = `packets: ${seen} seen, ${allowed} allowed, ${denied} denied`;
-  if (snapshot.reasons.length === 0) return head;
-  const rows = snapshot.reasons.map(({ reason, verdict, packets, words }) => [
+function formatReasons(title: string, { packets, reasons }: Pick<Snapshot, 'packets' | 'reasons'>): string {
+  const head = `${title}: ${packets.seen} seen, ${packets.allowed} allowed, ${packets.denied} denied`;
+  if (reasons.length === 0) return head;
+  const rows = reasons.map(({ reason, verdict, packets, words }) => [
     reason,
     verdict === 'allow' ? 'passed' : 'dropped',
     packets,

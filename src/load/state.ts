@@ -6,7 +6,7 @@ import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
 import { type FlowSwitches, openDatapath, stateMapEntries } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
-import { type PinLayout, STATE_PINS } from '../kernel/pins';
+import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
 import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
@@ -176,8 +176,9 @@ export class SharedState {
     return readNumber(this.region, 'hz');
   }
 
-  /** Packets and bytes that the gate for packets that come in decided itself, summed over CPUs. */
-  gateFigures(): { empty: { packets: bigint; bytes: bigint }; open: { packets: bigint; bytes: bigint } } {
+  /** Packets and bytes that the gate of a hook decided itself, summed over CPUs. */
+  gateFigures(hook: Hook): { empty: { packets: bigint; bytes: bigint }; open: { packets: bigint; bytes: bigint } } {
+    const first = hook === 'xdp' ? 0 : 2;
     const read = (entry: number): { packets: bigint; bytes: bigint } => {
       const key = Buffer.alloc(4);
       key.writeUInt32LE(entry);
@@ -190,7 +191,7 @@ export class SharedState {
       }
       return { packets, bytes };
     };
-    return { empty: read(0), open: read(1) };
+    return { empty: read(first), open: read(first + 1) };
   }
 
   close(): void {

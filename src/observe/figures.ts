@@ -19,9 +19,16 @@ export interface NamedFigures {
   readonly rules: Readonly<Record<string, Figure>>;
   /** By reason word; only reasons that were hit. */
   readonly reasons: Readonly<Record<string, Figure>>;
-  /** All packets by what became of them. */
-  readonly verdicts: Readonly<Record<'allow' | 'deny', { packets: bigint; bytes: bigint }>>;
+  /** All packets that came in by what became of them. */
+  readonly verdicts: VerdictFigures;
+  /** Packets that went out. */
+  readonly outgoing: {
+    readonly reasons: Readonly<Record<string, Figure>>;
+    readonly verdicts: VerdictFigures;
+  };
 }
+
+type VerdictFigures = Readonly<Record<'allow' | 'deny', { packets: bigint; bytes: bigint }>>;
 
 /** Reasons that let a packet pass without a row. */
 const PASSING = new Set<Reason>([
@@ -36,9 +43,9 @@ const PASSING = new Set<Reason>([
   'gate-open',
 ]);
 
-/** Whether a packet that left for this reason, without a row, passed. */
-export function reasonPasses(reason: Reason): boolean {
-  return PASSING.has(reason);
+/** Whether a packet that left for this reason, without a row, passed; `outgoing`: one that went out. */
+export function reasonPasses(reason: Reason, outgoing = false): boolean {
+  return PASSING.has(reason) || (outgoing && reason === 'default');
 }
 
 const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: 0n };
@@ -54,26 +61,35 @@ export function nameFigures(
     bytes,
     lastHit: lastHitJiffies === 0n ? null : wallTime(lastHitJiffies, time),
   });
-  const verdicts = { allow: { packets: 0n, bytes: 0n }, deny: { packets: 0n, bytes: 0n } };
-  const add = (passed: boolean, { packets, bytes }: CounterFigures): void => {
-    const sum = passed ? verdicts.allow : verdicts.deny;
-    sum.packets += packets;
-    sum.bytes += bytes;
-  };
+  const [incoming, outgoing] = [new Tally(), new Tally()];
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
   for (const { rank, section, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     rules[`${section}/${id}`] = figure(hits);
-    add(action === 'allow', hits);
+    incoming.add(action === 'allow', hits);
   }
-  const reasons: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
   for (const [slot, hits] of slots) {
-    const reason = slot < SLC_LIMITS.RANK_FIRST ? REASON_OF_CODE.get(slot) : undefined;
+    if (slot >= SLC_LIMITS.RANK_FIRST) continue;
+    const out = slot >= SLC_LIMITS.REASON_SLOTS_OUT;
+    const reason = REASON_OF_CODE.get(out ? slot - SLC_LIMITS.REASON_SLOTS_OUT : slot);
     if (!reason) continue;
-    reasons[reason] = figure(hits);
-    add(reasonPasses(reason), hits);
+    (out ? outgoing : incoming).reasons[reason] = figure(hits);
+    (out ? outgoing : incoming).add(reasonPasses(reason, out), hits);
   }
-  return { rules, reasons, verdicts };
+  const { reasons, verdicts } = incoming;
+  return { rules, reasons, verdicts, outgoing: { reasons: outgoing.reasons, verdicts: outgoing.verdicts } };
+}
+
+/** What became of the packets of one direction. */
+class Tally {
+  readonly reasons = Object.create(null) as Record<string, Figure>;
+  readonly verdicts = { allow: { packets: 0n, bytes: 0n }, deny: { packets: 0n, bytes: 0n } };
+
+  add(passed: boolean, { packets, bytes }: CounterFigures): void {
+    const sum = passed ? this.verdicts.allow : this.verdicts.deny;
+    sum.packets += packets;
+    sum.bytes += bytes;
+  }
 }
 
 function wallTime(jiffies: bigint, { clock, hz, nowMs }: { clock: ClockReading; hz: number; nowMs: number }): string {

@@ -56,7 +56,28 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     'Frame bytes of the packets that passed or dropped without a row.',
   );
   for (const { reason, verdict, bytes } of snapshot.reasons) reasonBytes.add({ reason, verdict }, bytes);
+  const outgoingPackets = text.family(
+    'sluice_outgoing_packets_total',
+    'counter',
+    'Packets that went out, by verdict and reason.',
+  );
+  for (const { reason, verdict, packets: count } of snapshot.outgoing.reasons)
+    outgoingPackets.add({ reason, verdict }, count);
+  const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
+  for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
+  if (snapshot.flows) addFlows(text, snapshot.flows);
   return text.toString();
+}
+
+function addFlows(text: Exposition, { live, ways, opened, evicted }: NonNullable<Snapshot['flows']>): void {
+  text.family('sluice_flows', 'gauge', 'Connections opened from inside that live.').add({}, String(live));
+  text
+    .family('sluice_flow_ways', 'gauge', 'Ways of the flow table; it is made for half as many flows.')
+    .add({}, String(ways));
+  text.family('sluice_flows_opened_total', 'counter', 'Flows opened.').add({}, opened);
+  text
+    .family('sluice_flows_evicted_total', 'counter', 'Live flows that made room for others: the table is too small.')
+    .add({}, evicted);
 }
 
 function eachRow(

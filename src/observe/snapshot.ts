@@ -1,6 +1,7 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
 import { reasonPasses } from './figures';
+import type { FlowFigures } from './flows';
 import type { AttachMode, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -63,8 +64,22 @@ export interface Snapshot {
   readonly notFiltered: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   readonly sections: readonly SnapshotSection[];
   readonly reasons: readonly SnapshotReason[];
-  /** All packets counted since the totals began. `seen` = `allowed` + `denied`. */
+  /** All packets that came in since the totals began. `seen` = `allowed` + `denied`. */
   readonly packets: { readonly seen: string; readonly allowed: string; readonly denied: string };
+  /** Packets that went out, counted the same way. */
+  readonly outgoing: {
+    readonly reasons: readonly SnapshotReason[];
+    readonly packets: Snapshot['packets'];
+  };
+  /** Connections opened from inside; null where nothing is active. */
+  readonly flows: {
+    readonly live: number;
+    /** The table's ways; with half of them in use one flow in a hundred meets a full bucket. */
+    readonly ways: number;
+    readonly opened: string;
+    /** Live flows that made room for others. */
+    readonly evicted: string;
+  } | null;
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -76,6 +91,7 @@ export interface TotalFigures {
   >;
   readonly reasons: Readonly<Record<string, { packets: string; bytes: string }>>;
   readonly verdicts: Readonly<Record<'allow' | 'deny', { packets: string; bytes: string }>>;
+  readonly outgoing: Pick<TotalFigures, 'reasons' | 'verdicts'>;
 }
 
 /** What a snapshot is made of. */
@@ -87,6 +103,7 @@ export interface SnapshotInput {
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
+  readonly flows: FlowFigures | null;
   readonly warnings: readonly string[];
 }
 
@@ -94,20 +111,6 @@ export interface SnapshotInput {
 export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
   const sections = ruleset ? [sectionRows(ruleset.inbound, figures)] : [];
-  const reasons = Object.entries(figures.reasons)
-    .map(([reason, figure]): SnapshotReason => {
-      const known = reason as Reason;
-      return {
-        reason: known,
-        verdict: reasonPasses(known) ? 'allow' : 'deny',
-        words: REASON_WORDS[known] ?? reason,
-        packets: figure.packets,
-        bytes: figure.bytes,
-      };
-    })
-    .sort((a, b) => (a.reason < b.reason ? -1 : 1));
-  const allowed = BigInt(figures.verdicts.allow.packets);
-  const denied = BigInt(figures.verdicts.deny.packets);
   return {
     schemaVersion: 1,
     active: active !== null,
@@ -120,9 +123,38 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,
     sections,
-    reasons,
-    packets: { seen: (allowed + denied).toString(), allowed: allowed.toString(), denied: denied.toString() },
+    ...directionOf(figures, false),
+    outgoing: directionOf(figures.outgoing, true),
+    flows: input.flows && {
+      live: input.flows.live,
+      ways: input.flows.ways,
+      opened: input.flows.opened.toString(),
+      evicted: input.flows.evicted.toString(),
+    },
     warnings: input.warnings,
+  };
+}
+
+function directionOf(
+  { reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>,
+  outgoing: boolean,
+): Snapshot['outgoing'] {
+  const allowed = BigInt(verdicts.allow.packets);
+  const denied = BigInt(verdicts.deny.packets);
+  return {
+    reasons: Object.entries(reasons)
+      .map(([reason, figure]): SnapshotReason => {
+        const known = reason as Reason;
+        return {
+          reason: known,
+          verdict: reasonPasses(known, outgoing) ? 'allow' : 'deny',
+          words: REASON_WORDS[known] ?? reason,
+          packets: figure.packets,
+          bytes: figure.bytes,
+        };
+      })
+      .sort((a, b) => (a.reason < b.reason ? -1 : 1)),
+    packets: { seen: (allowed + denied).toString(), allowed: allowed.toString(), denied: denied.toString() },
   };
 }
 

@@ -9,8 +9,10 @@ import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { judgingSlot } from '../load/gate-word';
 import { figuresOf } from '../load/generations';
+import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
+import { type FlowFigures, readFlowFigures } from '../observe/flows';
 import { buildSnapshot, type Snapshot } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Context } from './context';
@@ -18,13 +20,15 @@ import { type GenerationRecord, readGenerationRecord } from './generation-record
 import { type EnforcedState, readEnforced } from './state-files';
 import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
 
+type GateFigures = ReturnType<SharedState['gateFigures']>;
+
 /** The generation that judges packets of a namespace. */
 export interface Enforcement {
   readonly generation: number;
   readonly instance: string;
   readonly hz: number;
-  /** Packets the gate itself decided, since it was attached. */
-  readonly gate: ReturnType<SharedState['gateFigures']>;
+  /** Packets the gates themselves decided, since they were attached. */
+  readonly gates: Readonly<Record<Hook, GateFigures>>;
   readonly attachments: readonly Attachment[];
   /** What its ranks mean; null where the file is lost. */
   readonly record: GenerationRecord | null;
@@ -48,7 +52,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
       generation,
       instance: state.instance,
       hz: state.hz,
-      gate: state.gateFigures(),
+      gates: { xdp: state.gateFigures('xdp'), egress: state.gateFigures('egress') },
       attachments,
       record,
       enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
@@ -125,6 +129,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
+    flows: enforcement && (await flowFigures(context)),
     warnings,
   });
 }
@@ -147,17 +152,28 @@ async function pinnedFigures(
   return found;
 }
 
-/** The gate's own counters as figures: they live as long as the gate and belong to no generation. */
-function gateFigures({ gate: { empty, open } }: Enforcement, since: string): GenerationFigures {
-  return {
-    since,
-    rules: {},
+/** The gates' own counters as figures: they live as long as the gates and belong to no generation. */
+function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
+  const direction = ({ empty, open }: GateFigures): GenerationFigures['outgoing'] => ({
     reasons: {
       ...(empty.packets > 0n && { 'gate-empty': empty }),
       ...(open.packets > 0n && { 'gate-open': open }),
     },
     verdicts: { allow: open, deny: empty },
-  };
+  });
+  return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
+}
+
+/** The flow table's figures, null where nothing is active. */
+async function flowFigures({ kernel, pins }: Context): Promise<FlowFigures | null> {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return null;
+  try {
+    const { jiffies } = await readClock(kernel);
+    return await readFlowFigures(state.flows, state.flowStats, jiffies);
+  } finally {
+    state.close();
+  }
 }
 
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */
@@ -167,6 +183,13 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   const gone = (enforcement.enforced?.interfaces ?? []).filter((name) => !filtered.includes(name));
   if (gone.length > 0)
     return [`not filtered any more: ${gone.join(', ')} (removed since the last apply); sluice apply attaches again`];
+  const deaf = enforcement.attachments.filter(({ egress }) => !egress).map(({ name }) => name);
+  if (deaf.length > 0) {
+    const names = deaf.join(', ');
+    return [
+      `packets that go out through ${names} are not seen: answers to them are judged like any other packet; sluice apply attaches again`,
+    ];
+  }
   if (filtered.length > 0) return [];
   return [`generation ${enforcement.generation} is loaded but filters no interface; sluice apply attaches it`];
 }

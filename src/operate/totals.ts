@@ -29,6 +29,11 @@ export interface CounterTotals {
   readonly reasons: Readonly<Record<string, ReasonTotal>>;
   /** All packets by what became of them: exact also when rules were removed or changed their action since. */
   readonly verdicts: Readonly<Record<'allow' | 'deny', ReasonTotal>>;
+  /** Packets that went out. */
+  readonly outgoing: {
+    readonly reasons: Readonly<Record<string, ReasonTotal>>;
+    readonly verdicts: Readonly<Record<'allow' | 'deny', ReasonTotal>>;
+  };
 }
 
 /** Final figures of one generation, read when nothing writes to its counters any more. */
@@ -38,6 +43,7 @@ export interface GenerationFigures {
   readonly rules: Readonly<Record<string, { packets: bigint; bytes: bigint; lastHit: string | null }>>;
   readonly reasons: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
   readonly verdicts: Readonly<Record<'allow' | 'deny', { packets: bigint; bytes: bigint }>>;
+  readonly outgoing: Pick<GenerationFigures, 'reasons' | 'verdicts'>;
 }
 
 const NONE: ReasonTotal = { packets: '0', bytes: '0' };
@@ -53,6 +59,7 @@ export function emptyTotals(since: string): CounterTotals {
     rules: {},
     reasons: {},
     verdicts: { allow: NONE, deny: NONE },
+    outgoing: { reasons: {}, verdicts: { allow: NONE, deny: NONE } },
   };
 }
 
@@ -78,6 +85,19 @@ export function addFigures(totals: CounterTotals, figures: GenerationFigures): C
       watchedSince: known?.watchedSince ?? figures.since,
     });
   }
+  return {
+    ...totals,
+    rules: Object.fromEntries(rules),
+    ...addDirection(totals, figures),
+    outgoing: addDirection(totals.outgoing, figures.outgoing),
+  };
+}
+
+/** Adds up reasons and verdicts of one direction. */
+function addDirection(
+  totals: CounterTotals['outgoing'],
+  figures: GenerationFigures['outgoing'],
+): CounterTotals['outgoing'] {
   const reasons = new Map(Object.entries(totals.reasons));
   for (const [key, added] of Object.entries(figures.reasons)) {
     const known = reasons.get(key);
@@ -87,12 +107,7 @@ export function addFigures(totals: CounterTotals, figures: GenerationFigures): C
     packets: plus(totals.verdicts[verdict].packets, figures.verdicts[verdict].packets),
     bytes: plus(totals.verdicts[verdict].bytes, figures.verdicts[verdict].bytes),
   });
-  return {
-    ...totals,
-    rules: Object.fromEntries(rules),
-    reasons: Object.fromEntries(reasons),
-    verdicts: { allow: sum('allow'), deny: sum('deny') },
-  };
+  return { reasons: Object.fromEntries(reasons), verdicts: { allow: sum('allow'), deny: sum('deny') } };
 }
 
 /** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
@@ -132,12 +147,20 @@ function checkTotals(body: unknown): CounterTotals {
     Number.isSafeInteger(totals.foldedThrough) &&
     typeof totals.since === 'string' &&
     isRecord(totals.rules) &&
-    isRecord(totals.reasons) &&
-    isRecord(totals.verdicts) &&
-    [totals.verdicts.allow, totals.verdicts.deny].every(isFigure) &&
-    [...Object.values(totals.rules), ...Object.values(totals.reasons)].every(isFigure);
+    Object.values(totals.rules).every(isFigure) &&
+    isDirection(totals) &&
+    isDirection(totals.outgoing);
   if (!sound) throw new Error('fields are missing');
   return totals as CounterTotals;
+}
+
+function isDirection(value: unknown): boolean {
+  return (
+    isRecord(value) &&
+    isRecord(value.reasons) &&
+    isRecord(value.verdicts) &&
+    [value.verdicts.allow, value.verdicts.deny, ...Object.values(value.reasons)].every(isFigure)
+  );
 }
 
 function isFigure(value: unknown): boolean {

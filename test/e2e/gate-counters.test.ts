@@ -1,6 +1,5 @@
 /** Packets that meet an empty slot are dropped, counted, and shown: nothing the gate decides stays unseen. */
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
-import { slotKey } from '../../src/load/generations';
 import { SharedState } from '../../src/load/state';
 import { applyRuleset, disable } from '../../src/operate/apply';
 import { checkRuleset } from '../../src/operate/check';
@@ -30,7 +29,7 @@ test('a slot emptied behind our back drops everything, and status says why', asy
     await sendFrames(wire, 'eth0', frames);
 
     const state = SharedState.find(context.kernel, context.pins)!;
-    for (let slot = 0; slot < SLC_LIMITS.PROGRAM_SLOTS; slot++) state.programs.delete(slotKey(slot));
+    for (let slot = 0; slot < SLC_LIMITS.PROGRAM_SLOTS; slot++) state.emptySlot(slot);
     state.close();
     await sendFrames(wire, 'eth0', frames);
     await sendFrames(wire, 'eth0', frames);

@@ -9,9 +9,6 @@ export function register(program: Command): void {
     .option('--force', 'also when it cuts a live SSH session');
   onRun<{ force?: boolean }>(command, async (run) => {
     const code = await applyFile(run, undefined);
-    run.output.say(
-      'note: there is no connection tracking yet: with "default: deny" answers to connections this machine opens are dropped unless a rule allows them',
-    );
     run.output.say('note: nothing is loaded at boot yet: after a reboot run sluice enable again');
     return code;
   });

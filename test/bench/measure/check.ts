@@ -1,7 +1,7 @@
 /** Answers before figures: every packet of a trace through the dry twin, held against the linear scan. */
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../../src/abi/layout.gen';
 import type { Image } from '../../../src/compile/image';
-import { createGenerationMaps, createResultMap, ingressSwitches, loadIngress } from '../../../src/kernel/datapath';
+import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../../src/kernel/datapath';
 import { kernel } from '../../../src/kernel/native';
 import { type BenchSet, idOfRow } from '../sets/bench-set';
 import { NO_ROW } from '../sets/scan';
@@ -23,12 +23,12 @@ export interface Checked {
 
 /** Judges the trace by the image, in the kernel. */
 export async function checkTrace(set: BenchSet, image: Image, { packets, rows }: Trace): Promise<Checked> {
-  const switches = ingressSwitches(image, true);
+  const switches = datapathSwitches(image, true);
   const maps = { ...createGenerationMaps(kernel(), switches), result: createResultMap(kernel()) };
   const region = maps.image.mmap({ writable: true });
   await region.write(0, image.bytes);
   region.close();
-  const { program } = await loadIngress(kernel(), switches, maps);
+  const { program } = await loadProgram(kernel(), 'slc_ingress', switches, maps);
   const results = maps.result.mmap({ writable: false });
   const idOfRank = new Map(image.ranks.map(({ rank, rule }) => [rank, rule?.id ?? null]));
   const sum = { nodes: 0, leaves: 0, rules: 0 };

@@ -20,6 +20,10 @@ const first: GenerationFigures = {
   },
   reasons: { arp: { packets: 3n, bytes: 126n } },
   verdicts: { allow: { packets: 5n, bytes: 500n }, deny: { packets: 1n, bytes: 60n } },
+  outgoing: {
+    reasons: { flow: { packets: 7n, bytes: 700n } },
+    verdicts: { allow: { packets: 7n, bytes: 700n }, deny: { packets: 0n, bytes: 0n } },
+  },
 };
 const second: GenerationFigures = {
   since: '2026-01-02T00:00:00.000Z',
@@ -29,6 +33,10 @@ const second: GenerationFigures = {
   },
   reasons: { arp: { packets: 1n, bytes: 42n }, 'port-zero': { packets: 1n, bytes: 60n } },
   verdicts: { allow: { packets: 1n, bytes: 40n }, deny: { packets: 0n, bytes: 0n } },
+  outgoing: {
+    reasons: { flow: { packets: 1n, bytes: 60n }, default: { packets: 2n, bytes: 120n } },
+    verdicts: { allow: { packets: 3n, bytes: 180n }, deny: { packets: 0n, bytes: 0n } },
+  },
 };
 
 test('figures add up over generations, beyond 64 bits, and keep the last hit and the first observation', () => {
@@ -46,6 +54,10 @@ test('figures add up over generations, beyond 64 bits, and keep the last hit and
     'port-zero': { packets: '1', bytes: '60' },
   });
   expect(totals.verdicts).toEqual({ allow: { packets: '6', bytes: '540' }, deny: { packets: '1', bytes: '60' } });
+  expect(totals.outgoing).toEqual({
+    reasons: { flow: { packets: '8', bytes: '760' }, default: { packets: '2', bytes: '120' } },
+    verdicts: { allow: { packets: '10', bytes: '880' }, deny: { packets: '0', bytes: '0' } },
+  });
   expect(totals.foldedThrough).toBe(2);
 });
 
