@@ -3,7 +3,9 @@
  * both hooks of all interfaces at the same packet. Until that store (where nothing was filtered: until the gate is
  * attached) a failure, or a kill, changes nothing.
  */
+import { join } from 'node:path';
 import type { Image } from '../compile/image';
+import { datapathSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { Interface } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
@@ -13,6 +15,7 @@ import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLi
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
 import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
+import { seedFlows } from './seed-flows';
 import { SharedState } from './state';
 
 export interface ApplyRequest {
@@ -99,7 +102,11 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) changeGate();
     removeDeadLinks(kernel, pins);
-    attachments = await attachAll(kernel, pins, request.interfaces, { mode: request.mode, netns: request.netns });
+    attachments = await attachAll(kernel, pins, request.interfaces, {
+      mode: request.mode,
+      netns: request.netns,
+      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
+    });
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
@@ -120,6 +127,30 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
+}
+
+/** Opens the flows of connections through a device that is not filtered yet. */
+async function seedFrom(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  generation: number,
+  { image, netns }: ApplyRequest,
+  device: Interface,
+): Promise<void> {
+  const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
+  try {
+    const switches = datapathSwitches(image, false, state.flowSwitches(generation));
+    await seedFlows(
+      kernel,
+      device,
+      image,
+      { switches, imageMap, flows: state.flows, flowStats: state.flowStats },
+      netns,
+    );
+  } finally {
+    imageMap.close();
+  }
 }
 
 /** Takes back what was made ready; what judged before goes on. */

@@ -80,14 +80,15 @@ export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
 
 /**
  * Attaches the gates to every interface that does not hold them yet: all of them or none. Packets that go out come
- * first, so that no answer meets a filter that has not seen its question. Another program that is already there is
+ * first, so that no answer meets a filter that has not seen its question; `beforeIngress` runs in between, for what
+ * was asked before. Another program that is already there is
  * named and left alone.
  */
 export async function attachAll(
   kernel: Kernel,
   pins: PinLayout,
   interfaces: readonly Interface[],
-  options: { mode: AttachMode; netns?: string },
+  options: { mode: AttachMode; netns?: string; beforeIngress: (device: Interface) => Promise<unknown> },
 ): Promise<Attachment[]> {
   const present = await currentAttachments(kernel, pins, options.netns);
   const done: Attachment[] = [];
@@ -118,6 +119,7 @@ export async function attachAll(
         done.push({ ...existing, egress: true });
         continue;
       }
+      await options.beforeIngress(device);
       const { link, mode, fallback } = await attachOne(kernel, gates.xdp, device, options);
       pin(link, device.index, 'xdp');
       done.push({ name: device.name, ifindex: device.index, mode, egress: true, ...(fallback && { fallback }) });

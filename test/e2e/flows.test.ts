@@ -1,0 +1,154 @@
+/**
+ * Default deny, and everything this host begins gets its answers: with real tools, over both families. What was
+ * running before the first enforcement goes on. Three numbers agree.
+ */
+import { driverCounters, since } from '../support/ethtool';
+import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho } from '../support/clients';
+import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { joinByVeth, Namespace } from '../support/netns';
+import { must } from '../support/process';
+
+jest.setTimeout(240_000);
+
+const RULES = `version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  rules: [allow 8000/tcp]
+`;
+const NEIGHBOURS = [NEIGHBOUR.ipv4, NEIGHBOUR.ipv6];
+const HOSTS = [HOST.ipv4, HOST.ipv6];
+
+let host: EdgeHost;
+
+beforeEach(async () => {
+  host = await EdgeHost.open('flows');
+  await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
+  await serve(host.edge, ['http:8000', 'http:8001', 'udp:9000', 'tcp:22']);
+  host.write('rules.yaml', RULES);
+});
+
+afterEach(() => {
+  host.destroy();
+});
+
+test('answers come in, questions do not; driver, counters and frames agree', async () => {
+  await host.must('enable');
+  const { edge, wire } = host;
+  const before = {
+    driver: driverCounters(edge, HOST.link),
+    link: edge.linkCounters(HOST.link),
+    ours: await host.status(),
+  };
+  for (const address of NEIGHBOURS) {
+    expect(await tcpConnect(edge, address, 443)).toBe('connected');
+    expect(await httpGet(edge, `http://${address.includes(':') ? `[${address}]` : address}:8080/`)).toBe(
+      'hello from port 8080\n',
+    );
+    expect(await udpEcho(edge, address, 53)).toBe(true);
+    expect(await udpEcho(edge, address, 4433)).toBe(true);
+    expect(await ping(edge, address, 5)).toBe(5);
+    // A closed port refuses at once: RST and port unreachable are answers too.
+    expect(await tcpConnect(edge, address, 444)).toBe('refused');
+  }
+  for (const address of HOSTS) {
+    expect(await httpGet(wire, `http://${address.includes(':') ? `[${address}]` : address}:8000/`)).toBe(
+      'hello from port 8000\n',
+    );
+    expect(await tcpConnect(wire, address, 8001)).toBe('timeout');
+    expect(await tcpConnect(wire, address, 22)).toBe('timeout');
+    expect(await udpEcho(wire, address, 9000)).toBe(false);
+  }
+  const after = {
+    driver: driverCounters(edge, HOST.link),
+    link: edge.linkCounters(HOST.link),
+    ours: await host.status(),
+  };
+  const driver = since(before.driver, after.driver);
+  const minus = (read: (snapshot: typeof after.ours) => string): number =>
+    Number(read(after.ours)) - Number(read(before.ours));
+  expect(minus(({ packets }) => packets.seen)).toBe(driver.packets);
+  expect(minus(({ packets }) => packets.denied)).toBe(driver.drops);
+  expect(minus(({ outgoing }) => outgoing.packets.seen)).toBe(after.link.sent - before.link.sent);
+  const reasons = after.ours.reasons.map(({ reason }) => reason);
+  expect(reasons).toContain('flow');
+  // TCP 443, 8080, 444, UDP 53, 4433 and an echo, twice; nothing that wire began.
+  expect(after.ours.flows).toMatchObject({ opened: '12', evicted: '0' });
+});
+
+test('a new ruleset keeps flows', async () => {
+  await host.must('enable');
+  const download = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 4);
+  await new Promise((done) => setTimeout(done, 500));
+  host.write('rules.yaml', RULES.replace('8000', '8001'));
+  await host.must('apply');
+  expect(await download.end()).toBe(0);
+});
+
+test('what ran before the first enforcement goes on, in both directions', async () => {
+  const out = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 5);
+  const denied = slowDownload(host.wire, HOST.ipv4, 8001, 5);
+  const allowed = slowDownload(host.wire, HOST.ipv4, 8000, 5);
+  await new Promise((done) => setTimeout(done, 1000));
+  await host.must('enable');
+  // A connection that began outside to a port that is closed now cannot be told from one of ours.
+  expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
+  expect((await host.status()).flows).toMatchObject({ live: 2 });
+  expect(await out.end()).toBe(0);
+  expect(await denied.end()).toBe(0);
+  expect(await allowed.end()).toBe(0);
+});
+
+test('one removed egress pin: status says so, apply heals', async () => {
+  await host.must('enable');
+  must(['rm', host.pins.link(host.edge.ifindex(HOST.link), 'egress')]);
+  expect((await host.status()).warnings).toEqual([
+    expect.stringContaining('packets that go out through eth0 are not seen'),
+  ]);
+  expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('timeout');
+  await host.must('apply');
+  expect((await host.status()).warnings).toEqual([]);
+  expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('connected');
+});
+
+test('disable, and removal of the pins, leave nothing at either hook', async () => {
+  await host.must('enable');
+  await host.must('disable', '-y');
+  expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('connected');
+  expect(host.pinned()).toEqual([]);
+  await host.must('enable');
+  must(['rm', '-r', host.pins.directory]);
+  // The kernel lets go of a removed pin a moment later.
+  const attempts: string[] = [];
+  while (attempts.length < 10 && attempts.at(-1) !== 'connected')
+    attempts.push(await tcpConnect(host.wire, HOST.ipv4, 22));
+  expect(attempts.at(-1)).toBe('connected');
+});
+
+test('a router: what it masquerades gets its answers, also what ran before', async () => {
+  const inner = Namespace.create('flows-inner');
+  try {
+    joinByVeth(
+      { namespace: host.edge, name: 'lan', mac: '02:00:00:00:01:01', addresses: ['10.0.0.1/24'] },
+      { namespace: inner, name: 'eth0', mac: '02:00:00:00:01:02', addresses: ['10.0.0.2/24'] },
+    );
+    inner.ip('route add default via 10.0.0.1');
+    host.edge.setSysctls({ 'net/ipv4/ip_forward': '1' });
+    const nat = `table ip nat {
+      chain post {
+        type nat hook postrouting priority srcnat
+        oifname "eth0" masquerade random
+      }
+    }`;
+    must(host.edge.argv(['nft', '-f', '-']), { input: nat });
+    const running = slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
+    await new Promise((done) => setTimeout(done, 1000));
+    await host.must('enable');
+    expect(await httpGet(inner, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
+    expect(await udpEcho(inner, NEIGHBOUR.ipv4, 53)).toBe(true);
+    expect(await ping(inner, NEIGHBOUR.ipv4, 3)).toBe(3);
+    expect(await running.end()).toBe(0);
+  } finally {
+    inner.destroy();
+  }
+});
