@@ -37,6 +37,7 @@ export { formatPrefix, type AddressWords, type Family, type Prefix } from './mod
 export type { PortRange } from './model/port-range';
 export type { FlowKey, FragmentKind, Packet, Quote } from './model/packet';
 export { decode, type Decoded } from './model/decode';
+export type { Flows } from './model/flow';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { TIERS, type Action, type Tier, type Verdict } from './model/verdict';

@@ -9,8 +9,6 @@ import { configuredSshPorts, isSshServer, sshServerPortsOf } from './ssh-server'
 import { readUfwRules } from './ufw-rules';
 
 const DEFAULT_SSH_PORT = 22;
-/** The kernel's own default, for namespaces whose value cannot be read. */
-const DEFAULT_EPHEMERAL: readonly [number, number] = [32768, 60999];
 
 /** Looks at a namespace; files of the host (`sshd_config`, ufw) count for the process's own namespace only. */
 export async function gatherFacts(
@@ -35,7 +33,6 @@ export async function gatherFacts(
     caller: caller && formatAddress(caller.family, caller.source),
     listeners: reachableListeners(tcp, udp, owners, sshPorts),
     ufwRules: own ? readUfwRules() : null,
-    ephemeralPorts: await ephemeralPorts(kernel, netns),
   };
 }
 
@@ -71,14 +68,4 @@ function boundTo({ family, local }: Socket): string {
 
 function isLoopback({ family, local }: { family: Family; local: Socket['local'] }): boolean {
   return family === 4 ? local.words[0] >>> 24 === 127 : local.words.join() === '0,0,0,1';
-}
-
-async function ephemeralPorts(kernel: Kernel, netns?: string): Promise<readonly [number, number]> {
-  try {
-    const bytes = await kernel.readFileIn('/proc/sys/net/ipv4/ip_local_port_range', netns);
-    const [first, last] = Buffer.from(bytes).toString('latin1').trim().split(/\s+/).map(Number);
-    return first >= 1 && last >= first && last <= 65535 ? [first, last] : DEFAULT_EPHEMERAL;
-  } catch {
-    return DEFAULT_EPHEMERAL;
-  }
 }

@@ -24,8 +24,6 @@ export interface InitFacts {
   readonly listeners: readonly Listener[];
   /** Rules of a local ufw as rows of ours; null where ufw is not active. */
   readonly ufwRules: readonly string[] | null;
-  /** First and last port that the machine takes for its own connections. */
-  readonly ephemeralPorts: readonly [number, number];
 }
 
 /** A complete, valid ruleset for the machine; it writes only keys that this version enforces. */
@@ -42,7 +40,8 @@ export function initRuleset(facts: InitFacts, options: { readonly schema?: strin
     ...sshRow(facts),
     ...rules(facts),
     '',
-    ...ownConnections(facts),
+    '# What this machine opens itself gets its answers, whatever the rows say.',
+    'outbound: { default: allow }',
     '# Events are not logged yet; counters are: sluice status',
     'logging: off',
   ];
@@ -91,25 +90,6 @@ function rules({ listeners, ufwRules }: InitFacts): string[] {
   ];
   // No "[]" where there is no row yet: whoever takes a # away would get invalid YAML.
   return ['  rules:', ...comments, ...active];
-}
-
-/** Until flows exist an answer looks like any other packet; the file must not hide that. */
-function ownConnections({ ephemeralPorts: [first, last], listeners }: InitFacts): string[] {
-  const inside = listeners.filter(({ port }) => port >= first && port <= last);
-  const exposed =
-    inside.length > 0
-      ? [
-          `# That would also open: ${inside.map((listener) => `${listener.port}/${listener.protocol} (${describe(listener)})`).join(', ')}`,
-        ]
-      : [];
-  return [
-    '# NOT YET: this version does not know which packets answer connections that this machine opened itself, so',
-    '# "default: deny" stops those answers too (name look-ups, updates, downloads). Where it must open connections,',
-    '# let the answers in by a last row under rules; they arrive at the ports the kernel takes for its own:',
-    `#   - allow ${first}:${last} id answers`,
-    ...exposed,
-    '',
-  ];
 }
 
 function describe({ program, addresses }: Listener): string {

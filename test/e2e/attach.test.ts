@@ -207,7 +207,8 @@ describe('ways to end it', () => {
     await host.must('apply', rules([HOST.link, 'eth1']));
     await expectFiltered();
     const objects = host.objects();
-    expect(objects.programs).toHaveLength(2);
+    // Of each hook the gate and the program.
+    expect(objects.programs).toHaveLength(4);
     await host.must('disable', '--yes');
     expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
     await untilGone(objects);

@@ -120,9 +120,9 @@ export class EdgeHost {
     return readdirSync(folder).filter((name) => /^generation-.*\.json$/.test(name));
   }
 
-  /** Program ids in the slots of the gate's array, null where a slot is empty. */
-  slots(): (number | null)[] {
-    const map = kernel().openPinnedMap(this.pins.state(STATE_PINS.programs));
+  /** Program ids in the slots of a gate's array, null where a slot is empty. */
+  slots(hook: 'programs' | 'egress' = 'programs'): (number | null)[] {
+    const map = kernel().openPinnedMap(this.pins.state(STATE_PINS[hook]));
     try {
       return Array.from({ length: SLC_LIMITS.PROGRAM_SLOTS }, (_, slot) => {
         const value = map.lookup(slotKey(slot));
@@ -135,7 +135,7 @@ export class EdgeHost {
 
   /** Ids of all programs that enforce here, and of their maps. */
   objects(): { programs: number[]; maps: number[] } {
-    const programs = this.slots().filter((id) => id !== null);
+    const programs = [...this.slots(), ...this.slots('egress')].filter((id) => id !== null);
     for (const hook of ['xdp', 'egress'] as const) {
       const gate = kernel().openPinnedProgram(this.pins.gate(hook));
       programs.push(gate.info().id);
