@@ -15,6 +15,9 @@ export function showOutcome(
   } else {
     for (const { fallback } of outcome.attachments)
       if (fallback !== undefined) output.say(`note: ${fallback}: generic XDP is used, slower but the same`);
+    for (const { name, withoutEgress } of outcome.attachments)
+      if (withoutEgress !== undefined)
+        output.say(`note: ${withoutEgress}: what ${name} sends opens no flows, answers to it are judged by the rules`);
     for (const { message } of outcome.overridden) output.say(`warning: ${message}`);
     for (const name of outcome.detached) output.say(`note: ${name} is not filtered any more`);
     const rules = candidate.image.stats.rules;

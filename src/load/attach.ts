@@ -1,6 +1,6 @@
 /**
  * The gates on interfaces: attached once, pinned, never exchanged by an `apply`. An interface has two, one for packets
- * that come in (XDP) and one for those that go out (tcx), or none.
+ * that come in (XDP) and one for those that go out (tcx, since Linux 6.6), or none.
  */
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
@@ -18,6 +18,8 @@ export interface Attachment {
   readonly egress: boolean;
   /** Set where `mode: auto` had to take generic: why native was refused. */
   readonly fallback?: string;
+  /** Set where this kernel has no hook for packets that go out: there are no flows then. */
+  readonly withoutEgress?: string;
 }
 
 /** Interfaces of a ruleset: `auto` are those with a default route. */
@@ -110,19 +112,22 @@ export async function attachAll(
     for (const device of interfaces) {
       const existing = present.find((attachment) => attachment.ifindex === device.index);
       if (!existing) refuseForeignProgram(kernel, device);
+      let egress: Pick<Attachment, 'egress' | 'withoutEgress'> = { egress: true };
       if (!isAttached(kernel, pins, device.index, 'egress')) {
         const { index: ifindex } = device;
-        pin(await kernel.attachEgress(gates.egress, { ifindex, netns: options.netns }), ifindex, 'egress');
+        const link = await attachEgress(kernel, gates.egress, ifindex, options.netns);
+        if (typeof link === 'string') egress = { egress: false, withoutEgress: link };
+        else pin(link, ifindex, 'egress');
         failpoint('after-egress');
       }
       if (existing) {
-        done.push({ ...existing, egress: true });
+        done.push({ ...existing, ...egress });
         continue;
       }
-      await options.beforeIngress(device);
+      if (egress.egress) await options.beforeIngress(device);
       const { link, mode, fallback } = await attachOne(kernel, gates.xdp, device, options);
       pin(link, device.index, 'xdp');
-      done.push({ name: device.name, ifindex: device.index, mode, egress: true, ...(fallback && { fallback }) });
+      done.push({ name: device.name, ifindex: device.index, mode, ...egress, ...(fallback && { fallback }) });
     }
     return done;
   } catch (error) {
@@ -131,6 +136,21 @@ export async function attachAll(
   } finally {
     gates.xdp.close();
     gates.egress.close();
+  }
+}
+
+/** The link, or why this kernel offers none: filtering what comes in does not depend on it, flows do. */
+async function attachEgress(
+  kernel: Kernel,
+  gate: BpfProgram,
+  ifindex: number,
+  netns?: string,
+): Promise<BpfLink | string> {
+  try {
+    return await kernel.attachEgress(gate, { ifindex, netns });
+  } catch (error) {
+    if (error instanceof UnsupportedError) return error.message;
+    throw error;
   }
 }
 
