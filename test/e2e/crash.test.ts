@@ -118,7 +118,8 @@ describe('a second ruleset over one that enforces', () => {
     traffic.begin();
   });
 
-  test.each(WAYS)('$place: $how', async ({ place, how }) => {
+  // Both gates are attached already: nothing is attached between them.
+  test.each(WAYS.filter(({ place }) => place !== 'after-egress'))('$place: $how', async ({ place, how }) => {
     traffic.resume();
     const next = now === A ? B : A;
     const finished = await host.sluice(['apply', files.get(next)!], { SLUICE_FAILPOINT: `${place}:${how}` });
