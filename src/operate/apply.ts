@@ -10,7 +10,7 @@ import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
-import { type Context, withLock } from './context';
+import type { Context } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
 import {
@@ -19,6 +19,7 @@ import {
   readGenerationRecord,
   writeGenerationRecord,
 } from './generation-record';
+import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
 import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
