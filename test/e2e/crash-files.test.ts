@@ -38,7 +38,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await prober.stop();
-  host.destroy();
+  await host.close();
 });
 
 /** One generation, everywhere; connections, status and ruleset agree. Returns the open port. */
@@ -114,6 +114,7 @@ test('the state directory deleted: enforcement goes on, status says what is lost
   expect(await prober.open(...PORTS)).toEqual([14141]);
   await host.must('apply', files.get(14141)!);
   await expectWhole(14141);
+  await host.recount('the totals were in the state directory');
   await send(3);
   expect(await hits()).toBe(3);
   await host.must('apply', files.get(14142)!);
@@ -138,6 +139,8 @@ test.each([
   expect(sections).toEqual([]);
   expect(await prober.open(...PORTS)).toEqual([14141]);
   await host.must('apply', files.get(14141)!);
+  await host.recount('without the record nobody knows which rules the counters belong to');
+  await send(4);
   await expectWhole(14141);
 });
 
@@ -148,6 +151,8 @@ test.each(['totals.json', 'enforced.json'])('%s damaged: said, set aside, enforc
   expect((await host.status()).active).toBe(true);
   expect(await prober.open(...PORTS)).toEqual([14142]);
   await host.must('apply', files.get(14143)!);
+  if (name === 'totals.json') await host.recount('the totals were in that file');
+  await send(4);
   await expectWhole(14143);
   expect(readdirSync(host.context().folder.path).some((entry) => entry.startsWith(`${name}.damaged-`))).toBe(true);
 });
