@@ -102,7 +102,7 @@ test('five applies at once, five rounds: each done or clearly refused, one after
   }
   await host.must('disable', '--yes');
   for (const objects of objectsSeen) await untilGone(objects);
-});
+}, 180_000);
 
 test('the state directory deleted: enforcement goes on, status says what is lost, apply heals', async () => {
   await host.must('apply', files.get(14141)!);
@@ -216,6 +216,9 @@ describe('two state directories over one firewall', () => {
     expect(numbers.sort((a, b) => a - b)).toEqual(numbers.map((_, i) => i + 1));
     expect(host.pinned()).toEqual(pinsOf(numbers.at(-1)!, [host.edge.ifindex(HOST.link)]));
     expect(await prober.open(...PORTS)).toHaveLength(1);
+    await host.must('apply', files.get(14141)!);
+    await host.recount('each of the five counted in a state directory of its own');
+    await send(3);
   });
 });
 
@@ -260,6 +263,7 @@ describe('pins that are not ours or not whole', () => {
     expect(stderr).toMatch(/does not belong to sluice: owner 0, mode 777[\s\S]*nothing was changed/);
     expect(host.pinned()).toEqual([]);
     expect(await prober.open(...PORTS)).toEqual([...PORTS]);
+    rmSync(host.pins.directory, { recursive: true });
   });
 
   test('a map in the place of a link: passed over, and gone with disable', async () => {

@@ -16,7 +16,7 @@
  * exist; those tests compare them with what their own observer saw.
  */
 import type { Snapshot } from '../../src/observe/snapshot';
-import { driverCounters } from './ethtool';
+import { parseDriverCounters } from './ethtool';
 import type { Namespace } from './netns';
 import { must } from './process';
 
@@ -41,6 +41,8 @@ interface Reading {
 export type Ours = Pick<Snapshot['packets'], 'seen' | 'denied'>;
 
 const READINGS = 4;
+/** How `ip` and the kernel (if_link.h) number a native program. */
+const XDP_ATTACHED_DRV = 1;
 const PATIENCE_MS = 5000;
 
 export class ThreeNumbers {
@@ -140,37 +142,31 @@ export class ThreeNumbers {
 
   /** Reads until nothing changes between two readings, a few times at most. */
   #read(): Reading {
-    let before = this.#readOnce();
     for (let i = 1; ; i++) {
-      const now = this.#readOnce();
-      const quiet = now.sent === before.sent && now.seen === before.seen;
-      if (quiet || i === READINGS) return { ...now, quiet };
-      before = now;
+      const reading = this.#readTwice();
+      if (reading.quiet || i === READINGS) return reading;
     }
   }
 
-  #readOnce(): Omit<Reading, 'quiet'> {
-    const sent = this.#sent();
-    const { ifindex, mode } = this.#attached();
-    if (ifindex === 0) return { sent, seen: this.#last?.seen ?? 0, dropped: this.#last?.dropped ?? 0, ifindex, mode };
-    const { packets, drops } = driverCounters(this.filtered.namespace, this.filtered.link);
-    return { sent, seen: packets, dropped: drops, ifindex, mode };
-  }
-
-  #sent(): number {
-    const { namespace, link } = this.peer;
-    const text = must(['tc', '-n', namespace.name, '-json', '-s', 'qdisc', 'show', 'dev', link]);
-    const [queue] = JSON.parse(text || '[]') as { packets: number }[];
-    return (queue?.packets ?? 0) + this.#more();
-  }
-
-  #attached(): Pick<Reading, 'ifindex' | 'mode'> {
+  /** One process for all of it: a test takes hundreds of readings. */
+  #readTwice(): Reading {
     const { namespace, link } = this.filtered;
-    const text = must(['ip', '-n', namespace.name, '-json', '-details', 'link', 'show']);
-    const links = JSON.parse(text) as { ifname: string; ifindex: number; xdp?: { mode: number } }[];
-    const found = links.find(({ ifname }) => ifname === link);
-    if (!found) return { ifindex: 0, mode: null };
-    const mode = found.xdp?.mode;
-    return { ifindex: found.ifindex, mode: mode === undefined ? null : mode === 1 ? 'native' : 'generic' };
+    const figures = `tc -n '${this.peer.namespace.name}' -json -s qdisc show dev '${this.peer.link}'; echo
+      nsenter --net='${namespace.path}' ethtool -S '${link}'; echo ---`;
+    const script = `{ ${figures}\n${figures}\nip -n '${namespace.name}' -json link show dev '${link}'; } 2>&1`;
+    const before = this.#more();
+    const [first, second, device] = must(['sh', '-c', script + ' || true']).split('---\n');
+    const more = this.#more();
+    const quiet = first === second && before === more;
+    if (!device.startsWith('[')) {
+      // The link is gone: what it counted is known up to the reading before.
+      const { sent = 0, seen = 0, dropped = 0 } = this.#last ?? {};
+      return { sent, seen, dropped, ifindex: 0, mode: null, quiet };
+    }
+    const [{ ifindex, xdp }] = JSON.parse(device) as [{ ifindex: number; xdp?: { mode: number } }];
+    const [queue] = JSON.parse(second.slice(0, second.indexOf('\n'))) as [{ packets: number }];
+    const { packets, drops } = parseDriverCounters(second);
+    const mode = xdp === undefined ? null : xdp.mode === XDP_ATTACHED_DRV ? 'native' : 'generic';
+    return { sent: queue.packets + more, seen: packets, dropped: drops, ifindex, mode, quiet };
   }
 }
