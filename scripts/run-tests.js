@@ -2,7 +2,8 @@
 // Everything that `npm test` checks, after set-up: plain checks, then the suites. A failing part does not hide the
 // later ones. The last line of output is `N passed, N failed, N skipped`: jest's own figures, plus one failure for each
 // failed check.
-//   run-tests.js [--user UID:GID:HOME]   run by root; checks and suites that need no root run as that user
+//   run-tests.js [--user UID:GID:HOME] [SUITE …]   run by root; what needs no root runs as that user. With suites named,
+//   they alone run, without the checks.
 const { spawn, spawnSync } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
@@ -14,16 +15,6 @@ const { RUN_MARK, compareSnapshots, removeFolder, snapshot } = require('./lib/le
 const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
 
 const root = path.dirname(__dirname);
-const mark = randomUUID();
-/** Who typed `npm test`, where that was not root. */
-const user = parseUser(process.argv.slice(2));
-// a folder of this run alone, so that what stays in it is known to be ours
-const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
-const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
-if (user) for (const folder of [temporary, reports]) fs.chownSync(folder, user.uid, user.gid);
-const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
-/** Folders of the checkout in which root's suites keep what they made: jest's cache, compiled helpers. */
-const KEPT = ['.jest-cache', 'build'];
 
 const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:layers', 'check:generated'];
 
@@ -35,17 +26,37 @@ const RUNS = [
   { suites: ['e2e'], inBand: true, minutes: 20, asRoot: true },
 ];
 
+const mark = randomUUID();
+/** `user`: who typed `npm test`, where that was not root. */
+const { user, suites: chosen } = parseArguments(process.argv.slice(2));
+// a folder of this run alone, so that what stays in it is known to be ours
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
+const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
+if (user) for (const folder of [temporary, reports]) fs.chownSync(folder, user.uid, user.gid);
+const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
+/** Folders of the checkout in which root's suites keep what they made: jest's cache, compiled helpers. */
+const KEPT = ['.jest-cache', 'build'];
+
 /** Seconds that jest may take to end once its report is written; longer means that something keeps it open. */
 const LINGER_SECONDS = 20;
 
-function parseUser(words) {
-  if (words.length === 0) return undefined;
-  const [, uid, gid, home] = /^(\d+):(\d+):(\/.*)$/.exec(words[1] ?? '') ?? [];
-  if (words[0] !== '--user' || words.length !== 2 || home === undefined) {
-    console.error('usage: run-tests.js [--user UID:GID:HOME]');
+function parseArguments(words) {
+  const fail = (problem) => {
+    console.error(`test: ${problem}`);
     process.exit(2);
+  };
+  let user;
+  let suites = words;
+  if (words[0] === '--user') {
+    const [, uid, gid, home] = /^(\d+):(\d+):(\/.*)$/.exec(words[1] ?? '') ?? [];
+    if (home === undefined) fail(`--user: expected UID:GID:HOME, found "${words[1] ?? ''}"`);
+    user = { uid: Number(uid), gid: Number(gid), home };
+    suites = words.slice(2);
   }
-  return { uid: Number(uid), gid: Number(gid), home };
+  const known = RUNS.flatMap((plan) => plan.suites);
+  const unknown = suites.find((name) => !known.includes(name));
+  if (unknown !== undefined) fail(`unknown suite "${unknown}", expected some of: ${known.join(', ')}`);
+  return { user, suites };
 }
 
 function heading(text) {
@@ -101,8 +112,9 @@ function hasTests(suite) {
 }
 
 async function runJest({ suites, inBand, minutes, asRoot }) {
-  const present = suites.filter(hasTests);
-  for (const suite of suites.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
+  const wanted = suites.filter((name) => chosen.length === 0 || chosen.includes(name));
+  const present = wanted.filter(hasTests);
+  for (const suite of wanted.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
   if (present.length === 0) return undefined;
   const title = present.join(', ');
   heading(`jest: ${title}`);
@@ -150,7 +162,7 @@ async function main() {
   for (const item of old) console.log(`there before the run, and none of its business: ${item}`);
 
   const checks = [];
-  for (const name of CHECKS) checks.push(await runCheck(name));
+  for (const name of chosen.length > 0 ? [] : CHECKS) checks.push(await runCheck(name));
   const runs = [];
   for (const plan of RUNS) {
     const result = await runJest(plan);
