@@ -6,7 +6,7 @@ import { expandSection, type RuleTable } from './expand';
 import type { Image, ImageFeatures, RankEntry } from './image';
 import { pack } from './pack';
 import { partition } from './partition';
-import { assignRanks, entryOfWord, wordOf } from './ranks';
+import { assignRanks, wordOf } from './ranks';
 import { ServiceTable } from './services';
 import { imageStats } from './stats';
 import { type GrownTree, growTree } from './tree';
@@ -25,9 +25,7 @@ export function compile(ruleset: Ruleset): Image {
   ];
   const services = new ServiceTable();
   const tables = expandSection(section, sectionRanks, services);
-  const idOfWord = (word: number): string => entryOfWord(ranks, word)!.id;
-  const growFamily = (rules: RuleTable): GrownTree[] =>
-    partition(rules).map((group) => growTree(rules, group, idOfWord));
+  const growFamily = (rules: RuleTable): GrownTree[] => partition(rules).map((group) => growTree(rules, group));
   const grown: Record<Family, GrownTree[]> = { 4: growFamily(tables[4]), 6: growFamily(tables[6]) };
   const families = {
     4: { rules: tables[4], trees: grown[4].map(({ root }) => root) },
