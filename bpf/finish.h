@@ -11,7 +11,7 @@
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
-    return (reason >= SLC_REASON_ARP && reason <= SLC_REASON_ANSWER) ||
+    return (reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT) ||
            (SLC_REASON_SLOTS != 0 && reason == SLC_REASON_DEFAULT);
 }
 

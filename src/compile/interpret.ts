@@ -5,7 +5,7 @@
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import { type Decision, judgeFrame } from '../model/evaluate';
 import type { FlowKey } from '../model/packet';
-import { type Flows, NO_FLOWS } from '../model/flow';
+import { type GivenState, NO_STATE } from '../model/given-state';
 import { maskWord } from '../model/prefix';
 import type { Verdict } from '../model/verdict';
 import type { Image } from './image';
@@ -50,8 +50,8 @@ export function interpret(image: Image | Uint8Array, key: FlowKey): Interpretati
 }
 
 /** Judges a frame: tiers 1–5 as the model does, tiers 6–9 by the image. */
-export function interpretFrame(image: Image, frame: Uint8Array, flows: Flows = NO_FLOWS): Decision {
-  return judgeFrame(image.features, frame, (key) => decide(image, key), flows);
+export function interpretFrame(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
+  return judgeFrame(image.features, frame, (key) => decide(image, key), state);
 }
 
 function decide(image: Image, key: FlowKey): Decision {

@@ -13,7 +13,8 @@ import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from '.
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
 import { prefixContains } from './prefix';
-import { flowOfAnswer, type Flows, NO_FLOWS } from './flow';
+import { flowOfAnswer, type Flows } from './flow';
+import { type GivenState, NO_STATE } from './given-state';
 
 /** What happened to one packet, and why. */
 export interface Decision {
@@ -31,9 +32,9 @@ export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes'>;
 /** Judges a packet by tiers 6 to 9. */
 export type SectionJudge = (packet: FlowKey) => Decision;
 
-/** Judges one frame that comes in, beginning with its Ethernet header; `flows` are those that live. */
-export function evaluate(ruleset: Ruleset, frame: Uint8Array, flows: Flows = NO_FLOWS): Decision {
-  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet), flows);
+/** Judges one frame that comes in, beginning with its Ethernet header; `state` is what earlier ones left. */
+export function evaluate(ruleset: Ruleset, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
+  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet), state);
 }
 
 /** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
@@ -41,7 +42,7 @@ export function judgeFrame(
   switches: Switches,
   frame: Uint8Array,
   judge: SectionJudge,
-  flows: Flows = NO_FLOWS,
+  state: GivenState = NO_STATE,
 ): Decision {
   const decoded = decode(frame);
   switch (decoded.kind) {
@@ -52,28 +53,28 @@ export function judgeFrame(
       if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
       return outcome('2', 'deny', 'ethertype');
     case 'ip':
-      return judgePacket(switches, decoded.packet, judge, flows);
+      return judgePacket(switches, decoded.packet, judge, state);
   }
 }
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 4 to 9. */
-export function evaluatePacket(ruleset: Ruleset, packet: Packet, flows: Flows = NO_FLOWS): Decision {
-  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key), flows);
+export function evaluatePacket(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Decision {
+  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key), state);
 }
 
-function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, flows: Flows): Decision {
+function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, state: GivenState): Decision {
   // tier 2: what IPv6 needs to work at all
   if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
   if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
 
   // tier 4: a later fragment shows no ports; without a remembered first one it drops. Answers to what went out pass.
   if (packet.fragment === 'later') return outcome('4', 'deny', 'fragment');
-  if (belongsTo(flows, packet)) return outcome('4', 'allow', 'flow');
+  if (belongsTo(state.flows, packet)) return outcome('4', 'allow', 'flow');
 
   // tier 5: ICMP essentials
   if (switches.icmp === 'essentials' && packet.icmp) {
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
-    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, flows);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, state.flows);
   }
   return judge(packet);
 }

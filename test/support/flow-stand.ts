@@ -141,7 +141,7 @@ export class FlowStand {
 
   /** A frame comes in. Throws where the model, given the flows the kernel holds, says otherwise. */
   async in(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluate(this.ruleset, frame, await this.table.names());
+    const expected = evaluate(this.ruleset, frame, { flows: await this.table.names() });
     const before = this.counts();
     const { returnValue } = await this.ingress.testRun({ frame });
     const slot = this.counted(before, frame.length);

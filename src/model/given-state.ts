@@ -1,0 +1,13 @@
+/**
+ * What earlier packets left behind, as far as a later one is judged by it. The scan keeps no state of its own: who
+ * asks it says what lives, and gets the same answer every time.
+ */
+import { type Flows, NO_FLOWS } from './flow';
+
+export interface GivenState {
+  /** Flows that live. */
+  readonly flows: Flows;
+}
+
+/** Nothing was seen before. */
+export const NO_STATE: GivenState = { flows: NO_FLOWS };
