@@ -1,11 +1,10 @@
-/** Trees that were grown, to be found again by their lists. */
-import type { Tree } from './tree';
+/** What was made of lists of rules, to be found again by the lists. */
 
 const INITIAL = 1024;
 
 /** Lists of rules with what became of them. A hash only says where to look; real lists are compared. */
-export class TreeMemory {
-  private readonly trees: Tree[] = [];
+export class ListMemory<T> {
+  private readonly made: T[] = [];
   private readonly heights: number[] = [];
   /** First entry of a hash, and the next one with the same hash (-1: none). */
   private readonly first = new Map<number, number>();
@@ -39,10 +38,10 @@ export class TreeMemory {
     start: number,
     length: number,
     region: Uint32Array,
-    tree: Tree,
+    made: T,
     height: number,
   ): void {
-    const entry = this.trees.length;
+    const entry = this.made.length;
     const at = this.starts[entry];
     const end = at + region.length + length;
     if (end > this.numbers.length) {
@@ -52,18 +51,18 @@ export class TreeMemory {
     }
     this.numbers.set(region, at);
     for (let k = 0; k < length; k++) this.numbers[at + region.length + k] = ids[start + k];
-    this.trees.push(tree);
+    this.made.push(made);
     this.heights.push(height);
     this.next.push(this.first.get(hash) ?? -1);
     this.first.set(hash, entry);
     this.starts.push(end);
   }
 
-  tree(entry: number): Tree {
-    return this.trees[entry];
+  get(entry: number): T {
+    return this.made[entry];
   }
 
-  /** Nodes on the longest path of an entry's tree. */
+  /** The height it was remembered with. */
   height(entry: number): number {
     return this.heights[entry];
   }

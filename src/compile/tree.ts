@@ -6,7 +6,7 @@ import { CutFinder } from './cut';
 import type { RuleTable } from './expand';
 import { isAddressLane } from './lane';
 import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
-import { hashNumbers, TreeMemory } from './memory';
+import { hashNumbers, ListMemory } from './memory';
 import { type Cut, Region } from './region';
 
 /** Equal parts of a tree are one object. */
@@ -59,8 +59,8 @@ class TreeBuilder {
   private readonly portLanes: readonly number[];
   private readonly replication: number;
   private readonly terminals = new Map<number, Tree>();
-  private readonly leaves = new TreeMemory();
-  private readonly nodes = new TreeMemory();
+  private readonly leaves = new ListMemory<Tree>();
+  private readonly nodes = new ListMemory<Tree>();
   /** What a tree depends on besides its list: known bits of all lanes, known values of ports and protocol. */
   private readonly regionNumbers: Uint32Array;
   private readonly longLeaves: number[] = [];
@@ -145,7 +145,7 @@ class TreeBuilder {
     const known = this.nodes.find(hash, this.arena, start, length, this.readRegion());
     if (known >= 0 && depth + this.nodes.height(known) <= SLC_LIMITS.MAX_STEPS) {
       this.height = this.nodes.height(known);
-      return this.nodes.tree(known);
+      return this.nodes.get(known);
     }
     const cut = this.chooseCut(start, length, copies);
     if (!cut) return this.longLeaf(start, length);
@@ -253,7 +253,7 @@ class TreeBuilder {
   private leaf(start: number, length: number): Tree {
     const hash = hashNumbers(this.arena, start, start + length);
     const known = this.leaves.find(hash, this.arena, start, length, NO_REGION);
-    if (known >= 0) return this.leaves.tree(known);
+    if (known >= 0) return this.leaves.get(known);
     const rules: number[] = [];
     for (let k = start; k < start + length; k++) rules.push(this.arena[k]);
     const leaf: Tree = { kind: 'leaf', rules };
