@@ -5,12 +5,12 @@
 import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { addressBits, type Family, maskWord, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { Section } from '../model/ruleset';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
 import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
-import { type SectionRanks, wordOf } from './ranks';
+import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
+import type { ImageSection } from './sections';
 import { isEveryService, type ServiceTable } from './services';
 
 /** The image rules of one family, column by column; index 0 is tried first. */
@@ -39,18 +39,30 @@ interface Products {
   size: number;
 }
 
+/** A section and the ranks of its rows. */
+export interface RankedSection {
+  readonly section: ImageSection;
+  readonly ranks: SectionRanks;
+}
+
 /**
- * Multiplies the enabled rows and the SSH row of a section out, for both families.
- * Throws `CapacityError` beyond `MAX_IMAGE_RULES`, before memory is taken.
+ * Multiplies the enabled rows and the SSH row of every section out, for both families.
+ * Throws `CapacityError` where all together are more than `MAX_IMAGE_RULES`, before memory is taken.
  */
-export function expandSection(section: Section, ranks: SectionRanks, table: ServiceTable): Record<Family, RuleTable> {
+export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
+  const products = sections.map((ranked) => {
+    const rows = rowsOf(ranked);
+    return { 4: productsOf(rows, 4, table), 6: productsOf(rows, 6, table) };
+  });
+  checkSize(products.flatMap((section) => [section[4], section[6]]));
+  return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
+}
+
+function rowsOf({ section, ranks }: RankedSection): { entry: RankEntry; match: Match }[] {
   const rows: { entry: RankEntry; match: Match }[] = [];
   for (const entry of ranks.rows) if (entry.rule!.enabled) rows.push({ entry, match: entry.rule!.match });
   if (ranks.ssh) rows.push({ entry: ranks.ssh, match: sshMatch(section.ssh!.ports) });
-
-  const products = { 4: productsOf(rows, 4, table), 6: productsOf(rows, 6, table) };
-  checkSize([products[4], products[6]]);
-  return { 4: multiply(products[4], 4, table), 6: multiply(products[6], 6, table) };
+  return rows;
 }
 
 function sshMatch(ports: readonly number[]): Match {
@@ -70,7 +82,7 @@ function productsOf(
     const from = match.from === ANY ? every : prefixesOf(match.from, family, merged);
     const to = match.to === ANY ? every : prefixesOf(match.to, family, merged);
     if (from.length === 0 || to.length === 0) continue;
-    const services = table.numbersOf(match, family, entry.id);
+    const services = table.numbersOf(match, family, nameOfEntry(entry));
     if (services.length === 0) continue;
     products.entries.push(entry);
     products.from.push(from);
@@ -99,17 +111,17 @@ function prefixesOf(
   return prefixes;
 }
 
-function checkSize(families: readonly Products[]): void {
-  const total = families.reduce((sum, { size }) => sum + size, 0);
+function checkSize(parts: readonly Products[]): void {
+  const total = parts.reduce((sum, { size }) => sum + size, 0);
   if (total <= MAX_IMAGE_RULES) return;
-  let most = { size: 0, id: '' };
-  for (const { entries, from, to, services } of families) {
-    entries.forEach(({ id }, i) => {
+  let most: { size: number; entry?: RankEntry } = { size: 0 };
+  for (const { entries, from, to, services } of parts) {
+    entries.forEach((entry, i) => {
       const size = from[i].length * to[i].length * services[i].length;
-      if (size > most.size) most = { size, id };
+      if (size > most.size) most = { size, entry };
     });
   }
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, most.id);
+  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry!));
 }
 
 function multiply(products: Products, family: Family, table: ServiceTable): RuleTable {

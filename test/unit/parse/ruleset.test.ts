@@ -77,7 +77,9 @@ expect:
       icmp: 'essentials',
       ethertypes: DEFAULT_ETHERTYPES,
       sets: [],
+      guard: { keepReachable: [], rules: [] },
       inbound: { name: 'inbound', default: 'deny', rules: [] },
+      outbound: { name: 'outbound', default: 'allow', rules: [] },
       expect: [],
     });
   });
