@@ -3,7 +3,7 @@
  * on any machine: nothing here knows a kernel, a clock or an interface.
  */
 import type { Action, Tier } from '../model/verdict';
-import type { IcmpMode, Rule } from '../model/ruleset';
+import type { FragmentMode, IcmpMode, Rule } from '../model/ruleset';
 
 /** What a rank stands for. Ranks ascend in the order in which rows are tried. */
 export interface RankEntry {
@@ -20,6 +20,7 @@ export interface RankEntry {
 /** Switches of the program that the verifier may prune by; written to its read-only data before loading. */
 export interface ImageFeatures {
   readonly icmp: IcmpMode;
+  readonly fragments: FragmentMode;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */

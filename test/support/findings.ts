@@ -90,6 +90,7 @@ export function ruleset(
     interfaces: 'auto',
     mode: 'auto',
     icmp: 'essentials',
+    fragments: 'track',
     ethertypes: [],
     sets: [],
     expect: [],
