@@ -25,7 +25,12 @@ export function flowBuckets(flows: number): number {
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */
 export function tableFactors(seed: Uint8Array): bigint[] {
   return Array.from({ length: SLC_LIMITS.TABLE_KEY_WORDS }, (_, i) =>
-    createHash('sha256').update('sluice table factor').update(seed).update(Uint8Array.of(i)).digest().readBigUInt64LE(0),
+    createHash('sha256')
+      .update('sluice table factor')
+      .update(seed)
+      .update(Uint8Array.of(i))
+      .digest()
+      .readBigUInt64LE(0),
   );
 }
 

@@ -64,7 +64,8 @@ function decodeIpv4(view: DataView, offset: number): Decoded {
     more,
     start: offset + headerBytes,
   };
-  if (fragment !== 'none' && !isFragmentLength(header, headerBytes, offset + total)) return malformed('fragment-length');
+  if (fragment !== 'none' && !isFragmentLength(header, headerBytes, offset + total))
+    return malformed('fragment-length');
   return decodeTransport(view, {
     family: 4,
     source: readWords(view, offset + 12, 4),
@@ -182,7 +183,17 @@ function decodeTransport(view: DataView, network: Network): Decoded {
     fragment === 'none' || !fragmentHeader
       ? {}
       : { part: { id: fragmentHeader.id, at: fragmentHeader.at, judged: judgedBytes(view, network, fragmentHeader) } };
-  const base = { family, source, destination, hopLimit, protocol, fragment, sourcePort: 0, destinationPort: 0, ...part };
+  const base = {
+    family,
+    source,
+    destination,
+    hopLimit,
+    protocol,
+    fragment,
+    sourcePort: 0,
+    destinationPort: 0,
+    ...part,
+  };
   if (fragment === 'later') return { kind: 'ip', packet: base };
 
   const tooShort = malformed(fragment === 'first' ? 'tiny-fragment' : 'l4-truncated');

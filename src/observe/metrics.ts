@@ -65,7 +65,8 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     outgoingPackets.add({ reason, verdict }, count);
   const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
   for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
-  if (snapshot.flows) addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
+  if (snapshot.flows)
+    addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
   if (snapshot.fragments)
     addTable(text, { name: 'fragment', entries: 'Packets in fragments whose first one passed' }, snapshot.fragments);
   return text.toString();
@@ -85,7 +86,11 @@ function addTable(
     .add({}, String(pressure));
   text.family(`sluice_${name}s_made_total`, 'counter', `${entries}: those remembered so far.`).add({}, made);
   text
-    .family(`sluice_${name}s_evicted_total`, 'counter', `Live ${name}s that made room for others: the table is too small.`)
+    .family(
+      `sluice_${name}s_evicted_total`,
+      'counter',
+      `Live ${name}s that made room for others: the table is too small.`,
+    )
     .add({}, evicted);
 }
 

@@ -13,7 +13,14 @@ import { makeNames } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readSection } from './section';
 import { readServices } from './service-table';
-import { readEthertypes, readFragmentMode, readIcmpMode, readInterfaces, readMode, refuseLaterSettings } from './settings';
+import {
+  readEthertypes,
+  readFragmentMode,
+  readIcmpMode,
+  readInterfaces,
+  readMode,
+  refuseLaterSettings,
+} from './settings';
 import { readSets } from './sets';
 import { checkShape } from './shape';
 

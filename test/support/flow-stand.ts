@@ -7,7 +7,13 @@ import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS } from '../../src/abi/la
 import { compile } from '../../src/compile/compile';
 import { readClock } from '../../src/kernel/clock';
 import { readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath, type Tables } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  datapathSwitches,
+  loadProgram,
+  openDatapath,
+  type Tables,
+} from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
