@@ -42,8 +42,8 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
-  /** Left out: no fragment comes in. */
-  readonly trackFragments?: boolean;
+  /** Off: no fragment comes in. */
+  readonly trackFragments: boolean;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
@@ -258,7 +258,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
-  set('slc_track_fragments', Number(switches.trackFragments ?? false));
+  set('slc_track_fragments', Number(switches.trackFragments));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
