@@ -23,8 +23,11 @@ export { diagnosticsToJson, type JsonDiagnostic, type JsonPlace } from './diagno
 export type {
   AddressSet,
   AttachMode,
+  Direction,
   Expectation,
   FragmentMode,
+  Guard,
+  GuardRule,
   IcmpMode,
   Rule,
   Ruleset,
@@ -43,7 +46,7 @@ export type { FirstFragments } from './model/fragment';
 export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
 export { REASON_WORDS, type Reason } from './model/reason';
-export { TIERS, type Action, type Tier, type Verdict } from './model/verdict';
+export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 
 // proofs about a ruleset
 export { analyse } from './analyse/analyse';
@@ -54,7 +57,7 @@ export { findLockout, type LiveConnection, type LockoutFinding } from './analyse
 export { compile } from './compile/compile';
 export { CapacityError } from './compile/capacity';
 export { interpretFrame } from './compile/interpret';
-export type { Image, ImageFeatures, ImageStats, RankEntry } from './compile/image';
+export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './compile/image';
 
 // captures
 export { readCapture, writePcap, type Capture, type CapturedFrame } from './observe/pcap';
