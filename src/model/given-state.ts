@@ -5,6 +5,7 @@
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 
+/** What earlier packets left behind: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
