@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "bans.h"
 #include "flows.h"
 #include "classify.h"
 #include "finish.h"
@@ -69,6 +70,10 @@ int slc_ingress(struct xdp_md *ctx) {
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
+
+    /* 3.2 bans */
+    if (slc_is_banned(&packet))
+        return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
 
     /* 4 flows; no fragment is remembered yet, so later ones are unknown */
     if (packet.fragment == SLC_FRAGMENT_LATER)

@@ -21,6 +21,8 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.flows) lines.push(formatFlows(snapshot.flows));
+  const { hosts, prefixes } = snapshot.bans;
+  if (hosts + prefixes > 0) lines.push(`bans: ${hosts} hosts, ${prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
     lines.push(
       '',

@@ -17,6 +17,8 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_ban_hosts',
+  'slc_ban_nets',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -110,8 +112,14 @@ export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: flowBuckets,
     slc_flow_stats: 1,
+    // One more than there may be: an entry that is written again needs a place of its own for a moment.
+    slc_ban_hosts: MAX_BANS + 1,
+    slc_ban_nets: MAX_BANS + 1,
   };
 }
+
+/** Most bans, hosts and prefixes together. */
+export const MAX_BANS = 100_000;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -169,6 +177,8 @@ export interface GenerationMaps {
   /** The flow table and its figures; empty ones are made where they are left out. */
   readonly flows?: BpfMap;
   readonly flowStats?: BpfMap;
+  /** Shared state and the bans it counts; where they are left out nobody is banned. */
+  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
 }
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
@@ -179,7 +189,7 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats } = maps;
+  const { flows, flowStats, bans } = maps;
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -187,10 +197,12 @@ export async function loadProgram(
       slc_result: result,
       ...(flows && { slc_flows: flows }),
       ...(flowStats && { slc_flow_stats: flowStats }),
+      ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
     },
     create: {
       ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
       ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
+      ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
     },
   });
   try {

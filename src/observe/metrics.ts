@@ -66,6 +66,13 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
   for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
   if (snapshot.flows) addFlows(text, snapshot.flows);
+  const bans = text.family(
+    'sluice_bans',
+    'gauge',
+    'Sources that are banned: IPv4 addresses and IPv6 /64s, other prefixes.',
+  );
+  bans.add({ kind: 'host' }, String(snapshot.bans.hosts));
+  bans.add({ kind: 'prefix' }, String(snapshot.bans.prefixes));
   return text.toString();
 }
 

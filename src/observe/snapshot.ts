@@ -80,6 +80,8 @@ export interface Snapshot {
     /** Live flows that made room for others. */
     readonly evicted: string;
   } | null;
+  /** Sources that are banned. */
+  readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -104,6 +106,7 @@ export interface SnapshotInput {
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
   readonly flows: FlowFigures | null;
+  readonly bans: Snapshot['bans'];
   readonly warnings: readonly string[];
 }
 
@@ -131,6 +134,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
       opened: input.flows.opened.toString(),
       evicted: input.flows.evicted.toString(),
     },
+    bans: input.bans,
     warnings: input.warnings,
   };
 }

@@ -7,9 +7,10 @@ import { type Attachment, currentAttachments, resolveInterfaces } from '../load/
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
-import { unload } from '../load/unload';
+import { findUsable, unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
+import { keepBans, restoreBans } from './bans';
 import { type Context, withLock } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
@@ -113,6 +114,7 @@ export async function applyRuleset(
       mode: candidate.ruleset.mode,
       firstGeneration: newest + 1,
       fold: foldInto(context),
+      fillState: (state) => restoreBans(context, state),
       record: (generation, instance) => {
         const { digest, counterSlots, features, sections, ranks } = candidate.image;
         writeGenerationRecord(folder, {
@@ -155,11 +157,23 @@ export async function disable(context: Context): Promise<{ wasActive: boolean; i
   return withLock(context, async () => {
     // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
     const before = await filteredInterfaces(context);
+    await keepState(context);
     const wasActive = await unload(context.kernel, context.pins, foldInto(context));
     forgetEnforced(context.folder);
     pruneGenerationRecords(context.folder, new Set());
     return { wasActive, interfaces: before };
   });
+}
+
+/** Saves what the kernel knows best, where it can still be read. */
+async function keepState(context: Context): Promise<void> {
+  const state = findUsable(context.kernel, context.pins);
+  if (!state) return;
+  try {
+    await keepBans(context, state);
+  } finally {
+    state.close();
+  }
 }
 
 /** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */

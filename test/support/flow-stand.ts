@@ -12,6 +12,7 @@ import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { flowFactors, flowTimeouts } from '../../src/load/flow-table';
 import { evaluate } from '../../src/model/evaluate';
+import { NO_STATE } from '../../src/model/given-state';
 import type { Reason } from '../../src/model/reason';
 import type { Ruleset } from '../../src/model/ruleset';
 import { type FlowFigures, readFlowFigures } from '../../src/observe/flows';
@@ -141,7 +142,7 @@ export class FlowStand {
 
   /** A frame comes in. Throws where the model, given the flows the kernel holds, says otherwise. */
   async in(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluate(this.ruleset, frame, { flows: await this.table.names() });
+    const expected = evaluate(this.ruleset, frame, { ...NO_STATE, flows: await this.table.names() });
     const before = this.counts();
     const { returnValue } = await this.ingress.testRun({ frame });
     const slot = this.counted(before, frame.length);
