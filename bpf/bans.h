@@ -30,9 +30,9 @@ static __always_inline int slc_ban_holds(struct slc_ban *ban) {
 }
 
 static __always_inline int slc_host_is_banned(const struct slc_packet *packet) {
-    struct slc_ban_host host = {.words = {packet->key.words[SLC_KEY_SOURCE],
-                                          packet->family == 6 ? packet->key.words[SLC_KEY_SOURCE + 1] : 0},
-                                .family = packet->family};
+    struct slc_ban_host host = {
+        .words = {packet->key.words[SLC_KEY_SOURCE], packet->family == 6 ? packet->key.words[SLC_KEY_SOURCE + 1] : 0},
+        .family = packet->family};
     struct slc_ban *ban = bpf_map_lookup_elem(&slc_ban_hosts, &host);
 
     return ban && slc_ban_holds(ban);

@@ -103,6 +103,14 @@ export const SLC_LIMITS = {
   FLOW_HASH_WORDS: 10,
   BAN_STEPS: 8,
 } as const;
+export const SLC_ENTRY = {
+  INBOUND: 0,
+  OUTBOUND: 1,
+  KEEP_REACHABLE: 2,
+  GUARD_IN: 3,
+  GUARD_OUT: 4,
+  SERVERS: 5,
+} as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
   SOURCE: 4,

@@ -7,7 +7,9 @@ import { SharedState } from '../load/state';
 import { byPosition, longestNesting } from '../model/ban';
 import { formatPrefix, type Prefix, prefixContains, prefixCovers } from '../model/prefix';
 import { type Ban, readBans, writeBans } from './ban-file';
-import { type Context, withLock } from './context';
+import type { Context } from './context';
+import { withLock } from './lock';
+import type { StateFolder } from './state-files';
 import { callerConnectionOf } from './ssh-sessions';
 
 /** The bans that hold. */
@@ -165,12 +167,22 @@ async function change<Outcome>(
         put.map((ban) => toKernel(ban, now)),
         [...remove, ...ended.map(({ prefix }) => prefix)],
       );
-      if (put.length > 0 || remove.length > 0 || ended.length > 0) writeBans(folder, after, now.ms);
+      if (put.length > 0 || remove.length > 0 || ended.length > 0) save(folder, after, now.ms, state !== null);
       return { ...outcome, active: state !== null, total: after.length };
     } finally {
       state?.close();
     }
   });
+}
+
+function save(folder: StateFolder, bans: readonly Ban[], nowMs: number, enforced: boolean): void {
+  try {
+    writeBans(folder, bans, nowMs);
+  } catch (error) {
+    if (!enforced || !(error instanceof SluiceError)) throw error;
+    const message = `the kernel enforces the change, but it is not saved for the next start: ${error.message}`;
+    throw new SluiceError('operate/bans-unsaved', message, { hint: error.hint, cause: error });
+  }
 }
 
 async function currentBans({ kernel, folder }: Context, state: SharedState | null): Promise<BanList> {
