@@ -20,6 +20,8 @@ export const STATE_PINS = {
   flowStats: 'slc_flow_stats',
   banHosts: 'slc_ban_hosts',
   banNets: 'slc_ban_nets',
+  fragments: 'slc_fragments',
+  fragmentStats: 'slc_fragment_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */
