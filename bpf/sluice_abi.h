@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 1
+#define SLC_ABI_VERSION 2
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -60,6 +60,7 @@ enum slc_reason {
     SLC_REASON_ICMP_ERROR = 13,
     SLC_REASON_FLOW = 14,
     SLC_REASON_ANSWER = 15,
+    SLC_REASON_FRAGMENT_FOLLOWS = 16,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
     SLC_REASON_VLAN_TRUNCATED = 34,
@@ -79,6 +80,10 @@ enum slc_reason {
     SLC_REASON_ICMP_UNRELATED = 48,
     SLC_REASON_ICMP_QUOTE_SHORT = 49,
     SLC_REASON_ICMP_QUOTE_ERROR = 50,
+    SLC_REASON_FRAGMENT_OVERLAP = 56,
+    SLC_REASON_FRAGMENT_REFUSED = 57,
+    SLC_REASON_FRAGMENT_LENGTH = 58,
+    SLC_REASON_BANNED = 68,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -102,7 +107,8 @@ enum slc_out {
  * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins; no two sections share one. The tier is of enum slc_out in sections of
+ * packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -122,19 +128,20 @@ enum slc_out {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
-    SLC_REASON_SLOTS_OUT = 128, /* first slot of the reasons of packets that go out */
-    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
-    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_RANK_FIRST = 256,         /* ranks below are counter slots of reasons */
+    SLC_REASON_SLOTS_OUT = 128,   /* first slot of the reasons of packets that go out */
+    SLC_RANK_MAX = 0xfffffe,      /* 24 bits, the last value means none */
+    SLC_TREES = 3,                /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,           /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
-    SLC_FLOW_WAYS = 8,     /* flows of a bucket */
-    SLC_FLOW_HASH_WORDS = 10,
+    SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
+    SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
+    SLC_TABLE_KEY_WORDS = 10,
 };
 
 /* First bytes of the image. */
@@ -151,8 +158,18 @@ struct slc_image_header {
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
+/* Entries of the section table that every image has, used or not. Servers follow. */
+enum slc_entry {
+    SLC_ENTRY_INBOUND = 0,        /* tiers 7-9 */
+    SLC_ENTRY_OUTBOUND = 1,       /* outbound steps 6 and 7 */
+    SLC_ENTRY_KEEP_REACHABLE = 2, /* tier 3.1 */
+    SLC_ENTRY_GUARD_IN = 3,       /* tier 3.3 */
+    SLC_ENTRY_GUARD_OUT = 4,      /* outbound step 3 */
+    SLC_ENTRY_SERVERS = 5,        /* the first server */
+};
+
 /*
- * A section: inbound is entry 0. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
+ * A section, by enum slc_entry. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
  * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
  */
 struct slc_section {
@@ -162,7 +179,10 @@ struct slc_section {
     __u32 allow_all; /* index into slc_confirm, 0 = never */
 };
 
-/* Root block of a section, a cache line: a slot a tree, the word of the default (tier 9), where services stand. */
+/*
+ * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand. The default is
+ * SLC_WORD_NONE where a packet that no row matches goes on: keep-reachable and guard.
+ */
 struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];
@@ -207,16 +227,20 @@ struct slc_service {
 #define SLC_SERVICE_PROTOCOL_SHIFT 34
 #define SLC_SERVICE_GUARDS ((1ull << 16) | (1ull << 33) | (1ull << 42))
 
-/* Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. */
+/*
+ * Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. The number of the
+ * service has 19 bits, of which the upper three stand above the shifts.
+ */
 struct slc_rule4 {
     __u32 destination;
     __u32 source;
-    __u16 service;
-    __u8 destination_shift;
-    __u8 source_shift; /* bit 7, SLC_RULE_LAST: last rule of its leaf */
+    __u16 service;          /* bits 0-15 of the number */
+    __u8 destination_shift; /* bits 6-7: bits 16-17 of the service's number */
+    __u8 source_shift;      /* bit 6: bit 18 of the service's number; bit 7, SLC_RULE_LAST: last rule of its leaf */
     __u32 word;
 };
 #define SLC_RULE_LAST 0x80u
+#define SLC_RULE_SHIFT_MASK 0x3fu
 
 /*
  * Leaf rule, IPv6. Addresses as two 64-bit halves, most significant first. A half matches when
@@ -227,11 +251,11 @@ struct slc_rule6 {
     __u64 source[2];
     __u8 destination_shift[2];
     __u8 source_shift[2];
-    __u16 service;
-    __u8 last; /* SLC_RULE_LAST or 0 */
-    __u8 reserved;
+    __u16 service;      /* bits 0-15 of its number */
+    __u8 last;          /* SLC_RULE_LAST or 0 */
+    __u8 service_above; /* bits 16-18 of the service's number */
     __u32 word;
-    __u32 reserved2;
+    __u32 reserved;
 };
 
 /* ---------------------------------------------------------------- counters */
@@ -267,7 +291,9 @@ struct slc_state {
     __u32 hz;              /* jiffies a second, measured once */
     __u64 next_generation; /* number the next apply takes */
     __u64 seed;            /* random: names this installation, seeds the hash tables */
-    __u64 reserved[10];
+    __u32 ban_hosts;       /* entries of slc_ban_hosts, at least: 0 only where there is none */
+    __u32 ban_nets;        /* of slc_ban_nets; the two are written as one 64-bit word */
+    __u64 reserved[9];
 };
 
 /* ---------------------------------------------------------------- flows */
@@ -285,7 +311,7 @@ struct slc_flow_key {
     __u8 protocol;
     __u8 family;
     __u16 reserved;
-};
+} __attribute__((aligned(8)));
 
 /* What our own packets have told of a TCP connection. What comes from outside tells nothing: it can be forged. */
 enum slc_flow_flag {
@@ -324,15 +350,81 @@ struct slc_flow {
 struct slc_flow_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_FLOW_WAYS */
+    __u16 tags[8]; /* SLC_TABLE_WAYS */
     __u64 unused[5];
     struct slc_flow ways[8];
 };
 
-/* What became of flows; slc_flow_figures holds one for each CPU. */
-struct slc_flow_figures {
-    __u64 opened;
+/* What became of the entries of a table, one for each CPU. */
+struct slc_table_figures {
+    __u64 made;
     __u64 evicted; /* live ones that made room for another: the table is too small */
+};
+
+/* ---------------------------------------------------------------- bans */
+
+/* Key of slc_ban_hosts: an IPv4 address in word 0, or the upper half of an IPv6 address. Host order. */
+struct slc_ban_host {
+    __u32 words[2];
+    __u32 family; /* 4 or 6 */
+};
+
+/* Key of slc_ban_nets, an LPM trie: the family stands before the address as 32 bits of every prefix. */
+struct slc_ban_net {
+    __u32 length; /* SLC_BAN_FAMILY_BITS + that of the prefix */
+    __be32 family;
+    __be32 address[4];
+};
+#define SLC_BAN_FAMILY_BITS 32u
+
+/* Value of both. An entry past its end bans nobody, and stays until user space removes it. */
+struct slc_ban {
+    __u64 expires;  /* CLOCK_BOOTTIME ns; SLC_BAN_FOREVER */
+    __u64 packets;  /* dropped, counted by all CPUs */
+    __u64 last_hit; /* CLOCK_BOOTTIME ns, 0 = never */
+    __u32 length;   /* of the LPM key: what a look-up does not tell; 0 for a host */
+    __u32 reserved;
+};
+#define SLC_BAN_FOREVER 0xffffffffffffffffull
+
+/* ---------------------------------------------------------------- fragments */
+
+/*
+ * A packet in fragments, of which the first passed (SPEC 3.4). Host order; IPv4 uses word 0 of the addresses. What
+ * receivers tell packets apart by: IPv4 with the protocol (RFC 791 3.2), IPv6 without (RFC 8200 4.5). Compared as five
+ * 64-bit words.
+ */
+struct slc_fragment_key {
+    __u32 source[4];
+    __u32 destination[4];
+    __u32 identification;
+    __u8 protocol; /* IPv4 */
+    __u8 family;
+    __u8 hook; /* enum slc_hook: later ones follow a first that went the same way */
+    __u8 reserved;
+} __attribute__((aligned(8)));
+
+enum slc_hook {
+    SLC_HOOK_INGRESS = 0,
+    SLC_HOOK_EGRESS = 1,
+};
+
+/* A first fragment that passed. */
+struct slc_first_fragment {
+    struct slc_fragment_key key;
+    __u64 expires; /* bpf_jiffies64 from which on it is none */
+    __u32 judged;  /* bytes from the start of its data that no later one may touch: they were judged */
+    __u32 reserved0;
+    __u64 reserved1;
+};
+
+/* One value of slc_fragments, see struct slc_flow_bucket. */
+struct slc_fragment_bucket {
+    struct bpf_spin_lock lock;
+    __u32 reserved;
+    __u16 tags[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[5];
+    struct slc_first_fragment ways[8];
 };
 
 /* The one value of slc_clock: what slc_read_clock saw. */
@@ -375,7 +467,13 @@ SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
-SLC_ASSERT_SIZE(struct slc_flow_figures, 16);
+SLC_ASSERT_SIZE(struct slc_ban_host, 12);
+SLC_ASSERT_SIZE(struct slc_ban_net, 24);
+SLC_ASSERT_SIZE(struct slc_ban, 32);
+SLC_ASSERT_SIZE(struct slc_table_figures, 16);
+SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
+SLC_ASSERT_SIZE(struct slc_first_fragment, 64);
+SLC_ASSERT_SIZE(struct slc_fragment_bucket, 576);
 SLC_ASSERT_SIZE(struct slc_clock, 16);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 

@@ -23,7 +23,11 @@ export { diagnosticsToJson, type JsonDiagnostic, type JsonPlace } from './diagno
 export type {
   AddressSet,
   AttachMode,
+  Direction,
   Expectation,
+  FragmentMode,
+  Guard,
+  GuardRule,
   IcmpMode,
   Rule,
   Ruleset,
@@ -35,12 +39,14 @@ export type {
 export { ANY, type AddressMatch, type Any, type IcmpType, type Match, type PortMatch } from './model/match';
 export { formatPrefix, type AddressWords, type Family, type Prefix } from './model/prefix';
 export type { PortRange } from './model/port-range';
-export type { FlowKey, FragmentKind, Packet, Quote } from './model/packet';
+export type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './model/packet';
 export { decode, type Decoded } from './model/decode';
 export type { Flows } from './model/flow';
+export type { FirstFragments } from './model/fragment';
+export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
 export { REASON_WORDS, type Reason } from './model/reason';
-export { TIERS, type Action, type Tier, type Verdict } from './model/verdict';
+export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 
 // proofs about a ruleset
 export { analyse } from './analyse/analyse';
@@ -51,7 +57,7 @@ export { findLockout, type LiveConnection, type LockoutFinding } from './analyse
 export { compile } from './compile/compile';
 export { CapacityError } from './compile/capacity';
 export { interpretFrame } from './compile/interpret';
-export type { Image, ImageFeatures, ImageStats, RankEntry } from './compile/image';
+export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './compile/image';
 
 // captures
 export { readCapture, writePcap, type Capture, type CapturedFrame } from './observe/pcap';
@@ -62,5 +68,5 @@ export { LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { renderMetrics } from './observe/metrics';
-export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection } from './observe/snapshot';
+export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
 export { KernelError, PrivilegeError, SluiceError, UnsupportedError, VerifierError } from './kernel/errors';

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { Ruleset } from '../model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../model/ruleset';
 import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
@@ -13,7 +13,14 @@ import { makeNames } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readSection } from './section';
 import { readServices } from './service-table';
-import { readEthertypes, readIcmpMode, readInterfaces, readMode, refuseLaterSettings } from './settings';
+import {
+  readEthertypes,
+  readFragmentMode,
+  readIcmpMode,
+  readInterfaces,
+  readMode,
+  refuseLaterSettings,
+} from './settings';
 import { readSets } from './sets';
 import { checkShape } from './shape';
 
@@ -97,9 +104,12 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
     mode: readMode(valueOf(root, 'mode')),
     icmp: readIcmpMode(valueOf(root, 'icmp')),
+    fragments: readFragmentMode(valueOf(root, 'fragments')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
+    guard: NO_GUARD,
     inbound,
+    outbound: OPEN_OUTBOUND,
     expect: readExpectations(valueOf(root, 'expect'), names, context),
   };
 }
