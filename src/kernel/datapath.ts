@@ -20,6 +20,8 @@ const MAPS = [
   'slc_fragments',
   'slc_fragment_stats',
   'slc_noted',
+  'slc_ban_hosts',
+  'slc_ban_nets',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -130,8 +132,14 @@ export function stateMapEntries(buckets: { flows: number; fragments: number }): 
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
     slc_fragment_stats: 1,
+    // One more than there may be: an entry that is written again needs a place of its own for a moment.
+    slc_ban_hosts: MAX_BANS + 1,
+    slc_ban_nets: MAX_BANS + 1,
   };
 }
+
+/** Most bans, hosts and prefixes together. */
+export const MAX_BANS = 100_000;
 
 /** One a hook. */
 const NOTED_FRAGMENTS = 2;
@@ -189,6 +197,8 @@ export interface GenerationMaps extends Partial<Tables> {
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
+  /** Shared state and the bans it counts; where they are left out nobody is banned. */
+  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
 }
 
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
@@ -207,7 +217,7 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats, fragments, fragmentStats } = maps;
+  const { flows, flowStats, fragments, fragmentStats, bans } = maps;
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -217,6 +227,7 @@ export async function loadProgram(
       ...(flowStats && { slc_flow_stats: flowStats }),
       ...(fragments && { slc_fragments: fragments }),
       ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
+      ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
     },
     create: {
       ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
@@ -224,6 +235,7 @@ export async function loadProgram(
       ...(!fragments && { slc_fragments: switches.tables?.fragments.buckets ?? 1 }),
       ...(!fragmentStats && { slc_fragment_stats: 1 }),
       slc_noted: NOTED_FRAGMENTS,
+      ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
     },
   });
   try {

@@ -445,7 +445,7 @@ test.each([
 });
 
 test('every reason has a row', () => {
-  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer'];
+  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer', 'banned'];
   // test/kernel/fragments.test.ts
   elsewhere.push('fragment-follows', 'fragment-overlap');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
