@@ -87,7 +87,14 @@ export class KernelJudge {
   /** `bytes`: the largest image it can take, a multiple of 4096. */
   static create(kernel: Kernel, bytes: number): KernelJudge {
     const slots = bytes / 8;
-    const switches = { imageSlots: slots, counterSlots: 512, icmpEssentials: true, ethertypes: [], dryRun: true };
+    const switches = {
+      imageSlots: slots,
+      counterSlots: 512,
+      icmpEssentials: true,
+      trackFragments: true,
+      ethertypes: [],
+      dryRun: true,
+    };
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
     return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));
@@ -119,8 +126,8 @@ export class KernelJudge {
   /** The twin of the installed image's switches. */
   private async twin(): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, ethertypes } = this.image.features;
-    const key = JSON.stringify([icmp, ethertypes]);
+    const { icmp, fragments, ethertypes } = this.image.features;
+    const key = JSON.stringify([icmp, fragments, ethertypes]);
     let twin = this.twins.get(key);
     if (!twin) {
       const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };
