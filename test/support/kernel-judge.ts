@@ -40,7 +40,7 @@ export class KernelAnswers {
       view.getUint16(at + FIELDS.section.offset, true) === 0 &&
       (word === SLC_WORD_NONE
         ? rule === null && !ROW_TIERS.has(tier)
-        : this.rows.get(word >>> SLC_WORD_RANK_SHIFT) === rule)
+        : (this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null) === rule)
     );
   }
 
@@ -69,7 +69,7 @@ export class KernelAnswers {
   }
 }
 
-const ROW_TIERS: ReadonlySet<string> = new Set(['7', '8', '9']);
+const ROW_TIERS: ReadonlySet<string> = new Set(['6', '7', '8', '9']);
 
 export class KernelJudge {
   private readonly twins = new Map<string, BpfProgram>();
