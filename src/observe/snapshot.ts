@@ -208,7 +208,8 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
     }),
   );
   if (section.udp === 'off') {
-    const { packets = '0', bytes = '0' } = figures.reasons['udp-off'] ?? {};
+    const none = { packets: '0', bytes: '0' };
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
     rows.unshift({
       ...{ number: null, id: 'udp-off', tier: '6', action: 'deny', enabled: true, from: 'anywhere' },
       ...{ text: 'deny proto udp (udp off)', to: 'udp', packets, bytes, lastHit: null, watchedSince: null },
