@@ -42,6 +42,7 @@ export function compile(ruleset: Ruleset): Image {
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
+    logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
     ipv4: tables[4].count > 0,
     ipv6: tables[6].count > 0,
@@ -58,10 +59,10 @@ export function compile(ruleset: Ruleset): Image {
 }
 
 function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
-  const { icmp, ethertypes, ipv4, ipv6 } = features;
+  const { icmp, logging, ethertypes, ipv4, ipv6 } = features;
   const hash = createHash('sha256');
   hash.update(bytes);
-  hash.update(JSON.stringify([icmp, ethertypes, ipv4, ipv6]));
+  hash.update(JSON.stringify([icmp, logging, ethertypes, ipv4, ipv6]));
   hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
   return hash.digest('hex');
 }

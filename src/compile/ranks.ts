@@ -3,7 +3,13 @@ import type { Section } from '../model/ruleset';
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import { ACTION_CODE, TIER_CODE } from '../abi/codec';
-import { SLC_LIMITS, SLC_WORD_RANK_SHIFT, SLC_WORD_TIER_SHIFT } from '../abi/layout.gen';
+import {
+  SLC_LIMITS,
+  SLC_WORD_LOG,
+  SLC_WORD_LOG_ALL,
+  SLC_WORD_RANK_SHIFT,
+  SLC_WORD_TIER_SHIFT,
+} from '../abi/layout.gen';
 
 /** Counter ids of the implicit rows. */
 export const SSH_ID = 'ssh';
@@ -49,10 +55,11 @@ export function assignRanks(section: Section): SectionRanks {
   };
 }
 
-/** The image word that leads to the entry: rank, tier and action; no flags. */
+/** The image word that leads to the entry: rank, tier, what is told, action. */
 export function wordOf(entry: RankEntry): number {
-  const { rank, tier, action } = entry;
-  return ((rank << SLC_WORD_RANK_SHIFT) | (TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | ACTION_CODE[action]) >>> 0;
+  const { rank, tier, action, rule } = entry;
+  const log = rule?.log === 'all' ? SLC_WORD_LOG_ALL : rule?.log === 'new' ? SLC_WORD_LOG : 0;
+  return ((rank << SLC_WORD_RANK_SHIFT) | (TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | log | ACTION_CODE[action]) >>> 0;
 }
 
 /** The entry an image word leads to, or null where the word contradicts the table. `ranks` ascend. */

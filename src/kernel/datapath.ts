@@ -1,7 +1,9 @@
 /** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_LEVEL_CODE } from '../abi/codec';
 import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
+import type { LogLevel } from '../model/logging';
 import type { IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
@@ -17,6 +19,9 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_events',
+  'slc_event_stats',
+  'slc_event_sources',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -43,8 +48,11 @@ export interface DatapathSwitches {
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
+  readonly logging: LogLevel;
   /** Left out: a table without flows, as for a ruleset that is only looked at. */
   readonly flows?: FlowSwitches;
+  /** Left out: the caps of a kernel of 250 ticks a second, and a hash that is no secret. */
+  readonly events?: EventSwitches;
 }
 
 /** What the programs know of the flow table. */
@@ -59,23 +67,32 @@ export interface FlowSwitches {
   readonly generation: number;
 }
 
-/** Switches for a compiled image. */
+/** What the programs know of events. */
+export interface EventSwitches {
+  /** A window of the caps is `1 << window` ticks. */
+  readonly window: number;
+  /** Random factor of the hash of sources. */
+  readonly factor: bigint;
+}
+
+/** Switches for a compiled image; `shared`: what the programs of a state know. */
 export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
     readonly counterSlots: number;
-    readonly features: { readonly icmp: IcmpMode; readonly ethertypes: readonly number[] };
+    readonly features: { readonly icmp: IcmpMode; readonly logging: LogLevel; readonly ethertypes: readonly number[] };
   },
   dryRun: boolean,
-  flows?: FlowSwitches,
+  shared: Pick<DatapathSwitches, 'flows' | 'events'> = {},
 ): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
     ethertypes: image.features.ethertypes,
+    logging: image.features.logging,
     dryRun,
-    ...(flows && { flows }),
+    ...shared,
   };
 }
 
@@ -101,7 +118,7 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
 }
 
 /** Entries of the maps that live as long as the state, for a flow table of so many buckets. */
-export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap, number>> {
+export function stateMapEntries(flowBuckets: number, cpus: number): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
@@ -110,8 +127,16 @@ export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: flowBuckets,
     slc_flow_stats: 1,
+    slc_events: EVENT_RING_BYTES,
+    slc_event_stats: 1,
+    slc_event_sources: cpus,
   };
 }
+
+/** Bytes of the ring of events: some 5,000 of them wait when nobody reads. */
+export const EVENT_RING_BYTES = 1 << 20;
+/** Of one that nobody reads: the smallest there is. */
+const LEAST_RING_BYTES = 4096;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -169,6 +194,10 @@ export interface GenerationMaps {
   /** The flow table and its figures; empty ones are made where they are left out. */
   readonly flows?: BpfMap;
   readonly flowStats?: BpfMap;
+  /** The ring of events, their figures and their caps; likewise. */
+  readonly events?: BpfMap;
+  readonly eventStats?: BpfMap;
+  readonly eventSources?: BpfMap;
 }
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
@@ -179,7 +208,8 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats } = maps;
+  const { flows, flowStats, events, eventStats, eventSources } = maps;
+  const tells = !switches.dryRun && switches.logging !== 'off';
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -187,10 +217,16 @@ export async function loadProgram(
       slc_result: result,
       ...(flows && { slc_flows: flows }),
       ...(flowStats && { slc_flow_stats: flowStats }),
+      ...(tells && events && { slc_events: events }),
+      ...(tells && eventStats && { slc_event_stats: eventStats }),
+      ...(tells && eventSources && { slc_event_sources: eventSources }),
     },
     create: {
       ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
       ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
+      ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
+      ...(tells && !eventStats && { slc_event_stats: 1 }),
+      ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
     },
   });
   try {
@@ -228,6 +264,11 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
+  set('slc_log_level', LOG_LEVEL_CODE[switches.logging]);
+  if (switches.events) {
+    set('slc_event_window', switches.events.window);
+    object.setRodata(RODATA.slc_event_factor.offset, new Uint8Array(BigUint64Array.of(switches.events.factor).buffer));
+  }
   if (!switches.flows) return;
   const { buckets, factors, timeouts, generation } = switches.flows;
   set('slc_flow_mask', buckets - 1);

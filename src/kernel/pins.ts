@@ -18,6 +18,9 @@ export const STATE_PINS = {
   gateCounters: 'slc_gate_counters',
   flows: 'slc_flows',
   flowStats: 'slc_flow_stats',
+  events: 'slc_events',
+  eventStats: 'slc_event_stats',
+  eventSources: 'slc_event_sources',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */

@@ -140,7 +140,8 @@ async function seedFrom(
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
   try {
-    const switches = datapathSwitches(image, false, state.flowSwitches(generation));
+    // What seeds flows is no packet of anybody's: nothing is told of it.
+    const switches = { ...datapathSwitches(image, false, state.switches(generation)), logging: 'off' as const };
     await seedFlows(
       kernel,
       device,

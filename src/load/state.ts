@@ -3,17 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { type FlowSwitches, openDatapath, stateMapEntries } from '../kernel/datapath';
+import { type DatapathSwitches, type GenerationMaps, openDatapath, stateMapEntries } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
+import { eventFactor, eventWindow } from './event-caps';
 import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
-const OPEN_MAPS = ['programs', 'egress', 'gateCounters', 'flows', 'flowStats'] as const;
+const OPEN_MAPS = [
+  'programs',
+  'egress',
+  'gateCounters',
+  'flows',
+  'flowStats',
+  'events',
+  'eventStats',
+  'eventSources',
+] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
@@ -76,7 +86,7 @@ export class SharedState {
     pins.removeAll(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS)),
+      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS), kernel.possibleCpus()),
     });
     try {
       await object.load();
@@ -150,13 +160,28 @@ export class SharedState {
     return this.maps.flowStats;
   }
 
-  /** What the programs of a generation know of the flow table. */
-  flowSwitches(generation: number): FlowSwitches {
+  /** The ring of events, their figures, and the caps of their sources. */
+  get events(): BpfMap {
+    return this.maps.events;
+  }
+
+  get eventStats(): BpfMap {
+    return this.maps.eventStats;
+  }
+
+  /** Maps of the state that the programs of every generation work on. */
+  get sharedMaps(): Omit<GenerationMaps, 'image' | 'counters' | 'result'> {
+    const { flows, flowStats, events, eventStats, eventSources } = this.maps;
+    return { flows, flowStats, events, eventStats, eventSources };
+  }
+
+  /** What the programs of a generation know of flows and events. */
+  switches(generation: number): Required<Pick<DatapathSwitches, 'flows' | 'events'>> {
+    const seed = this.region.read(FIELDS.seed.offset, 8);
+    const buckets = this.maps.flows.info().maxEntries;
     return {
-      buckets: this.maps.flows.info().maxEntries,
-      factors: flowFactors(this.region.read(FIELDS.seed.offset, 8)),
-      timeouts: flowTimeouts(this.hz),
-      generation,
+      flows: { buckets, factors: flowFactors(seed), timeouts: flowTimeouts(this.hz), generation },
+      events: { window: eventWindow(this.hz), factor: eventFactor(seed) },
     };
   }
 

@@ -90,6 +90,7 @@ export function ruleset(
     interfaces: 'auto',
     mode: 'auto',
     icmp: 'essentials',
+    logging: 'low',
     ethertypes: [],
     sets: [],
     expect: [],

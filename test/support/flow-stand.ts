@@ -112,10 +112,12 @@ export class FlowStand {
     for (const [name, seconds] of Object.entries(options.timeouts ?? {}))
       timeouts[SLC_FLOW_TIMEOUT[name as keyof typeof SLC_FLOW_TIMEOUT]] = BigInt(Math.round(seconds * table.hz));
     const switches = datapathSwitches(image, false, {
-      buckets: table.buckets,
-      factors: flowFactors(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
-      timeouts,
-      generation: options.generation ?? 1,
+      flows: {
+        buckets: table.buckets,
+        factors: flowFactors(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
+        timeouts,
+        generation: options.generation ?? 1,
+      },
     });
     const maps = createGenerationMaps(kernel(), switches);
     const region = maps.image.mmap({ writable: true });

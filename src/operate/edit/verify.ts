@@ -1,6 +1,7 @@
 /** The last word on an edit: does the new text mean what was intended, and nothing else? */
 import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../../kernel/errors';
+import type { LogLevel } from '../../model/logging';
 import type { Rule, Ruleset, Section } from '../../model/ruleset';
 import { type Opened, parseText } from './opened';
 import type { EditOutcome } from './outcome';
@@ -9,6 +10,7 @@ import type { EditOutcome } from './outcome';
 export interface RowShape {
   readonly text: string;
   readonly enabled: boolean;
+  readonly log?: Rule['log'];
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -19,13 +21,14 @@ export interface RowShape {
 export interface Intention {
   readonly rules: readonly RowShape[];
   readonly default?: Section['default'];
+  readonly logging?: LogLevel;
   readonly message: string;
   readonly removedComments?: readonly string[];
 }
 
 export function shapeOf(rule: Rule): RowShape {
-  const { text, enabled, note, owner, review } = rule;
-  return { text, enabled, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
+  const { text, enabled, log, note, owner, review } = rule;
+  return { text, enabled, log, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
 }
 
 /**
@@ -36,7 +39,7 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
   const sameRules = isDeepStrictEqual(ruleset.inbound.rules.map(shapeOf), intention.rules);
-  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention.default));
+  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention));
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
@@ -46,9 +49,10 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, newDefault?: Section['default']): unknown {
-  const inbound = { ...ruleset.inbound, rules: [], default: newDefault ?? ruleset.inbound.default };
+function rest(ruleset: Ruleset, intended: Partial<Intention> = {}): unknown {
+  const inbound = { ...ruleset.inbound, rules: [], default: intended.default ?? ruleset.inbound.default };
+  const logging = intended.logging ?? ruleset.logging;
   return JSON.parse(
-    JSON.stringify({ ...ruleset, inbound }, (key, value: unknown) => (key === 'source' ? undefined : value)),
+    JSON.stringify({ ...ruleset, inbound, logging }, (key, value: unknown) => (key === 'source' ? undefined : value)),
   );
 }

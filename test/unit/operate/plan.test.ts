@@ -20,6 +20,7 @@ const ruleset = (rules: readonly Rule[], rest: Partial<Ruleset> = {}): Ruleset =
   interfaces: 'auto',
   mode: 'auto',
   icmp: 'essentials',
+  logging: 'low',
   ethertypes: DEFAULT_ETHERTYPES,
   sets: [],
   inbound: { name: 'inbound', default: 'deny', rules },
