@@ -66,6 +66,7 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
   for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
   if (snapshot.flows) addFlows(text, snapshot.flows);
+  if (snapshot.events) addEvents(text, snapshot.events);
   return text.toString();
 }
 
@@ -78,6 +79,17 @@ function addFlows(text: Exposition, { live, ways, opened, evicted }: NonNullable
   text
     .family('sluice_flows_evicted_total', 'counter', 'Live flows that made room for others: the table is too small.')
     .add({}, evicted);
+}
+
+function addEvents(text: Exposition, { written, capped, ringFull }: NonNullable<Snapshot['events']>): void {
+  const events = text.family(
+    'sluice_events_total',
+    'counter',
+    'Events by what became of them; the sum is all that were made.',
+  );
+  events.add({ outcome: 'written' }, written);
+  for (const cap of ['all', 'rule', 'source'] as const) events.add({ outcome: `capped-${cap}` }, capped[cap]);
+  events.add({ outcome: 'ring-full' }, ringFull);
 }
 
 function eachRow(

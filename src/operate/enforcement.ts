@@ -13,9 +13,11 @@ import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
 import { type FlowFigures, readFlowFigures } from '../observe/flows';
-import { buildSnapshot, type Snapshot } from '../observe/snapshot';
+import { readEventFigures } from '../observe/events';
+import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Context } from './context';
+import { currentEventReader } from './event-source';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
@@ -130,6 +132,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
     flows: enforcement && (await flowFigures(context)),
+    events: enforcement && eventFigures(context),
     warnings,
   });
 }
@@ -162,6 +165,17 @@ function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
     verdicts: { allow: open, deny: empty },
   });
   return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
+}
+
+/** What became of events, and who reads them. */
+function eventFigures(context: Context): SnapshotInput['events'] {
+  const state = SharedState.find(context.kernel, context.pins);
+  if (!state) return null;
+  try {
+    return { ...readEventFigures(state.eventStats), reader: currentEventReader(context) };
+  } finally {
+    state.close();
+  }
 }
 
 /** The flow table's figures, null where nothing is active. */

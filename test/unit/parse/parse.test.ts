@@ -102,6 +102,7 @@ expect:
       version: 1,
       interfaces: 'auto',
       mode: 'auto',
+      logging: 'low',
       icmp: 'essentials',
       ethertypes: DEFAULT_ETHERTYPES,
       sets: [],
@@ -319,14 +320,12 @@ describe('keys of later versions are never taken in silence', () => {
     ['servers: { a: { address: 192.0.2.1 } }', 'error parse/not-supported-yet 2:1+7'],
     ['outbound: { default: deny }', 'error parse/not-supported-yet 2:1+8'],
     ['outbound: { default: allow, rules: [deny 25] }', 'error parse/not-supported-yet 2:1+8'],
-    ['logging: low', 'error parse/not-supported-yet 2:1+7'],
     ['fragments: track', 'error parse/not-supported-yet 2:1+9'],
     ['boot: open', 'error parse/not-supported-yet 2:1+4'],
     ['inbound: { udp: off }', 'error parse/not-supported-yet 2:17+3'],
     ['inbound: { default: reject }', 'error parse/not-supported-yet 2:21+6'],
     ['inbound: { rules: [{ action: limit, port: 22 }] }', 'error parse/not-supported-yet 2:30+5'],
     ['inbound: { rules: [{ action: deny, in: eth0 }] }', 'error parse/not-supported-yet 2:36+2'],
-    ['inbound: { rules: [{ action: deny, log: on }] }', 'error parse/not-supported-yet 2:36+3'],
     ['inbound: { rules: [{ action: deny, until: 2027-01-01 }] }', 'error parse/not-supported-yet 2:36+5'],
     ['expect: [reject tcp from any to any port 1]', 'error parse/not-supported-yet 2:10+6'],
   ])('%s', (line, expected) => expect(findings(`version: 1\n${line}\n`)).toEqual([expected]));
@@ -494,4 +493,33 @@ test('no text of a user reaches a finding raw', () => {
     expect(ruleset).toBeNull();
     for (const raw of ['\u001b', '\u202e']) expect(shown).not.toContain(raw);
   }
+});
+
+test.each([
+  ['', 'low'],
+  ['logging: on', 'low'],
+  ['logging: yes', 'low'],
+  ['logging: false', 'off'],
+  ['logging: "off"', 'off'],
+  ['logging: medium', 'medium'],
+  ['logging: high', 'high'],
+  ['logging: full', 'full'],
+])('%j is the level %s', (line, level) => expect(good(`version: 1\n${line}\n`).logging).toBe(level));
+
+test.each(['logging: loud', 'logging: 3', 'logging: [low]'])('%j is no level', (line) => {
+  expect(findings(`version: 1\n${line}\n`)).toHaveLength(1);
+});
+
+test.each([
+  ['on', 'new'],
+  ['true', 'new'],
+  ['all', 'all'],
+  ['off', undefined],
+])('log: %s of an object', (value, log) => {
+  const { rules } = good(`version: 1\ninbound: { rules: [{ action: deny, port: 5, log: ${value} }] }\n`).inbound;
+  expect(rules[0].log).toBe(log);
+});
+
+test('log: maybe is refused', () => {
+  expect(findings('version: 1\ninbound: { rules: [{ action: deny, log: maybe }] }\n')).toHaveLength(1);
 });
