@@ -102,7 +102,8 @@ enum slc_out {
  * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins; no two sections share one. The tier is of enum slc_out in sections of
+ * packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -122,12 +123,12 @@ enum slc_out {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
-    SLC_REASON_SLOTS_OUT = 128, /* first slot of the reasons of packets that go out */
-    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
-    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_RANK_FIRST = 256,         /* ranks below are counter slots of reasons */
+    SLC_REASON_SLOTS_OUT = 128,   /* first slot of the reasons of packets that go out */
+    SLC_RANK_MAX = 0xfffffe,      /* 24 bits, the last value means none */
+    SLC_TREES = 3,                /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,           /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
@@ -151,8 +152,18 @@ struct slc_image_header {
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
+/* Entries of the section table that every image has, used or not. Servers follow. */
+enum slc_entry {
+    SLC_ENTRY_INBOUND = 0,        /* tiers 7-9 */
+    SLC_ENTRY_OUTBOUND = 1,       /* outbound steps 6 and 7 */
+    SLC_ENTRY_KEEP_REACHABLE = 2, /* tier 3.1 */
+    SLC_ENTRY_GUARD_IN = 3,       /* tier 3.3 */
+    SLC_ENTRY_GUARD_OUT = 4,      /* outbound step 3 */
+    SLC_ENTRY_SERVERS = 5,        /* the first server */
+};
+
 /*
- * A section: inbound is entry 0. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
+ * A section, by enum slc_entry. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
  * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
  */
 struct slc_section {
@@ -162,7 +173,10 @@ struct slc_section {
     __u32 allow_all; /* index into slc_confirm, 0 = never */
 };
 
-/* Root block of a section, a cache line: a slot a tree, the word of the default (tier 9), where services stand. */
+/*
+ * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand. The default is
+ * SLC_WORD_NONE where a packet that no row matches goes on: keep-reachable and guard.
+ */
 struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];
@@ -207,16 +221,20 @@ struct slc_service {
 #define SLC_SERVICE_PROTOCOL_SHIFT 34
 #define SLC_SERVICE_GUARDS ((1ull << 16) | (1ull << 33) | (1ull << 42))
 
-/* Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. */
+/*
+ * Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. The number of the
+ * service has 19 bits, of which the upper three stand above the shifts.
+ */
 struct slc_rule4 {
     __u32 destination;
     __u32 source;
-    __u16 service;
-    __u8 destination_shift;
-    __u8 source_shift; /* bit 7, SLC_RULE_LAST: last rule of its leaf */
+    __u16 service;          /* bits 0-15 of the number */
+    __u8 destination_shift; /* bits 6-7: bits 16-17 of the service's number */
+    __u8 source_shift;      /* bit 6: bit 18 of the service's number; bit 7, SLC_RULE_LAST: last rule of its leaf */
     __u32 word;
 };
 #define SLC_RULE_LAST 0x80u
+#define SLC_RULE_SHIFT_MASK 0x3fu
 
 /*
  * Leaf rule, IPv6. Addresses as two 64-bit halves, most significant first. A half matches when
@@ -227,11 +245,11 @@ struct slc_rule6 {
     __u64 source[2];
     __u8 destination_shift[2];
     __u8 source_shift[2];
-    __u16 service;
-    __u8 last; /* SLC_RULE_LAST or 0 */
-    __u8 reserved;
+    __u16 service;      /* bits 0-15 of its number */
+    __u8 last;          /* SLC_RULE_LAST or 0 */
+    __u8 service_above; /* bits 16-18 of the service's number */
     __u32 word;
-    __u32 reserved2;
+    __u32 reserved;
 };
 
 /* ---------------------------------------------------------------- counters */

@@ -14,6 +14,7 @@ export const SLC_SERVICE_SOURCE_SHIFT = 0x11;
 export const SLC_SERVICE_PROTOCOL_SHIFT = 0x22;
 export const SLC_SERVICE_GUARDS = 0x40200010000n;
 export const SLC_RULE_LAST = 0x80;
+export const SLC_RULE_SHIFT_MASK = 0x3f;
 export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
@@ -90,7 +91,7 @@ export const SLC_LIMITS = {
   RANK_MAX: 16777214,
   TREES: 3,
   MAX_STEPS: 48,
-  MAX_LEAF_RULES: 1024,
+  MAX_LEAF_RULES: 2097152,
   MAX_ETHERTYPES: 16,
   PROGRAM_SLOTS: 4,
   CONFIRM_WORDS: 256,
@@ -98,6 +99,14 @@ export const SLC_LIMITS = {
   SECTIONS_SLOT: 8,
   FLOW_WAYS: 8,
   FLOW_HASH_WORDS: 10,
+} as const;
+export const SLC_ENTRY = {
+  INBOUND: 0,
+  OUTBOUND: 1,
+  KEEP_REACHABLE: 2,
+  GUARD_IN: 3,
+  GUARD_OUT: 4,
+  SERVERS: 5,
 } as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
@@ -214,9 +223,9 @@ export const LAYOUT = {
       source_shift: { offset: 34, size: 2 },
       service: { offset: 36, size: 2 },
       last: { offset: 38, size: 1 },
-      reserved: { offset: 39, size: 1 },
+      service_above: { offset: 39, size: 1 },
       word: { offset: 40, size: 4 },
-      reserved2: { offset: 44, size: 4 },
+      reserved: { offset: 44, size: 4 },
     },
   },
   slc_counter: {

@@ -12,7 +12,6 @@ import {
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
-import { isAddressLane } from './lane';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
@@ -24,11 +23,17 @@ export interface FamilyTrees {
   readonly trees: readonly Tree[];
 }
 
-/** What becomes an image of one section. */
-export interface PackInput {
+/** A section's trees and the word of its default; `SLC_WORD_NONE` where it has none. */
+export interface PackedSection {
   readonly families: Readonly<Record<Family, FamilyTrees>>;
-  readonly services: readonly Service[];
   readonly defaultWord: number;
+}
+
+/** What becomes an image. */
+export interface PackInput {
+  /** In the order of the section table. */
+  readonly sections: readonly PackedSection[];
+  readonly services: readonly Service[];
   /** Highest rank + 1. */
   readonly counterSlots: number;
 }
@@ -40,6 +45,9 @@ const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
 /** Slots behind the used ones: what reads one whole record at a time never stands at the very end. */
 const SLACK_SLOTS = LINE_SLOTS;
+
+/** An entry of the section table, in slots. */
+const SECTION_SLOTS = LAYOUT.slc_section.size / SLOT_BYTES;
 
 const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section.fields;
@@ -58,27 +66,27 @@ export const RULE_SLOTS: Readonly<Record<Family, number>> = {
 export function pack(input: PackInput): Uint8Array {
   const writer = new ImageWriter();
   const header = writer.take(LAYOUT.slc_image_header.size / SLOT_BYTES);
-  const sections = writer.take(LAYOUT.slc_section.size / SLOT_BYTES);
+  const sections = writer.take(SECTION_SLOTS * input.sections.length);
   if (sections !== SLC_LIMITS.SECTIONS_SLOT) throw new Error('the section table does not follow the image header');
-  const root = writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS);
+  const roots = input.sections.map(() => writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS));
   const services = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * input.services.length);
   input.services.forEach((service, i) => writeService(writer, services + i * (LAYOUT.slc_service.size / 8), service));
 
-  const roots4 = root * SLOT_BYTES + ROOTS.trees4.offset;
-  const roots6 = root * SLOT_BYTES + ROOTS.trees6.offset;
-  writeTrees(writer, input.families[4], roots4);
-  writeTrees(writer, input.families[6], roots6);
-  writer.u32(root, ROOTS.default_word.offset, input.defaultWord);
-  writer.u32(root, ROOTS.services.offset, services);
-
-  writer.u32(sections, SECTION.root.offset, root);
-  writer.u32(sections, SECTION.previous_root.offset, root);
+  input.sections.forEach(({ families, defaultWord }, i) => {
+    const root = roots[i];
+    writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
+    writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
+    writer.u32(root, ROOTS.default_word.offset, defaultWord);
+    writer.u32(root, ROOTS.services.offset, services);
+    writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
+    writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
+  });
 
   writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
   writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
   writer.u32(header, HEADER.slots.offset, writer.slots);
   writer.u32(header, HEADER.sections.offset, sections);
-  writer.u32(header, HEADER.section_count.offset, 1);
+  writer.u32(header, HEADER.section_count.offset, input.sections.length);
   writer.u32(header, HEADER.services.offset, services);
   writer.u32(header, HEADER.service_count.offset, input.services.length);
   writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
@@ -106,7 +114,7 @@ function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map
     case 'leaf': {
       const { length } = tree.rules;
       const ruleSlots = RULE_SLOTS[rules.family];
-      const first = writer.take(length * ruleSlots, length * ruleSlots <= LINE_SLOTS ? LINE_SLOTS : ruleSlots);
+      const first = writer.takeTogether(length * ruleSlots);
       const writeRule = rules.family === 4 ? writeRule4 : writeRule6;
       tree.rules.forEach((rule, k) => writeRule(writer, first + k * ruleSlots, rules, rule, k === length - 1));
       const rank = rankOfWord(rules.word[tree.rules[0]]);
@@ -124,34 +132,50 @@ function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map
   }
 }
 
-function writeService(writer: ImageWriter, slot: number, { destinationPorts, sourcePorts, lanes }: Service): void {
-  const lanesOf = (destination: number, source: number, protocol: number): bigint =>
-    BigInt(destination) |
-    (BigInt(source) << BigInt(SLC_SERVICE_SOURCE_SHIFT)) |
-    (BigInt(protocol) << BigInt(SLC_SERVICE_PROTOCOL_SHIFT));
-  writer.u64(slot, SERVICE.lo.offset, lanesOf(destinationPorts.first, sourcePorts.first, lanes.first));
-  writer.u64(
-    slot,
-    SERVICE.hi.offset,
-    lanesOf(destinationPorts.last, sourcePorts.last, lanes.last) | SLC_SERVICE_GUARDS,
-  );
+function writeService(writer: ImageWriter, slot: number, service: Service): void {
+  const { destinationPorts, sourcePorts, lanes } = service;
+  writeLanes(writer, slot, SERVICE.lo.offset, destinationPorts.first, sourcePorts.first, lanes.first, 0n);
+  writeLanes(writer, slot, SERVICE.hi.offset, destinationPorts.last, sourcePorts.last, lanes.last, SLC_SERVICE_GUARDS);
+}
+
+/** Two halves of `struct slc_service`'s lanes, without going through big integers for each. */
+function writeLanes(
+  writer: ImageWriter,
+  slot: number,
+  offset: number,
+  destination: number,
+  source: number,
+  protocol: number,
+  guards: bigint,
+): void {
+  const above = 32 - SLC_SERVICE_SOURCE_SHIFT;
+  const low = destination | (source << SLC_SERVICE_SOURCE_SHIFT) | Number(guards & 0xffffffffn);
+  const high = (source >>> above) | (protocol << (SLC_SERVICE_PROTOCOL_SHIFT - 32)) | Number(guards >> 32n);
+  writer.u32(slot, offset, low >>> 0);
+  writer.u32(slot, offset + 4, high >>> 0);
 }
 
 function writeRule4(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
   writer.u32(slot, RULE4.destination.offset, rules.low[0][rule]);
   writer.u32(slot, RULE4.source.offset, rules.low[1][rule]);
-  writer.u16(slot, RULE4.service.offset, rules.service[rule]);
-  writer.u8(slot, RULE4.destination_shift.offset, 32 - rules.destinationLength[rule]);
-  writer.u8(slot, RULE4.source_shift.offset, (32 - rules.sourceLength[rule]) | (last ? SLC_RULE_LAST : 0));
+  const service = rules.service[rule];
+  writer.u16(slot, RULE4.service.offset, service);
+  writer.u8(slot, RULE4.destination_shift.offset, (32 - rules.destinationLength[rule]) | ((service >>> 10) & 0xc0));
+  writer.u8(
+    slot,
+    RULE4.source_shift.offset,
+    (32 - rules.sourceLength[rule]) | ((service >>> 12) & 0x40) | (last ? SLC_RULE_LAST : 0),
+  );
   writer.u32(slot, RULE4.word.offset, rules.word[rule]);
 }
 
 function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
-  const halves = [RULE6.destination.offset, RULE6.source.offset];
-  rules.lanes.filter(isAddressLane).forEach(({ part }, lane) => {
-    // Of the two words of a half the less significant one is stored first.
-    writer.u32(slot, halves[lane >> 2] + 8 * (part >> 1) + 4 * (1 - (part & 1)), rules.low[lane][rule]);
-  });
+  // Lanes 0-3 are words of the destination, 4-7 of the source; of the two words of a half the less significant one is
+  // stored first.
+  for (let lane = 0; lane < 8; lane++) {
+    const address = lane < 4 ? RULE6.destination.offset : RULE6.source.offset;
+    writer.u32(slot, address + 8 * ((lane & 3) >> 1) + 4 * (1 - (lane & 1)), rules.low[lane][rule]);
+  }
   const shifts = (length: number): [number, number] => [64 - Math.min(64, length), 64 - Math.max(0, length - 64)];
   shifts(rules.destinationLength[rule]).forEach((shift, half) => {
     writer.u8(slot, RULE6.destination_shift.offset + half, shift);
@@ -160,6 +184,7 @@ function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: n
     writer.u8(slot, RULE6.source_shift.offset + half, shift);
   });
   writer.u16(slot, RULE6.service.offset, rules.service[rule]);
+  writer.u8(slot, RULE6.service_above.offset, rules.service[rule] >>> 16);
   writer.u8(slot, RULE6.last.offset, last ? SLC_RULE_LAST : 0);
   writer.u32(slot, RULE6.word.offset, rules.word[rule]);
 }
@@ -179,20 +204,23 @@ class ImageWriter {
     return first;
   }
 
+  /** Takes `count` slots so that they touch as few cache lines as they can. */
+  takeTogether(count: number): number {
+    const at = this.slots % LINE_SLOTS;
+    const lines = Math.ceil((at + count) / LINE_SLOTS);
+    return this.take(count, lines > Math.ceil(count / LINE_SLOTS) ? LINE_SLOTS : 1);
+  }
+
   u8(slot: number, offset: number, value: number): void {
     this.view.setUint8(slot * SLOT_BYTES + offset, value);
   }
 
   u16(slot: number, offset: number, value: number): void {
-    this.view.setUint16(slot * SLOT_BYTES + offset, value, true);
+    this.view.setUint16(slot * SLOT_BYTES + offset, value & 0xffff, true);
   }
 
   u32(slot: number, offset: number, value: number): void {
     this.view.setUint32(slot * SLOT_BYTES + offset, value, true);
-  }
-
-  u64(slot: number, offset: number, value: bigint): void {
-    this.view.setBigUint64(slot * SLOT_BYTES + offset, value, true);
   }
 
   /** Writes a slot at a byte position. */

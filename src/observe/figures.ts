@@ -48,12 +48,17 @@ export function reasonPasses(reason: Reason, outgoing = false): boolean {
   return PASSING.has(reason) || (outgoing && reason === 'default');
 }
 
+/** Whether the row of a rank sees packets that go out. */
+function isOutgoing(tier: RankEntry['tier']): boolean {
+  return tier.startsWith('out');
+}
+
 const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: 0n };
 
 /** Names the slots of a generation. `clock` and `hz` translate jiffies; `nowMs` is the wall clock at that reading. */
 export function nameFigures(
   slots: ReadonlyMap<number, CounterFigures>,
-  ranks: readonly Pick<RankEntry, 'rank' | 'section' | 'id' | 'action'>[],
+  ranks: readonly Pick<RankEntry, 'rank' | 'section' | 'tier' | 'id' | 'action'>[],
   time: { clock: ClockReading; hz: number; nowMs: number },
 ): NamedFigures {
   const figure = ({ packets, bytes, lastHitJiffies }: CounterFigures): Figure => ({
@@ -63,10 +68,10 @@ export function nameFigures(
   });
   const [incoming, outgoing] = [new Tally(), new Tally()];
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
-  for (const { rank, section, id, action } of ranks) {
+  for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     rules[`${section}/${id}`] = figure(hits);
-    incoming.add(action === 'allow', hits);
+    (isOutgoing(tier) ? outgoing : incoming).add(action === 'allow', hits);
   }
   for (const [slot, hits] of slots) {
     if (slot >= SLC_LIMITS.RANK_FIRST) continue;

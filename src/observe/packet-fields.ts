@@ -59,7 +59,10 @@ class Fields {
 
   frame(withMac: boolean): void {
     const { bytes } = this;
-    if (bytes.length < ETHERNET) return this.flag('TRUNCATED');
+    if (bytes.length < ETHERNET) {
+      this.flag('TRUNCATED');
+      return;
+    }
     if (withMac) this.put('MAC', bytes.toString('hex', 0, ETHERNET).replace(/..(?!$)/g, '$&:'));
     let type = bytes.readUInt16BE(12);
     let at = ETHERNET;
@@ -76,7 +79,10 @@ class Fields {
 
   private ipv4(at: number): void {
     const { bytes } = this;
-    if (at + 20 > bytes.length) return this.flag('TRUNCATED');
+    if (at + 20 > bytes.length) {
+      this.flag('TRUNCATED');
+      return;
+    }
     const [tos, flags] = [bytes[at + 1], bytes.readUInt16BE(at + 6)];
     this.put('SRC', [...bytes.subarray(at + 12, at + 16)].join('.'));
     this.put('DST', [...bytes.subarray(at + 16, at + 20)].join('.'));
@@ -95,7 +101,10 @@ class Fields {
 
   private ipv6(at: number): void {
     const { bytes } = this;
-    if (at + 40 > bytes.length) return this.flag('TRUNCATED');
+    if (at + 40 > bytes.length) {
+      this.flag('TRUNCATED');
+      return;
+    }
     const first = bytes.readUInt32BE(at);
     this.put('SRC', longAddress(bytes.subarray(at + 8, at + 24)));
     this.put('DST', longAddress(bytes.subarray(at + 24, at + 40)));
@@ -129,11 +138,20 @@ class Fields {
     this.put('PROTO', name ?? protocol);
     if (later || name === undefined) return;
     const { bytes } = this;
-    if (name === 'ICMP' || name === 'ICMPv6') return this.icmp(family, at);
-    if (at + (name === 'TCP' ? 20 : 8) > bytes.length) return this.flag('TRUNCATED');
+    if (name === 'ICMP' || name === 'ICMPv6') {
+      this.icmp(family, at);
+      return;
+    }
+    if (at + (name === 'TCP' ? 20 : 8) > bytes.length) {
+      this.flag('TRUNCATED');
+      return;
+    }
     this.put('SPT', bytes.readUInt16BE(at));
     this.put('DPT', bytes.readUInt16BE(at + 2));
-    if (name === 'UDP' || name === 'UDPLITE') return this.put('LEN', bytes.readUInt16BE(at + 4));
+    if (name === 'UDP' || name === 'UDPLITE') {
+      this.put('LEN', bytes.readUInt16BE(at + 4));
+      return;
+    }
     if (name !== 'TCP') return;
     this.put('WINDOW', bytes.readUInt16BE(at + 14));
     this.put('RES', `0x${hexByte((bytes[at + 12] & 0xf) << 2)}`);
@@ -143,7 +161,10 @@ class Fields {
 
   private icmp(family: 4 | 6, at: number): void {
     const { bytes } = this;
-    if (at + 8 > bytes.length) return this.flag('TRUNCATED');
+    if (at + 8 > bytes.length) {
+      this.flag('TRUNCATED');
+      return;
+    }
     const [type, code] = [bytes[at], bytes[at + 1]];
     this.put('TYPE', type);
     this.put('CODE', code);

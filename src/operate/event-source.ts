@@ -73,7 +73,7 @@ export class EventSource {
 
   /** Waits at most `timeoutMs` for events; null where none came. */
   async next(timeoutMs: number): Promise<EventBatch | null> {
-    await this.follow();
+    this.follow();
     const ring = this.#ring;
     if (!ring) {
       await new Promise((resolve) => setTimeout(resolve, timeoutMs));
@@ -93,7 +93,7 @@ export class EventSource {
   }
 
   /** Opens the ring that is pinned now, once the one before is read to its end; learns new generations. */
-  private async follow(): Promise<void> {
+  private follow(): void {
     const { kernel, pins } = this.context;
     const pinned = openPinnedRing(kernel, pins.state(STATE_PINS.events));
     try {

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { Ruleset } from '../model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../model/ruleset';
 import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
@@ -100,7 +100,9 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     logging: readLogging(valueOf(root, 'logging')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
+    guard: NO_GUARD,
     inbound,
+    outbound: OPEN_OUTBOUND,
     expect: readExpectations(valueOf(root, 'expect'), names, context),
   };
 }

@@ -35,7 +35,7 @@ interface Row {
   readonly what: string;
   readonly frame: Uint8Array;
   readonly told: Readonly<Record<LogLevel, string | null>>;
-  readonly fallback?: 'allow';
+  readonly fallback?: 'allow' | 'deny';
 }
 
 const from = (first: LogLevel, word: string): Row['told'] => {
