@@ -24,7 +24,11 @@ enum slc_fragment { SLC_FRAGMENT_NONE, SLC_FRAGMENT_FIRST, SLC_FRAGMENT_LATER };
 #define SLC_MAX_OFFSET 0x8fff
 
 struct slc_packet {
-    struct SLC_CONTEXT *context; /* of the program: what is told of a packet holds its first bytes */
+    /*
+     * Of the program: what is told of a packet holds its first bytes. The verifier forgets the pointer where a global
+     * function is given the packet, so functions that take one are static.
+     */
+    struct SLC_CONTEXT *context;
     __u32 length;                /* bytes of the frame that headers lie in */
     __u32 packets;               /* frames it is on the wire: the segments of a packet that the NIC will cut */
     __u32 bytes;                 /* of these, with a VLAN tag that the NIC will insert */
@@ -42,7 +46,10 @@ struct slc_packet {
     __u16 icmp_identifier; /* host order; of other messages than echoes whatever stands there */
     __u8 vlan_tags;        /* not in the bytes */
     __u8 segmented;        /* one packet for the NIC to cut: its length fields may be 0 */
-    __u8 unused[2];
+    __u16 judged_end;      /* first byte behind what is judged of the payload: a transport header, all of ICMP; or 0 */
+    __u16 fragment_start;  /* offset of a fragment's data; set, as what follows, where fragment is not NONE */
+    __u16 fragment_at;     /* where these belong in the whole packet's, in bytes */
+    __u32 identification;  /* host order */
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 

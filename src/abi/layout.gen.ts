@@ -19,6 +19,8 @@ export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
 export const SLC_SLOT_OPEN = 0xf;
+export const SLC_BAN_FAMILY_BITS = 0x20;
+export const SLC_BAN_FOREVER = 0xffffffffffffffffn;
 
 export const SLC_TIER = {
   GATE: 0,
@@ -53,6 +55,7 @@ export const SLC_REASON = {
   ICMP_ERROR: 13,
   FLOW: 14,
   ANSWER: 15,
+  FRAGMENT_FOLLOWS: 16,
   TOO_SHORT: 32,
   VLAN_DEPTH: 33,
   VLAN_TRUNCATED: 34,
@@ -72,6 +75,10 @@ export const SLC_REASON = {
   ICMP_UNRELATED: 48,
   ICMP_QUOTE_SHORT: 49,
   ICMP_QUOTE_ERROR: 50,
+  FRAGMENT_OVERLAP: 56,
+  FRAGMENT_REFUSED: 57,
+  FRAGMENT_LENGTH: 58,
+  BANNED: 68,
   IMAGE_FAULT: 96,
   GATE_EMPTY: 97,
   GATE_OPEN: 98,
@@ -97,8 +104,9 @@ export const SLC_LIMITS = {
   CONFIRM_WORDS: 256,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
-  FLOW_WAYS: 8,
-  FLOW_HASH_WORDS: 10,
+  BAN_STEPS: 8,
+  TABLE_WAYS: 8,
+  TABLE_KEY_WORDS: 10,
 } as const;
 export const SLC_ENTRY = {
   INBOUND: 0,
@@ -130,6 +138,10 @@ export const SLC_FLOW_TIMEOUT = {
   OTHER: 7,
   FLOW_STREAM_AGE: 8,
   FLOW_TIMEOUTS: 9,
+} as const;
+export const SLC_HOOK = {
+  INGRESS: 0,
+  EGRESS: 1,
 } as const;
 export const SLC_LOG_LEVEL = {
   OFF: 0,
@@ -246,7 +258,9 @@ export const LAYOUT = {
       hz: { offset: 28, size: 4 },
       next_generation: { offset: 32, size: 8 },
       seed: { offset: 40, size: 8 },
-      reserved: { offset: 48, size: 80 },
+      ban_hosts: { offset: 48, size: 4 },
+      ban_nets: { offset: 52, size: 4 },
+      reserved: { offset: 56, size: 72 },
     },
   },
   slc_flow_key: {
@@ -282,11 +296,68 @@ export const LAYOUT = {
       ways: { offset: 64, size: 512 },
     },
   },
-  slc_flow_figures: {
+  slc_table_figures: {
     size: 16,
     fields: {
-      opened: { offset: 0, size: 8 },
+      made: { offset: 0, size: 8 },
       evicted: { offset: 8, size: 8 },
+    },
+  },
+  slc_ban_host: {
+    size: 12,
+    fields: {
+      words: { offset: 0, size: 8 },
+      family: { offset: 8, size: 4 },
+    },
+  },
+  slc_ban_net: {
+    size: 24,
+    fields: {
+      length: { offset: 0, size: 4 },
+      family: { offset: 4, size: 4 },
+      address: { offset: 8, size: 16 },
+    },
+  },
+  slc_ban: {
+    size: 32,
+    fields: {
+      expires: { offset: 0, size: 8 },
+      packets: { offset: 8, size: 8 },
+      last_hit: { offset: 16, size: 8 },
+      length: { offset: 24, size: 4 },
+      reserved: { offset: 28, size: 4 },
+    },
+  },
+  slc_fragment_key: {
+    size: 40,
+    fields: {
+      source: { offset: 0, size: 16 },
+      destination: { offset: 16, size: 16 },
+      identification: { offset: 32, size: 4 },
+      protocol: { offset: 36, size: 1 },
+      family: { offset: 37, size: 1 },
+      hook: { offset: 38, size: 1 },
+      reserved: { offset: 39, size: 1 },
+    },
+  },
+  slc_first_fragment: {
+    size: 64,
+    fields: {
+      key: { offset: 0, size: 40 },
+      expires: { offset: 40, size: 8 },
+      judged: { offset: 48, size: 4 },
+      reserved0: { offset: 52, size: 4 },
+      reserved1: { offset: 56, size: 8 },
+    },
+  },
+  slc_fragment_bucket: {
+    size: 576,
+    fields: {
+      lock: { offset: 0, size: 4 },
+      reserved: { offset: 4, size: 4 },
+      tags: { offset: 8, size: 16 },
+      unused: { offset: 24, size: 40 },
+      ways: { offset: 64, size: 512 },
     },
   },
   slc_event: {
@@ -365,7 +436,10 @@ export const RODATA = {
   slc_log_level: { offset: 56, size: 4 },
   slc_event_window: { offset: 60, size: 4 },
   slc_event_factor: { offset: 64, size: 8 },
-  slc_generation: { offset: 72, size: 4 },
-  slc_flow_factors: { offset: 80, size: 80 },
-  slc_flow_timeouts: { offset: 160, size: 72 },
+  slc_track_fragments: { offset: 72, size: 4 },
+  slc_fragment_mask: { offset: 76, size: 4 },
+  slc_fragment_timeout: { offset: 80, size: 8 },
+  slc_generation: { offset: 88, size: 4 },
+  slc_table_factors: { offset: 96, size: 80 },
+  slc_flow_timeouts: { offset: 176, size: 72 },
 } as const;

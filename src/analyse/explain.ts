@@ -1,5 +1,6 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
+import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Packet } from '../model/packet';
 import type { Ruleset } from '../model/ruleset';
 
@@ -20,9 +21,9 @@ export interface Explanation {
   readonly steps: readonly ExplainStep[];
 }
 
-/** Explains one decoded packet. */
-export function explainByModel(ruleset: Ruleset, packet: Packet): Explanation {
-  const decision = evaluatePacket(ruleset, packet);
+/** Explains one decoded packet; `state` is what earlier ones, and bans, left. */
+export function explainByModel(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Explanation {
+  const decision = evaluatePacket(ruleset, packet, state);
   const wereAsked = decision.tier === '7' || decision.tier === '8' || decision.tier === '9';
   if (!wereAsked) return { decision, steps: [] };
   const { rules } = ruleset.inbound;

@@ -4,7 +4,7 @@
  */
 import type { LogLevel } from '../model/logging';
 import type { Action, OutTier, Tier } from '../model/verdict';
-import type { IcmpMode, Rule } from '../model/ruleset';
+import type { FragmentMode, IcmpMode, Rule } from '../model/ruleset';
 
 /** Where rows stand: tiers of packets that come in, steps of those that go out. */
 export type RowTier = Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'> | Extract<OutTier, 'out 3' | 'out 6' | 'out 7'>;
@@ -25,6 +25,7 @@ export interface RankEntry {
 /** Switches of the program that the verifier may prune by; written to its read-only data before loading. */
 export interface ImageFeatures {
   readonly icmp: IcmpMode;
+  readonly fragments: FragmentMode;
   readonly logging: LogLevel;
   /** At most 16. */
   readonly ethertypes: readonly number[];

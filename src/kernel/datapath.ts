@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
 import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
 import type { LogLevel } from '../model/logging';
-import type { IcmpMode } from '../model/ruleset';
+import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
 
@@ -19,6 +19,11 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_fragments',
+  'slc_fragment_stats',
+  'slc_noted',
+  'slc_ban_hosts',
+  'slc_ban_nets',
   'slc_events',
   'slc_event_stats',
   'slc_event_sources',
@@ -44,27 +49,37 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
+  /** Off: no fragment comes in. */
+  readonly trackFragments: boolean;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
+  /** Left out: empty tables, as for a ruleset that is only looked at. */
+  readonly tables?: TableSwitches;
   readonly logging: LogLevel;
-  /** Left out: a table without flows, as for a ruleset that is only looked at. */
-  readonly flows?: FlowSwitches;
   /** Left out: the caps of a kernel of 250 ticks a second, and a hash that is no secret. */
   readonly events?: EventSwitches;
 }
 
-/** What the programs know of the flow table. */
-export interface FlowSwitches {
-  /** A power of two, 8 flows each. */
-  readonly buckets: number;
-  /** `SLC_LIMITS.FLOW_HASH_WORDS` random factors, the same as long as the table lives. */
+/** What the programs know of the tables that live as long as the state. */
+export interface TableSwitches {
+  /** `SLC_LIMITS.TABLE_KEY_WORDS` random factors, the same as long as the tables live. */
   readonly factors: readonly bigint[];
-  /** Jiffies by `SLC_FLOW_TIMEOUT`. */
-  readonly timeouts: readonly bigint[];
   /** Generation whose program this is. */
   readonly generation: number;
+  readonly flows: {
+    /** A power of two, 8 flows each. */
+    readonly buckets: number;
+    /** Jiffies by `SLC_FLOW_TIMEOUT`. */
+    readonly timeouts: readonly bigint[];
+  };
+  readonly fragments: {
+    /** A power of two, 8 packets each. */
+    readonly buckets: number;
+    /** Jiffies for which later fragments follow their first. */
+    readonly timeout: bigint;
+  };
 }
 
 /** What the programs know of events. */
@@ -80,19 +95,27 @@ export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
     readonly counterSlots: number;
-    readonly features: { readonly icmp: IcmpMode; readonly logging: LogLevel; readonly ethertypes: readonly number[] };
+    readonly features: {
+      readonly icmp: IcmpMode;
+      readonly fragments: FragmentMode;
+      readonly logging: LogLevel;
+      readonly ethertypes: readonly number[];
+    };
   },
   dryRun: boolean,
-  shared: Pick<DatapathSwitches, 'flows' | 'events'> = {},
+  tables?: TableSwitches,
+  events?: EventSwitches,
 ): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
+    trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     logging: image.features.logging,
     dryRun,
-    ...shared,
+    ...(tables && { tables }),
+    ...(events && { events }),
   };
 }
 
@@ -117,21 +140,35 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
   }
 }
 
-/** Entries of the maps that live as long as the state, for a flow table of so many buckets. */
-export function stateMapEntries(flowBuckets: number, cpus: number): Partial<Record<DatapathMap, number>> {
+/** Entries of the maps that live as long as the state, for tables of so many buckets. */
+export function stateMapEntries(
+  buckets: { flows: number; fragments: number },
+  cpus: number,
+): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
     slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
-    slc_flows: flowBuckets,
+    slc_flows: buckets.flows,
     slc_flow_stats: 1,
+    slc_fragments: buckets.fragments,
+    slc_fragment_stats: 1,
+    // One more than there may be: an entry that is written again needs a place of its own for a moment.
+    slc_ban_hosts: MAX_BANS + 1,
+    slc_ban_nets: MAX_BANS + 1,
     slc_events: EVENT_RING_BYTES,
     slc_event_stats: 1,
     slc_event_sources: cpus,
   };
 }
+
+/** Most bans, hosts and prefixes together. */
+export const MAX_BANS = 100_000;
+
+/** One a hook. */
+const NOTED_FRAGMENTS = 2;
 
 /** Bytes of the ring of events: some 5,000 of them wait when nobody reads. */
 export const EVENT_RING_BYTES = 1 << 20;
@@ -186,18 +223,25 @@ export function createImageMap(kernel: Kernel, slots: number): BpfMap {
 }
 
 /** Maps a program of a generation works on. */
-export interface GenerationMaps {
+export interface GenerationMaps extends Partial<Tables> {
   readonly image: BpfMap;
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
-  /** The flow table and its figures; empty ones are made where they are left out. */
-  readonly flows?: BpfMap;
-  readonly flowStats?: BpfMap;
-  /** The ring of events, their figures and their caps; likewise. */
+  /** Shared state and the bans it counts; where they are left out nobody is banned. */
+  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
+  /** The ring of events, their figures and their caps; made where they are left out. */
   readonly events?: BpfMap;
   readonly eventStats?: BpfMap;
   readonly eventSources?: BpfMap;
+}
+
+/** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
+export interface Tables {
+  readonly flows: BpfMap;
+  readonly flowStats: BpfMap;
+  readonly fragments: BpfMap;
+  readonly fragmentStats: BpfMap;
 }
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
@@ -208,7 +252,7 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats, events, eventStats, eventSources } = maps;
+  const { flows, flowStats, fragments, fragmentStats, bans, events, eventStats, eventSources } = maps;
   const tells = !switches.dryRun && switches.logging !== 'off';
   const object = openDatapath(kernel, name, {
     reuse: {
@@ -217,13 +261,20 @@ export async function loadProgram(
       slc_result: result,
       ...(flows && { slc_flows: flows }),
       ...(flowStats && { slc_flow_stats: flowStats }),
+      ...(fragments && { slc_fragments: fragments }),
+      ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
+      ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
       ...(tells && events && { slc_events: events }),
       ...(tells && eventStats && { slc_event_stats: eventStats }),
       ...(tells && eventSources && { slc_event_sources: eventSources }),
     },
     create: {
-      ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
+      ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
       ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
+      ...(!fragments && { slc_fragments: switches.tables?.fragments.buckets ?? 1 }),
+      ...(!fragmentStats && { slc_fragment_stats: 1 }),
+      slc_noted: NOTED_FRAGMENTS,
+      ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
       ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
       ...(tells && !eventStats && { slc_event_stats: 1 }),
       ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
@@ -261,6 +312,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_track_fragments', Number(switches.trackFragments));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
@@ -269,12 +321,17 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
     set('slc_event_window', switches.events.window);
     object.setRodata(RODATA.slc_event_factor.offset, new Uint8Array(BigUint64Array.of(switches.events.factor).buffer));
   }
-  if (!switches.flows) return;
-  const { buckets, factors, timeouts, generation } = switches.flows;
-  set('slc_flow_mask', buckets - 1);
+  if (!switches.tables) return;
+  const { factors, generation, flows, fragments } = switches.tables;
+  const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {
+    object.setRodata(RODATA[name].offset, new Uint8Array(BigUint64Array.from(words).buffer));
+  };
   set('slc_generation', generation);
-  object.setRodata(RODATA.slc_flow_factors.offset, new Uint8Array(BigUint64Array.from(factors).buffer));
-  object.setRodata(RODATA.slc_flow_timeouts.offset, new Uint8Array(BigUint64Array.from(timeouts).buffer));
+  setWords('slc_table_factors', factors);
+  set('slc_flow_mask', flows.buckets - 1);
+  setWords('slc_flow_timeouts', flows.timeouts);
+  set('slc_fragment_mask', fragments.buckets - 1);
+  setWords('slc_fragment_timeout', [fragments.timeout]);
 }
 
 /** Switches of one 32-bit number. */

@@ -21,6 +21,10 @@ export const STATE_PINS = {
   events: 'slc_events',
   eventStats: 'slc_event_stats',
   eventSources: 'slc_event_sources',
+  banHosts: 'slc_ban_hosts',
+  banNets: 'slc_ban_nets',
+  fragments: 'slc_fragments',
+  fragmentStats: 'slc_fragment_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */

@@ -3,26 +3,36 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { type DatapathSwitches, type GenerationMaps, openDatapath, stateMapEntries } from '../kernel/datapath';
+import {
+  type EventSwitches,
+  type GenerationMaps,
+  openDatapath,
+  stateMapEntries,
+  type Tables,
+  type TableSwitches,
+} from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
+import { BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
 import { eventFactor, eventWindow } from './event-caps';
-import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
+import { DEFAULT_FLOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
+const TABLES = ['flows', 'flowStats', 'fragments', 'fragmentStats'] as const satisfies readonly (keyof Tables)[];
+const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
 const OPEN_MAPS = [
+  'state',
   'programs',
   'egress',
   'gateCounters',
-  'flows',
-  'flowStats',
-  'events',
-  'eventStats',
-  'eventSources',
+  'banHosts',
+  'banNets',
+  ...TABLES,
+  ...EVENT_MAPS,
 ] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
@@ -86,7 +96,10 @@ export class SharedState {
     pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS), kernel.possibleCpus()),
+      create: stateMapEntries(
+        { flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS },
+        kernel.possibleCpus(),
+      ),
     });
     try {
       await object.load();
@@ -151,38 +164,44 @@ export class SharedState {
     return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
   }
 
-  /** The flow table and its figures; they live as long as the state. */
-  get flows(): BpfMap {
-    return this.maps.flows;
+  /** The tables; they live as long as the state. */
+  get tables(): Tables {
+    const { flows, flowStats, fragments, fragmentStats } = this.maps;
+    return { flows, flowStats, fragments, fragmentStats };
   }
 
-  get flowStats(): BpfMap {
-    return this.maps.flowStats;
+  /** Who is banned; lives as long as the state. */
+  get bans(): BanTable {
+    return new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
+      this.region.store64(FIELDS.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
+    });
   }
 
-  /** The ring of events, their figures, and the caps of their sources. */
-  get events(): BpfMap {
-    return this.maps.events;
+  /** The ring of events, their figures, and the caps of their sources; they live as long as the state. */
+  get eventMaps(): Required<Pick<GenerationMaps, (typeof EVENT_MAPS)[number]>> {
+    const { events, eventStats, eventSources } = this.maps;
+    return { events, eventStats, eventSources };
   }
 
-  get eventStats(): BpfMap {
-    return this.maps.eventStats;
+  /** What every program of this state knows of events. */
+  get eventSwitches(): EventSwitches {
+    return { window: eventWindow(this.hz), factor: eventFactor(this.region.read(FIELDS.seed.offset, 8)) };
   }
 
-  /** Maps of the state that the programs of every generation work on. */
-  get sharedMaps(): Omit<GenerationMaps, 'image' | 'counters' | 'result'> {
-    const { flows, flowStats, events, eventStats, eventSources } = this.maps;
-    return { flows, flowStats, events, eventStats, eventSources };
+  /** The maps of the bans, for a program that asks them. */
+  get banMaps(): { state: BpfMap; hosts: BpfMap; nets: BpfMap } {
+    return { state: this.maps.state, hosts: this.maps.banHosts, nets: this.maps.banNets };
   }
 
-  /** What the programs of a generation know of flows and events. */
-  switches(generation: number): Required<Pick<DatapathSwitches, 'flows' | 'events'>> {
-    const seed = this.region.read(FIELDS.seed.offset, 8);
-    const buckets = this.maps.flows.info().maxEntries;
-    return {
-      flows: { buckets, factors: flowFactors(seed), timeouts: flowTimeouts(this.hz), generation },
-      events: { window: eventWindow(this.hz), factor: eventFactor(seed) },
-    };
+  /** What the programs of a generation know of the tables. */
+  tableSwitches(generation: number): TableSwitches {
+    return tableSwitches({
+      seed: this.region.read(FIELDS.seed.offset, 8),
+      hz: this.hz,
+      flowBuckets: this.maps.flows.info().maxEntries,
+      fragmentBuckets: this.maps.fragments.info().maxEntries,
+      generation,
+    });
   }
 
   /** Puts the programs of a generation into a slot of both arrays; nothing jumps there yet. */

@@ -7,15 +7,18 @@ import type { CounterFigures } from '../kernel/counters';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
+import { isHostBan } from '../load/ban-table';
 import { judgingSlot } from '../load/gate-word';
 import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
-import { type FlowFigures, readFlowFigures } from '../observe/flows';
 import { readEventFigures } from '../observe/events';
+import { readTableFigures, type TableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
+import type { Ban } from './ban-file';
+import { listBans } from './bans';
 import type { Context } from './context';
 import { currentEventReader } from './event-source';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
@@ -115,6 +118,8 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
   warnings.push(...detachedWarnings(enforcement));
+  const { bans, warning } = await listBans(context);
+  if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
   return buildSnapshot({
     takenAt: now,
@@ -131,7 +136,8 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
-    flows: enforcement && (await flowFigures(context)),
+    ...(enforcement && (await tableFigures(context))),
+    bans: countBans(bans),
     events: enforcement && eventFigures(context),
     warnings,
   });
@@ -172,22 +178,31 @@ function eventFigures(context: Context): SnapshotInput['events'] {
   const state = SharedState.find(context.kernel, context.pins);
   if (!state) return null;
   try {
-    return { ...readEventFigures(state.eventStats), reader: currentEventReader(context) };
+    return { ...readEventFigures(state.eventMaps.eventStats), reader: currentEventReader(context) };
   } finally {
     state.close();
   }
 }
 
-/** The flow table's figures, null where nothing is active. */
-async function flowFigures({ kernel, pins }: Context): Promise<FlowFigures | null> {
+/** What the tables hold; nothing where nothing is active. */
+async function tableFigures({ kernel, pins }: Context): Promise<{ flows?: TableFigures; fragments?: TableFigures }> {
   const state = SharedState.find(kernel, pins);
-  if (!state) return null;
+  if (!state) return {};
   try {
     const { jiffies } = await readClock(kernel);
-    return await readFlowFigures(state.flows, state.flowStats, jiffies);
+    const { flows, flowStats, fragments, fragmentStats } = state.tables;
+    return {
+      flows: await readTableFigures(flows, flowStats, jiffies),
+      fragments: await readTableFigures(fragments, fragmentStats, jiffies),
+    };
   } finally {
     state.close();
   }
+}
+
+function countBans(bans: readonly Ban[]): Snapshot['bans'] {
+  const hosts = bans.filter(({ prefix }) => isHostBan(prefix)).length;
+  return { hosts, prefixes: bans.length - hosts };
 }
 
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */

@@ -13,7 +13,15 @@ import { makeNames } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readSection } from './section';
 import { readServices } from './service-table';
-import { readEthertypes, readIcmpMode, readInterfaces, readLogging, readMode, refuseLaterSettings } from './settings';
+import {
+  readEthertypes,
+  readFragmentMode,
+  readIcmpMode,
+  readInterfaces,
+  readLogging,
+  readMode,
+  refuseLaterSettings,
+} from './settings';
 import { readSets } from './sets';
 import { checkShape } from './shape';
 
@@ -97,6 +105,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
     mode: readMode(valueOf(root, 'mode')),
     icmp: readIcmpMode(valueOf(root, 'icmp')),
+    fragments: readFragmentMode(valueOf(root, 'fragments')),
     logging: readLogging(valueOf(root, 'logging')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,

@@ -130,7 +130,7 @@ test('the log is bounded', async () => {
   await startDaemon('--log-size', '2k', '--log-keep', '2');
   await send(Array.from({ length: 60 }, (_, i) => syn(i + 1)));
   const arrived = (): boolean => logged().some((event) => fieldOf(event, 'DPT') === '60');
-  for (const deadline = Date.now() + 20_000; !arrived() && Date.now() < deadline; ) await sleep(50);
+  for (const deadline = Date.now() + 20_000; !arrived() && Date.now() < deadline;) await sleep(50);
   expect(logFiles(logPath())).toHaveLength(3);
   const ports = logged().map((event) => Number(fieldOf(event, 'DPT')));
   expect(ports).toEqual(ports.map((_, i) => 60 - ports.length + 1 + i));

@@ -34,6 +34,7 @@ const DEFAULT: DatapathSwitches = {
   imageSlots: SMALL / 8,
   counterSlots: 512,
   icmpEssentials: true,
+  trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
   logging: 'low',
   dryRun: false,
@@ -48,6 +49,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
   'slc_ingress, logging: off, 4 KB image': { logging: 'off' },
   'slc_ingress, logging: high, 4 KB image': { logging: 'high' },
+  'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
@@ -72,7 +74,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries(1, 1),
+    create: stateMapEntries({ flows: 1, fragments: 1 }, 1),
   });
   try {
     await object.load();

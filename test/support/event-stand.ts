@@ -3,7 +3,7 @@ import { compile } from '../../src/compile/compile';
 import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, EventRing } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
-import { flowFactors, flowTimeouts } from '../../src/load/flow-table';
+import { tableSwitches } from '../../src/load/tables';
 import type { Ruleset } from '../../src/model/ruleset';
 import { type EventFigures, fieldOf, type PacketEvent, readEventFigures, readEvents } from '../../src/observe/events';
 import { parseRuleset } from '../../src/parse/parse';
@@ -31,10 +31,15 @@ export class EventStand {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'events.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
-    const switches = datapathSwitches(image, false, {
-      flows: { buckets: 1, factors: flowFactors(new Uint8Array(8)), timeouts: flowTimeouts(1000), generation: 1 },
-      events: { window: options.window ?? LONG_WINDOW, factor: 0x9e3779b97f4a7c15n },
+    const tables = tableSwitches({
+      seed: new Uint8Array(8),
+      hz: 1000,
+      flowBuckets: 1,
+      fragmentBuckets: 1,
+      generation: 1,
     });
+    const events = { window: options.window ?? LONG_WINDOW, factor: 0x9e3779b97f4a7c15n };
+    const switches = datapathSwitches(image, false, tables, events);
     const object = openDatapath(kernel(), 'slc_read_clock', {
       create: {
         slc_clock: 1,

@@ -98,6 +98,7 @@ export class KernelJudge {
       imageSlots: slots,
       counterSlots: 512,
       icmpEssentials: true,
+      trackFragments: true,
       ethertypes: [],
       logging: 'off',
       dryRun: true,
@@ -133,8 +134,8 @@ export class KernelJudge {
   /** The twin of the installed image's switches. */
   private async twin(): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, logging, ethertypes } = this.image.features;
-    const key = JSON.stringify([icmp, logging, ethertypes]);
+    const { icmp, fragments, logging, ethertypes } = this.image.features;
+    const key = JSON.stringify([icmp, fragments, logging, ethertypes]);
     let twin = this.twins.get(key);
     if (!twin) {
       const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { formatAddress } from '../../model/prefix';
+import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import { protocolName } from '../../model/format-match';
 import { TIERS } from '../../model/verdict';
@@ -10,9 +10,11 @@ import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
 import { parseProbe, type Probe } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
+import type { Ban } from '../../operate/ban-file';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { span } from '../table';
 
 export function register(program: Command): void {
   const command = program
@@ -26,7 +28,8 @@ export function register(program: Command): void {
     const probe = readProbe(words.join(' '));
     const { explanation, key, ruleset } = await explain(run, probe);
     run.output.line(formatExplanation(key, explanation, ruleset));
-    run.output.document({ ruleset, ...explanation });
+    const bans = explanation.bans.map(({ prefix }) => formatPrefix(prefix));
+    run.output.document({ ruleset, ...explanation, bans });
     return EXIT.DONE;
   });
 }
@@ -75,13 +78,14 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
   return { ...probe, destination };
 }
 
-function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplanation, ruleset: string): string {
+function formatExplanation(key: FlowKey, { decision, steps, kernel, bans }: FullExplanation, ruleset: string): string {
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
     ? `rule ${deciding.number} "${deciding.text}" (${deciding.rule})`
     : `${TIERS[decision.tier]}: ${REASON_WORDS[decision.reason]}`;
   lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
+  for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
     kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
   );
@@ -93,6 +97,10 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplan
     );
   }
   return lines.join('\n');
+}
+
+function untilWhen({ untilMs }: Ban): string {
+  return untilMs === null ? 'has no end' : `ends in ${span(untilMs - Date.now())}`;
 }
 
 function describe(key: FlowKey): string {
