@@ -29,14 +29,14 @@ struct slc_packet {
      * function is given the packet, so functions that take one are static.
      */
     struct SLC_CONTEXT *context;
-    __u32 length;                /* bytes of the frame that headers lie in */
-    __u32 packets;               /* frames it is on the wire: the segments of a packet that the NIC will cut */
-    __u32 bytes;                 /* of these, with a VLAN tag that the NIC will insert */
-    __u32 offset;                /* of the header to read next */
-    __u32 end;                   /* first byte behind the IP payload */
-    __u16 ethertype;             /* host order, behind the VLAN tags */
-    __u8 family;                 /* 4 or 6 */
-    __u8 protocol;               /* behind the IPv6 extension headers */
+    __u32 length;    /* bytes of the frame that headers lie in */
+    __u32 packets;   /* frames it is on the wire: the segments of a packet that the NIC will cut */
+    __u32 bytes;     /* of these, with a VLAN tag that the NIC will insert */
+    __u32 offset;    /* of the header to read next */
+    __u32 end;       /* first byte behind the IP payload */
+    __u16 ethertype; /* host order, behind the VLAN tags */
+    __u8 family;     /* 4 or 6 */
+    __u8 protocol;   /* behind the IPv6 extension headers */
     __u8 hop_limit;
     __u8 fragment; /* enum slc_fragment */
     __u8 icmp_type;

@@ -1,15 +1,19 @@
-/** The filter for fail2ban, read by fail2ban itself. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** The filter and the action for fail2ban, used by fail2ban itself. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventLine, type PacketEvent } from '../../src/observe/events';
 import { packetFields } from '../../src/observe/packet-fields';
 import type { LogWord } from '../../src/model/logging';
+import { COMMAND, EdgeHost, HOST } from '../support/edge-host';
 import { fail2ban } from '../support/fail2ban';
 import * as p from '../support/packet';
 import { run } from '../support/process';
 
-const FILTER = resolve(__dirname, '../../scripts/fail2ban/filter.d/sluice.conf');
+jest.setTimeout(60_000);
+
+const SHIPPED = resolve(__dirname, '../../scripts/fail2ban');
+const FILTER = join(SHIPPED, 'filter.d/sluice.conf');
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), `slc-fail2ban-${process.pid}-`))));
@@ -73,4 +77,64 @@ test('an ICMP error cannot get the source banned that it quotes', async () => {
       ),
     ]),
   ).toEqual([]);
+});
+
+test('a source that knocks on closed ports is banned by the action', async () => {
+  const host = await EdgeHost.open('fail2ban');
+  try {
+    const rules = 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny, rules: [allow 8000/tcp] }\n';
+    await host.must('apply', host.write('rules.yaml', rules));
+    const daemon = host.startSluice(['daemon']);
+    await daemon.waitFor(/the daemon runs/);
+    const log = join(host.directory, 'sluice.log');
+    writeFileSync(log, '');
+    const conf = join(directory, 'fail2ban');
+    mkdirSync(conf);
+    for (const name of ['filter.d', 'action.d']) symlinkSync(join(SHIPPED, name), join(conf, name));
+    const files = {
+      logtarget: 'STDOUT',
+      socket: join(directory, 'socket'),
+      pidfile: join(directory, 'pid'),
+      dbfile: 'None',
+    };
+    writeFileSync(
+      join(conf, 'fail2ban.conf'),
+      [
+        '[Definition]',
+        'loglevel = INFO',
+        'syslogsocket = auto',
+        'dbpurgeage = 1d',
+        ...Object.entries(files).map(([key, value]) => `${key} = ${value}`),
+      ].join('\n'),
+    );
+    writeFileSync(
+      join(conf, 'jail.conf'),
+      [
+        '[closed]',
+        'enabled = true',
+        'backend = polling',
+        `logpath = ${log}`,
+        'filter = sluice[port=23]',
+        `action = sluice[sluice="${process.execPath} ${COMMAND}"]`,
+        'maxretry = 2',
+        'findtime = 60',
+        'bantime = 600',
+      ].join('\n'),
+    );
+    const { argv, env } = fail2ban('fail2ban-server');
+    const server = host.edge.start([...argv, '-f', '-c', conf, 'start'], { env: { ...env, ...host.environment } });
+    try {
+      await server.waitFor(/Jail 'closed' started/, 30_000);
+      for (let i = 0; i < 3; i++) await host.wire.run(['nc', '-zv', '-w', '1', HOST.ipv4, '23']);
+      await server.waitFor(/\[closed\] Ban 192\.0\.2\.1/, 30_000);
+      for (const deadline = Date.now() + 20_000; !(await host.must('bans')).includes('192.0.2.1');)
+        if (Date.now() > deadline) throw new Error(`not banned: ${server.output}`);
+      expect((await host.wire.run(['nc', '-zv', '-w', '1', HOST.ipv4, '8000'])).status).not.toBe(0);
+    } finally {
+      await server.stop();
+    }
+    await daemon.stop();
+  } finally {
+    host.destroy();
+  }
 });
