@@ -27,20 +27,14 @@ export interface SectionRanks {
   readonly end: number;
 }
 
-/** The distance between neighbours: gaps, so that a row can be put between two without moving the others. */
-export function rankStride(rows: number): number {
-  if (rows <= 1_000) return 8;
-  return rows <= 10_000 ? 4 : 2;
-}
-
 /**
- * Gives every row its rank, `first` to the first one. The places of SSH row and default do not depend on whether there
+ * Gives every row its rank, `first` to the first one. Ranks have no gaps: counters stand by rank, and every gap costs
+ * the packets cache lines. The places of SSH row and default do not depend on whether there
  * is an SSH row.
  */
 export function assignRanks(section: ImageSection, first: number): SectionRanks {
   const count = section.rules.length;
-  const stride = rankStride(count);
-  const rankOf = (place: number): number => first + stride * place;
+  const rankOf = (place: number): number => first + place;
   const places = section.otherwise ? count + 2 : count;
   const last = rankOf(Math.max(0, places - 1));
   if (last > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', last, SLC_LIMITS.RANK_MAX);
