@@ -19,7 +19,10 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['enable'], load: () => import('./commands/enable') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
-  { names: ['allow', 'deny', 'insert', 'delete', 'move', 'default', 'logging'], load: () => import('./commands/edit') },
+  {
+    names: ['allow', 'deny', 'insert', 'delete', 'move', 'default', 'udp', 'logging'],
+    load: () => import('./commands/edit'),
+  },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
   { names: ['events'], load: () => import('./commands/events') },
@@ -36,7 +39,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 const LATER: Readonly<Record<string, string>> = {
   reject: 'write deny; the packet is dropped without an answer',
   limit: 'write allow or deny; connections are not counted yet',
-  udp: 'sluice deny proto udp, as the last row, keeps UDP out',
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',

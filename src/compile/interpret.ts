@@ -66,7 +66,7 @@ function decide(image: Image, key: FlowKey): Decision {
   const tier = entry.tier as Tier;
   // A limit row below its limit allows; its windows are state, which an image does not have.
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
-  const reason = tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
+  const reason = tier === '6' ? 'udp-off' : tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
   return { section, tier, verdict, reason, rule: entry.rule?.id ?? null };
 }
 

@@ -5,6 +5,7 @@ import type { ImageSection } from './sections';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
   SLC_LIMITS,
+  SLC_REASON,
   SLC_WORD_LOG,
   SLC_WORD_LOG_ALL,
   SLC_WORD_RANK_SHIFT,
@@ -14,6 +15,18 @@ import {
 /** Counter ids of the implicit rows. */
 export const SSH_ID = 'ssh';
 export const DEFAULT_ID = 'default';
+
+/**
+ * The row of a UDP switch that is off. Its rank is below that of any row, and the counter slot of its reason: it is
+ * counted as `udp-off`, and no row moves when the switch is thrown.
+ */
+export const UDP_OFF: RankEntry = {
+  rank: SLC_REASON.UDP_OFF,
+  section: 'inbound',
+  tier: '6',
+  action: 'deny',
+  id: 'udp-off',
+};
 
 /** Ranks of a section: an entry a row (disabled ones too, they keep their counters), then SSH row and default. */
 export interface SectionRanks {
@@ -81,6 +94,7 @@ const ROW_TIER_CODE = { ...TIER_CODE, ...OUT_CODE };
 /** The entry an image word leads to, or null where the word contradicts the table. `ranks` ascend. */
 export function entryOfWord(ranks: readonly RankEntry[], word: number): RankEntry | null {
   const rank = rankOfWord(word);
+  if (rank === UDP_OFF.rank) return wordOf(UDP_OFF) === word ? UDP_OFF : null;
   let low = 0;
   let high = ranks.length;
   while (low < high) {

@@ -4,7 +4,9 @@ import type { EventFigures } from './events';
 import { reasonPasses } from './figures';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
-import type { AttachMode, Ruleset, Section } from '../model/ruleset';
+import type { AttachMode, Rule, Ruleset, Section } from '../model/ruleset';
+import { ANY } from '../model/match';
+import { PROTOCOL } from '../model/protocol';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import { REASON_WORDS, type Reason } from '../model/reason';
 import type { Action, Tier } from '../model/verdict';
@@ -199,6 +201,14 @@ function directionOf(
   };
 }
 
+/** What is left of a row whose UDP the switch drops before it. */
+function underUdpSwitch({ udp }: Section, { match }: Rule): string {
+  if (udp !== 'off') return '';
+  const bare = match.toPorts !== ANY && match.protocols !== ANY && match.protocols.join() === '6,17';
+  if (bare) return '/tcp (udp off)';
+  return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
+}
+
 function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
   const row = (fields: Omit<SnapshotRow, 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>): SnapshotRow => {
     const figure = figures.rules[`${section.name}/${fields.id}`];
@@ -218,7 +228,7 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
       action: rule.action,
       enabled: rule.enabled,
       text: rule.text,
-      to: formatPorts(rule.match),
+      to: formatPorts(rule.match) + underUdpSwitch(section, rule),
       from: formatAddressMatch(rule.match.from),
       ...(rule.log && { log: rule.log }),
       ...(rule.note !== undefined && { note: rule.note }),
@@ -226,6 +236,14 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
       ...(rule.review !== undefined && { review: rule.review }),
     }),
   );
+  if (section.udp === 'off') {
+    const none = { packets: '0', bytes: '0' };
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
+    rows.unshift({
+      ...{ number: null, id: 'udp-off', tier: '6', action: 'deny', enabled: true, from: 'anywhere' },
+      ...{ text: 'deny proto udp (udp off)', to: 'udp', packets, bytes, lastHit: null, watchedSince: null },
+    });
+  }
   const implicit = { number: null, enabled: true, from: 'anywhere' };
   if (section.ssh?.from === 'anyone') {
     const to = `${section.ssh.ports.join(',')}/tcp`;

@@ -9,7 +9,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { refuseLaterSwitches } from './settings';
+import { readUdpOff, refuseLaterSwitches } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -28,7 +28,8 @@ export function readSection(
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), names, context) : [];
-  return { section: { name, default: allow ? 'allow' : 'deny', ...(ssh && { ssh }), rules }, names };
+  const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
+  return { section: { name, default: allow ? 'allow' : 'deny', ...udp, ...(ssh && { ssh }), rules }, names };
 }
 
 function readSsh(node: DocumentNode | undefined, context: Context): SshRow | undefined {

@@ -13,6 +13,7 @@ import {
   type RulesetDocument,
   setDefault,
   setLogging,
+  setUdp,
 } from '../../operate/edit-ruleset';
 import { LOG_LEVELS } from '../../model/logging';
 import { parseLogLevel } from '../../parse/settings';
@@ -78,6 +79,16 @@ export function register(program: Command): void {
     },
   );
   verb(
+    'udp',
+    'whether UDP that begins outside is asked the rules at all: sluice udp off',
+    '<switch...>',
+    ([word, extra]) => {
+      if (!isSwitch(word) || extra !== undefined)
+        throw new UsageError(`"${[word, extra].filter(Boolean).join(' ')}" is neither on nor off`, 'sluice udp off');
+      return (document) => setUdp(document, word);
+    },
+  );
+  verb(
     'default',
     'what happens to packets no rule decides: sluice default deny incoming',
     '<action...>',
@@ -98,6 +109,10 @@ export function register(program: Command): void {
     if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the level`, 'sluice logging medium');
     return (document) => setLogging(document, level);
   });
+}
+
+function isSwitch(word: string): word is 'on' | 'off' {
+  return word === 'on' || word === 'off';
 }
 
 async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {

@@ -22,6 +22,7 @@ export interface Intention {
   readonly rules: readonly RowShape[];
   readonly default?: Section['default'];
   readonly logging?: LogLevel;
+  readonly udp?: 'on' | 'off';
   readonly message: string;
   readonly removedComments?: readonly string[];
 }
@@ -49,9 +50,10 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, intended: Partial<Intention> = {}): unknown {
-  const inbound = { ...ruleset.inbound, rules: [], default: intended.default ?? ruleset.inbound.default };
-  const logging = intended.logging ?? ruleset.logging;
+function rest(ruleset: Ruleset, changed: Pick<Intention, 'default' | 'udp' | 'logging'> = {}): unknown {
+  const udp = changed.udp ?? ruleset.inbound.udp ?? 'on';
+  const inbound = { ...ruleset.inbound, rules: [], udp, default: changed.default ?? ruleset.inbound.default };
+  const logging = changed.logging ?? ruleset.logging;
   return JSON.parse(
     JSON.stringify({ ...ruleset, inbound, logging }, (key, value: unknown) => (key === 'source' ? undefined : value)),
   );
