@@ -16,6 +16,7 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "events.h"
 #include "finish.h"
 #include "gate.h"
 
@@ -50,7 +51,7 @@ static __always_inline int slc_judge_section(const struct slc_packet *packet, in
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.context = ctx, .length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     int is_error = 0;
     int reason;
 
