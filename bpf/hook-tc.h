@@ -9,8 +9,9 @@
 #define SLC_CONTEXT __sk_buff
 #define SLC_LOAD_BYTES bpf_skb_load_bytes
 /* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
-#define SLC_PASS (-1) /* TCX_NEXT */
-#define SLC_DROP 2    /* TCX_DROP */
+#define SLC_PASS (-1)       /* TCX_NEXT */
+#define SLC_DROP 2          /* TCX_DROP */
+#define SLC_ANSWER SLC_DROP /* nothing is answered here */
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS SLC_REASON_SLOTS_OUT
 /* First entry of the hook in slc_gate_counters. */

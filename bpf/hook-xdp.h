@@ -9,6 +9,7 @@
 #define SLC_LOAD_BYTES bpf_xdp_load_bytes
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
+#define SLC_ANSWER XDP_TX
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS 0
 /* First entry of the hook in slc_gate_counters. */

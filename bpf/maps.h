@@ -86,7 +86,53 @@ struct {
     __type(value, struct slc_flow_figures);
 } slc_flow_stats SEC(".maps");
 
-/* Written by slc_read_clock, read after its test run. */
+/*
+ * Windows of limit rules: a set-associative table like the flows. Written by the ingress program only. Lives like
+ * slc_state, so that a new generation keeps them.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) buckets, slc_window_mask + 1 */
+    __type(key, __u32);
+    __type(value, struct slc_window_bucket);
+} slc_windows SEC(".maps");
+
+/* What became of windows. Written by the ingress program. Lives like slc_windows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_limit_figures);
+} slc_limit_stats SEC(".maps");
+
+/*
+ * Answers given in a second: of all, then of each source by its hash. A value is the boot-time second << 32 | answers.
+ * Written by the ingress program. Lives like slc_state.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1 + SLC_REJECT_SOURCES);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_reject_budget SEC(".maps");
+
+/* What became of rejected packets. Written by the ingress program. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_reject_figures);
+} slc_reject_stats SEC(".maps");
+
+/* Where an answer is put together: more than fits the stack. Means nothing between two packets. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, 4);
+    __uint(value_size, 256);
+} slc_scratch SEC(".maps");
+
+/* Written by slc_read_clock, read after its test run; with slc_clock_given the programs take the time from it. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);

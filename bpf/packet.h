@@ -41,7 +41,9 @@ struct slc_packet {
     __u16 icmp_identifier; /* host order; of other messages than echoes whatever stands there */
     __u8 vlan_tags;        /* not in the bytes */
     __u8 segmented;        /* one packet for the NIC to cut: its length fields may be 0 */
-    __u8 unused[2];
+    __u16 network;         /* offset of the IP header */
+    __u8 is_group;         /* a link address is that of more than one station */
+    __u8 unused[3];
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
@@ -51,10 +53,11 @@ struct slc_outcome {
     __u16 section;
     __u8 tier;
     __u8 reason;
-    __u16 nodes; /* steps, counted by the dry twin only */
+    __u8 refused;  /* by a limit rule: its word lets in what is below its limit */
+    __u8 answered; /* the frame has become the answer to itself */
+    __u16 nodes;   /* steps, counted by the dry twin only */
     __u16 leaves;
     __u16 rules;
-    __u16 unused;
 };
 
 /* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */

@@ -65,6 +65,8 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
         return SLC_REASON_TOO_SHORT;
     packet->ethertype = bpf_ntohs(ethernet->h_proto);
     packet->offset = sizeof(*ethernet);
+    packet->network = sizeof(*ethernet);
+    packet->is_group = (ethernet->h_dest[0] | ethernet->h_source[0]) & 1;
 
 #pragma unroll
     for (int tags = 0; tags <= SLC_MAX_VLAN_TAGS; tags++) {
@@ -79,6 +81,7 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
             return SLC_REASON_VLAN_TRUNCATED;
         packet->ethertype = bpf_ntohs(vlan->ethertype);
         packet->offset += sizeof(*vlan);
+        packet->network = packet->offset;
     }
     return SLC_REASON_NONE;
 }

@@ -21,6 +21,9 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.flows) lines.push(formatFlows(snapshot.flows));
+  if (snapshot.limits && snapshot.limits.opened !== '0') lines.push(formatLimits(snapshot.limits));
+  if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
+    lines.push(formatRejects(snapshot.rejects));
   for (const section of snapshot.sections) {
     lines.push(
       '',
@@ -66,6 +69,7 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
 
 function remarks(row: SnapshotRow, verbose: boolean): string {
   const parts = row.enabled ? [] : ['(off)'];
+  if (row.refused !== null) parts.push(`${row.limit} refused ${row.refused}`);
   if (row.note !== undefined) parts.push(`# ${row.note}`);
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
   if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
@@ -75,6 +79,15 @@ function remarks(row: SnapshotRow, verbose: boolean): string {
 function formatFlows({ live, ways, evicted }: NonNullable<Snapshot['flows']>): string {
   const pressure = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
   return `flows: ${live} opened from inside (made for ${ways / 2})${pressure}`;
+}
+
+function formatLimits({ live, ways, evicted }: NonNullable<Snapshot['limits']>): string {
+  const pressure = evicted === '0' ? '' : `; ${evicted} below their limit made room for others`;
+  return `limits: ${live} sources remembered (made for ${ways / 2})${pressure}`;
+}
+
+function formatRejects({ answered, capped, unanswered }: NonNullable<Snapshot['rejects']>): string {
+  return `rejects: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`;
 }
 
 /** Every packet that no row decided, so that the figures add up to all that were seen. */

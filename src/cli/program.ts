@@ -19,7 +19,10 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['enable'], load: () => import('./commands/enable') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
-  { names: ['allow', 'deny', 'insert', 'delete', 'move', 'default'], load: () => import('./commands/edit') },
+  {
+    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default'],
+    load: () => import('./commands/edit'),
+  },
   { names: ['status'], load: () => import('./commands/status') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },
@@ -31,8 +34,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 
 /** Verbs of a later version, with what works today: refused by name, and not listed. */
 const LATER: Readonly<Record<string, string>> = {
-  reject: 'write deny; the packet is dropped without an answer',
-  limit: 'write allow or deny; connections are not counted yet',
   logging: 'packets are counted by rule: sluice status',
   udp: 'sluice deny proto udp, as the last row, keeps UDP out',
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',

@@ -4,6 +4,7 @@ import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
 import { expandSection, type RuleTable } from './expand';
 import type { Image, ImageFeatures, RankEntry } from './image';
+import { limitTable } from './limits';
 import { pack } from './pack';
 import { partition } from './partition';
 import { assignRanks, entryOfWord, wordOf } from './ranks';
@@ -34,17 +35,21 @@ export function compile(ruleset: Ruleset): Image {
     6: { rules: tables[6], trees: grown[6].map(({ root }) => root) },
   };
   const highest = sectionRanks.default.rank;
+  const limits = limitTable(ranks);
   const bytes = pack({
     families,
     services: services.services,
     defaultWord: wordOf(sectionRanks.default),
     counterSlots: highest + 1,
+    limits,
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
     ethertypes: ruleset.ethertypes,
     ipv4: tables[4].count > 0,
     ipv6: tables[6].count > 0,
+    limits: limits.count > 0,
+    rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
   };
   return {
     bytes,

@@ -25,6 +25,9 @@ export interface ImageFeatures {
   /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
+  /** Whether there are limit rules, and whether anything is rejected. */
+  readonly limits: boolean;
+  readonly rejects: boolean;
 }
 
 /** Machine-independent cost and size figures of an image. */

@@ -29,6 +29,8 @@ export interface PackInput {
   readonly families: Readonly<Record<Family, FamilyTrees>>;
   readonly services: readonly Service[];
   readonly defaultWord: number;
+  /** Entries of `struct slc_limit_rule` back to back. */
+  readonly limits: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
   readonly counterSlots: number;
 }
@@ -71,6 +73,9 @@ export function pack(input: PackInput): Uint8Array {
   writer.u32(root, ROOTS.default_word.offset, input.defaultWord);
   writer.u32(root, ROOTS.services.offset, services);
 
+  const limits = writer.take(input.limits.bytes.length / SLOT_BYTES);
+  writer.bytes(limits, input.limits.bytes);
+
   writer.u32(sections, SECTION.root.offset, root);
   writer.u32(sections, SECTION.previous_root.offset, root);
 
@@ -82,6 +87,8 @@ export function pack(input: PackInput): Uint8Array {
   writer.u32(header, HEADER.services.offset, services);
   writer.u32(header, HEADER.service_count.offset, input.services.length);
   writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
+  writer.u32(header, HEADER.limits.offset, limits);
+  writer.u32(header, HEADER.limit_count.offset, input.limits.count);
   return writer.finish();
 }
 
@@ -193,6 +200,10 @@ class ImageWriter {
 
   u64(slot: number, offset: number, value: bigint): void {
     this.view.setBigUint64(slot * SLOT_BYTES + offset, value, true);
+  }
+
+  bytes(slot: number, bytes: Uint8Array): void {
+    new Uint8Array(this.view.buffer).set(bytes, slot * SLOT_BYTES);
   }
 
   /** Writes a slot at a byte position. */

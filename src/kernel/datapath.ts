@@ -17,6 +17,11 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_windows',
+  'slc_limit_stats',
+  'slc_reject_budget',
+  'slc_reject_stats',
+  'slc_scratch',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -45,12 +50,18 @@ export interface DatapathSwitches {
   readonly dryRun: boolean;
   /** Left out: a table without flows, as for a ruleset that is only looked at. */
   readonly flows?: FlowSwitches;
+  readonly rejects: boolean;
+  readonly limits: boolean;
+  /** The time is what `slc_clock` says. */
+  readonly clockGiven?: boolean;
 }
 
-/** What the programs know of the flow table. */
+/** What the programs know of the tables that outlive a generation. */
 export interface FlowSwitches {
   /** A power of two, 8 flows each. */
   readonly buckets: number;
+  /** Buckets of the table of windows, a power of two; left out: one. */
+  readonly windowBuckets?: number;
   /** `SLC_LIMITS.FLOW_HASH_WORDS` random factors, the same as long as the table lives. */
   readonly factors: readonly bigint[];
   /** Jiffies by `SLC_FLOW_TIMEOUT`. */
@@ -64,7 +75,12 @@ export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
     readonly counterSlots: number;
-    readonly features: { readonly icmp: IcmpMode; readonly ethertypes: readonly number[] };
+    readonly features: {
+      readonly icmp: IcmpMode;
+      readonly ethertypes: readonly number[];
+      readonly limits: boolean;
+      readonly rejects: boolean;
+    };
   },
   dryRun: boolean,
   flows?: FlowSwitches,
@@ -75,6 +91,8 @@ export function datapathSwitches(
     icmpEssentials: image.features.icmp === 'essentials',
     ethertypes: image.features.ethertypes,
     dryRun,
+    rejects: image.features.rejects,
+    limits: image.features.limits,
     ...(flows && { flows }),
   };
 }
@@ -100,8 +118,8 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
   }
 }
 
-/** Entries of the maps that live as long as the state, for a flow table of so many buckets. */
-export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap, number>> {
+/** Entries of the maps that live as long as the state, for tables of so many buckets. */
+export function stateMapEntries(flowBuckets: number, windowBuckets: number): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
@@ -110,8 +128,14 @@ export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: flowBuckets,
     slc_flow_stats: 1,
+    slc_windows: windowBuckets,
+    ...REJECT_ENTRIES,
+    slc_limit_stats: 1,
   };
 }
+
+/** Budgets of all and of each source, and what became of rejected packets. */
+const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -169,7 +193,16 @@ export interface GenerationMaps {
   /** The flow table and its figures; empty ones are made where they are left out. */
   readonly flows?: BpfMap;
   readonly flowStats?: BpfMap;
+  /** What limit rules and rejects work on, of the ingress program; empty ones are made where they are left out. */
+  readonly windows?: BpfMap;
+  readonly limitStats?: BpfMap;
+  readonly rejectBudget?: BpfMap;
+  readonly rejectStats?: BpfMap;
+  readonly clock?: BpfMap;
 }
+
+/** Maps of the ingress program that are made where they are not given. */
+const INGRESS_ENTRIES = { ...REJECT_ENTRIES, slc_limit_stats: 1, slc_scratch: 1, slc_clock: 1 } as const;
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
 export async function loadProgram(
@@ -179,20 +212,26 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats } = maps;
-  const object = openDatapath(kernel, name, {
-    reuse: {
-      slc_image: maps.image,
-      slc_counters: maps.counters,
-      slc_result: result,
-      ...(flows && { slc_flows: flows }),
-      ...(flowStats && { slc_flow_stats: flowStats }),
-    },
-    create: {
-      ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
-      ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
-    },
-  });
+  const ingress = name === 'slc_ingress';
+  const given: Partial<Record<DatapathMap, BpfMap>> = {
+    slc_image: maps.image,
+    slc_counters: maps.counters,
+    slc_result: result,
+    ...(maps.flows && { slc_flows: maps.flows }),
+    ...(maps.flowStats && { slc_flow_stats: maps.flowStats }),
+    ...(ingress && maps.windows && { slc_windows: maps.windows }),
+    ...(ingress && maps.limitStats && { slc_limit_stats: maps.limitStats }),
+    ...(ingress && maps.rejectBudget && { slc_reject_budget: maps.rejectBudget }),
+    ...(ingress && maps.rejectStats && { slc_reject_stats: maps.rejectStats }),
+    ...(ingress && maps.clock && { slc_clock: maps.clock }),
+  };
+  const wanted: Partial<Record<DatapathMap, number>> = {
+    slc_flows: switches.flows?.buckets ?? 1,
+    ...(ingress ? INGRESS_ENTRIES : { slc_flow_stats: 1 }),
+    ...(ingress && { slc_windows: switches.flows?.windowBuckets ?? 1 }),
+  };
+  const create = Object.fromEntries(Object.entries(wanted).filter(([map]) => !(map in given)));
+  const object = openDatapath(kernel, name, { reuse: given, create });
   try {
     setSwitches(object, switches);
     await object.load();
@@ -225,12 +264,16 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_rejects', Number(switches.rejects));
+  set('slc_limits', Number(switches.limits));
+  set('slc_clock_given', Number(switches.clockGiven ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
   if (!switches.flows) return;
-  const { buckets, factors, timeouts, generation } = switches.flows;
+  const { buckets, windowBuckets = 1, factors, timeouts, generation } = switches.flows;
   set('slc_flow_mask', buckets - 1);
+  set('slc_window_mask', windowBuckets - 1);
   set('slc_generation', generation);
   object.setRodata(RODATA.slc_flow_factors.offset, new Uint8Array(BigUint64Array.from(factors).buffer));
   object.setRodata(RODATA.slc_flow_timeouts.offset, new Uint8Array(BigUint64Array.from(timeouts).buffer));

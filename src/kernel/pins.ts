@@ -18,6 +18,10 @@ export const STATE_PINS = {
   gateCounters: 'slc_gate_counters',
   flows: 'slc_flows',
   flowStats: 'slc_flow_stats',
+  windows: 'slc_windows',
+  limitStats: 'slc_limit_stats',
+  rejectBudget: 'slc_reject_budget',
+  rejectStats: 'slc_reject_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */

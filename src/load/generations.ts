@@ -46,7 +46,7 @@ export async function createGeneration(
     }
     maps.image.freeze();
     failpoint('after-image');
-    const used = { ...maps, flows: state.flows, flowStats: state.flowStats };
+    const used = { ...maps, ...state.shared };
     const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
     const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
       ingress.program.close();

@@ -3,18 +3,31 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { type FlowSwitches, openDatapath, stateMapEntries } from '../kernel/datapath';
+import { type FlowSwitches, type GenerationMaps, openDatapath, stateMapEntries } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
 import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
+import { DEFAULT_WINDOWS, windowBuckets } from './limit-table';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
-const OPEN_MAPS = ['programs', 'egress', 'gateCounters', 'flows', 'flowStats'] as const;
+const OPEN_MAPS = [
+  'programs',
+  'egress',
+  'gateCounters',
+  'flows',
+  'flowStats',
+  'windows',
+  'limitStats',
+  'rejectBudget',
+  'rejectStats',
+] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
+/** Those of them that are not the gate's. */
+type SharedMap = Exclude<OpenMap, 'programs' | 'egress' | 'gateCounters'>;
 
 /**
  * The mapped page of `slc_state` and the array the gate jumps through. `close()` gives up the descriptors; the pins,
@@ -76,7 +89,7 @@ export class SharedState {
     pins.removeAll(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS)),
+      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS), windowBuckets(DEFAULT_WINDOWS)),
     });
     try {
       await object.load();
@@ -150,10 +163,31 @@ export class SharedState {
     return this.maps.flowStats;
   }
 
-  /** What the programs of a generation know of the flow table. */
+  /** Windows of limit rules and what became of them; they live as long as the state. */
+  get windows(): BpfMap {
+    return this.maps.windows;
+  }
+
+  get limitStats(): BpfMap {
+    return this.maps.limitStats;
+  }
+
+  /** What became of rejected packets. */
+  get rejectStats(): BpfMap {
+    return this.maps.rejectStats;
+  }
+
+  /** The maps that the programs of every generation work on. */
+  get shared(): Required<Pick<GenerationMaps, SharedMap>> {
+    const { flows, flowStats, windows, limitStats, rejectBudget, rejectStats } = this.maps;
+    return { flows, flowStats, windows, limitStats, rejectBudget, rejectStats };
+  }
+
+  /** What the programs of a generation know of these tables. */
   flowSwitches(generation: number): FlowSwitches {
     return {
       buckets: this.maps.flows.info().maxEntries,
+      windowBuckets: this.maps.windows.info().maxEntries,
       factors: flowFactors(this.region.read(FIELDS.seed.offset, 8)),
       timeouts: flowTimeouts(this.hz),
       generation,

@@ -33,6 +33,8 @@ export const REASON_WORDS = {
   'icmp-unrelated': 'an ICMP error about a connection that nobody here opened and the rules do not let in',
   'icmp-quote-short': 'an ICMP error that quotes less than 8 bytes of transport',
   'icmp-quote-error': 'an ICMP error about an ICMP error',
+  limit: 'its source made too many new connections for a limit rule',
+  'limit-full': 'a limit rule has no room for another source',
   'gate-empty': 'the gate found no program in its slot',
   'gate-open': 'the gate passes everything until the first ruleset is confirmed',
   'image-fault': 'the image points outside itself (a bug, please report it)',

@@ -35,6 +35,10 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   eachRow(snapshot, (labels, row) => rulePackets.add(labels, row.packets));
   const ruleBytes = text.family('sluice_rule_bytes_total', 'counter', 'Frame bytes of the packets a row decided.');
   eachRow(snapshot, (labels, row) => ruleBytes.add(labels, row.bytes));
+  const refused = text.family('sluice_rule_refused_packets_total', 'counter', 'Packets a limit row refused.');
+  eachRow(snapshot, (labels, row) => {
+    if (row.refused !== null) refused.add(labels, row.refused);
+  });
   const lastHit = text.family(
     'sluice_rule_last_hit_timestamp_seconds',
     'gauge',
@@ -66,6 +70,11 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
   for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
   if (snapshot.flows) addFlows(text, snapshot.flows);
+  if (snapshot.limits) addLimits(text, snapshot.limits);
+  if (snapshot.rejects) {
+    const rejects = text.family('sluice_rejects_total', 'counter', 'Rejected packets, by what became of them.');
+    for (const [outcome, count] of Object.entries(snapshot.rejects)) rejects.add({ outcome }, count);
+  }
   return text.toString();
 }
 
@@ -77,6 +86,19 @@ function addFlows(text: Exposition, { live, ways, opened, evicted }: NonNullable
   text.family('sluice_flows_opened_total', 'counter', 'Flows opened.').add({}, opened);
   text
     .family('sluice_flows_evicted_total', 'counter', 'Live flows that made room for others: the table is too small.')
+    .add({}, evicted);
+}
+
+function addLimits(text: Exposition, { live, ways, opened, evicted }: NonNullable<Snapshot['limits']>): void {
+  text.family('sluice_limit_windows', 'gauge', 'Sources that limit rules remember.').add({}, String(live));
+  text.family('sluice_limit_ways', 'gauge', 'Ways of their table; it is made for half as many.').add({}, String(ways));
+  text.family('sluice_limit_windows_opened_total', 'counter', 'Windows opened.').add({}, opened);
+  text
+    .family(
+      'sluice_limit_windows_evicted_total',
+      'counter',
+      'Live windows below their limit that made room for others.',
+    )
     .add({}, evicted);
 }
 

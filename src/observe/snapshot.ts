@@ -1,11 +1,14 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
-import { reasonPasses } from './figures';
+import { reasonPasses, refusedKey } from './figures';
 import type { FlowFigures } from './flows';
+import type { LimitFigures, RejectFigures } from './limits';
 import type { AttachMode, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
+import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
 import type { Action, Tier } from '../model/verdict';
+import { formatRate } from '../parse/limit';
 
 /** One row of a section as `status` numbers it. */
 export interface SnapshotRow {
@@ -25,6 +28,10 @@ export interface SnapshotRow {
   /** Decimal strings: 64 bits do not fit a JSON number. */
   readonly packets: string;
   readonly bytes: string;
+  /** What a limit row counts by: `6/30s`; null for other rows. */
+  readonly limit: string | null;
+  /** Packets that a limit row refused, which are not among `packets`; null for other rows. */
+  readonly refused: string | null;
   /** ISO time, null where it was never hit. */
   readonly lastHit: string | null;
   /** ISO time since when hits of this row are counted. */
@@ -80,6 +87,23 @@ export interface Snapshot {
     /** Live flows that made room for others. */
     readonly evicted: string;
   } | null;
+  /** What limit rules remember; null where nothing is active. */
+  readonly limits: {
+    /** Sources, and seen UDP pairs, whose window has not passed. */
+    readonly live: number;
+    readonly ways: number;
+    readonly opened: string;
+    /** Live ones below their limit that made room for others. */
+    readonly evicted: string;
+  } | null;
+  /** What became of rejected packets since the first ruleset was applied; null where nothing is active. */
+  readonly rejects: {
+    readonly answered: string;
+    /** Dropped silently: over the budget of answers. */
+    readonly capped: string;
+    /** Dropped silently: of a kind that is never answered. */
+    readonly unanswered: string;
+  } | null;
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -104,6 +128,8 @@ export interface SnapshotInput {
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
   readonly flows: FlowFigures | null;
+  readonly limits: LimitFigures | null;
+  readonly rejects: RejectFigures | null;
   readonly warnings: readonly string[];
 }
 
@@ -125,14 +151,19 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     sections,
     ...directionOf(figures, false),
     outgoing: directionOf(figures.outgoing, true),
-    flows: input.flows && {
-      live: input.flows.live,
-      ways: input.flows.ways,
-      opened: input.flows.opened.toString(),
-      evicted: input.flows.evicted.toString(),
+    flows: input.flows && tableFigures(input.flows),
+    limits: input.limits && tableFigures(input.limits),
+    rejects: input.rejects && {
+      answered: input.rejects.answered.toString(),
+      capped: input.rejects.capped.toString(),
+      unanswered: input.rejects.unanswered.toString(),
     },
     warnings: input.warnings,
   };
+}
+
+function tableFigures({ live, ways, opened, evicted }: FlowFigures | LimitFigures): NonNullable<Snapshot['flows']> {
+  return { live, ways, opened: opened.toString(), evicted: evicted.toString() };
 }
 
 function directionOf(
@@ -159,30 +190,39 @@ function directionOf(
 }
 
 function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
-  const row = (fields: Omit<SnapshotRow, 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>): SnapshotRow => {
-    const figure = figures.rules[`${section.name}/${fields.id}`];
+  const row = (
+    fields: Omit<SnapshotRow, 'limit' | 'packets' | 'bytes' | 'refused' | 'lastHit' | 'watchedSince'>,
+    limit?: Limit,
+  ): SnapshotRow => {
+    const key = `${section.name}/${fields.id}`;
+    const figure = figures.rules[key];
     return {
       ...fields,
+      limit: limit ? formatRate(limit) : null,
       packets: figure?.packets ?? '0',
       bytes: figure?.bytes ?? '0',
+      refused: limit ? (figures.rules[refusedKey(key)]?.packets ?? '0') : null,
       lastHit: figure?.lastHit ?? null,
       watchedSince: figure?.watchedSince ?? null,
     };
   };
   const rows = section.rules.map((rule, i) =>
-    row({
-      number: i + 1,
-      id: rule.id,
-      tier: '7',
-      action: rule.action,
-      enabled: rule.enabled,
-      text: rule.text,
-      to: formatPorts(rule.match),
-      from: formatAddressMatch(rule.match.from),
-      ...(rule.note !== undefined && { note: rule.note }),
-      ...(rule.owner !== undefined && { owner: rule.owner }),
-      ...(rule.review !== undefined && { review: rule.review }),
-    }),
+    row(
+      {
+        number: i + 1,
+        id: rule.id,
+        tier: '7',
+        action: rule.action,
+        enabled: rule.enabled,
+        text: rule.text,
+        to: formatPorts(rule.match),
+        from: formatAddressMatch(rule.match.from),
+        ...(rule.note !== undefined && { note: rule.note }),
+        ...(rule.owner !== undefined && { owner: rule.owner }),
+        ...(rule.review !== undefined && { review: rule.review }),
+      },
+      rule.limit,
+    ),
   );
   const implicit = { number: null, enabled: true, from: 'anywhere' };
   if (section.ssh?.from === 'anyone') {

@@ -12,8 +12,9 @@ import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
-import { type FlowFigures, readFlowFigures } from '../observe/flows';
-import { buildSnapshot, type Snapshot } from '../observe/snapshot';
+import { readFlowFigures } from '../observe/flows';
+import { readLimitFigures, readRejectFigures } from '../observe/limits';
+import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Context } from './context';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
@@ -129,7 +130,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
-    flows: enforcement && (await flowFigures(context)),
+    ...(await tableFigures(context, enforcement !== null)),
     warnings,
   });
 }
@@ -164,13 +165,20 @@ function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
   return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
 }
 
-/** The flow table's figures, null where nothing is active. */
-async function flowFigures({ kernel, pins }: Context): Promise<FlowFigures | null> {
-  const state = SharedState.find(kernel, pins);
-  if (!state) return null;
+/** Figures of what is shared by generations, null where nothing is active. */
+async function tableFigures(
+  { kernel, pins }: Context,
+  active: boolean,
+): Promise<Pick<SnapshotInput, 'flows' | 'limits' | 'rejects'>> {
+  const state = active ? SharedState.find(kernel, pins) : null;
+  if (!state) return { flows: null, limits: null, rejects: null };
   try {
-    const { jiffies } = await readClock(kernel);
-    return await readFlowFigures(state.flows, state.flowStats, jiffies);
+    const { jiffies, bootNs } = await readClock(kernel);
+    return {
+      flows: await readFlowFigures(state.flows, state.flowStats, jiffies),
+      limits: await readLimitFigures(state.windows, state.limitStats, bootNs),
+      rejects: readRejectFigures(state.rejectStats),
+    };
   } finally {
     state.close();
   }

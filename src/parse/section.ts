@@ -24,11 +24,14 @@ export function readSection(
   const map = node?.kind === 'map' ? node : undefined;
   if (map) refuseLaterSwitches(map, context);
   const fallback = map && valueOf(map, 'default');
-  const allow = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'allow';
+  const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), names, context) : [];
-  return { section: { name, default: allow ? 'allow' : 'deny', ...(ssh && { ssh }), rules }, names };
+  return {
+    section: { name, default: word === 'allow' || word === 'reject' ? word : 'deny', ...(ssh && { ssh }), rules },
+    names,
+  };
 }
 
 function readSsh(node: DocumentNode | undefined, context: Context): SshRow | undefined {
@@ -123,9 +126,12 @@ function readLineRow(
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
   const register = new IdRegister(ids.taken);
   return drafts.map(({ row, id, enabled, details, source }) => {
-    const { action, match, text, written } = row;
+    const { action, match, limit, text, written } = row;
     const name = id ? id.text : register.assign(deriveId(row));
-    return { id: name, idIsExplicit: id !== undefined, action, match, enabled, ...details, text, source, written };
+    return {
+      ...{ id: name, idIsExplicit: id !== undefined, action, match, ...(limit && { limit }) },
+      ...{ enabled, ...details, text, source, written },
+    };
   });
 }
 

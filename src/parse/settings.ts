@@ -155,8 +155,4 @@ export function refuseLaterSwitches(section: MapNode, context: Context): void {
     const today = 'write udp: on, or leave it out; deny proto udp as the last row keeps UDP out';
     context.sink(at(placeOf(context, udp), notSupportedYet('udp: off', today)));
   }
-  const fallback = valueOf(section, 'default');
-  if (fallback?.kind === 'text' && fallback.text.toLowerCase() === 'reject') {
-    context.sink(at(placeOf(context, fallback), notSupportedYet('reject', 'write default: deny')));
-  }
 }

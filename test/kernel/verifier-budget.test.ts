@@ -36,6 +36,8 @@ const DEFAULT: DatapathSwitches = {
   icmpEssentials: true,
   ethertypes: DEFAULT_ETHERTYPES,
   dryRun: false,
+  rejects: false,
+  limits: false,
 };
 
 const INGRESS: Record<string, Partial<DatapathSwitches>> = {
@@ -45,6 +47,10 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, dry, 16 MB image': { dryRun: true, imageSlots: LARGE / 8 },
   'slc_ingress, icmp: rules, 4 KB image': { icmpEssentials: false },
   'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
+  'slc_ingress, rejects, 4 KB image': { rejects: true },
+  'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
+  'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
+  'slc_ingress, limits and rejects, dry, 4 KB image': { rejects: true, limits: true, dryRun: true },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
@@ -68,7 +74,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries(1),
+    create: stateMapEntries(1, 1),
   });
   try {
     await object.load();

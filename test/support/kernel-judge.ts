@@ -87,7 +87,15 @@ export class KernelJudge {
   /** `bytes`: the largest image it can take, a multiple of 4096. */
   static create(kernel: Kernel, bytes: number): KernelJudge {
     const slots = bytes / 8;
-    const switches = { imageSlots: slots, counterSlots: 512, icmpEssentials: true, ethertypes: [], dryRun: true };
+    const switches = {
+      imageSlots: slots,
+      counterSlots: 512,
+      icmpEssentials: true,
+      ethertypes: [],
+      dryRun: true,
+      rejects: false,
+      limits: false,
+    };
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
     return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));
