@@ -62,9 +62,9 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
             result->reason = outcome->reason;
             result->section = outcome->section;
             result->word = outcome->word;
-            result->nodes = outcome->nodes;
-            result->leaves = outcome->leaves;
-            result->rules = outcome->rules;
+            result->nodes = outcome->steps.nodes;
+            result->leaves = outcome->steps.leaves;
+            result->rules = outcome->steps.rules;
             result->runs++;
         }
     } else {

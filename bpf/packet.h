@@ -47,6 +47,14 @@ struct slc_packet {
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
+/* Steps of a walk through the image, counted by the dry twin only. */
+struct slc_steps {
+    __u16 nodes;
+    __u16 leaves;
+    __u16 rules;
+    __u16 unused;
+};
+
 /* A packet is leaving: why, and by which word of the image (SLC_WORD_NONE where none decided). */
 struct slc_outcome {
     __u32 word;
@@ -55,9 +63,7 @@ struct slc_outcome {
     __u8 reason;
     __u8 refused;  /* by a limit rule: its word lets in what is below its limit */
     __u8 answered; /* the frame has become the answer to itself */
-    __u16 nodes;   /* steps, counted by the dry twin only */
-    __u16 leaves;
-    __u16 rules;
+    struct slc_steps steps;
 };
 
 /* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */

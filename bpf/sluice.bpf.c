@@ -52,13 +52,10 @@ static __always_inline int slc_judge_limit(const struct slc_packet *packet, stru
 /* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
 static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet, int is_error) {
     struct slc_outcome outcome = {.word = SLC_WORD_NONE};
-    struct slc_steps steps = {};
-    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &steps) : slc_classify6(&packet->key, 0, &steps);
+    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &outcome.steps)
+                                     : slc_classify6(&packet->key, 0, &outcome.steps);
     int rejected;
 
-    outcome.nodes = steps.nodes;
-    outcome.leaves = steps.leaves;
-    outcome.rules = steps.rules;
     if (word == SLC_WORD_FAULT) {
         outcome.tier = SLC_TIER_DEFAULT;
         outcome.reason = SLC_REASON_IMAGE_FAULT;

@@ -104,7 +104,8 @@ enum slc_out {
  * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins; no two sections share one. The tier is of enum slc_out in sections of
+ * packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -160,8 +161,18 @@ struct slc_image_header {
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
+/* Entries of the section table that every image has, used or not. Servers follow. */
+enum slc_entry {
+    SLC_ENTRY_INBOUND = 0,        /* tiers 7-9 */
+    SLC_ENTRY_OUTBOUND = 1,       /* outbound steps 6 and 7 */
+    SLC_ENTRY_KEEP_REACHABLE = 2, /* tier 3.1 */
+    SLC_ENTRY_GUARD_IN = 3,       /* tier 3.3 */
+    SLC_ENTRY_GUARD_OUT = 4,      /* outbound step 3 */
+    SLC_ENTRY_SERVERS = 5,        /* the first server */
+};
+
 /*
- * A section: inbound is entry 0. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
+ * A section, by enum slc_entry. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
  * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
  */
 struct slc_section {
@@ -171,7 +182,10 @@ struct slc_section {
     __u32 allow_all; /* index into slc_confirm, 0 = never */
 };
 
-/* Root block of a section, a cache line: a slot a tree, the word of the default (tier 9), where services stand. */
+/*
+ * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand. The default is
+ * SLC_WORD_NONE where a packet that no row matches goes on: keep-reachable and guard.
+ */
 struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];

@@ -1,4 +1,4 @@
-// Locks on files, held while the handle is open.
+// Locks on files and directories, held while the handle is open.
 #pragma once
 
 #include "fd.h"
@@ -17,7 +17,7 @@ class LockHandle : public Handle<LockHandle, Fd> {
     }
 };
 
-// tryLock(path): null while another descriptor holds the lock
+// tryLock(path): makes the file where there is nothing; null while another descriptor holds the lock
 Napi::Value try_lock(const Arguments &arguments);
 
 } // namespace sluice

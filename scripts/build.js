@@ -11,7 +11,7 @@ const root = path.dirname(__dirname);
 const STEPS = {
   npm: {
     does: 'npm packages',
-    command: ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'],
+    command: ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier'],
     fresh: () => npmPackagesFresh(root),
   },
   bpf: {

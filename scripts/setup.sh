@@ -40,9 +40,9 @@ check_node() {
 }
 
 missing_packages() {
-    local installed
-    installed=" $(dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^ii *|//p' | tr '\n' ' ') "
-    local package
+    local installed package
+    # dpkg-query fails where it knows nothing of one of them, which is what a fresh machine is like
+    installed=" $({ dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' "${packages[@]}" 2>/dev/null || true; } | sed -n 's/^ii *|//p' | tr '\n' ' ') "
     for package in "${packages[@]}"; do
         [[ "$installed" == *" $package "* ]] || echo "$package"
     done

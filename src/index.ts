@@ -23,7 +23,10 @@ export { diagnosticsToJson, type JsonDiagnostic, type JsonPlace } from './diagno
 export type {
   AddressSet,
   AttachMode,
+  Direction,
   Expectation,
+  Guard,
+  GuardRule,
   IcmpMode,
   Rule,
   Ruleset,
@@ -40,7 +43,7 @@ export { decode, type Decoded } from './model/decode';
 export type { Flows } from './model/flow';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
 export { REASON_WORDS, type Reason } from './model/reason';
-export { TIERS, type Action, type Tier, type Verdict } from './model/verdict';
+export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 
 // proofs about a ruleset
 export { analyse } from './analyse/analyse';
@@ -51,7 +54,7 @@ export { findLockout, type LiveConnection, type LockoutFinding } from './analyse
 export { compile } from './compile/compile';
 export { CapacityError } from './compile/capacity';
 export { interpretFrame } from './compile/interpret';
-export type { Image, ImageFeatures, ImageStats, RankEntry } from './compile/image';
+export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './compile/image';
 
 // captures
 export { readCapture, writePcap, type Capture, type CapturedFrame } from './observe/pcap';

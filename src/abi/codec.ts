@@ -1,6 +1,6 @@
 /** Words and texts for the numbers that cross the kernel border. A number without words does not compile. */
-import { SLC_ACTION, SLC_REASON, SLC_TIER } from './layout.gen';
-import type { Action, Tier } from '../model/verdict';
+import { SLC_ACTION, SLC_OUT, SLC_REASON, SLC_TIER } from './layout.gen';
+import type { Action, OutTier, Tier } from '../model/verdict';
 import type { Reason } from '../model/reason';
 
 type KebabCase<S extends string> = S extends `${infer Head}_${infer Tail}`
@@ -51,3 +51,14 @@ export const TIER_CODE: Readonly<Record<Tier, number>> = {
 export const TIER_OF_CODE: ReadonlyMap<number, Tier> = new Map(
   (Object.entries(TIER_CODE) as [Tier, number][]).map(([tier, code]) => [code, tier]),
 );
+
+/** Number of each step of packets that go out. */
+export const OUT_CODE: Readonly<Record<OutTier, number>> = {
+  'out 1': SLC_OUT.SANITY,
+  'out 2': SLC_OUT.KEEP_REACHABLE,
+  'out 3': SLC_OUT.GUARD,
+  'out 4': SLC_OUT.FLOWS,
+  'out 5': SLC_OUT.ANSWERS,
+  'out 6': SLC_OUT.RULES,
+  'out 7': SLC_OUT.DEFAULT,
+};

@@ -108,6 +108,14 @@ export const SLC_LIMITS = {
   REJECTS_A_SOURCE: 10,
   REJECTS_IN_ALL: 1000,
 } as const;
+export const SLC_ENTRY = {
+  INBOUND: 0,
+  OUTBOUND: 1,
+  KEEP_REACHABLE: 2,
+  GUARD_IN: 3,
+  GUARD_OUT: 4,
+  SERVERS: 5,
+} as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
   SOURCE: 4,

@@ -42,7 +42,14 @@ export function watchStreams(): void {
 }
 
 export class Output {
+  #indent = 2;
+
   constructor(readonly json: boolean) {}
+
+  /** From now on each document of `--json` is one line (JSON lines): for a command that writes more than one. */
+  documentsAsLines(): void {
+    this.#indent = 0;
+  }
 
   /** Whether nobody reads stdout any more: what only prints can stop. */
   get unread(): boolean {
@@ -69,11 +76,11 @@ export class Output {
     if (!this.json) process.stderr.write(`${text}\n`);
   }
 
-  /** The one document of `--json`; left out without. */
+  /** A document of `--json`, the only one unless they are lines; left out without. */
   document(body: Readonly<Record<string, unknown>>, exitCode: ExitCode = EXIT.DONE): void {
     if (!this.json) return;
     const document = { schemaVersion: 1, ok: exitCode === EXIT.DONE, exitCode, ...body };
-    process.stdout.write(`${escapeJson(JSON.stringify(document, bigintText, 2))}\n`);
+    process.stdout.write(`${escapeJson(JSON.stringify(document, bigintText, this.#indent))}\n`);
   }
 
   /** One line of a stream, JSON always. */

@@ -15,7 +15,10 @@ export class CapacityError extends Error {
   readonly subject: string;
   readonly used: number;
   readonly ceiling: number;
-  /** The row with which the ceiling was passed, or the row that needs most; absent where no single row is at fault. */
+  /**
+   * The row with which the ceiling was passed, or the row that needs most, as `nameOfEntry` writes it; absent where no
+   * single row is at fault.
+   */
   readonly ruleId?: string;
 
   constructor(subject: string, used: number, ceiling: number, ruleId?: string) {

@@ -1,72 +1,87 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
 import { createHash } from 'node:crypto';
+import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
-import { expandSection, type RuleTable } from './expand';
+import { expandSections, type RankedSection, type RuleTable } from './expand';
 import type { Image, ImageFeatures, RankEntry } from './image';
 import { limitTable } from './limits';
-import { pack } from './pack';
+import { type FamilyTrees, pack } from './pack';
 import { partition } from './partition';
-import { assignRanks, entryOfWord, wordOf } from './ranks';
+import { assignRanks, entryOfWord, nameOfEntry, ranksOf, wordOf } from './ranks';
+import { type ImageSection, imageSections, isUsed } from './sections';
 import { ServiceTable } from './services';
-import { imageStats } from './stats';
+import { imageStats, type SectionTrees } from './stats';
 import { type GrownTree, growTree } from './tree';
 
 /** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
 const COUNTER_SLOTS_STEP = 128;
 
-/** Compiles the inbound section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. */
+/** Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. */
 export function compile(ruleset: Ruleset): Image {
-  const section = ruleset.inbound;
-  const sectionRanks = assignRanks(section);
-  const ranks: RankEntry[] = [
-    ...sectionRanks.rows,
-    ...(sectionRanks.ssh ? [sectionRanks.ssh] : []),
-    sectionRanks.default,
-  ];
+  const sections = rankSections(imageSections(ruleset));
+  const ranks = sections.flatMap((section) => ranksOf(section.ranks));
   const services = new ServiceTable();
-  const tables = expandSection(section, sectionRanks, services);
-  const idOfWord = (word: number): string => entryOfWord(ranks, word)!.id;
+  const tables = expandSections(sections, services);
+  const idOfWord = (word: number): string => nameOfEntry(entryOfWord(ranks, word)!);
   const growFamily = (rules: RuleTable): GrownTree[] =>
     partition(rules).map((group) => growTree(rules, group, idOfWord));
-  const grown: Record<Family, GrownTree[]> = { 4: growFamily(tables[4]), 6: growFamily(tables[6]) };
-  const families = {
-    4: { rules: tables[4], trees: grown[4].map(({ root }) => root) },
-    6: { rules: tables[6], trees: grown[6].map(({ root }) => root) },
-  };
-  const highest = sectionRanks.default.rank;
+  const trees = tables.map((rules): SectionTrees => {
+    const grown = { 4: growFamily(rules[4]), 6: growFamily(rules[6]) };
+    const treesOf = (family: Family): FamilyTrees => ({
+      rules: rules[family],
+      trees: grown[family].map(({ root }) => root),
+    });
+    return { families: { 4: treesOf(4), 6: treesOf(6) }, grown };
+  });
+  const slots = ranks[ranks.length - 1].rank + 1;
   const limits = limitTable(ranks);
   const bytes = pack({
-    families,
+    sections: trees.map(({ families }, i) => ({ families, defaultWord: defaultWordOf(sections[i]) })),
     services: services.services,
-    defaultWord: wordOf(sectionRanks.default),
-    counterSlots: highest + 1,
+    counterSlots: slots,
     limits,
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
     ethertypes: ruleset.ethertypes,
-    ipv4: tables[4].count > 0,
-    ipv6: tables[6].count > 0,
+    ipv4: tables.some((rules) => rules[4].count > 0),
+    ipv6: tables.some((rules) => rules[6].count > 0),
+    sections: sections.map(({ section }) => isUsed(section)),
     limits: limits.count > 0,
     rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
   };
+  const rows = sections.reduce((sum, { section }) => sum + section.rules.length, 0);
   return {
     bytes,
     digest: digestOf(bytes, features, ranks),
     ranks,
-    sections: [section.name],
-    counterSlots: Math.ceil((highest + 1) / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
+    sections: sections.map(({ section }) => section.name),
+    counterSlots: Math.ceil(slots / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
     features,
-    stats: imageStats(section.rules.length, bytes.length, families, grown),
+    stats: imageStats(rows, bytes.length, trees),
   };
 }
 
+/** Ranks ascend over all sections, in the order of the table. */
+function rankSections(sections: readonly ImageSection[]): RankedSection[] {
+  let first: number = SLC_LIMITS.RANK_FIRST;
+  return sections.map((section) => {
+    const ranks = assignRanks(section, first);
+    first = ranks.end;
+    return { section, ranks };
+  });
+}
+
+function defaultWordOf({ ranks }: RankedSection): number {
+  return ranks.default ? wordOf(ranks.default) : SLC_WORD_NONE;
+}
+
 function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
-  const { icmp, ethertypes, ipv4, ipv6 } = features;
+  const { icmp, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(bytes);
-  hash.update(JSON.stringify([icmp, ethertypes, ipv4, ipv6]));
+  hash.update(JSON.stringify([icmp, ethertypes, ipv4, ipv6, sections]));
   hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
   return hash.digest('hex');
 }

@@ -5,12 +5,12 @@
 import { ANY, type AddressMatch, type Match, MATCH_ALL } from '../model/match';
 import { addressBits, type Family, lastAddress, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { Section } from '../model/ruleset';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
 import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
-import { type SectionRanks, wordOf } from './ranks';
+import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
+import type { ImageSection } from './sections';
 import { isEveryService, type Service, servicesOf, type ServiceTable } from './services';
 
 /** The image rules of one family, column by column; index 0 is tried first. */
@@ -36,18 +36,30 @@ interface Product {
   readonly services: readonly Service[];
 }
 
+/** A section and the ranks of its rows. */
+export interface RankedSection {
+  readonly section: ImageSection;
+  readonly ranks: SectionRanks;
+}
+
 /**
- * Multiplies the enabled rows and the SSH row of a section out, for both families.
- * Throws `CapacityError` beyond `MAX_IMAGE_RULES`, before memory is taken.
+ * Multiplies the enabled rows and the SSH row of every section out, for both families.
+ * Throws `CapacityError` where all together are more than `MAX_IMAGE_RULES`, before memory is taken.
  */
-export function expandSection(section: Section, ranks: SectionRanks, table: ServiceTable): Record<Family, RuleTable> {
+export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
+  const products = sections.map((ranked) => {
+    const rows = rowsOf(ranked);
+    return { 4: productsOf(rows, 4), 6: productsOf(rows, 6) };
+  });
+  checkSize(products.flatMap((section) => [...section[4], ...section[6]]));
+  return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
+}
+
+function rowsOf({ section, ranks }: RankedSection): { entry: RankEntry; match: Match }[] {
   const rows: { entry: RankEntry; match: Match }[] = [];
   for (const entry of ranks.rows) if (entry.rule!.enabled) rows.push({ entry, match: entry.rule!.match });
   if (ranks.ssh) rows.push({ entry: ranks.ssh, match: sshMatch(section.ssh!.ports) });
-
-  const products = { 4: productsOf(rows, 4), 6: productsOf(rows, 6) };
-  checkSize([...products[4], ...products[6]]);
-  return { 4: multiply(products[4], 4, table), 6: multiply(products[6], 6, table) };
+  return rows;
 }
 
 function sshMatch(ports: readonly number[]): Match {
@@ -59,7 +71,7 @@ function productsOf(rows: readonly { entry: RankEntry; match: Match }[], family:
   const merged = new Map<readonly Prefix[], Prefix[]>();
   for (const { entry, match } of rows) {
     if (match.family !== ANY && match.family !== family) continue;
-    const services = servicesOf(match, family, entry.id);
+    const services = servicesOf(match, family, nameOfEntry(entry));
     const [from, to] = [prefixesOf(match.from, family, merged), prefixesOf(match.to, family, merged)];
     const product = { entry, from, to, services };
     if (sizeOf(product) === 0) continue;
@@ -93,7 +105,7 @@ function checkSize(products: readonly Product[]): void {
   const total = products.reduce((sum, product) => sum + sizeOf(product), 0);
   if (total <= MAX_IMAGE_RULES) return;
   const largest = products.reduce((most, product) => (sizeOf(product) > sizeOf(most) ? product : most));
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, largest.entry.id);
+  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(largest.entry));
 }
 
 function multiply(products: readonly Product[], family: Family, table: ServiceTable): RuleTable {
@@ -114,7 +126,7 @@ function multiply(products: readonly Product[], family: Family, table: ServiceTa
   let at = 0;
   for (const { entry, from, to, services } of products) {
     const word = wordOf(entry);
-    const numbers = services.map((service) => table.number(service, entry.id));
+    const numbers = services.map((service) => table.number(service, nameOfEntry(entry)));
     for (const destination of to) {
       const destinationEnd = lastAddress(destination);
       for (const source of from) {

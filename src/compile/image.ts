@@ -2,14 +2,18 @@
  * The border between the compiler and everything that carries or walks its result. Same ruleset, same bytes,
  * on any machine: nothing here knows a kernel, a clock or an interface.
  */
-import type { Action, Tier } from '../model/verdict';
+import type { Action, OutTier, Tier } from '../model/verdict';
 import type { IcmpMode, Rule } from '../model/ruleset';
 
-/** What a rank stands for. Ranks ascend in the order in which rows are tried. */
+/** Where rows stand: tiers of packets that come in, steps of those that go out. */
+export type RowTier = Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'> | Extract<OutTier, 'out 3' | 'out 6' | 'out 7'>;
+
+/** What a rank stands for. Ranks ascend, section table entry by entry, in the order in which rows are tried. */
 export interface RankEntry {
   readonly rank: number;
+  /** Whose row it is: `inbound`, `outbound`, `guard`. */
   readonly section: string;
-  readonly tier: Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'>;
+  readonly tier: RowTier;
   readonly action: Action;
   /** Counter id, unique in the section: the rule's id, `ssh` or `default`. */
   readonly id: string;
@@ -25,6 +29,8 @@ export interface ImageFeatures {
   /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
+  /** By `enum slc_entry`: whether it can decide anything; but for inbound, which always does, no other is asked. */
+  readonly sections: readonly boolean[];
   /** Whether there are limit rules, and whether anything is rejected. */
   readonly limits: boolean;
   readonly rejects: boolean;
@@ -42,7 +48,7 @@ export interface ImageStats {
   readonly leaves: number;
   readonly leafRules: number;
   readonly longestLeaf: number;
-  /** Upper bounds for one packet over all paths: nodes read, leaves read, leaf rules compared. */
+  /** Upper bounds for one packet over all paths and sections: nodes read, leaves read, leaf rules compared. */
   readonly worstCase: { readonly nodes: number; readonly leaves: number; readonly rules: number };
   /** Where the compiler kept memory bounded by a longer leaf, in words. */
   readonly fallbacks: readonly string[];
@@ -56,7 +62,7 @@ export interface Image {
   readonly digest: string;
   /** Ascending by rank. */
   readonly ranks: readonly RankEntry[];
-  /** Section names in the order of the section table. */
+  /** Section names in the order of the section table; `guard` has several entries. */
   readonly sections: readonly string[];
   /** Number of counter slots: highest rank + 1, rounded up to whole pages of 4096 bytes. */
   readonly counterSlots: number;

@@ -2,13 +2,13 @@
  * The walk of `bpf/classify.h` in TypeScript, over the same bytes and with the same steps: section table, root block,
  * three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
  */
-import { SLC_KEY_WORD, SLC_LIMITS, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
+import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import { type Decision, judgeFrame } from '../model/evaluate';
 import { judgeLimit, type LimitedPacket, type LimitState } from '../model/limit';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import { maskWord } from '../model/prefix';
-import type { Verdict } from '../model/verdict';
+import type { Tier, Verdict } from '../model/verdict';
 import type { Image } from './image';
 import { keyWordsOf } from './lane';
 import { entryOfWord } from './ranks';
@@ -18,7 +18,7 @@ import type { Slot } from './slot';
 
 /** Where a walk ended, and what it cost. */
 export interface Interpretation {
-  /** The word that decides; `SLC_WORD_NONE` with a fault. */
+  /** The word that decides; `SLC_WORD_NONE` with a fault, and where a section without a default has no such row. */
   readonly word: number;
   /** Address-trie and port-map nodes read. */
   readonly nodes: number;
@@ -30,12 +30,16 @@ export interface Interpretation {
   readonly fault?: string;
 }
 
-/** Judges a key by tiers 6–9 of the first section (`inbound`). Never throws: broken bytes end in a fault. */
-export function interpret(image: Image | Uint8Array, key: FlowKey): Interpretation {
+/** Judges a key by one entry of the section table. Never throws: broken bytes end in a fault. */
+export function interpret(
+  image: Image | Uint8Array,
+  key: FlowKey,
+  section: number = SLC_ENTRY.INBOUND,
+): Interpretation {
   const walk = { word: SLC_WORD_NONE, nodes: 0, leaves: 0, rules: 0 };
   try {
     const reader = readerOf(image);
-    const { trees, defaultWord, services } = reader.roots(0);
+    const { trees, defaultWord, services } = reader.roots(section);
     const words = keyWordsOf(key);
     for (const root of trees[key.family]) {
       const slot = descend(reader, words, root, walk);
@@ -59,7 +63,8 @@ function decide(image: Image, key: LimitedPacket, limits: LimitState): Decision 
   const { word, fault } = interpret(image, key);
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
   if (!entry) return { section: image.sections[0], tier: '9', verdict: 'deny', reason: 'image-fault', rule: null };
-  const { section, tier, action } = entry;
+  const { section, action } = entry;
+  const tier = entry.tier as Tier;
   const rule = entry.rule?.id ?? null;
   const limit = entry.rule?.limit;
   if (limit && judgeLimit(`${section}/${entry.id}`, limit, key, limits) === 'refused')

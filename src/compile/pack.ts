@@ -24,11 +24,17 @@ export interface FamilyTrees {
   readonly trees: readonly Tree[];
 }
 
-/** What becomes an image of one section. */
-export interface PackInput {
+/** A section's trees and the word of its default; `SLC_WORD_NONE` where it has none. */
+export interface PackedSection {
   readonly families: Readonly<Record<Family, FamilyTrees>>;
-  readonly services: readonly Service[];
   readonly defaultWord: number;
+}
+
+/** What becomes an image. */
+export interface PackInput {
+  /** In the order of the section table. */
+  readonly sections: readonly PackedSection[];
+  readonly services: readonly Service[];
   /** Entries of `struct slc_limit_rule` back to back. */
   readonly limits: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
@@ -42,6 +48,9 @@ const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
 /** Slots behind the used ones: what reads one whole record at a time never stands at the very end. */
 const SLACK_SLOTS = LINE_SLOTS;
+
+/** An entry of the section table, in slots. */
+const SECTION_SLOTS = LAYOUT.slc_section.size / SLOT_BYTES;
 
 const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section.fields;
@@ -60,30 +69,29 @@ export const RULE_SLOTS: Readonly<Record<Family, number>> = {
 export function pack(input: PackInput): Uint8Array {
   const writer = new ImageWriter();
   const header = writer.take(LAYOUT.slc_image_header.size / SLOT_BYTES);
-  const sections = writer.take(LAYOUT.slc_section.size / SLOT_BYTES);
+  const sections = writer.take(SECTION_SLOTS * input.sections.length);
   if (sections !== SLC_LIMITS.SECTIONS_SLOT) throw new Error('the section table does not follow the image header');
-  const root = writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS);
+  const roots = input.sections.map(() => writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS));
   const services = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * input.services.length);
   input.services.forEach((service, i) => writeService(writer, services + i * (LAYOUT.slc_service.size / 8), service));
 
-  const roots4 = root * SLOT_BYTES + ROOTS.trees4.offset;
-  const roots6 = root * SLOT_BYTES + ROOTS.trees6.offset;
-  writeTrees(writer, input.families[4], roots4);
-  writeTrees(writer, input.families[6], roots6);
-  writer.u32(root, ROOTS.default_word.offset, input.defaultWord);
-  writer.u32(root, ROOTS.services.offset, services);
-
+  input.sections.forEach(({ families, defaultWord }, i) => {
+    const root = roots[i];
+    writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
+    writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
+    writer.u32(root, ROOTS.default_word.offset, defaultWord);
+    writer.u32(root, ROOTS.services.offset, services);
+    writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
+    writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
+  });
   const limits = writer.take(input.limits.bytes.length / SLOT_BYTES);
   writer.bytes(limits, input.limits.bytes);
-
-  writer.u32(sections, SECTION.root.offset, root);
-  writer.u32(sections, SECTION.previous_root.offset, root);
 
   writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
   writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
   writer.u32(header, HEADER.slots.offset, writer.slots);
   writer.u32(header, HEADER.sections.offset, sections);
-  writer.u32(header, HEADER.section_count.offset, 1);
+  writer.u32(header, HEADER.section_count.offset, input.sections.length);
   writer.u32(header, HEADER.services.offset, services);
   writer.u32(header, HEADER.service_count.offset, input.services.length);
   writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);

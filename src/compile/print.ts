@@ -4,13 +4,14 @@
  *
  * Bits are numbered as in prefix lengths: bit 1 is the most significant of its field.
  */
-import { SLC_WORD_NONE } from '../abi/layout.gen';
+import { SLC_ENTRY, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
-import type { Image } from './image';
+import type { Image, RankEntry } from './image';
 import { GROUP_NAMES } from './partition';
 import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
-import { entryOfWord } from './ranks';
+import { DEFAULT_ID, entryOfWord } from './ranks';
 import { ImageReader, isEmptySlot } from './reader';
+import { entryRanks, sectionLabel } from './sections';
 import type { Slot } from './slot';
 
 type LeafSlot = Extract<Slot, { kind: 'leaf' }>;
@@ -20,22 +21,25 @@ type NodeSlot = Extract<Slot, { kind: 'node' }>;
 export function printImage(image: Image): string {
   const reader = new ImageReader(image.bytes);
   const lines: string[] = [];
-  image.sections.forEach((section, index) => {
-    lines.push(`section ${section}`, '', 'rows', ...printRows(image, section));
-    const printer = new SectionPrinter(image, reader);
+  image.sections.forEach((_, index) => {
+    const rows = entryRanks(image, index);
+    const isEmpty = rows.every(({ rule, action }) => !rule && action === 'allow');
+    if (isEmpty && index !== SLC_ENTRY.INBOUND) return;
+    lines.push(...(lines.length > 0 ? [''] : []), `section ${sectionLabel(index)}`, '', 'rows', ...printRows(rows));
+    const printer = new SectionPrinter(image, reader, rows);
     const roots = reader.roots(index);
     for (const family of [4, 6] as const) {
       roots.trees[family].forEach((root, group) => {
         lines.push('', `ipv${family}, ${GROUP_NAMES[group]}`, ...printer.printTree(family, root));
       });
     }
-    lines.push('', `default → ${printer.rowOf(roots.defaultWord)}`, '', ...printer.printLeaves(roots.services));
+    if (roots.defaultWord !== SLC_WORD_NONE) lines.push('', `default → ${printer.rowOf(roots.defaultWord)}`);
+    lines.push('', ...printer.printLeaves(roots.services));
   });
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
-function printRows(image: Image, section: string): string[] {
-  const entries = image.ranks.filter((entry) => entry.section === section);
+function printRows(entries: readonly RankEntry[]): string[] {
   const width = Math.max(...entries.map(({ id }) => id.length));
   return entries.map(({ rank, tier, action, id, rule }, index) => {
     const number = rule ? String(index + 1) : '-';
@@ -49,12 +53,15 @@ function printRows(image: Image, section: string): string[] {
 class SectionPrinter {
   private readonly image: Image;
   private readonly reader: ImageReader;
+  /** Ranks of the section. */
+  private readonly rows: readonly RankEntry[];
   private readonly nodeNumbers = new Map<string, number>();
   private readonly leaves = new Map<string, { number: number; family: Family; slot: LeafSlot }>();
 
-  constructor(image: Image, reader: ImageReader) {
+  constructor(image: Image, reader: ImageReader, rows: readonly RankEntry[]) {
     this.image = image;
     this.reader = reader;
+    this.rows = rows;
   }
 
   printTree(family: Family, root: Slot): string[] {
@@ -79,7 +86,7 @@ class SectionPrinter {
     const entry = entryOfWord(this.image.ranks, word);
     if (!entry) return `word ${word}`;
     if (entry.rule) return `rule ${this.numberOf(word)} (${entry.id})`;
-    return entry.tier === '9' ? `${entry.id} ${entry.action}` : `${entry.id} row`;
+    return entry.id === DEFAULT_ID ? `${entry.id} ${entry.action}` : `${entry.id} row`;
   }
 
   private printNode(family: Family, node: NodeSlot, known: KnownBits, indent: string): string[] {
@@ -133,8 +140,7 @@ class SectionPrinter {
     const entry = entryOfWord(this.image.ranks, word);
     if (!entry) return `?${word}`;
     if (!entry.rule) return entry.id;
-    const rows = this.image.ranks.filter(({ section }) => section === entry.section);
-    return String(rows.indexOf(entry) + 1);
+    return String(this.rows.indexOf(entry) + 1);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Ranks and image words: the order of the rows, as the datapath compares it. */
-import type { Section } from '../model/ruleset';
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
-import { ACTION_CODE, TIER_CODE } from '../abi/codec';
+import type { ImageSection } from './sections';
+import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import { SLC_LIMITS, SLC_WORD_RANK_SHIFT, SLC_WORD_TIER_SHIFT } from '../abi/layout.gen';
 
 /** Counter ids of the implicit rows. */
@@ -15,7 +15,10 @@ export interface SectionRanks {
   readonly rows: readonly RankEntry[];
   /** Present where the section lets anyone in by SSH. */
   readonly ssh?: RankEntry;
-  readonly default: RankEntry;
+  /** Left out where a packet that no row matches goes on. */
+  readonly default?: RankEntry;
+  /** The first rank behind the section. */
+  readonly end: number;
 }
 
 /** The distance between neighbours: gaps, so that a row can be put between two without moving the others. */
@@ -24,36 +27,54 @@ export function rankStride(rows: number): number {
   return rows <= 10_000 ? 4 : 2;
 }
 
-/** Gives every row its rank. The places of SSH row and default do not depend on whether there is an SSH row. */
-export function assignRanks(section: Section): SectionRanks {
+/**
+ * Gives every row its rank, `first` to the first one. The places of SSH row and default do not depend on whether there
+ * is an SSH row.
+ */
+export function assignRanks(section: ImageSection, first: number): SectionRanks {
   const count = section.rules.length;
   const stride = rankStride(count);
-  const rankOf = (place: number): number => SLC_LIMITS.RANK_FIRST + stride * place;
-  const last = rankOf(count + 1);
+  const rankOf = (place: number): number => first + stride * place;
+  const places = section.otherwise ? count + 2 : count;
+  const last = rankOf(Math.max(0, places - 1));
   if (last > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', last, SLC_LIMITS.RANK_MAX);
   const rows = section.rules.map((rule, place): RankEntry => ({
     rank: rankOf(place),
     section: section.name,
-    tier: '7',
+    tier: section.rowTier,
     action: rule.action,
     id: rule.id,
     rule,
   }));
   const implicit = { section: section.name };
+  const { otherwise } = section;
   return {
     rows,
     ...(section.ssh?.from === 'anyone' && {
       ssh: { ...implicit, rank: rankOf(count), tier: '8', action: 'allow', id: SSH_ID },
     }),
-    default: { ...implicit, rank: last, tier: '9', action: section.default, id: DEFAULT_ID },
+    ...(otherwise && { default: { ...implicit, rank: last, ...otherwise, id: DEFAULT_ID } }),
+    end: rankOf(places),
   };
+}
+
+/** All ranks of a section, ascending. */
+export function ranksOf(section: SectionRanks): RankEntry[] {
+  return [...section.rows, ...(section.ssh ? [section.ssh] : []), ...(section.default ? [section.default] : [])];
+}
+
+/** The counter's id as it is written outside the section: `outbound/web`. Rows of `inbound` go by their own id. */
+export function nameOfEntry({ section, id }: Pick<RankEntry, 'section' | 'id'>): string {
+  return section === 'inbound' ? id : `${section}/${id}`;
 }
 
 /** The image word that leads to the entry: rank, tier and action; no flags. */
 export function wordOf(entry: RankEntry): number {
   const { rank, tier, action } = entry;
-  return ((rank << SLC_WORD_RANK_SHIFT) | (TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | ACTION_CODE[action]) >>> 0;
+  return ((rank << SLC_WORD_RANK_SHIFT) | (ROW_TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | ACTION_CODE[action]) >>> 0;
 }
+
+const ROW_TIER_CODE = { ...TIER_CODE, ...OUT_CODE };
 
 /** The entry an image word leads to, or null where the word contradicts the table. `ranks` ascend. */
 export function entryOfWord(ranks: readonly RankEntry[], word: number): RankEntry | null {

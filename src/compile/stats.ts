@@ -1,9 +1,11 @@
 /** Machine-independent cost and size figures of the trees of an image. */
+import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { FamilyTrees } from './pack';
 import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
 import { GROUP_NAMES } from './partition';
+import { sectionLabel } from './sections';
 import { type GrownTree, LONG_LEAF, type Tree } from './tree';
 
 interface TreeCost {
@@ -12,14 +14,44 @@ interface TreeCost {
   readonly rules: number;
 }
 
+/** What the figures of a section are taken from. */
+export interface SectionTrees {
+  readonly families: Readonly<Record<Family, FamilyTrees>>;
+  readonly grown: Readonly<Record<Family, readonly GrownTree[]>>;
+}
+
+/** Sections that one packet can be judged by: of those that come in, and of those that go out. */
+const WALKED: readonly (readonly number[])[] = [
+  [SLC_ENTRY.KEEP_REACHABLE, SLC_ENTRY.GUARD_IN, SLC_ENTRY.INBOUND],
+  [SLC_ENTRY.KEEP_REACHABLE, SLC_ENTRY.GUARD_OUT, SLC_ENTRY.INBOUND, SLC_ENTRY.OUTBOUND],
+];
+
 /** Counts what is stored once, once; worst cases follow every path. `rows` is the number of written rows. */
-export function imageStats(
-  rows: number,
-  bytes: number,
-  families: Readonly<Record<Family, FamilyTrees>>,
-  grown: Readonly<Record<Family, readonly GrownTree[]>>,
-): ImageStats {
+export function imageStats(rows: number, bytes: number, sections: readonly SectionTrees[]): ImageStats {
   const totals = { lpmEntries: 0, portEntries: 0, leaves: 0, leafRules: 0, longestLeaf: 0 };
+  const worst = sections.map(({ families }) => countTrees(families, totals));
+  const walks = WALKED.map((walk): TreeCost => {
+    const sum = (field: keyof TreeCost): number => walk.reduce((total, section) => total + worst[section][field], 0);
+    return { nodes: sum('nodes'), leaves: sum('leaves'), rules: sum('rules') };
+  });
+  const most = (field: keyof TreeCost): number => Math.max(...walks.map((walk) => walk[field]));
+  const tables = sections.flatMap(({ families }) => [families[4].rules, families[6].rules]);
+  return {
+    rules: rows,
+    expandedRules: tables.reduce((sum, { count }) => sum + count, 0),
+    bytes,
+    ...totals,
+    worstCase: { nodes: most('nodes'), leaves: most('leaves'), rules: most('rules') },
+    fallbacks: sections.flatMap(({ grown }, index) =>
+      ([4, 6] as const).flatMap((family) => describeFallbacks(index, family, grown[family])),
+    ),
+  };
+}
+
+type Totals = { -readonly [Field in 'lpmEntries' | 'portEntries' | 'leaves' | 'leafRules' | 'longestLeaf']: number };
+
+/** Adds the trees of a section to the totals; its worst case, over both families. */
+function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Totals): TreeCost {
   const worst = { nodes: 0, leaves: 0, rules: 0 };
   for (const { rules, trees } of [families[4], families[6]]) {
     const costs = new Map<Tree, TreeCost>();
@@ -44,14 +76,7 @@ export function imageStats(
     worst.leaves = Math.max(worst.leaves, sum.leaves);
     worst.rules = Math.max(worst.rules, sum.rules);
   }
-  return {
-    rules: rows,
-    expandedRules: families[4].rules.count + families[6].rules.count,
-    bytes,
-    ...totals,
-    worstCase: worst,
-    fallbacks: [...describeFallbacks(4, grown[4]), ...describeFallbacks(6, grown[6])],
-  };
+  return worst;
 }
 
 /** Longest path and longest leaf below a tree; `costs` remembers every part that was seen. */
@@ -74,13 +99,13 @@ function costOf(tree: Tree, costs: Map<Tree, TreeCost>): TreeCost {
   return cost;
 }
 
-function describeFallbacks(family: Family, grown: readonly GrownTree[]): string[] {
+function describeFallbacks(section: number, family: Family, grown: readonly GrownTree[]): string[] {
   return grown.flatMap(({ longLeaves }, group) => {
     if (longLeaves.length === 0) return [];
     const leaves = longLeaves.length === 1 ? '1 leaf' : `${longLeaves.length} leaves`;
     const longest = Math.max(...longLeaves);
     return [
-      `ipv${family}, ${GROUP_NAMES[group]}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`,
+      `${section === SLC_ENTRY.INBOUND ? '' : `${sectionLabel(section)}, `}ipv${family}, ${GROUP_NAMES[group]}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`,
     ];
   });
 }

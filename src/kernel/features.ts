@@ -14,6 +14,9 @@ export interface Feature {
   readonly detail?: string;
 }
 
+/** The kernel refuses to answer. */
+const NOT_TOLD = 'the kernel answers only root, or a process with CAP_BPF and CAP_NET_ADMIN';
+
 const BPF_PROG_TYPE_XDP = 6;
 const BPF_XDP = 37;
 const BPF_TCX_INGRESS = 46;
@@ -39,7 +42,9 @@ function fromErrno(name: FeatureName, since: string, code: number | null): Featu
   if (code === null) return { name, since, answer: 'supported' };
   const errno = errnoName(code);
   const told = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSYS', 'E2BIG'].includes(errno);
-  return { name, since, answer: told ? 'unsupported' : 'unknown', detail: errno };
+  if (told) return { name, since, answer: 'unsupported', detail: errno };
+  const refused = errno === 'EPERM' || errno === 'EACCES';
+  return { name, since, answer: 'unknown', detail: refused ? NOT_TOLD : errno };
 }
 
 function probeFile(name: FeatureName, since: string, folder: string, path: string): Feature {

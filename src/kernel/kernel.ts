@@ -189,7 +189,10 @@ export interface Kernel {
   mountBpffs(path: string): void;
   /** Waits until every packet in flight at the call has left its program (an RCU grace period). */
   grace(): Promise<void>;
-  /** Takes an exclusive lock, or returns null when another process holds it. */
+  /**
+   * Takes an exclusive lock on a file, which is made where it is missing, or on a directory. Returns null when another
+   * process holds it, or took the path away at this moment.
+   */
   tryLock(path: string): FileLock | null;
   possibleCpus(): number;
   /** CLOCK_BOOTTIME in nanoseconds. */

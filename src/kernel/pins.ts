@@ -72,15 +72,25 @@ export class PinLayout {
     });
   }
 
-  /** Makes the directory, closed to others, and refuses one that somebody else prepared (bpffs may be world-writable). */
+  /**
+   * Makes the directory, empty and closed to others, and refuses one that somebody else prepared (bpffs may be
+   * world-writable).
+   */
+  claim(): void {
+    this.#make('.');
+    this.assertOurs();
+  }
+
+  /** Claims the directory and makes those in it. */
   create(): void {
+    this.claim();
+    for (const name of ['state', 'gen', 'links']) this.#make(name);
+  }
+
+  #make(name: string): void {
     try {
-      mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-      this.assertOurs();
-      for (const name of ['state', 'gen', 'links'])
-        mkdirSync(join(this.directory, name), { recursive: true, mode: 0o700 });
+      mkdirSync(join(this.directory, name), { recursive: true, mode: 0o700 });
     } catch (cause) {
-      if (cause instanceof SluiceError) throw cause;
       throw new SluiceError('kernel/pins', `cannot make "${this.directory}": ${errnoOf(cause)}`, { cause });
     }
   }
@@ -113,13 +123,23 @@ export class PinLayout {
   }
 
   /** Removes every pin of the namespace: links first, so that nothing is filtered by half a state. */
-  removeAll(): void {
-    for (const name of ['links', 'gen', 'state', '.'])
+  clear(): void {
+    for (const name of ['links', 'gen', 'state', ...list(this.directory)])
       rmSync(join(this.directory, name), { recursive: true, force: true });
+  }
+
+  /** Removes every pin, and the directory. */
+  removeAll(): void {
+    this.clear();
+    this.removeEmpty();
+  }
+
+  /** Removes the directory, and the one it stands in, where nothing is in them. */
+  removeEmpty(): void {
     try {
-      rmdirSync(dirname(this.directory));
+      for (const path of [this.directory, dirname(this.directory)]) rmdirSync(path);
     } catch {
-      // another namespace has its pins there
+      // pins are in it, or another namespace has its own beside it
     }
   }
 }

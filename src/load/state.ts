@@ -85,8 +85,8 @@ export class SharedState {
    * `firstGeneration`, so that their numbers never repeat ones whose counters were folded before.
    */
   static async create(kernel: Kernel, pins: PinLayout, firstGeneration: number): Promise<SharedState> {
-    pins.create();
-    pins.removeAll(); // what an interrupted creation left; nothing was attached, see find()
+    pins.claim();
+    pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
       create: stateMapEntries(flowBuckets(DEFAULT_FLOWS), windowBuckets(DEFAULT_WINDOWS)),

@@ -51,12 +51,34 @@ export interface SshRow {
 
 /** Ordered rules of one owner; a packet is judged by the rows of exactly one section. */
 export interface Section {
-  /** `inbound` here; later also `outbound`, `guard` and server names. */
+  /** `inbound` or `outbound`; later also server names. */
   readonly name: string;
   readonly default: Exclude<Action, 'limit'>;
   readonly ssh?: SshRow;
   readonly rules: readonly Rule[];
 }
+
+/** Which packets a rule sees at the filtered interface: those that come in, or those that go out. */
+export type Direction = 'in' | 'out';
+
+/** A row of `guard`, which holds both directions in one list. */
+export interface GuardRule extends Rule {
+  readonly direction: Direction;
+}
+
+/** What stands above every section (SPEC §3.3). Its name as a section is `guard`; ids are unique over both lists. */
+export interface Guard {
+  /** Tier 3.1: what these allow nothing below can take away; their answers go out all the same. */
+  readonly keepReachable: readonly Rule[];
+  /** Tier 3.3 and step 3 of what goes out: first match; `deny` is final, `allow` only ends the guard. */
+  readonly rules: readonly GuardRule[];
+}
+
+/** A guard that nobody wrote. */
+export const NO_GUARD: Guard = { keepReachable: [], rules: [] };
+
+/** What `outbound` is where nobody wrote it: everything passes. */
+export const OPEN_OUTBOUND: Section = { name: 'outbound', default: 'allow', rules: [] };
 
 /** A named list of addresses, after files were read. */
 export interface AddressSet {
@@ -89,8 +111,19 @@ export interface Ruleset {
   /** Ethertypes besides IP and ARP that pass in tier 2, at most 16. */
   readonly ethertypes: readonly number[];
   readonly sets: readonly AddressSet[];
+  readonly guard: Guard;
   readonly inbound: Section;
+  readonly outbound: Section;
   readonly expect: readonly Expectation[];
+}
+
+/** Every section with its written rows, in the order in which `status` shows them. */
+export function writtenSections({
+  guard,
+  inbound,
+  outbound,
+}: Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>): { readonly name: string; readonly rules: readonly Rule[] }[] {
+  return [{ name: 'guard', rules: [...guard.keepReachable, ...guard.rules] }, inbound, outbound];
 }
 
 /** LLDP, LACP (slow protocols) and 802.1X. */

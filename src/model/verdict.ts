@@ -24,3 +24,20 @@ export const TIERS = {
 
 /** Number of a step in the order in which a packet is judged: a key of `TIERS`. */
 export type Tier = keyof typeof TIERS;
+
+/**
+ * The order in which a packet that goes out is judged (SPEC §3, "Outbound"). The same numbers stand in
+ * `bpf/egress.bpf.c` and `outbound.ts`; `OUT_CODE` in the ABI maps them to the datapath's codes.
+ */
+export const OUT_TIERS = {
+  'out 1': 'sanity and link essentials',
+  'out 2': 'answers to keep-reachable',
+  'out 3': 'guard',
+  'out 4': 'flows',
+  'out 5': 'answers',
+  'out 6': 'rules',
+  'out 7': 'default',
+} as const;
+
+/** Number of a step in the order in which a packet that goes out is judged: a key of `OUT_TIERS`. */
+export type OutTier = keyof typeof OUT_TIERS;

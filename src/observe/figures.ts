@@ -48,12 +48,17 @@ export function reasonPasses(reason: Reason, outgoing = false): boolean {
   return PASSING.has(reason) || (outgoing && reason === 'default');
 }
 
+/** Whether the row of a rank sees packets that go out. */
+function isOutgoing(tier: RankEntry['tier']): boolean {
+  return tier.startsWith('out');
+}
+
 const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: 0n };
 
 /** Names the slots of a generation. `clock` and `hz` translate jiffies; `nowMs` is the wall clock at that reading. */
 export function nameFigures(
   slots: ReadonlyMap<number, CounterFigures>,
-  ranks: readonly Pick<RankEntry, 'rank' | 'section' | 'id' | 'action'>[],
+  ranks: readonly Pick<RankEntry, 'rank' | 'section' | 'tier' | 'id' | 'action'>[],
   time: { clock: ClockReading; hz: number; nowMs: number },
 ): NamedFigures {
   const figure = ({ packets, bytes, lastHitJiffies }: CounterFigures): Figure => ({
@@ -63,14 +68,15 @@ export function nameFigures(
   });
   const [incoming, outgoing] = [new Tally(), new Tally()];
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
-  for (const { rank, section, id, action } of ranks) {
+  for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     rules[`${section}/${id}`] = figure(hits);
-    incoming.add(action === 'allow' || action === 'limit', hits);
+    const direction = isOutgoing(tier) ? outgoing : incoming;
+    direction.add(action === 'allow' || action === 'limit', hits);
     if (action !== 'limit') continue;
     const refused = slots.get(rank + SLC_LIMIT_REFUSED_RANK) ?? NO_HITS;
     rules[refusedKey(`${section}/${id}`)] = figure(refused);
-    incoming.add(false, refused);
+    direction.add(false, refused);
   }
   for (const [slot, hits] of slots) {
     if (slot >= SLC_LIMITS.RANK_FIRST) continue;

@@ -10,7 +10,7 @@ import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
-import { type Context, withLock } from './context';
+import type { Context } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
 import {
@@ -19,6 +19,7 @@ import {
   readGenerationRecord,
   writeGenerationRecord,
 } from './generation-record';
+import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
 import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
@@ -150,12 +151,42 @@ export async function applyRuleset(
   });
 }
 
-/** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */
-export async function disable(context: Context): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
+/** Enforcement was to end, and something of it is left. */
+export class UnfinishedEndError extends SluiceError {
+  constructor(opened: readonly string[], filtered: readonly string[], cause: unknown) {
+    const now = opened.length > 0 ? `everything reaches ${opened.join(', ')} unfiltered` : 'nothing is filtered';
+    const message =
+      filtered.length > 0
+        ? `${filtered.join(', ')} could not be let go of: ${messageOf(cause)}`
+        : `enforcement has ended, ${now}, but the last counts could not be saved: ${messageOf(cause)}`;
+    super('operate/unfinished-end', message, {
+      hint:
+        filtered.length > 0
+          ? 'sluice disable tries again'
+          : 'they are kept in the kernel until sluice disable, run again, has saved them',
+      cause,
+    });
+  }
+}
+
+/**
+ * Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. Without `keepCounters`
+ * the last counts are given up, so that nothing needs to be written. Throws `UnfinishedEndError` where it stopped half
+ * way; another call finishes it.
+ */
+export async function disable(
+  context: Context,
+  options: { keepCounters?: boolean } = {},
+): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
+  const fold: Fold = options.keepCounters === false ? () => Promise.resolve() : foldInto(context);
   return withLock(context, async () => {
     // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
     const before = await filteredInterfaces(context);
-    const wasActive = await unload(context.kernel, context.pins, foldInto(context));
+    const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+      const left = await filteredInterfaces(context);
+      const opened = before.filter((name) => !left.includes(name));
+      throw new UnfinishedEndError(opened, left, error);
+    });
     forgetEnforced(context.folder);
     pruneGenerationRecords(context.folder, new Set());
     return { wasActive, interfaces: before };

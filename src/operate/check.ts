@@ -4,8 +4,9 @@ import { checkExpectations } from '../analyse/expect';
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
 import type { Image } from '../compile/image';
+import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { Ruleset } from '../model/ruleset';
+import { type Ruleset, writtenSections } from '../model/ruleset';
 import { parseRuleset } from '../parse/parse';
 
 /** What is known of a ruleset text without a kernel. */
@@ -41,6 +42,9 @@ function asError(finding: Diagnostic): Diagnostic {
 }
 
 function capacityFinding(ruleset: Ruleset, error: CapacityError): Diagnostic {
-  const rule = ruleset.inbound.rules.find((candidate) => candidate.id === error.ruleId) ?? ruleset.inbound.rules[0];
+  const rows = writtenSections(ruleset).flatMap(({ name, rules }) =>
+    rules.map((rule) => ({ rule, name: nameOfEntry({ section: name, id: rule.id }) })),
+  );
+  const { rule } = rows.find(({ name }) => name === error.ruleId) ?? rows[0];
   return { code: 'compile/capacity', severity: 'error', message: error.message, source: rule.source, notes: [] };
 }

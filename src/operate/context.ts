@@ -1,14 +1,13 @@
 /** Where a command works: the kernel, a network namespace, its pins and its state folder. */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ensureBpffs } from '../kernel/bpffs';
 import { requireCapabilities } from '../kernel/capabilities';
 import { KernelError, SluiceError } from '../kernel/errors';
-import type { FileLock, Kernel } from '../kernel/kernel';
+import type { Kernel } from '../kernel/kernel';
 import { kernel as openKernel } from '../kernel/native';
 import { PinLayout, pinRoot } from '../kernel/pins';
 import { type StateFolder, stateFolder } from './state-files';
-import { fileError } from './system-error';
 
 export interface Context {
   readonly kernel: Kernel;
@@ -54,41 +53,5 @@ async function isHostNamespace(kernel: Kernel, netns: string | undefined): Promi
   } catch (error) {
     if (error instanceof KernelError && error.errno === 'ENOENT') return false;
     throw error;
-  }
-}
-
-const LOCK_PATIENCE_MS = 5000;
-
-/** Runs the change alone: waits a few seconds for another process, then refuses, naming it. */
-export async function withLock<T>(context: Context, change: () => Promise<T>): Promise<T> {
-  try {
-    mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw fileError('state/write', 'make the folder', context.folder.path, error);
-  }
-  const path = join(context.folder.path, 'lock');
-  const lock = await takeLock(context.kernel, path);
-  try {
-    return await change();
-  } finally {
-    lock.close();
-  }
-}
-
-async function takeLock(kernel: Kernel, path: string): Promise<FileLock> {
-  const patience = Date.now() + LOCK_PATIENCE_MS;
-  for (;;) {
-    const lock = kernel.tryLock(path);
-    if (lock) {
-      writeFileSync(path, `${process.pid}\n`);
-      return lock;
-    }
-    if (Date.now() >= patience) {
-      const holder = readFileSync(path, 'utf8').trim();
-      throw new SluiceError('operate/locked', `another sluice (pid ${holder}) is changing this firewall`, {
-        hint: 'wait until it has ended, then try again',
-      });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

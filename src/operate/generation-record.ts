@@ -2,7 +2,7 @@
 import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
-import type { Ruleset } from '../model/ruleset';
+import { type Ruleset, writtenSections } from '../model/ruleset';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 export interface GenerationRecord {
@@ -24,7 +24,7 @@ export interface GenerationRecord {
   readonly ruleset: Ruleset;
 }
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
   writeStateFile(folder, fileName(record.generation), SCHEMA_VERSION, record);
@@ -51,11 +51,19 @@ export function readGenerationRecord(
   return value?.instance === instance ? value : null;
 }
 
+/** Tiers of rows that nobody wrote. */
+const IMPLICIT: ReadonlySet<RankEntry['tier']> = new Set(['8', '9', 'out 7']);
+
 /** Ranks with their rules again. */
 export function rankEntriesOf(record: GenerationRecord): RankEntry[] {
-  const rules = new Map(record.ruleset.inbound.rules.map((rule) => [rule.id, rule]));
+  const nameOf = (section: string, id: string): string => `${section}/${id}`;
+  const rules = new Map(
+    writtenSections(record.ruleset).flatMap(({ name, rules: written }) =>
+      written.map((rule) => [nameOf(name, rule.id), rule] as const),
+    ),
+  );
   return record.ranks.map((entry) => {
-    const rule = entry.tier === '7' ? rules.get(entry.id) : undefined;
+    const rule = IMPLICIT.has(entry.tier) ? undefined : rules.get(nameOf(entry.section, entry.id));
     return rule ? { ...entry, rule } : entry;
   });
 }

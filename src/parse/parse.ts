@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { Ruleset } from '../model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../model/ruleset';
 import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
@@ -99,7 +99,9 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     icmp: readIcmpMode(valueOf(root, 'icmp')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
+    guard: NO_GUARD,
     inbound,
+    outbound: OPEN_OUTBOUND,
     expect: readExpectations(valueOf(root, 'expect'), names, context),
   };
 }

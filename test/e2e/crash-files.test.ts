@@ -161,7 +161,7 @@ test('a lock whose holder was killed is free', async () => {
   const started = Date.now();
   const refused = await host.sluice(['apply', files.get(14142)!]);
   expect(refused.status).toBe(1);
-  expect(refused.stderr).toMatch(/another sluice \(pid \d+\) is changing this firewall/);
+  expect(refused.stderr).toContain(`another sluice (pid ${holder.pid}) is changing this firewall`);
   expect(Date.now() - started).toBeGreaterThan(4000);
   await expectWhole(14141);
   await holder.stop('SIGKILL');
@@ -177,6 +177,41 @@ test('a lock that is given up in time is waited for', async () => {
   lock.close();
   expect((await applying).status).toBe(0);
   await expectWhole(14142);
+});
+
+describe('two state directories over one firewall', () => {
+  const elsewhere = (name: string): NodeJS.ProcessEnv => ({ SLUICE_STATE_DIR: join(host.directory, name) });
+
+  test('the change of one keeps the other out, first ruleset or not', async () => {
+    for (const port of [14141, 14142]) {
+      host.pins.claim();
+      const lock = kernel().tryLock(host.pins.directory)!;
+      const refused = await host.sluice(['apply', files.get(port)!], elsewhere('a'));
+      expect(refused.status).toBe(1);
+      expect(refused.stderr).toContain(`another sluice (pid ${process.pid}) is changing this firewall`);
+      lock.close();
+      await host.must('apply', files.get(port)!);
+      await expectWhole(port);
+    }
+    await host.must('disable', '--yes');
+    expect(host.pinned()).toEqual([]);
+  });
+
+  test('five at once: one after the other, no generation number twice', async () => {
+    const ended = await Promise.all(
+      PORTS.map((port) => host.sluice(['apply', files.get(port)!], elsewhere(String(port)))),
+    );
+    const numbers = ended.flatMap(({ status, stdout, stderr }) => {
+      expect([0, 1]).toContain(status);
+      if (status === 0) return [Number(/applied: generation (\d+)/.exec(stdout)![1])];
+      expect(stderr).toMatch(/another sluice/);
+      return [];
+    });
+    expect(numbers.length).toBeGreaterThan(0);
+    expect(numbers.sort((a, b) => a - b)).toEqual(numbers.map((_, i) => i + 1));
+    expect(host.pinned()).toEqual(pinsOf(numbers.at(-1)!, [host.edge.ifindex(HOST.link)]));
+    expect(await prober.open(...PORTS)).toHaveLength(1);
+  });
 });
 
 describe('pins that are not ours or not whole', () => {

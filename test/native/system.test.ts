@@ -1,6 +1,6 @@
 /** What the addon tells about the machine and its namespaces. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +148,21 @@ test('a lock keeps other descriptors and processes out until it is closed', () =
   expect(taken()).toBe(false);
   kernel().tryLock(path)!.close();
   rmSync(path);
+});
+
+test('a directory is locked as it is, and not any more when another stands in its place', () => {
+  const path = mkdtempSync(join(tmpdir(), `slc-${process.pid}-lock-`));
+  const lock = kernel().tryLock(path);
+  expect(lock).not.toBeNull();
+  expect(kernel().tryLock(path)).toBeNull();
+  renameSync(path, `${path}-old`);
+  mkdirSync(path);
+  kernel().tryLock(path)!.close();
+  expect(kernel().tryLock(`${path}-old`)).toBeNull();
+  lock!.close();
+  kernel().tryLock(`${path}-old`)!.close();
+  for (const each of [path, `${path}-old`]) rmSync(each, { recursive: true });
+  expect(() => kernel().tryLock(join(path, 'missing', 'lock'))).toThrow('ENOENT');
 });
 
 test('a bpffs is mounted where there is none, once', () => {

@@ -3,6 +3,7 @@ import type { IcmpType, Match } from '../../src/model/match';
 import { MATCH_ALL } from '../../src/model/match';
 import { clearHostBits, type Prefix } from '../../src/model/prefix';
 import type { Expectation, Rule, Ruleset, Section, SourceRange } from '../../src/model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND } from '../../src/model/ruleset';
 import type { Action } from '../../src/model/verdict';
 
 export const FILE = 'rules.yaml';
@@ -92,6 +93,8 @@ export function ruleset(
     icmp: 'essentials',
     ethertypes: [],
     sets: [],
+    guard: NO_GUARD,
+    outbound: OPEN_OUTBOUND,
     expect: [],
     ...more,
     inbound: { name: 'inbound', default: 'deny', ...more.inbound, rules: list },

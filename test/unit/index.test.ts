@@ -41,7 +41,7 @@ describe('the package', () => {
     expect(result.decision).toMatchObject(TOO_SHORT);
     expect(result.interpreted).toMatchObject(TOO_SHORT);
     expect(result.ranks.at(-1)).toBe('default');
-    expect(result.ranks).toHaveLength(2);
+    expect(result.ranks).toHaveLength(3);
   });
 
   test('does not touch the addon before it is needed', () => {

@@ -22,9 +22,11 @@ export function register(program: Command): void {
     }
     const { wasActive, interfaces } = await disable(context);
     run.output.line(
-      wasActive
-        ? `disabled: ${interfaces.join(', ') || 'no interface'} unfiltered now`
-        : 'not active: nothing to disable',
+      interfaces.length > 0
+        ? `disabled: ${interfaces.join(', ')} unfiltered now`
+        : wasActive
+          ? 'disabled: nothing was filtered any more; what was left in the kernel is gone'
+          : 'not active: nothing to disable',
     );
     run.output.document({ outcome: wasActive ? 'disabled' : 'not-active', unfiltered: interfaces });
     return EXIT.DONE;

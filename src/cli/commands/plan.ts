@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { requireCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { isEmptyPlan, planRuleset } from '../../operate/plan';
 import { renderPlan } from '../../operate/render-plan';
@@ -13,6 +14,7 @@ export function register(program: Command): void {
     .argument('[file]', 'ruleset file')
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
   onRun<{ exitCode?: boolean }>(command, async (run, file: string | undefined): Promise<ExitCode> => {
+    requireCapabilities();
     const candidate = requireCandidate(run, run.readText(file), 'nothing was planned.');
     const enforcement = await readEnforcement(await run.context());
     const plan = planRuleset(enforcement?.record?.ruleset ?? null, candidate.ruleset);

@@ -21,9 +21,9 @@ export function register(program: Command): void {
   onRun<{ pcap: string; model?: boolean; kernel?: boolean }>(
     command,
     async (run, file: string | undefined): Promise<ExitCode> => {
+      if (!run.options.model) requireCapabilities();
       const { ruleset, image } = requireCandidate(run, run.readText(file), 'nothing was replayed.');
       const { frames } = readCapture(readCaptureFile(run.options.pcap));
-      if (!run.options.model) requireCapabilities();
       const twin = run.options.model ? null : await Twin.load(openKernel(), image, image);
       let disagreements = 0;
       try {

@@ -8,9 +8,10 @@ export function register(program: Command): void {
     .command('status')
     .description('what is filtered, by which rules, how often each was hit')
     .addArgument(new Argument('[form]', 'how much to show').choices(['numbered', 'verbose']))
-    .addOption(new Option('--watch', 'show it again every second'));
+    .addOption(new Option('--watch', 'show it again every second; with --json a document a line'));
   onRun<{ watch?: boolean }>(command, async (run, form: StatusForm | undefined) => {
     const context = await run.context();
+    if (run.options.watch) run.output.documentsAsLines();
     for (;;) {
       const snapshot = await takeSnapshot(context);
       const text = formatStatus(snapshot, form ?? 'plain');

@@ -22,7 +22,7 @@ export function register(program: Command): void {
       return EXIT.REFUSED;
     }
     const context = await run.context();
-    const { interfaces } = await disable(context);
+    const { interfaces } = await disable(context, { keepCounters: false });
     removeState(context.folder);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;

@@ -1,7 +1,7 @@
 /** A rule set of the benchmark: what is compiled, and what every other form of it is made from. */
 import { ANY } from '../../../src/model/match';
 import { type Family, formatPrefix, type Prefix } from '../../../src/model/prefix';
-import type { Rule, Ruleset } from '../../../src/model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
 import { isAllPorts, lineOf, type PlainRule, protocolsOf, ruleOf } from '../../support/generate/plain-rule';
 import { formatProtocol } from '../../../src/parse/protocols';
 
@@ -53,6 +53,8 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     icmp: 'rules',
     ethertypes: [],
     sets: [],
+    guard: NO_GUARD,
+    outbound: OPEN_OUTBOUND,
     inbound: { name: 'inbound', default: 'deny', rules },
     expect: [],
   };

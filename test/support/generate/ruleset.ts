@@ -4,7 +4,7 @@
  * that it could not.
  */
 import type { Ruleset, Rule, Section } from '../../../src/model/ruleset';
-import { DEFAULT_ETHERTYPES } from '../../../src/model/ruleset';
+import { DEFAULT_ETHERTYPES, NO_GUARD, OPEN_OUTBOUND } from '../../../src/model/ruleset';
 import { ANY, type IcmpType, type Match, type PortMatch } from '../../../src/model/match';
 import { PORT_DEFAULT_PROTOCOLS, PORT_PROTOCOLS, PROTOCOL } from '../../../src/model/protocol';
 import type { IcmpMode } from '../../../src/model/ruleset';
@@ -53,6 +53,8 @@ export function generateRuleset(random: Random, options: RulesetOptions): Rulese
     icmp: options.icmp ?? (random.chance(0.5) ? 'essentials' : 'rules'),
     ethertypes: random.chance(0.8) ? DEFAULT_ETHERTYPES : drawEthertypes(random),
     sets: [],
+    guard: NO_GUARD,
+    outbound: OPEN_OUTBOUND,
     inbound: { name: 'inbound', default: random.pick(['allow', 'deny']), ...drawSshRow(random, shape), rules },
     expect: [],
   };

@@ -1,4 +1,4 @@
-import { LAYOUT, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_WORD_NONE } from '../../../src/abi/layout.gen';
+import { LAYOUT, SLC_ENTRY, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_WORD_NONE } from '../../../src/abi/layout.gen';
 import { compile } from '../../../src/compile/compile';
 import { interpret, interpretFrame } from '../../../src/compile/interpret';
 import { rankStride } from '../../../src/compile/ranks';
@@ -25,6 +25,7 @@ describe('ranks', () => {
       [264, 'r2', '7'],
       [272, 'ssh', '8'],
       [280, 'default', '9'],
+      [296, 'default', 'out 7'],
     ]);
     expect(counterSlots).toBe(384);
   });
@@ -34,7 +35,36 @@ describe('ranks', () => {
     expect(ranks.map(({ rank, id }) => [rank, id])).toEqual([
       [256, 'r1'],
       [272, 'default'],
+      [288, 'default'],
     ]);
+  });
+
+  test('every section has its own, one behind the other; the section names them', () => {
+    const [row] = rules(['deny']);
+    const { ranks, sections, features } = compile({
+      ...ruleset([row]),
+      outbound: { name: 'outbound', default: 'deny', rules: [row, { ...row, id: 'r2' }] },
+      guard: {
+        keepReachable: [{ ...row, id: 'k', action: 'allow' }],
+        rules: [
+          { ...row, id: 'g1', direction: 'out' },
+          { ...row, id: 'g2', direction: 'in' },
+        ],
+      },
+    });
+    expect(ranks.map(({ rank, section, id, tier }) => [rank, `${section}/${id}`, tier])).toEqual([
+      [256, 'inbound/r1', '7'],
+      [272, 'inbound/default', '9'],
+      [280, 'outbound/r1', 'out 6'],
+      [288, 'outbound/r2', 'out 6'],
+      [304, 'outbound/default', 'out 7'],
+      [312, 'guard/k', '3.1'],
+      [320, 'guard/g2', '3.3'],
+      [328, 'guard/g1', 'out 3'],
+    ]);
+    expect(sections).toEqual(['inbound', 'outbound', 'guard', 'guard', 'guard']);
+    expect(features.sections).toEqual([true, true, true, true, true]);
+    expect(compile(ruleset([row])).features.sections).toEqual([true, false, false, false, false]);
   });
 
   test.each([
@@ -53,8 +83,8 @@ describe('bytes', () => {
     const header = LAYOUT.slc_image_header.fields;
     expect(view.getUint32(header.magic.offset, true)).toBe(SLC_IMAGE_MAGIC);
     expect(view.getUint32(header.sections.offset, true)).toBe(SLC_LIMITS.SECTIONS_SLOT);
-    expect(view.getUint32(header.section_count.offset, true)).toBe(1);
-    expect(view.getUint32(header.counter_slots.offset, true)).toBe(281);
+    expect(view.getUint32(header.section_count.offset, true)).toBe(SLC_ENTRY.SERVERS);
+    expect(view.getUint32(header.counter_slots.offset, true)).toBe(297);
     expect(bytes.length % 4096).toBe(0);
     const section = SLC_LIMITS.SECTIONS_SLOT * 8;
     const root = view.getUint32(section + LAYOUT.slc_section.fields.root.offset, true);

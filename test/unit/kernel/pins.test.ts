@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PinLayout } from '../../../src/kernel/pins';
@@ -18,6 +28,19 @@ test('what it makes is its own, and goes as a whole', () => {
   expect(() => pins.assertOurs()).not.toThrow();
   pins.removeAll();
   expect(existsSync(join(parent, 'sluice'))).toBe(false);
+});
+
+test('clearing keeps the directory itself, which may be locked; an empty one goes, one that is used stays', () => {
+  pins.create();
+  mkdirSync(join(pins.directory, 'strange'));
+  const { ino } = statSync(pins.directory);
+  pins.removeEmpty();
+  expect(existsSync(join(pins.directory, 'state'))).toBe(true);
+  pins.clear();
+  expect([readdirSync(pins.directory), statSync(pins.directory).ino]).toEqual([[], ino]);
+  pins.removeEmpty();
+  expect(existsSync(join(parent, 'sluice'))).toBe(false);
+  pins.removeEmpty();
 });
 
 test('a directory that is open to others is refused', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { MATCH_ALL } from '../../../src/model/match';
-import { DEFAULT_ETHERTYPES, type Rule, type Ruleset } from '../../../src/model/ruleset';
+import { DEFAULT_ETHERTYPES, NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
 import { isEmptyPlan, longestIncreasing, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
 
@@ -22,6 +22,8 @@ const ruleset = (rules: readonly Rule[], rest: Partial<Ruleset> = {}): Ruleset =
   icmp: 'essentials',
   ethertypes: DEFAULT_ETHERTYPES,
   sets: [],
+  guard: NO_GUARD,
+  outbound: OPEN_OUTBOUND,
   inbound: { name: 'inbound', default: 'deny', rules },
   expect: [],
   ...rest,

@@ -1,0 +1,74 @@
+/** A ruleset as the entries of the section table: which rows each is made of, and what happens where none matches. */
+import { SLC_ENTRY } from '../abi/layout.gen';
+import type { Rule, Ruleset, SshRow } from '../model/ruleset';
+import type { Action } from '../model/verdict';
+import type { Image, RankEntry, RowTier } from './image';
+
+/** An entry of the section table. */
+export interface ImageSection {
+  /** Section whose rows these are, as in `section/id`; `guard` has several entries. */
+  readonly name: string;
+  readonly rules: readonly Rule[];
+  readonly rowTier: RowTier;
+  readonly ssh?: SshRow;
+  /** Left out: a packet that no row matches goes on to what stands below. */
+  readonly otherwise?: { readonly tier: RowTier; readonly action: Exclude<Action, 'limit'> };
+}
+
+/** Labels of the entries of every image and the tiers of their rows, in the order of `enum slc_entry`. */
+const ENTRIES: readonly { readonly label: string; readonly tiers: readonly RowTier[] }[] = [
+  { label: 'inbound', tiers: ['7', '8', '9'] },
+  { label: 'outbound', tiers: ['out 6', 'out 7'] },
+  { label: 'guard, keep-reachable', tiers: ['3.1'] },
+  { label: 'guard, in', tiers: ['3.3'] },
+  { label: 'guard, out', tiers: ['out 3'] },
+];
+
+type Sections = Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>;
+
+/** All entries, in the order of `enum slc_entry`; those that a ruleset does not use are empty. */
+export function imageSections({ guard, inbound, outbound }: Sections): ImageSection[] {
+  const sections: ImageSection[] = [];
+  const guarded = (direction: 'in' | 'out'): Rule[] => guard.rules.filter((rule) => rule.direction === direction);
+  sections[SLC_ENTRY.INBOUND] = {
+    name: inbound.name,
+    rules: inbound.rules,
+    rowTier: '7',
+    ...(inbound.ssh && { ssh: inbound.ssh }),
+    otherwise: { tier: '9', action: inbound.default },
+  };
+  sections[SLC_ENTRY.OUTBOUND] = {
+    name: outbound.name,
+    rules: outbound.rules,
+    rowTier: 'out 6',
+    otherwise: { tier: 'out 7', action: outbound.default },
+  };
+  sections[SLC_ENTRY.KEEP_REACHABLE] = {
+    name: 'guard',
+    rules: guard.keepReachable,
+    rowTier: '3.1',
+  };
+  sections[SLC_ENTRY.GUARD_IN] = { name: 'guard', rules: guarded('in'), rowTier: '3.3' };
+  sections[SLC_ENTRY.GUARD_OUT] = {
+    name: 'guard',
+    rules: guarded('out'),
+    rowTier: 'out 3',
+  };
+  return sections;
+}
+
+/** Tells the entries of an image apart for a reader: `guard, in`. */
+export function sectionLabel(index: number): string {
+  return ENTRIES[index].label;
+}
+
+/** Ranks of one entry of the image's section table, ascending. */
+export function entryRanks({ sections, ranks }: Pick<Image, 'sections' | 'ranks'>, index: number): RankEntry[] {
+  const { tiers } = ENTRIES[index];
+  return ranks.filter(({ section, tier }) => section === sections[index] && tiers.includes(tier));
+}
+
+/** Whether an entry can decide anything: it has a row that is on, or a default that is not to pass. */
+export function isUsed(section: ImageSection): boolean {
+  return section.rules.some(({ enabled }) => enabled) || (section.otherwise?.action ?? 'allow') !== 'allow';
+}

@@ -1,0 +1,77 @@
+/**
+ * One change at a time. Two things are shared, and each has its lock: the state folder (a file in it) and what is pinned
+ * (its directory), since processes may come with different state folders and change the same firewall.
+ */
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '../kernel/errors';
+import type { FileLock, Kernel } from '../kernel/kernel';
+import type { Context } from './context';
+import { fileError } from './system-error';
+
+const LOCK_PATIENCE_MS = 5000;
+const RETRY_MS = 50;
+
+/** Runs the change alone: waits a few seconds for another process, then refuses, naming it. */
+export async function withLock<T>({ kernel, pins, folder }: Context, change: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + LOCK_PATIENCE_MS;
+  // Always in this order, so that no two processes wait for each other.
+  const stateLock = await takeLock(kernel, join(folder.path, 'lock'), deadline, () => {
+    makeFolder(folder.path);
+  });
+  try {
+    const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
+      pins.claim();
+    });
+    try {
+      return await change();
+    } finally {
+      pins.removeEmpty();
+      pinLock.close();
+    }
+  } finally {
+    stateLock.close();
+  }
+}
+
+/** `prepare` makes what is to be locked; whoever held it before may have taken it away. */
+async function takeLock(kernel: Kernel, path: string, deadline: number, prepare: () => void): Promise<FileLock> {
+  for (;;) {
+    prepare();
+    const lock = kernel.tryLock(path);
+    if (lock) return lock;
+    if (Date.now() >= deadline) {
+      const holder = lockHolder(path);
+      const name = holder === null ? 'another sluice' : `another sluice (pid ${holder})`;
+      throw new SluiceError('operate/locked', `${name} is changing this firewall`, {
+        hint: 'wait until it has ended, then try again',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** Process that holds the lock, as proc_locks(5) lists it: `1: FLOCK ADVISORY WRITE 4711 fe:00:131 0 EOF`. */
+function lockHolder(path: string): number | null {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (!status) return null;
+  // The number of a device as glibc's makedev(3) packs it: major in bits 8-19, minor in bits 0-7 and 20-31.
+  const major = (status.dev >>> 8) & 0xfff;
+  const minor = (status.dev & 0xff) | ((status.dev >>> 12) & 0xfff00);
+  const hex = (number: number): string => number.toString(16).padStart(2, '0');
+  const file = `${hex(major)}:${hex(minor)}:${status.ino}`;
+  for (const line of readFileSync('/proc/locks', 'latin1').split('\n')) {
+    const [, kind, , , pid, what] = line.split(/\s+/);
+    // Where the holder cannot be seen from here its number is 0 or -1.
+    if (kind === 'FLOCK' && what === file && Number(pid) > 0) return Number(pid);
+  }
+  return null;
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError('state/write', 'make the folder', path, error);
+  }
+}
