@@ -141,21 +141,26 @@ enum slc_window_use {
 /*
  * Looks the key up and does what `use` says. 1: the attempt is at the limit, or the pair was seen. 0: not. -1: there is
  * no room. Room is made in this order: an empty way, one whose window has passed, the one below its limit whose newest
- * attempt is oldest. One that would refuse the next attempt never makes room.
+ * attempt is oldest. One that would refuse the next attempt never makes room. `use` is an enum slc_window_use.
  */
-static __always_inline int slc_window_use(const struct slc_window_key *key, const struct slc_limit_rule *rule,
-                                          __u64 now, const enum slc_window_use use) {
+__noinline int slc_window_use(const struct slc_window_key *key, const struct slc_limit_rule *rule, __u64 now,
+                              __u32 use) {
     const __u32 zero = 0;
     struct slc_limit_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
-    __u64 hash = slc_window_hash(key);
-    __u32 index = (__u32)(hash >> 44) & slc_window_mask;
-    struct slc_window_bucket *bucket = bpf_map_lookup_elem(&slc_windows, &index);
-    __u16 tag = hash >> 30;
-    __u64 oldest = ~0ull;
-    __u32 victim = SLC_LIMIT_WAYS;
-    __u32 count = rule->count, window_ms = rule->window_ms;
+    struct slc_window_bucket *bucket;
+    __u64 hash, oldest = ~0ull;
+    __u32 index, count, window_ms, victim = SLC_LIMIT_WAYS;
+    __u16 tag;
     int found = 0, evicts = 0, result = 0;
 
+    if (!key || !rule)
+        return -1;
+    count = rule->count;
+    window_ms = rule->window_ms;
+    hash = slc_window_hash(key);
+    index = (__u32)(hash >> 44) & slc_window_mask;
+    tag = hash >> 30;
+    bucket = bpf_map_lookup_elem(&slc_windows, &index);
     if (!bucket || !figures)
         return -1;
     if (!tag)
