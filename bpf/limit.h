@@ -28,18 +28,6 @@ enum slc_limited {
     SLC_LIMITED_FAULT, /* the image names no such rule */
 };
 
-/* Boot-time milliseconds. */
-static __always_inline __u64 slc_now_ms(void) {
-    const __u32 zero = 0;
-
-    if (slc_clock_given) {
-        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
-
-        return clock ? *(const volatile __u64 *)&clock->boot_ns / SLC_NS_A_MS : 0;
-    }
-    return bpf_ktime_get_boot_ns() / SLC_NS_A_MS;
-}
-
 /* A search in the limit table: what bpf_loop hands to its body, which the verifier walks once. */
 struct slc_limit_search {
     const void *image;
@@ -249,7 +237,7 @@ __noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, 
     rule = slc_limit_rule_of(image, rank);
     if (!rule)
         return SLC_LIMITED_FAULT;
-    now = slc_now_ms();
+    now = slc_now_ns() / SLC_NS_A_MS;
     key.rule = rule->id;
     slc_window_source(&key, packet, rule, family);
     if (is_udp) {

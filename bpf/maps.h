@@ -5,6 +5,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "config.h"
 #include "sluice_abi.h"
 
 /* The compiled ruleset. Written by user space before the program loads, then frozen. One generation. */
@@ -139,6 +140,18 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_clock);
 } slc_clock SEC(".maps");
+
+/* Boot-time nanoseconds. */
+static __always_inline __u64 slc_now_ns(void) {
+    const __u32 zero = 0;
+
+    if (slc_clock_given) {
+        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
+
+        return clock ? *(const volatile __u64 *)&clock->boot_ns : 0;
+    }
+    return bpf_ktime_get_boot_ns();
+}
 
 /* What the dry twin decided. Written by the twin, read after each run. */
 struct {

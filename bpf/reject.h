@@ -110,7 +110,7 @@ static __always_inline int slc_spend(__u32 index, __u32 second, __u32 budget) {
 
 static __always_inline int slc_within_budget(const struct slc_packet *packet) {
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
-    __u32 second = bpf_ktime_get_boot_ns() / SLC_SECOND_NS;
+    __u32 second = slc_now_ns() / SLC_SECOND_NS;
     __u64 hash = slc_flow_factors[0] * source[0] + slc_flow_factors[1] * packet->family;
 
     /* Of an IPv6 source its /64. */
