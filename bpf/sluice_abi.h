@@ -125,12 +125,12 @@ enum slc_out {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
-    SLC_REASON_SLOTS_OUT = 128, /* first slot of the reasons of packets that go out */
-    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
-    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_RANK_FIRST = 256,         /* ranks below are counter slots of reasons */
+    SLC_REASON_SLOTS_OUT = 128,   /* first slot of the reasons of packets that go out */
+    SLC_RANK_MAX = 0xfffffe,      /* 24 bits, the last value means none */
+    SLC_TREES = 3,                /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,           /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
@@ -248,16 +248,20 @@ struct slc_service {
 #define SLC_SERVICE_PROTOCOL_SHIFT 34
 #define SLC_SERVICE_GUARDS ((1ull << 16) | (1ull << 33) | (1ull << 42))
 
-/* Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. */
+/*
+ * Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. The number of the
+ * service has 19 bits, of which the upper three stand above the shifts.
+ */
 struct slc_rule4 {
     __u32 destination;
     __u32 source;
-    __u16 service;
-    __u8 destination_shift;
-    __u8 source_shift; /* bit 7, SLC_RULE_LAST: last rule of its leaf */
+    __u16 service;          /* bits 0-15 of the number */
+    __u8 destination_shift; /* bits 6-7: bits 16-17 of the service's number */
+    __u8 source_shift;      /* bit 6: bit 18 of the service's number; bit 7, SLC_RULE_LAST: last rule of its leaf */
     __u32 word;
 };
 #define SLC_RULE_LAST 0x80u
+#define SLC_RULE_SHIFT_MASK 0x3fu
 
 /*
  * Leaf rule, IPv6. Addresses as two 64-bit halves, most significant first. A half matches when
@@ -268,11 +272,11 @@ struct slc_rule6 {
     __u64 source[2];
     __u8 destination_shift[2];
     __u8 source_shift[2];
-    __u16 service;
-    __u8 last; /* SLC_RULE_LAST or 0 */
-    __u8 reserved;
+    __u16 service;      /* bits 0-15 of its number */
+    __u8 last;          /* SLC_RULE_LAST or 0 */
+    __u8 service_above; /* bits 16-18 of the service's number */
     __u32 word;
-    __u32 reserved2;
+    __u32 reserved;
 };
 
 /* ---------------------------------------------------------------- counters */

@@ -16,6 +16,7 @@ export const SLC_SERVICE_SOURCE_SHIFT = 0x11;
 export const SLC_SERVICE_PROTOCOL_SHIFT = 0x22;
 export const SLC_SERVICE_GUARDS = 0x40200010000n;
 export const SLC_RULE_LAST = 0x80;
+export const SLC_RULE_SHIFT_MASK = 0x3f;
 export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
@@ -94,7 +95,7 @@ export const SLC_LIMITS = {
   RANK_MAX: 16777214,
   TREES: 3,
   MAX_STEPS: 48,
-  MAX_LEAF_RULES: 1024,
+  MAX_LEAF_RULES: 2097152,
   MAX_ETHERTYPES: 16,
   PROGRAM_SLOTS: 4,
   CONFIRM_WORDS: 256,
@@ -223,9 +224,9 @@ export const LAYOUT = {
       source_shift: { offset: 34, size: 2 },
       service: { offset: 36, size: 2 },
       last: { offset: 38, size: 1 },
-      reserved: { offset: 39, size: 1 },
+      service_above: { offset: 39, size: 1 },
       word: { offset: 40, size: 4 },
-      reserved2: { offset: 44, size: 4 },
+      reserved: { offset: 44, size: 4 },
     },
   },
   slc_counter: {

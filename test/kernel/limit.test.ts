@@ -270,7 +270,7 @@ test('random sequences: program, twin and model agree on every frame', async () 
   }
   // Every rule let in and refused: nothing of this was compared in vain.
   for (const id of ['a', 'b', 'c', 'd', 'e'])
-    expect(outcomes).toMatchObject({ [id]: expect.any(Number), [`${id}/refused`]: expect.any(Number) });
+    expect([id, outcomes[id] > 0, outcomes[`${id}/refused`] > 0]).toEqual([id, true, true]);
 });
 
 describe('a full table', () => {
