@@ -399,7 +399,16 @@ test.each([
 });
 
 test('every reason has a row', () => {
-  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer'];
+  const elsewhere: Reason[] = [
+    'too-short',
+    'image-fault',
+    'gate-empty',
+    'gate-open',
+    'flow',
+    'answer',
+    'limit',
+    'limit-full',
+  ];
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
   expect(Object.keys(REASON_WORDS).filter((reason) => !shown.has(reason as Reason))).toEqual([]);
 });
