@@ -12,6 +12,7 @@
 #define SLC_PASS (-1)       /* TCX_NEXT */
 #define SLC_DROP 2          /* TCX_DROP */
 #define SLC_ANSWER SLC_DROP /* nothing is answered here */
+#define SLC_HOOK SLC_HOOK_EGRESS
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS SLC_REASON_SLOTS_OUT
 /* First entry of the hook in slc_gate_counters. */

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "table.h"
 
 /* Steps of a search among 2^17 limit rules, more than a ruleset can have. */
 #define SLC_LIMIT_SEARCH 18
@@ -73,14 +74,14 @@ static __always_inline const struct slc_limit_rule *slc_limit_rule_of(const void
     return image + (__u64)slot * 8;
 }
 
-/* As slc_flow_hash, over other words. */
+/* As slc_table_hash, over other words. */
 static __always_inline __u64 slc_window_hash(const struct slc_window_key *key) {
-    __u64 hash = slc_flow_factors[0] * (__u32)key->rule + slc_flow_factors[1] * (__u32)(key->rule >> 32) +
-                 slc_flow_factors[2] * key->source[0] + slc_flow_factors[3] * ((__u32)key->port << 16 | key->family);
+    __u64 hash = slc_table_factors[0] * (__u32)key->rule + slc_table_factors[1] * (__u32)(key->rule >> 32) +
+                 slc_table_factors[2] * key->source[0] + slc_table_factors[3] * ((__u32)key->port << 16 | key->family);
 
     if (key->family == 6)
-        hash += slc_flow_factors[4] * key->source[1] + slc_flow_factors[5] * key->source[2] +
-                slc_flow_factors[6] * key->source[3];
+        hash += slc_table_factors[4] * key->source[1] + slc_table_factors[5] * key->source[2] +
+                slc_table_factors[6] * key->source[3];
     return hash;
 }
 
@@ -134,7 +135,7 @@ enum slc_window_use {
 __noinline int slc_window_use(const struct slc_window_key *key, const struct slc_limit_rule *rule, __u64 now,
                               __u32 use) {
     const __u32 zero = 0;
-    struct slc_limit_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
+    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
     struct slc_window_bucket *bucket;
     __u64 hash, oldest = ~0ull;
     __u32 index, count, window_ms, victim = SLC_LIMIT_WAYS;
@@ -147,12 +148,10 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     window_ms = rule->window_ms;
     hash = slc_window_hash(key);
     index = (__u32)(hash >> 44) & slc_window_mask;
-    tag = hash >> 30;
+    tag = slc_table_tag(hash);
     bucket = bpf_map_lookup_elem(&slc_windows, &index);
     if (!bucket || !figures)
         return -1;
-    if (!tag)
-        tag = 1;
     bpf_spin_lock(&bucket->lock);
     for (__u32 i = 0; i < SLC_LIMIT_WAYS; i++) {
         const struct slc_window *way = &bucket->ways[i];
@@ -203,7 +202,7 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     }
     bpf_spin_unlock(&bucket->lock);
     if (!slc_dry_run && !found && use != SLC_WINDOW_SEE && result >= 0) {
-        figures->opened++;
+        figures->made++;
         figures->evicted += evicts;
     }
     return result;

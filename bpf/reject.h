@@ -111,11 +111,11 @@ static __always_inline int slc_spend(__u32 index, __u32 second, __u32 budget) {
 static __always_inline int slc_within_budget(const struct slc_packet *packet) {
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
     __u32 second = slc_now_ns() / SLC_SECOND_NS;
-    __u64 hash = slc_flow_factors[0] * source[0] + slc_flow_factors[1] * packet->family;
+    __u64 hash = slc_table_factors[0] * source[0] + slc_table_factors[1] * packet->family;
 
     /* Of an IPv6 source its /64. */
     if (packet->family == 6)
-        hash += slc_flow_factors[2] * source[1];
+        hash += slc_table_factors[2] * source[1];
     return slc_spend(1 + ((__u32)(hash >> 40) & (SLC_REJECT_SOURCES - 1)), second, SLC_REJECTS_A_SOURCE) &&
            slc_spend(0, second, SLC_REJECTS_IN_ALL);
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
-import type { IcmpMode } from '../model/ruleset';
+import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
 
@@ -17,6 +17,9 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_fragments',
+  'slc_fragment_stats',
+  'slc_noted',
   'slc_windows',
   'slc_limit_stats',
   'slc_reject_budget',
@@ -44,30 +47,42 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
+  /** Off: no fragment comes in. */
+  readonly trackFragments: boolean;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
-  /** Left out: a table without flows, as for a ruleset that is only looked at. */
-  readonly flows?: FlowSwitches;
   readonly rejects: boolean;
   readonly limits: boolean;
   /** The time is what `slc_clock` says. */
   readonly clockGiven?: boolean;
+  /** Left out: empty tables, as for a ruleset that is only looked at. */
+  readonly tables?: TableSwitches;
 }
 
-/** What the programs know of the tables that outlive a generation. */
-export interface FlowSwitches {
-  /** A power of two, 8 flows each. */
-  readonly buckets: number;
-  /** Buckets of the table of windows, a power of two; left out: one. */
-  readonly windowBuckets?: number;
-  /** `SLC_LIMITS.FLOW_HASH_WORDS` random factors, the same as long as the table lives. */
+/** What the programs know of the tables that live as long as the state. */
+export interface TableSwitches {
+  /** `SLC_LIMITS.TABLE_KEY_WORDS` random factors, the same as long as the tables live. */
   readonly factors: readonly bigint[];
-  /** Jiffies by `SLC_FLOW_TIMEOUT`. */
-  readonly timeouts: readonly bigint[];
   /** Generation whose program this is. */
   readonly generation: number;
+  readonly flows: {
+    /** A power of two, 8 flows each. */
+    readonly buckets: number;
+    /** Jiffies by `SLC_FLOW_TIMEOUT`. */
+    readonly timeouts: readonly bigint[];
+  };
+  readonly fragments: {
+    /** A power of two, 8 packets each. */
+    readonly buckets: number;
+    /** Jiffies for which later fragments follow their first. */
+    readonly timeout: bigint;
+  };
+  readonly windows: {
+    /** A power of two, 8 windows of limit rules each. */
+    readonly buckets: number;
+  };
 }
 
 /** Switches for a compiled image. */
@@ -77,23 +92,25 @@ export function datapathSwitches(
     readonly counterSlots: number;
     readonly features: {
       readonly icmp: IcmpMode;
+      readonly fragments: FragmentMode;
       readonly ethertypes: readonly number[];
       readonly limits: boolean;
       readonly rejects: boolean;
     };
   },
   dryRun: boolean,
-  flows?: FlowSwitches,
+  tables?: TableSwitches,
 ): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
+    trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     dryRun,
     rejects: image.features.rejects,
     limits: image.features.limits,
-    ...(flows && { flows }),
+    ...(tables && { tables }),
   };
 }
 
@@ -119,23 +136,32 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
 }
 
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
-export function stateMapEntries(flowBuckets: number, windowBuckets: number): Partial<Record<DatapathMap, number>> {
+export function stateMapEntries(buckets: {
+  flows: number;
+  fragments: number;
+  windows: number;
+}): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
     slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
-    slc_flows: flowBuckets,
+    slc_flows: buckets.flows,
     slc_flow_stats: 1,
-    slc_windows: windowBuckets,
-    ...REJECT_ENTRIES,
+    slc_fragments: buckets.fragments,
+    slc_fragment_stats: 1,
+    slc_windows: buckets.windows,
     slc_limit_stats: 1,
+    ...REJECT_ENTRIES,
   };
 }
 
 /** Budgets of all and of each source, and what became of rejected packets. */
 const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
+
+/** One a hook. */
+const NOTED_FRAGMENTS = 2;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -185,24 +211,40 @@ export function createImageMap(kernel: Kernel, slots: number): BpfMap {
 }
 
 /** Maps a program of a generation works on. */
-export interface GenerationMaps {
+export interface GenerationMaps extends Partial<Tables> {
   readonly image: BpfMap;
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
-  /** The flow table and its figures; empty ones are made where they are left out. */
-  readonly flows?: BpfMap;
-  readonly flowStats?: BpfMap;
-  /** What limit rules and rejects work on, of the ingress program; empty ones are made where they are left out. */
-  readonly windows?: BpfMap;
-  readonly limitStats?: BpfMap;
-  readonly rejectBudget?: BpfMap;
-  readonly rejectStats?: BpfMap;
+  /** The time, where the switches say that it is given. */
   readonly clock?: BpfMap;
 }
 
-/** Maps of the ingress program that are made where they are not given. */
-const INGRESS_ENTRIES = { ...REJECT_ENTRIES, slc_limit_stats: 1, slc_scratch: 1, slc_clock: 1 } as const;
+/** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
+export interface Tables {
+  readonly flows: BpfMap;
+  readonly flowStats: BpfMap;
+  readonly fragments: BpfMap;
+  readonly fragmentStats: BpfMap;
+  /** What limit rules have counted. */
+  readonly windows: BpfMap;
+  readonly limitStats: BpfMap;
+  /** Answers to what is rejected. */
+  readonly rejectBudget: BpfMap;
+  readonly rejectStats: BpfMap;
+}
+
+/** Maps of each table, and the hook whose program alone has it. */
+const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
+  flows: ['slc_flows'],
+  flowStats: ['slc_flow_stats', 'slc_egress_main'],
+  fragments: ['slc_fragments'],
+  fragmentStats: ['slc_fragment_stats'],
+  windows: ['slc_windows', 'slc_ingress'],
+  limitStats: ['slc_limit_stats', 'slc_ingress'],
+  rejectBudget: ['slc_reject_budget', 'slc_ingress'],
+  rejectStats: ['slc_reject_stats', 'slc_ingress'],
+};
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
 export async function loadProgram(
@@ -213,25 +255,25 @@ export async function loadProgram(
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
   const ingress = name === 'slc_ingress';
-  const given: Partial<Record<DatapathMap, BpfMap>> = {
+  const reuse: Partial<Record<DatapathMap, BpfMap>> = {
     slc_image: maps.image,
     slc_counters: maps.counters,
     slc_result: result,
-    ...(maps.flows && { slc_flows: maps.flows }),
-    ...(maps.flowStats && { slc_flow_stats: maps.flowStats }),
-    ...(ingress && maps.windows && { slc_windows: maps.windows }),
-    ...(ingress && maps.limitStats && { slc_limit_stats: maps.limitStats }),
-    ...(ingress && maps.rejectBudget && { slc_reject_budget: maps.rejectBudget }),
-    ...(ingress && maps.rejectStats && { slc_reject_stats: maps.rejectStats }),
     ...(ingress && maps.clock && { slc_clock: maps.clock }),
   };
-  const wanted: Partial<Record<DatapathMap, number>> = {
-    slc_flows: switches.flows?.buckets ?? 1,
-    ...(ingress ? INGRESS_ENTRIES : { slc_flow_stats: 1 }),
-    ...(ingress && { slc_windows: switches.flows?.windowBuckets ?? 1 }),
+  const create: Partial<Record<DatapathMap, number>> = {
+    slc_noted: NOTED_FRAGMENTS,
+    ...(ingress && { slc_scratch: 1, ...(!maps.clock && { slc_clock: 1 }) }),
   };
-  const create = Object.fromEntries(Object.entries(wanted).filter(([map]) => !(map in given)));
-  const object = openDatapath(kernel, name, { reuse: given, create });
+  const entries = tableEntries(switches.tables);
+  for (const table of Object.keys(TABLE_MAPS) as (keyof Tables)[]) {
+    const [map, only] = TABLE_MAPS[table];
+    if (only !== undefined && only !== name) continue;
+    const given = maps[table];
+    if (given) reuse[map] = given;
+    else create[map] = entries[map] ?? 1;
+  }
+  const object = openDatapath(kernel, name, { reuse, create });
   try {
     setSwitches(object, switches);
     await object.load();
@@ -240,6 +282,16 @@ export async function loadProgram(
     object.close();
     if (!maps.result) result.close();
   }
+}
+
+/** Entries of tables that are not given, where it is not one. */
+function tableEntries(tables: TableSwitches | undefined): Partial<Record<DatapathMap, number>> {
+  return {
+    slc_flows: tables?.flows.buckets ?? 1,
+    slc_fragments: tables?.fragments.buckets ?? 1,
+    slc_windows: tables?.windows.buckets ?? 1,
+    ...REJECT_ENTRIES,
+  };
 }
 
 /** A map for what the dry twin decides. */
@@ -264,19 +316,25 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_track_fragments', Number(switches.trackFragments));
   set('slc_rejects', Number(switches.rejects));
   set('slc_limits', Number(switches.limits));
   set('slc_clock_given', Number(switches.clockGiven ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
-  if (!switches.flows) return;
-  const { buckets, windowBuckets = 1, factors, timeouts, generation } = switches.flows;
-  set('slc_flow_mask', buckets - 1);
-  set('slc_window_mask', windowBuckets - 1);
+  if (!switches.tables) return;
+  const { factors, generation, flows, fragments, windows } = switches.tables;
+  const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {
+    object.setRodata(RODATA[name].offset, new Uint8Array(BigUint64Array.from(words).buffer));
+  };
   set('slc_generation', generation);
-  object.setRodata(RODATA.slc_flow_factors.offset, new Uint8Array(BigUint64Array.from(factors).buffer));
-  object.setRodata(RODATA.slc_flow_timeouts.offset, new Uint8Array(BigUint64Array.from(timeouts).buffer));
+  setWords('slc_table_factors', factors);
+  set('slc_flow_mask', flows.buckets - 1);
+  setWords('slc_flow_timeouts', flows.timeouts);
+  set('slc_fragment_mask', fragments.buckets - 1);
+  setWords('slc_fragment_timeout', [fragments.timeout]);
+  set('slc_window_mask', windows.buckets - 1);
 }
 
 /** Switches of one 32-bit number. */

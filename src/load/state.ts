@@ -3,31 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { type FlowSwitches, type GenerationMaps, openDatapath, stateMapEntries } from '../kernel/datapath';
+import { openDatapath, stateMapEntries, type Tables, type TableSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
-import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
-import { DEFAULT_WINDOWS, windowBuckets } from './limit-table';
+import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
-const OPEN_MAPS = [
-  'programs',
-  'egress',
-  'gateCounters',
-  'flows',
-  'flowStats',
-  'windows',
-  'limitStats',
-  'rejectBudget',
-  'rejectStats',
-] as const;
+const TABLES = [
+  ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
+  ...(['windows', 'limitStats', 'rejectBudget', 'rejectStats'] as const),
+] as const satisfies readonly (keyof Tables)[];
+const OPEN_MAPS = ['programs', 'egress', 'gateCounters', ...TABLES] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
-/** Those of them that are not the gate's. */
-type SharedMap = Exclude<OpenMap, 'programs' | 'egress' | 'gateCounters'>;
 
 /**
  * The mapped page of `slc_state` and the array the gate jumps through. `close()` gives up the descriptors; the pins,
@@ -89,7 +80,11 @@ export class SharedState {
     pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS), windowBuckets(DEFAULT_WINDOWS)),
+      create: stateMapEntries({
+        flows: flowBuckets(DEFAULT_FLOWS),
+        fragments: FRAGMENT_BUCKETS,
+        windows: flowBuckets(DEFAULT_WINDOWS),
+      }),
     });
     try {
       await object.load();
@@ -154,44 +149,21 @@ export class SharedState {
     return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
   }
 
-  /** The flow table and its figures; they live as long as the state. */
-  get flows(): BpfMap {
-    return this.maps.flows;
+  /** The tables; they live as long as the state. */
+  get tables(): Tables {
+    return this.maps;
   }
 
-  get flowStats(): BpfMap {
-    return this.maps.flowStats;
-  }
-
-  /** Windows of limit rules and what became of them; they live as long as the state. */
-  get windows(): BpfMap {
-    return this.maps.windows;
-  }
-
-  get limitStats(): BpfMap {
-    return this.maps.limitStats;
-  }
-
-  /** What became of rejected packets. */
-  get rejectStats(): BpfMap {
-    return this.maps.rejectStats;
-  }
-
-  /** The maps that the programs of every generation work on. */
-  get shared(): Required<Pick<GenerationMaps, SharedMap>> {
-    const { flows, flowStats, windows, limitStats, rejectBudget, rejectStats } = this.maps;
-    return { flows, flowStats, windows, limitStats, rejectBudget, rejectStats };
-  }
-
-  /** What the programs of a generation know of these tables. */
-  flowSwitches(generation: number): FlowSwitches {
-    return {
-      buckets: this.maps.flows.info().maxEntries,
+  /** What the programs of a generation know of the tables. */
+  tableSwitches(generation: number): TableSwitches {
+    return tableSwitches({
+      seed: this.region.read(FIELDS.seed.offset, 8),
+      hz: this.hz,
+      flowBuckets: this.maps.flows.info().maxEntries,
+      fragmentBuckets: this.maps.fragments.info().maxEntries,
       windowBuckets: this.maps.windows.info().maxEntries,
-      factors: flowFactors(this.region.read(FIELDS.seed.offset, 8)),
-      timeouts: flowTimeouts(this.hz),
       generation,
-    };
+    });
   }
 
   /** Puts the programs of a generation into a slot of both arrays; nothing jumps there yet. */

@@ -3,14 +3,18 @@
  * asks it says what lives, and gets the same answer every time.
  */
 import { type Flows, NO_FLOWS } from './flow';
+import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 import type { LimitState } from './limit';
 
+/** What earlier packets left behind: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
+  /** Packets whose first fragment passed. */
+  readonly fragments: FirstFragments;
   /** What limit rules have seen; left out: nothing. */
   readonly limits?: LimitState;
 }
 
 /** Nothing was seen before. */
-export const NO_STATE: GivenState = { flows: NO_FLOWS };
+export const NO_STATE: GivenState = { flows: NO_FLOWS, fragments: NO_FRAGMENTS };

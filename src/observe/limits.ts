@@ -1,16 +1,7 @@
 /** The table of windows and the answers to what is rejected, as figures. Reads every bucket: a few milliseconds. */
 import { LAYOUT, SLC_LIMITS } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
-
-/** How full the table of windows is, and what became of windows since it was made. */
-export interface LimitFigures {
-  /** Windows, and seen UDP pairs, that have not passed. */
-  readonly live: number;
-  readonly ways: number;
-  readonly opened: bigint;
-  /** Live ones that made room for others. */
-  readonly evicted: bigint;
-}
+import type { TableFigures } from './tables';
 
 /** What became of rejected packets. */
 export interface RejectFigures {
@@ -21,29 +12,38 @@ export interface RejectFigures {
   readonly unanswered: bigint;
 }
 
-const { slc_window_bucket: BUCKET, slc_window: WINDOW, slc_limit_figures: LIMIT, slc_reject_figures: REJECT } = LAYOUT;
+const {
+  slc_window_bucket: BUCKET,
+  slc_window: WINDOW,
+  slc_table_figures: FIGURES,
+  slc_reject_figures: REJECT,
+} = LAYOUT;
 const NS_A_MS = 1_000_000n;
 
-/** Counts the windows that live at `bootNs`. */
-export async function readLimitFigures(windows: BpfMap, stats: BpfMap, bootNs: bigint): Promise<LimitFigures> {
+/** Counts the windows, and UDP pairs that were seen, that have not passed at `bootNs`. */
+export async function readLimitFigures(windows: BpfMap, stats: BpfMap, bootNs: bigint): Promise<TableFigures> {
   const { count, values } = await windows.entries();
   const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
   const nowMs = bootNs / NS_A_MS;
   let live = 0;
+  let full = 0;
   for (let bucket = 0; bucket < values.length; bucket += BUCKET.size) {
+    const before = live;
     for (let way = 0; way < SLC_LIMITS.LIMIT_WAYS; way++) {
       if (view.getUint16(bucket + BUCKET.fields.tags.offset + 2 * way, true) === 0) continue;
       const window = bucket + BUCKET.fields.ways.offset + way * WINDOW.size;
       const newest = view.getBigUint64(window + WINDOW.fields.newest.offset, true);
       if (nowMs - newest < BigInt(view.getUint32(window + WINDOW.fields.window_ms.offset, true))) live++;
     }
+    if (live - before === SLC_LIMITS.LIMIT_WAYS) full++;
   }
-  const sum = sumOver(stats, LIMIT.size);
+  const sum = sumOver(stats, FIGURES.size);
   return {
     live,
     ways: count * SLC_LIMITS.LIMIT_WAYS,
-    opened: sum(LIMIT.fields.opened.offset),
-    evicted: sum(LIMIT.fields.evicted.offset),
+    pressure: full / count,
+    made: sum(FIGURES.fields.made.offset),
+    evicted: sum(FIGURES.fields.evicted.offset),
   };
 }
 

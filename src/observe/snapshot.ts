@@ -1,8 +1,8 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
 import { reasonPasses, refusedKey } from './figures';
-import type { FlowFigures } from './flows';
-import type { LimitFigures, RejectFigures } from './limits';
+import type { RejectFigures } from './limits';
+import type { TableFigures } from './tables';
 import type { AttachMode, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import type { Limit } from '../model/limit';
@@ -55,6 +55,19 @@ export interface SnapshotReason {
   readonly bytes: string;
 }
 
+/** What a table holds. */
+export interface SnapshotTable {
+  readonly live: number;
+  /** The table's ways; with half of them in use one new entry in a hundred meets a full bucket. */
+  readonly ways: number;
+  /** Share of the buckets that are full of live entries, 0 to 1: how likely a new one makes another give way. */
+  readonly pressure: number;
+  /** Entries made since the table was. */
+  readonly made: string;
+  /** Live ones that made room for others. */
+  readonly evicted: string;
+}
+
 /** The running firewall at one moment. */
 export interface Snapshot {
   readonly schemaVersion: 1;
@@ -79,23 +92,11 @@ export interface Snapshot {
     readonly packets: Snapshot['packets'];
   };
   /** Connections opened from inside; null where nothing is active. */
-  readonly flows: {
-    readonly live: number;
-    /** The table's ways; with half of them in use one flow in a hundred meets a full bucket. */
-    readonly ways: number;
-    readonly opened: string;
-    /** Live flows that made room for others. */
-    readonly evicted: string;
-  } | null;
-  /** What limit rules remember; null where nothing is active. */
-  readonly limits: {
-    /** Sources, and seen UDP pairs, whose window has not passed. */
-    readonly live: number;
-    readonly ways: number;
-    readonly opened: string;
-    /** Live ones below their limit that made room for others. */
-    readonly evicted: string;
-  } | null;
+  readonly flows: SnapshotTable | null;
+  /** Packets in fragments whose first one passed; null where nothing is active. */
+  readonly fragments: SnapshotTable | null;
+  /** Sources that limit rules remember, and UDP pairs they have let in; null where nothing is active. */
+  readonly limits: SnapshotTable | null;
   /** What became of rejected packets since the first ruleset was applied; null where nothing is active. */
   readonly rejects: {
     readonly answered: string;
@@ -127,9 +128,10 @@ export interface SnapshotInput {
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
-  readonly flows: FlowFigures | null;
-  readonly limits: LimitFigures | null;
-  readonly rejects: RejectFigures | null;
+  readonly flows?: TableFigures;
+  readonly fragments?: TableFigures;
+  readonly limits?: TableFigures;
+  readonly rejects?: RejectFigures;
   readonly warnings: readonly string[];
 }
 
@@ -151,19 +153,22 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     sections,
     ...directionOf(figures, false),
     outgoing: directionOf(figures.outgoing, true),
-    flows: input.flows && tableFigures(input.flows),
-    limits: input.limits && tableFigures(input.limits),
-    rejects: input.rejects && {
-      answered: input.rejects.answered.toString(),
-      capped: input.rejects.capped.toString(),
-      unanswered: input.rejects.unanswered.toString(),
-    },
+    flows: tableOf(input.flows),
+    fragments: tableOf(input.fragments),
+    limits: tableOf(input.limits),
+    rejects: input.rejects
+      ? {
+          answered: input.rejects.answered.toString(),
+          capped: input.rejects.capped.toString(),
+          unanswered: input.rejects.unanswered.toString(),
+        }
+      : null,
     warnings: input.warnings,
   };
 }
 
-function tableFigures({ live, ways, opened, evicted }: FlowFigures | LimitFigures): NonNullable<Snapshot['flows']> {
-  return { live, ways, opened: opened.toString(), evicted: evicted.toString() };
+function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
+  return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
 function directionOf(
@@ -199,9 +204,9 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
     return {
       ...fields,
       limit: limit ? formatRate(limit) : null,
+      refused: limit ? (figures.rules[refusedKey(key)]?.packets ?? '0') : null,
       packets: figure?.packets ?? '0',
       bytes: figure?.bytes ?? '0',
-      refused: limit ? (figures.rules[refusedKey(key)]?.packets ?? '0') : null,
       lastHit: figure?.lastHit ?? null,
       watchedSince: figure?.watchedSince ?? null,
     };

@@ -12,8 +12,8 @@ import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
-import { readFlowFigures } from '../observe/flows';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
+import { readTableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Context } from './context';
@@ -130,7 +130,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
-    ...(await tableFigures(context, enforcement !== null)),
+    ...(enforcement && (await tableFigures(context))),
     warnings,
   });
 }
@@ -165,19 +165,21 @@ function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
   return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
 }
 
-/** Figures of what is shared by generations, null where nothing is active. */
-async function tableFigures(
-  { kernel, pins }: Context,
-  active: boolean,
-): Promise<Pick<SnapshotInput, 'flows' | 'limits' | 'rejects'>> {
-  const state = active ? SharedState.find(kernel, pins) : null;
-  if (!state) return { flows: null, limits: null, rejects: null };
+/** What the tables hold; nothing where nothing is active. */
+async function tableFigures({
+  kernel,
+  pins,
+}: Context): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects'>> {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return {};
   try {
     const { jiffies, bootNs } = await readClock(kernel);
+    const { flows, flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
     return {
-      flows: await readFlowFigures(state.flows, state.flowStats, jiffies),
-      limits: await readLimitFigures(state.windows, state.limitStats, bootNs),
-      rejects: readRejectFigures(state.rejectStats),
+      flows: await readTableFigures(flows, flowStats, jiffies),
+      fragments: await readTableFigures(fragments, fragmentStats, jiffies),
+      limits: await readLimitFigures(windows, limitStats, bootNs),
+      rejects: readRejectFigures(rejectStats),
     };
   } finally {
     state.close();

@@ -5,6 +5,7 @@
 import { judgeLimit, type LimitState, NO_LIMITS, recordLimit } from '../../src/model/limit';
 import { decode } from '../../src/model/decode';
 import { evaluate } from '../../src/model/evaluate';
+import { NO_STATE } from '../../src/model/given-state';
 import { Random, testSeed } from '../support/generate/random';
 import { IngressStand, IngressTables, type Judged } from '../support/ingress-stand';
 import * as p from '../support/packet';
@@ -51,7 +52,7 @@ class Limited {
   async inFrame(frame: Uint8Array): Promise<Judged> {
     this.limits = { ...this.limits, now: this.tables.now };
     const { ruleset } = this.stand;
-    const expected = evaluate(ruleset, frame, { flows: new Set(), limits: this.limits });
+    const expected = evaluate(ruleset, frame, { ...NO_STATE, limits: this.limits });
     const { action, at } = await this.stand.in(frame);
     const refused = expected.reason === 'limit' ? '/refused' : '';
     expect({ passed: action === 'pass', at }).toEqual({
@@ -79,7 +80,7 @@ describe('the preset', () => {
     expect(await host.in(...syn())).toEqual(REFUSED);
     // Nobody else is.
     expect(await host.in(...syn('203.0.113.51'))).toEqual(ACCEPTED);
-    expect(await host.tables.limits()).toEqual({ live: 2, ways: 512, opened: 2n, evicted: 0n });
+    expect(await host.tables.limits()).toEqual({ live: 2, ways: 512, pressure: 0, made: 2n, evicted: 0n });
   });
 
   test('the window slides, to the millisecond', async () => {
@@ -146,7 +147,7 @@ test('what is no new connection is let in uncounted, also at the limit', async (
     p.raw('x', 47),
   ];
   for (const other of others) expect(await host.in(p.ipv4(), other)).toEqual({ action: 'pass', at: 'all' });
-  expect((await host.tables.limits()).opened).toBe(0n);
+  expect((await host.tables.limits()).made).toBe(0n);
   await host.in(...syn());
   expect(await host.in(...syn())).toEqual({ action: 'tx', at: 'all/refused' });
   for (const other of others) expect(await host.in(p.ipv4(), other)).toEqual({ action: 'pass', at: 'all' });
@@ -182,7 +183,7 @@ describe('UDP', () => {
     const host = await Limited.load([RULE]);
     const first = [p.ipv4({ moreFragments: true }), p.udp({ from: 7, to: 53, length: 99 }), p.raw(new Uint8Array(16))];
     for (let i = 0; i < 3; i++) expect(await host.in(...first)).toEqual(PASS);
-    expect((await host.tables.limits()).opened).toBe(2n);
+    expect((await host.tables.limits()).made).toBe(2n);
   });
 });
 
@@ -287,11 +288,11 @@ describe('a full table', () => {
       if (i % 2 === 0) for (let n = 0; n < 5; n++) await host.in(...syn(source(i)));
       host.wait(10);
     }
-    expect(await tables.limits()).toMatchObject({ live: 8, opened: 8n, evicted: 0n });
+    expect(await tables.limits()).toMatchObject({ live: 8, made: 8n, evicted: 0n });
     const raw = host.stand;
     // Newcomers take the ways of the four, oldest first, then each other's.
     for (let i = 100; i < 140; i++) expect((await raw.in(p.compose(...syn(source(i))))).at).toBe('ssh-limit');
-    expect(await tables.limits()).toMatchObject({ live: 8, opened: 48n, evicted: 40n });
+    expect(await tables.limits()).toMatchObject({ live: 8, made: 48n, evicted: 40n });
     for (const i of [0, 2, 4, 6]) expect((await raw.in(p.compose(...syn(source(i))))).at).toBe('ssh-limit/refused');
     // One that was evicted begins anew.
     expect((await raw.in(p.compose(...syn(source(1))))).at).toBe('ssh-limit');

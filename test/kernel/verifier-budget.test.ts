@@ -34,6 +34,7 @@ const DEFAULT: DatapathSwitches = {
   imageSlots: SMALL / 8,
   counterSlots: 512,
   icmpEssentials: true,
+  trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
   dryRun: false,
   rejects: false,
@@ -47,6 +48,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, dry, 16 MB image': { dryRun: true, imageSlots: LARGE / 8 },
   'slc_ingress, icmp: rules, 4 KB image': { icmpEssentials: false },
   'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
+  'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
   'slc_ingress, rejects, 4 KB image': { rejects: true },
   'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
   'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
@@ -74,7 +76,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries(1, 1),
+    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }),
   });
   try {
     await object.load();

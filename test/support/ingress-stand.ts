@@ -17,9 +17,10 @@ import {
 } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
-import { flowFactors, flowTimeouts } from '../../src/load/flow-table';
+import { tableSwitches } from '../../src/load/tables';
 import type { Ruleset } from '../../src/model/ruleset';
-import { type LimitFigures, readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
+import { readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
+import type { TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
 
 /** include/uapi/linux/bpf.h, enum xdp_action. */
@@ -41,6 +42,8 @@ const TABLES = {
   clock: 'slc_clock',
   flows: 'slc_flows',
   flowStats: 'slc_flow_stats',
+  fragments: 'slc_fragments',
+  fragmentStats: 'slc_fragment_stats',
 } as const;
 type Table = keyof typeof TABLES;
 
@@ -55,8 +58,9 @@ export class IngressTables {
 
   static async create(buckets = 64): Promise<IngressTables> {
     const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1, slc_flows: 1, slc_flow_stats: 1 };
+    const fragments = { slc_fragments: 1, slc_fragment_stats: 1 };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, slc_windows: buckets, slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES },
+      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));
@@ -76,7 +80,7 @@ export class IngressTables {
     return this.#now;
   }
 
-  limits(): Promise<LimitFigures> {
+  limits(): Promise<TableFigures> {
     return readLimitFigures(this.maps.windows, this.maps.limitStats, BigInt(this.#now) * 1_000_000n);
   }
 
@@ -105,10 +109,14 @@ export class IngressStand {
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
     const switches = (dry: boolean): DatapathSwitches => ({
-      ...datapathSwitches(image, dry, {
-        ...{ buckets: 1, windowBuckets: tables.buckets, generation: 1, timeouts: flowTimeouts(250) },
-        factors: flowFactors(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
-      }),
+      ...datapathSwitches(
+        image,
+        dry,
+        tableSwitches({
+          ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: 250, generation: 1 },
+          ...{ flowBuckets: 1, fragmentBuckets: 1, windowBuckets: tables.buckets },
+        }),
+      ),
       clockGiven: true,
     });
     const maps = createGenerationMaps(kernel(), switches(false));

@@ -91,6 +91,7 @@ export class KernelJudge {
       imageSlots: slots,
       counterSlots: 512,
       icmpEssentials: true,
+      trackFragments: true,
       ethertypes: [],
       dryRun: true,
       rejects: false,
@@ -127,8 +128,8 @@ export class KernelJudge {
   /** The twin of the installed image's switches. */
   private async twin(): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, ethertypes } = this.image.features;
-    const key = JSON.stringify([icmp, ethertypes]);
+    const { icmp, fragments, ethertypes } = this.image.features;
+    const key = JSON.stringify([icmp, fragments, ethertypes]);
     let twin = this.twins.get(key);
     if (!twin) {
       const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };
