@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "bans.h"
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
@@ -104,6 +105,10 @@ int slc_ingress(struct xdp_md *ctx) {
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
+
+    /* 3.2 bans */
+    if (slc_is_banned(&packet))
+        return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
 
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)

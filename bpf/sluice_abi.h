@@ -85,6 +85,7 @@ enum slc_reason {
     SLC_REASON_FRAGMENT_LENGTH = 58,
     SLC_REASON_LIMIT = 60, /* counted at the rank behind the rule's */
     SLC_REASON_LIMIT_FULL = 61,
+    SLC_REASON_BANNED = 68,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -140,6 +141,7 @@ enum slc_limits {
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
+    SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
     SLC_TABLE_KEY_WORDS = 10,
     SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
@@ -316,7 +318,9 @@ struct slc_state {
     __u32 hz;              /* jiffies a second, measured once */
     __u64 next_generation; /* number the next apply takes */
     __u64 seed;            /* random: names this installation, seeds the hash tables */
-    __u64 reserved[10];
+    __u32 ban_hosts;       /* entries of slc_ban_hosts, at least: 0 only where there is none */
+    __u32 ban_nets;        /* of slc_ban_nets; the two are written as one 64-bit word */
+    __u64 reserved[9];
 };
 
 /* ---------------------------------------------------------------- flows */
@@ -383,6 +387,32 @@ struct slc_table_figures {
     __u64 made;
     __u64 evicted; /* live ones that made room for another: the table is too small */
 };
+
+/* ---------------------------------------------------------------- bans */
+
+/* Key of slc_ban_hosts: an IPv4 address in word 0, or the upper half of an IPv6 address. Host order. */
+struct slc_ban_host {
+    __u32 words[2];
+    __u32 family; /* 4 or 6 */
+};
+
+/* Key of slc_ban_nets, an LPM trie: the family stands before the address as 32 bits of every prefix. */
+struct slc_ban_net {
+    __u32 length; /* SLC_BAN_FAMILY_BITS + that of the prefix */
+    __be32 family;
+    __be32 address[4];
+};
+#define SLC_BAN_FAMILY_BITS 32u
+
+/* Value of both. An entry past its end bans nobody, and stays until user space removes it. */
+struct slc_ban {
+    __u64 expires;  /* CLOCK_BOOTTIME ns; SLC_BAN_FOREVER */
+    __u64 packets;  /* dropped, counted by all CPUs */
+    __u64 last_hit; /* CLOCK_BOOTTIME ns, 0 = never */
+    __u32 length;   /* of the LPM key: what a look-up does not tell; 0 for a host */
+    __u32 reserved;
+};
+#define SLC_BAN_FOREVER 0xffffffffffffffffull
 
 /* ---------------------------------------------------------------- fragments */
 
@@ -515,6 +545,9 @@ SLC_ASSERT_SIZE(struct slc_window_key, 32);
 SLC_ASSERT_SIZE(struct slc_window, 176);
 SLC_ASSERT_SIZE(struct slc_window_bucket, 1472);
 SLC_ASSERT_SIZE(struct slc_reject_figures, 24);
+SLC_ASSERT_SIZE(struct slc_ban_host, 12);
+SLC_ASSERT_SIZE(struct slc_ban_net, 24);
+SLC_ASSERT_SIZE(struct slc_ban, 32);
 SLC_ASSERT_SIZE(struct slc_table_figures, 16);
 SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
 SLC_ASSERT_SIZE(struct slc_first_fragment, 64);

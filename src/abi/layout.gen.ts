@@ -21,6 +21,8 @@ export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
 export const SLC_SLOT_OPEN = 0xf;
+export const SLC_BAN_FAMILY_BITS = 0x20;
+export const SLC_BAN_FOREVER = 0xffffffffffffffffn;
 
 export const SLC_TIER = {
   GATE: 0,
@@ -80,6 +82,7 @@ export const SLC_REASON = {
   FRAGMENT_LENGTH: 58,
   LIMIT: 60,
   LIMIT_FULL: 61,
+  BANNED: 68,
   IMAGE_FAULT: 96,
   GATE_EMPTY: 97,
   GATE_OPEN: 98,
@@ -105,6 +108,7 @@ export const SLC_LIMITS = {
   CONFIRM_WORDS: 256,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
+  BAN_STEPS: 8,
   TABLE_WAYS: 8,
   TABLE_KEY_WORDS: 10,
   LIMIT_WAYS: 8,
@@ -255,7 +259,9 @@ export const LAYOUT = {
       hz: { offset: 28, size: 4 },
       next_generation: { offset: 32, size: 8 },
       seed: { offset: 40, size: 8 },
-      reserved: { offset: 48, size: 80 },
+      ban_hosts: { offset: 48, size: 4 },
+      ban_nets: { offset: 52, size: 4 },
+      reserved: { offset: 56, size: 72 },
     },
   },
   slc_flow_key: {
@@ -296,6 +302,31 @@ export const LAYOUT = {
     fields: {
       made: { offset: 0, size: 8 },
       evicted: { offset: 8, size: 8 },
+    },
+  },
+  slc_ban_host: {
+    size: 12,
+    fields: {
+      words: { offset: 0, size: 8 },
+      family: { offset: 8, size: 4 },
+    },
+  },
+  slc_ban_net: {
+    size: 24,
+    fields: {
+      length: { offset: 0, size: 4 },
+      family: { offset: 4, size: 4 },
+      address: { offset: 8, size: 16 },
+    },
+  },
+  slc_ban: {
+    size: 32,
+    fields: {
+      expires: { offset: 0, size: 8 },
+      packets: { offset: 8, size: 8 },
+      last_hit: { offset: 16, size: 8 },
+      length: { offset: 24, size: 4 },
+      reserved: { offset: 28, size: 4 },
     },
   },
   slc_fragment_key: {

@@ -1,6 +1,7 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Answer, answerTo } from '../model/answer';
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
+import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Limit } from '../model/limit';
 import type { Packet } from '../model/packet';
 import type { Ruleset } from '../model/ruleset';
@@ -26,9 +27,9 @@ export interface Explanation {
   readonly limit: Limit | null;
 }
 
-/** Explains one decoded packet. */
-export function explainByModel(ruleset: Ruleset, packet: Packet): Explanation {
-  const decision = evaluatePacket(ruleset, packet);
+/** Explains one decoded packet; `state` is what earlier ones, and bans, left. */
+export function explainByModel(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Explanation {
+  const decision = evaluatePacket(ruleset, packet, state);
   const wereAsked = decision.tier === '7' || decision.tier === '8' || decision.tier === '9';
   if (!wereAsked) return { decision, steps: [], answer: null, limit: null };
   const { rules } = ruleset.inbound;

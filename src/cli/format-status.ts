@@ -21,12 +21,14 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
-  const { fragments } = snapshot;
+  const { fragments, bans } = snapshot;
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
   if (snapshot.limits && snapshot.limits.made !== '0') lines.push(formatLimits(snapshot.limits));
   if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
     lines.push(formatRejects(snapshot.rejects));
+  if (bans.hosts + bans.prefixes > 0)
+    lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
     lines.push(
       '',

@@ -23,6 +23,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
     names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default'],
     load: () => import('./commands/edit'),
   },
+  { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },

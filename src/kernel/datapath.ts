@@ -25,6 +25,8 @@ const MAPS = [
   'slc_reject_budget',
   'slc_reject_stats',
   'slc_scratch',
+  'slc_ban_hosts',
+  'slc_ban_nets',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -154,11 +156,17 @@ export function stateMapEntries(buckets: {
     slc_windows: buckets.windows,
     slc_limit_stats: 1,
     ...REJECT_ENTRIES,
+    // One more than there may be: an entry that is written again needs a place of its own for a moment.
+    slc_ban_hosts: MAX_BANS + 1,
+    slc_ban_nets: MAX_BANS + 1,
   };
 }
 
 /** Budgets of all and of each source, and what became of rejected packets. */
 const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
+
+/** Most bans, hosts and prefixes together. */
+export const MAX_BANS = 100_000;
 
 /** One a hook. */
 const NOTED_FRAGMENTS = 2;
@@ -218,6 +226,8 @@ export interface GenerationMaps extends Partial<Tables> {
   readonly result?: BpfMap;
   /** The time, where the switches say that it is given. */
   readonly clock?: BpfMap;
+  /** Shared state and the bans it counts; where they are left out nobody is banned. */
+  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
 }
 
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
@@ -254,15 +264,18 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
+  const { bans } = maps;
   const ingress = name === 'slc_ingress';
   const reuse: Partial<Record<DatapathMap, BpfMap>> = {
     slc_image: maps.image,
     slc_counters: maps.counters,
     slc_result: result,
     ...(ingress && maps.clock && { slc_clock: maps.clock }),
+    ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
   };
   const create: Partial<Record<DatapathMap, number>> = {
     slc_noted: NOTED_FRAGMENTS,
+    ...(!bans && ingress && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
     ...(ingress && { slc_scratch: 1, ...(!maps.clock && { slc_clock: 1 }) }),
   };
   const entries = tableEntries(switches.tables);

@@ -28,6 +28,8 @@ export interface ApplyRequest {
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
   readonly record: (generation: number, instance: string) => Promise<void>;
   readonly fold: Fold;
+  /** Called while nothing is filtered, before anything is: puts back into the state what outlives it. */
+  readonly fillState: (state: SharedState) => Promise<void>;
 }
 
 export interface Applied {
@@ -55,6 +57,7 @@ export async function applyImage(kernel: Kernel, pins: PinLayout, request: Apply
   const found = SharedState.find(kernel, pins);
   const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration));
   try {
+    if (pins.links().length === 0) await request.fillState(state);
     failpoint('after-state');
     await retireGenerations(kernel, pins, state, request.fold);
     return await applyOver(kernel, pins, state, request);

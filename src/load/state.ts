@@ -8,6 +8,7 @@ import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
+import { BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
 import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
@@ -17,7 +18,7 @@ const TABLES = [
   ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
   ...(['windows', 'limitStats', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
-const OPEN_MAPS = ['programs', 'egress', 'gateCounters', ...TABLES] as const;
+const OPEN_MAPS = ['state', 'programs', 'egress', 'gateCounters', 'banHosts', 'banNets', ...TABLES] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
@@ -152,6 +153,18 @@ export class SharedState {
   /** The tables; they live as long as the state. */
   get tables(): Tables {
     return this.maps;
+  }
+
+  /** Who is banned; lives as long as the state. */
+  get bans(): BanTable {
+    return new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
+      this.region.store64(FIELDS.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
+    });
+  }
+
+  /** The maps of the bans, for a program that asks them. */
+  get banMaps(): { state: BpfMap; hosts: BpfMap; nets: BpfMap } {
+    return { state: this.maps.state, hosts: this.maps.banHosts, nets: this.maps.banNets };
   }
 
   /** What the programs of a generation know of the tables. */

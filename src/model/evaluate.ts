@@ -13,6 +13,7 @@ import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from '.
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
 import { prefixContains } from './prefix';
+import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { type GivenState, NO_STATE } from './given-state';
@@ -59,7 +60,7 @@ export function judgeFrame(
   }
 }
 
-/** Judges one decoded packet: tier 2 for IPv6, then tiers 4 to 9. */
+/** Judges one decoded packet: tier 2 for IPv6, then tiers 3 to 9. */
 export function evaluatePacket(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Decision {
   return judgePacket(ruleset, packet, (key, limits) => evaluateSection(ruleset.inbound, key, limits), state);
 }
@@ -68,6 +69,9 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
   // tier 2: what IPv6 needs to work at all
   if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
   if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
+
+  // tier 3.2: bans
+  if (isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
 
   // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
   if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');

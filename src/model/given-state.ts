@@ -2,19 +2,22 @@
  * What earlier packets left behind, as far as a later one is judged by it. The scan keeps no state of its own: who
  * asks it says what lives, and gets the same answer every time.
  */
+import { type Bans, NO_BANS } from './ban';
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 import type { LimitState } from './limit';
 
-/** What earlier packets left behind: the part of a verdict that is not in the ruleset. */
+/** What earlier packets left behind, and bans: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
   /** Packets whose first fragment passed. */
   readonly fragments: FirstFragments;
+  /** Bans that hold. */
+  readonly bans: Bans;
   /** What limit rules have seen; left out: nothing. */
   readonly limits?: LimitState;
 }
 
 /** Nothing was seen before. */
-export const NO_STATE: GivenState = { flows: NO_FLOWS, fragments: NO_FRAGMENTS };
+export const NO_STATE: GivenState = { flows: NO_FLOWS, fragments: NO_FRAGMENTS, bans: NO_BANS };

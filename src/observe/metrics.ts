@@ -79,6 +79,13 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     const rejects = text.family('sluice_rejects_total', 'counter', 'Rejected packets, by what became of them.');
     for (const [outcome, count] of Object.entries(snapshot.rejects)) rejects.add({ outcome }, count);
   }
+  const bans = text.family(
+    'sluice_bans',
+    'gauge',
+    'Sources that are banned: IPv4 addresses and IPv6 /64s, other prefixes.',
+  );
+  bans.add({ kind: 'host' }, String(snapshot.bans.hosts));
+  bans.add({ kind: 'prefix' }, String(snapshot.bans.prefixes));
   return text.toString();
 }
 

@@ -105,6 +105,8 @@ export interface Snapshot {
     /** Dropped silently: of a kind that is never answered. */
     readonly unanswered: string;
   } | null;
+  /** Sources that are banned. */
+  readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -132,6 +134,7 @@ export interface SnapshotInput {
   readonly fragments?: TableFigures;
   readonly limits?: TableFigures;
   readonly rejects?: RejectFigures;
+  readonly bans: Snapshot['bans'];
   readonly warnings: readonly string[];
 }
 
@@ -163,6 +166,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
           unanswered: input.rejects.unanswered.toString(),
         }
       : null,
+    bans: input.bans,
     warnings: input.warnings,
   };
 }

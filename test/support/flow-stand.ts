@@ -128,7 +128,7 @@ export class FlowTable {
   }
 
   close(): void {
-    for (const map of Object.values(this.maps) as BpfMap[]) map.close();
+    for (const map of Object.values(this.maps)) map.close();
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Answer } from '../../model/answer';
 import type { Limit } from '../../model/limit';
-import { formatAddress } from '../../model/prefix';
+import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import { protocolName } from '../../model/format-match';
 import { TIERS } from '../../model/verdict';
@@ -12,9 +12,11 @@ import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
 import { parseProbe, type Probe } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
+import type { Ban } from '../../operate/ban-file';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { span } from '../table';
 
 export function register(program: Command): void {
   const command = program
@@ -28,7 +30,8 @@ export function register(program: Command): void {
     const probe = readProbe(words.join(' '));
     const { explanation, key, ruleset } = await explain(run, probe);
     run.output.line(formatExplanation(key, explanation, ruleset));
-    run.output.document({ ruleset, ...explanation });
+    const bans = explanation.bans.map(({ prefix }) => formatPrefix(prefix));
+    run.output.document({ ruleset, ...explanation, bans });
     return EXIT.DONE;
   });
 }
@@ -78,7 +81,7 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
 }
 
 function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {
-  const { decision, steps, kernel, answer, limit } = explanation;
+  const { decision, steps, kernel, answer, limit, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
@@ -87,6 +90,7 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
   if (limit) lines.push(formatLimit(limit));
   if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);
+  for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
     kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
   );
@@ -110,6 +114,10 @@ const ANSWER_WORDS: Readonly<Record<Answer, string>> = {
 function formatLimit({ count, windowMs, verdict, prefix }: Limit): string {
   const refused = verdict === 'reject' ? 'rejected' : 'dropped';
   return `new connections of a source (/${prefix[4]}, /${prefix[6]}): number ${count} within any ${windowMs / 1000} s is ${refused}`;
+}
+
+function untilWhen({ untilMs }: Ban): string {
+  return untilMs === null ? 'has no end' : `ends in ${span(untilMs - Date.now())}`;
 }
 
 function describe(key: FlowKey): string {
