@@ -2,7 +2,7 @@
  * `expect:` lines hold for every packet they describe, proven by regions over tiers 2, 5 and 7 to 9.
  *
  * An expectation describes whole, well-formed packets by the fields of a match. What such a line cannot say is
- * outside of it: later fragments (tier 4), neighbour discovery (tier 2 asks for the hop limit) and, while tier 5 is
+ * outside of it: fragments (tier 4), neighbour discovery (tier 2 asks for the hop limit) and, while tier 5 is
  * on, ICMP errors (judged by the packet they quote). A line about nothing else proves nothing and fails.
  */
 import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';

@@ -5,7 +5,14 @@
 import { REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
-import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  createResultMap,
+  datapathSwitches,
+  loadProgram,
+  type Tables,
+  type TableSwitches,
+} from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
 import type { Decision } from '../../src/model/evaluate';
 
@@ -71,8 +78,11 @@ export class KernelAnswers {
 
 const ROW_TIERS: ReadonlySet<string> = new Set(['7', '8', '9']);
 
+/** Twins count nothing; what the others count is not read. */
+const COUNTER_SLOTS = 512;
+
 export class KernelJudge {
-  private readonly twins = new Map<string, BpfProgram>();
+  private readonly programs = new Map<string, BpfProgram>();
   private image: Image | undefined;
   private rows: ReadonlyMap<number, string | null> = new Map();
 
@@ -82,14 +92,15 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
+    private readonly tables?: { maps: Tables; switches: TableSwitches },
   ) {}
 
-  /** `bytes`: the largest image it can take, a multiple of 4096. */
-  static create(kernel: Kernel, bytes: number): KernelJudge {
+  /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
+  static create(kernel: Kernel, bytes: number, tables?: { maps: Tables; switches: TableSwitches }): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,
-      counterSlots: 512,
+      counterSlots: COUNTER_SLOTS,
       icmpEssentials: true,
       trackFragments: true,
       ethertypes: [],
@@ -99,7 +110,7 @@ export class KernelJudge {
     };
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
-    return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));
+    return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }), tables);
   }
 
   /** Makes it judge by this image. */
@@ -114,7 +125,7 @@ export class KernelJudge {
   /** Judges frames that lie back to back; `linear`: bytes of each before its first fragment, all where left out. */
   async judge(frames: Uint8Array, lengths: Uint32Array, linear?: Int32Array): Promise<KernelAnswers> {
     const rows = this.rows;
-    const twin = await this.twin();
+    const twin = await this.program('slc_ingress', true);
     const { records, returnValues } = await twin.testRunBatch({
       frames,
       lengths,
@@ -125,24 +136,31 @@ export class KernelJudge {
     return new KernelAnswers(records, returnValues, rows);
   }
 
-  /** The twin of the installed image's switches. */
-  private async twin(): Promise<BpfProgram> {
+  /** Runs the enforcing program of a hook on frames, for what it leaves in the tables. */
+  async enforce(name: 'slc_ingress' | 'slc_egress_main', frames: Uint8Array, lengths: Uint32Array): Promise<void> {
+    const program = await this.program(name, false);
+    await program.testRunBatch({ frames, lengths });
+  }
+
+  /** The program of the installed image's switches. */
+  private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
     const { icmp, fragments, ethertypes } = this.image.features;
-    const key = JSON.stringify([icmp, fragments, ethertypes]);
-    let twin = this.twins.get(key);
-    if (!twin) {
-      const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };
-      ({ program: twin } = await loadProgram(this.kernel, 'slc_ingress', switches, this.maps));
-      this.twins.set(key, twin);
+    const key = JSON.stringify([name, dryRun, icmp, fragments, ethertypes]);
+    let program = this.programs.get(key);
+    if (!program) {
+      const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };
+      const switches = { ...datapathSwitches(this.image, dryRun, this.tables?.switches), ...sizes };
+      ({ program } = await loadProgram(this.kernel, name, switches, { ...this.maps, ...this.tables?.maps }));
+      this.programs.set(key, program);
     }
-    return twin;
+    return program;
   }
 
   close(): void {
     this.bytes.close();
     this.results.close();
-    for (const twin of this.twins.values()) twin.close();
+    for (const program of this.programs.values()) program.close();
     for (const map of Object.values(this.maps)) map.close();
   }
 }
