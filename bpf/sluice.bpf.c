@@ -67,9 +67,10 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
     } else {
         outcome.word = word;
         outcome.tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
-        outcome.reason = outcome.tier == SLC_TIER_SSH       ? SLC_REASON_SSH
-                         : outcome.tier == SLC_TIER_DEFAULT ? SLC_REASON_DEFAULT
-                                                            : SLC_REASON_RULE;
+        outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
+                         : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
+                         : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
+                                                             : SLC_REASON_RULE;
         rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
         if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
             rejected = slc_judge_limit(packet, &outcome);
@@ -122,6 +123,8 @@ int slc_ingress(struct xdp_md *ctx) {
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
             return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+        if (slc_is_dhcp_answer(&packet))
+            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         is_error = slc_is_icmp_error(&packet);
         if (is_error) {
             reason = slc_parse_quote(ctx, &packet);
@@ -132,7 +135,7 @@ int slc_ingress(struct xdp_md *ctx) {
         }
     }
 
-    /* 7 rows, 8 SSH row, 9 default */
+    /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
     return slc_judge_section(ctx, &packet, is_error);
 }
 

@@ -10,15 +10,15 @@ import type { Expectation, Ruleset } from '../model/ruleset';
 import type { Tier, Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, PIECES_MAX } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { type Decided, decide, nameOf, sectionRegions, type SectionRegions } from './decisions';
-import { ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
+import { type Decided, decide, nameOf, inboundRegions, type SectionRegions } from './decisions';
+import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
 import { describePacket } from './packet-text';
 
 /** Reports every expectation that a packet contradicts, that describes nothing, or that could not be proven. */
 export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
   if (ruleset.expect.length === 0) return [];
-  const essentials = [...ECHO_REQUESTS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
-  const regions = sectionRegions(ruleset.inbound, [...ruleset.expect.map(({ match }) => match), ...essentials]);
+  const essentials = [...ECHO_REQUESTS, ...DHCP_ANSWERS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
+  const regions = inboundRegions(ruleset, essentials);
   return ruleset.expect.flatMap((expectation) => check(ruleset, regions, expectation));
 }
 
@@ -46,7 +46,7 @@ function check({ icmp }: Ruleset, regions: SectionRegions, expectation: Expectat
   }
   const passed: readonly (readonly [Tier, typeof ECHO_REQUESTS])[] = [
     ['2', [LISTENER_MESSAGES]],
-    ['5', isOn ? ECHO_REQUESTS : []],
+    ['5', isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []],
   ];
   let rest: Cube[] = inside;
   for (const [tier, matches] of passed) {
@@ -71,7 +71,10 @@ function firstWrong(regions: SectionRegions, region: Region, verdict: Verdict, b
 }
 
 function byTier(tier: Tier): DiagnosticNote {
-  const what = tier === '2' ? 'multicast listener messages from link-local sources' : 'echo-requests';
+  const what =
+    tier === '2'
+      ? 'multicast listener messages from link-local sources'
+      : 'echo-requests and what DHCP servers send to clients';
   const off = tier === '5' ? '; name the protocol in the expectation, or write "icmp: rules"' : '';
   return { message: `tier ${tier} passes ${what} before any rule is asked${off}` };
 }

@@ -20,7 +20,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
-    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default'],
+    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp'],
     load: () => import('./commands/edit'),
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
@@ -36,7 +36,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 /** Verbs of a later version, with what works today: refused by name, and not listed. */
 const LATER: Readonly<Record<string, string>> = {
   logging: 'packets are counted by rule: sluice status',
-  udp: 'sluice deny proto udp, as the last row, keeps UDP out',
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',

@@ -6,7 +6,8 @@ import { type GrownTree, growTree, type Tree } from './tree';
 
 /** Prefix lengths from which on a prefix is narrow: the first unless a later one is cheaper. */
 const NARROW: Readonly<Record<Family, readonly number[]>> = { 4: [16, 8], 6: [32, 24] };
-/** Where no leaf is longer, no other groups are tried: growing trees takes time. */
+/** Where packets cost no more and no leaf is longer, no other groups are tried: growing trees takes time. */
+const ACCEPTED_COST = 75;
 const ACCEPTED_LEAF = 128;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
@@ -27,7 +28,7 @@ export function growForest(rules: RuleTable): GrownTree[] {
     const cost = costOf(rules, forest);
     if (cost < bestCost) [best, bestCost] = [forest, cost];
     // Only overlapping wide rules are better off in the trees of the narrow ones.
-    if (Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves)) <= ACCEPTED_LEAF) break;
+    if (cost <= ACCEPTED_COST && Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves)) <= ACCEPTED_LEAF) break;
   }
   return best;
 }

@@ -70,7 +70,7 @@ function decide(image: Image, key: LimitedPacket, limits: LimitState): Decision 
   if (limit && judgeLimit(`${section}/${entry.id}`, limit, key, limits) === 'refused')
     return { section, tier, verdict: limit.verdict, reason: 'limit', rule };
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
-  const reason = tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
+  const reason = tier === '6' ? 'udp-off' : tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
   return { section, tier, verdict, reason, rule };
 }
 

@@ -86,11 +86,16 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
     if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, state.flows);
   }
+  if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
   return judge(packet, state.limits ?? NO_LIMITS);
 }
 
 /** Tiers 6 to 9 of one section. */
 export function evaluateSection(section: Section, packet: LimitedPacket, limits: LimitState = NO_LIMITS): Decision {
+  // tier 6: the UDP switch
+  if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
+    return outcome('6', 'deny', 'udp-off', undefined, section);
+  }
   // tier 7: the rows, first match
   const rule = section.rules.find((candidate) => candidate.enabled && matches(candidate.match, packet));
   if (rule?.limit && judgeLimit(`${section.name}/${rule.id}`, rule.limit, packet, limits) === 'refused')
@@ -153,6 +158,14 @@ function judgeIcmpError(packet: Packet, judge: SectionJudge, flows: Flows): Deci
   // What it quotes is no attempt of anybody.
   const answer = judge(back, NO_LIMITS);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
+}
+
+/** What a DHCP server sends to a client (RFC 2131 §4.1, RFC 8415 §7.2): over IPv6 from and to link-local addresses. */
+function isDhcpAnswer({ family, protocol, fragment, source, destination, ...ports }: Packet): boolean {
+  if (protocol !== PROTOCOL.UDP || fragment !== 'none') return false;
+  if (family === 4) return ports.sourcePort === 67 && ports.destinationPort === 68;
+  const isLocal = (address: AddressWords): boolean => address[0] >>> 22 === 0xfe80 >>> 6;
+  return ports.sourcePort === 547 && ports.destinationPort === 546 && isLocal(source) && isLocal(destination);
 }
 
 function isNeighbourDiscovery({ family, fragment, icmp, hopLimit }: Packet): boolean {

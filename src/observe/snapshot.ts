@@ -3,7 +3,9 @@ import type { Attachment } from './attachment';
 import { reasonPasses, refusedKey } from './figures';
 import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
-import type { AttachMode, Ruleset, Section } from '../model/ruleset';
+import type { AttachMode, Rule, Ruleset, Section } from '../model/ruleset';
+import { ANY } from '../model/match';
+import { PROTOCOL } from '../model/protocol';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -198,6 +200,14 @@ function directionOf(
   };
 }
 
+/** What is left of a row whose UDP the switch drops before it. */
+function underUdpSwitch({ udp }: Section, { match }: Rule): string {
+  if (udp !== 'off') return '';
+  const bare = match.toPorts !== ANY && match.protocols !== ANY && match.protocols.join() === '6,17';
+  if (bare) return '/tcp (udp off)';
+  return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
+}
+
 function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
   const row = (
     fields: Omit<SnapshotRow, 'limit' | 'packets' | 'bytes' | 'refused' | 'lastHit' | 'watchedSince'>,
@@ -224,7 +234,7 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
         action: rule.action,
         enabled: rule.enabled,
         text: rule.text,
-        to: formatPorts(rule.match),
+        to: formatPorts(rule.match) + underUdpSwitch(section, rule),
         from: formatAddressMatch(rule.match.from),
         ...(rule.note !== undefined && { note: rule.note }),
         ...(rule.owner !== undefined && { owner: rule.owner }),
@@ -233,6 +243,23 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
       rule.limit,
     ),
   );
+  if (section.udp === 'off') {
+    const none = { packets: '0', bytes: '0' };
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
+    rows.unshift({
+      ...{ number: null, id: 'udp-off', tier: '6', action: 'deny', enabled: true, from: 'anywhere' },
+      ...{
+        text: 'deny proto udp (udp off)',
+        to: 'udp',
+        packets,
+        bytes,
+        limit: null,
+        refused: null,
+        lastHit: null,
+        watchedSince: null,
+      },
+    });
+  }
   const implicit = { number: null, enabled: true, from: 'anywhere' };
   if (section.ssh?.from === 'anyone') {
     const to = `${section.ssh.ports.join(',')}/tcp`;

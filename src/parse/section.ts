@@ -9,7 +9,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { refuseLaterSwitches } from './settings';
+import { readUdpOff } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -22,16 +22,14 @@ export function readSection(
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
 ): { section: Section; names: Names } {
   const map = node?.kind === 'map' ? node : undefined;
-  if (map) refuseLaterSwitches(map, context);
   const fallback = map && valueOf(map, 'default');
   const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), names, context) : [];
-  return {
-    section: { name, default: word === 'allow' || word === 'reject' ? word : 'deny', ...(ssh && { ssh }), rules },
-    names,
-  };
+  const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
+  const otherwise = word === 'allow' || word === 'reject' ? word : 'deny';
+  return { section: { name, default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
 }
 
 function readSsh(node: DocumentNode | undefined, context: Context): SshRow | undefined {

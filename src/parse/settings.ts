@@ -146,11 +146,8 @@ function holdsOutbound(node: DocumentNode): boolean {
   });
 }
 
-/** `default`, `udp` and `ssh` of a section, as far as this version has them. */
-export function refuseLaterSwitches(section: MapNode, context: Context): void {
+/** Whether the UDP switch of a section is off. */
+export function readUdpOff(section: MapNode): boolean {
   const udp = valueOf(section, 'udp');
-  if (udp?.kind === 'text' && parseSwitch(udp.text) === false) {
-    const today = 'write udp: on, or leave it out; deny proto udp as the last row keeps UDP out';
-    context.sink(at(placeOf(context, udp), notSupportedYet('udp: off', today)));
-  }
+  return udp?.kind === 'text' && parseSwitch(udp.text) === false;
 }

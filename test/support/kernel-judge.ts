@@ -47,7 +47,7 @@ export class KernelAnswers {
       view.getUint16(at + FIELDS.section.offset, true) === 0 &&
       (word === SLC_WORD_NONE
         ? rule === null && !ROW_TIERS.has(tier)
-        : this.rows.get(word >>> SLC_WORD_RANK_SHIFT) === rule)
+        : (this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null) === rule)
     );
   }
 
@@ -76,7 +76,7 @@ export class KernelAnswers {
   }
 }
 
-const ROW_TIERS: ReadonlySet<string> = new Set(['7', '8', '9']);
+const ROW_TIERS: ReadonlySet<string> = new Set(['6', '7', '8', '9']);
 
 /** Twins count nothing; what the others count is not read. */
 const COUNTER_SLOTS = 512;

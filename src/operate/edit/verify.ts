@@ -19,6 +19,7 @@ export interface RowShape {
 export interface Intention {
   readonly rules: readonly RowShape[];
   readonly default?: Section['default'];
+  readonly udp?: 'on' | 'off';
   readonly message: string;
   readonly removedComments?: readonly string[];
 }
@@ -36,7 +37,7 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
   const sameRules = isDeepStrictEqual(ruleset.inbound.rules.map(shapeOf), intention.rules);
-  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention.default));
+  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention));
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
@@ -46,8 +47,9 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, newDefault?: Section['default']): unknown {
-  const inbound = { ...ruleset.inbound, rules: [], default: newDefault ?? ruleset.inbound.default };
+function rest(ruleset: Ruleset, changed: Pick<Intention, 'default' | 'udp'> = {}): unknown {
+  const udp = changed.udp ?? ruleset.inbound.udp ?? 'on';
+  const inbound = { ...ruleset.inbound, rules: [], udp, default: changed.default ?? ruleset.inbound.default };
   return JSON.parse(
     JSON.stringify({ ...ruleset, inbound }, (key, value: unknown) => (key === 'source' ? undefined : value)),
   );
