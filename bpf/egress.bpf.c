@@ -16,6 +16,7 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "events.h"
 #include "finish.h"
 #include "gate.h"
 
@@ -48,7 +49,7 @@ static __always_inline int slc_is_answer(const struct slc_packet *packet) {
 
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
-    struct slc_packet packet = {};
+    struct slc_packet packet = {.context = skb};
     int reason, opens;
 
     slc_measure(skb, &packet);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The only exit: counts the packet at its rank or reason, remembers a first fragment that passes, and returns what the
- * hook does with it.
+ * The only exit: counts the packet at its rank or reason, tells of it, remembers a first fragment that passes, and
+ * returns what the hook does with it.
  */
 #ifndef SLUICE_FINISH_H
 #define SLUICE_FINISH_H
@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "config.h"
+#include "events.h"
 #include "maps.h"
 #include "packet.h"
 #include "fragments.h"
@@ -19,13 +20,14 @@ static __always_inline int slc_reason_passes(__u8 reason) {
            (SLC_REASON_SLOTS != 0 && reason == SLC_REASON_DEFAULT);
 }
 
-static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
+/* Returns the counter; NULL where there is none. */
+static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     __u32 cpu = bpf_get_smp_processor_id();
     void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
     struct slc_counter *counter;
 
     if (!row)
-        return;
+        return NULL;
     /* Keeps clang from computing the offset before the check, which the verifier would not see. */
     asm volatile("" : "+r"(slot));
     if (slot >= slc_counter_slots)
@@ -35,6 +37,7 @@ static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     counter->packets += packets;
     counter->bytes += bytes;
     counter->last_hit = bpf_jiffies64();
+    return counter;
 }
 
 /* Whether the outcome lets the packet pass: a limit rule's word does where the rule does not refuse. */
@@ -69,10 +72,11 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
             result->nodes = outcome->steps.nodes;
             result->leaves = outcome->steps.leaves;
             result->rules = outcome->steps.rules;
+            result->log = slc_log_of(packet, outcome, action == SLC_PASS);
             result->runs++;
         }
     } else {
-        slc_count(slc_slot_of(outcome), packet->packets, packet->bytes);
+        slc_tell(packet, outcome, action == SLC_PASS, slc_count(slc_slot_of(outcome), packet->packets, packet->bytes));
     }
     if (slc_track_fragments && action == SLC_PASS && packet->fragment == SLC_FRAGMENT_FIRST)
         slc_remember_first();

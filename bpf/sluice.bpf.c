@@ -18,6 +18,7 @@
 #include "classify.h"
 #include "limit.h"
 #include "reject.h"
+#include "events.h"
 #include "finish.h"
 #include "gate.h"
 
@@ -82,7 +83,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.context = ctx, .length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     int is_error = 0;
     int reason;
 

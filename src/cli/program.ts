@@ -20,11 +20,13 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
-    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp'],
+    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'logging'],
     load: () => import('./commands/edit'),
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['events'], load: () => import('./commands/events') },
+  { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },
   { names: ['metrics'], load: () => import('./commands/metrics') },
@@ -35,7 +37,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 
 /** Verbs of a later version, with what works today: refused by name, and not listed. */
 const LATER: Readonly<Record<string, string>> = {
-  logging: 'packets are counted by rule: sluice status',
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',

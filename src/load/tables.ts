@@ -64,7 +64,8 @@ export function tableSwitches(given: {
   readonly hz: number;
   readonly flowBuckets: number;
   readonly fragmentBuckets: number;
-  readonly windowBuckets: number;
+  /** Left out: one. */
+  readonly windowBuckets?: number;
   readonly generation: number;
 }): TableSwitches {
   return {
@@ -72,6 +73,6 @@ export function tableSwitches(given: {
     generation: given.generation,
     flows: { buckets: given.flowBuckets, timeouts: flowTimeouts(given.hz) },
     fragments: { buckets: given.fragmentBuckets, timeout: BigInt(FRAGMENT_SECONDS * given.hz) },
-    windows: { buckets: given.windowBuckets },
+    windows: { buckets: given.windowBuckets ?? 1 },
   };
 }

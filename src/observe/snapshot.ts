@@ -1,8 +1,10 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
+import type { EventFigures } from './events';
 import { reasonPasses, refusedKey } from './figures';
 import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
+import type { LogLevel, RowLog } from '../model/logging';
 import type { AttachMode, Rule, Ruleset, Section } from '../model/ruleset';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
@@ -24,6 +26,8 @@ export interface SnapshotRow {
   readonly text: string;
   readonly to: string;
   readonly from: string;
+  /** Set where packets of the row are told of: the first of each connection, or all. */
+  readonly log?: RowLog;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -109,6 +113,17 @@ export interface Snapshot {
   } | null;
   /** Sources that are banned. */
   readonly bans: { readonly hosts: number; readonly prefixes: number };
+  /** What is told of packets; null where nothing is active. */
+  readonly events: {
+    readonly level: LogLevel;
+    /** Who reads events now; null where nobody does, and nothing is written. */
+    readonly reader: { readonly pid: number; readonly role: 'daemon' | 'events' } | null;
+    /** Since the state was made: `made` = `written` + `capped` + `ringFull`. */
+    readonly made: string;
+    readonly written: string;
+    readonly capped: { readonly all: string; readonly rule: string; readonly source: string };
+    readonly ringFull: string;
+  } | null;
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -137,6 +152,7 @@ export interface SnapshotInput {
   readonly limits?: TableFigures;
   readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
+  readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
 }
 
@@ -169,6 +185,18 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
         }
       : null,
     bans: input.bans,
+    events: input.events && {
+      level: ruleset?.logging ?? 'off',
+      reader: input.events.reader,
+      made: input.events.made.toString(),
+      written: input.events.written.toString(),
+      capped: {
+        all: input.events.capped.all.toString(),
+        rule: input.events.capped.rule.toString(),
+        source: input.events.capped.source.toString(),
+      },
+      ringFull: input.events.ringFull.toString(),
+    },
     warnings: input.warnings,
   };
 }
@@ -236,6 +264,7 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
         text: rule.text,
         to: formatPorts(rule.match) + underUdpSwitch(section, rule),
         from: formatAddressMatch(rule.match.from),
+        ...(rule.log && { log: rule.log }),
         ...(rule.note !== undefined && { note: rule.note }),
         ...(rule.owner !== undefined && { owner: rule.owner }),
         ...(rule.review !== undefined && { review: rule.review }),

@@ -1,5 +1,6 @@
 /** One-line rows: ufw's grammar, and rows as dashboards print them. */
 import type { Limit } from '../model/limit';
+import type { RowLog } from '../model/logging';
 import type { Match } from '../model/match';
 import type { WrittenForm } from '../model/ruleset';
 import type { Action } from '../model/verdict';
@@ -27,6 +28,8 @@ export interface RuleLine {
   readonly text: string;
   readonly wording: Required<AddressWording>;
   readonly written: WrittenForm;
+  /** From `log` or `log-all`. */
+  readonly log?: RowLog;
   /** From `comment '…'`. */
   readonly note?: string;
   /** From `id NAME`, checked; whether it is free only the section knows. */
@@ -69,6 +72,7 @@ class LineReader {
   id: Term | undefined;
   #next = 0;
   #note: string | undefined;
+  #log: RowLog | undefined;
   /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
   #portOwner: 'from' | 'to' | 'nobody' = 'to';
 
@@ -106,6 +110,7 @@ class LineReader {
       ...resolved,
       ...(limit && { limit }),
       text,
+      ...(this.#log && { log: this.#log }),
       ...(this.#note !== undefined && { note: this.#note }),
       ...(this.id && { id: this.id }),
     };
@@ -157,7 +162,10 @@ class LineReader {
       const word = this.#word();
       if (word === undefined) return;
       if (DIRECTIONS.has(word)) this.#next++;
-      else if (['out', 'outgoing', 'outbound', 'log', 'log-all'].includes(word)) this.#refuseUnsupported(word);
+      else if (word === 'log' || word === 'log-all') {
+        this.#log = word === 'log' ? 'new' : 'all';
+        this.#next++;
+      } else if (['out', 'outgoing', 'outbound'].includes(word)) this.#refuseUnsupported(word);
       else if (word === 'on') this.#refuseUnsupported(word, 1);
       else return;
     }
@@ -234,6 +242,10 @@ class LineReader {
     else if (word === 'id') this.#readId(token);
     else if (word !== undefined && DIRECTIONS.has(word)) {
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands directly behind the action`)));
+      this.#next++;
+    } else if (word === 'log' || word === 'log-all') {
+      const message = `${quote(token.text)} stands directly behind the action`;
+      this.sink(at(token, refuse('parse/row', message, `write allow ${word} 22/tcp`)));
       this.#next++;
     } else if (word !== undefined && Object.hasOwn(UNSUPPORTED_WORDS, word)) {
       this.#refuseUnsupported(word, word === 'on' || word === 'app' ? 1 : 0);
@@ -373,6 +385,7 @@ const CLAUSE_WORDS = new Set([
   'in',
   'on',
   'log',
+  'log-all',
 ]);
 
 function isTransport(word: string): boolean {

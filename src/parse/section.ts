@@ -61,10 +61,10 @@ function readSsh(node: DocumentNode | undefined, context: Context): SshRow | und
 
 /** A row that was read, before it has its id. */
 interface Draft {
-  readonly row: Omit<RuleLine, 'note' | 'id'>;
+  readonly row: Omit<RuleLine, 'log' | 'note' | 'id'>;
   readonly id?: Term;
   readonly enabled: boolean;
-  readonly details: Pick<Rule, 'note' | 'owner' | 'review'>;
+  readonly details: Pick<Rule, 'log' | 'note' | 'owner' | 'review'>;
   readonly source: Rule['source'];
 }
 
@@ -111,12 +111,12 @@ function readLineRow(
   const id = word && { ...word, start: row.place(at(word, remark('parse/id', ''))).start };
   if (id) ids.claim(id);
   if (!resolved) return undefined;
-  const { note } = resolved;
+  const { note, log } = resolved;
   return {
     row: resolved,
     ...(id && { id }),
     enabled: true,
-    details: note === undefined ? {} : { note },
+    details: { ...(log && { log }), ...(note !== undefined && { note }) },
     source: row.source,
   };
 }

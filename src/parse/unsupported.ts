@@ -15,8 +15,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
   outgoing: 'rules see packets that come in; outgoing ones all pass',
   outbound: 'rules see packets that come in; outgoing ones all pass',
   on: 'leave it out: every interface under interfaces: has the same rules',
-  log: 'leave it out: packets are counted by rule, not logged',
-  'log-all': 'leave it out: packets are counted by rule, not logged',
   route: 'leave it out: every packet that comes in is judged, forwarded or not',
   app: 'write the port, or name it under services:',
 };
@@ -24,7 +22,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 /** Keys of an object rule, with what works today. */
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
   in: 'leave it out: every interface under interfaces: has the same rules',
-  log: 'leave it out, or write log: off; packets are counted by rule',
   until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
 };
 

@@ -36,6 +36,7 @@ const DEFAULT: DatapathSwitches = {
   icmpEssentials: true,
   trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
+  logging: 'low',
   dryRun: false,
   rejects: false,
   limits: false,
@@ -48,6 +49,8 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, dry, 16 MB image': { dryRun: true, imageSlots: LARGE / 8 },
   'slc_ingress, icmp: rules, 4 KB image': { icmpEssentials: false },
   'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
+  'slc_ingress, logging: off, 4 KB image': { logging: 'off' },
+  'slc_ingress, logging: high, 4 KB image': { logging: 'high' },
   'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
   'slc_ingress, rejects, 4 KB image': { rejects: true },
   'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
@@ -59,6 +62,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
 const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, 4 KB image': {},
   'slc_egress_main, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
+  'slc_egress_main, logging: high, 4 KB image': { logging: 'high' },
   'slc_egress_main, dry, 4 KB image': { dryRun: true },
 };
 
@@ -76,7 +80,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }),
+    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
   });
   try {
     await object.load();

@@ -2,7 +2,7 @@
  * The datapath program as a judge of many rulesets: dry twins loaded once, one for each set of switches, over one
  * image map whose bytes are exchanged for every ruleset.
  */
-import { REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
+import { LOG_WORD_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
 import {
@@ -14,6 +14,7 @@ import {
   type TableSwitches,
 } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
+import type { LogWord } from '../../src/model/logging';
 import type { Decision } from '../../src/model/evaluate';
 
 const { size: RECORD, fields: FIELDS } = LAYOUT.slc_result;
@@ -31,6 +32,11 @@ export class KernelAnswers {
     private readonly rows: ReadonlyMap<number, string | null>,
   ) {
     this.view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  }
+
+  /** What an event of frame `i` would be about, null where none is told. */
+  log(i: number): LogWord | null {
+    return LOG_WORD_OF_CODE.get(this.view.getUint8(i * RECORD + FIELDS.log.offset)) ?? null;
   }
 
   /** Whether the program decided frame `i` as `decision` says: action, tier, reason and rule. */
@@ -72,6 +78,7 @@ export class KernelAnswers {
       reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
       word: word.toString(16),
       rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
+      log: this.log(i),
     });
   }
 }
@@ -108,10 +115,11 @@ export class KernelJudge {
       icmpEssentials: true,
       trackFragments: true,
       ethertypes: [],
+      logging: 'off',
       dryRun: true,
       rejects: false,
       limits: false,
-    };
+    } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
     return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }), tables);
@@ -149,8 +157,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, ethertypes, limits, rejects } = this.image.features;
-    const key = JSON.stringify([name, dryRun, icmp, fragments, ethertypes, limits, rejects]);
+    const { icmp, fragments, logging, ethertypes, limits, rejects } = this.image.features;
+    const key = JSON.stringify([name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects]);
     let program = this.programs.get(key);
     if (!program) {
       const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };

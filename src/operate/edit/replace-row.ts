@@ -6,7 +6,7 @@ import type { Rule } from '../../model/ruleset';
 import { formatLimit, formatRate } from '../../parse/limit';
 import { type Opened, rowsOf } from './opened';
 import { findRows, withRowReplaced } from './row-list';
-import { joinRow, splitRow } from './row-text';
+import { joinRow, splitRow, withAction } from './row-text';
 import { isOwnText, openYaml, pairOf, removeKey, scalarText, setKey, type YamlText } from './yaml-text';
 
 /** The row as it is to be: the match is the old one's. */
@@ -29,16 +29,20 @@ export function replaceRow(opened: Opened, index: number, row: NewRow): string |
   // Dashboard rows have no place for an id.
   const dashboard = opened.rules[index].written.dashboardRow;
   const limits = [opened.rules[index], row.rule].some(({ limit }) => limit && formatLimit(limit) !== '');
-  const body = dashboard || limits ? row.rule.text : old.body.replace(/^\S+/, row.rule.action);
+  const body = withAction(dashboard || limits ? row.rule.text : old.body, row.rule);
   const comment = row.comment === '' ? old.comment : row.comment;
   return withRowReplaced(opened.yaml, list, index, joinRow({ body, id: row.id, comment }));
 }
+
+/** Values of the key `log`. */
+const LOG_VALUE = { off: 'off', new: 'on', all: 'all' } as const;
 
 /** Only the keys that differ are written, so that the object keeps its form. */
 function replaceObject(opened: Opened, index: number, row: NewRow): string {
   const old = opened.rules[index];
   const changes: (readonly [string, string])[] = [];
   if (old.action !== row.rule.action) changes.push(['action', row.rule.action]);
+  if (old.log !== row.rule.log) changes.push(['log', LOG_VALUE[row.rule.log ?? 'off']]);
   if (row.note !== undefined && row.note !== old.note) changes.push(['note', row.note]);
   const { limit } = row.rule;
   const limitKeys: Readonly<Record<string, string | null>> = {

@@ -6,10 +6,8 @@ describe('keys of later versions are never taken in silence', () => {
     ['servers: { a: { address: 192.0.2.1 } }', 'error parse/not-supported-yet 2:1+7'],
     ['outbound: { default: deny }', 'error parse/not-supported-yet 2:1+8'],
     ['outbound: { default: allow, rules: [deny 25] }', 'error parse/not-supported-yet 2:1+8'],
-    ['logging: low', 'error parse/not-supported-yet 2:1+7'],
     ['boot: open', 'error parse/not-supported-yet 2:1+4'],
     ['inbound: { rules: [{ action: deny, in: eth0 }] }', 'error parse/not-supported-yet 2:36+2'],
-    ['inbound: { rules: [{ action: deny, log: on }] }', 'error parse/not-supported-yet 2:36+3'],
     ['inbound: { rules: [{ action: deny, until: 2027-01-01 }] }', 'error parse/not-supported-yet 2:36+5'],
   ])('%s', (line, expected) => expect(findings(`version: 1\n${line}\n`)).toEqual([expected]));
 
