@@ -22,14 +22,6 @@
  */
 #define SLC_SHORT_LEAF 8u
 
-/* Steps of a walk, counted by the dry twin only. */
-struct slc_steps {
-    __u16 nodes;
-    __u16 leaves;
-    __u16 rules;
-    __u16 unused;
-};
-
 /* Follows nodes from a root slot to a leaf or terminal slot. */
 static __always_inline __u64 slc_descend(const void *image, const struct slc_key *key, __u64 slot,
                                          struct slc_steps *steps) {

@@ -19,6 +19,14 @@ const volatile __u32 slc_icmp_essentials = 1;
 const volatile __u32 slc_ethertype_count = 0;
 /* Ethertypes besides IP and ARP that pass in tier 2, host order. */
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
+/* 1: rows, or the default, reject. */
+const volatile __u32 slc_rejects = 0;
+/* 1: there are limit rules. */
+const volatile __u32 slc_limits = 0;
+/* Buckets of the table of windows - 1; there is a power of two of them. */
+const volatile __u32 slc_window_mask = 0;
+/* 1: the time is what slc_clock says, so that a test can set it. */
+const volatile __u32 slc_clock_given = 0;
 /* Buckets of the flow table - 1; there is a power of two of them. */
 const volatile __u32 slc_flow_mask = 0;
 /* How much is told, enum slc_log_level; 0: nothing, and nothing of it is in the program. */

@@ -12,6 +12,7 @@
 #define SLC_IFINDEX(ctx) ((ctx)->ingress_ifindex)
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
+#define SLC_ANSWER XDP_TX
 #define SLC_HOOK SLC_HOOK_INGRESS
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS 0

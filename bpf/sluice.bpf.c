@@ -16,28 +16,55 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "limit.h"
+#include "reject.h"
 #include "events.h"
 #include "finish.h"
 #include "gate.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
-static __always_inline int slc_judge_section(const struct slc_packet *packet, int is_error) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE};
-    struct slc_steps steps = {};
-    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &steps) : slc_classify6(&packet->key, 0, &steps);
+/* What a limit rule makes of its match. Whether the packet is rejected. */
+static __always_inline int slc_judge_limit(const struct slc_packet *packet, struct slc_outcome *outcome) {
+    int limited;
 
-    outcome.nodes = steps.nodes;
-    outcome.leaves = steps.leaves;
-    outcome.rules = steps.rules;
+    if (!slc_may_be_attempt(packet))
+        return 0;
+    limited =
+        slc_limit(&packet->key, outcome->word >> SLC_WORD_RANK_SHIFT, packet->family, packet->protocol == IPPROTO_UDP);
+    switch (limited) {
+    case SLC_LIMITED_ACCEPT:
+        return 0;
+    case SLC_LIMITED_DENY:
+    case SLC_LIMITED_REJECT:
+        outcome->reason = SLC_REASON_LIMIT;
+        outcome->refused = 1;
+        return limited == SLC_LIMITED_REJECT;
+    case SLC_LIMITED_FULL_DENY:
+    case SLC_LIMITED_FULL_REJECT:
+        outcome->reason = SLC_REASON_LIMIT_FULL;
+        outcome->word = SLC_WORD_NONE;
+        return limited == SLC_LIMITED_FULL_REJECT;
+    default:
+        outcome->reason = SLC_REASON_IMAGE_FAULT;
+        outcome->word = SLC_WORD_NONE;
+        return 0;
+    }
+}
+
+/* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
+static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet, int is_error) {
+    struct slc_outcome outcome = {.word = SLC_WORD_NONE};
+    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &outcome.steps)
+                                     : slc_classify6(&packet->key, 0, &outcome.steps);
+    int rejected;
+
     if (word == SLC_WORD_FAULT) {
         outcome.tier = SLC_TIER_DEFAULT;
         outcome.reason = SLC_REASON_IMAGE_FAULT;
     } else if (is_error) {
         outcome.tier = SLC_TIER_ICMP;
-        outcome.reason =
-            (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_ALLOW ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED;
+        outcome.reason = slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED;
     } else {
         outcome.word = word;
         outcome.tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
@@ -45,6 +72,11 @@ static __always_inline int slc_judge_section(const struct slc_packet *packet, in
                          : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
                          : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
                                                              : SLC_REASON_RULE;
+        rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
+        if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
+            rejected = slc_judge_limit(packet, &outcome);
+        if (slc_rejects && rejected)
+            outcome.answered = slc_reject(ctx, packet);
     }
     return slc_finish(packet, &outcome);
 }
@@ -105,7 +137,7 @@ int slc_ingress(struct xdp_md *ctx) {
     }
 
     /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
-    return slc_judge_section(&packet, is_error);
+    return slc_judge_section(ctx, &packet, is_error);
 }
 
 /* What the XDP links hold. Tail calls take constant indices, which the kernel turns into direct jumps. */

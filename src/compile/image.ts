@@ -35,6 +35,9 @@ export interface ImageFeatures {
   readonly ipv6: boolean;
   /** By `enum slc_entry`: whether it can decide anything; but for inbound, which always does, no other is asked. */
   readonly sections: readonly boolean[];
+  /** Whether there are limit rules, and whether anything is rejected. */
+  readonly limits: boolean;
+  readonly rejects: boolean;
 }
 
 /** Machine-independent cost and size figures of an image. */

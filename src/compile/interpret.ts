@@ -4,6 +4,7 @@
  */
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import { type Decision, judgeFrame } from '../model/evaluate';
+import { judgeLimit, type LimitedPacket, type LimitState } from '../model/limit';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import { maskWord } from '../model/prefix';
@@ -55,19 +56,22 @@ export function interpret(
 
 /** Judges a frame: tiers 1–5 as the model does, tiers 6–9 by the image. */
 export function interpretFrame(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(image.features, frame, (key) => decide(image, key), state);
+  return judgeFrame(image.features, frame, (packet, limits) => decide(image, packet, limits), state);
 }
 
-function decide(image: Image, key: FlowKey): Decision {
+function decide(image: Image, key: LimitedPacket, limits: LimitState): Decision {
   const { word, fault } = interpret(image, key);
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
   if (!entry) return { section: image.sections[0], tier: '9', verdict: 'deny', reason: 'image-fault', rule: null };
   const { section, action } = entry;
   const tier = entry.tier as Tier;
-  // A limit row below its limit allows; its windows are state, which an image does not have.
+  const rule = entry.rule?.id ?? null;
+  const limit = entry.rule?.limit;
+  if (limit && judgeLimit(`${section}/${entry.id}`, limit, key, limits) === 'refused')
+    return { section, tier, verdict: limit.verdict, reason: 'limit', rule };
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
   const reason = tier === '6' ? 'udp-off' : tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
-  return { section, tier, verdict, reason, rule: entry.rule?.id ?? null };
+  return { section, tier, verdict, reason, rule };
 }
 
 const readers = new WeakMap<Uint8Array, ImageReader>();

@@ -7,7 +7,7 @@ import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
 import type { AddressWords, Family } from './prefix';
 import type { Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
-import type { Action, Tier, Verdict } from './verdict';
+import type { Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
@@ -17,6 +17,7 @@ import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { type GivenState, NO_STATE } from './given-state';
+import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './limit';
 
 /** What happened to one packet, and why. */
 export interface Decision {
@@ -31,12 +32,12 @@ export interface Decision {
 /** What tiers 2, 4 and 5 depend on. */
 export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes' | 'fragments'>;
 
-/** Judges a packet by tiers 6 to 9. */
-export type SectionJudge = (packet: FlowKey) => Decision;
+/** Judges a packet by tiers 6 to 9, by what limit rules have seen. */
+export type SectionJudge = (packet: LimitedPacket, limits: LimitState) => Decision;
 
 /** Judges one frame that comes in, beginning with its Ethernet header; `state` is what earlier ones left. */
 export function evaluate(ruleset: Ruleset, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet), state);
+  return judgeFrame(ruleset, frame, (packet, limits) => evaluateSection(ruleset.inbound, packet, limits), state);
 }
 
 /** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
@@ -61,7 +62,7 @@ export function judgeFrame(
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 3 to 9. */
 export function evaluatePacket(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Decision {
-  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key), state);
+  return judgePacket(ruleset, packet, (key, limits) => evaluateSection(ruleset.inbound, key, limits), state);
 }
 
 function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, state: GivenState): Decision {
@@ -86,18 +87,20 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
     if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, state.flows);
   }
   if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
-  return judge(packet);
+  return judge(packet, state.limits ?? NO_LIMITS);
 }
 
 /** Tiers 6 to 9 of one section. */
-export function evaluateSection(section: Section, packet: FlowKey): Decision {
+export function evaluateSection(section: Section, packet: LimitedPacket, limits: LimitState = NO_LIMITS): Decision {
   // tier 6: the UDP switch
   if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
     return outcome('6', 'deny', 'udp-off', undefined, section);
   }
   // tier 7: the rows, first match
   const rule = section.rules.find((candidate) => candidate.enabled && matches(candidate.match, packet));
-  if (rule) return outcome('7', verdictOf(rule.action), 'rule', rule, section);
+  if (rule?.limit && judgeLimit(`${section.name}/${rule.id}`, rule.limit, packet, limits) === 'refused')
+    return outcome('7', rule.limit.verdict, 'limit', rule, section);
+  if (rule) return outcome('7', rule.action === 'limit' ? 'allow' : rule.action, 'rule', rule, section);
   // tier 8: the SSH row
   if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section);
   // tier 9: the default
@@ -152,7 +155,8 @@ function judgeIcmpError(packet: Packet, judge: SectionJudge, flows: Flows): Deci
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
   const back = mirror(quote.key);
   if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
-  const answer = judge(back);
+  // What it quotes is no attempt of anybody.
+  const answer = judge(back, NO_LIMITS);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 
@@ -178,11 +182,6 @@ function isNeighbourDiscovery({ family, fragment, icmp, hopLimit }: Packet): boo
 function isMulticastListener({ family, fragment, icmp, source }: Packet): boolean {
   const listener = icmp !== undefined && ((icmp.type >= 130 && icmp.type <= 132) || icmp.type === 143);
   return family === 6 && fragment === 'none' && listener && source[0] >>> 22 === 0xfe80 >>> 6;
-}
-
-function verdictOf(action: Action): Verdict {
-  // A limit row below its limit allows; windows are state that the scan is given in a later version.
-  return action === 'limit' ? 'allow' : action;
 }
 
 function outcome(tier: Tier, verdict: Verdict, reason: Reason, rule?: Rule, section?: Section): Decision {

@@ -1,15 +1,18 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
 import type { EventFigures } from './events';
-import { reasonPasses } from './figures';
+import { reasonPasses, refusedKey } from './figures';
+import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import type { AttachMode, Rule, Ruleset, Section } from '../model/ruleset';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
+import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
 import type { Action, Tier } from '../model/verdict';
+import { formatRate } from '../parse/limit';
 
 /** One row of a section as `status` numbers it. */
 export interface SnapshotRow {
@@ -31,6 +34,10 @@ export interface SnapshotRow {
   /** Decimal strings: 64 bits do not fit a JSON number. */
   readonly packets: string;
   readonly bytes: string;
+  /** What a limit row counts by: `6/30s`; null for other rows. */
+  readonly limit: string | null;
+  /** Packets that a limit row refused, which are not among `packets`; null for other rows. */
+  readonly refused: string | null;
   /** ISO time, null where it was never hit. */
   readonly lastHit: string | null;
   /** ISO time since when hits of this row are counted. */
@@ -94,6 +101,16 @@ export interface Snapshot {
   readonly flows: SnapshotTable | null;
   /** Packets in fragments whose first one passed; null where nothing is active. */
   readonly fragments: SnapshotTable | null;
+  /** Sources that limit rules remember, and UDP pairs they have let in; null where nothing is active. */
+  readonly limits: SnapshotTable | null;
+  /** What became of rejected packets since the first ruleset was applied; null where nothing is active. */
+  readonly rejects: {
+    readonly answered: string;
+    /** Dropped silently: over the budget of answers. */
+    readonly capped: string;
+    /** Dropped silently: of a kind that is never answered. */
+    readonly unanswered: string;
+  } | null;
   /** Sources that are banned. */
   readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is told of packets; null where nothing is active. */
@@ -132,6 +149,8 @@ export interface SnapshotInput {
   readonly figures: TotalFigures;
   readonly flows?: TableFigures;
   readonly fragments?: TableFigures;
+  readonly limits?: TableFigures;
+  readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
   readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
@@ -157,6 +176,14 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     outgoing: directionOf(figures.outgoing, true),
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
+    limits: tableOf(input.limits),
+    rejects: input.rejects
+      ? {
+          answered: input.rejects.answered.toString(),
+          capped: input.rejects.capped.toString(),
+          unanswered: input.rejects.unanswered.toString(),
+        }
+      : null,
     bans: input.bans,
     events: input.events && {
       level: ruleset?.logging ?? 'off',
@@ -210,10 +237,16 @@ function underUdpSwitch({ udp }: Section, { match }: Rule): string {
 }
 
 function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
-  const row = (fields: Omit<SnapshotRow, 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>): SnapshotRow => {
-    const figure = figures.rules[`${section.name}/${fields.id}`];
+  const row = (
+    fields: Omit<SnapshotRow, 'limit' | 'packets' | 'bytes' | 'refused' | 'lastHit' | 'watchedSince'>,
+    limit?: Limit,
+  ): SnapshotRow => {
+    const key = `${section.name}/${fields.id}`;
+    const figure = figures.rules[key];
     return {
       ...fields,
+      limit: limit ? formatRate(limit) : null,
+      refused: limit ? (figures.rules[refusedKey(key)]?.packets ?? '0') : null,
       packets: figure?.packets ?? '0',
       bytes: figure?.bytes ?? '0',
       lastHit: figure?.lastHit ?? null,
@@ -221,27 +254,39 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
     };
   };
   const rows = section.rules.map((rule, i) =>
-    row({
-      number: i + 1,
-      id: rule.id,
-      tier: '7',
-      action: rule.action,
-      enabled: rule.enabled,
-      text: rule.text,
-      to: formatPorts(rule.match) + underUdpSwitch(section, rule),
-      from: formatAddressMatch(rule.match.from),
-      ...(rule.log && { log: rule.log }),
-      ...(rule.note !== undefined && { note: rule.note }),
-      ...(rule.owner !== undefined && { owner: rule.owner }),
-      ...(rule.review !== undefined && { review: rule.review }),
-    }),
+    row(
+      {
+        number: i + 1,
+        id: rule.id,
+        tier: '7',
+        action: rule.action,
+        enabled: rule.enabled,
+        text: rule.text,
+        to: formatPorts(rule.match) + underUdpSwitch(section, rule),
+        from: formatAddressMatch(rule.match.from),
+        ...(rule.log && { log: rule.log }),
+        ...(rule.note !== undefined && { note: rule.note }),
+        ...(rule.owner !== undefined && { owner: rule.owner }),
+        ...(rule.review !== undefined && { review: rule.review }),
+      },
+      rule.limit,
+    ),
   );
   if (section.udp === 'off') {
     const none = { packets: '0', bytes: '0' };
     const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
     rows.unshift({
       ...{ number: null, id: 'udp-off', tier: '6', action: 'deny', enabled: true, from: 'anywhere' },
-      ...{ text: 'deny proto udp (udp off)', to: 'udp', packets, bytes, lastHit: null, watchedSince: null },
+      ...{
+        text: 'deny proto udp (udp off)',
+        to: 'udp',
+        packets,
+        bytes,
+        limit: null,
+        refused: null,
+        lastHit: null,
+        watchedSince: null,
+      },
     });
   }
   const implicit = { number: null, enabled: true, from: 'anywhere' };

@@ -9,7 +9,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { readUdpOff, refuseLaterSwitches } from './settings';
+import { readUdpOff } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -22,14 +22,14 @@ export function readSection(
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
 ): { section: Section; names: Names } {
   const map = node?.kind === 'map' ? node : undefined;
-  if (map) refuseLaterSwitches(map, context);
   const fallback = map && valueOf(map, 'default');
-  const allow = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'allow';
+  const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), names, context) : [];
   const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
-  return { section: { name, default: allow ? 'allow' : 'deny', ...udp, ...(ssh && { ssh }), rules }, names };
+  const otherwise = word === 'allow' || word === 'reject' ? word : 'deny';
+  return { section: { name, default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
 }
 
 function readSsh(node: DocumentNode | undefined, context: Context): SshRow | undefined {
@@ -124,9 +124,12 @@ function readLineRow(
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
   const register = new IdRegister(ids.taken);
   return drafts.map(({ row, id, enabled, details, source }) => {
-    const { action, match, text, written } = row;
+    const { action, match, limit, text, written } = row;
     const name = id ? id.text : register.assign(deriveId(row));
-    return { id: name, idIsExplicit: id !== undefined, action, match, enabled, ...details, text, source, written };
+    return {
+      ...{ id: name, idIsExplicit: id !== undefined, action, match, ...(limit && { limit }) },
+      ...{ enabled, ...details, text, source, written },
+    };
   });
 }
 

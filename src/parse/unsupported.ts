@@ -11,8 +11,6 @@ export function notSupportedYet(what: string, today: string): Problem {
 
 /** Words of one-line rows, with what works today. */
 export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
-  reject: 'write deny; the packet is dropped without an answer',
-  limit: 'write allow or deny; connections are not counted yet',
   out: 'rules see packets that come in; outgoing ones all pass',
   outgoing: 'rules see packets that come in; outgoing ones all pass',
   outbound: 'rules see packets that come in; outgoing ones all pass',
@@ -24,8 +22,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 /** Keys of an object rule, with what works today. */
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
   in: 'leave it out: every interface under interfaces: has the same rules',
-  limit: 'leave it out; connections are not counted yet',
-  verdict: 'leave it out; it belongs to limit',
   until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
 };
 

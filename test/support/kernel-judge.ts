@@ -99,11 +99,15 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
-    private readonly tables?: { maps: Tables; switches: TableSwitches },
+    private readonly tables?: { maps: Partial<Tables>; switches: TableSwitches },
   ) {}
 
   /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
-  static create(kernel: Kernel, bytes: number, tables?: { maps: Tables; switches: TableSwitches }): KernelJudge {
+  static create(
+    kernel: Kernel,
+    bytes: number,
+    tables?: { maps: Partial<Tables>; switches: TableSwitches },
+  ): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,
@@ -113,6 +117,8 @@ export class KernelJudge {
       ethertypes: [],
       logging: 'off',
       dryRun: true,
+      rejects: false,
+      limits: false,
     } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
@@ -151,8 +157,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, logging, ethertypes } = this.image.features;
-    const key = JSON.stringify([name, dryRun, icmp, fragments, logging, ethertypes]);
+    const { icmp, fragments, logging, ethertypes, limits, rejects } = this.image.features;
+    const key = JSON.stringify([name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects]);
     let program = this.programs.get(key);
     if (!program) {
       const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };
