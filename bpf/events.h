@@ -141,15 +141,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     event->reason = outcome->reason;
     event->log = log;
     event->passed = told >> 8;
-    event->family = outcome->answered ? packet->family : 0;
     __builtin_memset(event->reserved, 0, sizeof(event->reserved));
-    if (outcome->answered) {
-        /* The frame is the answer by now. */
-        __builtin_memcpy(event->frame, &packet->key, sizeof(packet->key));
-        event->captured = 0;
-        bpf_ringbuf_submit(event, 0);
-        return 0;
-    }
     /* Keeps clang from merging the bounds with those of others, so that the verifier sees them here. */
     asm volatile("" : "+r"(bytes));
     if (bytes > SLC_EVENT_FRAME_BYTES)

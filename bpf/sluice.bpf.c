@@ -57,7 +57,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
     struct slc_outcome outcome = {.word = SLC_WORD_NONE};
     __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &outcome.steps)
                                      : slc_classify6(&packet->key, 0, &outcome.steps);
-    int rejected;
+    int rejected = 0, action;
 
     if (word == SLC_WORD_FAULT) {
         outcome.tier = SLC_TIER_DEFAULT;
@@ -75,10 +75,14 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
         rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
         if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
             rejected = slc_judge_limit(packet, &outcome);
-        if (slc_rejects && rejected)
-            outcome.answered = slc_reject(ctx, packet);
     }
-    return slc_finish(ctx, packet, &outcome);
+    if (slc_rejects && slc_dry_run && rejected)
+        outcome.answered = slc_reject(ctx, packet);
+    action = slc_finish(ctx, packet, &outcome);
+    /* Only now: the answer takes the place of the frame, of which an event shows the first bytes. */
+    if (slc_rejects && !slc_dry_run && rejected && slc_reject(ctx, packet))
+        return SLC_ANSWER;
+    return action;
 }
 
 SEC("xdp.frags")

@@ -501,8 +501,7 @@ struct slc_event {
     __u8 reason;    /* enum slc_reason */
     __u8 log;       /* enum slc_log */
     __u8 passed;
-    __u8 family; /* not 0: the frame was turned into its answer, and `frame` holds the struct slc_key of the packet */
-    __u8 reserved[2];
+    __u8 reserved[3];
     __u8 frame[160]; /* SLC_EVENT_FRAME_BYTES: its first bytes, from the Ethernet header on */
 };
 

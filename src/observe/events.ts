@@ -3,7 +3,7 @@ import { LOG_WORD_OF_CODE, REASON_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { BpfMap, RingBatch } from '../kernel/kernel';
 import { LOG_WORDS, type LogWord } from '../model/logging';
-import { type Field, fieldText, keyFields, packetFields } from './packet-fields';
+import { type Field, fieldText, packetFields } from './packet-fields';
 
 /** A packet that was told of. */
 export interface PacketEvent {
@@ -59,13 +59,12 @@ function readEvent(
   const captured = record.readUInt16LE(EVENT.captured.offset);
   const frame = record.subarray(EVENT.frame.offset, EVENT.frame.offset + captured);
   const way = outgoing ? { in: '', out: device } : { in: device, out: '' };
-  const family = record[EVENT.family.offset];
   const age = Number(boot.ns - record.readBigUInt64LE(EVENT.time.offset)) / 1e6;
   return {
     time: new Date(boot.wallMs - age).toISOString(),
     word,
     fields: [
-      ...(family === 0 ? packetFields(frame, way) : keyFields(record.subarray(EVENT.frame.offset), family, way)),
+      ...packetFields(frame, way),
       { key: 'SRV', value: section },
       { key: 'RULE', value: rank === null ? '' : (named?.id ?? `#${rank}`) },
       { key: 'REASON', value: reason },

@@ -2,7 +2,6 @@
  * The first bytes of a frame as netfilter's LOG target prints them: `IN=eth0 OUT= MAC=… SRC=… DST=… LEN=… PROTO=TCP …`.
  * Readers of ufw's and iptables' logs find every key where they expect it.
  */
-import { SLC_KEY_WORD } from '../abi/layout.gen';
 import { PROTOCOL } from '../model/protocol';
 
 /** A word of a line: `KEY=value`, or a flag that stands alone (`DF`, `SYN`, `[quoted packet]`). */
@@ -38,38 +37,6 @@ export function packetFields(frame: Uint8Array, way: { readonly in: string; read
   fields.put('OUT', way.out);
   fields.frame(way.in !== '');
   return fields.list;
-}
-
-/**
- * Fields of a packet that was answered: its frame has become the answer, only what rules look at is left
- * (`struct slc_key` in `bpf/sluice_abi.h`).
- */
-export function keyFields(key: Buffer, family: number, way: { readonly in: string; readonly out: string }): Field[] {
-  const word = (index: number): number => key.readUInt32LE(4 * index);
-  const address = (first: number): string => {
-    const bytes = Buffer.alloc(16);
-    for (let i = 0; i < 4; i++) bytes.writeUInt32BE(word(first + i), 4 * i);
-    return family === 4 ? [...bytes.subarray(0, 4)].join('.') : longAddress(bytes);
-  };
-  const lane = word(SLC_KEY_WORD.PROTOCOL);
-  const protocol = lane === 7 ? PROTOCOL.UDP : lane === PROTOCOL.UDP ? 7 : lane;
-  const name = protocolName(family === 4 ? 4 : 6, protocol);
-  const ports = word(SLC_KEY_WORD.PORTS);
-  const ends: Field[] = name?.startsWith('ICMP')
-    ? [field('TYPE', ports >>> 24), field('CODE', (ports >>> 16) & 0xff)]
-    : [field('SPT', ports & 0xffff), field('DPT', ports >>> 16)];
-  return [
-    field('IN', way.in),
-    field('OUT', way.out),
-    field('SRC', address(SLC_KEY_WORD.SOURCE)),
-    field('DST', address(SLC_KEY_WORD.DESTINATION)),
-    field('PROTO', name ?? protocol),
-    ...(name === undefined ? [] : ends),
-  ];
-}
-
-function field(key: string, value: string | number): Field {
-  return { key, value: String(value) };
 }
 
 /** Writes fields while it reads bytes. */
