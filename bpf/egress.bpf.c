@@ -49,52 +49,52 @@ static __always_inline int slc_is_answer(const struct slc_packet *packet) {
 
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
-    struct slc_packet packet = {.context = skb};
+    struct slc_packet packet = {};
     int reason, opens;
 
     slc_measure(skb, &packet);
     /* 1 sanity and link essentials */
     reason = slc_parse_ethernet(skb, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
     if (packet.ethertype == ETH_P_IP)
         reason = slc_parse_ipv4(skb, &packet);
     else if (packet.ethertype == ETH_P_IPV6)
         reason = slc_parse_ipv6(skb, &packet);
     else
-        return slc_leave(&packet, SLC_OUT_SANITY, slc_judge_link(&packet));
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, slc_judge_link(&packet));
     if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
         reason = slc_parse_transport(skb, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
     if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
         slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
 
     /* 4 later fragments follow their first; unknown ones meet the default, as nothing is refused below */
     if (packet.fragment == SLC_FRAGMENT_LATER) {
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT)
-            return slc_leave(&packet, SLC_OUT_FLOWS, reason);
-        return slc_leave(&packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
+            return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
+        return slc_leave(skb, &packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
     }
 
     /* 4 flows: from here on the key is that of the packet which would come back */
     opens = slc_opens_flow(&packet);
     slc_mirror(&packet.key, packet.family, packet.is_icmp);
     if (slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags))
-        return slc_leave(&packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
+        return slc_leave(skb, &packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 
     /* 5 answers: looked for only where it matters, since nothing is refused below */
     if (opens == SLC_OPENS_UNLESS_ANSWER && slc_is_answer(&packet))
-        return slc_leave(&packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
+        return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 7 default: allow */
     if (opens)
         slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
-    return slc_leave(&packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
+    return slc_leave(skb, &packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
 }
 
 /* What the egress links hold, see slc_gate_xdp. */

@@ -78,7 +78,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
     }
     if (slc_rejects && slc_dry_run && rejected)
         outcome.answered = slc_reject(ctx, packet);
-    action = slc_finish(packet, &outcome);
+    action = slc_finish(ctx, packet, &outcome);
     /* Only now: the answer takes the place of the frame, of which an event shows the first bytes. */
     if (slc_rejects && !slc_dry_run && rejected && slc_reject(ctx, packet))
         return SLC_ANSWER;
@@ -87,7 +87,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.context = ctx, .length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     int is_error = 0;
     int reason;
 
@@ -95,48 +95,48 @@ int slc_ingress(struct xdp_md *ctx) {
     /* 1 sanity, 2 link essentials */
     reason = slc_parse_ethernet(ctx, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_SANITY, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
     if (packet.ethertype == ETH_P_IP)
         reason = slc_parse_ipv4(ctx, &packet);
     else if (packet.ethertype == ETH_P_IPV6)
         reason = slc_parse_ipv6(ctx, &packet);
     else
-        return slc_leave(&packet, SLC_TIER_LINK, slc_judge_link(&packet));
+        return slc_leave(ctx, &packet, SLC_TIER_LINK, slc_judge_link(&packet));
     if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
         reason = slc_parse_transport(ctx, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_SANITY, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
     if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
         slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_LINK, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_LINK, reason);
 
     /* 3.2 bans */
     if (slc_is_banned(&packet))
-        return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
+        return slc_leave(ctx, &packet, SLC_TIER_BANS, SLC_REASON_BANNED);
 
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
-        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
     if (packet.fragment == SLC_FRAGMENT_LATER)
-        return slc_leave(&packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
     if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
-        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
-            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
         if (slc_is_dhcp_answer(&packet))
-            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         is_error = slc_is_icmp_error(&packet);
         if (is_error) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
-                return slc_leave(&packet, SLC_TIER_ICMP, reason);
+                return slc_leave(ctx, &packet, SLC_TIER_ICMP, reason);
             if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
-                return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
+                return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
         }
     }
 

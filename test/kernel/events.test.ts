@@ -139,6 +139,30 @@ test('the line holds what netfilter would print, and who decided', async () => {
   stand.close();
 });
 
+test('a packet that is answered is told of as it came, though its frame has become the answer', async () => {
+  const stand = await EventStand.load(`version: 1
+interfaces: [eth0]
+inbound: { rules: [reject log 113/tcp id ident, reject log 5000/udp id udp] }
+`);
+  for (const [network, source] of [
+    [p.ipv4({ from: '198.51.100.7', to: '192.0.2.10' }), '198.51.100.7'],
+    [p.ipv6({ from: '2001:db8::7', to: '2001:db8::10' }), '2001:0db8:0000:0000:0000:0000:0000:0007'],
+  ] as const) {
+    const [tcpEvent] = await stand.tell(p.compose(network, p.tcp({ from: 40222, to: 113 })));
+    expect([gist(tcpEvent), ...['SRC', 'PROTO', 'SPT', 'DPT'].map((key) => fieldOf(tcpEvent, key))]).toEqual([
+      'BLOCK ident rule',
+      ...[source, 'TCP', '40222', '113'],
+    ]);
+    const [udpEvent] = await stand.tell(p.compose(network, p.udp({ from: 40222, to: 5000 })));
+    expect([gist(udpEvent), fieldOf(udpEvent, 'SRC'), fieldOf(udpEvent, 'PROTO')]).toEqual([
+      'BLOCK udp rule',
+      source,
+      'UDP',
+    ]);
+  }
+  stand.close();
+});
+
 test('frames in pieces, short ones and long ones', async () => {
   const stand = await EventStand.load(rules('medium'), OPEN);
   const long = p.compose(p.ipv4(), p.udp({ to: 9 }), p.raw(new Uint8Array(1200)));
