@@ -10,6 +10,7 @@ interface Shown {
   readonly ok: boolean;
   readonly results: readonly { who: string; what: string; through: boolean; expected: boolean }[];
   readonly swap: readonly { who: string; what: string; through: boolean }[];
+  readonly counted: Record<'sluice' | 'driver', { seen: number; denied: number }>;
 }
 
 const leftovers = (): string[] => [
@@ -28,5 +29,8 @@ test('real packets of three hosts end as explained, and the exchanged rows let h
   const home = (list: readonly { who: string; what: string; through: boolean }[]): boolean[] =>
     list.filter(({ who, what }) => who === 'home' && what === 'nc 192.0.2.10 14141').map(({ through }) => through);
   expect([home(shown.results), home(shown.swap)]).toEqual([[false], [true]]);
+  // Clients are counted by what they achieved; what they sent, by the driver and by sluice.
+  expect(shown.counted.driver).toEqual(shown.counted.sluice);
+  expect(shown.counted.sluice.denied).toBeGreaterThan(0);
   expect(leftovers()).toEqual(before);
 }, 240_000);

@@ -1,45 +1,39 @@
 /** Verbs edit the file and apply it: neither half may be lost when something goes wrong in between. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Snapshot } from '../../src/observe/snapshot';
-import { Namespace } from '../support/netns';
-import { must, run } from '../support/process';
+import { sendFrames } from '../support/clients';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { compose, ethernet, ipv4, tcp } from '../support/packet';
+import type { Finished } from '../support/process';
 
-const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
+/** To ports that verbs of the tests open, and to one they never do. */
+const FRAMES = [8000, 9000, 7].map((to) =>
+  compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), tcp({ to, flags: ['ack'] })),
+);
 
 jest.setTimeout(90_000); // the machine may be busy with other suites
 
-let namespace: Namespace;
+let host: EdgeHost;
 let directory: string;
 
 beforeEach(async () => {
-  namespace = Namespace.create('verbs');
-  directory = mkdtempSync(join(tmpdir(), `slc-verbs-${process.pid}-`));
-  mkdirSync(join(directory, 'bpf'));
-  must(['mount', '-t', 'bpf', 'bpf', join(directory, 'bpf')]);
-  must(['ip', '-n', namespace.name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'wire']);
-  writeFileSync(join(directory, 'rules.yaml'), 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
+  host = await EdgeHost.open('verbs');
+  ({ directory } = host);
+  host.write('rules.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
   expect(await sluice('enable')).toMatchObject({ status: 0 });
+  await sendFrames(host.wire, NEIGHBOUR.link, FRAMES);
 });
 
-afterEach(() => {
-  namespace.destroy();
-  must(['umount', '-l', join(directory, 'bpf')]);
-  rmSync(directory, { recursive: true });
+afterEach(async () => {
+  // Whatever failed, not a frame before or after it is lost or counted twice.
+  await sendFrames(host.wire, NEIGHBOUR.link, FRAMES);
+  await host.close();
 });
 
 /** Runs the words of a shell behind `sluice`. */
-function sluice(words: string, environment: NodeJS.ProcessEnv = {}): ReturnType<typeof run> {
-  return run(['bash', '-c', `'${process.execPath}' '${COMMAND}' --netns '${namespace.path}' ${words}`], {
-    env: {
-      ...process.env,
-      SLUICE_BPFFS: join(directory, 'bpf', 'sluice'),
-      SLUICE_STATE_DIR: join(directory, 'state'),
-      SLUICE_CONFIG: join(directory, 'rules.yaml'),
-      ...environment,
-    },
-  });
+function sluice(words: string, environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  return host.command(['bash', '-c', `'${process.execPath}' '${COMMAND}' ${words}`], environment);
 }
 
 async function enforcedPorts(): Promise<string[]> {
@@ -117,6 +111,7 @@ test('a verb does not call a file unenforced when only the record of the enforce
   expect(refused.stderr).toContain('the record of its file is lost');
   expect(fileText()).toBe(before);
   expect(await sluice(`apply ${join(directory, 'rules.yaml')}`)).toMatchObject({ status: 0 });
+  await host.recount('the state directory was removed, and the record of the rules with it');
   expect(await sluice('allow 8000/tcp')).toMatchObject({ status: 0 });
 });
 

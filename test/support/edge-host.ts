@@ -104,7 +104,10 @@ export class EdgeHost {
 
   /** Runs `sluice` on the host. */
   async sluice(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
-    return this.command([process.execPath, COMMAND, ...words], environment);
+    const argv = [process.execPath, COMMAND, ...words];
+    // Looking changes nothing on the link, and is done most often.
+    if (words[0] === 'status') return this.edge.run(argv, { env: { ...this.environment, ...environment } });
+    return this.command(argv, environment);
   }
 
   /** Runs any command on the host that may change what is filtered. */

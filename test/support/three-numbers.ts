@@ -144,8 +144,10 @@ export class ThreeNumbers {
   /** Reads until nothing changes between two readings, a few times at most. */
   #read(): Reading {
     for (let i = 1; ; i++) {
+      const before = this.#more();
       const reading = this.#readTwice();
-      if (reading.quiet || i === READINGS) return reading;
+      // What an injector sends does not end by itself.
+      if (reading.quiet || i === READINGS || this.#more() !== before) return reading;
     }
   }
 

@@ -11,11 +11,11 @@ export function register(program: Command): void {
     );
   onRun(command, async (run) => {
     requireCapabilities();
-    const { results, swap } = await play((text) => run.output.line(text));
+    const { results, swap, counted } = await play((text) => run.output.line(text));
     run.output.line(
       `\n${results.length + swap.length} attempts, each ended as explained; everything the demo made is gone`,
     );
-    run.output.document({ results, swap });
+    run.output.document({ results, swap, counted });
     return undefined;
   });
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../kernel/errors';
+import type { Snapshot } from '../../observe/snapshot';
 import type { FullExplanation } from '../../operate/explain';
 import { renderTable } from '../table';
 import { SERVERS } from './servers';
@@ -41,10 +42,17 @@ export interface Result {
   readonly by: string;
 }
 
+/** What was counted of the demo's packets. */
+export interface Counts {
+  readonly sluice: { readonly seen: number; readonly denied: number };
+  /** The driver's own XDP counters; null where it has none: in generic mode, or where `ethtool` is missing. */
+  readonly driver: { readonly seen: number; readonly denied: number } | null;
+}
+
 /** Plays the story; returns what it showed. Throws when a real packet and the explanation disagree. */
 export async function play(
   tell: (text: string) => void,
-): Promise<{ results: readonly Result[]; swap: readonly Result[] }> {
+): Promise<{ results: readonly Result[]; swap: readonly Result[]; counted: Counts }> {
   const work = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
   tell('building a network of namespaces: edge (eth0), office, home, phone');
   const stage = Stage.build();
@@ -88,10 +96,13 @@ export async function play(
       attempts().filter(({ what }) => what.includes('14141')),
     );
     tell(resultTable(swap));
+    traffic.kill('SIGKILL');
     tell(`requests of office that failed meanwhile: ${lost}`);
     if (lost > 0) throw new SluiceError('demo/lost', `${lost} requests were lost while the rules changed`);
 
     sluice('status', 'verbose');
+    const counted = await agreedCounts(stage, sluice);
+    tell(`\n${countsSentence(counted)}`);
     sluice('disable', '--yes');
     const wrong = [...results, ...swap].filter(({ through, expected }) => through !== expected);
     if (wrong.length > 0) {
@@ -100,7 +111,7 @@ export async function play(
         `real packets and the explanation disagree: ${wrong.map(({ who, what }) => `${who} ${what}`).join(', ')}`,
       );
     }
-    return { results, swap };
+    return { results, swap, counted };
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     try {
@@ -200,6 +211,35 @@ function attempt(stage: Stage, sluice: Sluice, list: readonly Attempt[]): Result
       by: decision.rule ?? `${decision.reason} (tier ${decision.tier})`,
     };
   });
+}
+
+/** The driver counts on its own what its program saw and dropped; it must be what sluice counted. */
+async function agreedCounts(stage: Stage, sluice: Sluice): Promise<Counts> {
+  // The last packets of the clients may still be on their way.
+  for (const deadline = Date.now() + 5000; ;) {
+    const { snapshot } = JSON.parse(sluice('--json', 'status')) as { snapshot: Snapshot };
+    const ours = { seen: Number(snapshot.packets.seen), denied: Number(snapshot.packets.denied) };
+    const { ok, output } = stage.run('edge', ['ethtool', '-S', 'eth0']);
+    if (!ok || snapshot.interfaces.some(({ mode }) => mode !== 'native')) return { sluice: ours, driver: null };
+    const driver = { seen: sumOf(output, 'xdp_packets'), denied: sumOf(output, 'xdp_drops') };
+    if (driver.seen === ours.seen && driver.denied === ours.denied) return { sluice: ours, driver };
+    if (Date.now() > deadline) {
+      const message = `the driver saw ${driver.seen} packets and dropped ${driver.denied}, sluice counted ${ours.seen} and ${ours.denied}`;
+      throw new SluiceError('demo/counts', message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** A counter of veth, its receive queues summed. */
+function sumOf(statistics: string, name: string): number {
+  const values = [...statistics.matchAll(new RegExp(`rx_queue_\\d+_${name}: (\\d+)`, 'g'))];
+  return values.reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
+function countsSentence({ sluice, driver }: Counts): string {
+  const ours = `${sluice.seen} packets, ${sluice.denied} of them denied`;
+  return driver === null ? `sluice counted ${ours}` : `sluice counted ${ours}; the driver's own counters say the same`;
 }
 
 function resultTable(results: readonly Result[]): string {
