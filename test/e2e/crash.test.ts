@@ -42,12 +42,14 @@ beforeAll(async () => {
   files.set(A, host.write('a.yaml', rulesetText(A, B)));
   files.set(B, host.write('b.yaml', rulesetText(B, A)));
   traffic = await Traffic.open(host.wire, [PORTS.always, PORTS.never]);
+  host.numbers.alsoSent(() => traffic.sent(PORTS.always) + traffic.sent(PORTS.never));
 });
 
 afterAll(async () => {
-  await traffic.close();
+  await traffic.pause();
   await prober.stop();
-  host.destroy();
+  await host.close();
+  await traffic.close();
 });
 
 /** The port that the status of a host says is open, null where it says that nothing is filtered. */

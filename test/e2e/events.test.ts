@@ -28,7 +28,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
   await host.must('apply');
 });
-afterEach(() => host.destroy());
+afterEach(() => host.close());
 
 const startDaemon = async (...words: string[]): Promise<Background> => {
   const daemon = host.startSluice(['daemon', ...words]);
