@@ -21,10 +21,16 @@ const volatile __u32 slc_ethertype_count = 0;
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
 /* Buckets of the flow table - 1; there is a power of two of them. */
 const volatile __u32 slc_flow_mask = 0;
+/* 1: later fragments follow a first one that passed; 0: no fragment comes in. */
+const volatile __u32 slc_track_fragments = 0;
+/* Buckets of the fragment table - 1; there is a power of two of them. */
+const volatile __u32 slc_fragment_mask = 0;
+/* In jiffies: how long later fragments follow. */
+const volatile __u64 slc_fragment_timeout = 0;
 /* Generation of the program. */
 const volatile __u32 slc_generation = 0;
-/* Factors of the flow table's hash, random, the same while the table lives. */
-const volatile __u64 slc_flow_factors[SLC_FLOW_HASH_WORDS] = {};
+/* Factors of the tables' hash, random, the same while the tables live. */
+const volatile __u64 slc_table_factors[SLC_TABLE_KEY_WORDS] = {};
 /* In jiffies, by enum slc_flow_timeout. */
 const volatile __u64 slc_flow_timeouts[SLC_FLOW_TIMEOUTS] = {};
 

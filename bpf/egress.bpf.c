@@ -14,6 +14,7 @@
 #include "parse.h"
 #include "essentials.h"
 #include "flows.h"
+#include "fragments.h"
 #include "classify.h"
 #include "finish.h"
 #include "gate.h"
@@ -65,11 +66,19 @@ int slc_egress_main(struct __sk_buff *skb) {
         reason = slc_parse_transport(skb, &packet);
     if (reason)
         return slc_leave(&packet, SLC_OUT_SANITY, reason);
+    if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
+        slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
         return slc_leave(&packet, SLC_OUT_SANITY, reason);
-    if (packet.fragment == SLC_FRAGMENT_LATER)
+
+    /* 4 later fragments follow their first; unknown ones meet the default, as nothing is refused below */
+    if (packet.fragment == SLC_FRAGMENT_LATER) {
+        reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
+        if (reason != SLC_REASON_FRAGMENT)
+            return slc_leave(&packet, SLC_OUT_FLOWS, reason);
         return slc_leave(&packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
+    }
 
     /* 4 flows: from here on the key is that of the packet which would come back */
     opens = slc_opens_flow(&packet);

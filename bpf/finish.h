@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The only exit: counts the packet at its rank or reason, and returns what the hook does with it. */
+/*
+ * The only exit: counts the packet at its rank or reason, remembers a first fragment that passes, and returns what the
+ * hook does with it.
+ */
 #ifndef SLUICE_FINISH_H
 #define SLUICE_FINISH_H
 
@@ -8,6 +11,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "fragments.h"
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
@@ -57,6 +61,8 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
                                                  : SLC_REASON_SLOTS + outcome->reason,
                   packet->packets, packet->bytes);
     }
+    if (slc_track_fragments && pass && packet->fragment == SLC_FRAGMENT_FIRST)
+        slc_remember_first();
     return pass ? SLC_PASS : SLC_DROP;
 }
 

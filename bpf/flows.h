@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Tier 4: the flows that were opened from inside. Only packets that go out write them; one that comes in asks whether
- * its flow lives. The table is set-associative: a key's hash names a bucket of eight ways, and 16 more bits of it, the
- * tag, which of them can hold the key. Tags are read without the lock, so that a packet without a flow takes none.
+ * its flow lives.
  * TypeScript twin: src/model/flow.ts.
  */
 #ifndef SLUICE_FLOWS_H
@@ -14,6 +13,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "table.h"
 
 #define SLC_TCP_FIN 0x01
 #define SLC_TCP_SYN 0x02
@@ -45,80 +45,6 @@ static __always_inline int slc_flow_of_answer(const struct slc_key *answer, __u8
     flow->family = family;
     flow->reserved = 0;
     return 1;
-}
-
-/*
- * Multilinear hashing: random 64-bit factors over 32-bit words, of which the high bits count. Two keys collide with the
- * chance of two random numbers, whoever chose them, as long as the factors are secret (Lemire and Kaser, "Strongly
- * universal string hashing is fast", 2014).
- */
-static __always_inline __u64 slc_flow_hash(const struct slc_flow_key *key) {
-    __u64 hash = slc_flow_factors[0] * key->local[0] + slc_flow_factors[1] * key->remote[0] +
-                 slc_flow_factors[2] * ((__u32)key->local_port << 16 | key->remote_port) +
-                 slc_flow_factors[3] * ((__u32)key->family << 8 | key->protocol);
-
-    if (key->family == 6) {
-#pragma unroll
-        for (int i = 1; i < 4; i++)
-            hash += slc_flow_factors[2 + 2 * i] * key->local[i] + slc_flow_factors[3 + 2 * i] * key->remote[i];
-    }
-    return hash;
-}
-
-static __always_inline __u16 slc_flow_tag(__u64 hash) {
-    __u16 tag = hash >> 30;
-
-    return tag ? tag : 1;
-}
-
-static __always_inline struct slc_flow_bucket *slc_flow_bucket_of(__u64 hash) {
-    __u32 index = (__u32)(hash >> 44) & slc_flow_mask;
-
-    return bpf_map_lookup_elem(&slc_flows, &index);
-}
-
-static __always_inline int slc_flow_has_key(const struct slc_flow *flow, const struct slc_flow_key *key) {
-    const __u64 *a = (const __u64 *)&flow->key;
-    const __u64 *b = (const __u64 *)key;
-
-    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4])) == 0;
-}
-
-/* Whether any way of the bucket can hold the key: read without the lock. */
-static __always_inline int slc_flow_may_hold(const struct slc_flow_bucket *bucket, __u16 tag) {
-    int found = 0;
-
-#pragma unroll
-    for (int i = 0; i < SLC_FLOW_WAYS; i++)
-        found |= *(const volatile __u16 *)&bucket->tags[i] == tag;
-    return found;
-}
-
-/* Whether the flow lives that the packet would answer: for packets that come in, which change nothing. */
-__noinline int slc_flow_lives(const struct slc_key *answer, __u8 family, __u16 identifier) {
-    struct slc_flow_bucket *bucket;
-    struct slc_flow_key key;
-    __u64 hash, now;
-    __u16 tag;
-    int lives = 0;
-
-    if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
-        return 0;
-    hash = slc_flow_hash(&key);
-    bucket = slc_flow_bucket_of(hash);
-    tag = slc_flow_tag(hash);
-    if (!bucket || !slc_flow_may_hold(bucket, tag))
-        return 0;
-    now = bpf_jiffies64();
-    bpf_spin_lock(&bucket->lock);
-    for (int i = 0; i < SLC_FLOW_WAYS; i++) {
-        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], &key))
-            continue;
-        lives = (__s64)(bucket->ways[i].expires - now) > 0;
-        break;
-    }
-    bpf_spin_unlock(&bucket->lock);
-    return lives;
 }
 
 /* Whether a packet that goes out, and has no flow, opens one. */
@@ -164,88 +90,77 @@ static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_fla
     flow->expires = now + slc_flow_timeouts[timeout];
 }
 
-/* A packet goes out, whose answer would have this key: refreshes its flow. Whether it has one that lives. */
-__noinline int slc_flow_refresh(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
+/*
+ * Whether the flow lives that a packet with this key would answer. `refresh`: a packet of it goes out, with these TCP
+ * flags.
+ */
+static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 family, __u16 identifier,
+                                            const int refresh, __u8 tcp_flags) {
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
+    struct slc_flow *flow;
     __u64 hash, now;
     __u16 tag;
     int lives = 0;
 
     if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
-    hash = slc_flow_hash(&key);
-    bucket = slc_flow_bucket_of(hash);
-    tag = slc_flow_tag(hash);
-    if (!bucket || !slc_flow_may_hold(bucket, tag))
+    hash = slc_table_hash(&key, family);
+    bucket = slc_table_bucket(&slc_flows, slc_flow_mask, hash);
+    tag = slc_table_tag(hash);
+    if (!bucket || !slc_table_may_hold(bucket, tag))
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    for (int i = 0; i < SLC_FLOW_WAYS; i++) {
-        if (bucket->tags[i] != tag || !slc_flow_has_key(&bucket->ways[i], &key))
-            continue;
-        lives = (__s64)(bucket->ways[i].expires - now) > 0;
-        if (lives && !slc_dry_run)
-            slc_flow_advance(&bucket->ways[i], tcp_flags, now);
-        break;
+    flow = slc_table_find(bucket, tag, &key);
+    if (flow) {
+        lives = slc_table_lives(flow, now);
+        if (lives && refresh && !slc_dry_run)
+            slc_flow_advance(flow, tcp_flags, now);
     }
     bpf_spin_unlock(&bucket->lock);
     return lives;
 }
 
-/*
- * Opens the flow. Room is made in this order: the way that held the same key, an empty one, the one that would end
- * first (which is past its end, where there is such a one). What can have no flow opens none. Returns 0.
- */
+/* Whether the flow lives that the packet would answer: for packets that come in, which change nothing. */
+__noinline int slc_flow_lives(const struct slc_key *answer, __u8 family, __u16 identifier) {
+    return slc_flow_look_up(answer, family, identifier, 0, 0);
+}
+
+/* A packet goes out, whose answer would have this key: refreshes its flow. Whether it has one that lives. */
+__noinline int slc_flow_refresh(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
+    return slc_flow_look_up(answer, family, identifier, 1, tcp_flags);
+}
+
+/* Opens the flow, anew where one with the same key ended. What can have no flow opens none. Returns 0. */
 __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
     const __u32 zero = 0;
-    struct slc_flow_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
+    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
+    struct slc_flow *flow;
     __u64 hash, now;
-    __s64 least = 0;
-    __u32 victim = 0;
     __u16 tag;
     int evicted = 0;
 
     if (slc_dry_run || !figures || !answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
-    hash = slc_flow_hash(&key);
-    bucket = slc_flow_bucket_of(hash);
-    tag = slc_flow_tag(hash);
+    hash = slc_table_hash(&key, family);
+    bucket = slc_table_bucket(&slc_flows, slc_flow_mask, hash);
+    tag = slc_table_tag(hash);
     if (!bucket)
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    for (__u32 i = 0; i < SLC_FLOW_WAYS; i++) {
-        const struct slc_flow *way = &bucket->ways[i];
-        __s64 left = (__s64)(way->expires - now);
-
-        if (bucket->tags[i] == tag && slc_flow_has_key(way, &key)) {
-            victim = i;
-            evicted = 0;
-            break;
-        }
-        if (!bucket->tags[i])
-            left = -0x7fffffffffffffffll;
-        if (i == 0 || left < least) {
-            least = left;
-            victim = i;
-            evicted = left > 0;
-        }
-    }
-    if (victim < SLC_FLOW_WAYS) {
-        struct slc_flow *way = &bucket->ways[victim];
-
-        bucket->tags[victim] = tag;
-        way->key = key;
-        way->opened = now;
-        way->generation = slc_generation;
-        way->flags = 0;
-        slc_flow_advance(way, tcp_flags, now);
-    }
+    flow = slc_table_find(bucket, tag, &key);
+    if (!flow)
+        flow = slc_table_claim(bucket, tag, &key, now, &evicted);
+    flow->opened = now;
+    flow->generation = slc_generation;
+    flow->flags = 0;
+    slc_flow_advance(flow, tcp_flags, now);
     bpf_spin_unlock(&bucket->lock);
-    figures->opened++;
+    figures->made++;
     figures->evicted += evicted;
     return 0;
 }

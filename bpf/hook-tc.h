@@ -11,6 +11,7 @@
 /* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
 #define SLC_PASS (-1) /* TCX_NEXT */
 #define SLC_DROP 2    /* TCX_DROP */
+#define SLC_HOOK SLC_HOOK_EGRESS
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS SLC_REASON_SLOTS_OUT
 /* First entry of the hook in slc_gate_counters. */

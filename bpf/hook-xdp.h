@@ -4,11 +4,13 @@
 #define SLUICE_HOOK_H
 
 #include <linux/bpf.h>
+#include "sluice_abi.h"
 
 #define SLC_CONTEXT xdp_md
 #define SLC_LOAD_BYTES bpf_xdp_load_bytes
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
+#define SLC_HOOK SLC_HOOK_INGRESS
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS 0
 /* First entry of the hook in slc_gate_counters. */

@@ -83,8 +83,32 @@ struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);
-    __type(value, struct slc_flow_figures);
+    __type(value, struct slc_table_figures);
 } slc_flow_stats SEC(".maps");
+
+/* First fragments that passed, so that later ones follow. Written by both programs. Lives like slc_flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) buckets, slc_fragment_mask + 1 */
+    __type(key, __u32);
+    __type(value, struct slc_fragment_bucket);
+} slc_fragments SEC(".maps");
+
+/* What became of them. Written by both programs. Lives like slc_flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_table_figures);
+} slc_fragment_stats SEC(".maps");
+
+/* A first fragment between its judgement and its end, one for each CPU and hook. Written by the programs. A packet. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 2); /* enum slc_hook */
+    __type(key, __u32);
+    __type(value, struct slc_first_fragment);
+} slc_noted SEC(".maps");
 
 /* Written by slc_read_clock, read after its test run. */
 struct {

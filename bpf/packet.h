@@ -41,7 +41,10 @@ struct slc_packet {
     __u16 icmp_identifier; /* host order; of other messages than echoes whatever stands there */
     __u8 vlan_tags;        /* not in the bytes */
     __u8 segmented;        /* one packet for the NIC to cut: its length fields may be 0 */
-    __u8 unused[2];
+    __u16 judged_end;      /* first byte behind what is judged of the payload: a transport header, all of ICMP; or 0 */
+    __u16 fragment_start;  /* offset of a fragment's data; set, as what follows, where fragment is not NONE */
+    __u16 fragment_at;     /* where these belong in the whole packet's, in bytes */
+    __u32 identification;  /* host order */
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 

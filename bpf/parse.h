@@ -83,6 +83,22 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
     return SLC_REASON_NONE;
 }
 
+#define SLC_MORE_FRAGMENTS 0x2000
+#define SLC_FRAGMENT_OFFSET 0x1fff
+
+/*
+ * What holds for every fragment (RFC 791 3.2, RFC 8200 4.5): it holds something, all but the last are a multiple of
+ * 8 bytes long, and the whole packet is no longer than its length field can say. `other`: bytes that count besides
+ * fragments' data.
+ */
+static __always_inline int slc_check_fragment(const struct slc_packet *packet, __u32 other, int more) {
+    __u32 bytes = packet->end - packet->fragment_start;
+
+    if (!bytes || (more && bytes % 8) || other + packet->fragment_at + bytes > 0xffff)
+        return SLC_REASON_FRAGMENT_LENGTH;
+    return SLC_REASON_NONE;
+}
+
 static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 available = packet->length - packet->offset;
     struct iphdr buffer;
@@ -109,9 +125,9 @@ static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_pa
         return SLC_REASON_IP_LENGTH;
 
     fragment = bpf_ntohs(ip->frag_off);
-    packet->fragment = fragment & 0x1fff   ? SLC_FRAGMENT_LATER
-                       : fragment & 0x2000 ? SLC_FRAGMENT_FIRST
-                                           : SLC_FRAGMENT_NONE;
+    packet->fragment = fragment & SLC_FRAGMENT_OFFSET  ? SLC_FRAGMENT_LATER
+                       : fragment & SLC_MORE_FRAGMENTS ? SLC_FRAGMENT_FIRST
+                                                       : SLC_FRAGMENT_NONE;
     packet->family = 4;
     packet->protocol = ip->protocol;
     packet->hop_limit = ip->ttl;
@@ -119,6 +135,12 @@ static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_pa
     packet->key.words[SLC_KEY_SOURCE] = bpf_ntohl(ip->saddr);
     packet->end = packet->offset + total;
     packet->offset += header_bytes;
+    if (packet->fragment != SLC_FRAGMENT_NONE) {
+        packet->fragment_start = packet->offset;
+        packet->fragment_at = fragment << 3;
+        packet->identification = bpf_ntohs(ip->id);
+        return slc_check_fragment(packet, header_bytes, fragment & SLC_MORE_FRAGMENTS);
+    }
     return SLC_REASON_NONE;
 }
 
@@ -132,8 +154,10 @@ struct slc_chain {
     __u32 offset;
     __u32 end;
     __u8 protocol;
-    __u8 fragment;
-    __u8 unused[2];
+    __u8 fragment;        /* enum slc_fragment; what follows is set where it is not NONE */
+    __u16 fragment_field; /* of the fragment header, host order: offset in bytes, bit 0: more follow */
+    __u32 fragment_start; /* offset of the fragment's data */
+    __u32 identification;
 };
 
 /* A function of its own: verified once, used for the packet and for the packet an ICMP error quotes. */
@@ -173,6 +197,9 @@ __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) 
                 return SLC_REASON_IPV6_CHAIN;
             fragment_seen = 1;
             bytes = 8;
+            chain->fragment_field = field;
+            chain->fragment_start = offset + 8;
+            chain->identification = bpf_ntohl(extension->rest);
             if (field >> 3) {
                 chain->protocol = extension->next;
                 chain->fragment = SLC_FRAGMENT_LATER;
@@ -206,6 +233,7 @@ static __always_inline int slc_parse_ipv6(struct SLC_CONTEXT *ctx, struct slc_pa
     struct ipv6hdr buffer;
     const struct ipv6hdr *ip;
     struct slc_chain chain = {};
+    __u32 offset;
     int reason;
 
     if (available < sizeof(*ip))
@@ -233,8 +261,16 @@ static __always_inline int slc_parse_ipv6(struct SLC_CONTEXT *ctx, struct slc_pa
     }
     packet->protocol = chain.protocol;
     packet->fragment = chain.fragment;
+    /* Of the headers in front of the fragment's data only other extension headers count. */
+    offset = packet->offset + sizeof(*ip) + sizeof(struct slc_extension);
     packet->offset = chain.offset;
     packet->end = chain.end;
+    if (packet->fragment != SLC_FRAGMENT_NONE) {
+        packet->fragment_start = chain.fragment_start;
+        packet->fragment_at = chain.fragment_field & ~7;
+        packet->identification = chain.identification;
+        return slc_check_fragment(packet, chain.fragment_start - offset, chain.fragment_field & 1);
+    }
     return SLC_REASON_NONE;
 }
 
@@ -291,6 +327,7 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
         if (!tcp->source || !tcp->destination)
             return SLC_REASON_PORT_ZERO;
         packet->tcp_flags = tcp->flags;
+        packet->judged_end = packet->offset + header_bytes;
         slc_set_ports(&packet->key, bpf_ntohs(tcp->source), bpf_ntohs(tcp->destination));
         return SLC_REASON_NONE;
     }
@@ -303,6 +340,7 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
         packet->icmp_type = bpf_ntohs(transport->source) >> 8;
         packet->icmp_code = bpf_ntohs(transport->source);
         packet->icmp_identifier = bpf_ntohs(transport->length);
+        packet->judged_end = packet->end;
         slc_set_ports(&packet->key, 0, bpf_ntohs(transport->source));
         return SLC_REASON_NONE;
     }
@@ -314,6 +352,7 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
     }
     if (!transport->source || !transport->destination)
         return SLC_REASON_PORT_ZERO;
+    packet->judged_end = packet->offset + need;
     slc_set_ports(&packet->key, bpf_ntohs(transport->source), bpf_ntohs(transport->destination));
     return SLC_REASON_NONE;
 }

@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "essentials.h"
 #include "flows.h"
+#include "fragments.h"
 #include "classify.h"
 #include "finish.h"
 #include "gate.h"
@@ -66,13 +67,17 @@ int slc_ingress(struct xdp_md *ctx) {
         reason = slc_parse_transport(ctx, &packet);
     if (reason)
         return slc_leave(&packet, SLC_TIER_SANITY, reason);
+    if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
+        slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
 
-    /* 4 flows; no fragment is remembered yet, so later ones are unknown */
+    /* 4 later fragments follow their first, which is judged like any packet; flows */
+    if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
+        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
     if (packet.fragment == SLC_FRAGMENT_LATER)
-        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT);
+        return slc_leave(&packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
     if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
         return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 1
+#define SLC_ABI_VERSION 2
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -60,6 +60,7 @@ enum slc_reason {
     SLC_REASON_ICMP_ERROR = 13,
     SLC_REASON_FLOW = 14,
     SLC_REASON_ANSWER = 15,
+    SLC_REASON_FRAGMENT_FOLLOWS = 16,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
     SLC_REASON_VLAN_TRUNCATED = 34,
@@ -79,6 +80,9 @@ enum slc_reason {
     SLC_REASON_ICMP_UNRELATED = 48,
     SLC_REASON_ICMP_QUOTE_SHORT = 49,
     SLC_REASON_ICMP_QUOTE_ERROR = 50,
+    SLC_REASON_FRAGMENT_OVERLAP = 56,
+    SLC_REASON_FRAGMENT_REFUSED = 57,
+    SLC_REASON_FRAGMENT_LENGTH = 58,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -134,8 +138,8 @@ enum slc_limits {
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
-    SLC_FLOW_WAYS = 8,     /* flows of a bucket */
-    SLC_FLOW_HASH_WORDS = 10,
+    SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
+    SLC_TABLE_KEY_WORDS = 10,
 };
 
 /* First bytes of the image. */
@@ -299,7 +303,7 @@ struct slc_flow_key {
     __u8 protocol;
     __u8 family;
     __u16 reserved;
-};
+} __attribute__((aligned(8)));
 
 /* What our own packets have told of a TCP connection. What comes from outside tells nothing: it can be forged. */
 enum slc_flow_flag {
@@ -338,15 +342,55 @@ struct slc_flow {
 struct slc_flow_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_FLOW_WAYS */
+    __u16 tags[8]; /* SLC_TABLE_WAYS */
     __u64 unused[5];
     struct slc_flow ways[8];
 };
 
-/* What became of flows; slc_flow_figures holds one for each CPU. */
-struct slc_flow_figures {
-    __u64 opened;
+/* What became of the entries of a table, one for each CPU. */
+struct slc_table_figures {
+    __u64 made;
     __u64 evicted; /* live ones that made room for another: the table is too small */
+};
+
+/* ---------------------------------------------------------------- fragments */
+
+/*
+ * A packet in fragments, of which the first passed (SPEC 3.4). Host order; IPv4 uses word 0 of the addresses. What
+ * receivers tell packets apart by: IPv4 with the protocol (RFC 791 3.2), IPv6 without (RFC 8200 4.5). Compared as five
+ * 64-bit words.
+ */
+struct slc_fragment_key {
+    __u32 source[4];
+    __u32 destination[4];
+    __u32 identification;
+    __u8 protocol; /* IPv4 */
+    __u8 family;
+    __u8 hook; /* enum slc_hook: later ones follow a first that went the same way */
+    __u8 reserved;
+} __attribute__((aligned(8)));
+
+enum slc_hook {
+    SLC_HOOK_INGRESS = 0,
+    SLC_HOOK_EGRESS = 1,
+};
+
+/* A first fragment that passed. */
+struct slc_first_fragment {
+    struct slc_fragment_key key;
+    __u64 expires; /* bpf_jiffies64 from which on it is none */
+    __u32 judged;  /* bytes from the start of its data that no later one may touch: they were judged */
+    __u32 reserved0;
+    __u64 reserved1;
+};
+
+/* One value of slc_fragments, see struct slc_flow_bucket. */
+struct slc_fragment_bucket {
+    struct bpf_spin_lock lock;
+    __u32 reserved;
+    __u16 tags[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[5];
+    struct slc_first_fragment ways[8];
 };
 
 /* The one value of slc_clock: what slc_read_clock saw. */
@@ -389,7 +433,10 @@ SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
-SLC_ASSERT_SIZE(struct slc_flow_figures, 16);
+SLC_ASSERT_SIZE(struct slc_table_figures, 16);
+SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
+SLC_ASSERT_SIZE(struct slc_first_fragment, 64);
+SLC_ASSERT_SIZE(struct slc_fragment_bucket, 576);
 SLC_ASSERT_SIZE(struct slc_clock, 16);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 

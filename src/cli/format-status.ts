@@ -1,5 +1,5 @@
 /** A snapshot as the table people know from ufw. */
-import type { Snapshot, SnapshotRow, SnapshotSection } from '../observe/snapshot';
+import type { Snapshot, SnapshotRow, SnapshotSection, SnapshotTable } from '../observe/snapshot';
 import { ago, type Column, renderTable } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
@@ -20,7 +20,10 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   lines.push(
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
-  if (snapshot.flows) lines.push(formatFlows(snapshot.flows));
+  if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
+  const { fragments } = snapshot;
+  if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
+    lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
   for (const section of snapshot.sections) {
     lines.push(
       '',
@@ -72,9 +75,10 @@ function remarks(row: SnapshotRow, verbose: boolean): string {
   return parts.join(' ');
 }
 
-function formatFlows({ live, ways, evicted }: NonNullable<Snapshot['flows']>): string {
-  const pressure = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
-  return `flows: ${live} opened from inside (made for ${ways / 2})${pressure}`;
+function formatTable(name: string, entries: string, { live, ways, pressure, evicted }: SnapshotTable): string {
+  const full = pressure === 0 ? '' : `, ${(100 * pressure).toFixed(1)} % of its buckets are full`;
+  const lost = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
+  return `${name}: ${live} ${entries} (made for ${ways / 2}${full})${lost}`;
 }
 
 /** Every packet that no row decided, so that the figures add up to all that were seen. */

@@ -3,7 +3,7 @@
  * on any machine: nothing here knows a kernel, a clock or an interface.
  */
 import type { Action, OutTier, Tier } from '../model/verdict';
-import type { IcmpMode, Rule } from '../model/ruleset';
+import type { FragmentMode, IcmpMode, Rule } from '../model/ruleset';
 
 /** Where rows stand: tiers of packets that come in, steps of those that go out. */
 export type RowTier = Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'> | Extract<OutTier, 'out 3' | 'out 6' | 'out 7'>;
@@ -24,6 +24,7 @@ export interface RankEntry {
 /** Switches of the program that the verifier may prune by; written to its read-only data before loading. */
 export interface ImageFeatures {
   readonly icmp: IcmpMode;
+  readonly fragments: FragmentMode;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */

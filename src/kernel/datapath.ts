@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
-import type { IcmpMode } from '../model/ruleset';
+import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
 
@@ -17,6 +17,9 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_stats',
+  'slc_fragments',
+  'slc_fragment_stats',
+  'slc_noted',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -39,24 +42,34 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
+  /** Left out: no fragment comes in. */
+  readonly trackFragments?: boolean;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
-  /** Left out: a table without flows, as for a ruleset that is only looked at. */
-  readonly flows?: FlowSwitches;
+  /** Left out: empty tables, as for a ruleset that is only looked at. */
+  readonly tables?: TableSwitches;
 }
 
-/** What the programs know of the flow table. */
-export interface FlowSwitches {
-  /** A power of two, 8 flows each. */
-  readonly buckets: number;
-  /** `SLC_LIMITS.FLOW_HASH_WORDS` random factors, the same as long as the table lives. */
+/** What the programs know of the tables that live as long as the state. */
+export interface TableSwitches {
+  /** `SLC_LIMITS.TABLE_KEY_WORDS` random factors, the same as long as the tables live. */
   readonly factors: readonly bigint[];
-  /** Jiffies by `SLC_FLOW_TIMEOUT`. */
-  readonly timeouts: readonly bigint[];
   /** Generation whose program this is. */
   readonly generation: number;
+  readonly flows: {
+    /** A power of two, 8 flows each. */
+    readonly buckets: number;
+    /** Jiffies by `SLC_FLOW_TIMEOUT`. */
+    readonly timeouts: readonly bigint[];
+  };
+  readonly fragments: {
+    /** A power of two, 8 packets each. */
+    readonly buckets: number;
+    /** Jiffies for which later fragments follow their first. */
+    readonly timeout: bigint;
+  };
 }
 
 /** Switches for a compiled image. */
@@ -64,18 +77,23 @@ export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
     readonly counterSlots: number;
-    readonly features: { readonly icmp: IcmpMode; readonly ethertypes: readonly number[] };
+    readonly features: {
+      readonly icmp: IcmpMode;
+      readonly fragments: FragmentMode;
+      readonly ethertypes: readonly number[];
+    };
   },
   dryRun: boolean,
-  flows?: FlowSwitches,
+  tables?: TableSwitches,
 ): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
+    trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     dryRun,
-    ...(flows && { flows }),
+    ...(tables && { tables }),
   };
 }
 
@@ -100,18 +118,23 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
   }
 }
 
-/** Entries of the maps that live as long as the state, for a flow table of so many buckets. */
-export function stateMapEntries(flowBuckets: number): Partial<Record<DatapathMap, number>> {
+/** Entries of the maps that live as long as the state, for tables of so many buckets. */
+export function stateMapEntries(buckets: { flows: number; fragments: number }): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
     slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
-    slc_flows: flowBuckets,
+    slc_flows: buckets.flows,
     slc_flow_stats: 1,
+    slc_fragments: buckets.fragments,
+    slc_fragment_stats: 1,
   };
 }
+
+/** One a hook. */
+const NOTED_FRAGMENTS = 2;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -161,14 +184,19 @@ export function createImageMap(kernel: Kernel, slots: number): BpfMap {
 }
 
 /** Maps a program of a generation works on. */
-export interface GenerationMaps {
+export interface GenerationMaps extends Partial<Tables> {
   readonly image: BpfMap;
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
-  /** The flow table and its figures; empty ones are made where they are left out. */
-  readonly flows?: BpfMap;
-  readonly flowStats?: BpfMap;
+}
+
+/** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
+export interface Tables {
+  readonly flows: BpfMap;
+  readonly flowStats: BpfMap;
+  readonly fragments: BpfMap;
+  readonly fragmentStats: BpfMap;
 }
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
@@ -179,7 +207,7 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats } = maps;
+  const { flows, flowStats, fragments, fragmentStats } = maps;
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -187,10 +215,15 @@ export async function loadProgram(
       slc_result: result,
       ...(flows && { slc_flows: flows }),
       ...(flowStats && { slc_flow_stats: flowStats }),
+      ...(fragments && { slc_fragments: fragments }),
+      ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
     },
     create: {
-      ...(!flows && { slc_flows: switches.flows?.buckets ?? 1 }),
+      ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
       ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
+      ...(!fragments && { slc_fragments: switches.tables?.fragments.buckets ?? 1 }),
+      ...(!fragmentStats && { slc_fragment_stats: 1 }),
+      slc_noted: NOTED_FRAGMENTS,
     },
   });
   try {
@@ -225,15 +258,21 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_track_fragments', Number(switches.trackFragments ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
-  if (!switches.flows) return;
-  const { buckets, factors, timeouts, generation } = switches.flows;
-  set('slc_flow_mask', buckets - 1);
+  if (!switches.tables) return;
+  const { factors, generation, flows, fragments } = switches.tables;
+  const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {
+    object.setRodata(RODATA[name].offset, new Uint8Array(BigUint64Array.from(words).buffer));
+  };
   set('slc_generation', generation);
-  object.setRodata(RODATA.slc_flow_factors.offset, new Uint8Array(BigUint64Array.from(factors).buffer));
-  object.setRodata(RODATA.slc_flow_timeouts.offset, new Uint8Array(BigUint64Array.from(timeouts).buffer));
+  setWords('slc_table_factors', factors);
+  set('slc_flow_mask', flows.buckets - 1);
+  setWords('slc_flow_timeouts', flows.timeouts);
+  set('slc_fragment_mask', fragments.buckets - 1);
+  setWords('slc_fragment_timeout', [fragments.timeout]);
 }
 
 /** Switches of one 32-bit number. */

@@ -18,6 +18,8 @@ export const STATE_PINS = {
   gateCounters: 'slc_gate_counters',
   flows: 'slc_flows',
   flowStats: 'slc_flow_stats',
+  fragments: 'slc_fragments',
+  fragmentStats: 'slc_fragment_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */

@@ -140,14 +140,8 @@ async function seedFrom(
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
   try {
-    const switches = datapathSwitches(image, false, state.flowSwitches(generation));
-    await seedFlows(
-      kernel,
-      device,
-      image,
-      { switches, imageMap, flows: state.flows, flowStats: state.flowStats },
-      netns,
-    );
+    const switches = datapathSwitches(image, false, state.tableSwitches(generation));
+    await seedFlows(kernel, device, image, { switches, imageMap, tables: state.tables }, netns);
   } finally {
     imageMap.close();
   }

@@ -7,7 +7,7 @@ import { interpret } from '../compile/interpret';
 import type { Image } from '../compile/image';
 import { SLC_ACTION, SLC_WORD_ACTION_MASK } from '../abi/layout.gen';
 import { listTracked } from '../kernel/conntrack';
-import { createGenerationMaps, type DatapathSwitches, loadProgram } from '../kernel/datapath';
+import { createGenerationMaps, type DatapathSwitches, loadProgram, type Tables } from '../kernel/datapath';
 import type { Interface } from '../kernel/interfaces';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import { type Endpoint, listTcpSockets, listUdpSockets } from '../kernel/sockets';
@@ -51,16 +51,16 @@ export async function seedFlows(
   kernel: Kernel,
   device: Interface,
   image: Image,
-  table: { switches: DatapathSwitches; imageMap: BpfMap; flows: BpfMap; flowStats: BpfMap },
+  into: { switches: DatapathSwitches; imageMap: BpfMap; tables: Tables },
   netns?: string,
 ): Promise<number> {
   const live = await liveConnections(kernel, device, netns);
   const cut = live.filter(({ packet }) => packet.protocol !== PROTOCOL.TCP || !letsIn(image, mirror(packet)));
   if (cut.length === 0) return 0;
-  const maps = createGenerationMaps(kernel, table.switches);
+  const maps = createGenerationMaps(kernel, into.switches);
   try {
-    const used = { ...maps, image: table.imageMap, flows: table.flows, flowStats: table.flowStats };
-    const { program } = await loadProgram(kernel, 'slc_egress_main', table.switches, used);
+    const used = { ...maps, ...into.tables, image: into.imageMap };
+    const { program } = await loadProgram(kernel, 'slc_egress_main', into.switches, used);
     try {
       const frames = cut.flatMap(framesOf);
       const lengths = Uint32Array.from(frames, (frame) => frame.length);

@@ -3,17 +3,18 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { type FlowSwitches, openDatapath, stateMapEntries } from '../kernel/datapath';
+import { openDatapath, stateMapEntries, type Tables, type TableSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { measureHz } from '../kernel/clock';
-import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from './flow-table';
+import { DEFAULT_FLOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
-const OPEN_MAPS = ['programs', 'egress', 'gateCounters', 'flows', 'flowStats'] as const;
+const TABLES = ['flows', 'flowStats', 'fragments', 'fragmentStats'] as const satisfies readonly (keyof Tables)[];
+const OPEN_MAPS = ['programs', 'egress', 'gateCounters', ...TABLES] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
@@ -76,7 +77,7 @@ export class SharedState {
     pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(flowBuckets(DEFAULT_FLOWS)),
+      create: stateMapEntries({ flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS }),
     });
     try {
       await object.load();
@@ -141,23 +142,21 @@ export class SharedState {
     return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
   }
 
-  /** The flow table and its figures; they live as long as the state. */
-  get flows(): BpfMap {
-    return this.maps.flows;
+  /** The tables; they live as long as the state. */
+  get tables(): Tables {
+    const { flows, flowStats, fragments, fragmentStats } = this.maps;
+    return { flows, flowStats, fragments, fragmentStats };
   }
 
-  get flowStats(): BpfMap {
-    return this.maps.flowStats;
-  }
-
-  /** What the programs of a generation know of the flow table. */
-  flowSwitches(generation: number): FlowSwitches {
-    return {
-      buckets: this.maps.flows.info().maxEntries,
-      factors: flowFactors(this.region.read(FIELDS.seed.offset, 8)),
-      timeouts: flowTimeouts(this.hz),
+  /** What the programs of a generation know of the tables. */
+  tableSwitches(generation: number): TableSwitches {
+    return tableSwitches({
+      seed: this.region.read(FIELDS.seed.offset, 8),
+      hz: this.hz,
+      flowBuckets: this.maps.flows.info().maxEntries,
+      fragmentBuckets: this.maps.fragments.info().maxEntries,
       generation,
-    };
+    });
   }
 
   /** Puts the programs of a generation into a slot of both arrays; nothing jumps there yet. */

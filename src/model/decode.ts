@@ -3,6 +3,7 @@
  * The datapath's `bpf/parse.h` makes the same checks in the same order; the differential tests hold the two together.
  */
 import type { AddressWords, Family } from './prefix';
+import type { FragmentPart } from './fragment';
 import type { FlowKey, FragmentKind, Packet, Quote } from './packet';
 import { icmpFields, isIcmpError } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
@@ -55,7 +56,16 @@ function decodeIpv4(view: DataView, offset: number): Decoded {
   if (total < headerBytes || total > available) return malformed('ip-length');
   const fragmentField = view.getUint16(offset + 6);
   const later = (fragmentField & 0x1fff) !== 0;
-  const fragment: FragmentKind = later ? 'later' : (fragmentField & 0x2000) !== 0 ? 'first' : 'none';
+  const more = (fragmentField & 0x2000) !== 0;
+  const fragment: FragmentKind = later ? 'later' : more ? 'first' : 'none';
+  const header: FragmentHeader = {
+    id: view.getUint16(offset + 4),
+    at: (fragmentField & 0x1fff) * 8,
+    more,
+    start: offset + headerBytes,
+  };
+  if (fragment !== 'none' && !isFragmentLength(header, headerBytes, offset + total))
+    return malformed('fragment-length');
   return decodeTransport(view, {
     family: 4,
     source: readWords(view, offset + 12, 4),
@@ -65,7 +75,26 @@ function decodeIpv4(view: DataView, offset: number): Decoded {
     fragment,
     offset: offset + headerBytes,
     end: offset + total,
+    ...(fragment !== 'none' && { fragmentHeader: header }),
   });
+}
+
+/** What a fragment's header says; `start` is the offset of its data in the frame. */
+interface FragmentHeader {
+  readonly id: number;
+  readonly at: number;
+  readonly more: boolean;
+  readonly start: number;
+}
+
+/**
+ * What holds for every fragment (RFC 791 §3.2, RFC 8200 §4.5): it holds something, all but the last are a multiple of 8
+ * bytes long, and the whole packet, of which `other` bytes are no fragment's data, is no longer than its length field
+ * can say.
+ */
+function isFragmentLength({ at, more, start }: FragmentHeader, other: number, end: number): boolean {
+  const bytes = end - start;
+  return bytes > 0 && !(more && bytes % 8 !== 0) && other + at + bytes <= 0xffff;
 }
 
 function decodeIpv6(view: DataView, offset: number): Decoded {
@@ -76,6 +105,9 @@ function decodeIpv6(view: DataView, offset: number): Decoded {
   if (end > view.byteLength) return malformed('ip-length');
   const chain = walkChain(view, view.getUint8(offset + 6), offset + 40, end);
   if ('reason' in chain) return malformed(chain.reason);
+  const header = chain.fragment === 'none' ? undefined : chain.fragmentHeader;
+  // Of the headers in front of the fragment's data only other extension headers count.
+  if (header && !isFragmentLength(header, header.start - 8 - (offset + 40), end)) return malformed('fragment-length');
   return decodeTransport(view, {
     family: 6,
     source: readWords(view, offset + 8, 6),
@@ -90,6 +122,8 @@ interface Chain {
   protocol: number;
   fragment: FragmentKind;
   offset: number;
+  /** Of the fragment header in the chain, atomic ones included. */
+  fragmentHeader?: FragmentHeader;
 }
 
 /** Walks IPv6 extension headers (RFC 8200 §4; AH RFC 4302, mobility RFC 6275) up to the first header that is none. */
@@ -97,7 +131,7 @@ function walkChain(view: DataView, first: number, start: number, end: number): C
   let protocol = first;
   let offset = start;
   let fragment: FragmentKind = 'none';
-  let fragmentHeaderSeen = false;
+  let fragmentHeader: FragmentHeader | undefined;
   for (let headers = 0; isExtension(protocol); headers++) {
     if (headers === IPV6_CHAIN_MAX) return { reason: 'ipv6-chain-long' };
     if (protocol === PROTOCOL.HOPOPT && headers !== 0) return { reason: 'ipv6-chain' };
@@ -107,19 +141,20 @@ function walkChain(view: DataView, first: number, start: number, end: number): C
     let bytes = (lengthField + 1) * 8;
     if (protocol === PROTOCOL.AH) bytes = (lengthField + 2) * 4;
     if (protocol === PROTOCOL.FRAGMENT) {
-      if (fragmentHeaderSeen) return { reason: 'ipv6-chain' };
-      fragmentHeaderSeen = true;
+      if (fragmentHeader) return { reason: 'ipv6-chain' };
       bytes = 8;
       const field = view.getUint16(offset + 2);
-      if (field >> 3 !== 0) return { protocol: next, fragment: 'later', offset: offset + 8 };
-      if ((field & 1) !== 0) fragment = 'first';
+      const more = (field & 1) !== 0;
+      fragmentHeader = { id: view.getUint32(offset + 4), at: field & ~7, more, start: offset + 8 };
+      if (field >> 3 !== 0) return { protocol: next, fragment: 'later', offset: offset + 8, fragmentHeader };
+      if (more) fragment = 'first';
     }
     if (protocol === PROTOCOL.ROUTING && view.getUint8(offset + 2) === 0) return { reason: 'ipv6-routing-0' };
     if (bytes > end - offset) return { reason: 'ipv6-chain' };
     offset += bytes;
     protocol = next;
   }
-  return { protocol, fragment, offset };
+  return { protocol, fragment, offset, ...(fragmentHeader && { fragmentHeader }) };
 }
 
 function isExtension(protocol: number): boolean {
@@ -143,8 +178,22 @@ interface Network extends Chain {
 }
 
 function decodeTransport(view: DataView, network: Network): Decoded {
-  const { family, source, destination, hopLimit, protocol, fragment, offset, end } = network;
-  const base = { family, source, destination, hopLimit, protocol, fragment, sourcePort: 0, destinationPort: 0 };
+  const { family, source, destination, hopLimit, protocol, fragment, fragmentHeader, offset, end } = network;
+  const part: { part?: FragmentPart } =
+    fragment === 'none' || !fragmentHeader
+      ? {}
+      : { part: { id: fragmentHeader.id, at: fragmentHeader.at, judged: judgedBytes(view, network, fragmentHeader) } };
+  const base = {
+    family,
+    source,
+    destination,
+    hopLimit,
+    protocol,
+    fragment,
+    sourcePort: 0,
+    destinationPort: 0,
+    ...part,
+  };
   if (fragment === 'later') return { kind: 'ip', packet: base };
 
   const tooShort = malformed(fragment === 'first' ? 'tiny-fragment' : 'l4-truncated');
@@ -175,6 +224,15 @@ function decodeTransport(view: DataView, network: Network): Decoded {
     return { kind: 'ip', packet: { ...base, icmp, ...quote } };
   }
   return { kind: 'ip', packet: base };
+}
+
+/** Bytes of a first fragment's data that are judged, see `FragmentPart`; 0 of a later one. */
+function judgedBytes(view: DataView, network: Network, { start }: FragmentHeader): number {
+  const { family, protocol, fragment, offset, end } = network;
+  if (fragment === 'later') return 0;
+  if (family === 6 || protocol === icmpOf(family)) return end - start;
+  if (protocol === PROTOCOL.TCP && end - offset > 12) return (view.getUint8(offset + 12) >> 4) * 4;
+  return PORT_PROTOCOLS.get(protocol)?.headerBytes ?? 0;
 }
 
 /** The packet an ICMP error quotes, from its IP header at `offset` to the end of the message. */

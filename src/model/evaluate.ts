@@ -14,6 +14,7 @@ import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
 import { prefixContains } from './prefix';
 import { flowOfAnswer, type Flows } from './flow';
+import { judgeLaterFragment } from './fragment';
 import { type GivenState, NO_STATE } from './given-state';
 
 /** What happened to one packet, and why. */
@@ -26,8 +27,8 @@ export interface Decision {
   readonly rule: string | null;
 }
 
-/** What tiers 2 and 5 depend on. */
-export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes'>;
+/** What tiers 2, 4 and 5 depend on. */
+export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes' | 'fragments'>;
 
 /** Judges a packet by tiers 6 to 9. */
 export type SectionJudge = (packet: FlowKey) => Decision;
@@ -67,8 +68,12 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
   if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
   if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
 
-  // tier 4: a later fragment shows no ports; without a remembered first one it drops. Answers to what went out pass.
-  if (packet.fragment === 'later') return outcome('4', 'deny', 'fragment');
+  // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
+  if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');
+  if (packet.fragment === 'later') {
+    const reason = judgeLaterFragment(state.fragments, packet, 'in');
+    return outcome('4', reason === 'fragment-follows' ? 'allow' : 'deny', reason);
+  }
   if (belongsTo(state.flows, packet)) return outcome('4', 'allow', 'flow');
 
   // tier 5: ICMP essentials

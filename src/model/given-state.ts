@@ -3,11 +3,14 @@
  * asks it says what lives, and gets the same answer every time.
  */
 import { type Flows, NO_FLOWS } from './flow';
+import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
+  /** Packets whose first fragment passed. */
+  readonly fragments: FirstFragments;
 }
 
 /** Nothing was seen before. */
-export const NO_STATE: GivenState = { flows: NO_FLOWS };
+export const NO_STATE: GivenState = { flows: NO_FLOWS, fragments: NO_FRAGMENTS };

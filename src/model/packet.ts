@@ -1,3 +1,4 @@
+import type { FragmentPart } from './fragment';
 import type { AddressWords, Family } from './prefix';
 
 /** `later` fragments carry no transport header; an atomic IPv6 fragment (RFC 6946) is `none`. */
@@ -31,6 +32,8 @@ export interface Packet extends FlowKey {
   /** IPv4 TTL or IPv6 hop limit. */
   readonly hopLimit: number;
   readonly fragment: FragmentKind;
+  /** Present for fragments, first and later. */
+  readonly part?: FragmentPart;
   /** Flag byte of a TCP header. */
   readonly tcpFlags?: number;
   /** Present for ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1–4). */

@@ -95,6 +95,9 @@ export interface Expectation {
 /** `essentials` keeps tier 5; `rules` turns it off and leaves ICMP to the rows. */
 export type IcmpMode = 'essentials' | 'rules';
 
+/** `track`: later fragments follow a first one that passed; `drop`: no fragment comes in. */
+export type FragmentMode = 'track' | 'drop';
+
 /** Where the program is attached: in the driver (`native`), behind it (`generic`), or native where that works (`auto`). */
 export type AttachMode = 'auto' | 'native' | 'generic';
 
@@ -105,6 +108,7 @@ export interface Ruleset {
   readonly interfaces: 'auto' | readonly string[];
   readonly mode: AttachMode;
   readonly icmp: IcmpMode;
+  readonly fragments: FragmentMode;
   /** Ethertypes besides IP and ARP that pass in tier 2, at most 16. */
   readonly ethertypes: readonly number[];
   readonly sets: readonly AddressSet[];

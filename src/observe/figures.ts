@@ -40,6 +40,7 @@ const PASSING = new Set<Reason>([
   'icmp-error',
   'flow',
   'answer',
+  'fragment-follows',
   'gate-open',
 ]);
 

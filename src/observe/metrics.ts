@@ -1,5 +1,5 @@
 /** A snapshot as Prometheus text (exposition format 0.0.4). Labels are bounded by the ruleset, never by traffic. */
-import type { Snapshot } from './snapshot';
+import type { Snapshot, SnapshotTable } from './snapshot';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -65,18 +65,32 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     outgoingPackets.add({ reason, verdict }, count);
   const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
   for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
-  if (snapshot.flows) addFlows(text, snapshot.flows);
+  if (snapshot.flows)
+    addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
+  if (snapshot.fragments)
+    addTable(text, { name: 'fragment', entries: 'Packets in fragments whose first one passed' }, snapshot.fragments);
   return text.toString();
 }
 
-function addFlows(text: Exposition, { live, ways, opened, evicted }: NonNullable<Snapshot['flows']>): void {
-  text.family('sluice_flows', 'gauge', 'Connections opened from inside that live.').add({}, String(live));
+function addTable(
+  text: Exposition,
+  { name, entries }: { name: string; entries: string },
+  { live, ways, pressure, made, evicted }: SnapshotTable,
+): void {
+  text.family(`sluice_${name}s`, 'gauge', `${entries}: those that live.`).add({}, String(live));
   text
-    .family('sluice_flow_ways', 'gauge', 'Ways of the flow table; it is made for half as many flows.')
+    .family(`sluice_${name}_ways`, 'gauge', `Ways of the ${name} table; it is made for half as many.`)
     .add({}, String(ways));
-  text.family('sluice_flows_opened_total', 'counter', 'Flows opened.').add({}, opened);
   text
-    .family('sluice_flows_evicted_total', 'counter', 'Live flows that made room for others: the table is too small.')
+    .family(`sluice_${name}_pressure`, 'gauge', `Share of the ${name} table's buckets that are full of live entries.`)
+    .add({}, String(pressure));
+  text.family(`sluice_${name}s_made_total`, 'counter', `${entries}: those remembered so far.`).add({}, made);
+  text
+    .family(
+      `sluice_${name}s_evicted_total`,
+      'counter',
+      `Live ${name}s that made room for others: the table is too small.`,
+    )
     .add({}, evicted);
 }
 

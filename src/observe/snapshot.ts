@@ -1,7 +1,7 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
 import { reasonPasses } from './figures';
-import type { FlowFigures } from './flows';
+import type { TableFigures } from './tables';
 import type { AttachMode, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -48,6 +48,19 @@ export interface SnapshotReason {
   readonly bytes: string;
 }
 
+/** What a table holds. */
+export interface SnapshotTable {
+  readonly live: number;
+  /** The table's ways; with half of them in use one new entry in a hundred meets a full bucket. */
+  readonly ways: number;
+  /** Share of the buckets that are full of live entries, 0 to 1: how likely a new one makes another give way. */
+  readonly pressure: number;
+  /** Entries made since the table was. */
+  readonly made: string;
+  /** Live ones that made room for others. */
+  readonly evicted: string;
+}
+
 /** The running firewall at one moment. */
 export interface Snapshot {
   readonly schemaVersion: 1;
@@ -72,14 +85,9 @@ export interface Snapshot {
     readonly packets: Snapshot['packets'];
   };
   /** Connections opened from inside; null where nothing is active. */
-  readonly flows: {
-    readonly live: number;
-    /** The table's ways; with half of them in use one flow in a hundred meets a full bucket. */
-    readonly ways: number;
-    readonly opened: string;
-    /** Live flows that made room for others. */
-    readonly evicted: string;
-  } | null;
+  readonly flows: SnapshotTable | null;
+  /** Packets in fragments whose first one passed; null where nothing is active. */
+  readonly fragments: SnapshotTable | null;
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -103,7 +111,8 @@ export interface SnapshotInput {
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
-  readonly flows: FlowFigures | null;
+  readonly flows?: TableFigures;
+  readonly fragments?: TableFigures;
   readonly warnings: readonly string[];
 }
 
@@ -125,14 +134,14 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     sections,
     ...directionOf(figures, false),
     outgoing: directionOf(figures.outgoing, true),
-    flows: input.flows && {
-      live: input.flows.live,
-      ways: input.flows.ways,
-      opened: input.flows.opened.toString(),
-      evicted: input.flows.evicted.toString(),
-    },
+    flows: tableOf(input.flows),
+    fragments: tableOf(input.fragments),
     warnings: input.warnings,
   };
+}
+
+function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
+  return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
 function directionOf(

@@ -12,7 +12,7 @@ import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
-import { type FlowFigures, readFlowFigures } from '../observe/flows';
+import { readTableFigures, type TableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Context } from './context';
@@ -129,7 +129,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
-    flows: enforcement && (await flowFigures(context)),
+    ...(enforcement && (await tableFigures(context))),
     warnings,
   });
 }
@@ -164,13 +164,17 @@ function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
   return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
 }
 
-/** The flow table's figures, null where nothing is active. */
-async function flowFigures({ kernel, pins }: Context): Promise<FlowFigures | null> {
+/** What the tables hold; nothing where nothing is active. */
+async function tableFigures({ kernel, pins }: Context): Promise<{ flows?: TableFigures; fragments?: TableFigures }> {
   const state = SharedState.find(kernel, pins);
-  if (!state) return null;
+  if (!state) return {};
   try {
     const { jiffies } = await readClock(kernel);
-    return await readFlowFigures(state.flows, state.flowStats, jiffies);
+    const { flows, flowStats, fragments, fragmentStats } = state.tables;
+    return {
+      flows: await readTableFigures(flows, flowStats, jiffies),
+      fragments: await readTableFigures(fragments, fragmentStats, jiffies),
+    };
   } finally {
     state.close();
   }

@@ -154,6 +154,7 @@ function rulesetSettings(ruleset: Ruleset): Record<string, string> {
     interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
     mode: ruleset.mode,
     icmp: ruleset.icmp,
+    fragments: ruleset.fragments,
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };
 }

@@ -13,7 +13,14 @@ import { makeNames } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readSection } from './section';
 import { readServices } from './service-table';
-import { readEthertypes, readIcmpMode, readInterfaces, readMode, refuseLaterSettings } from './settings';
+import {
+  readEthertypes,
+  readFragmentMode,
+  readIcmpMode,
+  readInterfaces,
+  readMode,
+  refuseLaterSettings,
+} from './settings';
 import { readSets } from './sets';
 import { checkShape } from './shape';
 
@@ -97,6 +104,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
     mode: readMode(valueOf(root, 'mode')),
     icmp: readIcmpMode(valueOf(root, 'icmp')),
+    fragments: readFragmentMode(valueOf(root, 'fragments')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
     guard: NO_GUARD,

@@ -138,7 +138,9 @@ const ruleset = z
           description: 'non-IP protocols that pass, by name or number; left out: lldp, lacp, 802.1x',
           examples: [['lldp', '0x88f7']],
         }),
-      fragments: word('drop').optional().meta({ description: 'only drop: later fragments are dropped' }),
+      fragments: choice(['track', 'drop'])
+        .optional()
+        .meta({ description: 'track: later fragments follow a first one that passed; drop: no fragment comes in' }),
       logging: z.union([z.string(), z.boolean()], { error: 'off' }).optional().meta({ description: 'only off' }),
       sets: z.record(z.string(), set, { error: MAP }).optional().meta({ description: 'named lists of addresses' }),
       services: z

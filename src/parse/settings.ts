@@ -1,5 +1,5 @@
 /** Settings outside sections: interfaces, mode, icmp, ethertypes, and the keys of later versions. */
-import { type AttachMode, DEFAULT_ETHERTYPES, type IcmpMode } from '../model/ruleset';
+import { type AttachMode, DEFAULT_ETHERTYPES, type FragmentMode, type IcmpMode } from '../model/ruleset';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse } from './finding';
@@ -78,6 +78,11 @@ export function readIcmpMode(node: DocumentNode | undefined): IcmpMode {
   return node?.kind === 'text' && node.text.toLowerCase() === 'rules' ? 'rules' : 'essentials';
 }
 
+/** `track` or `drop`; other words are reported by the shape. */
+export function readFragmentMode(node: DocumentNode | undefined): FragmentMode {
+  return node?.kind === 'text' && node.text.toLowerCase() === 'drop' ? 'drop' : 'track';
+}
+
 /** The list of tier 2, ascending. */
 export function readEthertypes(node: DocumentNode | undefined, context: Context): readonly number[] {
   if (node?.kind !== 'list') return DEFAULT_ETHERTYPES;
@@ -118,16 +123,9 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
     const found = entry.value.kind === 'text' ? `${key}: ${entry.value.text}` : key;
     context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
-  const isWord = (node: DocumentNode, word: string): boolean =>
-    node.kind === 'text' && node.text.toLowerCase() === word;
   check('guard', isEmpty, 'leave it out; write the rules first under inbound');
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
   check('boot', () => false, 'leave it out; nothing loads at boot yet');
-  check(
-    'fragments',
-    (node) => isWord(node, 'drop'),
-    'write fragments: drop, or leave it out; later fragments are dropped',
-  );
   check('logging', isOff, 'write logging: off, or leave it out; packets are counted by rule, not logged');
   check('outbound', holdsOutbound, 'write outbound: { default: allow }, or leave it out; outgoing packets all pass');
 }

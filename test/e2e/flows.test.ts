@@ -73,7 +73,7 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
   const reasons = after.ours.reasons.map(({ reason }) => reason);
   expect(reasons).toContain('flow');
   // TCP 443, 8080, 444, UDP 53, 4433 and an echo, twice; nothing that wire began.
-  expect(after.ours.flows).toMatchObject({ opened: '12', evicted: '0' });
+  expect(after.ours.flows).toMatchObject({ made: '12', evicted: '0' });
 });
 
 test('a new ruleset keeps flows', async () => {

@@ -73,7 +73,7 @@ describe.each(FAMILIES)('IPv%d: what goes out opens its way back', (family) => {
     expect(await host.in(back)).toEqual(PASSES_AS_FLOW);
     expect(await host.out(out)).toEqual(PASSES_AS_FLOW);
     expect(await host.in(back)).toEqual(PASSES_AS_FLOW);
-    expect(await host.table.figures()).toMatchObject({ live: 1, opened: 1n, evicted: 0n });
+    expect(await host.table.figures()).toMatchObject({ live: 1, made: 1n, evicted: 0n });
     // The same in a VLAN is the same flow: rules and flows see addresses.
     expect(await host.in(p.compose(p.vlan(), IN[family](), answer))).toEqual(PASSES_AS_FLOW);
   });
@@ -112,7 +112,7 @@ describe.each(FAMILIES)('IPv%d: what goes out opens its way back', (family) => {
   ])('%s opens none', async (_name, packet) => {
     const host = await stand();
     expect(await host.out(p.compose(OUT[family](), packet))).toEqual(FIRST);
-    expect(await host.table.figures()).toMatchObject({ live: 0, opened: 0n });
+    expect(await host.table.figures()).toMatchObject({ live: 0, made: 0n });
     expect(await host.in(p.compose(IN[family](), coming('ack')))).toEqual(DENIED);
   });
 
@@ -120,11 +120,11 @@ describe.each(FAMILIES)('IPv%d: what goes out opens its way back', (family) => {
     const answer = p.compose(OUT[family](), p.udp({ from: 53, to: 5000 }));
     const byRule = await stand(DENY);
     expect(await byRule.out(answer)).toEqual({ passed: true, reason: 'answer' });
-    expect(await byRule.table.figures()).toMatchObject({ opened: 0n });
+    expect(await byRule.table.figures()).toMatchObject({ made: 0n });
     const byDefault = await stand(ALLOW);
     expect(await byDefault.out(answer)).toEqual({ passed: true, reason: 'answer' });
     expect(await byDefault.out(p.compose(OUT[family](), p.udp({ from: 54, to: 5000 })))).toEqual(FIRST);
-    expect(await byDefault.table.figures()).toMatchObject({ opened: 1n });
+    expect(await byDefault.table.figures()).toMatchObject({ made: 1n });
   });
 
   test('an ICMP error about a flow passes, a forged one does not', async () => {
@@ -155,7 +155,7 @@ describe.each(FAMILIES)('IPv%d: what goes out opens its way back', (family) => {
       const scan = p.compose(IN[family](), p.tcp({ from: 443, to: 41000, flags }));
       expect(await host.in(scan)).toEqual(DENIED);
     }
-    expect(await host.table.figures()).toMatchObject({ live: 1, opened: 1n });
+    expect(await host.table.figures()).toMatchObject({ live: 1, made: 1n });
   });
 });
 
@@ -176,7 +176,7 @@ describe('sanity of what goes out', () => {
   ] as const)('%s passes and opens nothing', async (reason, frame) => {
     const host = await stand();
     expect(await host.out(frame)).toEqual({ passed: true, reason });
-    expect(await host.table.figures()).toMatchObject({ opened: 0n });
+    expect(await host.table.figures()).toMatchObject({ made: 0n });
   });
 });
 
@@ -280,9 +280,9 @@ describe('a full bucket', () => {
       await host.out(syn(port));
       if (port !== 1005) await host.out(ack(port));
     }
-    expect(await host.table.figures()).toMatchObject({ live: 8, ways: 8, opened: 8n, evicted: 0n });
+    expect(await host.table.figures()).toMatchObject({ live: 8, ways: 8, made: 8n, evicted: 0n });
     await host.out(syn(1009));
-    expect(await host.table.figures()).toMatchObject({ live: 8, opened: 9n, evicted: 1n });
+    expect(await host.table.figures()).toMatchObject({ live: 8, made: 9n, evicted: 1n });
     expect(await host.in(back(1005))).toEqual(DENIED);
     for (const port of [1001, 1002, 1003, 1004, 1006, 1007, 1008, 1009])
       expect(await host.in(back(port))).toEqual(PASSES_AS_FLOW);
@@ -297,7 +297,7 @@ describe('a full bucket', () => {
     await pause(1);
     await host.out(syn(1003));
     await host.out(ack(1003));
-    expect(await host.table.figures()).toMatchObject({ live: 8, opened: 9n, evicted: 0n });
+    expect(await host.table.figures()).toMatchObject({ live: 8, made: 9n, evicted: 0n });
   });
 });
 
@@ -330,5 +330,5 @@ test('a million spoofed SYNs: no flow is opened, none lost', async () => {
     );
   }
   expect(await host.table.names()).toEqual(before);
-  expect(await host.table.figures()).toMatchObject({ live: ports.length, opened: BigInt(ports.length), evicted: 0n });
+  expect(await host.table.figures()).toMatchObject({ live: ports.length, made: BigInt(ports.length), evicted: 0n });
 }, 180_000);

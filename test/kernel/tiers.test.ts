@@ -12,7 +12,7 @@ import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { evaluate } from '../../src/model/evaluate';
 import { REASON_WORDS, type Reason } from '../../src/model/reason';
-import type { IcmpMode, Ruleset } from '../../src/model/ruleset';
+import type { Ruleset } from '../../src/model/ruleset';
 import type { Tier } from '../../src/model/verdict';
 import { parseRuleset } from '../../src/parse/parse';
 import * as p from '../support/packet';
@@ -42,7 +42,9 @@ interface Row {
   readonly reason: Reason;
   /** Id of the rank it is counted at; left out: at its reason. */
   readonly at?: string;
-  readonly icmp?: IcmpMode;
+  /** Settings that differ. */
+  readonly icmp?: 'rules';
+  readonly fragments?: 'drop';
 }
 
 const [WEB, SHUT] = [{ to: 8000 }, { to: 14141 }];
@@ -66,6 +68,10 @@ const link = (verdict: Row['verdict'], reason: Reason, what: string, ...layers: 
 });
 const fragmentRow = (what: string, ...layers: p.Layer[]): Row => ({
   ...{ what, frame: p.compose(...layers), tier: '4', verdict: 'deny', reason: 'fragment' },
+});
+const refused = (what: string, ...layers: p.Layer[]): Row => ({
+  ...fragmentRow(what, ...layers),
+  ...{ reason: 'fragment-refused', fragments: 'drop' },
 });
 const essential = (verdict: Row['verdict'], reason: Reason, what: string, ...layers: p.Layer[]): Row => ({
   ...{ what, frame: p.compose(...layers), tier: '5', verdict, reason },
@@ -112,7 +118,31 @@ const SANITY: Row[] = [
   sanity('l4-length', 'UDP length 7', p.ipv4(), p.udp({ to: 53, length: 7 })),
   sanity('l4-length', 'UDP longer than the packet', p.ipv6(), p.udp({ to: 53, length: 9 })),
   sanity('tiny-fragment', 'half a TCP header', p.ipv4({ moreFragments: true }), p.truncate(16), p.tcp(WEB)),
-  sanity('tiny-fragment', 'its TCP options cut', p.ipv4({ moreFragments: true }), p.tcp({ ...WEB, dataOffset: 6 })),
+  sanity(
+    'tiny-fragment',
+    'its TCP options cut',
+    p.ipv4({ moreFragments: true }),
+    p.tcp({ ...WEB, dataOffset: 8 }),
+    tcpBytes(4),
+  ),
+  sanity('fragment-length', 'a first of 36 bytes', p.ipv4({ moreFragments: true }), p.tcp(WEB), tcpBytes(16)),
+  sanity('fragment-length', 'a middle one of 9 bytes', p.ipv4({ moreFragments: true, fragmentOffset: 8 }), tcpBytes(9)),
+  sanity('fragment-length', 'a middle one over IPv6', p.ipv6(), p.fragment({ offset: 8, more: true }), tcpBytes(9)),
+  sanity('fragment-length', 'a last one of nothing', p.ipv4({ fragmentOffset: 8 }), tcpBytes(0)),
+  sanity('fragment-length', 'a first of nothing', p.ipv4({ moreFragments: true }), tcpBytes(0)),
+  sanity('fragment-length', 'nothing over IPv6', p.ipv6(), p.fragment({ offset: 8, nextHeader: 6 })),
+  sanity('fragment-length', 'beyond 65,535 bytes', p.ipv4({ fragmentOffset: 65_504 }), tcpBytes(12)),
+  sanity(
+    'fragment-length',
+    'beyond them over IPv6',
+    p.ipv6(),
+    p.fragment({ offset: 65_528, nextHeader: 6 }),
+    tcpBytes(8),
+  ),
+  sanity(
+    ...(['fragment-length', 'beyond them with options', p.ipv6(), ...options(1)] as const),
+    ...[p.fragment({ offset: 65_520, nextHeader: 6 }), tcpBytes(8)],
+  ),
   sanity('tiny-fragment', 'over IPv6', p.ipv6(), p.fragment({ more: true, nextHeader: 6 }), tcpBytes(8)),
   sanity('port-zero', 'TCP source', p.ipv4(), p.tcp({ ...WEB, from: 0 })),
   sanity('port-zero', 'TCP destination', p.ipv6(), p.tcp({ to: 0 })),
@@ -141,9 +171,17 @@ const FRAGMENTS: Row[] = [
   fragmentRow('a last one of 8 bytes', p.ipv4({ fragmentOffset: 1480, moreFragments: false }), tcpBytes(8)),
   fragmentRow('a later one, IPv6', p.ipv6(), p.fragment({ offset: 8, nextHeader: 6 }), tcpBytes(32)),
   fragmentRow('a later one of ICMP', p.ipv4({ fragmentOffset: 8 }), p.raw(new Uint8Array(16), 1)),
-  rule('allow', 'web', 'a first one with its whole header', p.ipv4({ moreFragments: true }), p.tcp(WEB), tcpBytes(16)),
+  fragmentRow('one that ends at 65,535 bytes', p.ipv4({ fragmentOffset: 65_504 }), tcpBytes(11)),
+  fragmentRow('one over IPv6 that ends there', p.ipv6(), p.fragment({ offset: 65_528, nextHeader: 6 }), tcpBytes(7)),
+  rule('allow', 'web', 'a first one with its whole header', p.ipv4({ moreFragments: true }), p.tcp(WEB), tcpBytes(12)),
   rule('allow', 'dns', 'a first one longer inside', p.ipv4({ moreFragments: true }), p.udp({ to: 53, length: 99 })),
   rule('allow', 'web', 'an atomic one (RFC 6946)', p.ipv6(), p.fragment(), p.tcp(WEB)),
+  refused('a first one', p.ipv4({ moreFragments: true }), p.udp({ to: 53, length: 99 })),
+  refused('a first one of an echo', p.ipv4({ moreFragments: true }), p.icmp()),
+  refused('a first one over IPv6', p.ipv6(), p.fragment({ more: true }), p.udp({ to: 53, length: 99 })),
+  refused('a later one', p.ipv4({ fragmentOffset: 8 }), tcpBytes(32)),
+  refused('a later one over IPv6', p.ipv6(), p.fragment({ offset: 8, nextHeader: 6 }), tcpBytes(32)),
+  { ...rule('allow', 'web', 'an atomic one is none', p.ipv6(), p.fragment(), p.tcp(WEB)), fragments: 'drop' },
 ];
 
 const ICMP: Row[] = [
@@ -308,15 +346,18 @@ class Pair {
   }
 }
 
-const rulesets = new Map<IcmpMode, Ruleset>();
-const pairs = new Map<IcmpMode, Pair>();
+/** Settings of a row, as lines of the ruleset. */
+const settingsOf = ({ icmp, fragments }: Pick<Row, 'icmp' | 'fragments'>): string =>
+  `${icmp ? `icmp: ${icmp}\n` : ''}${fragments ? `fragments: ${fragments}\n` : ''}`;
+const rulesets = new Map<string, Ruleset>();
+const pairs = new Map<string, Pair>();
 
 beforeAll(async () => {
-  for (const mode of ['essentials', 'rules'] as const) {
-    const { ruleset, diagnostics } = parseRuleset(`${RULES}icmp: ${mode}\n`, { file: 'tiers.yaml' });
+  for (const settings of new Set(TABLE.map(settingsOf))) {
+    const { ruleset, diagnostics } = parseRuleset(`${RULES}${settings}`, { file: 'tiers.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
-    rulesets.set(mode, ruleset);
-    pairs.set(mode, await Pair.load(compile(ruleset)));
+    rulesets.set(settings, ruleset);
+    pairs.set(settings, await Pair.load(compile(ruleset)));
   }
 });
 
@@ -326,10 +367,15 @@ afterAll(() => {
 
 const named = TABLE.map((row) => [`tier ${row.tier} ${row.at ?? row.reason}: ${row.what}`, row] as const);
 
-test.each(named)('%s', async (_name, { frame, tier, verdict, reason, at, icmp = 'essentials' }) => {
-  const pair = pairs.get(icmp)!;
+test.each(named)('%s', async (_name, { frame, tier, verdict, reason, at, ...settings }) => {
+  const pair = pairs.get(settingsOf(settings))!;
   const where = p.describeFrame(frame);
-  expect({ where, ...evaluate(rulesets.get(icmp)!, frame) }).toMatchObject({ where, tier, verdict, reason });
+  expect({ where, ...evaluate(rulesets.get(settingsOf(settings))!, frame) }).toMatchObject({
+    where,
+    tier,
+    verdict,
+    reason,
+  });
 
   const action = verdict === 'allow' ? XDP_PASS : XDP_DROP;
   const slot = at === undefined ? REASON_CODE[reason] : pair.image.ranks.find(({ id }) => id === at)!.rank;
@@ -353,12 +399,12 @@ test('names are told apart', () => {
 /** A frame of 13 bytes reaches no XDP program: the kernel's own floor is an Ethernet header. */
 test('tier 1 too-short: the kernel hands over no such frame', async () => {
   const frame = new Uint8Array(13);
-  expect(evaluate(rulesets.get('essentials')!, frame)).toMatchObject({
+  expect(evaluate(rulesets.get('')!, frame)).toMatchObject({
     tier: '1',
     verdict: 'deny',
     reason: 'too-short',
   });
-  await expect(pairs.get('essentials')!.enforce(frame)).rejects.toThrow();
+  await expect(pairs.get('')!.enforce(frame)).rejects.toThrow();
 });
 
 test.each([
@@ -379,7 +425,7 @@ test.each([
     },
   ],
 ] as const)('image-fault: %s drops, counted as that', async (_what, corrupt) => {
-  const image = compile(rulesets.get('essentials')!);
+  const image = compile(rulesets.get('')!);
   const bytes = Uint8Array.from(image.bytes);
   corrupt(new DataView(bytes.buffer));
   const pair = await Pair.load(image, bytes);
@@ -400,6 +446,8 @@ test.each([
 
 test('every reason has a row', () => {
   const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer'];
+  // test/kernel/fragments.test.ts
+  elsewhere.push('fragment-follows', 'fragment-overlap');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
   expect(Object.keys(REASON_WORDS).filter((reason) => !shown.has(reason as Reason))).toEqual([]);
 });

@@ -68,7 +68,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries(1),
+    create: stateMapEntries({ flows: 1, fragments: 1 }),
   });
   try {
     await object.load();

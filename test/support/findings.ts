@@ -91,6 +91,7 @@ export function ruleset(
     interfaces: 'auto',
     mode: 'auto',
     icmp: 'essentials',
+    fragments: 'track',
     ethertypes: [],
     sets: [],
     guard: NO_GUARD,

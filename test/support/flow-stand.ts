@@ -3,18 +3,25 @@
  * which counter went up. The model judges every frame that comes in by the flows the kernel holds, and must agree.
  */
 import { REASON_OF_CODE } from '../../src/abi/codec';
-import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
+import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import { readClock } from '../../src/kernel/clock';
 import { readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  datapathSwitches,
+  loadProgram,
+  openDatapath,
+  type Tables,
+} from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
-import { flowFactors, flowTimeouts } from '../../src/load/flow-table';
+import { tableSwitches } from '../../src/load/tables';
 import { evaluate } from '../../src/model/evaluate';
+import { type GivenState, NO_STATE } from '../../src/model/given-state';
 import type { Reason } from '../../src/model/reason';
 import type { Ruleset } from '../../src/model/ruleset';
-import { type FlowFigures, readFlowFigures } from '../../src/observe/flows';
+import { readTableFigures, type TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
 
 /** include/uapi/linux/bpf.h: enum xdp_action; enum tcx_action_base as an unsigned number. */
@@ -31,50 +38,86 @@ export interface Judged {
 /** Names of timeouts to seconds, as `FLOW_TIMEOUTS`. */
 export type TimeoutSeconds = Partial<Record<keyof typeof SLC_FLOW_TIMEOUT, number>>;
 
-/** A flow table that outlives generations. */
+/** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly flows: BpfMap;
-  readonly stats: BpfMap;
+  readonly maps: Tables;
 
   private constructor(
-    readonly buckets: number,
+    readonly buckets: { flows: number; fragments: number },
     readonly hz: number,
     object: { map: (name: string) => BpfMap },
   ) {
-    this.flows = object.map('slc_flows');
-    this.stats = object.map('slc_flow_stats');
+    this.maps = {
+      flows: object.map('slc_flows'),
+      flowStats: object.map('slc_flow_stats'),
+      fragments: object.map('slc_fragments'),
+      fragmentStats: object.map('slc_fragment_stats'),
+    };
   }
 
-  static async create(buckets: number, hz: number): Promise<FlowTable> {
+  static async create(buckets: number, hz: number, fragmentBuckets = 64): Promise<FlowTable> {
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { slc_clock: 1, slc_flows: buckets, slc_flow_stats: 1 },
+      create: {
+        ...{ slc_clock: 1, slc_flows: buckets, slc_flow_stats: 1 },
+        ...{ slc_fragments: fragmentBuckets, slc_fragment_stats: 1 },
+      },
     });
     await object.load();
-    const table = new FlowTable(buckets, hz, object);
+    const table = new FlowTable({ flows: buckets, fragments: fragmentBuckets }, hz, object);
     object.close();
     return table;
   }
 
-  async figures(): Promise<FlowFigures> {
-    return readFlowFigures(this.flows, this.stats, (await readClock(kernel())).jiffies);
+  async figures(): Promise<TableFigures> {
+    return readTableFigures(this.maps.flows, this.maps.flowStats, (await readClock(kernel())).jiffies);
+  }
+
+  async fragmentFigures(): Promise<TableFigures> {
+    return readTableFigures(this.maps.fragments, this.maps.fragmentStats, (await readClock(kernel())).jiffies);
+  }
+
+  /** What the model is given: flows that live and packets whose first fragment passed, by their names. */
+  async state(): Promise<GivenState> {
+    return { ...NO_STATE, flows: await this.names(), fragments: await this.fragments() };
+  }
+
+  /** Packets whose first fragment passed and is remembered, with the bytes that were judged. */
+  async fragments(): Promise<Map<string, number>> {
+    const { jiffies } = await readClock(kernel());
+    const { values } = await this.maps.fragments.entries();
+    const bytes = Buffer.from(values);
+    const { slc_fragment_bucket: bucket, slc_first_fragment: first, slc_fragment_key: key } = LAYOUT;
+    const found = new Map<string, number>();
+    for (let at = 0; at < bytes.length; at += bucket.size) {
+      for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
+        if (bytes.readUInt16LE(at + bucket.fields.tags.offset + 2 * way) === 0) continue;
+        const entry = bytes.subarray(at + bucket.fields.ways.offset + way * first.size);
+        if (entry.readBigUInt64LE(first.fields.expires.offset) <= jiffies) continue;
+        const hook = entry[key.fields.hook.offset] === SLC_HOOK.EGRESS ? 'out' : 'in';
+        const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
+        found.set(
+          `${hook} ${words(key.fields.source.offset)} ${words(key.fields.destination.offset)} ` +
+            `${entry[key.fields.protocol.offset]} ${entry.readUInt32LE(key.fields.identification.offset)}`,
+          entry.readUInt32LE(first.fields.judged.offset),
+        );
+      }
+    }
+    return found;
   }
 
   /** Names of the flows that live, as the model names them. */
   async names(): Promise<Set<string>> {
     const { jiffies } = await readClock(kernel());
-    const { values } = await this.flows.entries();
+    const { values } = await this.maps.flows.entries();
     const bytes = Buffer.from(values);
     const { slc_flow_bucket: bucket, slc_flow: flow, slc_flow_key: key } = LAYOUT;
     const names = new Set<string>();
     for (let at = 0; at < bytes.length; at += bucket.size) {
-      for (let way = 0; way < SLC_LIMITS.FLOW_WAYS; way++) {
+      for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
         if (bytes.readUInt16LE(at + bucket.fields.tags.offset + 2 * way) === 0) continue;
         const entry = bytes.subarray(at + bucket.fields.ways.offset + way * flow.size);
         if (entry.readBigUInt64LE(flow.fields.expires.offset) <= jiffies) continue;
-        const words = (offset: number): string =>
-          Array.from({ length: entry[key.fields.family.offset] === 4 ? 1 : 4 }, (_, i) =>
-            entry.readUInt32LE(offset + 4 * i),
-          ).join('.');
+        const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
         names.add(
           `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
             `${entry.readUInt16LE(key.fields.local_port.offset)} ${entry.readUInt16LE(key.fields.remote_port.offset)}`,
@@ -85,9 +128,12 @@ export class FlowTable {
   }
 
   close(): void {
-    this.flows.close();
-    this.stats.close();
+    for (const map of Object.values(this.maps) as BpfMap[]) map.close();
   }
+}
+
+function addressWords(entry: Buffer, offset: number, family: number): string {
+  return Array.from({ length: family === 4 ? 1 : 4 }, (_, i) => entry.readUInt32LE(offset + 4 * i)).join('.');
 }
 
 export class FlowStand {
@@ -103,25 +149,33 @@ export class FlowStand {
   static async load(
     text: string,
     table: FlowTable,
-    options: { timeouts?: TimeoutSeconds; generation?: number } = {},
+    options: { timeouts?: TimeoutSeconds; generation?: number; fragmentSeconds?: number } = {},
   ): Promise<FlowStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'flows.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
-    const timeouts = flowTimeouts(table.hz);
+    const tables = tableSwitches({
+      ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: table.hz },
+      ...{ flowBuckets: table.buckets.flows, fragmentBuckets: table.buckets.fragments },
+      generation: options.generation ?? 1,
+    });
+    const timeouts = [...tables.flows.timeouts];
     for (const [name, seconds] of Object.entries(options.timeouts ?? {}))
       timeouts[SLC_FLOW_TIMEOUT[name as keyof typeof SLC_FLOW_TIMEOUT]] = BigInt(Math.round(seconds * table.hz));
+    const timeout =
+      options.fragmentSeconds === undefined
+        ? tables.fragments.timeout
+        : BigInt(Math.round(options.fragmentSeconds * table.hz));
     const switches = datapathSwitches(image, false, {
-      buckets: table.buckets,
-      factors: flowFactors(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
-      timeouts,
-      generation: options.generation ?? 1,
+      ...tables,
+      flows: { ...tables.flows, timeouts },
+      fragments: { ...tables.fragments, timeout },
     });
     const maps = createGenerationMaps(kernel(), switches);
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    const used = { ...maps, flows: table.flows, flowStats: table.stats };
+    const used = { ...maps, ...table.maps };
     const { program: ingress } = await loadProgram(kernel(), 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(kernel(), 'slc_egress_main', switches, used);
     const ranks = new Map<number, Reason>(
@@ -141,7 +195,7 @@ export class FlowStand {
 
   /** A frame comes in. Throws where the model, given the flows the kernel holds, says otherwise. */
   async in(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluate(this.ruleset, frame, { flows: await this.table.names() });
+    const expected = evaluate(this.ruleset, frame, await this.table.state());
     const before = this.counts();
     const { returnValue } = await this.ingress.testRun({ frame });
     const slot = this.counted(before, frame.length);

@@ -51,6 +51,7 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     interfaces: 'auto',
     mode: 'native',
     icmp: 'rules',
+    fragments: 'track',
     ethertypes: [],
     sets: [],
     guard: NO_GUARD,

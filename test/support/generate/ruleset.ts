@@ -51,6 +51,7 @@ export function generateRuleset(random: Random, options: RulesetOptions): Rulese
     interfaces: ['eth0'],
     mode: 'auto',
     icmp: options.icmp ?? (random.chance(0.5) ? 'essentials' : 'rules'),
+    fragments: random.chance(0.8) ? 'track' : 'drop',
     ethertypes: random.chance(0.8) ? DEFAULT_ETHERTYPES : drawEthertypes(random),
     sets: [],
     guard: NO_GUARD,

@@ -1,6 +1,7 @@
 import { decode } from '../../../src/model/decode';
 import { evaluate } from '../../../src/model/evaluate';
 import { flowOfAnswer, flowOfPacket, opensFlow } from '../../../src/model/flow';
+import { NO_STATE } from '../../../src/model/given-state';
 import type { Packet } from '../../../src/model/packet';
 import { parseRuleset } from '../../../src/parse/parse';
 import * as p from '../../support/packet';
@@ -46,9 +47,21 @@ test('an answer passes in tier 4, an error about a flow in tier 5; a later fragm
   const answer = p.compose(p.ipv4(), p.udp({ from: 53, to: 5000 }));
   const error = p.compose(p.ipv4(), p.icmp({ type: 3, code: 4, quote: [OUT, p.udp({ from: 5000, to: 53 })] }));
   const fragment = p.compose(p.ipv4({ fragmentOffset: 8 }), p.raw(new Uint8Array(16), 17));
-  expect(evaluate(ruleset!, answer, { flows })).toMatchObject({ tier: '4', verdict: 'allow', reason: 'flow' });
-  expect(evaluate(ruleset!, error, { flows })).toMatchObject({ tier: '5', verdict: 'allow', reason: 'icmp-error' });
-  expect(evaluate(ruleset!, fragment, { flows })).toMatchObject({ tier: '4', verdict: 'deny', reason: 'fragment' });
+  expect(evaluate(ruleset!, answer, { ...NO_STATE, flows })).toMatchObject({
+    tier: '4',
+    verdict: 'allow',
+    reason: 'flow',
+  });
+  expect(evaluate(ruleset!, error, { ...NO_STATE, flows })).toMatchObject({
+    tier: '5',
+    verdict: 'allow',
+    reason: 'icmp-error',
+  });
+  expect(evaluate(ruleset!, fragment, { ...NO_STATE, flows })).toMatchObject({
+    tier: '4',
+    verdict: 'deny',
+    reason: 'fragment',
+  });
   expect(evaluate(ruleset!, answer)).toMatchObject({ tier: '9', verdict: 'deny', reason: 'default' });
   expect(evaluate(ruleset!, error)).toMatchObject({ tier: '5', verdict: 'deny', reason: 'icmp-unrelated' });
 });

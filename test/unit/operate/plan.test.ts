@@ -20,6 +20,7 @@ const ruleset = (rules: readonly Rule[], rest: Partial<Ruleset> = {}): Ruleset =
   interfaces: 'auto',
   mode: 'auto',
   icmp: 'essentials',
+  fragments: 'track',
   ethertypes: DEFAULT_ETHERTYPES,
   sets: [],
   guard: NO_GUARD,

@@ -1,23 +1,36 @@
-/** The flow table's sizes, its secret and its timeouts, as the programs take them. */
+/** The tables that live as long as the state: their sizes, their secret and their timeouts, as the programs take them. */
 import { createHash } from 'node:crypto';
 import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../abi/layout.gen';
+import type { TableSwitches } from '../kernel/datapath';
 import { FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
+import { FRAGMENT_SECONDS } from '../model/fragment';
 
 /** Flows the table is made for where nothing else is asked. */
 export const DEFAULT_FLOWS = 65_536;
+
+/**
+ * Packets in fragments that are remembered at once, 1.2 MB. One of R first fragments a second lives for about 16,384 / R
+ * seconds where that is less than 30: at a million a second for 16 ms, while the fragments of a packet come within one.
+ */
+export const FRAGMENT_BUCKETS = 16_384 / SLC_LIMITS.TABLE_WAYS;
 
 /**
  * Buckets of a table for so many flows, a power of two. Half of the ways stay empty, so that fewer than one flow in a
  * hundred meets a full bucket when the table holds what it was made for (a Poisson distribution of mean 4).
  */
 export function flowBuckets(flows: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * flows) / SLC_LIMITS.FLOW_WAYS)));
+  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * flows) / SLC_LIMITS.TABLE_WAYS)));
 }
 
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */
-export function flowFactors(seed: Uint8Array): bigint[] {
-  return Array.from({ length: SLC_LIMITS.FLOW_HASH_WORDS }, (_, i) =>
-    createHash('sha256').update('sluice flow factor').update(seed).update(Uint8Array.of(i)).digest().readBigUInt64LE(0),
+export function tableFactors(seed: Uint8Array): bigint[] {
+  return Array.from({ length: SLC_LIMITS.TABLE_KEY_WORDS }, (_, i) =>
+    createHash('sha256')
+      .update('sluice table factor')
+      .update(seed)
+      .update(Uint8Array.of(i))
+      .digest()
+      .readBigUInt64LE(0),
   );
 }
 
@@ -39,4 +52,21 @@ export function flowTimeouts(hz: number): bigint[] {
     jiffies[CODE[name]] = BigInt(seconds * hz);
   jiffies[SLC_FLOW_TIMEOUT.FLOW_STREAM_AGE] = BigInt(STREAM_AGE_SECONDS * hz);
   return jiffies;
+}
+
+/** What the programs of a generation know of the tables. */
+export function tableSwitches(given: {
+  readonly seed: Uint8Array;
+  /** Jiffies a second. */
+  readonly hz: number;
+  readonly flowBuckets: number;
+  readonly fragmentBuckets: number;
+  readonly generation: number;
+}): TableSwitches {
+  return {
+    factors: tableFactors(given.seed),
+    generation: given.generation,
+    flows: { buckets: given.flowBuckets, timeouts: flowTimeouts(given.hz) },
+    fragments: { buckets: given.fragmentBuckets, timeout: BigInt(FRAGMENT_SECONDS * given.hz) },
+  };
 }

@@ -1,20 +1,20 @@
 import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../../../src/abi/layout.gen';
-import { DEFAULT_FLOWS, flowBuckets, flowFactors, flowTimeouts } from '../../../src/load/flow-table';
+import { DEFAULT_FLOWS, flowBuckets, tableFactors, flowTimeouts } from '../../../src/load/tables';
 
 test('buckets are a power of two and hold twice the flows asked for', () => {
-  expect(flowBuckets(DEFAULT_FLOWS) * SLC_LIMITS.FLOW_WAYS).toBe(2 * DEFAULT_FLOWS);
+  expect(flowBuckets(DEFAULT_FLOWS) * SLC_LIMITS.TABLE_WAYS).toBe(2 * DEFAULT_FLOWS);
   for (const flows of [1, 3, 4, 5, 1000, 1_000_000]) {
     const buckets = flowBuckets(flows);
     expect(Number.isInteger(Math.log2(buckets))).toBe(true);
-    expect(buckets * SLC_LIMITS.FLOW_WAYS).toBeGreaterThanOrEqual(2 * flows);
+    expect(buckets * SLC_LIMITS.TABLE_WAYS).toBeGreaterThanOrEqual(2 * flows);
   }
 });
 
 test('factors depend on the seed alone, and all differ', () => {
   const seed = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-  expect(flowFactors(seed)).toEqual(flowFactors(seed));
-  expect(new Set([...flowFactors(seed), ...flowFactors(seed.map((byte) => byte + 1))]).size).toBe(
-    2 * SLC_LIMITS.FLOW_HASH_WORDS,
+  expect(tableFactors(seed)).toEqual(tableFactors(seed));
+  expect(new Set([...tableFactors(seed), ...tableFactors(seed.map((byte) => byte + 1))]).size).toBe(
+    2 * SLC_LIMITS.TABLE_KEY_WORDS,
   );
 });
 
