@@ -15,8 +15,7 @@
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
-    return (reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT) ||
-           (SLC_REASON_SLOTS != 0 && reason == SLC_REASON_DEFAULT);
+    return reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT;
 }
 
 static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
@@ -68,8 +67,28 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
 
 /* Leaves with a reason and no word of the image. */
 static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier, __u8 reason) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .tier = tier, .reason = reason};
+    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .section = SLC_OWN_SECTION, .tier = tier, .reason = reason};
 
+    return slc_finish(packet, &outcome);
+}
+
+/* Leaves by a word of the image, which names the tier; with image-fault where the walk left the image. */
+static __always_inline int slc_leave_by(const struct slc_packet *packet, __u32 word, __u16 section, __u8 reason,
+                                        const struct slc_steps *steps) {
+    struct slc_outcome outcome = {.word = word,
+                                  .section = section,
+                                  .tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK,
+                                  .reason = reason,
+                                  .nodes = steps->nodes,
+                                  .leaves = steps->leaves,
+                                  .rules = steps->rules};
+
+    if (word == SLC_WORD_FAULT) {
+        outcome.word = SLC_WORD_NONE;
+        outcome.section = SLC_OWN_SECTION;
+        outcome.tier = SLC_LAST_TIER;
+        outcome.reason = SLC_REASON_IMAGE_FAULT;
+    }
     return slc_finish(packet, &outcome);
 }
 

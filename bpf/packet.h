@@ -48,6 +48,14 @@ struct slc_packet {
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
+/* Steps of walks over the image, counted by the dry twin only. */
+struct slc_steps {
+    __u16 nodes;
+    __u16 leaves;
+    __u16 rules;
+    __u16 unused;
+};
+
 /* A packet is leaving: why, and by which word of the image (SLC_WORD_NONE where none decided). */
 struct slc_outcome {
     __u32 word;

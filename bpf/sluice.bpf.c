@@ -15,42 +15,41 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "guard.h"
 #include "finish.h"
 #include "gate.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
-static __always_inline int slc_judge_section(const struct slc_packet *packet, int is_error) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE};
-    struct slc_steps steps = {};
-    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &steps) : slc_classify6(&packet->key, 0, &steps);
+/* Tiers 6-9 of the section. */
+static __always_inline int slc_judge_section(const struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
 
-    outcome.nodes = steps.nodes;
-    outcome.leaves = steps.leaves;
-    outcome.rules = steps.rules;
-    if (word == SLC_WORD_FAULT) {
-        outcome.tier = SLC_TIER_DEFAULT;
-        outcome.reason = SLC_REASON_IMAGE_FAULT;
-    } else if (is_error) {
-        outcome.tier = SLC_TIER_ICMP;
-        outcome.reason =
-            (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_ALLOW ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED;
-    } else {
-        outcome.word = word;
-        outcome.tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
-        outcome.reason = outcome.tier == SLC_TIER_SSH       ? SLC_REASON_SSH
-                         : outcome.tier == SLC_TIER_DEFAULT ? SLC_REASON_DEFAULT
-                                                            : SLC_REASON_RULE;
-    }
-    return slc_finish(packet, &outcome);
+    return slc_leave_by(packet, word, SLC_ENTRY_INBOUND,
+                        tier == SLC_TIER_SSH       ? SLC_REASON_SSH
+                        : tier == SLC_TIER_DEFAULT ? SLC_REASON_DEFAULT
+                                                   : SLC_REASON_RULE,
+                        steps);
+}
+
+/* Tier 5: an ICMP error passes when tiers 3.1 and 6-9 let in the packet that would answer what it quotes. */
+static __always_inline int slc_judge_error(const struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 word = slc_keeps_reachable(packet, &packet->key, steps);
+
+    if (word == SLC_WORD_NONE)
+        word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    if (word == SLC_WORD_FAULT)
+        return slc_leave_by(packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
+    return slc_leave(packet, SLC_TIER_ICMP, slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
 }
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
     struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
-    int is_error = 0;
+    struct slc_steps steps = {};
     int reason;
+    __u32 word;
 
     packet.bytes = packet.length;
     /* 1 sanity, 2 link essentials */
@@ -73,6 +72,16 @@ int slc_ingress(struct xdp_md *ctx) {
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
 
+    /* 3 keep-reachable and guard; later fragments show no ports and only follow their first */
+    if (packet.fragment != SLC_FRAGMENT_LATER) {
+        word = slc_keeps_reachable(&packet, &packet.key, &steps); /* 3.1 */
+        if (word != SLC_WORD_NONE)
+            return slc_leave_by(&packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
+        word = slc_guard_in ? slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps) : SLC_WORD_NONE;
+        if (word != SLC_WORD_NONE) /* 3.3 */
+            return slc_leave_by(&packet, word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
+    }
+
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
         return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
@@ -85,18 +94,18 @@ int slc_ingress(struct xdp_md *ctx) {
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
             return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
-        is_error = slc_is_icmp_error(&packet);
-        if (is_error) {
+        if (slc_is_icmp_error(&packet)) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
                 return slc_leave(&packet, SLC_TIER_ICMP, reason);
-            if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
+            if (slc_flow_is_quoted(&packet.key, packet.family, packet.icmp_identifier))
                 return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
+            return slc_judge_error(&packet, &steps);
         }
     }
 
     /* 7 rows, 8 SSH row, 9 default */
-    return slc_judge_section(&packet, is_error);
+    return slc_judge_section(&packet, &steps);
 }
 
 /* What the XDP links hold. Tail calls take constant indices, which the kernel turns into direct jumps. */

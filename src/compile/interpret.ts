@@ -3,12 +3,14 @@
  * three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
  */
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
-import { type Decision, judgeFrame } from '../model/evaluate';
+import { type Decision, judgeFrame, type Judges } from '../model/evaluate';
+import { judgeOutgoingFrame } from '../model/outbound';
+import type { Reason } from '../model/reason';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import { maskWord } from '../model/prefix';
-import type { Tier, Verdict } from '../model/verdict';
-import type { Image } from './image';
+import type { Verdict } from '../model/verdict';
+import type { Image, RowTier } from './image';
 import { keyWordsOf } from './lane';
 import { entryOfWord } from './ranks';
 import { ImageFault, ImageReader, type LeafRule } from './reader';
@@ -53,21 +55,56 @@ export function interpret(
   }
 }
 
-/** Judges a frame: tiers 1–5 as the model does, tiers 6–9 by the image. */
+/** Judges a frame that comes in: what is not decided by rows as the model does, rows by the image. */
 export function interpretFrame(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(image.features, frame, (key) => decide(image, key), state);
+  return judgeFrame(image.features, frame, imageJudges(image), state);
 }
 
-function decide(image: Image, key: FlowKey): Decision {
-  const { word, fault } = interpret(image, key);
+/** Judges a frame that goes out, likewise. */
+export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
+  return judgeOutgoingFrame(image.features, frame, imageJudges(image), state);
+}
+
+const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT } = SLC_ENTRY;
+
+function imageJudges(image: Image): Judges {
+  const { sections } = image.features;
+  const guards = { in: GUARD_IN, out: GUARD_OUT };
+  return {
+    keepReachable: (key) => (sections[KEEP_REACHABLE] ? decide(image, key, KEEP_REACHABLE) : null),
+    guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
+    inbound: (key) => decide(image, key, INBOUND) ?? imageFault('inbound', '9'),
+    outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
+    outboundRefuses: sections[OUTBOUND],
+    guardsOut: sections[GUARD_OUT],
+  };
+}
+
+/** What the rows of an entry say; null where none matches and the entry has no default. */
+function decide(image: Image, key: FlowKey, index: number): Decision | null {
+  const { word, fault } = interpret(image, key, index);
+  if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
-  if (!entry) return { section: image.sections[0], tier: '9', verdict: 'deny', reason: 'image-fault', rule: null };
-  const { section, action } = entry;
-  const tier = entry.tier as Tier;
+  if (!entry) return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
+  const { section, tier, action } = entry;
   // A limit row below its limit allows; its windows are state, which an image does not have.
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
-  const reason = tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
-  return { section, tier, verdict, reason, rule: entry.rule?.id ?? null };
+  return { section, tier, verdict, reason: ROW_REASONS[tier], rule: entry.rule?.id ?? null };
+}
+
+const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {
+  '3.1': 'keep-reachable',
+  '3.3': 'guard',
+  '7': 'rule',
+  '8': 'ssh',
+  '9': 'default',
+  'out 3': 'guard',
+  'out 6': 'rule',
+  'out 7': 'default',
+};
+
+function imageFault(section: string, tier: RowTier): Decision {
+  return { section, tier, verdict: 'deny', reason: 'image-fault', rule: null };
 }
 
 const readers = new WeakMap<Uint8Array, ImageReader>();

@@ -1,7 +1,7 @@
 /** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
@@ -48,6 +48,10 @@ export interface DatapathSwitches {
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
+  /** By `SLC_ENTRY`: whether the entry of the section table can decide anything. */
+  readonly sections: readonly boolean[];
+  /** The word of `outbound`'s default, which decides where that entry cannot. */
+  readonly outboundWord: number;
   /** Left out: empty tables, as for a ruleset that is only looked at. */
   readonly tables?: TableSwitches;
 }
@@ -81,6 +85,8 @@ export function datapathSwitches(
       readonly icmp: IcmpMode;
       readonly fragments: FragmentMode;
       readonly ethertypes: readonly number[];
+      readonly sections: readonly boolean[];
+      readonly outboundWord: number;
     };
   },
   dryRun: boolean,
@@ -92,6 +98,8 @@ export function datapathSwitches(
     icmpEssentials: image.features.icmp === 'essentials',
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
+    sections: image.features.sections,
+    outboundWord: image.features.outboundWord,
     dryRun,
     ...(tables && { tables }),
   };
@@ -258,6 +266,11 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
+  set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
+  set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));
+  set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
+  set('slc_outbound_word', switches.outboundWord);
   set('slc_track_fragments', Number(switches.trackFragments ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);

@@ -1,13 +1,14 @@
 /**
  * What a ruleset means: a first-match scan, short enough that nobody doubts it. Everything faster
  * (compiled image, kernel program) is tested against this file. The numbered tiers are those of
- * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out.
+ * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out. Packets that go out:
+ * `outbound.ts`.
  */
 import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
 import type { AddressWords, Family } from './prefix';
-import type { Rule, Ruleset, Section } from './ruleset';
+import type { Direction, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
-import type { Action, Tier, Verdict } from './verdict';
+import type { Action, OutTier, Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
@@ -20,7 +21,8 @@ import { type GivenState, NO_STATE } from './given-state';
 /** What happened to one packet, and why. */
 export interface Decision {
   readonly section: string;
-  readonly tier: Tier;
+  /** Of a packet that goes out one of `OUT_TIERS`. */
+  readonly tier: Tier | OutTier;
   readonly verdict: Verdict;
   readonly reason: Reason;
   /** Id of the deciding row; null where no written row decided. */
@@ -30,19 +32,59 @@ export interface Decision {
 /** What tiers 2, 4 and 5 depend on. */
 export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes' | 'fragments'>;
 
-/** Judges a packet by tiers 6 to 9. */
-export type SectionJudge = (packet: FlowKey) => Decision;
+/** A ruleset's rows as something that is asked packet by packet: the scan below, or the compiled image. */
+export interface Judges {
+  /** Tier 3.1; null where no entry matches. */
+  readonly keepReachable: (packet: FlowKey) => Decision | null;
+  /** Tier 3.3, or step 3 of what goes out; null where no row matches. */
+  readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
+  /** Tiers 6 to 9. */
+  readonly inbound: (packet: FlowKey) => Decision;
+  /** Steps 6 and 7 of what goes out. */
+  readonly outbound: (packet: FlowKey) => Decision;
+  /** Whether `outbound` can decide anything but to let out. */
+  readonly outboundRefuses: boolean;
+  /** Whether the guard has rows for what goes out. */
+  readonly guardsOut: boolean;
+}
 
 /** Judges one frame that comes in, beginning with its Ethernet header; `state` is what earlier ones left. */
 export function evaluate(ruleset: Ruleset, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(ruleset, frame, (packet) => evaluateSection(ruleset.inbound, packet), state);
+  return judgeFrame(ruleset, frame, scan(ruleset), state);
 }
 
-/** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
+/** All rows by first match. */
+export function scan(ruleset: Ruleset): Judges {
+  const { guard, inbound, outbound } = ruleset;
+  return {
+    keepReachable: (packet) => {
+      const row = firstMatch(guard.keepReachable, packet);
+      return row ? outcome('3.1', 'allow', 'keep-reachable', row, 'guard') : null;
+    },
+    guard: (direction, packet) => {
+      const row = firstMatch(
+        guard.rules.filter((rule) => rule.direction === direction),
+        packet,
+      );
+      const tier = direction === 'in' ? '3.3' : 'out 3';
+      return row ? outcome(tier, verdictOf(row.action), 'guard', row, 'guard') : null;
+    },
+    inbound: (packet) => evaluateSection(inbound, packet),
+    outbound: (packet) => {
+      const row = firstMatch(outbound.rules, packet);
+      if (row) return outcome('out 6', verdictOf(row.action), 'rule', row, outbound.name);
+      return outcome('out 7', outbound.default, 'default', undefined, outbound.name);
+    },
+    outboundRefuses: outbound.default !== 'allow' || outbound.rules.some(({ enabled }) => enabled),
+    guardsOut: guard.rules.some(({ direction, enabled }) => direction === 'out' && enabled),
+  };
+}
+
+/** Tiers 1 to 5 of one frame; what is left to rows is asked of `judges`. */
 export function judgeFrame(
   switches: Switches,
   frame: Uint8Array,
-  judge: SectionJudge,
+  judges: Judges,
   state: GivenState = NO_STATE,
 ): Decision {
   const decoded = decode(frame);
@@ -54,19 +96,29 @@ export function judgeFrame(
       if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
       return outcome('2', 'deny', 'ethertype');
     case 'ip':
-      return judgePacket(switches, decoded.packet, judge, state);
+      return judgePacket(switches, decoded.packet, judges, state);
   }
 }
 
-/** Judges one decoded packet: tier 2 for IPv6, then tiers 4 to 9. */
+/** Judges one decoded packet: tier 2 for IPv6, then tiers 3 to 9. */
 export function evaluatePacket(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Decision {
-  return judgePacket(ruleset, packet, (key) => evaluateSection(ruleset.inbound, key), state);
+  return judgePacket(ruleset, packet, scan(ruleset), state);
 }
 
-function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, state: GivenState): Decision {
+function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: GivenState): Decision {
   // tier 2: what IPv6 needs to work at all
-  if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
-  if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
+  const link = judgeIpv6Link(packet);
+  if (link) return outcome('2', 'allow', link);
+
+  // tier 3: a later fragment shows no ports, so it only follows its first, in tier 4
+  if (packet.fragment !== 'later') {
+    // 3.1 keep-reachable
+    const kept = judges.keepReachable(packet);
+    if (kept) return kept;
+    // 3.3 guard: only a refusal is final
+    const guarded = judges.guard('in', packet);
+    if (guarded && guarded.verdict !== 'allow') return guarded;
+  }
 
   // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
   if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');
@@ -79,20 +131,24 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
   // tier 5: ICMP essentials
   if (switches.icmp === 'essentials' && packet.icmp) {
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
-    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, state.flows);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
   }
-  return judge(packet);
+  return judges.inbound(packet);
 }
 
 /** Tiers 6 to 9 of one section. */
 export function evaluateSection(section: Section, packet: FlowKey): Decision {
   // tier 7: the rows, first match
-  const rule = section.rules.find((candidate) => candidate.enabled && matches(candidate.match, packet));
-  if (rule) return outcome('7', verdictOf(rule.action), 'rule', rule, section);
+  const rule = firstMatch(section.rules, packet);
+  if (rule) return outcome('7', verdictOf(rule.action), 'rule', rule, section.name);
   // tier 8: the SSH row
-  if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section);
+  if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section.name);
   // tier 9: the default
-  return outcome('9', section.default, 'default', undefined, section);
+  return outcome('9', section.default, 'default', undefined, section.name);
+}
+
+function firstMatch(rules: readonly Rule[], packet: FlowKey): Rule | undefined {
+  return rules.find((rule) => rule.enabled && matches(rule.match, packet));
 }
 
 /** Whether every field of the match holds for the packet. */
@@ -131,20 +187,27 @@ function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
   return ssh?.from === 'anyone' && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
 }
 
-function belongsTo(flows: Flows, answer: FlowKey): boolean {
+/** Whether the packet is an answer to what went out. */
+export function belongsTo(flows: Flows, answer: FlowKey): boolean {
   if (flows.size === 0) return false;
   const flow = flowOfAnswer(answer);
   return flow !== null && flows.has(flow);
 }
 
-/** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 6–9. */
-function judgeIcmpError(packet: Packet, judge: SectionJudge, flows: Flows): Decision {
+/** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 3.1 and 6–9. */
+function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision {
   const quote = packet.quote!;
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
   const back = mirror(quote.key);
   if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
-  const answer = judge(back);
+  const answer = judges.keepReachable(back) ?? judges.inbound(back);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
+}
+
+/** Why an IPv6 packet passes in tier 2, or null. */
+export function judgeIpv6Link(packet: Packet): Reason | null {
+  if (isNeighbourDiscovery(packet)) return 'neighbour-discovery';
+  return isMulticastListener(packet) ? 'multicast-listener' : null;
 }
 
 function isNeighbourDiscovery({ family, fragment, icmp, hopLimit }: Packet): boolean {
@@ -168,6 +231,12 @@ function verdictOf(action: Action): Verdict {
   return action === 'limit' ? 'allow' : action;
 }
 
-function outcome(tier: Tier, verdict: Verdict, reason: Reason, rule?: Rule, section?: Section): Decision {
-  return { section: section?.name ?? 'inbound', tier, verdict, reason, rule: rule?.id ?? null };
+function outcome(
+  tier: Tier | OutTier,
+  verdict: Verdict,
+  reason: Reason,
+  rule?: Rule,
+  section: string = 'inbound',
+): Decision {
+  return { section, tier, verdict, reason, rule: rule?.id ?? null };
 }

@@ -132,8 +132,8 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,
     sections,
-    ...directionOf(figures, false),
-    outgoing: directionOf(figures.outgoing, true),
+    ...directionOf(figures),
+    outgoing: directionOf(figures.outgoing),
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
     warnings: input.warnings,
@@ -144,10 +144,7 @@ function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
   return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
-function directionOf(
-  { reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>,
-  outgoing: boolean,
-): Snapshot['outgoing'] {
+function directionOf({ reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>): Snapshot['outgoing'] {
   const allowed = BigInt(verdicts.allow.packets);
   const denied = BigInt(verdicts.deny.packets);
   return {
@@ -156,7 +153,7 @@ function directionOf(
         const known = reason as Reason;
         return {
           reason: known,
-          verdict: reasonPasses(known, outgoing) ? 'allow' : 'deny',
+          verdict: reasonPasses(known) ? 'allow' : 'deny',
           words: REASON_WORDS[known] ?? reason,
           packets: figure.packets,
           bytes: figure.bytes,

@@ -2,12 +2,13 @@
  * The dry twin: the datapath program over an image, run on frames that were never sent. It reads what the enforcing
  * program reads and writes nothing but its answer.
  */
-import { REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
+import { OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image, RankEntry } from '../compile/image';
 import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
+import type { Direction } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 
 /** What the program said about one frame. */
@@ -34,15 +35,26 @@ export function twinTakes(frame: Uint8Array): boolean {
 }
 const VERDICTS: readonly Verdict[] = ['allow', 'deny', 'reject', 'allow'];
 
+const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
+
 export class Twin {
   private constructor(
     private readonly program: BpfProgram,
     private readonly results: MappedRegion,
     private readonly image: TwinImage,
+    private readonly direction: Direction,
   ) {}
 
-  /** Loads the twin over a copy of the image, or over the map that enforces it. */
-  static async load(kernel: Kernel, image: TwinImage, source: { bytes: Uint8Array } | { map: BpfMap }): Promise<Twin> {
+  /**
+   * Loads the twin of the program that judges what comes in, or goes out, over a copy of the image or over the map that
+   * enforces it.
+   */
+  static async load(
+    kernel: Kernel,
+    image: TwinImage,
+    source: { bytes: Uint8Array } | { map: BpfMap },
+    direction: Direction = 'in',
+  ): Promise<Twin> {
     const switches = datapathSwitches(image, true);
     const maps = createGenerationMaps(kernel, switches);
     const result = createResultMap(kernel);
@@ -53,12 +65,12 @@ export class Twin {
         region.close();
       }
       const used = 'map' in source ? source.map : maps.image;
-      const { program } = await loadProgram(kernel, 'slc_ingress', switches, {
+      const { program } = await loadProgram(kernel, PROGRAMS[direction], switches, {
         image: used,
         counters: maps.counters,
         result,
       });
-      return new Twin(program, result.mmap({ writable: false }), image);
+      return new Twin(program, result.mmap({ writable: false }), image, direction);
     } finally {
       maps.image.close();
       maps.counters.close();
@@ -75,7 +87,7 @@ export class Twin {
       record: RESULT.size,
     });
     const view = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
-    return frames.map((_, i) => readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image));
+    return frames.map((_, i) => readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image, this.direction));
   }
 
   close(): void {
@@ -85,15 +97,15 @@ export class Twin {
 }
 
 /** Reads one `struct slc_result`. */
-function readAnswer(record: Buffer, image: TwinImage): TwinAnswer {
+function readAnswer(record: Buffer, image: TwinImage, direction: Direction): TwinAnswer {
   const { fields } = RESULT;
   const word = record.readUInt32LE(fields.word.offset);
-  const tier = TIER_OF_CODE.get(record.readUInt8(fields.tier.offset));
+  const tier = (direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(record.readUInt8(fields.tier.offset));
   const reason = REASON_OF_CODE.get(record.readUInt8(fields.reason.offset));
   const section = image.sections[record.readUInt16LE(fields.section.offset)];
   if (!tier || !reason || section === undefined)
     throw new RangeError('the program answered with a number this sluice does not know');
-  const passed = record.readUInt32LE(fields.action.offset) === XDP_PASS;
+  const passed = record.readUInt32LE(fields.action.offset) === PASS[direction];
   const verdict = word === SLC_WORD_NONE ? (passed ? 'allow' : 'deny') : VERDICTS[word & SLC_WORD_ACTION_MASK];
   const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
   return {
@@ -106,8 +118,8 @@ function readAnswer(record: Buffer, image: TwinImage): TwinAnswer {
   };
 }
 
-/** include/uapi/linux/bpf.h, enum xdp_action. */
-const XDP_PASS = 2;
+/** include/uapi/linux/bpf.h: XDP_PASS, and TCX_NEXT as an unsigned number. */
+const PASS: Readonly<Record<Direction, number>> = { in: 2, out: 0xffffffff };
 
 /** Entry of a rank; the table ascends. */
 export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { formatAddress } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import { protocolName } from '../../model/format-match';
-import { TIERS } from '../../model/verdict';
+import { nameOfTier } from '../../model/verdict';
 import { REASON_WORDS } from '../../model/reason';
 import { listInterfaces } from '../../kernel/interfaces';
 import { hasCapabilities } from '../../kernel/capabilities';
@@ -80,8 +80,8 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplan
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
     ? `rule ${deciding.number} "${deciding.text}" (${deciding.rule})`
-    : `${TIERS[decision.tier]}: ${REASON_WORDS[decision.reason]}`;
-  lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
+    : REASON_WORDS[decision.reason];
+  lines.push(`${decision.verdict} in ${nameOfTier(decision.tier)}: ${by}`);
   lines.push(
     kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
   );
