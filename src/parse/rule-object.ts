@@ -8,21 +8,23 @@ import { formatRule } from './format-rule';
 import { idProblem } from './ids';
 import type { Names } from './names';
 import { resolveClauses } from './resolve';
-import { NOTE_MAX, type RuleLine } from './rule-line';
+import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
 import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS, UNSUPPORTED_WORDS } from './unsupported';
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
-  readonly row: Omit<RuleLine, 'note' | 'id'> | null;
+  readonly row: Omit<RuleLine, 'note' | 'id' | 'direction'> | null;
   readonly id?: Term;
+  /** From `direction`. */
+  readonly direction?: DirectionTerm;
   readonly enabled: boolean;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
 }
 
-/** Reads a rule object; `row` is null when something in it was wrong. */
-export function readRuleObject(map: MapNode, names: Names, context: Context): RuleObject {
+/** Reads a rule object; `row` is null when something in it was wrong. `implied`: the action, where none is written. */
+export function readRuleObject(map: MapNode, names: Names, context: Context, implied?: Action): RuleObject {
   let failed = false;
   const sink: Sink = (finding) => {
     if (finding.severity === 'error') failed = true;
@@ -34,7 +36,7 @@ export function readRuleObject(map: MapNode, names: Names, context: Context): Ru
     if (problem !== undefined) sink(at(id, refuse('parse/id', `${quote(id.text)} cannot be an id: ${problem}`)));
   }
   refuseLaterKeys(map, sink);
-  const action = readAction(map, 'action', sink);
+  const action = implied ?? readAction(map, 'action', sink);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = {
     ...readLine(map, 'note', sink),
@@ -46,7 +48,15 @@ export function readRuleObject(map: MapNode, names: Names, context: Context): Ru
     action && resolved && !failed
       ? { action, ...resolved, text: formatRule(action, resolved.match, resolved.wording) }
       : null;
-  return { row, ...(id && { id }), enabled, ...details };
+  const word = textValue(map, 'direction');
+  const direction = word && directionOf(word.text);
+  return {
+    row,
+    ...(id && { id }),
+    ...(word && direction && { direction: { ...word, direction } }),
+    enabled,
+    ...details,
+  };
 }
 
 /** The clauses of a map: its match, without action. */

@@ -123,11 +123,9 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
     const found = entry.value.kind === 'text' ? `${key}: ${entry.value.text}` : key;
     context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
-  check('guard', isEmpty, 'leave it out; write the rules first under inbound');
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
   check('boot', () => false, 'leave it out; nothing loads at boot yet');
   check('logging', isOff, 'write logging: off, or leave it out; packets are counted by rule, not logged');
-  check('outbound', holdsOutbound, 'write outbound: { default: allow }, or leave it out; outgoing packets all pass');
 }
 
 function isEmpty(node: DocumentNode): boolean {
@@ -136,14 +134,6 @@ function isEmpty(node: DocumentNode): boolean {
 
 function isOff(node: DocumentNode): boolean {
   return node.kind === 'text' && parseSwitch(node.text) === false;
-}
-
-function holdsOutbound(node: DocumentNode): boolean {
-  if (node.kind !== 'map') return false;
-  return node.entries.every(({ key, value }) => {
-    if (key.text === 'default') return value.kind === 'text' && value.text.toLowerCase() === 'allow';
-    return key.text === 'rules' && (isNothing(value) || isEmpty(value));
-  });
 }
 
 /** `default`, `udp` and `ssh` of a section, as far as this version has them. */

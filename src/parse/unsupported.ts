@@ -13,9 +13,6 @@ export function notSupportedYet(what: string, today: string): Problem {
 export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
   reject: 'write deny; the packet is dropped without an answer',
   limit: 'write allow or deny; connections are not counted yet',
-  out: 'rules see packets that come in; outgoing ones all pass',
-  outgoing: 'rules see packets that come in; outgoing ones all pass',
-  outbound: 'rules see packets that come in; outgoing ones all pass',
   on: 'leave it out: every interface under interfaces: has the same rules',
   log: 'leave it out: packets are counted by rule, not logged',
   'log-all': 'leave it out: packets are counted by rule, not logged',
@@ -25,6 +22,7 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 
 /** Keys of an object rule, with what works today. */
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
+  server: 'write to: and the address; there are no servers yet',
   in: 'leave it out: every interface under interfaces: has the same rules',
   log: 'leave it out, or write log: off; packets are counted by rule',
   limit: 'leave it out; connections are not counted yet',

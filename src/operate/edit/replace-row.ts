@@ -2,7 +2,7 @@
 import { isMap, type YAMLMap } from 'yaml';
 import type { Rule } from '../../model/ruleset';
 import { type Opened, rowsOf } from './opened';
-import { findRows, withRowReplaced } from './row-list';
+import { type EditedSection, findRows, withRowReplaced } from './row-list';
 import { joinRow, splitRow } from './row-text';
 import { isOwnText, openYaml, pairOf, scalarText, setKey, type YamlText } from './yaml-text';
 
@@ -39,17 +39,17 @@ function replaceObject(opened: Opened, index: number, row: NewRow): string {
   if (!old.idIsExplicit || old.id !== row.id) changes.push(['id', row.id]);
   let yaml = opened.yaml;
   const write = (key: string, encode: (yaml: YamlText, map: YAMLMap) => string): void => {
-    const map = objectAt(yaml, index);
+    const map = objectAt(yaml, opened.section, index);
     yaml = openYaml(setKey(yaml, map, key, encode(yaml, map)));
   };
   for (const [key, value] of changes)
     write(key, (current, map) => scalarText(current, value, map.flow ? 'flow' : 'block'));
-  if (!old.enabled && pairOf(objectAt(yaml, index), 'enabled')) write('enabled', () => 'true');
+  if (!old.enabled && pairOf(objectAt(yaml, opened.section, index), 'enabled')) write('enabled', () => 'true');
   return yaml.text;
 }
 
-function objectAt(yaml: YamlText, index: number): YAMLMap {
-  const list = findRows(yaml);
+function objectAt(yaml: YamlText, section: EditedSection, index: number): YAMLMap {
+  const list = findRows(yaml, section);
   const node = list.kind === 'none' || list.kind === 'refused' ? undefined : list.rows[index].node;
   if (!isMap(node)) throw new TypeError('the row is no longer an object');
   return node;

@@ -4,6 +4,7 @@ import { SluiceError } from '../../kernel/errors';
 import type { Rule, Ruleset, Section } from '../../model/ruleset';
 import { type Opened, parseText } from './opened';
 import type { EditOutcome } from './outcome';
+import type { EditedSection } from './row-list';
 
 /** What a row is, apart from its place. A derived id is null: it may get another number when rows change. */
 export interface RowShape {
@@ -35,8 +36,11 @@ export function shapeOf(rule: Rule): RowShape {
 export function accept(opened: Opened, text: string, intention: Intention): EditOutcome {
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
-  const sameRules = isDeepStrictEqual(ruleset.inbound.rules.map(shapeOf), intention.rules);
-  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention.default));
+  const sameRules = isDeepStrictEqual(ruleset[opened.section].rules.map(shapeOf), intention.rules);
+  const sameRest = isDeepStrictEqual(
+    rest(ruleset, opened.section),
+    rest(opened.ruleset, opened.section, intention.default),
+  );
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
@@ -46,9 +50,9 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, newDefault?: Section['default']): unknown {
-  const inbound = { ...ruleset.inbound, rules: [], default: newDefault ?? ruleset.inbound.default };
+function rest(ruleset: Ruleset, name: EditedSection, newDefault?: Section['default']): unknown {
+  const section = { ...ruleset[name], rules: [], default: newDefault ?? ruleset[name].default };
   return JSON.parse(
-    JSON.stringify({ ...ruleset, inbound }, (key, value: unknown) => (key === 'source' ? undefined : value)),
+    JSON.stringify({ ...ruleset, [name]: section }, (key, value: unknown) => (key === 'source' ? undefined : value)),
   );
 }
