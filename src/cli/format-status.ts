@@ -1,5 +1,11 @@
 /** A snapshot as the table people know from ufw. */
-import type { Snapshot, SnapshotRow, SnapshotSection, SnapshotTable } from '../observe/snapshot';
+import {
+  isImplicit,
+  type Snapshot,
+  type SnapshotRow,
+  type SnapshotSection,
+  type SnapshotTable,
+} from '../observe/snapshot';
 import { ago, type Column, renderTable } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
@@ -25,17 +31,21 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
   for (const section of snapshot.sections) {
-    lines.push(
-      '',
-      `${section.name}: default ${section.default}${section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : ''}`,
-      '',
-    );
-    lines.push(formatRows(section, snapshot, form));
+    if (!isWorthShowing(section, form)) continue;
+    const ssh = section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : '';
+    const head = section.default === null ? 'above every section' : `default ${section.default}${ssh}`;
+    lines.push('', `${section.name}: ${head}`, '', formatRows(section, snapshot, form));
   }
   if (form === 'verbose') {
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
+}
+
+/** Inbound always; of the others what can decide something, and everything to who wants it verbose. */
+function isWorthShowing({ name, default: otherwise, rows }: SnapshotSection, form: StatusForm): boolean {
+  if (name === 'inbound') return true;
+  return rows.some((row) => !isImplicit(row)) || (otherwise !== null && (otherwise !== 'allow' || form === 'verbose'));
 }
 
 function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {
@@ -53,9 +63,13 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
     { title: '' },
   ];
   const cells = (row: SnapshotRow): string[] => [
-    row.number === null ? `tier ${row.tier}` : `[${String(row.number).padStart(2)}]`,
+    row.number === null
+      ? row.tier.startsWith('out')
+        ? row.tier
+        : `tier ${row.tier}`
+      : `[${String(row.number).padStart(2)}]`,
     row.to,
-    `${row.action.toUpperCase()} IN`,
+    `${row.action.toUpperCase()} ${row.direction.toUpperCase()}`,
     row.from,
     row.id,
     row.packets,

@@ -85,7 +85,8 @@ function decide(image: Image, key: FlowKey, index: number): Decision | null {
   const { word, fault } = interpret(image, key, index);
   if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
-  if (!entry) return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
+  if (!entry)
+    return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
   const { section, tier, action } = entry;
   // A limit row below its limit allows; its windows are state, which an image does not have.
   const verdict: Verdict = action === 'limit' ? 'allow' : action;

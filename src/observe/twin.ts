@@ -87,7 +87,9 @@ export class Twin {
       record: RESULT.size,
     });
     const view = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
-    return frames.map((_, i) => readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image, this.direction));
+    return frames.map((_, i) =>
+      readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image, this.direction),
+    );
   }
 
   close(): void {

@@ -66,7 +66,11 @@ export function moveRule(document: RulesetDocument, reference: RuleReference, ta
   if (typeof to !== 'number') return to;
   const { text } = opened.rules[from];
   if (to === from)
-    return { kind: 'unchanged', text: document.text, message: `rule ${numberOf(opened, from)} stands there already: ${text}` };
+    return {
+      kind: 'unchanged',
+      text: document.text,
+      message: `rule ${numberOf(opened, from)} stands there already: ${text}`,
+    };
   const shapes = opened.rules.map(shapeOf);
   return accept(opened, withRowMoved(opened.yaml, rowsOf(opened), from, to), {
     rules: shapes.toSpliced(from, 1).toSpliced(to, 0, shapes[from]),
@@ -158,7 +162,13 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
     return { kind: 'unchanged', text: document.text, message, ...hint };
   }
   const text = replaceRow(opened, same, { rule: read, note, id, comment: parts.comment });
-  if (text === null) return byHand(document, opened.yaml, opened.section, `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`);
+  if (text === null)
+    return byHand(
+      document,
+      opened.yaml,
+      opened.section,
+      `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`,
+    );
   const to = position === null ? same : Math.min(position, rules.length) - 1;
   const shape = { ...shapeOf(old), text: read.text, enabled: true, note, id };
   const done =

@@ -3,6 +3,7 @@ import { explainByModel, type Explanation } from '../analyse/explain';
 import { decode } from '../model/decode';
 import type { Decision } from '../model/evaluate';
 import type { FlowKey } from '../model/packet';
+import type { Direction } from '../model/ruleset';
 import { buildProbeFrame } from '../observe/probe-frame';
 import { sameDecision } from '../observe/replay';
 import { Twin } from '../observe/twin';
@@ -23,11 +24,12 @@ export async function explainCandidate(
   candidate: Pick<Candidate, 'ruleset' | 'image'>,
   key: FlowKey,
   context: Context | null,
+  direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { ruleset, image } = candidate;
-  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet));
+  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet, direction));
   if (!context) return { ...byModel, kernel: null };
-  const twin = await Twin.load(context.kernel, image, image);
+  const twin = await Twin.load(context.kernel, image, image, direction);
   return compare(byModel, twin, key);
 }
 
@@ -36,9 +38,10 @@ export async function explainEnforced(
   context: Context,
   enforcement: Enforcement & { record: GenerationRecord },
   key: FlowKey,
+  direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { record } = enforcement;
-  const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet));
+  const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, direction));
   const map = openEnforcedImage(context, enforcement);
   try {
     const { counterSlots, features, sections } = record;
@@ -49,7 +52,7 @@ export async function explainEnforced(
       sections,
       ranks: rankEntriesOf(record),
     };
-    return await compare(byModel, await Twin.load(context.kernel, image, { map }), key);
+    return await compare(byModel, await Twin.load(context.kernel, image, { map }, direction), key);
   } finally {
     map.close();
   }

@@ -149,6 +149,7 @@ const EXPECTATION = 'a line such as allow tcp from 192.0.2.1 to 198.51.100.7 por
 const expectObject = z.strictObject(
   {
     verdict: choice(['allow', 'deny', 'reject']).meta({ description: 'what must become of every such packet' }),
+    direction: choice(['in', 'out']).optional().meta({ description: 'left out: packets that come in' }),
     ...matchKeys,
   },
   { error: EXPECTATION },

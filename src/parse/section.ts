@@ -1,9 +1,18 @@
 /** Sections and the guard: defaults, SSH row and rows. */
-import { type Direction, type Guard, NO_GUARD, OPEN_OUTBOUND, type Rule, type Section, type SshRow } from '../model/ruleset';
+import {
+  type Direction,
+  type Guard,
+  NO_GUARD,
+  OPEN_OUTBOUND,
+  type Rule,
+  type Section,
+  type SshRow,
+} from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, valueOf } from './document-node';
 import { at, type Problem, quote, refuse, remark, type Term } from './finding';
+import { directed } from './format-rule';
 import { deriveId, idProblem, IdRegister } from './ids';
 import type { Names } from './names';
 import { parsePortRange } from './port';
@@ -145,7 +154,13 @@ function readMapRow(
   context: Context,
   ids: ExplicitIds,
 ): Draft | undefined {
-  const { row: resolved, id, direction, enabled, ...details } = readRuleObject(row.map, names, context, list.onlyAction);
+  const {
+    row: resolved,
+    id,
+    direction,
+    enabled,
+    ...details
+  } = readRuleObject(row.map, names, context, list.onlyAction);
   if (id) ids.claim(id);
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(at(direction, problem));
@@ -198,9 +213,7 @@ function draftOf(
   rest: Omit<Draft, 'row' | 'direction'>,
 ): Draft {
   const direction = written ?? list.direction;
-  // The canonical text says which packets the row sees where that is not what everybody takes for granted.
-  const text = direction === 'out' ? row.text.replace(' ', ' out ') : row.text;
-  return { row: { ...row, text }, direction, ...rest };
+  return { row: { ...row, text: directed(row.text, direction) }, direction, ...rest };
 }
 
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {

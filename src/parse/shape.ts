@@ -5,7 +5,17 @@ import { nearest } from './nearest';
 import { findShapeProblems, type ShapeProblem } from './schema';
 
 /** Keys that may stand without a value, as if they were not there: all their rows are commented out. */
-const MAY_BE_EMPTY = new Set(['rules', 'sets', 'services', 'expect', 'inbound', 'outbound', 'guard', 'keep-reachable', 'servers']);
+const MAY_BE_EMPTY = new Set([
+  'rules',
+  'sets',
+  'services',
+  'expect',
+  'inbound',
+  'outbound',
+  'guard',
+  'keep-reachable',
+  'servers',
+]);
 
 /** Keys whose values are words of the format; their case does not matter. */
 const WORD_KEYS = new Set([

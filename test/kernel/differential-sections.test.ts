@@ -87,7 +87,10 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
     judge.close();
   }
   process.stdout.write(
-    `differential, all sections: ${[...byTier].sort().map(([tier, count]) => `${tier}: ${count}`).join(', ')}; seed ${seed}\n`,
+    `differential, all sections: ${[...byTier]
+      .sort()
+      .map(([tier, count]) => `${tier}: ${count}`)
+      .join(', ')}; seed ${seed}\n`,
   );
   for (const tier of ['3.1', '3.3', '5', '7', '8', '9', 'out 1', 'out 2', 'out 3', 'out 5', 'out 6', 'out 7']) {
     expect(byTier.get(tier) ?? 0).toBeGreaterThan(PAIRS / 1000);

@@ -153,7 +153,7 @@ describe('expectations', () => {
         verdict,
         fc.array(anyKey, { minLength: 30, maxLength: 30 }),
         (set, match, wanted, keys) => {
-          const line: Expectation = { verdict: wanted, match, text: 'line', source: at(90) };
+          const line: Expectation = { direction: 'in' as const, verdict: wanted, match, text: 'line', source: at(90) };
           const findings = checkExpectations({ ...set, expect: [line] });
           const wrong = keys.filter((key) => {
             if (!matches(match, key) || !isDescribed(key, set.icmp)) return false;

@@ -70,7 +70,8 @@ export class KernelAnswers {
       returned: this.returnValues[i],
       action: view.getUint32(at + FIELDS.action.offset, true),
       section: this.sections[view.getUint16(at + FIELDS.section.offset, true)],
-      tier: (this.direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
+      tier:
+        (this.direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
       reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
       word: word.toString(16),
       rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
@@ -98,7 +99,15 @@ export class KernelJudge {
   /** `bytes`: the largest image it can take, a multiple of 4096. */
   static create(kernel: Kernel, bytes: number): KernelJudge {
     const slots = bytes / 8;
-    const switches = { imageSlots: slots, counterSlots: 512, icmpEssentials: true, ethertypes: [], dryRun: true, sections: [], outboundWord: 0 };
+    const switches = {
+      imageSlots: slots,
+      counterSlots: 512,
+      icmpEssentials: true,
+      ethertypes: [],
+      dryRun: true,
+      sections: [],
+      outboundWord: 0,
+    };
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
     return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));

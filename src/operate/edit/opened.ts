@@ -112,12 +112,7 @@ export function refuse(
 }
 
 /** A refusal of a layout that only its author can change without changing more than was asked. */
-export function byHand(
-  document: RulesetDocument,
-  yaml: YamlText,
-  section: EditedSection,
-  why: string,
-): EditRefused {
+export function byHand(document: RulesetDocument, yaml: YamlText, section: EditedSection, why: string): EditRefused {
   return refuse({ document, yaml, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
 }
 

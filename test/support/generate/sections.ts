@@ -8,7 +8,10 @@ export function generateSections(random: Random, rules: number): { ruleset: Rule
   const rows = generateRuleset(random, { rules });
   const chance = (): number => random.pick([0, 0.1, 0.3]);
   const weights = { kept: random.pick([0, 0.05, 0.2]), guard: chance(), outbound: random.pick([0, 0.4]) };
-  const dealt = { kept: [], guard: [], outbound: [], inbound: [] } as Record<string, Ruleset['inbound']['rules'][number][]>;
+  const dealt = { kept: [], guard: [], outbound: [], inbound: [] } as Record<
+    string,
+    Ruleset['inbound']['rules'][number][]
+  >;
   for (const rule of rows.inbound.rules) {
     if (random.chance(weights.kept)) dealt.kept.push({ ...rule, action: 'allow' });
     else if (random.chance(weights.guard)) dealt.guard.push(rule);
