@@ -65,7 +65,8 @@ static __always_inline int slc_rule4_matches(const struct slc_rule4 *rule, const
     __u64 destination = key->words[SLC_KEY_DESTINATION] ^ rule->destination;
     __u64 source = key->words[SLC_KEY_SOURCE] ^ rule->source;
 
-    return ((destination >> (rule->destination_shift & 0x3f)) | (source >> (rule->source_shift & 0x3f))) == 0;
+    return ((destination >> (rule->destination_shift & SLC_RULE_SHIFT_MASK)) |
+            (source >> (rule->source_shift & SLC_RULE_SHIFT_MASK))) == 0;
 }
 
 static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const struct slc_key *key) {
@@ -101,25 +102,25 @@ static __always_inline int slc_scan_rule(const struct slc_walk *walk, __u32 inde
         return 1;
     }
     rule = SLC_SLOT_POINTER(walk->image, index);
+    word = family == 4 ? ((const struct slc_rule4 *)rule)->word : ((const struct slc_rule6 *)rule)->word;
+    if (word >= *best)
+        return 1;
+    /* Before the other fields are read: what is read before a store waits on the stack, which is small. */
+    if (slc_dry_run)
+        walk->steps->rules++;
     if (family == 4) {
         const struct slc_rule4 *rule4 = rule;
 
-        word = rule4->word;
-        service_index = rule4->service;
+        service_index = rule4->service | (rule4->destination_shift & 0xc0) << 10 | (rule4->source_shift & 0x40) << 12;
         last = rule4->source_shift & SLC_RULE_LAST;
         matches = slc_rule4_matches(rule4, walk->key);
     } else {
         const struct slc_rule6 *rule6 = rule;
 
-        word = rule6->word;
-        service_index = rule6->service;
+        service_index = rule6->service | rule6->service_above << 16;
         last = rule6->last;
         matches = slc_rule6_matches(rule6, walk->key);
     }
-    if (word >= *best)
-        return 1;
-    if (slc_dry_run)
-        walk->steps->rules++;
     if (matches) {
         service_index = walk->services + service_index * 2;
         if (service_index >= slc_image_slots - 2) {

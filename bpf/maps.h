@@ -86,6 +86,27 @@ struct {
     __type(value, struct slc_table_figures);
 } slc_flow_stats SEC(".maps");
 
+/*
+ * Banned hosts: IPv4 /32 and IPv6 /64. Written by user space, but for the hits. Lives like slc_state, so that a new
+ * generation keeps them. No memory is taken in advance: most installations ban few.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1); /* (set at load) */
+    __type(key, struct slc_ban_host);
+    __type(value, struct slc_ban);
+} slc_ban_hosts SEC(".maps");
+
+/* Banned prefixes of any other length. Written and living like slc_ban_hosts. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC); /* the kernel has no other kind */
+    __uint(max_entries, 1);               /* (set at load) */
+    __type(key, struct slc_ban_net);
+    __type(value, struct slc_ban);
+} slc_ban_nets SEC(".maps");
+
 /* First fragments that passed, so that later ones follow. Written by both programs. Lives like slc_flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "bans.h"
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
@@ -72,13 +73,17 @@ int slc_ingress(struct xdp_md *ctx) {
     if (reason)
         return slc_leave(&packet, SLC_TIER_LINK, reason);
 
-    /* 3 keep-reachable and guard; later fragments show no ports and only follow their first */
-    if (packet.fragment != SLC_FRAGMENT_LATER) {
-        word = slc_keeps_reachable(&packet, &packet.key, &steps); /* 3.1 */
+    /* 3 keep-reachable, bans, guard; later fragments show no ports and only follow their first */
+    if (packet.fragment != SLC_FRAGMENT_LATER) { /* 3.1 */
+        word = slc_keeps_reachable(&packet, &packet.key, &steps);
         if (word != SLC_WORD_NONE)
             return slc_leave_by(&packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
-        word = slc_guard_in ? slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps) : SLC_WORD_NONE;
-        if (word != SLC_WORD_NONE) /* 3.3 */
+    }
+    if (!(slc_keep_reachable && packet.fragment == SLC_FRAGMENT_LATER) && slc_is_banned(&packet)) /* 3.2 */
+        return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
+    if (slc_guard_in && packet.fragment != SLC_FRAGMENT_LATER) { /* 3.3 */
+        word = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps);
+        if (word != SLC_WORD_NONE)
             return slc_leave_by(&packet, word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
     }
 

@@ -86,6 +86,7 @@ enum slc_reason {
     SLC_REASON_FRAGMENT_OVERLAP = 56,
     SLC_REASON_FRAGMENT_REFUSED = 57,
     SLC_REASON_FRAGMENT_LENGTH = 58,
+    SLC_REASON_BANNED = 68,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -130,17 +131,18 @@ enum slc_out {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
-    SLC_RANK_FIRST = 256,       /* ranks below are counter slots of reasons */
-    SLC_REASON_SLOTS_OUT = 128, /* first slot of the reasons of packets that go out */
-    SLC_RANK_MAX = 0xfffffe,    /* 24 bits, the last value means none */
-    SLC_TREES = 3,              /* groups: destination narrow, source narrow, both wide */
-    SLC_MAX_STEPS = 48,         /* nodes between a root and a leaf */
-    SLC_MAX_LEAF_RULES = 1024,  /* rules in a leaf */
+    SLC_RANK_FIRST = 256,         /* ranks below are counter slots of reasons */
+    SLC_REASON_SLOTS_OUT = 128,   /* first slot of the reasons of packets that go out */
+    SLC_RANK_MAX = 0xfffffe,      /* 24 bits, the last value means none */
+    SLC_TREES = 3,                /* groups: destination narrow, source narrow, both wide */
+    SLC_MAX_STEPS = 48,           /* nodes between a root and a leaf */
+    SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
     SLC_CONFIRM_WORDS = 256,
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
+    SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
     SLC_TABLE_KEY_WORDS = 10,
 };
@@ -228,16 +230,20 @@ struct slc_service {
 #define SLC_SERVICE_PROTOCOL_SHIFT 34
 #define SLC_SERVICE_GUARDS ((1ull << 16) | (1ull << 33) | (1ull << 42))
 
-/* Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. */
+/*
+ * Leaf rule, IPv4. An address matches when (packet ^ rule) >> shift == 0 in 64 bits; shift 32 = any. The number of the
+ * service has 19 bits, of which the upper three stand above the shifts.
+ */
 struct slc_rule4 {
     __u32 destination;
     __u32 source;
-    __u16 service;
-    __u8 destination_shift;
-    __u8 source_shift; /* bit 7, SLC_RULE_LAST: last rule of its leaf */
+    __u16 service;          /* bits 0-15 of the number */
+    __u8 destination_shift; /* bits 6-7: bits 16-17 of the service's number */
+    __u8 source_shift;      /* bit 6: bit 18 of the service's number; bit 7, SLC_RULE_LAST: last rule of its leaf */
     __u32 word;
 };
 #define SLC_RULE_LAST 0x80u
+#define SLC_RULE_SHIFT_MASK 0x3fu
 
 /*
  * Leaf rule, IPv6. Addresses as two 64-bit halves, most significant first. A half matches when
@@ -248,11 +254,11 @@ struct slc_rule6 {
     __u64 source[2];
     __u8 destination_shift[2];
     __u8 source_shift[2];
-    __u16 service;
-    __u8 last; /* SLC_RULE_LAST or 0 */
-    __u8 reserved;
+    __u16 service;      /* bits 0-15 of its number */
+    __u8 last;          /* SLC_RULE_LAST or 0 */
+    __u8 service_above; /* bits 16-18 of the service's number */
     __u32 word;
-    __u32 reserved2;
+    __u32 reserved;
 };
 
 /* ---------------------------------------------------------------- counters */
@@ -288,7 +294,9 @@ struct slc_state {
     __u32 hz;              /* jiffies a second, measured once */
     __u64 next_generation; /* number the next apply takes */
     __u64 seed;            /* random: names this installation, seeds the hash tables */
-    __u64 reserved[10];
+    __u32 ban_hosts;       /* entries of slc_ban_hosts, at least: 0 only where there is none */
+    __u32 ban_nets;        /* of slc_ban_nets; the two are written as one 64-bit word */
+    __u64 reserved[9];
 };
 
 /* ---------------------------------------------------------------- flows */
@@ -358,6 +366,32 @@ struct slc_table_figures {
     __u64 made;
     __u64 evicted; /* live ones that made room for another: the table is too small */
 };
+
+/* ---------------------------------------------------------------- bans */
+
+/* Key of slc_ban_hosts: an IPv4 address in word 0, or the upper half of an IPv6 address. Host order. */
+struct slc_ban_host {
+    __u32 words[2];
+    __u32 family; /* 4 or 6 */
+};
+
+/* Key of slc_ban_nets, an LPM trie: the family stands before the address as 32 bits of every prefix. */
+struct slc_ban_net {
+    __u32 length; /* SLC_BAN_FAMILY_BITS + that of the prefix */
+    __be32 family;
+    __be32 address[4];
+};
+#define SLC_BAN_FAMILY_BITS 32u
+
+/* Value of both. An entry past its end bans nobody, and stays until user space removes it. */
+struct slc_ban {
+    __u64 expires;  /* CLOCK_BOOTTIME ns; SLC_BAN_FOREVER */
+    __u64 packets;  /* dropped, counted by all CPUs */
+    __u64 last_hit; /* CLOCK_BOOTTIME ns, 0 = never */
+    __u32 length;   /* of the LPM key: what a look-up does not tell; 0 for a host */
+    __u32 reserved;
+};
+#define SLC_BAN_FOREVER 0xffffffffffffffffull
 
 /* ---------------------------------------------------------------- fragments */
 
@@ -439,6 +473,9 @@ SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
+SLC_ASSERT_SIZE(struct slc_ban_host, 12);
+SLC_ASSERT_SIZE(struct slc_ban_net, 24);
+SLC_ASSERT_SIZE(struct slc_ban, 32);
 SLC_ASSERT_SIZE(struct slc_table_figures, 16);
 SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
 SLC_ASSERT_SIZE(struct slc_first_fragment, 64);

@@ -2,7 +2,9 @@
 // Everything that `npm test` checks, after set-up: plain checks, then the suites. A failing part does not hide the
 // later ones. The last line of output is `N passed, N failed, N skipped`: jest's own figures, plus one failure for each
 // failed check.
-const { spawn } = require('node:child_process');
+//   run-tests.js [--user UID:GID:HOME] [SUITE …]   run by root; what needs no root runs as that user. With suites named,
+//   they alone run, without the checks.
+const { spawn, spawnSync } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -13,37 +15,64 @@ const { RUN_MARK, compareSnapshots, removeFolder, snapshot } = require('./lib/le
 const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
 
 const root = path.dirname(__dirname);
-const mark = randomUUID();
-// a folder of this run alone, so that what stays in it is known to be ours
-const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
-const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
-const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
 
 const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:layers', 'check:generated'];
 
 /** `inBand`: one test file after the other, as the suites that make namespaces and load programs want it. */
 const RUNS = [
   { suites: ['unit', 'property', 'golden'], minutes: 10 },
-  { suites: ['native'], inBand: true, minutes: 8, root: true },
-  { suites: ['kernel'], inBand: true, minutes: 12, root: true },
-  { suites: ['e2e'], inBand: true, minutes: 20, root: true },
+  { suites: ['native'], inBand: true, minutes: 8, asRoot: true },
+  { suites: ['kernel'], inBand: true, minutes: 12, asRoot: true },
+  { suites: ['e2e'], inBand: true, minutes: 20, asRoot: true },
 ];
+
+const mark = randomUUID();
+/** `user`: who typed `npm test`, where that was not root. */
+const { user, suites: chosen } = parseArguments(process.argv.slice(2));
+// a folder of this run alone, so that what stays in it is known to be ours
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
+const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
+if (user) for (const folder of [temporary, reports]) fs.chownSync(folder, user.uid, user.gid);
+const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
+/** Folders of the checkout in which root's suites keep what they made: jest's cache, compiled helpers. */
+const KEPT = ['.jest-cache', 'build'];
 
 /** Seconds that jest may take to end once its report is written; longer means that something keeps it open. */
 const LINGER_SECONDS = 20;
+
+function parseArguments(words) {
+  const fail = (problem) => {
+    console.error(`test: ${problem}`);
+    process.exit(2);
+  };
+  let user;
+  let suites = words;
+  if (words[0] === '--user') {
+    const [, uid, gid, home] = /^(\d+):(\d+):(\/.*)$/.exec(words[1] ?? '') ?? [];
+    if (home === undefined) fail(`--user: expected UID:GID:HOME, found "${words[1] ?? ''}"`);
+    user = { uid: Number(uid), gid: Number(gid), home };
+    suites = words.slice(2);
+  }
+  const known = RUNS.flatMap((plan) => plan.suites);
+  const unknown = suites.find((name) => !known.includes(name));
+  if (unknown !== undefined) fail(`unknown suite "${unknown}", expected some of: ${known.join(', ')}`);
+  return { user, suites };
+}
 
 function heading(text) {
   console.log(`\n━━ ${text} ${'━'.repeat(Math.max(0, 90 - text.length))}`);
 }
 
 /** Runs a command to its end, at most `minutes`; answers with words on what went wrong, or undefined. */
-async function run(command, args, { minutes, report }) {
+async function run(command, args, { minutes, report, asRoot }) {
+  const who = user && !asRoot ? { uid: user.uid, gid: user.gid } : {};
   // a process group of its own, so that nothing of it survives the time limit
   const child = spawn(command, args, {
     cwd: root,
-    env: environment,
+    env: { ...environment, HOME: user && !asRoot ? user.home : os.userInfo().homedir },
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
+    ...who,
   });
   let killed;
   const kill = (why) => {
@@ -82,27 +111,21 @@ function hasTests(suite) {
   return fs.readdirSync(directory, { recursive: true }).some((name) => name.endsWith('.test.ts'));
 }
 
-/** Words before a command that needs root: nothing for root itself, sudo for others. */
-function asRoot() {
-  if (process.getuid() === 0) return [];
-  return ['sudo', '-E', 'env', `PATH=${process.env.PATH}`, `TMPDIR=${temporary}`, `${RUN_MARK}=${mark}`];
-}
-
-async function runJest({ suites, inBand, minutes, root: needsRoot }) {
-  const present = suites.filter(hasTests);
-  for (const suite of suites.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
+async function runJest({ suites, inBand, minutes, asRoot }) {
+  const wanted = suites.filter((name) => chosen.length === 0 || chosen.includes(name));
+  const present = wanted.filter(hasTests);
+  for (const suite of wanted.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
   if (present.length === 0) return undefined;
   const title = present.join(', ');
   heading(`jest: ${title}`);
   const file = path.join(reports, `${present.join('-')}.json`);
   const command = [
-    ...(needsRoot ? asRoot() : []),
     process.execPath,
     path.join(root, 'node_modules/jest/bin/jest.js'),
     ...['--ci', '--selectProjects', ...present, '--json', `--outputFile=${file}`],
     ...(inBand ? ['--runInBand'] : []),
   ];
-  const problem = await run(command[0], command.slice(1), { minutes, report: file });
+  const problem = await run(command[0], command.slice(1), { minutes, report: file, asRoot });
   const report = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : undefined;
   const counts = countReport(report);
   // a run that was stopped after its report is a failure that the report does not know
@@ -126,13 +149,20 @@ async function findLeftovers(before) {
   }
 }
 
+/** What root's suites made in the checkout goes to whoever owns it, who could not remove it else. */
+function giveBack() {
+  const { uid, gid } = fs.statSync(root);
+  const kept = KEPT.map((name) => path.join(root, name)).filter((folder) => fs.existsSync(folder));
+  if (uid !== 0) spawnSync('chown', ['-R', '--no-dereference', `${uid}:${gid}`, ...kept], { stdio: 'inherit' });
+}
+
 async function main() {
   const before = snapshot(mark, temporary);
   const old = [...before].filter((item) => /^(namespace|link) slc-|^pin /.test(item));
   for (const item of old) console.log(`there before the run, and none of its business: ${item}`);
 
   const checks = [];
-  for (const name of CHECKS) checks.push(await runCheck(name));
+  for (const name of chosen.length > 0 ? [] : CHECKS) checks.push(await runCheck(name));
   const runs = [];
   for (const plan of RUNS) {
     const result = await runJest(plan);
@@ -157,6 +187,7 @@ async function main() {
     checks.filter((check) => check.problem).length,
   );
   for (const directory of [temporary, reports]) removeFolder(directory);
+  giveBack();
   console.log(closingLine(total));
   return total.failed === 0;
 }

@@ -3,9 +3,10 @@
 // file system is this machine's, read-only under a layer in memory, and runs the suites and the demo there.
 //   npm run test:vm                       every kernel of lib/vm-kernels.js
 //   npm run test:vm -- 6.1                that one
-//   npm run test:vm -- 6.1 -- COMMAND …   one command there, instead of the suites
-// Nothing is installed: packages are unpacked below ~/.cache/sluice-vm. Needs qemu-system-x86 and busybox-static; with
-// /dev/kvm it takes minutes, without (software emulation) far longer.
+//   npm run test:vm -- 6.1 all            the whole suites also where the processor is emulated
+//   npm run test:vm -- 6.1 -- COMMAND …   one command there, instead of all that
+// Nothing is installed: packages are unpacked below ~/.cache/sluice-vm. Needs qemu-system-x86 and busybox-static. Without
+// /dev/kvm the processor is emulated, ten times slower or more; then the first steps are all, unless asked.
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -15,9 +16,10 @@ const { KERNELS, packInitramfs, provideKernel } = require('./lib/vm-kernels.js')
 const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
 
 const root = path.dirname(__dirname);
-const MINUTES = 60;
 const EMULATION = ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
 const HEADLESS = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'];
+/** How long the machine may take besides its steps. */
+const BOOT_SECONDS = 600;
 /** How long the first try with kvm may take. */
 const KVM_SECONDS = 15;
 
@@ -33,18 +35,33 @@ const TOOLS = [
  * Jest in the guest; its report comes back by the shared folder. A suite ends with its last test (npm test looks for
  * handles left open, and a test that ran out of time leaves some).
  */
-function suite(name) {
-  const command = ['node node_modules/jest/bin/jest.js --ci --runInBand --forceExit --selectProjects', name];
-  command.push(`--json --outputFile=/run/sluice-vm/${name}.json`);
-  return { name, seconds: 1500, command: command.join(' '), report: `${name}.json` };
+function jest(name, suite, choice = '') {
+  const command = ['node node_modules/jest/bin/jest.js --ci --runInBand --forceExit --selectProjects', suite];
+  command.push(`--json --outputFile=/run/sluice-vm/${name}.json ${choice}`);
+  return { name, seconds: 1200, command: command.join(' ').trim(), report: `${name}.json` };
 }
 
-const STEPS = [
+/**
+ * What an older kernel could refuse or do otherwise:
+ * - programs: every program in every setting of the verifier's budget is loaded, the twins among them;
+ * - attach: on a NIC, in each mode, real connections filtered; everything is gone after disable;
+ * - tiers: each way out of the datapath by test run, under every split, and what goes out as well.
+ */
+const FIRST_STEPS = [
   { name: 'version', seconds: 60, command: 'node dist/cli/main.js version' },
-  { name: 'demo', seconds: 300, command: 'node dist/cli/main.js demo' },
-  suite('native'),
-  suite('kernel'),
+  jest('programs', 'kernel', '--testPathPatterns verifier-budget oldest-verifier'),
+  jest('attach', 'e2e', "--testPathPatterns e2e/attach --testNamePattern='modes|leaves nothing in the kernel'"),
+  jest('tiers', 'kernel', '--testPathPatterns kernel/tiers kernel/flows'),
 ];
+/** The demo, and the rest of the suites but for the tests of the witness, which is no part of the product. */
+const DONE = ['verifier-budget', 'oldest-verifier', 'tiers', 'flows', 'lpm-witness'];
+const MORE_STEPS = [
+  { name: 'demo', seconds: 300, command: 'node dist/cli/main.js demo' },
+  jest('native', 'native'),
+  jest('kernel', 'kernel', `--testPathIgnorePatterns ${DONE.map((name) => `kernel/${name}`).join(' ')}`),
+];
+/** An emulated processor gets this many times the time. */
+const PATIENCE = 6;
 
 function say(text) {
   console.log(`vm: ${text}`);
@@ -57,8 +74,9 @@ function findCommand(name) {
 
 function parseArguments(words) {
   const split = words.indexOf('--');
-  const names = split < 0 ? words : words.slice(0, split);
+  const before = split < 0 ? words : words.slice(0, split);
   const command = split < 0 ? [] : words.slice(split + 1);
+  const names = before.filter((word) => word !== 'all');
   const unknown = names.filter((name) => !Object.hasOwn(KERNELS, name));
   if (unknown.length > 0) {
     console.error(`vm: unknown kernel "${unknown[0]}", expected one of ${Object.keys(KERNELS).join(', ')}`);
@@ -66,7 +84,8 @@ function parseArguments(words) {
   }
   return {
     kernels: names.length > 0 ? names : Object.keys(KERNELS),
-    steps: command.length > 0 ? [{ name: 'command', seconds: MINUTES * 60, command: command.join(' ') }] : STEPS,
+    all: before.includes('all'),
+    command: command.join(' '),
   };
 }
 
@@ -87,7 +106,7 @@ function chooseAcceleration(image) {
 }
 
 /** qemu with the kernel; `results` is the one folder that the guest may write to. Answers with words where it fails. */
-function boot({ image, modules }, acceleration, initramfs, results) {
+function boot({ image, modules }, { acceleration, initramfs, results, seconds }) {
   const share = (tag, folder, readonly) => [
     '-fsdev',
     `local,id=${tag},path=${folder},security_model=none,multidevs=remap${readonly ? ',readonly=on' : ''}`,
@@ -115,27 +134,43 @@ function boot({ image, modules }, acceleration, initramfs, results) {
   const limit = setTimeout(() => {
     late = true;
     child.kill('SIGKILL');
-  }, MINUTES * 60_000);
+  }, seconds * 1000);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve(error.message));
     child.on('exit', (status, signal) => {
       clearTimeout(limit);
-      if (late) resolve(`the machine was stopped after ${MINUTES} minutes`);
+      if (late) resolve(`the machine was stopped after ${seconds} s`);
       else resolve(status === 0 ? undefined : `qemu ended with ${signal ?? `exit code ${status}`}`);
     });
   });
 }
 
-/** A step's command line; an emulated processor gets fewer pairs and more time. */
+/** Tests of an emulated processor: more time, and, unless they are chosen by name, no floods, which say little of a kernel. */
+const PATIENT = '--env=./test/vm/patient-environment.js';
+const NO_FLOODS = "--testNamePattern='^(?!.*(million|flood))'";
+
+/** The steps for a processor, with their limits. */
+function chooseSteps({ all, command }, acceleration) {
+  const emulated = acceleration === EMULATION;
+  const steps = [...FIRST_STEPS, ...(all || !emulated ? MORE_STEPS : [])];
+  return (command === '' ? steps : [{ name: 'command', seconds: 3600, command }]).map((step) => ({
+    ...step,
+    seconds: step.seconds * (emulated ? PATIENCE : 1),
+  }));
+}
+
+/** A step's command line; an emulated processor gets fewer pairs. */
 function commandOf({ command, report }, acceleration) {
   if (!report) return command;
   const emulated = acceleration === EMULATION;
   const pairs = process.env.SLUICE_PAIRS ?? (emulated ? 20_000 : 200_000);
-  return `SLUICE_PAIRS=${pairs} ${command}${emulated ? ' --env=./test/vm/patient-environment.js' : ''}`;
+  const options = emulated ? [PATIENT, ...(command.includes('--testNamePattern') ? [] : [NO_FLOODS])] : [];
+  return [`SLUICE_PAIRS=${pairs}`, command, ...options].join(' ');
 }
 
 /** What a step's files say: `problem` in words, and jest's counts; a plain step counts as one test. */
-function judge(results, { name, report }) {
+function judge(results, { name, report, command }) {
+  const byName = command.includes('--testNamePattern');
   const read = (file) => {
     const full = path.join(results, file);
     return fs.existsSync(full) ? fs.readFileSync(full, 'utf8') : undefined;
@@ -148,14 +183,18 @@ function judge(results, { name, report }) {
   }
   const text = read(report);
   const parsed = text ? JSON.parse(text) : undefined;
-  return { name, problem, counts: countReport(parsed), skipped: skippedTests(parsed) };
+  const counts = countReport(parsed);
+  // what was not asked for by name is reported as skipped as well
+  if (byName) return { name, problem, counts: { ...counts, skipped: 0 }, skipped: [] };
+  return { name, problem, counts, skipped: skippedTests(parsed) };
 }
 
-async function tryKernel(name, steps) {
+async function tryKernel(name, choice) {
   const kernel = provideKernel(KERNELS[name]);
   if (kernel.missing) return { name, absent: kernel.missing };
   const acceleration = chooseAcceleration(kernel.image);
-  say(`${name}: booting ${kernel.release} with ${acceleration[1]}`);
+  const steps = chooseSteps(choice, acceleration);
+  say(`${name}: booting ${kernel.release} with ${acceleration[1]}: ${steps.map((step) => step.name).join(', ')}`);
   const results = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-vm-'));
   try {
     const initramfs = path.join(results, 'initramfs');
@@ -164,7 +203,8 @@ async function tryKernel(name, steps) {
       path.join(results, 'steps'),
       steps.map((step) => `${[step.name, step.seconds, commandOf(step, acceleration)].join('\t')}\n`).join(''),
     );
-    const problem = await boot(kernel, acceleration, initramfs, results);
+    const seconds = steps.reduce((sum, step) => sum + step.seconds, BOOT_SECONDS);
+    const problem = await boot(kernel, { acceleration, initramfs, results, seconds });
     const outcomes = steps.map((step) => judge(results, step));
     const tainted = path.join(results, 'tainted');
     const taint = fs.existsSync(tainted) ? fs.readFileSync(tainted, 'utf8').trim() : 'unknown';
@@ -175,7 +215,7 @@ async function tryKernel(name, steps) {
 }
 
 async function main() {
-  const { kernels, steps } = parseArguments(process.argv.slice(2));
+  const { kernels, ...choice } = parseArguments(process.argv.slice(2));
   const absent = TOOLS.filter(([command]) => !findCommand(command));
   if (process.arch !== 'x64') return say(`skipped: the machine is ${process.arch}, the kernels are for x64`);
   if (absent.length > 0)
@@ -183,7 +223,7 @@ async function main() {
   if (process.getuid() !== 0) throw new Error('the machine shares this root file system, which needs root: use sudo');
   const began = Date.now();
   const tried = [];
-  for (const name of kernels) tried.push(await tryKernel(name, steps));
+  for (const name of kernels) tried.push(await tryKernel(name, choice));
 
   let failures = 0;
   const counts = [];

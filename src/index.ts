@@ -25,6 +25,7 @@ export type {
   AttachMode,
   Direction,
   Expectation,
+  FragmentMode,
   Guard,
   GuardRule,
   IcmpMode,
@@ -38,9 +39,11 @@ export type {
 export { ANY, type AddressMatch, type Any, type IcmpType, type Match, type PortMatch } from './model/match';
 export { formatPrefix, type AddressWords, type Family, type Prefix } from './model/prefix';
 export type { PortRange } from './model/port-range';
-export type { FlowKey, FragmentKind, Packet, Quote } from './model/packet';
+export type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './model/packet';
 export { decode, type Decoded } from './model/decode';
 export type { Flows } from './model/flow';
+export type { FirstFragments } from './model/fragment';
+export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
@@ -65,5 +68,5 @@ export { LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { renderMetrics } from './observe/metrics';
-export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection } from './observe/snapshot';
+export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
 export { KernelError, PrivilegeError, SluiceError, UnsupportedError, VerifierError } from './kernel/errors';

@@ -14,10 +14,13 @@ export const SLC_SERVICE_SOURCE_SHIFT = 0x11;
 export const SLC_SERVICE_PROTOCOL_SHIFT = 0x22;
 export const SLC_SERVICE_GUARDS = 0x40200010000n;
 export const SLC_RULE_LAST = 0x80;
+export const SLC_RULE_SHIFT_MASK = 0x3f;
 export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
 export const SLC_SLOT_OPEN = 0xf;
+export const SLC_BAN_FAMILY_BITS = 0x20;
+export const SLC_BAN_FOREVER = 0xffffffffffffffffn;
 
 export const SLC_TIER = {
   GATE: 0,
@@ -78,6 +81,7 @@ export const SLC_REASON = {
   FRAGMENT_OVERLAP: 56,
   FRAGMENT_REFUSED: 57,
   FRAGMENT_LENGTH: 58,
+  BANNED: 68,
   IMAGE_FAULT: 96,
   GATE_EMPTY: 97,
   GATE_OPEN: 98,
@@ -97,12 +101,13 @@ export const SLC_LIMITS = {
   RANK_MAX: 16777214,
   TREES: 3,
   MAX_STEPS: 48,
-  MAX_LEAF_RULES: 1024,
+  MAX_LEAF_RULES: 2097152,
   MAX_ETHERTYPES: 16,
   PROGRAM_SLOTS: 4,
   CONFIRM_WORDS: 256,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
+  BAN_STEPS: 8,
   TABLE_WAYS: 8,
   TABLE_KEY_WORDS: 10,
 } as const;
@@ -213,9 +218,9 @@ export const LAYOUT = {
       source_shift: { offset: 34, size: 2 },
       service: { offset: 36, size: 2 },
       last: { offset: 38, size: 1 },
-      reserved: { offset: 39, size: 1 },
+      service_above: { offset: 39, size: 1 },
       word: { offset: 40, size: 4 },
-      reserved2: { offset: 44, size: 4 },
+      reserved: { offset: 44, size: 4 },
     },
   },
   slc_counter: {
@@ -236,7 +241,9 @@ export const LAYOUT = {
       hz: { offset: 28, size: 4 },
       next_generation: { offset: 32, size: 8 },
       seed: { offset: 40, size: 8 },
-      reserved: { offset: 48, size: 80 },
+      ban_hosts: { offset: 48, size: 4 },
+      ban_nets: { offset: 52, size: 4 },
+      reserved: { offset: 56, size: 72 },
     },
   },
   slc_flow_key: {
@@ -277,6 +284,31 @@ export const LAYOUT = {
     fields: {
       made: { offset: 0, size: 8 },
       evicted: { offset: 8, size: 8 },
+    },
+  },
+  slc_ban_host: {
+    size: 12,
+    fields: {
+      words: { offset: 0, size: 8 },
+      family: { offset: 8, size: 4 },
+    },
+  },
+  slc_ban_net: {
+    size: 24,
+    fields: {
+      length: { offset: 0, size: 4 },
+      family: { offset: 4, size: 4 },
+      address: { offset: 8, size: 16 },
+    },
+  },
+  slc_ban: {
+    size: 32,
+    fields: {
+      expires: { offset: 0, size: 8 },
+      packets: { offset: 8, size: 8 },
+      last_hit: { offset: 16, size: 8 },
+      length: { offset: 24, size: 4 },
+      reserved: { offset: 28, size: 4 },
     },
   },
   slc_fragment_key: {

@@ -1,5 +1,6 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
+import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Packet } from '../model/packet';
 import { evaluateOutgoingPacket } from '../model/outbound';
 import type { Direction, Rule, Ruleset } from '../model/ruleset';
@@ -21,9 +22,15 @@ export interface Explanation {
   readonly steps: readonly ExplainStep[];
 }
 
-/** Explains one decoded packet that comes in, or goes out. */
-export function explainByModel(ruleset: Ruleset, packet: Packet, direction: Direction = 'in'): Explanation {
-  const decision = direction === 'in' ? evaluatePacket(ruleset, packet) : evaluateOutgoingPacket(ruleset, packet);
+/** Explains one decoded packet that comes in, or goes out; `state` is what earlier ones, and bans, left. */
+export function explainByModel(
+  ruleset: Ruleset,
+  packet: Packet,
+  state: GivenState = NO_STATE,
+  direction: Direction = 'in',
+): Explanation {
+  const judge = direction === 'in' ? evaluatePacket : evaluateOutgoingPacket;
+  const decision = judge(ruleset, packet, state);
   const { rules, first } = rowsOfTier(ruleset, decision.tier);
   const deciding = rules.findIndex(({ id }) => id === decision.rule);
   const asked = deciding < 0 ? rules : rules.slice(0, deciding + 1);

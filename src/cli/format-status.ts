@@ -27,11 +27,13 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
-  const { fragments } = snapshot;
+  const { fragments, bans } = snapshot;
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
+  if (bans.hosts + bans.prefixes > 0)
+    lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
-    if (!isWorthShowing(section, form)) continue;
+    if (!isWorthShowing(section)) continue;
     const ssh = section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : '';
     const head = section.default === null ? 'above every section' : `default ${section.default}${ssh}`;
     lines.push('', `${section.name}: ${head}`, '', formatRows(section, snapshot, form));
@@ -42,10 +44,10 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   return [...lines, ...warnings].join('\n');
 }
 
-/** Inbound always; of the others what can decide something, and everything to who wants it verbose. */
-function isWorthShowing({ name, default: otherwise, rows }: SnapshotSection, form: StatusForm): boolean {
+/** Inbound always, of the others what can decide something. */
+function isWorthShowing({ name, default: otherwise, rows }: SnapshotSection): boolean {
   if (name === 'inbound') return true;
-  return rows.some((row) => !isImplicit(row)) || (otherwise !== null && (otherwise !== 'allow' || form === 'verbose'));
+  return rows.some((row) => !isImplicit(row)) || (otherwise !== null && otherwise !== 'allow');
 }
 
 function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {

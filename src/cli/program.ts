@@ -20,6 +20,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   { names: ['allow', 'deny', 'insert', 'delete', 'move', 'default'], load: () => import('./commands/edit') },
+  { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },

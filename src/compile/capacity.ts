@@ -1,13 +1,11 @@
 /** Ceilings of the compiler. What exceeds one is refused by name, never compiled half. */
 
 /** Image rules (rows with their lists multiplied out, both families together) that one image takes. */
-export const MAX_IMAGE_RULES = 262_144;
-/** Distinct services: a leaf rule names its service with 16 bits. */
-export const MAX_SERVICES = 65_536;
+export const MAX_IMAGE_RULES = 2_097_152;
+/** Distinct services: a leaf rule names its service with 19 bits. */
+export const MAX_SERVICES = 524_288;
 /** 8-byte slots of an image: 256 MiB. */
 export const MAX_IMAGE_SLOTS = 1 << 25;
-/** Leaf rules that forced cuts may add to an image. */
-export const MAX_FORCED_LEAF_RULES = 1 << 22;
 
 /** The ruleset needs more than a ceiling allows. The caller turns it into a diagnostic at the row it names. */
 export class CapacityError extends Error {

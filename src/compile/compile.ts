@@ -7,7 +7,7 @@ import { expandSections, type RankedSection, type RuleTable } from './expand';
 import type { Image, ImageFeatures, RankEntry } from './image';
 import { type FamilyTrees, pack } from './pack';
 import { partition } from './partition';
-import { assignRanks, entryOfWord, nameOfEntry, ranksOf, wordOf } from './ranks';
+import { assignRanks, ranksOf, wordOf } from './ranks';
 import { type ImageSection, imageSections, isUsed } from './sections';
 import { ServiceTable } from './services';
 import { imageStats, type SectionTrees } from './stats';
@@ -22,9 +22,7 @@ export function compile(ruleset: Ruleset): Image {
   const ranks = sections.flatMap((section) => ranksOf(section.ranks));
   const services = new ServiceTable();
   const tables = expandSections(sections, services);
-  const idOfWord = (word: number): string => nameOfEntry(entryOfWord(ranks, word)!);
-  const growFamily = (rules: RuleTable): GrownTree[] =>
-    partition(rules).map((group) => growTree(rules, group, idOfWord));
+  const growFamily = (rules: RuleTable): GrownTree[] => partition(rules).map((group) => growTree(rules, group));
   const trees = tables.map((rules): SectionTrees => {
     const grown = { 4: growFamily(rules[4]), 6: growFamily(rules[6]) };
     const treesOf = (family: Family): FamilyTrees => ({

@@ -1,176 +1,230 @@
 /** Where to cut a list of rules: candidate windows of all lanes, and what each would achieve. */
 import type { RuleTable } from './expand';
-import { type Cut, openLane, reachedRegion, type Region } from './region';
+import type { Cut, Region } from './region';
 import { CUT_BITS_MAX, type RuleList, Splitter } from './split';
 
-/** A cut with what it would do to the list it was made for. */
-export interface Candidate {
-  readonly cut: Cut;
-  /** Levels of halving saved, less what copies and slots cost; larger is better. */
-  readonly score: number;
-  /** Rules in all children together. */
-  readonly total: number;
-  /** Rules in the fullest child. */
-  readonly largest: number;
-}
-
-const WIDTHS = [1, 2, 3, 4, 5, 6, 8, 10, CUT_BITS_MAX];
+const WIDTHS = [1, 2, 3, 4, 5, 6, 8, 10, 12, CUT_BITS_MAX];
 /** Rules that are looked at to rate windows. */
-const SAMPLE = 256;
+const SAMPLE = 192;
 /** Candidates that are measured exactly when the list is longer than the sample. */
 const MEASURED = 4;
 const MIN_SCORE = 0.05;
+const LOG2 = Float64Array.from({ length: 4096 }, (_, i) => Math.log2(i));
 
-/** Finds cuts for lists of one table. */
+/** Finds cuts for lists of one table. `prepare` a list, then ask. */
 export class CutFinder {
   readonly splitter: Splitter;
   private readonly rules: RuleTable;
+  private readonly region: Region;
   private readonly leafBudget: number;
+  private list: RuleList = { ids: new Int32Array(0), start: 0, end: 0, open: new Int8Array(0) };
+  private sample: RuleList = this.list;
+  private readonly sampleIds = new Int32Array(SAMPLE);
+  private readonly sampleOpen = new Int8Array(SAMPLE);
+  /** `openLane` of each rule of the list, from 0 on. */
+  open = new Int8Array(1024);
+  /** Rules of the list for one of the sample. */
+  private scale = 1;
+  // Candidates, column by column; figures are estimates where the list is longer than the sample.
+  private count = 0;
+  private readonly lanes: number[] = [];
+  private readonly shifts: number[] = [];
+  private readonly widths: number[] = [];
+  /** Levels of halving saved, less what copies and slots cost; larger is better. */
+  private readonly scores: number[] = [];
+  /** Rules in all children together, and in the fullest. */
+  private readonly totals: number[] = [];
+  private readonly largests: number[] = [];
+  private readonly zeros = new Int32Array(32);
+  private readonly ones = new Int32Array(32);
+  private readonly balances = new Float64Array(32);
+  // Of the last `rate`.
+  private score = 0;
+  private largest = 0;
 
-  constructor(rules: RuleTable, leafBudget: number) {
+  constructor(rules: RuleTable, region: Region, leafBudget: number) {
     this.rules = rules;
+    this.region = region;
     this.leafBudget = leafBudget;
-    this.splitter = new Splitter(rules);
+    this.splitter = new Splitter(rules, region);
   }
 
-  /** The list with what cuts of it need to know. */
-  prepare(list: Int32Array, region: Region): RuleList {
-    const reached = reachedRegion(this.rules, list, region);
-    return { list, region, reached, open: Int8Array.from(list, (rule) => openLane(this.rules, rule, reached)) };
-  }
-
-  /** All candidates, best first. Figures are estimates where the list is longer than the sample. */
-  candidates(rules: RuleList, maxSlots: number): Candidate[] {
-    const { length } = rules.list;
-    const step = Math.max(1, Math.ceil(length / SAMPLE));
-    const sample =
-      step === 1
-        ? rules
-        : {
-            ...rules,
-            list: rules.list.filter((_, k) => k % step === 0),
-            open: rules.open.filter((_, k) => k % step === 0),
-          };
-    const scale = length / sample.list.length;
-    return this.windows(sample.list, rules.region, Math.min(maxSlots, 4 * length))
-      .map((cut) => this.rate(sample, cut, scale))
-      .sort((a, b) => b.score - a.score);
+  /** Looks at a list in the region as it is now: what it reaches, and which windows of it are worth a cut. */
+  prepare(ids: Int32Array, start: number, end: number, maxSlots: number): RuleList {
+    const length = end - start;
+    const { region } = this;
+    if (this.open.length < length) this.open = new Int8Array(2 * length);
+    const { open } = this;
+    region.reach(ids, start, end);
+    for (let k = 0; k < length; k++) open[k] = region.openLane(ids[start + k]);
+    this.list = { ids, start, end, open };
+    this.sample = this.list;
+    this.scale = 1;
+    if (length > SAMPLE) {
+      const step = Math.ceil(length / SAMPLE);
+      let count = 0;
+      for (let k = 0; k < length; k += step) {
+        this.sampleIds[count] = ids[start + k];
+        this.sampleOpen[count++] = open[k];
+      }
+      this.sample = { ids: this.sampleIds, start: 0, end: count, open: this.sampleOpen };
+      this.scale = length / count;
+    }
+    this.findWindows(Math.min(maxSlots, 4 * length));
+    for (let i = 0; i < this.count; i++) {
+      this.totals[i] = this.rate(this.sample, i, this.scale) * this.scale;
+      this.scores[i] = this.score;
+      this.largests[i] = this.largest;
+    }
+    return this.list;
   }
 
   /** The best candidate whose children together hold at most `limit` rules, or null. */
-  best(candidates: readonly Candidate[], rules: RuleList, limit: number): Cut | null {
-    let measured = 0;
-    for (const candidate of candidates) {
-      if (candidate.score < MIN_SCORE || measured === MEASURED) return null;
-      if (candidate.total > limit) continue;
-      if (rules.list.length <= SAMPLE) return candidate.cut;
+  best(limit: number): Cut | null {
+    for (let measured = 0; measured < MEASURED;) {
+      let best = -1;
+      for (let i = 0; i < this.count; i++) {
+        if (this.totals[i] <= limit && (best < 0 || this.scores[i] > this.scores[best])) best = i;
+      }
+      if (best < 0 || this.scores[best] < MIN_SCORE) return null;
+      if (this.sample === this.list) return this.cut(best);
       measured++;
-      const exact = this.rate(rules, candidate.cut, 1);
-      if (exact.total <= limit && exact.score >= MIN_SCORE) return candidate.cut;
+      const total = this.rate(this.list, best, 1);
+      if (total <= limit && this.score >= MIN_SCORE) return this.cut(best);
+      this.totals[best] = total;
+      this.scores[best] = -1;
+      this.largests[best] = this.largest;
     }
     return null;
   }
 
-  /**
-   * The candidate that copies least among those that leave no child as full as the list. Where there is none: null, or
-   * with `force` the one that copies least at all.
-   */
-  leastCopying(candidates: readonly Candidate[], rules: RuleList, force: boolean): Candidate | null {
-    const { length } = rules.list;
-    const ascending = [...candidates].sort((a, b) => a.total - b.total);
-    const least = ascending.find(({ largest }) => Math.ceil(largest) < length) ?? (force ? ascending.at(0) : undefined);
-    return least ? this.rate(rules, least.cut, 1) : null;
+  /** The candidate that copies least among those that leave no child as full as the list, or null. */
+  leastCopying(): { cut: Cut; total: number } | null {
+    const length = this.list.end - this.list.start;
+    let least = -1;
+    for (let i = 0; i < this.count; i++) {
+      if (Math.ceil(this.largests[i]) >= length) continue;
+      if (least < 0 || this.totals[i] < this.totals[least]) least = i;
+    }
+    if (least < 0) return null;
+    return { cut: this.cut(least), total: this.rate(this.list, least, 1) };
   }
 
-  private rate(rules: RuleList, cut: Cut, scale: number): Candidate {
-    const total = this.splitter.count(rules, cut);
-    const listed = rules.list.length;
+  private cut(candidate: number): Cut {
+    return { lane: this.lanes[candidate], shift: this.shifts[candidate], width: this.widths[candidate] };
+  }
+
+  /** Rules in all children of a candidate; sets `score` and `largest`. */
+  private rate(list: RuleList, candidate: number, scale: number): number {
+    const width = this.widths[candidate];
+    const total = this.splitter.count(list, this.lanes[candidate], this.shifts[candidate], width);
+    const listed = list.end - list.start;
     const { counts } = this.splitter;
-    const size = 1 << cut.width;
+    const size = 1 << width;
     const length = listed * scale;
+    const full = this.leafBudget / scale;
+    const fullLog = Math.log2(full);
     let largest = 0;
     let rest = 0; // halvings still to do, weighted by the share of rules
     for (let child = 0; child < size; child++) {
       const count = counts[child];
       if (count > largest) largest = count;
-      const over = (count * scale) / this.leafBudget;
-      if (over > 1) rest += count * Math.log2(over);
+      if (count > full) rest += count * ((count < LOG2.length ? LOG2[count] : Math.log2(count)) - fullLog);
     }
     const progress = Math.log2(length / this.leafBudget) - rest / total;
     const copies = Math.max(0, Math.log2(total / listed));
-    const score = progress - 0.15 * copies - (0.05 * size) / length;
-    return { cut, score, total: total * scale, largest: largest * scale };
+    this.score = progress - 0.15 * copies - (0.05 * size) / length;
+    this.largest = largest * scale;
+    return total;
   }
 
-  private windows(sample: Int32Array, region: Region, maxSlots: number): Cut[] {
-    const cuts: Cut[] = [];
-    this.rules.lanes.forEach(({ bits, mask }, lane) => {
-      const free = (mask & ~region.known[lane]) >>> 0;
-      const balance = this.balance(sample, lane, free);
-      if (balance === null) return;
-      const topBit = balance.findLastIndex((value) => value > 0);
-      const seen = new Set<number>();
+  private findWindows(maxSlots: number): void {
+    this.count = 0;
+    const lanes = this.rules.lanes;
+    for (let lane = 0; lane < lanes.length; lane++) {
+      const { bits, mask } = lanes[lane];
+      const free = (mask & ~this.region.known[lane]) >>> 0;
+      const top = this.weighBits(lane, free);
+      if (top < 0) continue;
+      const first = this.count;
       for (const width of WIDTHS) {
         if (1 << width > maxSlots || width > bits) break;
-        for (const shift of [Math.max(0, topBit - width + 1), bestShift(balance, width, free)]) {
-          if (shift < 0 || !isFree(free, shift, width) || seen.has(shift * 64 + width)) continue;
-          seen.add(shift * 64 + width);
-          cuts.push({ lane, shift, width });
-        }
+        this.addWindow(lane, Math.max(0, top - width + 1), width, free, first);
+        this.addWindow(lane, this.bestShift(bits, width, free), width, free, first);
       }
-    });
-    return cuts;
+    }
   }
 
-  /** How well each bit of a lane tells rules apart; null where none does. */
-  private balance(sample: Int32Array, lane: number, free: number): number[] | null {
+  private addWindow(lane: number, shift: number, width: number, free: number, first: number): void {
+    if (shift < 0 || !isFree(free, shift, width)) return;
+    for (let i = first; i < this.count; i++) {
+      if (this.shifts[i] === shift && this.widths[i] === width) return;
+    }
+    this.lanes[this.count] = lane;
+    this.shifts[this.count] = shift;
+    this.widths[this.count++] = width;
+  }
+
+  /** Fills `balances`: how well each bit of a lane tells rules apart. The highest bit that does, or -1. */
+  private weighBits(lane: number, free: number): number {
     const low = this.rules.low[lane];
     const high = this.rules.high[lane];
-    const firstFixed = fixedBits(low[sample[0]], high[sample[0]]);
+    const { ids, start, end } = this.sample;
+    const first = ids[start];
+    const firstFixed = fixedBits(low[first], high[first]);
     let varying = 0;
-    for (const rule of sample) {
-      varying |= (low[rule] ^ low[sample[0]]) | (fixedBits(low[rule], high[rule]) ^ firstFixed);
+    for (let k = start; k < end; k++) {
+      const rule = ids[k];
+      varying |= (low[rule] ^ low[first]) | (fixedBits(low[rule], high[rule]) ^ firstFixed);
     }
     varying &= free;
-    if (varying === 0) return null;
-    const { bits } = this.rules.lanes[lane];
-    return Array.from({ length: bits }, (_, bit) => {
-      if (((varying >>> bit) & 1) === 0) return 0;
-      let zeros = 0;
-      let ones = 0;
-      for (const rule of sample) {
-        if (((fixedBits(low[rule], high[rule]) >>> bit) & 1) === 0) continue;
-        if (((low[rule] >>> bit) & 1) === 1) ones++;
-        else zeros++;
+    if (varying === 0) return -1;
+    const { zeros, ones, balances } = this;
+    zeros.fill(0);
+    ones.fill(0);
+    for (let k = start; k < end; k++) {
+      const rule = ids[k];
+      const value = low[rule];
+      for (let rest = varying & fixedBits(value, high[rule]); rest !== 0;) {
+        const bit = 31 - Math.clz32(rest);
+        rest ^= 1 << bit;
+        if (((value >>> bit) & 1) === 1) ones[bit]++;
+        else zeros[bit]++;
       }
-      return Math.min(zeros, ones) + 0.1 * Math.max(zeros, ones);
-    });
+    }
+    let top = -1;
+    for (let bit = 0; bit < 32; bit++) {
+      balances[bit] = Math.min(zeros[bit], ones[bit]) + 0.1 * Math.max(zeros[bit], ones[bit]);
+      if (balances[bit] > 0) top = bit;
+    }
+    return top;
+  }
+
+  /** The shift at which `width` free bits tell most rules apart, or -1. */
+  private bestShift(bits: number, width: number, free: number): number {
+    const { balances } = this;
+    let best = -1;
+    let most = 0;
+    for (let shift = 0; shift + width <= bits; shift++) {
+      if (!isFree(free, shift, width)) continue;
+      let sum = 0;
+      for (let bit = shift; bit < shift + width; bit++) sum += balances[bit];
+      if (sum > most) {
+        most = sum;
+        best = shift;
+      }
+    }
+    return best;
   }
 }
 
 /** The leading bits in which all values of the range agree. */
 function fixedBits(low: number, high: number): number {
   const differing = 32 - Math.clz32(low ^ high);
-  return differing === 32 ? 0 : (0xffffffff << differing) >>> 0;
+  return differing === 32 ? 0 : 0xffffffff << differing;
 }
 
 function isFree(free: number, shift: number, width: number): boolean {
-  const bits = (((1 << width) - 1) << shift) >>> 0;
-  return (free & bits) >>> 0 === bits;
-}
-
-/** The shift at which `width` free bits tell most rules apart, or -1. */
-function bestShift(balance: readonly number[], width: number, free: number): number {
-  let best = -1;
-  let most = 0;
-  for (let shift = 0; shift + width <= balance.length; shift++) {
-    if (!isFree(free, shift, width)) continue;
-    let sum = 0;
-    for (let bit = shift; bit < shift + width; bit++) sum += balance[bit];
-    if (sum > most) {
-      most = sum;
-      best = shift;
-    }
-  }
-  return best;
+  const bits = ((1 << width) - 1) << shift;
+  return (free & bits) === bits;
 }

@@ -2,8 +2,8 @@
  * Rows → image rules: lists multiplied out, so that an image rule is one prefix, one prefix and one service, with the
  * word of its row. One table a family, in first-match order.
  */
-import { ANY, type AddressMatch, type Match, MATCH_ALL } from '../model/match';
-import { addressBits, type Family, lastAddress, type Prefix } from '../model/prefix';
+import { ANY, type Match, MATCH_ALL } from '../model/match';
+import { addressBits, type Family, maskWord, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
@@ -11,7 +11,7 @@ import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
 import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
 import type { ImageSection } from './sections';
-import { isEveryService, type Service, servicesOf, type ServiceTable } from './services';
+import { isEveryService, type ServiceTable } from './services';
 
 /** The image rules of one family, column by column; index 0 is tried first. */
 export interface RuleTable {
@@ -23,17 +23,20 @@ export interface RuleTable {
   readonly high: readonly Uint32Array[];
   /** Image words; they ascend, equal ones belong to one row. */
   readonly word: Uint32Array;
-  readonly service: Uint16Array;
+  readonly service: Uint32Array;
   readonly destinationLength: Uint8Array;
   readonly sourceLength: Uint8Array;
 }
 
-/** What one row becomes in one family, before it is multiplied out. */
-interface Product {
-  readonly entry: RankEntry;
-  readonly from: readonly Prefix[];
-  readonly to: readonly Prefix[];
-  readonly services: readonly Service[];
+/** What rows become in one family before they are multiplied out, row by row. */
+interface Products {
+  readonly entries: RankEntry[];
+  readonly from: (readonly Prefix[])[];
+  readonly to: (readonly Prefix[])[];
+  /** Numbers of services. */
+  readonly services: (readonly number[])[];
+  /** Image rules of all rows, at most. */
+  size: number;
 }
 
 /** A section and the ranks of its rows. */
@@ -49,9 +52,9 @@ export interface RankedSection {
 export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
   const products = sections.map((ranked) => {
     const rows = rowsOf(ranked);
-    return { 4: productsOf(rows, 4), 6: productsOf(rows, 6) };
+    return { 4: productsOf(rows, 4, table), 6: productsOf(rows, 6, table) };
   });
-  checkSize(products.flatMap((section) => [...section[4], ...section[6]]));
+  checkSize(products.flatMap((section) => [section[4], section[6]]));
   return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
 }
 
@@ -66,90 +69,164 @@ function sshMatch(ports: readonly number[]): Match {
   return { ...MATCH_ALL, protocols: [PROTOCOL.TCP], toPorts: ports.map((port) => ({ first: port, last: port })) };
 }
 
-function productsOf(rows: readonly { entry: RankEntry; match: Match }[], family: Family): Product[] {
-  const products: Product[] = [];
-  const merged = new Map<readonly Prefix[], Prefix[]>();
+function productsOf(
+  rows: readonly { entry: RankEntry; match: Match }[],
+  family: Family,
+  table: ServiceTable,
+): Products {
+  const products: Products = { entries: [], from: [], to: [], services: [], size: 0 };
+  const every = [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
+  const merged = new Map<readonly Prefix[], readonly Prefix[]>();
   for (const { entry, match } of rows) {
     if (match.family !== ANY && match.family !== family) continue;
-    const services = servicesOf(match, family, nameOfEntry(entry));
-    const [from, to] = [prefixesOf(match.from, family, merged), prefixesOf(match.to, family, merged)];
-    const product = { entry, from, to, services };
-    if (sizeOf(product) === 0) continue;
-    products.push(product);
+    const from = match.from === ANY ? every : prefixesOf(match.from, family, merged);
+    const to = match.to === ANY ? every : prefixesOf(match.to, family, merged);
+    if (from.length === 0 || to.length === 0) continue;
+    const services = table.numbersOf(match, family, nameOfEntry(entry));
+    if (services.length === 0) continue;
+    products.entries.push(entry);
+    products.from.push(from);
+    products.to.push(to);
+    products.services.push(services);
+    products.size += from.length * to.length * services.length;
     // Nothing behind a row that takes every packet can be reached.
-    if (isEveryAddress(product.from) && isEveryAddress(product.to) && services.some(isEveryService)) break;
+    if (from[0].length > 0 || to[0].length > 0) continue;
+    if (services.some((number) => isEveryService(table.services[number]))) break;
   }
   return products;
 }
 
 /** `merged` remembers lists: rows that name the same set share one, which may be long. */
-function prefixesOf(match: AddressMatch, family: Family, merged: Map<readonly Prefix[], Prefix[]>): Prefix[] {
-  if (match === ANY) return [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
-  let prefixes = merged.get(match);
+function prefixesOf(
+  list: readonly Prefix[],
+  family: Family,
+  merged: Map<readonly Prefix[], readonly Prefix[]>,
+): readonly Prefix[] {
+  if (list.length === 1) return list[0].family === family ? list : [];
+  let prefixes = merged.get(list);
   if (!prefixes) {
-    prefixes = mergePrefixes(match.filter((prefix) => prefix.family === family));
-    merged.set(match, prefixes);
+    prefixes = mergePrefixes(list.filter((prefix) => prefix.family === family));
+    merged.set(list, prefixes);
   }
   return prefixes;
 }
 
-function isEveryAddress(prefixes: readonly Prefix[]): boolean {
-  return prefixes[0].length === 0;
-}
-
-function sizeOf({ from, to, services }: Product): number {
-  return from.length * to.length * services.length;
-}
-
-function checkSize(products: readonly Product[]): void {
-  const total = products.reduce((sum, product) => sum + sizeOf(product), 0);
+function checkSize(parts: readonly Products[]): void {
+  const total = parts.reduce((sum, { size }) => sum + size, 0);
   if (total <= MAX_IMAGE_RULES) return;
-  const largest = products.reduce((most, product) => (sizeOf(product) > sizeOf(most) ? product : most));
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(largest.entry));
+  let most: { size: number; entry?: RankEntry } = { size: 0 };
+  for (const { entries, from, to, services } of parts) {
+    entries.forEach((entry, i) => {
+      const size = from[i].length * to[i].length * services[i].length;
+      if (size > most.size) most = { size, entry };
+    });
+  }
+  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry!));
 }
 
-function multiply(products: readonly Product[], family: Family, table: ServiceTable): RuleTable {
-  const count = products.reduce((sum, product) => sum + sizeOf(product), 0);
-  const lanes = lanesOf(family);
-  const words = addressBits(family) / 32;
-  const rules: RuleTable = {
-    family,
-    count,
-    lanes,
-    low: lanes.map(() => new Uint32Array(count)),
-    high: lanes.map(() => new Uint32Array(count)),
-    word: new Uint32Array(count),
-    service: new Uint16Array(count),
-    destinationLength: new Uint8Array(count),
-    sourceLength: new Uint8Array(count),
-  };
-  let at = 0;
-  for (const { entry, from, to, services } of products) {
+function multiply(products: Products, family: Family, table: ServiceTable): RuleTable {
+  const rules = new TableWriter(family, products.size, table);
+  products.entries.forEach((entry, i) => {
     const word = wordOf(entry);
-    const numbers = services.map((service) => table.number(service, nameOfEntry(entry)));
-    for (const destination of to) {
-      const destinationEnd = lastAddress(destination);
-      for (const source of from) {
-        const sourceEnd = lastAddress(source);
-        services.forEach(({ destinationPorts, sourcePorts, lanes: protocols }, i) => {
-          for (let w = 0; w < words; w++) {
-            rules.low[w][at] = destination.words[w];
-            rules.high[w][at] = destinationEnd[w];
-            rules.low[words + w][at] = source.words[w];
-            rules.high[words + w][at] = sourceEnd[w];
-          }
-          [destinationPorts, sourcePorts, protocols].forEach((range, lane) => {
-            rules.low[2 * words + lane][at] = range.first;
-            rules.high[2 * words + lane][at] = range.last;
-          });
-          rules.word[at] = word;
-          rules.service[at] = numbers[i];
-          rules.destinationLength[at] = destination.length;
-          rules.sourceLength[at] = source.length;
-          at++;
-        });
+    for (const destination of products.to[i]) {
+      for (const source of products.from[i]) {
+        for (const service of products.services[i]) rules.add(word, destination, source, service);
       }
     }
+  });
+  return rules.finish();
+}
+
+/** Fills a table; a rule whose match an earlier one has can never decide, and is left out. */
+class TableWriter {
+  private count = 0;
+  private readonly words: number;
+  private readonly low: Uint32Array[];
+  private readonly high: Uint32Array[];
+  private readonly word: Uint32Array;
+  private readonly service: Uint32Array;
+  private readonly destinationLength: Uint8Array;
+  private readonly sourceLength: Uint8Array;
+  /** Open addressing: number of a rule + 1 at the first free place from its hash on. */
+  private readonly seen: Int32Array;
+
+  constructor(
+    private readonly family: Family,
+    size: number,
+    private readonly table: ServiceTable,
+  ) {
+    const lanes = lanesOf(family);
+    this.words = addressBits(family) / 32;
+    this.low = lanes.map(() => new Uint32Array(size));
+    this.high = lanes.map(() => new Uint32Array(size));
+    this.word = new Uint32Array(size);
+    this.service = new Uint32Array(size);
+    this.destinationLength = new Uint8Array(size);
+    this.sourceLength = new Uint8Array(size);
+    this.seen = new Int32Array(2 ** Math.ceil(Math.log2(2 * size + 1)));
   }
-  return rules;
+
+  add(word: number, destination: Prefix, source: Prefix, service: number): void {
+    const { count: at, words, low, high } = this;
+    this.word[at] = word;
+    this.service[at] = service;
+    this.destinationLength[at] = destination.length;
+    this.sourceLength[at] = source.length;
+    for (let w = 0; w < words; w++) {
+      low[w][at] = destination.words[w];
+      high[w][at] = destination.words[w] | ~maskWord(destination.length, w);
+      low[words + w][at] = source.words[w];
+      high[words + w][at] = source.words[w] | ~maskWord(source.length, w);
+    }
+    if (this.isRepeated(at)) return;
+    const { destinationPorts, sourcePorts, lanes } = this.table.services[service];
+    low[2 * words][at] = destinationPorts.first;
+    high[2 * words][at] = destinationPorts.last;
+    low[2 * words + 1][at] = sourcePorts.first;
+    high[2 * words + 1][at] = sourcePorts.last;
+    low[2 * words + 2][at] = lanes.first;
+    high[2 * words + 2][at] = lanes.last;
+    this.count++;
+  }
+
+  finish(): RuleTable {
+    const { family, count } = this;
+    return {
+      family,
+      count,
+      lanes: lanesOf(family),
+      low: this.low.map((column) => column.subarray(0, count)),
+      high: this.high.map((column) => column.subarray(0, count)),
+      word: this.word.subarray(0, count),
+      service: this.service.subarray(0, count),
+      destinationLength: this.destinationLength.subarray(0, count),
+      sourceLength: this.sourceLength.subarray(0, count),
+    };
+  }
+
+  /** Whether an earlier rule has the addresses and the service of rule `at`; remembers it where none has. */
+  private isRepeated(at: number): boolean {
+    const { seen, low } = this;
+    let hash = (this.service[at] << 16) ^ (this.destinationLength[at] << 8) ^ this.sourceLength[at];
+    for (let lane = 0; lane < 2 * this.words; lane++) {
+      hash = Math.imul(hash ^ low[lane][at], 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    for (let place = hash & (seen.length - 1); ; place = (place + 1) & (seen.length - 1)) {
+      if (seen[place] === 0) {
+        seen[place] = at + 1;
+        return false;
+      }
+      if (this.isEqual(seen[place] - 1, at)) return true;
+    }
+  }
+
+  private isEqual(a: number, b: number): boolean {
+    if (this.service[a] !== this.service[b]) return false;
+    if (this.destinationLength[a] !== this.destinationLength[b] || this.sourceLength[a] !== this.sourceLength[b]) {
+      return false;
+    }
+    for (let lane = 0; lane < 2 * this.words; lane++) if (this.low[lane][a] !== this.low[lane][b]) return false;
+    return true;
+  }
 }

@@ -75,6 +75,7 @@ function imageJudges(image: Image): Judges {
     guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
     inbound: (key) => decide(image, key, INBOUND) ?? imageFault('inbound', '9'),
     outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
+    keepsReachable: sections[KEEP_REACHABLE],
     outboundRefuses: sections[OUTBOUND],
     guardsOut: sections[GUARD_OUT],
   };

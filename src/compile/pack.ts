@@ -12,7 +12,6 @@ import {
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
-import { isAddressLane } from './lane';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
@@ -115,7 +114,7 @@ function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map
     case 'leaf': {
       const { length } = tree.rules;
       const ruleSlots = RULE_SLOTS[rules.family];
-      const first = writer.take(length * ruleSlots, length * ruleSlots <= LINE_SLOTS ? LINE_SLOTS : ruleSlots);
+      const first = writer.takeTogether(length * ruleSlots);
       const writeRule = rules.family === 4 ? writeRule4 : writeRule6;
       tree.rules.forEach((rule, k) => writeRule(writer, first + k * ruleSlots, rules, rule, k === length - 1));
       const rank = rankOfWord(rules.word[tree.rules[0]]);
@@ -133,34 +132,50 @@ function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map
   }
 }
 
-function writeService(writer: ImageWriter, slot: number, { destinationPorts, sourcePorts, lanes }: Service): void {
-  const lanesOf = (destination: number, source: number, protocol: number): bigint =>
-    BigInt(destination) |
-    (BigInt(source) << BigInt(SLC_SERVICE_SOURCE_SHIFT)) |
-    (BigInt(protocol) << BigInt(SLC_SERVICE_PROTOCOL_SHIFT));
-  writer.u64(slot, SERVICE.lo.offset, lanesOf(destinationPorts.first, sourcePorts.first, lanes.first));
-  writer.u64(
-    slot,
-    SERVICE.hi.offset,
-    lanesOf(destinationPorts.last, sourcePorts.last, lanes.last) | SLC_SERVICE_GUARDS,
-  );
+function writeService(writer: ImageWriter, slot: number, service: Service): void {
+  const { destinationPorts, sourcePorts, lanes } = service;
+  writeLanes(writer, slot, SERVICE.lo.offset, destinationPorts.first, sourcePorts.first, lanes.first, 0n);
+  writeLanes(writer, slot, SERVICE.hi.offset, destinationPorts.last, sourcePorts.last, lanes.last, SLC_SERVICE_GUARDS);
+}
+
+/** Two halves of `struct slc_service`'s lanes, without going through big integers for each. */
+function writeLanes(
+  writer: ImageWriter,
+  slot: number,
+  offset: number,
+  destination: number,
+  source: number,
+  protocol: number,
+  guards: bigint,
+): void {
+  const above = 32 - SLC_SERVICE_SOURCE_SHIFT;
+  const low = destination | (source << SLC_SERVICE_SOURCE_SHIFT) | Number(guards & 0xffffffffn);
+  const high = (source >>> above) | (protocol << (SLC_SERVICE_PROTOCOL_SHIFT - 32)) | Number(guards >> 32n);
+  writer.u32(slot, offset, low >>> 0);
+  writer.u32(slot, offset + 4, high >>> 0);
 }
 
 function writeRule4(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
   writer.u32(slot, RULE4.destination.offset, rules.low[0][rule]);
   writer.u32(slot, RULE4.source.offset, rules.low[1][rule]);
-  writer.u16(slot, RULE4.service.offset, rules.service[rule]);
-  writer.u8(slot, RULE4.destination_shift.offset, 32 - rules.destinationLength[rule]);
-  writer.u8(slot, RULE4.source_shift.offset, (32 - rules.sourceLength[rule]) | (last ? SLC_RULE_LAST : 0));
+  const service = rules.service[rule];
+  writer.u16(slot, RULE4.service.offset, service);
+  writer.u8(slot, RULE4.destination_shift.offset, (32 - rules.destinationLength[rule]) | ((service >>> 10) & 0xc0));
+  writer.u8(
+    slot,
+    RULE4.source_shift.offset,
+    (32 - rules.sourceLength[rule]) | ((service >>> 12) & 0x40) | (last ? SLC_RULE_LAST : 0),
+  );
   writer.u32(slot, RULE4.word.offset, rules.word[rule]);
 }
 
 function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: number, last: boolean): void {
-  const halves = [RULE6.destination.offset, RULE6.source.offset];
-  rules.lanes.filter(isAddressLane).forEach(({ part }, lane) => {
-    // Of the two words of a half the less significant one is stored first.
-    writer.u32(slot, halves[lane >> 2] + 8 * (part >> 1) + 4 * (1 - (part & 1)), rules.low[lane][rule]);
-  });
+  // Lanes 0-3 are words of the destination, 4-7 of the source; of the two words of a half the less significant one is
+  // stored first.
+  for (let lane = 0; lane < 8; lane++) {
+    const address = lane < 4 ? RULE6.destination.offset : RULE6.source.offset;
+    writer.u32(slot, address + 8 * ((lane & 3) >> 1) + 4 * (1 - (lane & 1)), rules.low[lane][rule]);
+  }
   const shifts = (length: number): [number, number] => [64 - Math.min(64, length), 64 - Math.max(0, length - 64)];
   shifts(rules.destinationLength[rule]).forEach((shift, half) => {
     writer.u8(slot, RULE6.destination_shift.offset + half, shift);
@@ -169,6 +184,7 @@ function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: n
     writer.u8(slot, RULE6.source_shift.offset + half, shift);
   });
   writer.u16(slot, RULE6.service.offset, rules.service[rule]);
+  writer.u8(slot, RULE6.service_above.offset, rules.service[rule] >>> 16);
   writer.u8(slot, RULE6.last.offset, last ? SLC_RULE_LAST : 0);
   writer.u32(slot, RULE6.word.offset, rules.word[rule]);
 }
@@ -188,20 +204,23 @@ class ImageWriter {
     return first;
   }
 
+  /** Takes `count` slots so that they touch as few cache lines as they can. */
+  takeTogether(count: number): number {
+    const at = this.slots % LINE_SLOTS;
+    const lines = Math.ceil((at + count) / LINE_SLOTS);
+    return this.take(count, lines > Math.ceil(count / LINE_SLOTS) ? LINE_SLOTS : 1);
+  }
+
   u8(slot: number, offset: number, value: number): void {
     this.view.setUint8(slot * SLOT_BYTES + offset, value);
   }
 
   u16(slot: number, offset: number, value: number): void {
-    this.view.setUint16(slot * SLOT_BYTES + offset, value, true);
+    this.view.setUint16(slot * SLOT_BYTES + offset, value & 0xffff, true);
   }
 
   u32(slot: number, offset: number, value: number): void {
     this.view.setUint32(slot * SLOT_BYTES + offset, value, true);
-  }
-
-  u64(slot: number, offset: number, value: bigint): void {
-    this.view.setBigUint64(slot * SLOT_BYTES + offset, value, true);
   }
 
   /** Writes a slot at a byte position. */

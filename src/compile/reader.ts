@@ -1,5 +1,12 @@
 /** Reads of an image that never leave it; what the walk, the printer and the tests see of the bytes. */
-import { LAYOUT, SLC_ABI_VERSION, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_RULE_LAST } from '../abi/layout.gen';
+import {
+  LAYOUT,
+  SLC_ABI_VERSION,
+  SLC_IMAGE_MAGIC,
+  SLC_LIMITS,
+  SLC_RULE_LAST,
+  SLC_RULE_SHIFT_MASK,
+} from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import { RULE_SLOTS } from './pack';
 import { decodeSlot, EMPTY_SLOT, LEAF_UNCOUNTED, type Slot } from './slot';
@@ -113,16 +120,20 @@ export class ImageReader {
 
   private rule4(slot: number, at: number): LeafRule {
     const { view } = this;
-    const shift = view.getUint8(at + RULE4.source_shift.offset);
+    const destination = view.getUint8(at + RULE4.destination_shift.offset);
+    const source = view.getUint8(at + RULE4.source_shift.offset);
     return {
       slot,
       word: view.getUint32(at + RULE4.word.offset, true),
-      service: view.getUint16(at + RULE4.service.offset, true),
+      service:
+        view.getUint16(at + RULE4.service.offset, true) |
+        ((destination & ~SLC_RULE_SHIFT_MASK) << 10) |
+        ((source & ~SLC_RULE_SHIFT_MASK & ~SLC_RULE_LAST) << 12),
       destination: [view.getUint32(at + RULE4.destination.offset, true)],
-      destinationLength: 32 - view.getUint8(at + RULE4.destination_shift.offset),
+      destinationLength: 32 - (destination & SLC_RULE_SHIFT_MASK),
       source: [view.getUint32(at + RULE4.source.offset, true)],
-      sourceLength: 32 - (shift & ~SLC_RULE_LAST),
-      last: (shift & SLC_RULE_LAST) !== 0,
+      sourceLength: 32 - (source & SLC_RULE_SHIFT_MASK),
+      last: (source & SLC_RULE_LAST) !== 0,
     };
   }
 
@@ -134,7 +145,7 @@ export class ImageReader {
     return {
       slot,
       word: view.getUint32(at + RULE6.word.offset, true),
-      service: view.getUint16(at + RULE6.service.offset, true),
+      service: view.getUint16(at + RULE6.service.offset, true) | (view.getUint8(at + RULE6.service_above.offset) << 16),
       destination: words(RULE6.destination.offset),
       destinationLength: length(RULE6.destination_shift.offset),
       source: words(RULE6.source.offset),

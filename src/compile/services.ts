@@ -61,9 +61,21 @@ export function isEveryService({ destinationPorts, sourcePorts, lanes }: Service
 export class ServiceTable {
   readonly services: Service[] = [];
   private readonly numbers = new Map<string, number>();
+  /** Numbers by what a match says of ports, protocols and ICMP types. */
+  private readonly known = new Map<string, readonly number[]>();
 
-  /** The number of the service. Throws `CapacityError` when 16 bits do not name it any more. */
-  number(service: Service, ruleId: string): number {
+  /** The numbers of `servicesOf`. Throws `CapacityError` where a rule has no room for a number any more. */
+  numbersOf(match: Match, family: Family, ruleId: string): readonly number[] {
+    const key = `${family} ${textOf(match)}`;
+    let numbers = this.known.get(key);
+    if (!numbers) {
+      numbers = servicesOf(match, family, ruleId).map((service) => this.number(service, ruleId));
+      this.known.set(key, numbers);
+    }
+    return numbers;
+  }
+
+  private number(service: Service, ruleId: string): number {
     const { destinationPorts, sourcePorts, lanes } = service;
     const key = [destinationPorts, sourcePorts, lanes].map(({ first, last }) => `${first}-${last}`).join();
     const known = this.numbers.get(key);
@@ -74,6 +86,18 @@ export class ServiceTable {
     this.numbers.set(key, number);
     return number;
   }
+}
+
+/** Equal for matches that say the same of ports, protocols and ICMP types. */
+function textOf({ protocols, fromPorts, toPorts, icmpTypes }: Match): string {
+  const ports = (list: PortMatch): string => {
+    if (list === ANY) return ANY;
+    let text = '';
+    for (const { first, last } of list) text += `${first}-${last},`;
+    return text;
+  };
+  const types = icmpTypes === ANY ? ANY : icmpTypes.map(({ type, code }) => `${type}/${code}`).join();
+  return `${protocols === ANY ? ANY : protocols.join()} ${ports(fromPorts)} ${ports(toPorts)} ${types}`;
 }
 
 function portsOf(match: PortMatch): PortRange[] {

@@ -55,6 +55,7 @@ export const CODES = {
   'parse/too-many-rules': 'more rules than sluice holds',
   'parse/too-many-prefixes': 'more set prefixes than sluice holds',
   'parse/too-many-findings': 'more findings than are worth printing',
+  'parse/time': 'not a length of time, or not a moment',
   'parse/probe': 'not the description of a packet',
   'lint/shadowed': 'a rule that no packet reaches, since earlier rules decide differently',
   'lint/redundant': 'a rule that no packet reaches, since earlier rules already decide the same',

@@ -20,6 +20,8 @@ const MAPS = [
   'slc_fragments',
   'slc_fragment_stats',
   'slc_noted',
+  'slc_ban_hosts',
+  'slc_ban_nets',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -42,8 +44,8 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
-  /** Left out: no fragment comes in. */
-  readonly trackFragments?: boolean;
+  /** Off: no fragment comes in. */
+  readonly trackFragments: boolean;
   /** At most 16. */
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
@@ -138,8 +140,14 @@ export function stateMapEntries(buckets: { flows: number; fragments: number }): 
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
     slc_fragment_stats: 1,
+    // One more than there may be: an entry that is written again needs a place of its own for a moment.
+    slc_ban_hosts: MAX_BANS + 1,
+    slc_ban_nets: MAX_BANS + 1,
   };
 }
+
+/** Most bans, hosts and prefixes together. */
+export const MAX_BANS = 100_000;
 
 /** One a hook. */
 const NOTED_FRAGMENTS = 2;
@@ -197,6 +205,8 @@ export interface GenerationMaps extends Partial<Tables> {
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
+  /** Shared state and the bans it counts; where they are left out nobody is banned. */
+  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
 }
 
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
@@ -215,7 +225,7 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats, fragments, fragmentStats } = maps;
+  const { flows, flowStats, fragments, fragmentStats, bans } = maps;
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -225,6 +235,7 @@ export async function loadProgram(
       ...(flowStats && { slc_flow_stats: flowStats }),
       ...(fragments && { slc_fragments: fragments }),
       ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
+      ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
     },
     create: {
       ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
@@ -232,6 +243,7 @@ export async function loadProgram(
       ...(!fragments && { slc_fragments: switches.tables?.fragments.buckets ?? 1 }),
       ...(!fragmentStats && { slc_fragment_stats: 1 }),
       slc_noted: NOTED_FRAGMENTS,
+      ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
     },
   });
   try {
@@ -271,7 +283,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));
   set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
   set('slc_outbound_word', switches.outboundWord);
-  set('slc_track_fragments', Number(switches.trackFragments ?? false));
+  set('slc_track_fragments', Number(switches.trackFragments));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));

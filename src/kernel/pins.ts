@@ -18,6 +18,8 @@ export const STATE_PINS = {
   gateCounters: 'slc_gate_counters',
   flows: 'slc_flows',
   flowStats: 'slc_flow_stats',
+  banHosts: 'slc_ban_hosts',
+  banNets: 'slc_ban_nets',
   fragments: 'slc_fragments',
   fragmentStats: 'slc_fragment_stats',
 } as const;

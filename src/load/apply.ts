@@ -4,6 +4,7 @@
  * attached) a failure, or a kill, changes nothing.
  */
 import { join } from 'node:path';
+import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { datapathSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
@@ -28,6 +29,8 @@ export interface ApplyRequest {
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
   readonly record: (generation: number, instance: string) => Promise<void>;
   readonly fold: Fold;
+  /** Called while nothing is filtered, before anything is: puts back into the state what outlives it. */
+  readonly fillState: (state: SharedState) => Promise<void>;
 }
 
 export interface Applied {
@@ -55,6 +58,7 @@ export async function applyImage(kernel: Kernel, pins: PinLayout, request: Apply
   const found = SharedState.find(kernel, pins);
   const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration));
   try {
+    if (pins.links().length === 0) await request.fillState(state);
     failpoint('after-state');
     await retireGenerations(kernel, pins, state, request.fold);
     return await applyOver(kernel, pins, state, request);
@@ -105,6 +109,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     attachments = await attachAll(kernel, pins, request.interfaces, {
       mode: request.mode,
       netns: request.netns,
+      needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => request.image.features.sections[entry]),
       beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
     });
     failpoint('after-attach');

@@ -46,7 +46,7 @@ export async function createGeneration(
     }
     maps.image.freeze();
     failpoint('after-image');
-    const used = { ...maps, ...state.tables };
+    const used = { ...maps, ...state.tables, bans: state.banMaps };
     const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
     const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
       ingress.program.close();

@@ -8,13 +8,14 @@ import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
+import { BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
 import { DEFAULT_FLOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = ['flows', 'flowStats', 'fragments', 'fragmentStats'] as const satisfies readonly (keyof Tables)[];
-const OPEN_MAPS = ['programs', 'egress', 'gateCounters', ...TABLES] as const;
+const OPEN_MAPS = ['state', 'programs', 'egress', 'gateCounters', 'banHosts', 'banNets', ...TABLES] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
@@ -146,6 +147,18 @@ export class SharedState {
   get tables(): Tables {
     const { flows, flowStats, fragments, fragmentStats } = this.maps;
     return { flows, flowStats, fragments, fragmentStats };
+  }
+
+  /** Who is banned; lives as long as the state. */
+  get bans(): BanTable {
+    return new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
+      this.region.store64(FIELDS.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
+    });
+  }
+
+  /** The maps of the bans, for a program that asks them. */
+  get banMaps(): { state: BpfMap; hosts: BpfMap; nets: BpfMap } {
+    return { state: this.maps.state, hosts: this.maps.banHosts, nets: this.maps.banNets };
   }
 
   /** What the programs of a generation know of the tables. */

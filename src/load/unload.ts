@@ -24,8 +24,8 @@ export async function unload(kernel: Kernel, pins: PinLayout, fold: Fold): Promi
   return state !== null || links.length > 0;
 }
 
-/** What is damaged or of another version can be ended all the same; only its counters cannot be read. */
-function findUsable(kernel: Kernel, pins: PinLayout): SharedState | null {
+/** The state, null also where it is damaged or of another version: that can be ended, but not read. */
+export function findUsable(kernel: Kernel, pins: PinLayout): SharedState | null {
   try {
     return SharedState.find(kernel, pins);
   } catch (error) {

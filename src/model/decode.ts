@@ -3,8 +3,7 @@
  * The datapath's `bpf/parse.h` makes the same checks in the same order; the differential tests hold the two together.
  */
 import type { AddressWords, Family } from './prefix';
-import type { FragmentPart } from './fragment';
-import type { FlowKey, FragmentKind, Packet, Quote } from './packet';
+import type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './packet';
 import { icmpFields, isIcmpError } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import type { Reason } from './reason';

@@ -14,6 +14,7 @@ import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from '.
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
 import { prefixContains } from './prefix';
+import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { type GivenState, NO_STATE } from './given-state';
@@ -42,6 +43,8 @@ export interface Judges {
   readonly inbound: (packet: FlowKey) => Decision;
   /** Steps 6 and 7 of what goes out. */
   readonly outbound: (packet: FlowKey) => Decision;
+  /** Whether keep-reachable has entries. */
+  readonly keepsReachable: boolean;
   /** Whether `outbound` can decide anything but to let out. */
   readonly outboundRefuses: boolean;
   /** Whether the guard has rows for what goes out. */
@@ -75,6 +78,7 @@ export function scan(ruleset: Ruleset): Judges {
       if (row) return outcome('out 6', verdictOf(row.action), 'rule', row, outbound.name);
       return outcome('out 7', outbound.default, 'default', undefined, outbound.name);
     },
+    keepsReachable: guard.keepReachable.some(({ enabled }) => enabled),
     outboundRefuses: outbound.default !== 'allow' || outbound.rules.some(({ enabled }) => enabled),
     guardsOut: guard.rules.some(({ direction, enabled }) => direction === 'out' && enabled),
   };
@@ -111,14 +115,15 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
   if (link) return outcome('2', 'allow', link);
 
   // tier 3: a later fragment shows no ports, so it only follows its first, in tier 4
-  if (packet.fragment !== 'later') {
-    // 3.1 keep-reachable
-    const kept = judges.keepReachable(packet);
-    if (kept) return kept;
-    // 3.3 guard: only a refusal is final
-    const guarded = judges.guard('in', packet);
-    if (guarded && guarded.verdict !== 'allow') return guarded;
-  }
+  const isLater = packet.fragment === 'later';
+  // 3.1 keep-reachable
+  const kept = isLater ? null : judges.keepReachable(packet);
+  if (kept) return kept;
+  // 3.2 bans; later fragments of what is kept reachable must get by
+  if (!(isLater && judges.keepsReachable) && isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
+  // 3.3 guard: only a refusal is final
+  const guarded = isLater ? null : judges.guard('in', packet);
+  if (guarded && guarded.verdict !== 'allow') return guarded;
 
   // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
   if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');

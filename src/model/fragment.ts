@@ -18,20 +18,6 @@ export const NO_FRAGMENTS: FirstFragments = new Map();
 /** How long later fragments follow their first: as long as Linux waits for them (`net.ipv4.ipfrag_time`). */
 export const FRAGMENT_SECONDS = 30;
 
-/** What a fragment says of itself. */
-export interface FragmentPart {
-  /** Identification of the packet: 16 bits over IPv4, 32 over IPv6. */
-  readonly id: number;
-  /** Where its data belong in the packet's, in bytes. */
-  readonly at: number;
-  /**
-   * Of a first one: bytes of its data that are judged and that no later one may replace (RFC 1858, RFC 3128): the
-   * transport header, all of an ICMP message, since an error is judged by what it quotes. Over IPv6 all of it: fragments
-   * that overlap are an attack (RFC 5722).
-   */
-  readonly judged: number;
-}
-
 /**
  * What receivers tell packets in fragments apart by: IPv4 with the protocol (RFC 791 §3.2), IPv6 without, as the next
  * header of later fragments means nothing (RFC 8200 §4.5).

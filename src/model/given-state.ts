@@ -2,9 +2,11 @@
  * What earlier packets left behind, as far as a later one is judged by it. The scan keeps no state of its own: who
  * asks it says what lives, and gets the same answer every time.
  */
+import { type Bans, NO_BANS } from './ban';
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 
+/** What earlier packets left behind, and bans: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
@@ -15,7 +17,9 @@ export interface GivenState {
   readonly doubted: Flows;
   /** Packets whose first fragment passed. */
   readonly fragments: FirstFragments;
+  /** Bans that hold. */
+  readonly bans: Bans;
 }
 
 /** Nothing was seen before. */
-export const NO_STATE: GivenState = { flows: NO_FLOWS, doubted: NO_FLOWS, fragments: NO_FRAGMENTS };
+export const NO_STATE: GivenState = { flows: NO_FLOWS, doubted: NO_FLOWS, fragments: NO_FRAGMENTS, bans: NO_BANS };

@@ -1,8 +1,21 @@
-import type { FragmentPart } from './fragment';
 import type { AddressWords, Family } from './prefix';
 
 /** `later` fragments carry no transport header; an atomic IPv6 fragment (RFC 6946) is `none`. */
 export type FragmentKind = 'none' | 'first' | 'later';
+
+/** What a fragment says of itself. */
+export interface FragmentPart {
+  /** Identification of the packet: 16 bits over IPv4, 32 over IPv6. */
+  readonly id: number;
+  /** Where its data belong in the packet's, in bytes. */
+  readonly at: number;
+  /**
+   * Of a first one: bytes of its data that are judged and that no later one may replace (RFC 1858, RFC 3128): the
+   * transport header, all of an ICMP message, since an error is judged by what it quotes. Over IPv6 all of it: fragments
+   * that overlap are an attack (RFC 5722).
+   */
+  readonly judged: number;
+}
 
 /** The fields of an IP packet that rules can see. Ports are 0 where the protocol has none. */
 export interface FlowKey {

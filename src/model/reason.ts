@@ -37,6 +37,7 @@ export const REASON_WORDS = {
   'icmp-unrelated': 'an ICMP error about a connection that nobody here opened and the rules do not let in',
   'icmp-quote-short': 'an ICMP error that quotes less than 8 bytes of transport',
   'icmp-quote-error': 'an ICMP error about an ICMP error',
+  banned: 'its source is banned',
   'fragment-overlap': 'a later fragment that would replace what was judged of the first',
   'fragment-refused': 'a fragment, and the ruleset says fragments: drop',
   'fragment-length': 'a fragment of an impossible length: none, no multiple of 8, or beyond 65,535 bytes',

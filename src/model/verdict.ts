@@ -42,7 +42,7 @@ export const OUT_TIERS = {
 /** Number of a step in the order in which a packet that goes out is judged: a key of `OUT_TIERS`. */
 export type OutTier = keyof typeof OUT_TIERS;
 
-/** `tier 7 (rules)`, or `out 6 (rules)` of a packet that goes out. */
-export function nameOfTier(tier: Tier | OutTier): string {
-  return tier in OUT_TIERS ? `${tier} (${OUT_TIERS[tier as OutTier]})` : `tier ${tier} (${TIERS[tier as Tier]})`;
+/** What a tier is called. */
+export function tierWords(tier: Tier | OutTier): string {
+  return tier in OUT_TIERS ? OUT_TIERS[tier as OutTier] : TIERS[tier as Tier];
 }

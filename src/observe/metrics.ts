@@ -70,6 +70,13 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
   if (snapshot.fragments)
     addTable(text, { name: 'fragment', entries: 'Packets in fragments whose first one passed' }, snapshot.fragments);
+  const bans = text.family(
+    'sluice_bans',
+    'gauge',
+    'Sources that are banned: IPv4 addresses and IPv6 /64s, other prefixes.',
+  );
+  bans.add({ kind: 'host' }, String(snapshot.bans.hosts));
+  bans.add({ kind: 'prefix' }, String(snapshot.bans.prefixes));
   return text.toString();
 }
 

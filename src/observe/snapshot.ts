@@ -90,6 +90,8 @@ export interface Snapshot {
   readonly flows: SnapshotTable | null;
   /** Packets in fragments whose first one passed; null where nothing is active. */
   readonly fragments: SnapshotTable | null;
+  /** Sources that are banned. */
+  readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -115,6 +117,7 @@ export interface SnapshotInput {
   readonly figures: TotalFigures;
   readonly flows?: TableFigures;
   readonly fragments?: TableFigures;
+  readonly bans: Snapshot['bans'];
   readonly warnings: readonly string[];
 }
 
@@ -138,6 +141,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     outgoing: directionOf(figures.outgoing),
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
+    bans: input.bans,
     warnings: input.warnings,
   };
 }

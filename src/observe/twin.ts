@@ -5,7 +5,13 @@
 import { OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image, RankEntry } from '../compile/image';
-import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../kernel/datapath';
+import {
+  createGenerationMaps,
+  createResultMap,
+  datapathSwitches,
+  type GenerationMaps,
+  loadProgram,
+} from '../kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
 import type { Direction } from '../model/ruleset';
@@ -46,13 +52,13 @@ export class Twin {
   ) {}
 
   /**
-   * Loads the twin of the program that judges what comes in, or goes out, over a copy of the image or over the map that
-   * enforces it.
+   * Loads the twin of the program that judges what comes in, or goes out, over a copy of the image, or over the map that
+   * enforces it and the bans that hold.
    */
   static async load(
     kernel: Kernel,
     image: TwinImage,
-    source: { bytes: Uint8Array } | { map: BpfMap },
+    source: { bytes: Uint8Array } | { map: BpfMap; bans: GenerationMaps['bans'] },
     direction: Direction = 'in',
   ): Promise<Twin> {
     const switches = datapathSwitches(image, true);
@@ -64,9 +70,9 @@ export class Twin {
         await region.write(0, source.bytes);
         region.close();
       }
-      const used = 'map' in source ? source.map : maps.image;
       const { program } = await loadProgram(kernel, PROGRAMS[direction], switches, {
-        image: used,
+        image: 'map' in source ? source.map : maps.image,
+        ...('map' in source && { bans: source.bans }),
         counters: maps.counters,
         result,
       });

@@ -8,9 +8,10 @@ import { type Attachment, currentAttachments, resolveInterfaces } from '../load/
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
-import { unload } from '../load/unload';
+import { findUsable, unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
+import { keepBans, restoreBans } from './bans';
 import type { Context } from './context';
 import { contentDigest } from './digest';
 import { namedFigures, readEnforcement } from './enforcement';
@@ -134,6 +135,7 @@ export async function applyRuleset(
       mode: candidate.ruleset.mode,
       firstGeneration: newest + 1,
       fold: foldInto(context),
+      fillState: (state) => restoreBans(context, state),
       record: (generation, instance) => {
         const { digest, counterSlots, features, sections, ranks } = candidate.image;
         writeGenerationRecord(folder, {
@@ -202,6 +204,7 @@ export async function disable(
   return withLock(context, async () => {
     // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
     const before = await filteredInterfaces(context);
+    if (options.keepCounters !== false) await keepState(context);
     const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
       const left = await filteredInterfaces(context);
       const opened = before.filter((name) => !left.includes(name));
@@ -211,6 +214,19 @@ export async function disable(
     pruneGenerationRecords(context.folder, new Set());
     return { wasActive, interfaces: before };
   });
+}
+
+/** Saves the hits of bans. Each change has saved the bans themselves: where this cannot be written, they are kept. */
+async function keepState(context: Context): Promise<void> {
+  const state = findUsable(context.kernel, context.pins);
+  if (!state) return;
+  try {
+    await keepBans(context, state);
+  } catch (error) {
+    if (!(error instanceof SluiceError && error.code === 'state/write')) throw error;
+  } finally {
+    state.close();
+  }
 }
 
 /** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */

@@ -7,6 +7,7 @@ import type { CounterFigures } from '../kernel/counters';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
+import { isHostBan } from '../load/ban-table';
 import { judgingSlot } from '../load/gate-word';
 import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
@@ -15,6 +16,8 @@ import { nameFigures, type NamedFigures } from '../observe/figures';
 import { readTableFigures, type TableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
+import type { Ban } from './ban-file';
+import { listBans } from './bans';
 import type { Context } from './context';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
@@ -113,6 +116,8 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
   warnings.push(...detachedWarnings(enforcement));
+  const { bans, warning } = await listBans(context);
+  if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
   return buildSnapshot({
     takenAt: now,
@@ -130,6 +135,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
     ...(enforcement && (await tableFigures(context))),
+    bans: countBans(bans),
     warnings,
   });
 }
@@ -178,6 +184,11 @@ async function tableFigures({ kernel, pins }: Context): Promise<{ flows?: TableF
   } finally {
     state.close();
   }
+}
+
+function countBans(bans: readonly Ban[]): Snapshot['bans'] {
+  const hosts = bans.filter(({ prefix }) => isHostBan(prefix)).length;
+  return { hosts, prefixes: bans.length - hosts };
 }
 
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */

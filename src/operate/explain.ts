@@ -8,7 +8,12 @@ import { buildProbeFrame } from '../observe/probe-frame';
 import { sameDecision } from '../observe/replay';
 import { Twin } from '../observe/twin';
 import { SluiceError } from '../kernel/errors';
+import { NO_STATE } from '../model/given-state';
+import { addressBits, formatPrefix, type Prefix } from '../model/prefix';
+import { SharedState } from '../load/state';
 import type { Candidate } from './apply';
+import type { Ban } from './ban-file';
+import { listBans } from './bans';
 import type { Context } from './context';
 import { type Enforcement, openEnforcedImage } from './enforcement';
 import { type GenerationRecord, rankEntriesOf } from './generation-record';
@@ -17,6 +22,8 @@ import { type GenerationRecord, rankEntriesOf } from './generation-record';
 export interface FullExplanation extends Explanation {
   /** What the datapath program said; null where it was not asked. */
   readonly kernel: Decision | null;
+  /** Bans of the source, where they decided. */
+  readonly bans: readonly Ban[];
 }
 
 /** Explains by a ruleset that need not be enforced; without a context by the scan alone. */
@@ -27,13 +34,16 @@ export async function explainCandidate(
   direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { ruleset, image } = candidate;
-  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet, direction));
-  if (!context) return { ...byModel, kernel: null };
+  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet, NO_STATE, direction));
+  if (!context) return { ...byModel, kernel: null, bans: [] };
   const twin = await Twin.load(context.kernel, image, image, direction);
-  return compare(byModel, twin, key);
+  return { ...(await compare(byModel, twin, key)), bans: [] };
 }
 
-/** Explains by the generation that enforces: the model of its record, and a twin on the very map that enforces. */
+/**
+ * Explains by the generation that enforces, and by the bans: the model of its record, and a twin on the very maps that
+ * enforce. Where a ban begins or ends in between it is asked again.
+ */
 export async function explainEnforced(
   context: Context,
   enforcement: Enforcement & { record: GenerationRecord },
@@ -41,8 +51,9 @@ export async function explainEnforced(
   direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { record } = enforcement;
-  const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, direction));
+  const source: Prefix = { family: key.family, words: key.source, length: addressBits(key.family) };
   const map = openEnforcedImage(context, enforcement);
+  const shared = SharedState.find(context.kernel, context.pins);
   try {
     const { counterSlots, features, sections } = record;
     const image = {
@@ -52,10 +63,29 @@ export async function explainEnforced(
       sections,
       ranks: rankEntriesOf(record),
     };
-    return await compare(byModel, await Twin.load(context.kernel, image, { map }, direction), key);
+    for (let attempt = 1; ; attempt++) {
+      const { bans } = await listBans(context, source);
+      const state = { ...NO_STATE, bans: bans.map(({ prefix }) => prefix) };
+      const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, state, direction));
+      try {
+        const twin = await Twin.load(context.kernel, image, { map, bans: shared?.banMaps }, direction);
+        const explanation = await compare(byModel, twin, key);
+        return { ...explanation, bans: explanation.decision.reason === 'banned' ? bans : [] };
+      } catch (error) {
+        const now = (await listBans(context, source)).bans;
+        if (attempt === ATTEMPTS || namesOf(now) === namesOf(bans)) throw error;
+      }
+    }
   } finally {
+    shared?.close();
     map.close();
   }
+}
+
+const ATTEMPTS = 3;
+
+function namesOf(bans: readonly Ban[]): string {
+  return bans.map(({ prefix }) => formatPrefix(prefix)).join();
 }
 
 /** The model judges what the frame decodes to, so that both sides judge the same bytes. */
@@ -68,7 +98,7 @@ function explainFrame(
   return explain(decoded.packet);
 }
 
-async function compare(byModel: Explanation, twin: Twin, key: FlowKey): Promise<FullExplanation> {
+async function compare(byModel: Explanation, twin: Twin, key: FlowKey): Promise<Omit<FullExplanation, 'bans'>> {
   try {
     const [{ decision }] = await twin.judge([buildProbeFrame(key)]);
     if (!sameDecision(decision, byModel.decision)) {

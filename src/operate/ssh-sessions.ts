@@ -19,12 +19,8 @@ export async function sshConnections(
   netns?: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<LiveConnection[]> {
-  const sockets = await listTcpSockets(kernel, netns);
-  const owners = socketOwners(sockets.map(({ inode }) => inode).filter((inode) => inode !== 0));
-  const live = openSessions(sockets, owners);
-  const caller = callerConnection(environment, live);
-  const here = caller !== null && (netns === undefined || (await ownsAddress(kernel, netns, caller)));
-  const all = here ? [{ description: 'your session', key: caller }, ...live] : live;
+  const { caller, live } = await readSessions(kernel, netns, environment);
+  const all = caller ? [{ description: 'your session', key: caller }, ...live] : live;
   const seen = new Set<string>();
   return all.filter(({ key }) => {
     const text = JSON.stringify(key);
@@ -32,6 +28,29 @@ export async function sshConnections(
     seen.add(text);
     return fresh;
   });
+}
+
+/** The SSH connection the command came through, in the inbound direction; null where there is none, or over loopback. */
+export async function callerConnectionOf(
+  kernel: Kernel,
+  netns?: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<FlowKey | null> {
+  const { caller } = await readSessions(kernel, netns, environment);
+  return caller && !isLoopback(caller) ? caller : null;
+}
+
+async function readSessions(
+  kernel: Kernel,
+  netns: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ caller: FlowKey | null; live: readonly LiveConnection[] }> {
+  const sockets = await listTcpSockets(kernel, netns);
+  const owners = socketOwners(sockets.map(({ inode }) => inode).filter((inode) => inode !== 0));
+  const live = openSessions(sockets, owners);
+  const caller = callerConnection(environment, live);
+  const here = caller !== null && (netns === undefined || (await ownsAddress(kernel, netns, caller)));
+  return { caller: here ? caller : null, live };
 }
 
 /** Open connections that an SSH server holds, or that end at one of its ports. */

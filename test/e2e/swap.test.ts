@@ -90,6 +90,7 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
         firstGeneration: 1,
         record: () => Promise.resolve(),
         fold: tally.fold(retiring),
+        fillState: () => Promise.resolve(),
       });
       return generation;
     };

@@ -156,8 +156,16 @@ describe('a deadline', () => {
   });
 
   test('passes while packets come: the verdict changes by itself, within the resolution', async () => {
-    const deadlineNs = (kernel().bootTimeNs() + SECOND / 10n) & ~RESOLUTION;
-    expect(await run(wordOf(0, 1, deadlineNs))).toEqual({ returned: XDP_PASS, counted: 'slot 0' });
+    let deadlineNs: bigint;
+    let before: Awaited<ReturnType<typeof run>>;
+    // a machine that is too busy to run it in time says nothing: once more, with more time
+    let span = SECOND / 10n;
+    do {
+      deadlineNs = (kernel().bootTimeNs() + span) & ~RESOLUTION;
+      before = await run(wordOf(0, 1, deadlineNs));
+      span *= 2n;
+    } while (kernel().bootTimeNs() >= deadlineNs);
+    expect(before).toEqual({ returned: XDP_PASS, counted: 'slot 0' });
     while (kernel().bootTimeNs() < deadlineNs) await new Promise((done) => setTimeout(done, 5));
     expect(await run(wordOf(0, 1, deadlineNs))).toEqual({ returned: XDP_PASS, counted: 'slot 1' });
   });
@@ -171,12 +179,12 @@ test('the program and judgingSlot() decide alike', async () => {
     fc.bigInt({ min: 10n * SECOND, max: 1n << 46n }),
     fc.bigInt({ min: -100n * SECOND, max: -SECOND }),
   );
+  programs.delete(slotKey(3));
   await fc.assert(
     fc.asyncProperty(number, number, fromNow, async (slot, previous, offset) => {
       const now = kernel().bootTimeNs();
       const deadlineNs = offset === null ? 0n : now + offset > RESOLUTION ? now + offset : RESOLUTION + 1n;
       const word = unpackGateWord(packGateWord(wordOf(slot, previous, deadlineNs)));
-      programs.delete(slotKey(3));
       const judging = judgingSlot(word, now);
       const expected =
         judging === SLC_SLOT_OPEN

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CALL_FUNCTION, type Instruction, readExternals, readFunctions } from '../support/bpf-object';
-import { findRefusals } from '../support/oldest-verifier';
+import { type BpfFunction, CALL_FUNCTION, type Instruction, readExternals, readFunctions } from '../support/bpf-object';
+import { deepestStack, findRefusals, frameBytes, STACK_LIMIT } from '../support/oldest-verifier';
 
 const OBJECTS = ['sluice', 'egress'];
 const read = (name: string): Uint8Array => readFileSync(join(__dirname, `../../dist/bpf/${name}.bpf.o`));
@@ -21,6 +21,12 @@ describe.each(OBJECTS)('%s.bpf.o', (name) => {
     },
   );
 
+  test.each(readFunctions(object).map((each) => each.name))('%s and what it calls have stack enough', (from) => {
+    const { bytes, chain } = deepestStack(readFunctions(object), from);
+    if (bytes > STACK_LIMIT)
+      throw new Error(`${chain.join(' → ')}: ${bytes} bytes of stack, ${STACK_LIMIT} are allowed`);
+  });
+
   test('needs no function and no variable of the kernel by name', () => {
     expect(readExternals(object)).toEqual([]);
   });
@@ -31,6 +37,16 @@ test('the functions of the objects are found', () => {
   expect(names).toEqual(
     expect.arrayContaining(['slc_gate_xdp', 'slc_ingress', 'slc_gate_egress', 'slc_egress_main', 'slc_walk_chain']),
   );
+});
+
+test('calls and callbacks are followed, to other sections as well', () => {
+  const functions = readFunctions(read('sluice'));
+  const callees = (name: string): readonly string[] => functions.find((each) => each.name === name)!.callees;
+  expect(callees('slc_ingress')).toEqual(expect.arrayContaining(['slc_walk_chain', 'slc_classify4']));
+  expect(callees('slc_classify4')).toContain('slc_scan_rule4');
+  const { bytes, chain } = deepestStack(functions, 'slc_ingress');
+  expect(chain.length).toBeGreaterThan(1);
+  expect(bytes).toBeGreaterThan(64);
 });
 
 describe('is found:', () => {
@@ -53,6 +69,22 @@ describe('is found:', () => {
     ['the second half of a 64-bit load', [make(0x18), make(0), EXIT]],
   ];
   test.each(accepted)('nothing in %s', (_, instructions) => expect(findRefusals(instructions)).toEqual([]));
+
+  test('how far down a frame reaches', () => {
+    const store = make(0x7b, { destination: 10, offset: -24 });
+    const lowered = [make(0xbf, { destination: 2, source: 10 }), make(0x07, { destination: 2, immediate: -120 })];
+    expect(frameBytes([store, EXIT])).toBe(24);
+    expect(frameBytes([...lowered, store, EXIT])).toBe(120);
+    expect(frameBytes([ADD, EXIT])).toBe(0);
+  });
+
+  test('a chain of calls that only smaller steps would fit', () => {
+    const frame = (name: string, bytes: number, callees: string[]): BpfFunction => ({
+      ...{ name, callees, instructions: [make(0x7b, { destination: 10, offset: -bytes }), EXIT] },
+    });
+    const functions = [frame('a', 240, ['b', 'c']), frame('b', 8, []), frame('c', 200, ['d']), frame('d', 40, [])];
+    expect(deepestStack(functions, 'a')).toEqual({ bytes: 256 + 224 + 64, chain: ['a', 'c', 'd'] });
+  });
 
   const refused: [string, Instruction[], number, RegExp][] = [
     ['a body laid before the head', [jump(1), ADD, jumpIfEqual(1), jump(-3), EXIT], 1, /back-edge from insn 1 to 2/],

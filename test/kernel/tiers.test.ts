@@ -445,9 +445,11 @@ test.each([
 });
 
 test('every reason has a row', () => {
-  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer'];
+  const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer', 'banned'];
   // test/kernel/fragments.test.ts
   elsewhere.push('fragment-follows', 'fragment-overlap');
+  // test/kernel/outbound.test.ts
+  elsewhere.push('keep-reachable', 'guard', 'keep-reachable-answer');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
   expect(Object.keys(REASON_WORDS).filter((reason) => !shown.has(reason as Reason))).toEqual([]);
 });

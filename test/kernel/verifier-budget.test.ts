@@ -34,6 +34,7 @@ const DEFAULT: DatapathSwitches = {
   imageSlots: SMALL / 8,
   counterSlots: 512,
   icmpEssentials: true,
+  trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
   dryRun: false,
   sections: [true, false, false, false, false],
@@ -55,6 +56,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
     dryRun: true,
     imageSlots: LARGE / 8,
   },
+  'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 

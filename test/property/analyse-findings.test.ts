@@ -172,6 +172,7 @@ describe('expectations', () => {
         fc.pre(isDescribed(key, set.icmp));
         const { verdict } = evaluatePacket(set, { ...key, hopLimit: 64, fragment: 'none' });
         const line = (wanted: Expectation['verdict']): Expectation => ({
+          direction: 'in',
           verdict: wanted,
           match: matchOf(key),
           text: 'line',

@@ -10,6 +10,7 @@ import { Random } from '../support/generate/random';
 import { findDifference } from '../support/image-scan';
 import { printImage } from '../../src/compile/print';
 import { interpret } from '../../src/compile/interpret';
+import { ImageReader } from '../../src/compile/reader';
 import { entryOfWord } from '../../src/compile/ranks';
 import { evaluateSection } from '../../src/model/evaluate';
 import type { Ruleset } from '../../src/model/ruleset';
@@ -95,6 +96,27 @@ describe('hostile shapes', () => {
     );
   });
 
+  test('rows that say the same as an earlier one take no room', () => {
+    const image = hold(
+      build(10_000, (i) => ({ from: ['10.0.0.0/8'], port: [[443, 443 + (i % 3)]], proto: [6] })),
+      200,
+    );
+    expect(image.stats.expandedRules).toBe(3);
+  });
+
+  test('more services than 16 bits can number', () => {
+    const ports = Array.from({ length: 260 }, (_, i) => 2 * i + 1);
+    const image = hold(
+      ruleset([
+        rule(1, 'deny', { port: ports, fromPort: ports, proto: [6], from: ['10.0.0.0/8'] }),
+        rule(2, 'allow', { port: [[1, 700]], proto: [6] }),
+        rule(3, 'deny', { port: [[5, 9]], proto: [132], from: ['10.0.0.0/9', '2001:db8::/32'] }),
+      ]),
+      3000,
+    );
+    expect(new ImageReader(image.bytes).serviceCount).toBeGreaterThan(65_536);
+  });
+
   test('10,000 blocked hosts below some rows', () => {
     const image = hold(build(10_000, (i) => (i < 20 ? { port: [8000 + i] } : { from: [v4(scattered(i), 32)] })));
     expect(image.stats.longestLeaf).toBeLessThan(63);
@@ -103,20 +125,20 @@ describe('hostile shapes', () => {
 
 describe('ceilings', () => {
   test('image rules, with the row that needs most', () => {
-    const hosts = Array.from({ length: 600 }, (_, i) => v4(0x0a000000 + 2 * i, 32));
+    const hosts = Array.from({ length: 2000 }, (_, i) => v4(0x0a000000 + 2 * i, 32));
     const shape = ruleset([rule(1, 'allow', { port: [80] }), rule(2, 'deny', { from: hosts, to: hosts })]);
     expect(() => compile(shape)).toThrow(
       expect.objectContaining({
         name: 'CapacityError',
         ceiling: MAX_IMAGE_RULES,
         ruleId: 'r2',
-        used: 360_002,
+        used: 4_000_002,
       }) as Error,
     );
   });
 
   test('distinct services', () => {
-    const ports = Array.from({ length: 300 }, (_, i) => 2 * i + 1);
+    const ports = Array.from({ length: 730 }, (_, i) => 2 * i + 1);
     const shape = ruleset([rule(1, 'deny', { port: ports, fromPort: ports, proto: [6] })]);
     expect(() => compile(shape)).toThrow('distinct services');
   });

@@ -103,6 +103,7 @@ export class KernelJudge {
       imageSlots: slots,
       counterSlots: 512,
       icmpEssentials: true,
+      trackFragments: true,
       ethertypes: [],
       dryRun: true,
       sections: [],

@@ -1,17 +1,18 @@
 /**
  * What the verifier of Linux 6.1, the oldest kernel sluice supports, refuses and newer ones take, as far as it shows in
- * the bytes of a function alone:
+ * the bytes of an object alone:
  *
  * - control flow: a plain instruction that falls through into the head of a loop which is being followed ("back-edge
  *   from insn"; only a jump may lead back), and instructions that no path reaches. Its walk is check_cfg() of
  *   kernel/bpf/verifier.c: depth first, the next instruction before the target of a jump;
  * - any call but the unlock while a spin lock is held, functions of the program's own included;
+ * - frames of a chain of calls that together exceed 512 bytes: each counts in steps of 32 there, of 16 in newer ones;
  * - instructions of later instruction sets and helpers that 6.1 does not have.
  *
- * What it cannot see is everything that depends on values: how many instructions the verifier walks, and what it knows
+ * Code that a switch removes counts here and not there. What it cannot see is everything that depends on values: how many instructions the verifier walks, and what it knows
  * of a register. For that there are the verifier budget's hard limit and the virtual machine (scripts/vm.js).
  */
-import { CALL_FUNCTION, CALL_HELPER, type Instruction } from './bpf-object';
+import { type BpfFunction, CALL_FUNCTION, CALL_HELPER, type Instruction } from './bpf-object';
 
 /** include/uapi/linux/bpf.h */
 const CLASS = { LD: 0, LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 6, ALU64: 7 };
@@ -34,6 +35,37 @@ export interface Refusal {
 export function findRefusals(instructions: readonly Instruction[]): Refusal[] {
   const found = [...refusedFlow(instructions), ...refusedUnderLock(instructions), ...unknown(instructions)];
   return found.sort((a, b) => a.at - b.at);
+}
+
+/** MAX_BPF_STACK. */
+export const STACK_LIMIT = 512;
+/** What check_max_stack_depth() rounds each frame up to. */
+const STACK_STEP = 32;
+const FRAME_POINTER = 10;
+
+/** The chain of calls from a function that takes most stack: names, and bytes as 6.1 counts them. */
+export function deepestStack(functions: readonly BpfFunction[], from: string): { bytes: number; chain: string[] } {
+  const one = functions.find(({ name }) => name === from)!;
+  const own = Math.ceil(Math.max(frameBytes(one.instructions), 1) / STACK_STEP) * STACK_STEP;
+  const below = one.callees
+    .map((name) => deepestStack(functions, name))
+    .reduce((a, b) => (b.bytes > a.bytes ? b : a), { bytes: 0, chain: [] });
+  return { bytes: own + below.bytes, chain: [from, ...below.chain] };
+}
+
+/** Bytes below the frame pointer that a function reaches: by itself, or by a copy of it that is lowered. */
+export function frameBytes(instructions: readonly Instruction[]): number {
+  const MOVE = 0xbf;
+  const ADD_CONSTANT = 0x07;
+  return instructions.reduce((deepest, instruction, at) => {
+    const { code, destination, source, offset, immediate } = instruction;
+    const kind = classOf(instruction);
+    if (kind === CLASS.LDX && source === FRAME_POINTER) return Math.max(deepest, -offset);
+    if ((kind === CLASS.STX || kind === CLASS.ST) && destination === FRAME_POINTER) return Math.max(deepest, -offset);
+    const before = instructions[at - 1];
+    const lowered = code === ADD_CONSTANT && before?.code === MOVE && before.source === FRAME_POINTER;
+    return lowered && before.destination === destination ? Math.max(deepest, -immediate) : deepest;
+  }, 0);
 }
 
 const classOf = ({ code }: Instruction): number => code & 7;

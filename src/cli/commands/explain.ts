@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { formatAddress } from '../../model/prefix';
+import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import type { Direction } from '../../model/ruleset';
 import { directionOf } from '../../parse/rule-line';
 import { protocolName } from '../../model/format-match';
-import { nameOfTier } from '../../model/verdict';
+import { tierWords } from '../../model/verdict';
 import { REASON_WORDS } from '../../model/reason';
 import { listInterfaces } from '../../kernel/interfaces';
 import { hasCapabilities } from '../../kernel/capabilities';
@@ -12,9 +12,11 @@ import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
 import { parseProbe, type Probe } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
+import type { Ban } from '../../operate/ban-file';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { span } from '../table';
 
 export function register(program: Command): void {
   const command = program
@@ -32,7 +34,8 @@ export function register(program: Command): void {
     const probe = readProbe(words.slice(direction ? 1 : 0).join(' '));
     const { explanation, key, ruleset } = await explain(run, probe, direction ?? 'in');
     run.output.line(formatExplanation(key, explanation, ruleset));
-    run.output.document({ ruleset, direction: direction ?? 'in', ...explanation });
+    const bans = explanation.bans.map(({ prefix }) => formatPrefix(prefix));
+    run.output.document({ ruleset, direction: direction ?? 'in', ...explanation, bans });
     return EXIT.DONE;
   });
 }
@@ -82,13 +85,15 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
   return { ...probe, destination };
 }
 
-function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplanation, ruleset: string): string {
+function formatExplanation(key: FlowKey, { decision, steps, kernel, bans }: FullExplanation, ruleset: string): string {
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
     ? `${decision.section === 'guard' ? 'row' : 'rule'} ${deciding.number} "${deciding.text}" (${deciding.rule})`
-    : REASON_WORDS[decision.reason];
-  lines.push(`${decision.verdict} in ${nameOfTier(decision.tier)}: ${by}`);
+    : `${tierWords(decision.tier)}: ${REASON_WORDS[decision.reason]}`;
+  const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
+  lines.push(`${decision.verdict} in ${tier} by ${by}`);
+  for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
     kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
   );
@@ -100,6 +105,10 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel }: FullExplan
     );
   }
   return lines.join('\n');
+}
+
+function untilWhen({ untilMs }: Ban): string {
+  return untilMs === null ? 'has no end' : `ends in ${span(untilMs - Date.now())}`;
 }
 
 function describe(key: FlowKey): string {

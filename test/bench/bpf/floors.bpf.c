@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
+#include "../../../bpf/hook-xdp.h"
 #include "../../../bpf/sluice_abi.h"
 #include "../../../bpf/config.h"
 #include "../../../bpf/packet.h"

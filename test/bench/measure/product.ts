@@ -42,6 +42,7 @@ export class Product {
       firstGeneration: 1,
       record: () => Promise.resolve(),
       fold: () => Promise.resolve(),
+      fillState: () => Promise.resolve(),
     });
     this.generation = generation;
     return performance.now() - began;

@@ -42,6 +42,6 @@ test('lists of ports that multiply beyond an image are refused before they are m
   const odd = Array.from({ length: 20_000 }, (_, i) => 2 * i + 1);
   const wide = match({ port: odd, fromPort: odd });
   expect(() => servicesOf(wide, 4, 'wide')).toThrow(
-    'the ruleset needs 400000000 image rules at rule "wide", the ceiling is 262144',
+    'the ruleset needs 400000000 image rules at rule "wide", the ceiling is 2097152',
   );
 });

@@ -2,12 +2,8 @@ import { findings } from './support';
 
 describe('keys of later versions are never taken in silence', () => {
   test.each([
-    ['guard: { rules: [deny from any] }', 'error parse/not-supported-yet 2:1+5'],
     ['servers: { a: { address: 192.0.2.1 } }', 'error parse/not-supported-yet 2:1+7'],
-    ['outbound: { default: deny }', 'error parse/not-supported-yet 2:1+8'],
-    ['outbound: { default: allow, rules: [deny 25] }', 'error parse/not-supported-yet 2:1+8'],
     ['logging: low', 'error parse/not-supported-yet 2:1+7'],
-    ['fragments: track', 'error parse/not-supported-yet 2:1+9'],
     ['boot: open', 'error parse/not-supported-yet 2:1+4'],
     ['inbound: { udp: off }', 'error parse/not-supported-yet 2:17+3'],
     ['inbound: { default: reject }', 'error parse/not-supported-yet 2:21+6'],
@@ -24,7 +20,6 @@ describe('keys of later versions are never taken in silence', () => {
     ['outbound: { default: allow, rules: [] }'],
     ['logging: "off"'],
     ['logging: no'],
-    ['fragments: drop'],
     ['inbound: { udp: true }'],
     ['inbound: { rules: [{ action: deny, log: false }] }'],
     ['inbound:'],

@@ -158,7 +158,7 @@ describe('rows that are refused', () => {
     ['allow', 'parse/row', 0, /allow from any/],
     ['limit 22/tcp', 'parse/not-supported-yet', 0, /allow or deny/],
     ['reject 22', 'parse/not-supported-yet', 0, /deny/],
-    ['allow out 53', 'parse/not-supported-yet', 6, /come in/],
+    ['allow in out 53', 'parse/row', 9, /come in, or that go out/],
     ['allow in on eth0 to any port 22', 'parse/not-supported-yet', 9, /interface/],
     ['allow log 22', 'parse/not-supported-yet', 6, /logged/],
     ['allow from any app OpenSSH', 'parse/not-supported-yet', 15, /services/],

@@ -39,6 +39,7 @@ expect:
       interfaces: ['eth0', 'wg0.1'],
       mode: 'native',
       icmp: 'rules',
+      fragments: 'drop',
       ethertypes: [0x88_8e, 0x88_cc, 0x88_f7],
       inbound: { name: 'inbound', default: 'allow', ssh: { ports: [22, 2222], from: 'rules' } },
     });
@@ -75,6 +76,7 @@ expect:
       interfaces: 'auto',
       mode: 'auto',
       icmp: 'essentials',
+      fragments: 'track',
       ethertypes: DEFAULT_ETHERTYPES,
       sets: [],
       guard: { keepReachable: [], rules: [] },

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Tier 3.2: banned sources, changed one entry at a time while packets pass. Hosts are in a hash, since a kernel LPM
+ * trie of their number costs every packet several times as much; other prefixes are in such a trie. Which of them end
+ * when is decided here, by the clock, so that a ban ends without any process. The clock is read for banned sources
+ * only. TypeScript twin: src/model/ban.ts.
+ */
+#ifndef SLUICE_BANS_H
+#define SLUICE_BANS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+/* Whether the ban holds still; counts the packet it stops. */
+static __always_inline int slc_ban_holds(struct slc_ban *ban) {
+    __u64 now = bpf_ktime_get_boot_ns();
+
+    if (now >= ban->expires)
+        return 0;
+    if (!slc_dry_run) {
+        /* All CPUs write the same entry: only the packets it stops pay for that. */
+        __sync_fetch_and_add(&ban->packets, 1);
+        ban->last_hit = now;
+    }
+    return 1;
+}
+
+static __always_inline int slc_host_is_banned(const struct slc_packet *packet) {
+    struct slc_ban_host host = {
+        .words = {packet->key.words[SLC_KEY_SOURCE], packet->family == 6 ? packet->key.words[SLC_KEY_SOURCE + 1] : 0},
+        .family = packet->family};
+    struct slc_ban *ban = bpf_map_lookup_elem(&slc_ban_hosts, &host);
+
+    return ban && slc_ban_holds(ban);
+}
+
+/*
+ * The longest prefix that holds the source; where that has ended the next shorter one, SLC_BAN_STEPS times. User space
+ * nests no more than that many and one more, so that an ended ban never hides one that holds.
+ */
+__noinline int slc_net_is_banned(const struct slc_key *key, __u8 family) {
+    struct slc_ban_net net = {};
+
+    if (!key)
+        return 0;
+    net.length = SLC_BAN_FAMILY_BITS + (family == 4 ? 32 : 128);
+    net.family = bpf_htonl(family);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        net.address[i] = bpf_htonl(key->words[SLC_KEY_SOURCE + i]);
+    for (int i = 0; i <= SLC_BAN_STEPS; i++) {
+        struct slc_ban *ban = bpf_map_lookup_elem(&slc_ban_nets, &net);
+
+        if (!ban)
+            return 0;
+        if (slc_ban_holds(ban))
+            return 1;
+        if (ban->length <= SLC_BAN_FAMILY_BITS)
+            return 0;
+        net.length = ban->length - 1;
+    }
+    return 0;
+}
+
+/* Whether the packet's source is banned. Where nobody is, this reads two numbers of a line that the gate has read. */
+static __always_inline int slc_is_banned(const struct slc_packet *packet) {
+    const __u32 zero = 0;
+    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+
+    if (!state)
+        return 0;
+    if (*(const volatile __u32 *)&state->ban_hosts && slc_host_is_banned(packet))
+        return 1;
+    return *(const volatile __u32 *)&state->ban_nets && slc_net_is_banned(&packet->key, packet->family);
+}
+
+#endif
