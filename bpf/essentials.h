@@ -4,6 +4,7 @@
 #define SLUICE_ESSENTIALS_H
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include "config.h"
 #include "packet.h"
 
@@ -31,6 +32,22 @@ static __always_inline int slc_judge_ipv6_link(const struct slc_packet *packet) 
     if (((type >= 130 && type <= 132) || type == 143) && packet->key.words[SLC_KEY_SOURCE] >> 22 == 0xfe80 >> 6)
         return SLC_REASON_MULTICAST_LISTENER;
     return SLC_REASON_NONE;
+}
+
+/*
+ * Tier 5: what a DHCP server sends to a client (RFC 2131 4.1, RFC 8415 7.2). It answers a broadcast or multicast, so no
+ * flow can know it. DHCPv6 stays on the link; of IPv4 any address can be the destination, since the client has none
+ * yet.
+ */
+static __always_inline int slc_is_dhcp_answer(const struct slc_packet *packet) {
+    __u32 ports = packet->key.words[SLC_KEY_PORTS];
+
+    if (packet->protocol != IPPROTO_UDP || packet->fragment != SLC_FRAGMENT_NONE)
+        return 0;
+    if (packet->family == 4)
+        return ports == (68 << 16 | 67);
+    return ports == (546 << 16 | 547) && packet->key.words[SLC_KEY_SOURCE] >> 22 == 0xfe80 >> 6 &&
+           packet->key.words[SLC_KEY_DESTINATION] >> 22 == 0xfe80 >> 6;
 }
 
 static __always_inline int slc_is_echo_request(const struct slc_packet *packet) {

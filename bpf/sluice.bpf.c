@@ -28,9 +28,10 @@ static __always_inline int slc_judge_section(const struct slc_packet *packet, st
     __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
 
     return slc_leave_by(packet, word, SLC_ENTRY_INBOUND,
-                        tier == SLC_TIER_SSH       ? SLC_REASON_SSH
-                        : tier == SLC_TIER_DEFAULT ? SLC_REASON_DEFAULT
-                                                   : SLC_REASON_RULE,
+                        tier == SLC_TIER_SSH        ? SLC_REASON_SSH
+                        : tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
+                        : tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
+                                                    : SLC_REASON_RULE,
                         steps);
 }
 
@@ -99,6 +100,8 @@ int slc_ingress(struct xdp_md *ctx) {
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
             return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+        if (slc_is_dhcp_answer(&packet))
+            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         if (slc_is_icmp_error(&packet)) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
@@ -109,7 +112,7 @@ int slc_ingress(struct xdp_md *ctx) {
         }
     }
 
-    /* 7 rows, 8 SSH row, 9 default */
+    /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
     return slc_judge_section(&packet, &steps);
 }
 

@@ -64,6 +64,7 @@ enum slc_reason {
     SLC_REASON_ANSWER = 15,
     SLC_REASON_FRAGMENT_FOLLOWS = 16,
     SLC_REASON_KEEP_REACHABLE_ANSWER = 17,
+    SLC_REASON_DHCP = 19,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
     SLC_REASON_VLAN_TRUNCATED = 34,
@@ -87,6 +88,7 @@ enum slc_reason {
     SLC_REASON_FRAGMENT_REFUSED = 57,
     SLC_REASON_FRAGMENT_LENGTH = 58,
     SLC_REASON_BANNED = 68,
+    SLC_REASON_UDP_OFF = 72, /* also a rank: the first row of a section whose UDP switch is off */
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */

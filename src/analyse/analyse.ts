@@ -8,6 +8,7 @@ import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintNeverMatches } from './never-matches';
 import { lintShadowed } from './shadow-lint';
+import { lintUdpSwitch } from './udp-switch';
 
 /**
  * Lints a ruleset; findings come lint by lint, those about `expect` from `checkExpectations`. An error means that
@@ -24,6 +25,7 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintShadowed(regions),
     ...lintFamilies(regions),
     ...lintIcmpEssentials(ruleset),
+    ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
   ];
 }

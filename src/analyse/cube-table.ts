@@ -20,6 +20,8 @@ const SHELVED = [DIMENSION.SOURCE, DIMENSION.DESTINATION, DIMENSION.DESTINATION_
 /** Values that share a shelf, and the most shelves a narrow cube takes. */
 const SHELF = 64;
 const SHELVES_MAX = 4;
+/** A cube that takes more shelves of a dimension is compared with all that are narrow in it. */
+const SHELVES_ASKED = 64;
 
 /** A number for the shelf of a value; those of one dimension follow one another. */
 function shelfOf(family: Family, dimension: number, value: number): number {
@@ -29,10 +31,14 @@ function shelfOf(family: Family, dimension: number, value: number): number {
 export class CubeTable {
   private readonly list: OwnedCube[] = [];
   /** Lowest value and end of each dimension, `2 * DIMENSIONS` numbers a cube. */
-  private readonly hulls: number[] = [];
+  private hulls = new Float64Array(256 * DIMENSIONS);
   private readonly families: Family[] = [];
+  /** Whether the cube is its hull. */
+  private readonly boxes: boolean[] = [];
   /** Indices of cubes that are narrow in some dimension, by the part of that dimension they lie in. */
   private readonly shelves = new Map<number, number[]>();
+  /** The same indices by `SHELVED` dimension, each in one list. */
+  private readonly narrow: readonly number[][] = SHELVED.map(() => []);
   /** Indices of all other cubes. */
   private readonly wide: number[] = [];
 
@@ -49,15 +55,26 @@ export class CubeTable {
       this.shelve(cube, this.list.length);
       this.list.push({ owner, cube });
       this.families.push(cube.family);
-      for (const set of cube.sets) this.hulls.push(set[0], set[set.length - 1]);
+      this.boxes.push(cube.sets.every((set) => set.length === 2));
+      let hull = (this.families.length - 1) * 2 * DIMENSIONS;
+      if (hull + 2 * DIMENSIONS > this.hulls.length) {
+        const grown = new Float64Array(2 * this.hulls.length);
+        grown.set(this.hulls);
+        this.hulls = grown;
+      }
+      for (const set of cube.sets) {
+        this.hulls[hull++] = set[0];
+        this.hulls[hull++] = set[set.length - 1];
+      }
     }
   }
 
   private shelve({ family, sets }: Cube, index: number): void {
-    for (const d of SHELVED) {
+    for (const [place, d] of SHELVED.entries()) {
       const first = sets[d][0];
       const last = sets[d][sets[d].length - 1] - 1;
       if (last - first >= SHELVES_MAX * SHELF) continue;
+      this.narrow[place].push(index);
       for (let key = shelfOf(family, d, first); key <= shelfOf(family, d, last); key++) {
         const shelf = this.shelves.get(key);
         if (shelf) shelf.push(index);
@@ -79,6 +96,16 @@ export class CubeTable {
     return SHELVED.some((d) => this.shelves.get(shelfOf(family, d, values[d]))?.some((i) => this.isHeldBy(point, i)));
   }
 
+  /** All cubes that hold the point, in order. */
+  holding(point: Point): OwnedCube[] {
+    const { family, values } = point;
+    const found = new Set(this.wide.filter((i) => this.isHeldBy(point, i)));
+    for (const d of SHELVED) {
+      for (const i of this.shelves.get(shelfOf(family, d, values[d])) ?? []) if (this.isHeldBy(point, i)) found.add(i);
+    }
+    return [...found].sort((a, b) => a - b).map((i) => this.list[i]);
+  }
+
   private isHeldBy({ family, values }: Point, i: number): boolean {
     if (this.families[i] !== family) return false;
     let hull = i * 2 * DIMENSIONS;
@@ -90,26 +117,64 @@ export class CubeTable {
 
   /** Index of the first cube from `start` on that shares a packet with `cube`, or -1. */
   firstMeeting(cube: Cube, start: number): number {
-    const { hulls, families } = this;
-    const { sets } = cube;
-    search: for (let i = start; i < families.length; i++) {
-      if (families[i] !== cube.family) continue;
-      let hull = i * 2 * DIMENSIONS;
-      for (let d = 0; d < DIMENSIONS; d++, hull += 2) {
-        const set = sets[d];
-        if (set[0] >= hulls[hull + 1] || set[set.length - 1] <= hulls[hull]) continue search;
+    let first = this.families.length;
+    for (const indices of this.near(cube)) {
+      for (let k = lowerBound(indices, start); k < indices.length && indices[k] < first; k++) {
+        if (this.meets(cube, indices[k])) first = indices[k];
       }
-      if (!cubesAreDisjoint(cube, this.list[i].cube)) return i;
     }
-    return -1;
+    return first === this.families.length ? -1 : first;
   }
 
   /** All cubes that share a packet with the region, in order. */
   meeting(region: Region): OwnedCube[] {
     const found = new Set<number>();
     for (const cube of region) {
-      for (let i = this.firstMeeting(cube, 0); i >= 0; i = this.firstMeeting(cube, i + 1)) found.add(i);
+      for (const indices of this.near(cube)) for (const i of indices) if (this.meets(cube, i)) found.add(i);
     }
     return [...found].sort((a, b) => a - b).map((i) => this.list[i]);
   }
+
+  /** Lists, each ascending, that together name every cube that can share a packet with `cube`. */
+  private near({ family, sets }: Cube): readonly (readonly number[])[] {
+    const lists: (readonly number[])[] = [this.wide];
+    SHELVED.forEach((d, place) => {
+      const first = shelfOf(family, d, sets[d][0]);
+      const last = shelfOf(family, d, sets[d][sets[d].length - 1] - 1);
+      if (last - first >= SHELVES_ASKED) {
+        lists.push(this.narrow[place]);
+        return;
+      }
+      for (let key = first; key <= last; key++) {
+        const shelf = this.shelves.get(key);
+        if (shelf) lists.push(shelf);
+      }
+    });
+    return lists;
+  }
+
+  private meets(cube: Cube, i: number): boolean {
+    if (this.families[i] !== cube.family) return false;
+    const { hulls } = this;
+    const { sets } = cube;
+    let isBox = this.boxes[i];
+    for (let d = 0, hull = i * 2 * DIMENSIONS; d < DIMENSIONS; d++, hull += 2) {
+      const set = sets[d];
+      if (set[0] >= hulls[hull + 1] || set[set.length - 1] <= hulls[hull]) return false;
+      if (set.length > 2) isBox = false;
+    }
+    return isBox || !cubesAreDisjoint(cube, this.list[i].cube);
+  }
+}
+
+/** Place of the first number of an ascending list that is at least `value`. */
+function lowerBound(list: readonly number[], value: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

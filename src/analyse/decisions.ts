@@ -12,9 +12,10 @@ import { type Cube, intersectCubes, type Region, subtractCube, weightOf } from '
 import { CubeTable } from './cube-table';
 import { Space } from './space';
 
-/** What decides a packet in tiers 7 to 9. `number` counts written rows from 1. */
+/** What decides a packet in tiers 6 to 9. `number` counts written rows from 1. */
 export type Decider =
   | { readonly kind: 'rule'; readonly rule: Rule; readonly number: number }
+  | { readonly kind: 'udp-off' }
   | { readonly kind: 'ssh' }
   | { readonly kind: 'default' };
 
@@ -65,12 +66,17 @@ export function sectionRegions(section: Section, more: Iterable<Match> | Space =
   return { section, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 
-/** As `sectionRegions` for the inbound section, with the packets of every expectation told apart. */
-export function inboundRegions({ inbound, expect }: Ruleset): SectionRegions {
-  return sectionRegions(
-    inbound,
-    expect.map(({ match }) => match),
-  );
+/** As `sectionRegions` for the inbound section and its UDP switch, with the packets of every expectation told apart. */
+export function inboundRegions(
+  { inbound, expect }: Pick<Ruleset, 'inbound' | 'expect'>,
+  more: readonly Match[] = [],
+): SectionRegions {
+  const udp: Match = { ...MATCH_ALL, protocols: [PROTOCOL.UDP] };
+  const regions = sectionRegions(inbound, [udp, ...expect.map(({ match }) => match), ...more]);
+  if (inbound.udp !== 'off') return regions;
+  const off: Row = { decider: { kind: 'udp-off' }, verdict: 'deny', region: regions.space.regionOf(udp) };
+  const rows = [off, ...regions.rows];
+  return { ...regions, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 
 /**
@@ -101,6 +107,8 @@ export function nameOf(decider: Decider): string {
   switch (decider.kind) {
     case 'rule':
       return `rule ${decider.number}`;
+    case 'udp-off':
+      return 'the UDP switch, which is off,';
     case 'ssh':
       return 'the SSH row';
     case 'default':

@@ -2,6 +2,7 @@
 import { ANY, type IcmpType, type Match, MATCH_ALL } from '../model/match';
 import { isEchoRequest, isIcmpError } from '../model/packet';
 import type { Family, Prefix } from '../model/prefix';
+import { PROTOCOL } from '../model/protocol';
 import { icmpOf } from './space';
 
 const LINK_LOCAL: Prefix = { family: 6, words: [0xfe800000, 0, 0, 0], length: 10 };
@@ -45,3 +46,16 @@ export const NEIGHBOUR_DISCOVERY: Match = icmpMatch(
   6,
   [133, 134, 135, 136].map((type) => ({ type })),
 );
+
+const between = (family: Family, from: number, to: number, addresses: Partial<Match> = {}): Match => ({
+  ...MATCH_ALL,
+  ...{ family, protocols: [PROTOCOL.UDP], ...addresses },
+  fromPorts: [{ first: from, last: from }],
+  toPorts: [{ first: to, last: to }],
+});
+
+/** What DHCP servers send to clients: tier 5 passes it. */
+export const DHCP_ANSWERS: readonly Match[] = [
+  between(4, 67, 68),
+  between(6, 547, 546, { from: [LINK_LOCAL], to: [LINK_LOCAL] }),
+];

@@ -3,7 +3,7 @@
  * with `out` over the guard's outgoing rows, `outbound` and its default.
  *
  * An expectation describes whole, well-formed packets by the fields of a match. What such a line cannot say is
- * outside of it: later fragments (tier 4), neighbour discovery (tier 2 asks for the hop limit) and, while tier 5 is
+ * outside of it: fragments (tier 4), neighbour discovery (tier 2 asks for the hop limit) and, while tier 5 is
  * on, ICMP errors (judged by the packet they quote). A line about nothing else proves nothing and fails.
  */
 import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
@@ -12,7 +12,7 @@ import type { Tier, Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, PIECES_MAX } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
 import { type Decided, decide, nameOf, sectionRegions, type SectionRegions } from './decisions';
-import { ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
+import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
 import { guardLists } from './guard-lists';
 import { describePacket } from './packet-text';
 import { Space } from './space';
@@ -29,7 +29,7 @@ interface Layers {
 /** Reports every expectation that a packet contradicts, that describes nothing, or that could not be proven. */
 export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
   if (ruleset.expect.length === 0) return [];
-  const essentials = [...ECHO_REQUESTS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
+  const essentials = [...ECHO_REQUESTS, ...DHCP_ANSWERS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
   const { inbound, outbound, guard } = ruleset;
   const [kept, incoming, outgoing] = guardLists(guard);
   const rows = [inbound, outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
@@ -85,9 +85,9 @@ function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Dia
     rest = open;
   }
   if (direction === 'in') {
-    const echo = passing(rest, '5', isOn ? ECHO_REQUESTS : []);
+    const echo = passing(rest, '5', isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
     if (echo) return [echo];
-    rest = without(rest, isOn ? ECHO_REQUESTS : []);
+    rest = without(rest, isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
   }
   const last = layers.last[direction];
   const wrong = firstWrong(last, rest, verdict, budget);
@@ -120,7 +120,10 @@ function firstWrong(regions: SectionRegions, region: Region, verdict: Verdict, b
 }
 
 function byTier(tier: Tier): DiagnosticNote {
-  const what = tier === '2' ? 'multicast listener messages from link-local sources' : 'echo-requests';
+  const what =
+    tier === '2'
+      ? 'multicast listener messages from link-local sources'
+      : 'echo-requests and what DHCP servers send to clients';
   const off = tier === '5' ? '; name the protocol in the expectation, or write "icmp: rules"' : '';
   return { message: `tier ${tier} passes ${what} before any rule is asked${off}` };
 }

@@ -26,7 +26,7 @@
 import type { Action } from '../model/verdict';
 import { Budget, ordinaryBudget, PIECES_MAX, sectionBudget } from './budget';
 import { type Cover, findCover } from './cover';
-import { cubeCovers, type Region } from './cube';
+import { type Cube, cubeCovers, type Region } from './cube';
 import { CubeTable, type OwnedCube, type Point } from './cube-table';
 import { decide, type Decider, type Row, type SectionRegions } from './decisions';
 import { elementAt, sizeOf } from './interval-set';
@@ -75,9 +75,14 @@ export function findShadowed(regions: SectionRegions): ShadowFindings {
 /** Whether the rows of the table cover the region: a few samples first, then one rule alone, then the proof. */
 function isCovered(table: CubeTable, region: Region, seed: number, shared: Budget): Cover['answer'] {
   if (hasUncoveredSample(table, region, seed)) return 'open';
-  const candidates = table.meeting(region);
-  if (region.every((inner) => candidates.some(({ cube }) => cubeCovers(cube, inner)))) return 'covered';
-  return findCover(region, candidates, ordinaryBudget(shared)).answer;
+  if (region.every((inner) => coveringCubes(table, inner).length > 0)) return 'covered';
+  return findCover(region, table.meeting(region), ordinaryBudget(shared)).answer;
+}
+
+/** Cubes that cover another alone: all of them hold its first corner. */
+function coveringCubes(table: CubeTable, inner: Cube): OwnedCube[] {
+  const corner: Point = { family: inner.family, values: inner.sets.map((set) => set[0]) };
+  return table.holding(corner).filter(({ cube }) => cubeCovers(cube, inner));
 }
 
 /** Tries corners and scattered packets: most rules are reached, and one packet shows it. */
@@ -98,10 +103,18 @@ function hasUncoveredSample(table: CubeTable, region: Region, seed: number): boo
   });
 }
 
-/** Names the rules that decide the packets of a covered row. */
+/**
+ * Names the rules that decide the packets of a covered row; with the section's budget spent only the first one that
+ * covers it alone, where there is one.
+ */
 function whoCovers(live: SectionRegions, row: number, shared: Budget): Shadowed {
   const { rows, table } = live;
   const { region } = rows[row];
+  const alone = firstAlone(live, region);
+  if (shared.isSpent && alone !== undefined) {
+    const differs = actionOf(rows[alone]) !== actionOf(rows[row]);
+    return { row, cover: [alone], differing: differs ? [alone] : [] };
+  }
   const candidates = table.meeting(region);
   const budget = ordinaryBudget(shared);
   const found = new Set<Decider>();
@@ -111,6 +124,12 @@ function whoCovers(live: SectionRegions, row: number, shared: Budget): Shadowed 
   const deciders = budget.isSpent ? owners : owners.filter((owner) => found.has(rows[owner].decider));
   const differing = deciders.filter((owner) => actionOf(rows[owner]) !== actionOf(rows[row]));
   return { row, cover: smallestCover(live, row, deciders, candidates, shared), differing };
+}
+
+/** The first row that covers the region alone. */
+function firstAlone({ rows, table }: SectionRegions, region: Region): number | undefined {
+  const [first] = region;
+  return coveringCubes(table, first).find(({ owner }) => coversAlone(rows[owner].region, region))?.owner;
 }
 
 /** The earliest decider that covers the row alone, one of the same action first; else a set that cannot lose a member. */
@@ -128,7 +147,8 @@ function smallestCover(
   if (deciders.length > MINIMISE_MAX) return [...deciders];
   let cover = [...deciders];
   const covers = (owners: readonly number[]): boolean => {
-    const cubes = candidates.filter(({ owner }) => owners.includes(owner));
+    const chosen = new Set(owners);
+    const cubes = candidates.filter(({ owner }) => chosen.has(owner));
     return findCover(region, cubes, new Budget(PIECES_MAX, MINIMISE_STEPS_MAX, shared)).answer === 'covered';
   };
   // Members of the same action go first, then later ones: what decides differently, and first, explains most.

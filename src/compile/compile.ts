@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto';
 import { SLC_ENTRY, SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
-import { expandSections, type RankedSection, type RuleTable } from './expand';
+import { expandSections, type RankedSection } from './expand';
+import { growForest } from './forest';
 import type { Image, ImageFeatures, RankEntry } from './image';
 import { type FamilyTrees, pack } from './pack';
-import { partition } from './partition';
 import { assignRanks, ranksOf, wordOf } from './ranks';
 import { type ImageSection, imageSections, isUsed } from './sections';
 import { ServiceTable } from './services';
 import { imageStats, type SectionTrees } from './stats';
-import { type GrownTree, growTree } from './tree';
 
 /** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
 const COUNTER_SLOTS_STEP = 128;
@@ -22,9 +21,8 @@ export function compile(ruleset: Ruleset): Image {
   const ranks = sections.flatMap((section) => ranksOf(section.ranks));
   const services = new ServiceTable();
   const tables = expandSections(sections, services);
-  const growFamily = (rules: RuleTable): GrownTree[] => partition(rules).map((group) => growTree(rules, group));
   const trees = tables.map((rules): SectionTrees => {
-    const grown = { 4: growFamily(rules[4]), 6: growFamily(rules[6]) };
+    const grown = { 4: growForest(rules[4]), 6: growForest(rules[6]) };
     const treesOf = (family: Family): FamilyTrees => ({
       rules: rules[family],
       trees: grown[family].map(({ root }) => root),

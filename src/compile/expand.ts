@@ -9,7 +9,7 @@ import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
 import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
-import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
+import { nameOfEntry, type SectionRanks, UDP_OFF, wordOf } from './ranks';
 import type { ImageSection } from './sections';
 import { isEveryService, type ServiceTable } from './services';
 
@@ -60,6 +60,7 @@ export function expandSections(sections: readonly RankedSection[], table: Servic
 
 function rowsOf({ section, ranks }: RankedSection): { entry: RankEntry; match: Match }[] {
   const rows: { entry: RankEntry; match: Match }[] = [];
+  if (section.udp === 'off') rows.push({ entry: UDP_OFF, match: { ...MATCH_ALL, protocols: [PROTOCOL.UDP] } });
   for (const entry of ranks.rows) if (entry.rule!.enabled) rows.push({ entry, match: entry.rule!.match });
   if (ranks.ssh) rows.push({ entry: ranks.ssh, match: sshMatch(section.ssh!.ports) });
   return rows;

@@ -6,7 +6,8 @@ import type { Action, OutTier, Tier } from '../model/verdict';
 import type { FragmentMode, IcmpMode, Rule } from '../model/ruleset';
 
 /** Where rows stand: tiers of packets that come in, steps of those that go out. */
-export type RowTier = Extract<Tier, '3.1' | '3.3' | '7' | '8' | '9'> | Extract<OutTier, 'out 3' | 'out 6' | 'out 7'>;
+export type RowTier =
+  Extract<Tier, '3.1' | '3.3' | '6' | '7' | '8' | '9'> | Extract<OutTier, 'out 3' | 'out 6' | 'out 7'>;
 
 /** What a rank stands for. Ranks ascend, section table entry by entry, in the order in which rows are tried. */
 export interface RankEntry {

@@ -97,6 +97,7 @@ function decide(image: Image, key: FlowKey, index: number): Decision | null {
 const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {
   '3.1': 'keep-reachable',
   '3.3': 'guard',
+  '6': 'udp-off',
   '7': 'rule',
   '8': 'ssh',
   '9': 'default',

@@ -1,19 +1,15 @@
 /** Image rules → three groups a family, so that wide rules are not copied under every narrow one. */
-import type { Family } from '../model/prefix';
 import type { RuleTable } from './expand';
 
 /** Names of the groups, in the order of `slc_roots`. */
 export const GROUP_NAMES = ['destination narrow', 'source narrow', 'both wide'] as const;
 
-/** A prefix at least this long is narrow. */
-const NARROW: Record<Family, number> = { 4: 16, 6: 32 };
 /** Up to this many image rules one tree is cheaper than three. */
 const ONE_TREE_RULES = 16;
 
-/** Indices into the table, ascending, a group each. */
-export function partition(rules: RuleTable): [Int32Array, Int32Array, Int32Array] {
+/** Indices into the table, ascending, a group each. A prefix at least `narrow` long is narrow. */
+export function partition(rules: RuleTable, narrow: number): [Int32Array, Int32Array, Int32Array] {
   const groups: [number[], number[], number[]] = [[], [], []];
-  const narrow = NARROW[rules.family];
   for (let i = 0; i < rules.count; i++) {
     if (rules.count <= ONE_TREE_RULES) groups[2].push(i);
     else if (rules.destinationLength[i] >= narrow) groups[0].push(i);

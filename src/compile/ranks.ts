@@ -3,11 +3,23 @@ import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
-import { SLC_LIMITS, SLC_WORD_RANK_SHIFT, SLC_WORD_TIER_SHIFT } from '../abi/layout.gen';
+import { SLC_LIMITS, SLC_REASON, SLC_WORD_RANK_SHIFT, SLC_WORD_TIER_SHIFT } from '../abi/layout.gen';
 
 /** Counter ids of the implicit rows. */
 export const SSH_ID = 'ssh';
 export const DEFAULT_ID = 'default';
+
+/**
+ * The row of a UDP switch that is off. Its rank is below that of any row, and the counter slot of its reason: it is
+ * counted as `udp-off`, and no row moves when the switch is thrown.
+ */
+export const UDP_OFF: RankEntry = {
+  rank: SLC_REASON.UDP_OFF,
+  section: 'inbound',
+  tier: '6',
+  action: 'deny',
+  id: 'udp-off',
+};
 
 /** Ranks of a section: an entry a row (disabled ones too, they keep their counters), then SSH row and default. */
 export interface SectionRanks {
@@ -21,20 +33,14 @@ export interface SectionRanks {
   readonly end: number;
 }
 
-/** The distance between neighbours: gaps, so that a row can be put between two without moving the others. */
-export function rankStride(rows: number): number {
-  if (rows <= 1_000) return 8;
-  return rows <= 10_000 ? 4 : 2;
-}
-
 /**
- * Gives every row its rank, `first` to the first one. The places of SSH row and default do not depend on whether there
+ * Gives every row its rank, `first` to the first one. Ranks have no gaps: counters stand by rank, and every gap costs
+ * the packets cache lines. The places of SSH row and default do not depend on whether there
  * is an SSH row.
  */
 export function assignRanks(section: ImageSection, first: number): SectionRanks {
   const count = section.rules.length;
-  const stride = rankStride(count);
-  const rankOf = (place: number): number => first + stride * place;
+  const rankOf = (place: number): number => first + place;
   const places = section.otherwise ? count + 2 : count;
   const last = rankOf(Math.max(0, places - 1));
   if (last > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', last, SLC_LIMITS.RANK_MAX);
@@ -79,6 +85,7 @@ const ROW_TIER_CODE = { ...TIER_CODE, ...OUT_CODE };
 /** The entry an image word leads to, or null where the word contradicts the table. `ranks` ascend. */
 export function entryOfWord(ranks: readonly RankEntry[], word: number): RankEntry | null {
   const rank = rankOfWord(word);
+  if (rank === UDP_OFF.rank) return wordOf(UDP_OFF) === word ? UDP_OFF : null;
   let low = 0;
   let high = ranks.length;
   while (low < high) {

@@ -10,6 +10,8 @@ export interface ImageSection {
   readonly name: string;
   readonly rules: readonly Rule[];
   readonly rowTier: RowTier;
+  /** UDP drops before the rows. */
+  readonly udp?: 'off';
   readonly ssh?: SshRow;
   /** Left out: a packet that no row matches goes on to what stands below. */
   readonly otherwise?: { readonly tier: RowTier; readonly action: Exclude<Action, 'limit'> };
@@ -34,6 +36,7 @@ export function imageSections({ guard, inbound, outbound }: Sections): ImageSect
     name: inbound.name,
     rules: inbound.rules,
     rowTier: '7',
+    ...(inbound.udp && { udp: inbound.udp }),
     ...(inbound.ssh && { ssh: inbound.ssh }),
     otherwise: { tier: '9', action: inbound.default },
   };

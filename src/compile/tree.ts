@@ -22,6 +22,8 @@ export interface GrownTree {
   readonly root: Tree;
   /** Lengths of the leaves that are longer than `LONG_LEAF`. */
   readonly longLeaves: readonly number[];
+  /** Rules in all leaves; equal leaves count once. */
+  readonly leafRules: number;
 }
 
 /** Rules up to which a list becomes a leaf at once. */
@@ -32,7 +34,7 @@ const RELIEF_LEAF = 16;
 export const LONG_LEAF = 62;
 /** Copies of a rule that cutting may make on average, less where there are very many rules. */
 const REPLICATION = 32;
-const REPLICATED_RULES_MAX = 1 << 21;
+const REPLICATED_RULES_MAX = 1 << 19;
 /** Copies of each rule, and copies in all, that may be spent where the replication budget is gone. */
 const SPARE_COPIES = 4;
 const SPARE_COPIES_MIN = 1 << 14;
@@ -66,6 +68,7 @@ class TreeBuilder {
   private readonly longLeaves: number[] = [];
   /** Lists of all nodes between the root and where the work is, one behind the other, children as (start, length). */
   private arena: Int32Array;
+  private leafRules = 0;
   private slotsLeft: number;
   /** Copies that may be spent to shorten leaves where the replication budget is gone. */
   private spareCopies: number;
@@ -90,7 +93,7 @@ class TreeBuilder {
     const length = this.settle(0, group.length);
     const root =
       length === TERMINAL ? this.terminal(this.arena[0] >>> 0) : this.grow(0, length, length, 0, this.replication);
-    return { root, longLeaves: this.longLeaves };
+    return { root, longLeaves: this.longLeaves, leafRules: this.leafRules };
   }
 
   /**
@@ -254,6 +257,7 @@ class TreeBuilder {
     const hash = hashNumbers(this.arena, start, start + length);
     const known = this.leaves.find(hash, this.arena, start, length, NO_REGION);
     if (known >= 0) return this.leaves.get(known);
+    this.leafRules += length;
     const rules: number[] = [];
     for (let k = start; k < start + length; k++) rules.push(this.arena[k]);
     const leaf: Tree = { kind: 'leaf', rules };

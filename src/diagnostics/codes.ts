@@ -64,6 +64,7 @@ export const CODES = {
   'lint/ipv4-only-any': '0.0.0.0/0 outside a dashboard row, where IPv6 gets another verdict',
   'lint/missing-twin': 'a rule for all of one family, where the other gets another verdict',
   'lint/icmp-essentials': 'a rule about ICMP that is decided before the rules',
+  'lint/udp-off': 'a rule about UDP where the UDP switch is off',
   'lint/no-ssh': 'a section that lets nobody in for SSH',
   'lint/broad-allow': 'a rule that lets everybody in on every port',
   'lint/source-port-trust': 'a rule that lets in whoever chooses the right source port',

@@ -138,11 +138,16 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
     if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
   }
+  if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
   return judges.inbound(packet);
 }
 
 /** Tiers 6 to 9 of one section. */
 export function evaluateSection(section: Section, packet: FlowKey): Decision {
+  // tier 6: the UDP switch
+  if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
+    return outcome('6', 'deny', 'udp-off', undefined, section.name);
+  }
   // tier 7: the rows, first match
   const rule = firstMatch(section.rules, packet);
   if (rule) return outcome('7', verdictOf(rule.action), 'rule', rule, section.name);
@@ -207,6 +212,14 @@ function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision 
   if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
   const answer = judges.keepReachable(back) ?? judges.inbound(back);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
+}
+
+/** What a DHCP server sends to a client (RFC 2131 §4.1, RFC 8415 §7.2): over IPv6 from and to link-local addresses. */
+function isDhcpAnswer({ family, protocol, fragment, source, destination, ...ports }: Packet): boolean {
+  if (protocol !== PROTOCOL.UDP || fragment !== 'none') return false;
+  if (family === 4) return ports.sourcePort === 67 && ports.destinationPort === 68;
+  const isLocal = (address: AddressWords): boolean => address[0] >>> 22 === 0xfe80 >>> 6;
+  return ports.sourcePort === 547 && ports.destinationPort === 546 && isLocal(source) && isLocal(destination);
 }
 
 /** Why an IPv6 packet passes in tier 2, or null. */

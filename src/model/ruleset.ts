@@ -51,6 +51,8 @@ export interface Section {
   /** `inbound` or `outbound`; later also server names. */
   readonly name: string;
   readonly default: Exclude<Action, 'limit'>;
+  /** The UDP switch, tier 6: off drops UDP that began outside before the rows. Left out: on. */
+  readonly udp?: 'off';
   readonly ssh?: SshRow;
   readonly rules: readonly Rule[];
 }

@@ -38,6 +38,7 @@ const PASSING = new Set<Reason>([
   'link-protocol',
   'icmp-echo',
   'icmp-error',
+  'dhcp',
   'flow',
   'answer',
   'keep-reachable-answer',

@@ -2,6 +2,8 @@
 import type { Attachment } from './attachment';
 import { reasonPasses } from './figures';
 import type { TableFigures } from './tables';
+import { ANY } from '../model/match';
+import { PROTOCOL } from '../model/protocol';
 import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -170,10 +172,29 @@ function directionOf({ reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verd
   };
 }
 
+/** What is left of a row whose UDP the switch drops before it. */
+function underUdpSwitch({ udp }: Section, { match }: Rule): string {
+  if (udp !== 'off') return '';
+  const bare = match.toPorts !== ANY && match.protocols !== ANY && match.protocols.join() === '6,17';
+  if (bare) return '/tcp (udp off)';
+  return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
+}
+
 /** The guard, inbound and outbound, in the order in which a packet meets them. */
 function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures): SnapshotSection[] {
   const row = rowMaker(figures);
-  const inboundRows = inbound.rules.map((rule, i) => row(inbound.name, writtenRow(rule, 'in', '7', i + 1)));
+  const inboundRows = inbound.rules.map((rule, i) => {
+    const written = writtenRow(rule, 'in', '7', i + 1);
+    return row(inbound.name, { ...written, to: written.to + underUdpSwitch(inbound, rule) });
+  });
+  if (inbound.udp === 'off') {
+    const none = { packets: '0', bytes: '0' };
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
+    inboundRows.unshift({
+      ...{ ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', text: 'deny proto udp (udp off)', to: 'udp' },
+      ...{ packets, bytes, lastHit: null, watchedSince: null },
+    });
+  }
   if (inbound.ssh?.from === 'anyone') {
     const to = `${inbound.ssh.ports.join(',')}/tcp`;
     const text = `allow ${to} (SSH row)`;
@@ -239,5 +260,5 @@ function defaultRow({ default: action }: Section, direction: Direction, tier: Sn
 
 /** Whether nobody wrote the row: SSH row and defaults. */
 export function isImplicit({ tier }: Pick<SnapshotRow, 'tier'>): boolean {
-  return tier === '8' || tier === '9' || tier === 'out 7';
+  return tier === '6' || tier === '8' || tier === '9' || tier === 'out 7';
 }

@@ -3,6 +3,9 @@
  * parsed again and must hold exactly the intended rules, and everything else must be as it was.
  */
 import { isMap } from 'yaml';
+import { ANY, type Match } from '../model/match';
+import { formatPortRange } from '../model/port-range';
+import { PROTOCOL } from '../model/protocol';
 import type { Rule } from '../model/ruleset';
 import { directionOf } from '../parse/rule-line';
 import { byHand, indexOf, type Opened, openDocument, parseText, readRow, refuse, rowsOf } from './edit/opened';
@@ -90,13 +93,39 @@ export function setDefault(
   const now = opened.ruleset[section].default;
   if (now === action)
     return { kind: 'unchanged', text: document.text, message: `the ${direction} default is ${action} already` };
-  const text = withDefault(opened, section, action);
+  const text = withSetting(opened, section, 'default', action);
   if (text === null) return byHand(document, opened.yaml, section, `"${section}" is not a map written out here`);
   return accept(opened, text, {
     rules: opened.rules.map(shapeOf),
     default: action,
     message: `the ${direction} default is now ${action} (was ${now})`,
   });
+}
+
+/** Throws the UDP switch of the inbound section. */
+export function setUdp(document: RulesetDocument, udp: 'on' | 'off'): EditOutcome {
+  const opened = openDocument(document, 'inbound');
+  if ('kind' in opened) return opened;
+  if ((opened.ruleset.inbound.udp ?? 'on') === udp)
+    return { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` };
+  const text = withSetting(opened, 'inbound', 'udp', udp);
+  if (text === null) return byHand(document, opened.yaml, 'inbound', '"inbound" is not a map written out here');
+  const opens = opened.ruleset.inbound.rules.filter(
+    ({ enabled, action, match }) =>
+      enabled && action === 'allow' && (match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP)),
+  );
+  const byRows = opens.map(({ match, text: row }) => `${udpPorts(match)} by ${row}`);
+  const opening = opened.ruleset.inbound.default === 'allow' ? [...byRows, 'every other port by the default'] : byRows;
+  const list = opening.length > 0 ? `; it opens ${opening.join(', ')}` : '; no row lets any in';
+  return accept(opened, text, {
+    rules: opened.rules.map(shapeOf),
+    udp,
+    message: udp === 'off' ? 'udp is now off: UDP that begins outside drops before the rows' : `udp is now on${list}`,
+  });
+}
+
+function udpPorts({ toPorts }: Match): string {
+  return toPorts === ANY ? 'every UDP port' : `${toPorts.map(formatPortRange).join(',')}/udp`;
 }
 
 /** Number of a row as `status` shows it. */
@@ -214,15 +243,16 @@ function noPosition(opened: Opened, position: number, last: number): EditRefused
   return refuse(opened, 'edit/position', `there is no position ${position}`, hint);
 }
 
-function withDefault({ yaml }: Opened, section: EditedSection, action: string): string | null {
+/** The text with a switch of a section set. */
+function withSetting({ yaml }: Opened, section: EditedSection, key: string, value: string): string | null {
   const root = yaml.root!;
   const pair = pairOf(root, section);
   if (pair && !isNothing(pair.value)) {
     if (!isMap(pair.value) || !isOwnText(pair.value)) return null;
-    return setKey(yaml, pair.value, 'default', scalarText(yaml, action, 'flow'), 'first');
+    return setKey(yaml, pair.value, key, scalarText(yaml, value, 'flow'), 'first');
   }
-  const map = `{ ${scalarText(yaml, 'default', 'flow')}: ${scalarText(yaml, action, 'flow')} }`;
+  const map = `{ ${scalarText(yaml, key, 'flow')}: ${scalarText(yaml, value, 'flow')} }`;
   if (pair) return setValue(yaml.text, pair, map);
   if (root.flow) return setKey(yaml, root, section, map);
-  return insertLine(yaml, contentEnd(root), `${section}:${yaml.lineEnd}  default: ${action}`);
+  return insertLine(yaml, contentEnd(root), `${section}:${yaml.lineEnd}  ${key}: ${value}`);
 }

@@ -13,6 +13,7 @@ import {
 } from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import type { SourceFile } from './locate';
+import { readPlainDocument } from './plain-document';
 import { explainSyntaxError, findTrap } from './yaml-traps';
 
 const MAX_DEPTH = 16;
@@ -21,6 +22,11 @@ const MAX_SYNTAX_ERRORS = 50;
 
 /** Reads the document; null when its syntax is broken. An empty one is an empty map. */
 export function readDocument(file: SourceFile, sink: Sink): DocumentNode | null {
+  return readPlainDocument(file) ?? readAnyDocument(file, sink);
+}
+
+/** Reads the document by the library, whatever it is. */
+export function readAnyDocument(file: SourceFile, sink: Sink): DocumentNode | null {
   try {
     const tokens = readTokens(file.text, sink);
     if (!tokens) return null;

@@ -93,14 +93,14 @@ const section = z.strictObject(
     default: choice(['allow', 'deny', 'reject'])
       .optional()
       .meta({ description: 'what becomes of a packet that no row matches; left out: deny' }),
-    udp: onOff.optional().meta({ description: 'only on: the switch is not supported yet' }),
+    udp: onOff.optional().meta({ description: 'off: UDP that begins outside drops before the rows; left out: on' }),
     ssh: z
       .union([sshObject, z.enum(['off', 'no', 'false']), z.literal(false)], { error: SSH })
       .optional()
       .meta({ description: 'the SSH row' }),
     rules: rows.optional().meta({ description: 'read top to bottom, the first that matches decides' }),
   },
-  { error: 'a map: default, ssh, rules' },
+  { error: 'a map: default, udp, ssh, rules' },
 );
 
 const outboundSection = z.strictObject(

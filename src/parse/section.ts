@@ -19,7 +19,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { refuseLaterSwitches } from './settings';
+import { readUdpOff, refuseLaterSwitches } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -37,7 +37,8 @@ export function readInbound(
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), IN_INBOUND, names, context) : [];
-  const section = { name: 'inbound', default: allow ? 'allow' : 'deny', ...(ssh && { ssh }), rules } as const;
+  const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
+  const section = { name: 'inbound', default: allow ? 'allow' : 'deny', ...udp, ...(ssh && { ssh }), rules } as const;
   return { section, names };
 }
 

@@ -136,13 +136,14 @@ function isOff(node: DocumentNode): boolean {
   return node.kind === 'text' && parseSwitch(node.text) === false;
 }
 
-/** `default`, `udp` and `ssh` of a section, as far as this version has them. */
-export function refuseLaterSwitches(section: MapNode, context: Context): void {
+/** Whether the UDP switch of a section is off. */
+export function readUdpOff(section: MapNode): boolean {
   const udp = valueOf(section, 'udp');
-  if (udp?.kind === 'text' && parseSwitch(udp.text) === false) {
-    const today = 'write udp: on, or leave it out; deny proto udp as the last row keeps UDP out';
-    context.sink(at(placeOf(context, udp), notSupportedYet('udp: off', today)));
-  }
+  return udp?.kind === 'text' && parseSwitch(udp.text) === false;
+}
+
+/** `default` of a section, as far as this version has it. */
+export function refuseLaterSwitches(section: MapNode, context: Context): void {
   const fallback = valueOf(section, 'default');
   if (fallback?.kind === 'text' && fallback.text.toLowerCase() === 'reject') {
     context.sink(at(placeOf(context, fallback), notSupportedYet('reject', 'write default: deny')));

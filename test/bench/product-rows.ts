@@ -148,5 +148,6 @@ function differences(
   counted: ReadonlyMap<number, number>,
   answered: ReadonlyMap<string, number>,
 ): number {
-  return image.ranks.filter(({ rank, id }) => (counted.get(rank) ?? 0) !== (answered.get(id) ?? 0)).length;
+  const judged = image.ranks.filter(({ section }) => section === 'inbound');
+  return judged.filter(({ rank, id }) => (counted.get(rank) ?? 0) !== (answered.get(id) ?? 0)).length;
 }

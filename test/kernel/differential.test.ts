@@ -129,6 +129,8 @@ describe('scan, image and kernel program', () => {
         opinions.forEach((opinion, i) => {
           if (frames.kinds[i] !== null) return;
           const { tier, rule } = scanned[i];
+          // The witness has rows, but no DHCP and no switch above them.
+          if (tier === '5' || tier === '6') return;
           tally.witnessed++;
           if (opinion.plain && opinion.row === (tier === '8' ? 'ssh' : rule)) return;
           const said = [`scan, image, kernel: ${JSON.stringify(scanned[i])}`, `witness: ${JSON.stringify(opinion)}`];

@@ -34,6 +34,8 @@ describe('the literal design (LPM tries, port maps, bit vectors)', () => {
     const answers = await witness.judge(batch.frames, batch.lengths());
     answers.forEach((answer, i) => {
       const { tier, rule } = evaluate(ruleset, batch.frame(i));
+      // The witness has rows, but no DHCP and no switch above them.
+      if (tier === '5' || tier === '6') return;
       const expected = { plain: true, row: tier === '8' ? 'ssh' : rule };
       if (answer.plain && answer.row === expected.row) return;
       const frame = printFrame(batch.frame(i));

@@ -185,6 +185,15 @@ const FRAGMENTS: Row[] = [
 ];
 
 const ICMP: Row[] = [
+  essential('allow', 'dhcp', 'an answer', p.ipv4({ to: '255.255.255.255' }), p.udp({ from: 67, to: 68 })),
+  essential('allow', 'dhcp', 'v6', p.ipv6({ from: 'fe80::1', to: 'fe80::2' }), p.udp({ from: 547, to: 546 })),
+  byDefault('DHCPv6 from afar', p.ipv6({ to: 'fe80::2' }), p.udp({ from: 547, to: 546 })),
+  byDefault('DHCPv6 to afar', p.ipv6({ from: 'fe80::1' }), p.udp({ from: 547, to: 546 })),
+  byDefault('a DHCP question', p.ipv4(), p.udp({ from: 68, to: 67 })),
+  byDefault('from another port', p.ipv4(), p.udp({ from: 66, to: 68 })),
+  byDefault('DHCPv6 ports over IPv4', p.ipv4(), p.udp({ from: 547, to: 546 })),
+  byDefault('TCP with the ports of DHCP', p.ipv4(), p.tcp({ from: 67, to: 68 })),
+  { ...byDefault('without the tier', p.ipv4(), p.udp({ from: 67, to: 68 })), icmp: 'rules' },
   essential('allow', 'icmp-echo', 'IPv4', p.ipv4(), p.icmp()),
   essential('allow', 'icmp-echo', 'IPv6', p.ipv6(), p.icmpv6()),
   byDefault('an echo reply', p.ipv4(), p.icmp({ type: 0 })),
@@ -450,6 +459,8 @@ test('every reason has a row', () => {
   elsewhere.push('fragment-follows', 'fragment-overlap');
   // test/kernel/outbound.test.ts
   elsewhere.push('keep-reachable', 'guard', 'keep-reachable-answer');
+  // test/kernel/udp-switch.test.ts
+  elsewhere.push('udp-off');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);
   expect(Object.keys(REASON_WORDS).filter((reason) => !shown.has(reason as Reason))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { ordinaryBudget } from '../../src/analyse/budget';
-import { decide, sectionRegions } from '../../src/analyse/decisions';
+import { decide, inboundRegions, sectionRegions } from '../../src/analyse/decisions';
 import { checkExpectations } from '../../src/analyse/expect';
 import { analyse } from '../../src/analyse/analyse';
 import { findShadowed } from '../../src/analyse/shadow';
@@ -119,7 +119,7 @@ describe('decisions by region', () => {
   test('are those of the scan, and cover the whole region', () => {
     fc.assert(
       fc.property(someRuleset, anyMatch, anyKey, ({ inbound }, match, key) => {
-        const regions = sectionRegions(inbound, [match, matchOf(key)]);
+        const regions = inboundRegions({ inbound, expect: [] }, [match, matchOf(key)]);
         const { space } = regions;
         for (const { decider, verdict, cube } of decide(regions, space.regionOf(match), ordinaryBudget())) {
           const example = space.exampleOf(cube);
@@ -127,7 +127,7 @@ describe('decisions by region', () => {
           expect(matches(match, example)).toBe(true);
           expect(decision.verdict).toBe(verdict);
           expect(decision.rule).toBe(decider.kind === 'rule' ? decider.rule.id : null);
-          expect(decision.tier).toBe({ rule: '7', ssh: '8', default: '9' }[decider.kind]);
+          expect(decision.tier).toBe({ 'udp-off': '6', rule: '7', ssh: '8', default: '9' }[decider.kind]);
         }
         const point = [...decide(regions, space.regionOf(matchOf(key)), ordinaryBudget())];
         expect(point.map(({ verdict }) => verdict)).toEqual([evaluateSection(inbound, key).verdict]);

@@ -57,9 +57,10 @@ export function slowDownload(namespace: Namespace, host: string, port: number, s
   ]);
 }
 
-/** Sends `count` echo-requests, 10 ms apart, and returns how many answers came. */
-export async function ping(namespace: Namespace, host: string, count = 1): Promise<number> {
-  const { stdout } = await namespace.run(['ping', '-n', '-q', '-c', String(count), '-i', '0.01', '-W', '1', host]);
+/** Sends `count` echo-requests of `size` bytes, 10 ms apart, and returns how many answers came. */
+export async function ping(namespace: Namespace, host: string, count = 1, size = 56): Promise<number> {
+  const words = ['ping', '-n', '-q', '-c', String(count), '-s', String(size), '-i', '0.01', '-W', '1', host];
+  const { stdout } = await namespace.run(words);
   const received = /(\d+) received/.exec(stdout);
   if (!received) throw new Error(`ping: ${stdout}`);
   return Number(received[1]);

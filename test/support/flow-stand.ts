@@ -82,7 +82,7 @@ export class FlowTable {
    * What the model is given for a program of the generation: flows that live, those of them in doubt, and packets whose
    * first fragment passed, by their names.
    */
-  async state(generation: number, direction: Direction): Promise<GivenState> {
+  async state(generation = 1, direction: Direction = 'in'): Promise<GivenState> {
     const living = await this.living();
     const names = (flows: typeof living): Set<string> => new Set(flows.map(({ name }) => name));
     const isRefused = ({ flags }: { flags: number }): boolean => (flags & SLC_FLOW_FLAG.FLOW_REFUSED) !== 0;
@@ -161,6 +161,7 @@ function addressWords(entry: Buffer, offset: number, family: number): string {
 const REASON_OF_ROW: Readonly<Record<RowTier, Reason>> = {
   '3.1': 'keep-reachable',
   '3.3': 'guard',
+  '6': 'udp-off',
   '7': 'rule',
   '8': 'ssh',
   '9': 'default',

@@ -5,7 +5,14 @@
 import { OUT_CODE, OUT_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
-import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
+import {
+  createGenerationMaps,
+  createResultMap,
+  datapathSwitches,
+  loadProgram,
+  type Tables,
+  type TableSwitches,
+} from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
 import type { Decision } from '../../src/model/evaluate';
 import type { Direction } from '../../src/model/ruleset';
@@ -48,7 +55,7 @@ export class KernelAnswers {
       this.sections[view.getUint16(at + FIELDS.section.offset, true)] === section &&
       (word === SLC_WORD_NONE
         ? rule === null && !ROW_TIERS.has(tier)
-        : this.rows.get(word >>> SLC_WORD_RANK_SHIFT) === rule)
+        : (this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null) === rule)
     );
   }
 
@@ -79,12 +86,14 @@ export class KernelAnswers {
   }
 }
 
-const ROW_TIERS: ReadonlySet<string> = new Set(['3.1', '3.3', '7', '8', '9', 'out 3', 'out 6', 'out 7']);
+const ROW_TIERS: ReadonlySet<string> = new Set(['3.1', '3.3', '6', '7', '8', '9', 'out 3', 'out 6', 'out 7']);
 
 const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
+/** Twins count nothing; what the others count is not read. */
+const COUNTER_SLOTS = 512;
 
 export class KernelJudge {
-  private readonly twins = new Map<string, BpfProgram>();
+  private readonly programs = new Map<string, BpfProgram>();
   private image: Image | undefined;
   private rows: ReadonlyMap<number, string | null> = new Map();
 
@@ -94,14 +103,15 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
+    private readonly tables?: { maps: Tables; switches: TableSwitches },
   ) {}
 
-  /** `bytes`: the largest image it can take, a multiple of 4096. */
-  static create(kernel: Kernel, bytes: number): KernelJudge {
+  /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
+  static create(kernel: Kernel, bytes: number, tables?: { maps: Tables; switches: TableSwitches }): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,
-      counterSlots: 512,
+      counterSlots: COUNTER_SLOTS,
       icmpEssentials: true,
       trackFragments: true,
       ethertypes: [],
@@ -111,7 +121,7 @@ export class KernelJudge {
     };
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
-    return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }));
+    return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }), tables);
   }
 
   /** Makes it judge by this image. */
@@ -132,7 +142,7 @@ export class KernelJudge {
   ): Promise<KernelAnswers> {
     const rows = this.rows;
     const sections = this.image?.sections ?? [];
-    const twin = await this.twin(direction);
+    const twin = await this.program(PROGRAMS[direction], true);
     const { records, returnValues } = await twin.testRunBatch({
       frames,
       lengths,
@@ -143,25 +153,33 @@ export class KernelJudge {
     return new KernelAnswers(records, returnValues, rows, sections, direction);
   }
 
-  /** The twin of the installed image's switches. */
-  private async twin(direction: Direction): Promise<BpfProgram> {
+  /** Runs the enforcing program of a hook on frames, for what it leaves in the tables. */
+  async enforce(name: 'slc_ingress' | 'slc_egress_main', frames: Uint8Array, lengths: Uint32Array): Promise<void> {
+    const program = await this.program(name, false);
+    await program.testRunBatch({ frames, lengths });
+  }
+
+  /** The program of the installed image's switches. */
+  private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
     const { icmp, fragments, ethertypes, sections, outboundWord } = this.image.features;
-    const switched = [icmp, fragments, ethertypes, sections.slice(1), direction];
-    const key = JSON.stringify(direction === 'in' ? switched : [...switched, outboundWord]);
-    let twin = this.twins.get(key);
-    if (!twin) {
-      const switches = { ...datapathSwitches(this.image, true), imageSlots: this.slots };
-      ({ program: twin } = await loadProgram(this.kernel, PROGRAMS[direction], switches, this.maps));
-      this.twins.set(key, twin);
+    const switched = [name, dryRun, icmp, fragments, ethertypes, sections.slice(1)];
+    // An enforcing program only counts by that word: whatever it is, everything goes out.
+    const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
+    let program = this.programs.get(key);
+    if (!program) {
+      const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };
+      const switches = { ...datapathSwitches(this.image, dryRun, this.tables?.switches), ...sizes };
+      ({ program } = await loadProgram(this.kernel, name, switches, { ...this.maps, ...this.tables?.maps }));
+      this.programs.set(key, program);
     }
-    return twin;
+    return program;
   }
 
   close(): void {
     this.bytes.close();
     this.results.close();
-    for (const twin of this.twins.values()) twin.close();
+    for (const program of this.programs.values()) program.close();
     for (const map of Object.values(this.maps)) map.close();
   }
 }

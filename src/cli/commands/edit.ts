@@ -12,6 +12,7 @@ import {
   moveRule,
   type RulesetDocument,
   setDefault,
+  setUdp,
 } from '../../operate/edit-ruleset';
 import { openForEdit } from '../../operate/enforced-file';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
@@ -75,6 +76,16 @@ export function register(program: Command): void {
     },
   );
   verb(
+    'udp',
+    'whether UDP that begins outside is asked the rules at all: sluice udp off',
+    '<switch...>',
+    ([word, extra]) => {
+      if (!isSwitch(word) || extra !== undefined)
+        throw new UsageError(`"${[word, extra].filter(Boolean).join(' ')}" is neither on nor off`, 'sluice udp off');
+      return (document) => setUdp(document, word);
+    },
+  );
+  verb(
     'default',
     'what happens to packets no rule decides: sluice default deny incoming',
     '<action...>',
@@ -89,6 +100,10 @@ export function register(program: Command): void {
       return (document) => setDefault(document, action, direction);
     },
   );
+}
+
+function isSwitch(word: string): word is 'on' | 'off' {
+  return word === 'on' || word === 'off';
 }
 
 async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {

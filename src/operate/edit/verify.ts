@@ -20,6 +20,7 @@ export interface RowShape {
 export interface Intention {
   readonly rules: readonly RowShape[];
   readonly default?: Section['default'];
+  readonly udp?: 'on' | 'off';
   readonly message: string;
   readonly removedComments?: readonly string[];
 }
@@ -37,10 +38,7 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
   const sameRules = isDeepStrictEqual(ruleset[opened.section].rules.map(shapeOf), intention.rules);
-  const sameRest = isDeepStrictEqual(
-    rest(ruleset, opened.section),
-    rest(opened.ruleset, opened.section, intention.default),
-  );
+  const sameRest = isDeepStrictEqual(rest(ruleset, opened.section), rest(opened.ruleset, opened.section, intention));
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
@@ -50,8 +48,9 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, name: EditedSection, newDefault?: Section['default']): unknown {
-  const section = { ...ruleset[name], rules: [], default: newDefault ?? ruleset[name].default };
+function rest(ruleset: Ruleset, name: EditedSection, changed: Pick<Intention, 'default' | 'udp'> = {}): unknown {
+  const udp = changed.udp ?? ruleset[name].udp ?? 'on';
+  const section = { ...ruleset[name], rules: [], udp, default: changed.default ?? ruleset[name].default };
   return JSON.parse(
     JSON.stringify({ ...ruleset, [name]: section }, (key, value: unknown) => (key === 'source' ? undefined : value)),
   );

@@ -56,7 +56,10 @@ export function generateRuleset(random: Random, options: RulesetOptions): Rulese
     sets: [],
     guard: NO_GUARD,
     outbound: OPEN_OUTBOUND,
-    inbound: { name: 'inbound', default: random.pick(['allow', 'deny']), ...drawSshRow(random, shape), rules },
+    inbound: {
+      ...{ name: 'inbound', default: random.pick(['allow', 'deny']), ...drawSshRow(random, shape), rules },
+      ...(random.chance(0.2) && { udp: 'off' }),
+    },
     expect: [],
   };
 }

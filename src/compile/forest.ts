@@ -1,0 +1,77 @@
+/** Image rules of a family → the trees of its groups. Where groups turn out badly others are tried. */
+import type { Family } from '../model/prefix';
+import type { RuleTable } from './expand';
+import { partition } from './partition';
+import { type GrownTree, growTree, type Tree } from './tree';
+
+/** Prefix lengths from which on a prefix is narrow: the first unless a later one is cheaper. */
+const NARROW: Readonly<Record<Family, readonly number[]>> = { 4: [16, 8], 6: [32, 24] };
+/** Where packets cost no more and no leaf is longer, no other groups are tried: growing trees takes time. */
+const ACCEPTED_COST = 75;
+const ACCEPTED_LEAF = 128;
+/** Packets a forest is rated with. */
+const PACKETS = 384;
+/** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
+const NODE_COST = 4;
+const LEAF_COST = 7;
+const RULE_COST = 2.5;
+/** What it costs when leaves take twice as many bytes, from so many rules on: fewer of them are in a near cache. */
+const DOUBLING_COST = 10;
+const CACHED_RULES = 1 << 15;
+
+/** The trees of the groups, in the order of `slc_roots`. */
+export function growForest(rules: RuleTable): GrownTree[] {
+  let best: GrownTree[] = [];
+  let bestCost = Infinity;
+  for (const narrow of NARROW[rules.family]) {
+    const forest = partition(rules, narrow).map((group) => growTree(rules, group));
+    const cost = costOf(rules, forest);
+    if (cost < bestCost) [best, bestCost] = [forest, cost];
+    // Only overlapping wide rules are better off in the trees of the narrow ones.
+    if (cost <= ACCEPTED_COST && Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves)) <= ACCEPTED_LEAF) break;
+  }
+  return best;
+}
+
+/** Mean cost of packets that are spread over the rules, and of memory. */
+function costOf(rules: RuleTable, forest: readonly GrownTree[]): number {
+  const key = new Uint32Array(rules.lanes.length);
+  const packets = Math.min(PACKETS, rules.count);
+  let cost = 0;
+  let noise = 1;
+  for (let i = 0; i < packets; i++) {
+    const rule = Math.floor((i * rules.count) / packets);
+    for (let lane = 0; lane < key.length; lane++) {
+      noise = (Math.imul(noise, 1664525) + 1013904223) >>> 0;
+      const low = rules.low[lane][rule];
+      key[lane] = low + Math.floor((noise / 2 ** 32) * (rules.high[lane][rule] - low + 1));
+    }
+    cost += walk(rules, forest, key);
+  }
+  const stored = forest.reduce((sum, { leafRules }) => sum + leafRules, 0);
+  return cost / Math.max(1, packets) + DOUBLING_COST * Math.max(0, Math.log2(stored / CACHED_RULES));
+}
+
+function walk(rules: RuleTable, forest: readonly GrownTree[], key: Uint32Array): number {
+  let cost = 0;
+  let best = Infinity;
+  for (const { root } of forest) {
+    let tree: Tree = root;
+    for (; tree.kind === 'node'; cost += NODE_COST) {
+      const { lane, shift, width }: { lane: number; shift: number; width: number } = tree.cut;
+      tree = tree.children[(key[lane] >>> shift) & ((1 << width) - 1)];
+    }
+    if (tree.kind === 'terminal') best = Math.min(best, tree.word);
+    else if (rules.word[tree.rules[0]] < best) {
+      cost += LEAF_COST;
+      for (const rule of tree.rules) {
+        if (rules.word[rule] >= best) break;
+        cost += RULE_COST;
+        if (!key.every((value, lane) => rules.low[lane][rule] <= value && value <= rules.high[lane][rule])) continue;
+        best = rules.word[rule];
+        break;
+      }
+    }
+  }
+  return cost;
+}

@@ -1,0 +1,151 @@
+/**
+ * Fragments through a default deny, with real tools: large pings and datagrams, both ways, over both families; and what
+ * an attacker composes by hand. Three numbers agree.
+ */
+import { iperf, serveIperf } from '../support/iperf';
+import { driverCounters, since } from '../support/ethtool';
+import { ping, sendFrames } from '../support/clients';
+import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import * as p from '../support/packet';
+
+jest.setTimeout(120_000);
+
+const RULES = `version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  rules: [allow 8000, allow 53/udp]
+`;
+const LARGE = 4000;
+
+let host: EdgeHost;
+
+beforeEach(async () => {
+  host = await EdgeHost.open('fragments');
+});
+
+afterEach(() => {
+  host.destroy();
+});
+
+/** Runs `traffic` and compares frames sent, the driver's counters and ours; the reasons that were counted meanwhile. */
+async function counted(traffic: () => Promise<void>): Promise<Record<string, number>> {
+  const read = async (): Promise<{ sent: number; driver: ReturnType<typeof driverCounters>; ours: Counts }> => ({
+    sent: host.wire.linkCounters(NEIGHBOUR.link).sent,
+    driver: driverCounters(host.edge, HOST.link),
+    ours: countsOf(await host.status()),
+  });
+  const before = await read();
+  await traffic();
+  const after = await read();
+  const driver = since(before.driver, after.driver);
+  expect(driver.packets).toBe(after.sent - before.sent);
+  expect(after.ours.seen - before.ours.seen).toBe(driver.packets);
+  expect(after.ours.denied - before.ours.denied).toBe(driver.drops);
+  return Object.fromEntries(
+    Object.entries(after.ours.reasons)
+      .map(([reason, count]) => [reason, count - (before.ours.reasons[reason] ?? 0)] as const)
+      .filter(([, count]) => count > 0),
+  );
+}
+
+interface Counts {
+  seen: number;
+  denied: number;
+  reasons: Record<string, number>;
+}
+
+function countsOf({ packets, reasons }: Awaited<ReturnType<EdgeHost['status']>>): Counts {
+  return {
+    seen: Number(packets.seen),
+    denied: Number(packets.denied),
+    reasons: Object.fromEntries(reasons.map(({ reason, packets: count }) => [reason, Number(count)])),
+  };
+}
+
+test('large pings and datagrams pass both ways, in every fragment', async () => {
+  await serveIperf(host.edge, 8000);
+  await serveIperf(host.wire, 5201);
+  host.write('rules.yaml', RULES);
+  await host.must('enable');
+  const reasons = await counted(async () => {
+    for (const [here, there] of [
+      [HOST.ipv4, NEIGHBOUR.ipv4],
+      [HOST.ipv6, NEIGHBOUR.ipv6],
+    ]) {
+      expect(await ping(host.edge, there, 5, LARGE)).toBe(5);
+      expect(await ping(host.wire, here, 5, LARGE)).toBe(5);
+      for (const reverse of [false, true]) {
+        const datagrams = { datagrams: LARGE, bytes: 50 * LARGE, reverse };
+        expect(await iperf(host.edge, there, 5201, datagrams)).toEqual({ received: 50 * LARGE, lost: 0 });
+        expect(await iperf(host.wire, here, 8000, datagrams)).toEqual({ received: 50 * LARGE, lost: 0 });
+      }
+    }
+  });
+  // 4,000 bytes are three frames: 5 replies, 5 requests, 50 answers and 50 questions a family, two later ones each.
+  expect(reasons['fragment-follows']).toBe(2 * 2 * (5 + 5 + 50 + 50));
+  for (const reason of ['fragment', 'fragment-overlap', 'tiny-fragment', 'fragment-length'])
+    expect(reasons).not.toHaveProperty([reason]);
+  expect((await host.status()).fragments).toMatchObject({ evicted: '0' });
+  expect(await host.must('status', 'verbose')).toMatch(/^fragments: \d+ packets whose first one passed/m);
+  expect(await host.must('metrics')).toMatch(/^sluice_fragments_made_total [1-9]/m);
+});
+
+test('fragments: drop keeps them out, whole packets pass', async () => {
+  host.write('rules.yaml', `${RULES}fragments: drop\n`);
+  await host.must('enable');
+  const reasons = await counted(async () => {
+    for (const there of [NEIGHBOUR.ipv4, NEIGHBOUR.ipv6]) {
+      expect(await ping(host.edge, there, 2, LARGE)).toBe(0);
+      expect(await ping(host.edge, there, 2)).toBe(2);
+    }
+  });
+  expect(reasons).toMatchObject({ 'fragment-refused': 12, flow: 4 });
+});
+
+test('an attack: what is composed to slip in between drops, each with its reason', async () => {
+  host.write('rules.yaml', RULES);
+  await host.must('enable');
+  const bytes = (count: number, protocol = 17): p.Layer => p.raw(new Uint8Array(count), protocol);
+  const from = '192.0.2.1';
+  const open = (id: number): Uint8Array =>
+    p.compose(p.ipv4({ from, id, moreFragments: true }), p.udp({ to: 53, length: 2000 }), bytes(72));
+  const frames = [
+    // A later one alone; of a denied first; and before its first.
+    p.compose(p.ipv4({ from, id: 1, fragmentOffset: 80 }), bytes(16)),
+    p.compose(p.ipv4({ from, id: 2, moreFragments: true }), p.udp({ to: 161, length: 2000 }), bytes(72)),
+    p.compose(p.ipv4({ from, id: 2, fragmentOffset: 80 }), bytes(16)),
+    p.compose(p.ipv4({ from, id: 3, fragmentOffset: 80 }), bytes(16)),
+    open(3),
+    // Half a TCP header, and the flags of an allowed one rewritten (RFC 1858).
+    p.compose(p.ipv4({ from, id: 4, moreFragments: true }), p.truncate(8), p.tcp({ to: 8000 })),
+    p.compose(p.ipv4({ from, id: 5, moreFragments: true }), p.tcp({ to: 8000, flags: ['ack'] }), bytes(4, 6)),
+    p.compose(p.ipv4({ from, id: 5, fragmentOffset: 8 }), bytes(16, 6)),
+    // The ports of an allowed datagram replaced, over IPv6, with the next header of another protocol.
+    p.compose(
+      p.ipv6({ from: NEIGHBOUR.ipv6 }),
+      p.fragment({ id: 6, more: true }),
+      p.udp({ to: 53, length: 2000 }),
+      bytes(8),
+    ),
+    p.compose(p.ipv6({ from: NEIGHBOUR.ipv6 }), p.fragment({ id: 6, offset: 8, nextHeader: 6 }), bytes(16)),
+    // The ping of death, nothing at all, and nine bytes with more to come.
+    open(7),
+    p.compose(p.ipv4({ from, id: 7, fragmentOffset: 65_528 }), bytes(600)),
+    p.compose(p.ipv4({ from, id: 7, fragmentOffset: 80 }), bytes(0)),
+    p.compose(p.ipv4({ from, id: 7, fragmentOffset: 80, moreFragments: true }), bytes(9)),
+    // The same name the other way round, and from somebody else.
+    p.compose(p.ipv4({ from: HOST.ipv4, to: from, id: 7, fragmentOffset: 80 }), bytes(16)),
+    p.compose(p.ipv4({ from: '192.0.2.2', id: 7, fragmentOffset: 80 }), bytes(16)),
+  ];
+  const reasons = await counted(async () => {
+    await sendFrames(host.wire, NEIGHBOUR.link, frames);
+  });
+  expect(reasons).toMatchObject({
+    fragment: 5,
+    'tiny-fragment': 1,
+    'fragment-overlap': 2,
+    'fragment-length': 3,
+  });
+  expect(reasons).not.toHaveProperty(['fragment-follows']);
+});
