@@ -16,6 +16,7 @@
         'native/probe.cc',
         'native/program.cc',
         'native/region.cc',
+        'native/ringbuf.cc',
         'native/run.cc',
       ],
       'dependencies': [

@@ -29,6 +29,12 @@ const volatile __u32 slc_outbound_refuses = 0;
 const volatile __u32 slc_outbound_word = 0;
 /* Buckets of the flow table - 1; there is a power of two of them. */
 const volatile __u32 slc_flow_mask = 0;
+/* How much is told, enum slc_log_level; 0: nothing, and nothing of it is in the program. */
+const volatile __u32 slc_log_level = 0;
+/* A window of the caps is 1 << this many ticks: about a second. */
+const volatile __u32 slc_event_window = 8;
+/* Factor of the hash of sources, random. */
+const volatile __u64 slc_event_factor = 0;
 /* 1: later fragments follow a first one that passed; 0: no fragment comes in. */
 const volatile __u32 slc_track_fragments = 0;
 /* Buckets of the fragment table - 1; there is a power of two of them. */

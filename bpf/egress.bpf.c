@@ -18,6 +18,7 @@
 #include "classify.h"
 #include "guard.h"
 #include "answers.h"
+#include "events.h"
 #include "finish.h"
 #include "gate.h"
 
@@ -53,7 +54,7 @@ static __always_inline int slc_leave_outbound(const struct slc_packet *packet, _
 
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
-    struct slc_packet packet = {};
+    struct slc_packet packet = {.context = skb};
     struct slc_steps steps = {};
     enum slc_opens opens;
     enum slc_answers answers;

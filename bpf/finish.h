@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The only exit: counts the packet at its rank or reason, remembers a first fragment that passes, and returns what the
- * hook does with it.
+ * The only exit: counts the packet at its rank or reason, tells of it, remembers a first fragment that passes, and
+ * returns what the hook does with it.
  */
 #ifndef SLUICE_FINISH_H
 #define SLUICE_FINISH_H
@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "config.h"
+#include "events.h"
 #include "maps.h"
 #include "packet.h"
 #include "fragments.h"
@@ -18,13 +19,14 @@ static __always_inline int slc_reason_passes(__u8 reason) {
     return reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT;
 }
 
-static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
+/* Returns the counter; NULL where there is none. */
+static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     __u32 cpu = bpf_get_smp_processor_id();
     void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
     struct slc_counter *counter;
 
     if (!row)
-        return;
+        return NULL;
     /* Keeps clang from computing the offset before the check, which the verifier would not see. */
     asm volatile("" : "+r"(slot));
     if (slot >= slc_counter_slots)
@@ -34,6 +36,7 @@ static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     counter->packets += packets;
     counter->bytes += bytes;
     counter->last_hit = bpf_jiffies64();
+    return counter;
 }
 
 static __always_inline int slc_finish(const struct slc_packet *packet, const struct slc_outcome *outcome) {
@@ -53,12 +56,14 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
             result->nodes = outcome->nodes;
             result->leaves = outcome->leaves;
             result->rules = outcome->rules;
+            result->log = slc_log_of(packet, outcome, pass);
             result->runs++;
         }
     } else {
-        slc_count(outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT
-                                                 : SLC_REASON_SLOTS + outcome->reason,
-                  packet->packets, packet->bytes);
+        __u32 slot =
+            outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT : SLC_REASON_SLOTS + outcome->reason;
+
+        slc_tell(packet, outcome, pass, slc_count(slot, packet->packets, packet->bytes));
     }
     if (slc_track_fragments && pass && packet->fragment == SLC_FRAGMENT_FIRST)
         slc_remember_first();

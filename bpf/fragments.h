@@ -30,7 +30,7 @@ static __always_inline void slc_name_fragment(const struct slc_packet *packet, s
 }
 
 /* Whether a later fragment follows one that passed: SLC_REASON_FRAGMENT_FOLLOWS, or the reason to drop it. */
-__noinline int slc_judge_later(const struct slc_packet *packet) {
+static __noinline int slc_judge_later(const struct slc_packet *packet) {
     struct slc_fragment_bucket *bucket;
     const struct slc_first_fragment *first;
     struct slc_fragment_key key;
@@ -59,7 +59,7 @@ __noinline int slc_judge_later(const struct slc_packet *packet) {
  * Notes a first fragment while packet->key is still its own: later tiers turn it round or put a quote's in its place.
  * Returns 0.
  */
-__noinline int slc_note_first(const struct slc_packet *packet) {
+static __noinline int slc_note_first(const struct slc_packet *packet) {
     const __u32 hook = SLC_HOOK;
     struct slc_first_fragment *noted = bpf_map_lookup_elem(&slc_noted, &hook);
     __u32 judged_end;

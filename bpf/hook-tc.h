@@ -8,6 +8,8 @@
 
 #define SLC_CONTEXT __sk_buff
 #define SLC_LOAD_BYTES bpf_skb_load_bytes
+/* Where the packet goes out. */
+#define SLC_IFINDEX(ctx) ((ctx)->ifindex)
 /* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
 #define SLC_PASS (-1) /* TCX_NEXT */
 #define SLC_DROP 2    /* TCX_DROP */

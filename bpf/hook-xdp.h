@@ -8,6 +8,8 @@
 
 #define SLC_CONTEXT xdp_md
 #define SLC_LOAD_BYTES bpf_xdp_load_bytes
+/* Where the packet came in. */
+#define SLC_IFINDEX(ctx) ((ctx)->ingress_ifindex)
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
 #define SLC_HOOK SLC_HOOK_INGRESS

@@ -131,6 +131,28 @@ struct {
     __type(value, struct slc_first_fragment);
 } slc_noted SEC(".maps");
 
+/* What is told of packets. Written by both programs, read by one process. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096); /* (set at load) bytes */
+} slc_events SEC(".maps");
+
+/* What became of events, and the caps of each CPU. Written by both programs. Lives like slc_events. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_event_figures);
+} slc_event_stats SEC(".maps");
+
+/* Caps of sources, one row per possible CPU. Written by both programs. Lives like slc_events. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) possible CPUs */
+    __type(key, __u32);
+    __type(value, struct slc_event_sources);
+} slc_event_sources SEC(".maps");
+
 /* Written by slc_read_clock, read after its test run. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

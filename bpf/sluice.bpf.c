@@ -17,6 +17,7 @@
 #include "fragments.h"
 #include "classify.h"
 #include "guard.h"
+#include "events.h"
 #include "finish.h"
 #include "gate.h"
 
@@ -48,7 +49,7 @@ static __always_inline int slc_judge_error(const struct slc_packet *packet, stru
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.context = ctx, .length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     struct slc_steps steps = {};
     int reason;
     __u32 word;

@@ -126,8 +126,8 @@ enum slc_out {
 #define SLC_WORD_NONE 0xffffffffu
 #define SLC_WORD_FAULT 0xffffff00u /* never in an image: the walk left the image */
 #define SLC_WORD_ACTION_MASK 0x3u
-#define SLC_WORD_LOG 0x4u
-#define SLC_WORD_FLAG_RESERVED 0x8u
+#define SLC_WORD_LOG 0x4u     /* the first packet of each connection */
+#define SLC_WORD_LOG_ALL 0x8u /* every packet */
 #define SLC_WORD_TIER_SHIFT 4
 #define SLC_WORD_TIER_MASK 0xfu
 #define SLC_WORD_RANK_SHIFT 8
@@ -273,7 +273,7 @@ struct slc_counter {
     __u64 packets;
     __u64 bytes;    /* frame bytes from the Ethernet header on */
     __u64 last_hit; /* bpf_jiffies64 of the newest packet, 0 = never */
-    __u64 reserved;
+    __u64 events;   /* of this rank or reason in the newest window, see struct slc_event_figures */
 };
 
 /* ---------------------------------------------------------------- state shared by generations */
@@ -435,6 +435,75 @@ struct slc_fragment_bucket {
     struct slc_first_fragment ways[8];
 };
 
+/* ---------------------------------------------------------------- events */
+
+/* How much is told (SPEC 7); what each level takes: bpf/events.h and src/model/log-word.ts. */
+enum slc_log_level {
+    SLC_LOG_LEVEL_OFF = 0,
+    SLC_LOG_LEVEL_LOW = 1,
+    SLC_LOG_LEVEL_MEDIUM = 2,
+    SLC_LOG_LEVEL_HIGH = 3,
+    SLC_LOG_LEVEL_FULL = 4,
+};
+
+/* What an event is about: the words in the brackets of its line. */
+enum slc_log {
+    SLC_LOG_NONE = 0,
+    SLC_LOG_BLOCK = 1,
+    SLC_LOG_ALLOW = 2,
+    SLC_LOG_LIMIT_BLOCK = 3,
+    SLC_LOG_LIMIT = 4,
+    SLC_LOG_AUDIT = 5,
+    SLC_LOG_AUDIT_INVALID = 6,
+};
+
+enum slc_event_limits {
+    SLC_EVENT_FRAME_BYTES = 160, /* of the frame that an event carries: all headers, and what an ICMP error quotes */
+    SLC_EVENT_SOURCES = 4096,    /* slots of sources a CPU */
+    /* Events in a window of 1 << slc_event_window ticks, about a second, for each CPU. */
+    SLC_EVENT_CAP_ALL = 128,
+    SLC_EVENT_CAP_RULE = 32,
+    SLC_EVENT_CAP_SOURCE = 4,
+};
+
+/* One record of slc_events. */
+struct slc_event {
+    __u64 time;       /* CLOCK_BOOTTIME ns */
+    __u32 word;       /* image word that decided, SLC_WORD_NONE where none */
+    __u32 generation; /* whose word that is */
+    __u32 ifindex;
+    __u32 bytes;    /* of the frame */
+    __u16 section;  /* index in the section table */
+    __u16 captured; /* bytes of `frame` that are set */
+    __u8 outgoing;  /* 1: at the egress hook */
+    __u8 tier;      /* enum slc_tier; of a packet that goes out enum slc_out */
+    __u8 reason;    /* enum slc_reason */
+    __u8 log;       /* enum slc_log */
+    __u8 passed;
+    __u8 reserved[3];
+    __u8 frame[160]; /* SLC_EVENT_FRAME_BYTES: its first bytes, from the Ethernet header on */
+};
+
+/*
+ * What became of events, one for each CPU: made = written + capped_* + ring_full. A cap is a window (bpf_jiffies64 >>
+ * slc_event_window) in the upper and the events in it in the lower half of 64 bits.
+ */
+struct slc_event_figures {
+    __u64 made;
+    __u64 written;
+    __u64 capped_all;
+    __u64 capped_rule;
+    __u64 capped_source;
+    __u64 ring_full;
+    __u64 events; /* of this CPU in the newest window */
+    __u64 reserved;
+};
+
+/* One row of slc_event_sources for each CPU: a cap a slot. Sources whose hash names the same slot share it. */
+struct slc_event_sources {
+    __u64 events[4096]; /* SLC_EVENT_SOURCES */
+};
+
 /* The one value of slc_clock: what slc_read_clock saw. */
 struct slc_clock {
     __u64 jiffies; /* bpf_jiffies64 */
@@ -453,7 +522,8 @@ struct slc_result {
     __u16 nodes;   /* address-trie and port-map nodes read */
     __u16 leaves;  /* leaves read */
     __u16 rules;   /* leaf rules compared */
-    __u16 reserved0;
+    __u8 log;      /* enum slc_log: what the packet would be written as */
+    __u8 reserved0;
     __u32 runs; /* counts runs, so that a reader sees a result is its own */
     __u32 reserved1[2];
 };
@@ -482,6 +552,9 @@ SLC_ASSERT_SIZE(struct slc_table_figures, 16);
 SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
 SLC_ASSERT_SIZE(struct slc_first_fragment, 64);
 SLC_ASSERT_SIZE(struct slc_fragment_bucket, 576);
+SLC_ASSERT_SIZE(struct slc_event, 200);
+SLC_ASSERT_SIZE(struct slc_event_figures, 64);
+SLC_ASSERT_SIZE(struct slc_event_sources, 32768);
 SLC_ASSERT_SIZE(struct slc_clock, 16);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 

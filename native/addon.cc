@@ -9,6 +9,7 @@
 #include "probe.h"
 #include "program.h"
 #include "region.h"
+#include "ringbuf.h"
 
 namespace sluice {
 
@@ -34,6 +35,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     ProgramHandle::define(env);
     LinkHandle::define(env);
     LockHandle::define(env);
+    RingHandle::define(env);
     expose<open_object>(exports, "openObject");
     expose<create_map>(exports, "createMap");
     expose<open_pinned_map>(exports, "openPinnedMap");

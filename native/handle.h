@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-enum HandleKind { kObject, kMap, kRegion, kProgram, kLink, kLock, kHandleKinds };
+enum HandleKind { kObject, kMap, kRegion, kProgram, kLink, kLock, kRing, kHandleKinds };
 
 // What one environment (the main thread, a worker) keeps of its own; nothing is shared between environments.
 struct Environment {
@@ -60,6 +60,9 @@ template <class Self, class Resource> class Handle : public Napi::ObjectWrap<Sel
         return resource_;
     }
 
+    // Called before the handle lets go of the resource; a handle whose work can wait for long hides this one.
+    static void closing(Resource &) {}
+
   protected:
     using Descriptor = Napi::ClassPropertyDescriptor<Self>;
 
@@ -74,6 +77,8 @@ template <class Self, class Resource> class Handle : public Napi::ObjectWrap<Sel
     }
 
     Napi::Value close(const Arguments &arguments) {
+        if (resource_)
+            Self::closing(*resource_);
         resource_.reset();
         return arguments.env().Undefined();
     }

@@ -10,6 +10,7 @@
 
 #include "program.h"
 #include "region.h"
+#include "ringbuf.h"
 #include "task.h"
 
 namespace sluice {
@@ -156,6 +157,7 @@ std::vector<MapHandle::Descriptor> MapHandle::methods() {
             method<&MapHandle::entries>("entries"),
             method<&MapHandle::update_batch>("updateBatch"),
             method<&MapHandle::mmap>("mmap"),
+            method<&MapHandle::ring>("ring"),
             method<&MapHandle::freeze>("freeze"),
             method<&MapHandle::pin>("pin")};
 }
@@ -262,6 +264,10 @@ Napi::Value MapHandle::mmap(const Arguments &arguments) {
     if (address == MAP_FAILED)
         fail("mmap", errno);
     return RegionHandle::wrap(arguments.env(), std::shared_ptr<Mapping>(new Mapping{address, size, mapped, writable}));
+}
+
+Napi::Value MapHandle::ring(const Arguments &arguments) {
+    return open_ring(arguments.env(), *resource());
 }
 
 Napi::Value MapHandle::freeze(const Arguments &arguments) {

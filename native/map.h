@@ -41,6 +41,7 @@ class MapHandle : public Handle<MapHandle, MapResource> {
     Napi::Value entries(const Arguments &arguments);
     Napi::Value update_batch(const Arguments &arguments);
     Napi::Value mmap(const Arguments &arguments);
+    Napi::Value ring(const Arguments &arguments);
     Napi::Value freeze(const Arguments &arguments);
     Napi::Value pin(const Arguments &arguments);
 };

@@ -1,5 +1,6 @@
 /** Words and texts for the numbers that cross the kernel border. A number without words does not compile. */
-import { SLC_ACTION, SLC_OUT, SLC_REASON, SLC_TIER } from './layout.gen';
+import { SLC_ACTION, SLC_LOG, SLC_LOG_LEVEL, SLC_OUT, SLC_REASON, SLC_TIER } from './layout.gen';
+import type { LogLevel, LogWord } from '../model/logging';
 import type { Action, OutTier, Tier } from '../model/verdict';
 import type { Reason } from '../model/reason';
 
@@ -51,6 +52,25 @@ export const TIER_CODE: Readonly<Record<Tier, number>> = {
 export const TIER_OF_CODE: ReadonlyMap<number, Tier> = new Map(
   (Object.entries(TIER_CODE) as [Tier, number][]).map(([tier, code]) => [code, tier]),
 );
+
+/** Number of each log level. */
+export const LOG_LEVEL_CODE: Readonly<Record<LogLevel, number>> = {
+  off: SLC_LOG_LEVEL.OFF,
+  low: SLC_LOG_LEVEL.LOW,
+  medium: SLC_LOG_LEVEL.MEDIUM,
+  high: SLC_LOG_LEVEL.HIGH,
+  full: SLC_LOG_LEVEL.FULL,
+};
+
+/** What each number says an event is about; 0 is none. */
+export const LOG_WORD_OF_CODE: ReadonlyMap<number, LogWord> = new Map([
+  [SLC_LOG.BLOCK, 'BLOCK'],
+  [SLC_LOG.ALLOW, 'ALLOW'],
+  [SLC_LOG.LIMIT_BLOCK, 'LIMIT BLOCK'],
+  [SLC_LOG.LIMIT, 'LIMIT'],
+  [SLC_LOG.AUDIT, 'AUDIT'],
+  [SLC_LOG.AUDIT_INVALID, 'AUDIT INVALID'],
+]);
 
 /** Number of each step of packets that go out. */
 export const OUT_CODE: Readonly<Record<OutTier, number>> = {

@@ -5,7 +5,7 @@ export const SLC_WORD_NONE = 0xffffffff;
 export const SLC_WORD_FAULT = 0xffffff00;
 export const SLC_WORD_ACTION_MASK = 3;
 export const SLC_WORD_LOG = 4;
-export const SLC_WORD_FLAG_RESERVED = 8;
+export const SLC_WORD_LOG_ALL = 8;
 export const SLC_WORD_TIER_SHIFT = 4;
 export const SLC_WORD_TIER_MASK = 0xf;
 export const SLC_WORD_RANK_SHIFT = 8;
@@ -151,6 +151,29 @@ export const SLC_HOOK = {
   INGRESS: 0,
   EGRESS: 1,
 } as const;
+export const SLC_LOG_LEVEL = {
+  OFF: 0,
+  LOW: 1,
+  MEDIUM: 2,
+  HIGH: 3,
+  FULL: 4,
+} as const;
+export const SLC_LOG = {
+  NONE: 0,
+  BLOCK: 1,
+  ALLOW: 2,
+  LIMIT_BLOCK: 3,
+  LIMIT: 4,
+  AUDIT: 5,
+  AUDIT_INVALID: 6,
+} as const;
+export const SLC_EVENT_LIMITS = {
+  EVENT_FRAME_BYTES: 160,
+  EVENT_SOURCES: 4096,
+  EVENT_CAP_ALL: 128,
+  EVENT_CAP_RULE: 32,
+  EVENT_CAP_SOURCE: 4,
+} as const;
 
 /** Sizes and offsets in bytes. */
 export const LAYOUT = {
@@ -231,7 +254,7 @@ export const LAYOUT = {
       packets: { offset: 0, size: 8 },
       bytes: { offset: 8, size: 8 },
       last_hit: { offset: 16, size: 8 },
-      reserved: { offset: 24, size: 8 },
+      events: { offset: 24, size: 8 },
     },
   },
   slc_state: {
@@ -345,6 +368,44 @@ export const LAYOUT = {
       ways: { offset: 64, size: 512 },
     },
   },
+  slc_event: {
+    size: 200,
+    fields: {
+      time: { offset: 0, size: 8 },
+      word: { offset: 8, size: 4 },
+      generation: { offset: 12, size: 4 },
+      ifindex: { offset: 16, size: 4 },
+      bytes: { offset: 20, size: 4 },
+      section: { offset: 24, size: 2 },
+      captured: { offset: 26, size: 2 },
+      outgoing: { offset: 28, size: 1 },
+      tier: { offset: 29, size: 1 },
+      reason: { offset: 30, size: 1 },
+      log: { offset: 31, size: 1 },
+      passed: { offset: 32, size: 1 },
+      reserved: { offset: 33, size: 3 },
+      frame: { offset: 36, size: 160 },
+    },
+  },
+  slc_event_figures: {
+    size: 64,
+    fields: {
+      made: { offset: 0, size: 8 },
+      written: { offset: 8, size: 8 },
+      capped_all: { offset: 16, size: 8 },
+      capped_rule: { offset: 24, size: 8 },
+      capped_source: { offset: 32, size: 8 },
+      ring_full: { offset: 40, size: 8 },
+      events: { offset: 48, size: 8 },
+      reserved: { offset: 56, size: 8 },
+    },
+  },
+  slc_event_sources: {
+    size: 32768,
+    fields: {
+      events: { offset: 0, size: 32768 },
+    },
+  },
   slc_clock: {
     size: 16,
     fields: {
@@ -363,7 +424,8 @@ export const LAYOUT = {
       nodes: { offset: 12, size: 2 },
       leaves: { offset: 14, size: 2 },
       rules: { offset: 16, size: 2 },
-      reserved0: { offset: 18, size: 2 },
+      log: { offset: 18, size: 1 },
+      reserved0: { offset: 19, size: 1 },
       runs: { offset: 20, size: 4 },
       reserved1: { offset: 24, size: 8 },
     },
@@ -384,10 +446,13 @@ export const RODATA = {
   slc_outbound_refuses: { offset: 64, size: 4 },
   slc_outbound_word: { offset: 68, size: 4 },
   slc_flow_mask: { offset: 72, size: 4 },
-  slc_track_fragments: { offset: 76, size: 4 },
-  slc_fragment_mask: { offset: 80, size: 4 },
-  slc_fragment_timeout: { offset: 88, size: 8 },
-  slc_generation: { offset: 96, size: 4 },
-  slc_table_factors: { offset: 104, size: 80 },
-  slc_flow_timeouts: { offset: 184, size: 80 },
+  slc_log_level: { offset: 76, size: 4 },
+  slc_event_window: { offset: 80, size: 4 },
+  slc_event_factor: { offset: 88, size: 8 },
+  slc_track_fragments: { offset: 96, size: 4 },
+  slc_fragment_mask: { offset: 100, size: 4 },
+  slc_fragment_timeout: { offset: 104, size: 8 },
+  slc_generation: { offset: 112, size: 4 },
+  slc_table_factors: { offset: 120, size: 80 },
+  slc_flow_timeouts: { offset: 200, size: 80 },
 } as const;

@@ -27,6 +27,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
+  if (snapshot.events) lines.push(formatLogging(snapshot.events));
   const { fragments, bans } = snapshot;
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
@@ -39,6 +40,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push('', `${section.name}: ${head}`, '', formatRows(section, snapshot, form));
   }
   if (form === 'verbose') {
+    if (snapshot.events) lines.push('', formatEvents(snapshot.events));
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
@@ -85,10 +87,25 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
 
 function remarks(row: SnapshotRow, verbose: boolean): string {
   const parts = row.enabled ? [] : ['(off)'];
+  if (row.log) parts.push(row.log === 'all' ? '(log-all)' : '(log)');
   if (row.note !== undefined) parts.push(`# ${row.note}`);
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
   if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
   return parts.join(' ');
+}
+
+/** As ufw says it, and who writes: where nobody does, nothing of it is kept. */
+function formatLogging({ level, reader }: NonNullable<Snapshot['events']>): string {
+  if (level === 'off') return 'logging: off';
+  if (reader?.role === 'daemon') return `logging: on (${level}), written by the daemon (pid ${reader.pid})`;
+  const shown = reader ? `, only shown by sluice events (pid ${reader.pid})` : '';
+  return `logging: on (${level})${shown}; nothing is written, no daemon runs: sluice daemon`;
+}
+
+/** Every event that was made: written to the ring, held back, or lost since nobody read. */
+function formatEvents({ made, written, capped, ringFull }: NonNullable<Snapshot['events']>): string {
+  const held = `held back ${capped.all} in all, ${capped.rule} by rule, ${capped.source} by source`;
+  return `events: ${made} made, ${written} handed over, ${held}, ${ringFull} lost since nobody read them`;
 }
 
 function formatTable(name: string, entries: string, { live, ways, pressure, evicted }: SnapshotTable): string {

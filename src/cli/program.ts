@@ -19,9 +19,14 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['enable'], load: () => import('./commands/enable') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
-  { names: ['allow', 'deny', 'insert', 'delete', 'move', 'default', 'udp'], load: () => import('./commands/edit') },
+  {
+    names: ['allow', 'deny', 'insert', 'delete', 'move', 'default', 'udp', 'logging'],
+    load: () => import('./commands/edit'),
+  },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['events'], load: () => import('./commands/events') },
+  { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },
   { names: ['metrics'], load: () => import('./commands/metrics') },
@@ -34,7 +39,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 const LATER: Readonly<Record<string, string>> = {
   reject: 'write deny; the packet is dropped without an answer',
   limit: 'write allow or deny; connections are not counted yet',
-  logging: 'packets are counted by rule: sluice status',
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',

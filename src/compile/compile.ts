@@ -38,6 +38,7 @@ export function compile(ruleset: Ruleset): Image {
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
     fragments: ruleset.fragments,
+    logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
     ipv4: tables.some((rules) => rules[4].count > 0),
     ipv6: tables.some((rules) => rules[6].count > 0),
@@ -71,10 +72,10 @@ function defaultWordOf({ ranks }: RankedSection): number {
 }
 
 function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
-  const { icmp, fragments, ethertypes, ipv4, ipv6, sections } = features;
+  const { icmp, fragments, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(bytes);
-  hash.update(JSON.stringify([icmp, fragments, ethertypes, ipv4, ipv6, sections]));
+  hash.update(JSON.stringify([icmp, fragments, logging, ethertypes, ipv4, ipv6, sections]));
   hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
   return hash.digest('hex');
 }

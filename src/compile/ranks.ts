@@ -3,7 +3,14 @@ import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
-import { SLC_LIMITS, SLC_REASON, SLC_WORD_RANK_SHIFT, SLC_WORD_TIER_SHIFT } from '../abi/layout.gen';
+import {
+  SLC_LIMITS,
+  SLC_REASON,
+  SLC_WORD_LOG,
+  SLC_WORD_LOG_ALL,
+  SLC_WORD_RANK_SHIFT,
+  SLC_WORD_TIER_SHIFT,
+} from '../abi/layout.gen';
 
 /** Counter ids of the implicit rows. */
 export const SSH_ID = 'ssh';
@@ -74,10 +81,12 @@ export function nameOfEntry({ section, id }: Pick<RankEntry, 'section' | 'id'>):
   return section === 'inbound' ? id : `${section}/${id}`;
 }
 
-/** The image word that leads to the entry: rank, tier and action; no flags. */
+/** The image word that leads to the entry: rank, tier, what is told, action. */
 export function wordOf(entry: RankEntry): number {
-  const { rank, tier, action } = entry;
-  return ((rank << SLC_WORD_RANK_SHIFT) | (ROW_TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | ACTION_CODE[action]) >>> 0;
+  const { rank, tier, action, rule } = entry;
+  const log = rule?.log === 'all' ? SLC_WORD_LOG_ALL : rule?.log === 'new' ? SLC_WORD_LOG : 0;
+  const flags = (ROW_TIER_CODE[tier] << SLC_WORD_TIER_SHIFT) | log;
+  return ((rank << SLC_WORD_RANK_SHIFT) | flags | ACTION_CODE[action]) >>> 0;
 }
 
 const ROW_TIER_CODE = { ...TIER_CODE, ...OUT_CODE };

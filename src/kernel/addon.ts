@@ -3,7 +3,7 @@
  * TypeError and RangeError for misuse and `AddonError` for everything the kernel refused. `netns` is "" for the
  * namespace of the process.
  */
-import type { LinkInfo, MapInfo, ProgramInfo, TestRun } from './kernel';
+import type { LinkInfo, MapInfo, ProgramInfo, RingBatch, TestRun } from './kernel';
 
 /** What the addon throws when a system call fails; `native.ts` turns it into a `KernelError`. */
 export interface AddonError extends Error {
@@ -50,8 +50,15 @@ export interface RawMap extends Handle {
   entries(): Promise<{ count: number; keys: Uint8Array; values: Uint8Array }>;
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): Promise<void>;
   mmap(writable: boolean): RawRegion;
+  ring(): RawRing;
   freeze(): void;
   pin(path: string): void;
+}
+
+export interface RawRing extends Handle {
+  next(timeoutMs: number, mostRecords: number): Promise<RingBatch | null>;
+  release(end: bigint): void;
+  waiting(): number;
 }
 
 export interface RawRegion extends Handle {

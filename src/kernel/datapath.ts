@@ -1,7 +1,9 @@
 /** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_LEVEL_CODE } from '../abi/codec';
 import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
+import type { LogLevel } from '../model/logging';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
@@ -22,6 +24,9 @@ const MAPS = [
   'slc_noted',
   'slc_ban_hosts',
   'slc_ban_nets',
+  'slc_events',
+  'slc_event_stats',
+  'slc_event_sources',
   'slc_clock',
   'slc_result',
 ] as const;
@@ -56,6 +61,9 @@ export interface DatapathSwitches {
   readonly outboundWord: number;
   /** Left out: empty tables, as for a ruleset that is only looked at. */
   readonly tables?: TableSwitches;
+  readonly logging: LogLevel;
+  /** Left out: the caps of a kernel of 250 ticks a second, and a hash that is no secret. */
+  readonly events?: EventSwitches;
 }
 
 /** What the programs know of the tables that live as long as the state. */
@@ -78,7 +86,15 @@ export interface TableSwitches {
   };
 }
 
-/** Switches for a compiled image. */
+/** What the programs know of events. */
+export interface EventSwitches {
+  /** A window of the caps is `1 << window` ticks. */
+  readonly window: number;
+  /** Random factor of the hash of sources. */
+  readonly factor: bigint;
+}
+
+/** Switches for a compiled image; `shared`: what the programs of a state know. */
 export function datapathSwitches(
   image: {
     readonly bytes: { readonly length: number };
@@ -86,6 +102,7 @@ export function datapathSwitches(
     readonly features: {
       readonly icmp: IcmpMode;
       readonly fragments: FragmentMode;
+      readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
       readonly sections: readonly boolean[];
       readonly outboundWord: number;
@@ -93,6 +110,7 @@ export function datapathSwitches(
   },
   dryRun: boolean,
   tables?: TableSwitches,
+  events?: EventSwitches,
 ): DatapathSwitches {
   return {
     imageSlots: image.bytes.length / 8,
@@ -102,8 +120,10 @@ export function datapathSwitches(
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
     outboundWord: image.features.outboundWord,
+    logging: image.features.logging,
     dryRun,
     ...(tables && { tables }),
+    ...(events && { events }),
   };
 }
 
@@ -129,7 +149,10 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
 }
 
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
-export function stateMapEntries(buckets: { flows: number; fragments: number }): Partial<Record<DatapathMap, number>> {
+export function stateMapEntries(
+  buckets: { flows: number; fragments: number },
+  cpus: number,
+): Partial<Record<DatapathMap, number>> {
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
@@ -143,6 +166,9 @@ export function stateMapEntries(buckets: { flows: number; fragments: number }): 
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
     slc_ban_hosts: MAX_BANS + 1,
     slc_ban_nets: MAX_BANS + 1,
+    slc_events: EVENT_RING_BYTES,
+    slc_event_stats: 1,
+    slc_event_sources: cpus,
   };
 }
 
@@ -151,6 +177,11 @@ export const MAX_BANS = 100_000;
 
 /** One a hook. */
 const NOTED_FRAGMENTS = 2;
+
+/** Bytes of the ring of events: some 5,000 of them wait when nobody reads. */
+export const EVENT_RING_BYTES = 1 << 20;
+/** Of one that nobody reads: the smallest there is. */
+const LEAST_RING_BYTES = 4096;
 
 /** `gate-empty` and `gate-open` of each hook. */
 const GATE_COUNTERS = 4;
@@ -207,6 +238,10 @@ export interface GenerationMaps extends Partial<Tables> {
   readonly result?: BpfMap;
   /** Shared state and the bans it counts; where they are left out nobody is banned. */
   readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
+  /** The ring of events, their figures and their caps; made where they are left out. */
+  readonly events?: BpfMap;
+  readonly eventStats?: BpfMap;
+  readonly eventSources?: BpfMap;
 }
 
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
@@ -225,7 +260,8 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats, fragments, fragmentStats, bans } = maps;
+  const { flows, flowStats, fragments, fragmentStats, bans, events, eventStats, eventSources } = maps;
+  const tells = !switches.dryRun && switches.logging !== 'off';
   const object = openDatapath(kernel, name, {
     reuse: {
       slc_image: maps.image,
@@ -236,6 +272,9 @@ export async function loadProgram(
       ...(fragments && { slc_fragments: fragments }),
       ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
       ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
+      ...(tells && events && { slc_events: events }),
+      ...(tells && eventStats && { slc_event_stats: eventStats }),
+      ...(tells && eventSources && { slc_event_sources: eventSources }),
     },
     create: {
       ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
@@ -244,6 +283,9 @@ export async function loadProgram(
       ...(!fragmentStats && { slc_fragment_stats: 1 }),
       slc_noted: NOTED_FRAGMENTS,
       ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
+      ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
+      ...(tells && !eventStats && { slc_event_stats: 1 }),
+      ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
     },
   });
   try {
@@ -287,6 +329,11 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
+  set('slc_log_level', LOG_LEVEL_CODE[switches.logging]);
+  if (switches.events) {
+    set('slc_event_window', switches.events.window);
+    object.setRodata(RODATA.slc_event_factor.offset, new Uint8Array(BigUint64Array.of(switches.events.factor).buffer));
+  }
   if (!switches.tables) return;
   const { factors, generation, flows, fragments } = switches.tables;
   const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {

@@ -2,16 +2,18 @@
  * The handles of `kernel.ts` over those of the addon. Arguments are taken apart here, so that the addon sees plain
  * numbers and buffers; failures are named here.
  */
-import type { RawLink, RawMap, RawObject, RawProgram, RawRegion } from './addon';
+import type { RawLink, RawMap, RawObject, RawProgram, RawRegion, RawRing } from './addon';
 import type {
   BpfLink,
   BpfMap,
   BpfObject,
   BpfProgram,
+  EventRing,
   LinkInfo,
   MapInfo,
   MappedRegion,
   ProgramInfo,
+  RingBatch,
   TestRun,
 } from './kernel';
 import { attempt, attemptLater, isAddonError, translate } from './translate';
@@ -156,12 +158,46 @@ export class MapHandle implements BpfMap {
     );
   }
 
+  ring(): EventRing {
+    return new RingHandle(
+      attempt(`open ring "${this.name}"`, () => this.raw.ring()),
+      this.name,
+    );
+  }
+
   freeze(): void {
     attempt(`freeze map "${this.name}"`, () => this.raw.freeze());
   }
 
   pin(path: string): void {
     attempt(`pin map "${this.name}" at "${path}"`, () => this.raw.pin(path));
+  }
+
+  close(): void {
+    this.raw.close();
+  }
+}
+
+/** Records a read takes at most where nothing else is asked: some 200 KB of them. */
+const MOST_RECORDS = 1024;
+
+export class RingHandle implements EventRing {
+  constructor(
+    readonly raw: RawRing,
+    private readonly name: string,
+  ) {}
+
+  read(options: { timeoutMs: number; most?: number }): Promise<RingBatch | null> {
+    const { timeoutMs, most = MOST_RECORDS } = options;
+    return attemptLater(`read ring "${this.name}"`, () => this.raw.next(timeoutMs, most));
+  }
+
+  release(end: bigint): void {
+    attempt(`release records of ring "${this.name}"`, () => this.raw.release(end));
+  }
+
+  waiting(): number {
+    return attempt(`look into ring "${this.name}"`, () => this.raw.waiting());
   }
 
   close(): void {

@@ -53,9 +53,36 @@ export interface BpfMap {
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): Promise<void>;
   /** Maps an mmapable array into memory. */
   mmap(options: { writable: boolean }): MappedRegion;
+  /** The reading end of a ring buffer. A ring has one reader at a time; who reads, others must agree on. */
+  ring(): EventRing;
   /** No writes from user space from now on; refused (EBUSY) while mapped writable. */
   freeze(): void;
   pin(path: string): void;
+  close(): void;
+}
+
+/** Records of a ring, oldest first. */
+export interface RingBatch {
+  /** Back to back. */
+  readonly records: Uint8Array;
+  readonly lengths: Uint32Array;
+  /** Where each record begins, in bytes since the ring was made: its name for ever. */
+  readonly positions: BigUint64Array;
+  /** To be released. */
+  readonly end: bigint;
+}
+
+/**
+ * The reading end of a ring buffer. What was read comes again until it is released, also to the next reader, so a
+ * process that is killed in between loses nothing.
+ */
+export interface EventRing {
+  /** Waits at most `timeoutMs` (60,000) for records; null where none came or the handle was closed. One read at a time. */
+  read(options: { timeoutMs: number; most?: number }): Promise<RingBatch | null>;
+  /** Makes room: what the last read returned leaves the ring. `end` is that of its batch. */
+  release(end: bigint): void;
+  /** Bytes that were not released. */
+  waiting(): number;
   close(): void;
 }
 
@@ -161,7 +188,7 @@ export interface Kernel {
   /** Opens an ELF object. The bytes must be trusted: libbpf does not defend itself against a forged file. */
   openObject(bytes: Uint8Array, name: string): BpfObject;
   createMap(options: {
-    type: 'array' | 'hash' | 'lpm-trie' | 'percpu-array' | 'prog-array' | 'percpu-hash';
+    type: 'array' | 'hash' | 'lpm-trie' | 'percpu-array' | 'prog-array' | 'percpu-hash' | 'ringbuf';
     name: string;
     keySize: number;
     valueSize: number;

@@ -17,6 +17,7 @@ const MAP_TYPES = {
   'percpu-hash': 5,
   'percpu-array': 6,
   'lpm-trie': 11,
+  ringbuf: 27,
 } as const;
 const MAP_FLAGS = { 'no-prealloc': 1, mmapable: 1 << 10 } as const;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4 };

@@ -145,7 +145,11 @@ async function seedFrom(
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
   try {
-    const switches = datapathSwitches(image, false, state.tableSwitches(generation));
+    // What seeds flows is no packet of anybody's: nothing is told of it.
+    const switches = {
+      ...datapathSwitches(image, false, state.tableSwitches(generation)),
+      logging: 'off' as const,
+    };
     await seedFlows(kernel, device, image, { switches, imageMap, tables: state.tables }, netns);
   } finally {
     imageMap.close();

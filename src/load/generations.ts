@@ -35,7 +35,7 @@ export async function createGeneration(
   number: number,
   image: Image,
 ): Promise<{ programs: GenerationPrograms; instructions: number }> {
-  const switches = datapathSwitches(image, false, state.tableSwitches(number));
+  const switches = datapathSwitches(image, false, state.tableSwitches(number), state.eventSwitches);
   const maps = createGenerationMaps(kernel, switches);
   try {
     const region = maps.image.mmap({ writable: true });
@@ -46,7 +46,7 @@ export async function createGeneration(
     }
     maps.image.freeze();
     failpoint('after-image');
-    const used = { ...maps, ...state.tables, bans: state.banMaps };
+    const used = { ...maps, ...state.tables, bans: state.banMaps, ...state.eventMaps };
     const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
     const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
       ingress.program.close();

@@ -3,19 +3,37 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
-import { openDatapath, stateMapEntries, type Tables, type TableSwitches } from '../kernel/datapath';
+import {
+  type EventSwitches,
+  type GenerationMaps,
+  openDatapath,
+  stateMapEntries,
+  type Tables,
+  type TableSwitches,
+} from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
+import { eventFactor, eventWindow } from './event-caps';
 import { DEFAULT_FLOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = ['flows', 'flowStats', 'fragments', 'fragmentStats'] as const satisfies readonly (keyof Tables)[];
-const OPEN_MAPS = ['state', 'programs', 'egress', 'gateCounters', 'banHosts', 'banNets', ...TABLES] as const;
+const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
+const OPEN_MAPS = [
+  'state',
+  'programs',
+  'egress',
+  'gateCounters',
+  'banHosts',
+  'banNets',
+  ...TABLES,
+  ...EVENT_MAPS,
+] as const;
 type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
@@ -78,7 +96,10 @@ export class SharedState {
     pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries({ flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS }),
+      create: stateMapEntries(
+        { flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS },
+        kernel.possibleCpus(),
+      ),
     });
     try {
       await object.load();
@@ -154,6 +175,17 @@ export class SharedState {
     return new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
       this.region.store64(FIELDS.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
     });
+  }
+
+  /** The ring of events, their figures, and the caps of their sources; they live as long as the state. */
+  get eventMaps(): Required<Pick<GenerationMaps, (typeof EVENT_MAPS)[number]>> {
+    const { events, eventStats, eventSources } = this.maps;
+    return { events, eventStats, eventSources };
+  }
+
+  /** What every program of this state knows of events. */
+  get eventSwitches(): EventSwitches {
+    return { window: eventWindow(this.hz), factor: eventFactor(this.region.read(FIELDS.seed.offset, 8)) };
   }
 
   /** The maps of the bans, for a program that asks them. */

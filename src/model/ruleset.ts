@@ -1,3 +1,4 @@
+import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
 import type { Match, AddressMatch } from './match';
 
@@ -19,6 +20,8 @@ export interface Rule {
   readonly match: Match;
   /** A rule that is not enabled keeps its place, number and counters, and matches nothing. */
   readonly enabled: boolean;
+  /** What is told of the packets it decides, whatever the level, unless that is off. */
+  readonly log?: RowLog;
   readonly note?: string;
   readonly owner?: string;
   /** Review date, ISO `YYYY-MM-DD`. */
@@ -113,6 +116,8 @@ export interface Ruleset {
   readonly mode: AttachMode;
   readonly icmp: IcmpMode;
   readonly fragments: FragmentMode;
+  /** How much is told of packets. */
+  readonly logging: LogLevel;
   /** Ethertypes besides IP and ARP that pass in tier 2, at most 16. */
   readonly ethertypes: readonly number[];
   readonly sets: readonly AddressSet[];

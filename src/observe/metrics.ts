@@ -77,6 +77,7 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   );
   bans.add({ kind: 'host' }, String(snapshot.bans.hosts));
   bans.add({ kind: 'prefix' }, String(snapshot.bans.prefixes));
+  if (snapshot.events) addEvents(text, snapshot.events);
   return text.toString();
 }
 
@@ -100,6 +101,17 @@ function addTable(
       `Live ${name}s that made room for others: the table is too small.`,
     )
     .add({}, evicted);
+}
+
+function addEvents(text: Exposition, { written, capped, ringFull }: NonNullable<Snapshot['events']>): void {
+  const events = text.family(
+    'sluice_events_total',
+    'counter',
+    'Events by what became of them; the sum is all that were made.',
+  );
+  events.add({ outcome: 'written' }, written);
+  for (const cap of ['all', 'rule', 'source'] as const) events.add({ outcome: `capped-${cap}` }, capped[cap]);
+  events.add({ outcome: 'ring-full' }, ringFull);
 }
 
 function eachRow(

@@ -1,7 +1,9 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
+import type { EventFigures } from './events';
 import { reasonPasses } from './figures';
 import type { TableFigures } from './tables';
+import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
@@ -22,6 +24,8 @@ export interface SnapshotRow {
   readonly text: string;
   readonly to: string;
   readonly from: string;
+  /** Set where packets of the row are told of: the first of each connection, or all. */
+  readonly log?: RowLog;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -94,6 +98,17 @@ export interface Snapshot {
   readonly fragments: SnapshotTable | null;
   /** Sources that are banned. */
   readonly bans: { readonly hosts: number; readonly prefixes: number };
+  /** What is told of packets; null where nothing is active. */
+  readonly events: {
+    readonly level: LogLevel;
+    /** Who reads events now; null where nobody does, and nothing is written. */
+    readonly reader: { readonly pid: number; readonly role: 'daemon' | 'events' } | null;
+    /** Since the state was made: `made` = `written` + `capped` + `ringFull`. */
+    readonly made: string;
+    readonly written: string;
+    readonly capped: { readonly all: string; readonly rule: string; readonly source: string };
+    readonly ringFull: string;
+  } | null;
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
@@ -120,6 +135,7 @@ export interface SnapshotInput {
   readonly flows?: TableFigures;
   readonly fragments?: TableFigures;
   readonly bans: Snapshot['bans'];
+  readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
 }
 
@@ -144,6 +160,18 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
     bans: input.bans,
+    events: input.events && {
+      level: ruleset?.logging ?? 'off',
+      reader: input.events.reader,
+      made: input.events.made.toString(),
+      written: input.events.written.toString(),
+      capped: {
+        all: input.events.capped.all.toString(),
+        rule: input.events.capped.rule.toString(),
+        source: input.events.capped.source.toString(),
+      },
+      ringFull: input.events.ringFull.toString(),
+    },
     warnings: input.warnings,
   };
 }
@@ -248,6 +276,7 @@ function writtenRow(rule: Rule, direction: Direction, tier: SnapshotRow['tier'],
     text: rule.text,
     to: formatPorts(rule.match),
     from: formatAddressMatch(rule.match.from),
+    ...(rule.log && { log: rule.log }),
     ...(rule.note !== undefined && { note: rule.note }),
     ...(rule.owner !== undefined && { owner: rule.owner }),
     ...(rule.review !== undefined && { review: rule.review }),

@@ -2,7 +2,7 @@
  * The dry twin: the datapath program over an image, run on frames that were never sent. It reads what the enforcing
  * program reads and writes nothing but its answer.
  */
-import { OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
+import { LOG_WORD_OF_CODE, OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image, RankEntry } from '../compile/image';
 import {
@@ -14,12 +14,15 @@ import {
 } from '../kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
+import type { LogWord } from '../model/logging';
 import type { Direction } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 
 /** What the program said about one frame. */
 export interface TwinAnswer {
   readonly decision: Decision;
+  /** What an event of the packet would be about; null where none is told. */
+  readonly log: LogWord | null;
   /** Steps of the image walk. */
   readonly steps: { readonly nodes: number; readonly leaves: number; readonly rules: number };
 }
@@ -118,6 +121,7 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
   const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
   return {
     decision: { section, tier, verdict, reason, rule: row?.rule?.id ?? null },
+    log: LOG_WORD_OF_CODE.get(record.readUInt8(fields.log.offset)) ?? null,
     steps: {
       nodes: record.readUInt16LE(fields.nodes.offset),
       leaves: record.readUInt16LE(fields.leaves.offset),

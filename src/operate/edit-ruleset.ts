@@ -3,6 +3,7 @@
  * parsed again and must hold exactly the intended rules, and everything else must be as it was.
  */
 import { isMap } from 'yaml';
+import type { LogLevel } from '../model/logging';
 import { ANY, type Match } from '../model/match';
 import { formatPortRange } from '../model/port-range';
 import { PROTOCOL } from '../model/protocol';
@@ -12,7 +13,7 @@ import { byHand, indexOf, type Opened, openDocument, parseText, readRow, refuse,
 import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 import { replaceRow } from './edit/replace-row';
 import { type EditedSection, findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
-import { joinRow, newRuleId, type RowParts, splitRow } from './edit/row-text';
+import { joinRow, newRuleId, type RowParts, splitRow, withAction } from './edit/row-text';
 import { accept, shapeOf } from './edit/verify';
 import {
   contentEnd,
@@ -102,6 +103,24 @@ export function setDefault(
   });
 }
 
+/** Sets how much is told of packets (SPEC §7). */
+export function setLogging(document: RulesetDocument, level: LogLevel): EditOutcome {
+  const opened = openDocument(document, 'inbound');
+  if ('kind' in opened) return opened;
+  const { yaml, ruleset } = opened;
+  const words = (now: LogLevel): string => (now === 'off' ? 'off' : `on (${now})`);
+  if (ruleset.logging === level)
+    return { kind: 'unchanged', text: document.text, message: `logging is ${words(level)} already` };
+  const pair = pairOf(yaml.root!, 'logging');
+  if (pair?.value && !isOwnText(pair.value))
+    return byHand(document, yaml, 'inbound', '"logging" carries a YAML anchor, alias or tag');
+  return accept(opened, setKey(yaml, yaml.root!, 'logging', scalarText(yaml, level, 'flow')), {
+    rules: opened.rules.map(shapeOf),
+    logging: level,
+    message: `logging is now ${words(level)} (was ${words(ruleset.logging)})`,
+  });
+}
+
 /** Throws the UDP switch of the inbound section. */
 export function setUdp(document: RulesetDocument, udp: 'on' | 'off'): EditOutcome {
   const opened = openDocument(document, 'inbound');
@@ -170,7 +189,7 @@ function addOrInsert(document: RulesetDocument, row: string, given: number | nul
   const index = (position ?? last) - 1;
   const id = parts.id ?? newRuleId(read, new Set(opened.rules.map((rule) => rule.id)));
   // Dashboard rows have no place for an id.
-  const body = read.written.dashboardRow ? read.text : parts.body;
+  const body = read.written.dashboardRow ? withAction(read.text, read) : parts.body;
   return accept(opened, withRowInserted(opened.yaml, opened.list, index, joinRow({ ...parts, body, id })), {
     rules: opened.rules.map(shapeOf).toSpliced(index, 0, { ...shapeOf(read), id }),
     message: `${position === null ? 'added' : 'inserted'} rule ${numberOf(opened, index)}: ${read.text}`,
@@ -182,7 +201,7 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   const { document, rules } = opened;
   const old = rules[same];
   const [note, id] = [read.note ?? old.note, parts.id ?? old.id];
-  if (old.action === read.action && old.note === note && old.enabled && old.id === id) {
+  if (old.action === read.action && old.log === read.log && old.note === note && old.enabled && old.id === id) {
     const hint =
       position !== null && position !== same + 1
         ? { hint: `sluice move ${numberOf(opened, same)} to ${numberOf(opened, Math.min(position, rules.length) - 1)}` }
@@ -199,7 +218,7 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
       `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`,
     );
   const to = position === null ? same : Math.min(position, rules.length) - 1;
-  const shape = { ...shapeOf(old), text: read.text, enabled: true, note, id };
+  const shape = { ...shapeOf(old), text: read.text, enabled: true, log: read.log, note, id };
   const done =
     old.text === read.text
       ? `changed rule ${numberOf(opened, same)}: ${read.text}`

@@ -13,12 +13,14 @@ import { figuresOf } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
+import { readEventFigures } from '../observe/events';
 import { readTableFigures, type TableFigures } from '../observe/tables';
-import { buildSnapshot, type Snapshot } from '../observe/snapshot';
+import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
 import type { Context } from './context';
+import { currentEventReader } from './event-source';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
@@ -136,6 +138,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     ...(enforcement && (await tableFigures(context))),
     bans: countBans(bans),
+    events: enforcement && eventFigures(context),
     warnings,
   });
 }
@@ -168,6 +171,17 @@ function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
     verdicts: { allow: open, deny: empty },
   });
   return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
+}
+
+/** What became of events, and who reads them. */
+function eventFigures(context: Context): SnapshotInput['events'] {
+  const state = SharedState.find(context.kernel, context.pins);
+  if (!state) return null;
+  try {
+    return { ...readEventFigures(state.eventMaps.eventStats), reader: currentEventReader(context) };
+  } finally {
+    state.close();
+  }
 }
 
 /** What the tables hold; nothing where nothing is active. */

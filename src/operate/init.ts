@@ -42,8 +42,8 @@ export function initRuleset(facts: InitFacts, options: { readonly schema?: strin
     '',
     '# What this machine opens itself gets its answers, whatever the rows say.',
     'outbound: { default: allow }',
-    '# Events are not logged yet; counters are: sluice status',
-    'logging: off',
+    '# What the default refuses is told of: sluice events; with sluice daemon running, in /var/log/sluice.log',
+    'logging: low',
   ];
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }

@@ -18,6 +18,7 @@ import {
   readFragmentMode,
   readIcmpMode,
   readInterfaces,
+  readLogging,
   readMode,
   refuseLaterSettings,
 } from './settings';
@@ -105,6 +106,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     mode: readMode(valueOf(root, 'mode')),
     icmp: readIcmpMode(valueOf(root, 'icmp')),
     fragments: readFragmentMode(valueOf(root, 'fragments')),
+    logging: readLogging(valueOf(root, 'logging')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
     guard: readGuard(valueOf(root, 'guard'), names, context),

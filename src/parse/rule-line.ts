@@ -1,4 +1,5 @@
 /** One-line rows: ufw's grammar, and rows as dashboards print them. */
+import type { RowLog } from '../model/logging';
 import type { Match } from '../model/match';
 import type { Direction, WrittenForm } from '../model/ruleset';
 import type { Action } from '../model/verdict';
@@ -23,6 +24,8 @@ export interface RuleLine {
   readonly text: string;
   readonly wording: Required<AddressWording>;
   readonly written: WrittenForm;
+  /** From `log` or `log-all`. */
+  readonly log?: RowLog;
   /** From `comment '…'`. */
   readonly note?: string;
   /** From `id NAME`, checked; whether it is free only the section knows. */
@@ -85,6 +88,7 @@ class LineReader {
   #direction: DirectionTerm | undefined;
   #next = 0;
   #note: string | undefined;
+  #log: RowLog | undefined;
   /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
   #portOwner: 'from' | 'to' | 'nobody' = 'to';
 
@@ -120,6 +124,7 @@ class LineReader {
       action,
       ...resolved,
       text,
+      ...(this.#log && { log: this.#log }),
       ...(this.#note !== undefined && { note: this.#note }),
       ...(this.id && { id: this.id }),
       ...(this.#direction && { direction: this.#direction }),
@@ -174,8 +179,10 @@ class LineReader {
       if (word === undefined) return;
       const direction = DIRECTIONS.get(word);
       if (direction) this.#takeDirection(direction);
-      else if (['log', 'log-all'].includes(word)) this.#refuseUnsupported(word);
-      else if (word === 'on') this.#refuseUnsupported(word, 1);
+      else if (word === 'log' || word === 'log-all') {
+        this.#log = word === 'log' ? 'new' : 'all';
+        this.#next++;
+      } else if (word === 'on') this.#refuseUnsupported(word, 1);
       else return;
     }
   }
@@ -252,6 +259,10 @@ class LineReader {
     else if (word === 'id') this.#readId(token);
     else if (word !== undefined && DIRECTIONS.has(word)) {
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands directly behind the action`)));
+      this.#next++;
+    } else if (word === 'log' || word === 'log-all') {
+      const message = `${quote(token.text)} stands directly behind the action`;
+      this.sink(at(token, refuse('parse/row', message, `write allow ${word} 22/tcp`)));
       this.#next++;
     } else if (word !== undefined && Object.hasOwn(UNSUPPORTED_WORDS, word) && word !== 'reject' && word !== 'limit') {
       this.#refuseUnsupported(word, word === 'on' || word === 'app' ? 1 : 0);
@@ -390,6 +401,7 @@ const CLAUSE_WORDS = new Set([
   'out',
   'on',
   'log',
+  'log-all',
 ]);
 
 function isTransport(word: string): boolean {

@@ -1,4 +1,5 @@
 /** Rules written as maps. */
+import type { RowLog } from '../model/logging';
 import type { Action, Verdict } from '../model/verdict';
 import type { Clauses } from './clauses';
 import { type Context, placeOf, termOf, textsOf } from './context';
@@ -13,11 +14,12 @@ import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS, UNSUPPORTED_WORDS 
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
-  readonly row: Omit<RuleLine, 'note' | 'id' | 'direction'> | null;
+  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'> | null;
   readonly id?: Term;
   /** From `direction`. */
   readonly direction?: DirectionTerm;
   readonly enabled: boolean;
+  readonly log?: RowLog;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -39,6 +41,7 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
   const action = implied ?? readAction(map, 'action', sink);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = {
+    ...readLog(map),
     ...readLine(map, 'note', sink),
     ...readLine(map, 'owner', sink),
     ...readReview(map, sink),
@@ -98,11 +101,17 @@ export function readAction(map: MapNode, key: 'action' | 'verdict', sink: Sink):
 }
 
 function refuseLaterKeys(map: MapNode, sink: Sink): void {
-  for (const { key, value } of map.entries) {
+  for (const { key } of map.entries) {
     if (!Object.hasOwn(UNSUPPORTED_RULE_KEYS, key.text)) continue;
-    const off = key.text === 'log' && value.kind === 'text' && parseSwitch(value.text) === false;
-    if (!off) sink(at(termOf(key), notSupportedYet(key.text, UNSUPPORTED_RULE_KEYS[key.text])));
+    sink(at(termOf(key), notSupportedYet(key.text, UNSUPPORTED_RULE_KEYS[key.text])));
   }
+}
+
+/** `log`: on for the first packet of each connection, all for every packet; other words are reported by the shape. */
+function readLog(map: MapNode): { log?: RowLog } {
+  const word = textValue(map, 'log')?.text.toLowerCase();
+  if (word === 'all') return { log: 'all' };
+  return word !== undefined && parseSwitch(word) === true ? { log: 'new' } : {};
 }
 
 function textValue(map: MapNode, key: string): Term | undefined {

@@ -3,6 +3,7 @@
  * knows zod. What a value means (addresses, ports, names) is decided by the readers, which know its place.
  */
 import { z } from 'zod';
+import { LOG_LEVELS } from '../model/logging';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
 const word = (expected: string): z.ZodUnion<readonly [z.ZodString, z.ZodInt]> =>
@@ -60,7 +61,10 @@ const ruleObject = z.strictObject(
       .optional()
       .meta({ description: 'which packets a row of the guard sees; left out: those that come in' }),
     in: later,
-    log: onOff.optional().meta({ description: 'only off: packets are counted by rule, not logged yet' }),
+    log: z
+      .union([z.boolean(), z.enum(['on', 'off', 'yes', 'no', 'true', 'false', 'all'])], { error: 'on, off or all' })
+      .optional()
+      .meta({ description: 'on: tell of the first packet of each connection; all: of every packet' }),
     limit: later,
     verdict: later,
     until: later,
@@ -180,7 +184,12 @@ const ruleset = z
       fragments: choice(['track', 'drop'])
         .optional()
         .meta({ description: 'track: later fragments follow a first one that passed; drop: no fragment comes in' }),
-      logging: z.union([z.string(), z.boolean()], { error: 'off' }).optional().meta({ description: 'only off' }),
+      logging: z
+        .union([z.boolean(), z.enum(['on', 'yes', 'no', 'true', 'false', ...LOG_LEVELS])], {
+          error: `one of ${LOG_LEVELS.join(', ')}`,
+        })
+        .optional()
+        .meta({ description: 'how much is told of packets, as ufw does; on is low; left out: low' }),
       sets: z.record(z.string(), set, { error: MAP }).optional().meta({ description: 'named lists of addresses' }),
       services: z
         .record(z.string(), several(word('a port such as 9100/tcp'), 'a port such as 9100/tcp, or a list'), {

@@ -111,11 +111,11 @@ function readSsh(node: DocumentNode | undefined, context: Context): SshRow | und
 
 /** A row that was read, before it has its id. */
 interface Draft {
-  readonly row: Omit<RuleLine, 'note' | 'id' | 'direction'>;
+  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'>;
   readonly direction: Direction;
   readonly id?: Term;
   readonly enabled: boolean;
-  readonly details: Pick<Rule, 'note' | 'owner' | 'review'>;
+  readonly details: Pick<Rule, 'log' | 'note' | 'owner' | 'review'>;
   readonly source: Rule['source'];
 }
 
@@ -183,7 +183,7 @@ function readLineRow(
   const id = word && { ...word, start: row.place(at(word, remark('parse/id', ''))).start };
   if (id) ids.claim(id);
   if (!resolved) return undefined;
-  const { note, direction } = resolved;
+  const { note, log, direction } = resolved;
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(row.place(at(direction, problem)));
   if (list.onlyAction && resolved.action !== list.onlyAction) {
@@ -194,7 +194,7 @@ function readLineRow(
   return draftOf(list, resolved, direction?.direction, {
     ...(id && { id }),
     enabled: true,
-    details: note === undefined ? {} : { note },
+    details: { ...(log && { log }), ...(note !== undefined && { note }) },
     source: row.source,
   });
 }

@@ -1,4 +1,5 @@
 /** Settings outside sections: interfaces, mode, icmp, ethertypes, and the keys of later versions. */
+import { LOG_LEVELS, type LogLevel } from '../model/logging';
 import { type AttachMode, DEFAULT_ETHERTYPES, type FragmentMode, type IcmpMode } from '../model/ruleset';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
@@ -73,6 +74,19 @@ export function readMode(node: DocumentNode | undefined): AttachMode {
   return word === 'native' || word === 'generic' ? word : 'auto';
 }
 
+/** The level; `on` is low, as in ufw. Other words are reported by the shape. */
+export function readLogging(node: DocumentNode | undefined): LogLevel {
+  if (node?.kind !== 'text' || isNothing(node)) return 'low';
+  return parseLogLevel(node.text) ?? 'low';
+}
+
+/** The level a word names, undefined where it names none. */
+export function parseLogLevel(text: string): LogLevel | undefined {
+  const word = text.toLowerCase();
+  const onOff = parseSwitch(word);
+  return onOff === undefined ? LOG_LEVELS.find((level) => level === word) : onOff ? 'low' : 'off';
+}
+
 /** `essentials` or `rules`; other words are reported by the shape. */
 export function readIcmpMode(node: DocumentNode | undefined): IcmpMode {
   return node?.kind === 'text' && node.text.toLowerCase() === 'rules' ? 'rules' : 'essentials';
@@ -125,15 +139,10 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
   };
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
   check('boot', () => false, 'leave it out; nothing loads at boot yet');
-  check('logging', isOff, 'write logging: off, or leave it out; packets are counted by rule, not logged');
 }
 
 function isEmpty(node: DocumentNode): boolean {
   return (node.kind === 'map' && node.entries.length === 0) || (node.kind === 'list' && node.items.length === 0);
-}
-
-function isOff(node: DocumentNode): boolean {
-  return node.kind === 'text' && parseSwitch(node.text) === false;
 }
 
 /** Whether the UDP switch of a section is off. */

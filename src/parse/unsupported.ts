@@ -14,8 +14,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
   reject: 'write deny; the packet is dropped without an answer',
   limit: 'write allow or deny; connections are not counted yet',
   on: 'leave it out: every interface under interfaces: has the same rules',
-  log: 'leave it out: packets are counted by rule, not logged',
-  'log-all': 'leave it out: packets are counted by rule, not logged',
   route: 'leave it out: every packet that comes in is judged, forwarded or not',
   app: 'write the port, or name it under services:',
 };
@@ -24,7 +22,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
   server: 'write to: and the address; there are no servers yet',
   in: 'leave it out: every interface under interfaces: has the same rules',
-  log: 'leave it out, or write log: off; packets are counted by rule',
   limit: 'leave it out; connections are not counted yet',
   verdict: 'leave it out; it belongs to limit',
   until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',

@@ -6,6 +6,8 @@ import { compile } from '../../src/compile/compile';
 import { interpretFrame } from '../../src/compile/interpret';
 import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
+import { LOG_LEVELS, type LogWord } from '../../src/model/logging';
+import { logWordOfFrame } from '../../src/model/log-word';
 import type { Ruleset } from '../../src/model/ruleset';
 import { CornerPackets, reachesRows } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
@@ -90,13 +92,25 @@ describe('scan, image and kernel program', () => {
   it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet`, async () => {
     const random = new Random(seed);
     const batch = new FrameBatch(FRAMES);
-    const tally = { pairs: 0, rulesets: 0, rows: 0, witnessed: 0, longestLeaf: 0, byTier: new Map<string, number>() };
+    const tally = {
+      pairs: 0,
+      rulesets: 0,
+      rows: 0,
+      witnessed: 0,
+      longestLeaf: 0,
+      byTier: new Map<string, number>(),
+      byLog: new Map<LogWord | null, number>(),
+    };
     const begin = performance.now();
     for (let round = 0; tally.pairs < PAIRS; round++) {
       const rules = round % LARGE_EVERY === LARGE_EVERY - 1 ? random.between(200, 1000) : drawSize(random, 60);
       const crowd = round % (2 * LARGE_EVERY) === LARGE_EVERY - 1 ? true : undefined;
       const drawn = generateRuleset(random, { rules, crowd });
-      const ruleset: Ruleset = { ...drawn, ethertypes: ETHERTYPES[round % ETHERTYPES.length] };
+      const ruleset: Ruleset = {
+        ...drawn,
+        ethertypes: ETHERTYPES[round % ETHERTYPES.length],
+        logging: LOG_LEVELS[round % LOG_LEVELS.length],
+      };
       const frames = drawFrames(random.fork(), ruleset, batch);
       const image = compile(ruleset);
       await judge.install(image);
@@ -118,8 +132,10 @@ describe('scan, image and kernel program', () => {
       }
       const answers: KernelAnswers = await judging;
       scanned.forEach((decision, i) => {
-        if (answers.agrees(i, decision)) return;
-        const said = [`scan and image: ${JSON.stringify(decision)}`, `kernel: ${answers.describe(i)}`];
+        const log = logWordOfFrame(ruleset, decision, batch.frame(i));
+        tally.byLog.set(log, (tally.byLog.get(log) ?? 0) + 1);
+        if (answers.agrees(i, decision) && answers.log(i) === log) return;
+        const said = [`scan and image: ${JSON.stringify(decision)}, told as ${log}`, `kernel: ${answers.describe(i)}`];
         throw report(ruleset, round, frames, i, said);
       });
 
@@ -153,6 +169,9 @@ describe('scan, image and kernel program', () => {
     // Every tier must have been met often, or the agreement says little.
     for (const tier of ['1', '2', '4', '5', '7', '8', '9']) {
       expect(tally.byTier.get(tier) ?? 0).toBeGreaterThan(tally.pairs / 1000);
+    }
+    for (const log of [null, 'BLOCK', 'ALLOW', 'AUDIT', 'AUDIT INVALID'] as const) {
+      expect(tally.byLog.get(log) ?? 0).toBeGreaterThan(tally.pairs / 1000);
     }
     // Longer leaves than the program walks in line.
     expect(tally.longestLeaf).toBeGreaterThan(8);

@@ -36,6 +36,7 @@ const DEFAULT: DatapathSwitches = {
   icmpEssentials: true,
   trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
+  logging: 'low',
   dryRun: false,
   sections: [true, false, false, false, false],
   outboundWord: 0,
@@ -56,6 +57,8 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
     dryRun: true,
     imageSlots: LARGE / 8,
   },
+  'slc_ingress, logging: off, 4 KB image': { logging: 'off' },
+  'slc_ingress, logging: high, 4 KB image': { logging: 'high' },
   'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
@@ -63,6 +66,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
 const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, 4 KB image': {},
   'slc_egress_main, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
+  'slc_egress_main, logging: high, 4 KB image': { logging: 'high' },
   'slc_egress_main, dry, 4 KB image': { dryRun: true },
   'slc_egress_main, all sections, 4 KB image': { sections: ALL_SECTIONS },
   'slc_egress_main, all sections, dry, 16 MB image': { sections: ALL_SECTIONS, dryRun: true, imageSlots: LARGE / 8 },
@@ -82,7 +86,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries({ flows: 1, fragments: 1 }),
+    create: stateMapEntries({ flows: 1, fragments: 1 }, 1),
   });
   try {
     await object.load();

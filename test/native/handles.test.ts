@@ -81,14 +81,15 @@ describe('a map', () => {
     freeze: (map) => map.freeze(),
     pin: (map) => map.pin(freshPin()),
     mmap: (map) => map.mmap({ writable: false }).close(),
+    ring: (map) => map.ring().close(),
   };
   const open = (): BpfMap =>
     kernel().createMap({ type: 'hash', name: 'table', keySize: 4, valueSize: 8, maxEntries: 16 });
 
   test.each(Object.keys(methods))('%s', async (name) => {
     const map = open();
-    // A hash cannot be mapped into memory.
-    expect(await outcome(() => methods[name](map))).toBe(name === 'mmap' ? 'ENOTSUPP' : 'ok');
+    // A hash cannot be mapped into memory, and is no ring.
+    expect(await outcome(() => methods[name](map))).toBe({ mmap: 'ENOTSUPP', ring: 'EINVAL' }[name] ?? 'ok');
     const busy = map.entries();
     await outcome(() => methods[name](map));
     await busy;

@@ -43,7 +43,7 @@ async function handles(): Promise<Record<string, object>> {
   const object = addon.openObject(probeBytes(), 'misuse') as {
     setPrograms(names: string[]): void;
     load(): Promise<void>;
-    map(name: string): { mmap(writable: boolean): object };
+    map(name: string): { mmap(writable: boolean): object; ring(): object };
     program(name: string): object;
   };
   object.setPrograms(['probe_observe']);
@@ -56,6 +56,7 @@ async function handles(): Promise<Record<string, object>> {
     map,
     region: map.mmap(true),
     readOnly: map.mmap(false),
+    ring: object.map('told').ring(),
     program: object.program('probe_observe'),
   };
 }
@@ -89,6 +90,8 @@ test('any arguments to any function', async () => {
     fc.asyncProperty(method, fc.array(argument, { maxLength: 8 }), async ({ name, call }, args) => {
       // A million runs of one frame would be an answer, too, but a slow one.
       if (name === 'testRun' && typeof args[1] === 'number' && args[1] > 1000) args[1] = 1000;
+      // Waiting for what never comes.
+      if (name === 'next' && typeof args[0] === 'number' && args[0] > 5) args[0] = 5;
       // Maps as large as asked for would be created.
       if (name === 'createMap' && [args[2], args[3], args[4]].some((size) => typeof size === 'number' && size > 4096))
         return;

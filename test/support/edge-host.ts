@@ -41,6 +41,8 @@ export class EdgeHost {
       SLUICE_STATE_DIR: join(this.directory, 'state'),
       SLUICE_BPFFS: join(bpffs, 'sluice'),
       SLUICE_CONFIG: join(this.directory, 'rules.yaml'),
+      SLUICE_LOG: join(this.directory, 'sluice.log'),
+      SLUICE_RUN_DIR: join(this.directory, 'run'),
     };
   }
 

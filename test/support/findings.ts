@@ -92,6 +92,7 @@ export function ruleset(
     mode: 'auto',
     icmp: 'essentials',
     fragments: 'track',
+    logging: 'low',
     ethertypes: [],
     sets: [],
     guard: NO_GUARD,

@@ -2,7 +2,15 @@
  * The datapath program as a judge of many rulesets: dry twins loaded once, one for each set of switches, over one
  * image map whose bytes are exchanged for every ruleset.
  */
-import { OUT_CODE, OUT_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
+import {
+  LOG_WORD_OF_CODE,
+  OUT_CODE,
+  OUT_OF_CODE,
+  REASON_CODE,
+  REASON_OF_CODE,
+  TIER_CODE,
+  TIER_OF_CODE,
+} from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
 import {
@@ -14,6 +22,7 @@ import {
   type TableSwitches,
 } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
+import type { LogWord } from '../../src/model/logging';
 import type { Decision } from '../../src/model/evaluate';
 import type { Direction } from '../../src/model/ruleset';
 
@@ -38,6 +47,11 @@ export class KernelAnswers {
     private readonly direction: Direction,
   ) {
     this.view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  }
+
+  /** What an event of frame `i` would be about, null where none is told. */
+  log(i: number): LogWord | null {
+    return LOG_WORD_OF_CODE.get(this.view.getUint8(i * RECORD + FIELDS.log.offset)) ?? null;
   }
 
   /** Whether the program decided frame `i` as `decision` says: action, tier, reason and rule. */
@@ -82,6 +96,7 @@ export class KernelAnswers {
       reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
       word: word.toString(16),
       rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
+      log: this.log(i),
     });
   }
 }
@@ -115,10 +130,11 @@ export class KernelJudge {
       icmpEssentials: true,
       trackFragments: true,
       ethertypes: [],
+      logging: 'off',
       dryRun: true,
       sections: [],
       outboundWord: 0,
-    };
+    } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
     return new KernelJudge(kernel, slots, maps, image, maps.result.mmap({ writable: false }), tables);
@@ -162,8 +178,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, ethertypes, sections, outboundWord } = this.image.features;
-    const switched = [name, dryRun, icmp, fragments, ethertypes, sections.slice(1)];
+    const { icmp, fragments, logging, ethertypes, sections, outboundWord } = this.image.features;
+    const switched = [name, dryRun, icmp, fragments, logging, ethertypes, sections.slice(1)];
     // An enforcing program only counts by that word: whatever it is, everything goes out.
     const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
     let program = this.programs.get(key);

@@ -48,6 +48,8 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
       SLUICE_CONFIG: join(directory, 'rules.yaml'),
       SLUICE_STATE_DIR: join(directory, '.state'),
       SLUICE_BPFFS: join(bpffs, 'sluice'),
+      SLUICE_LOG: join(directory, 'sluice.log'),
+      SLUICE_RUN_DIR: join(directory, '.run'),
     };
     return { network, directory, environment, destroy };
   } catch (error) {

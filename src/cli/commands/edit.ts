@@ -12,8 +12,11 @@ import {
   moveRule,
   type RulesetDocument,
   setDefault,
+  setLogging,
   setUdp,
 } from '../../operate/edit-ruleset';
+import { LOG_LEVELS } from '../../model/logging';
+import { parseLogLevel } from '../../parse/settings';
 import { openForEdit } from '../../operate/enforced-file';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { requireCandidate, showFindings } from '../candidate';
@@ -100,6 +103,12 @@ export function register(program: Command): void {
       return (document) => setDefault(document, action, direction);
     },
   );
+  verb('logging', 'how much is told of packets: sluice logging medium', '<level...>', ([word, extra]) => {
+    const level = parseLogLevel(word);
+    if (level === undefined) throw new UsageError(`"${word}" is not a level`, `on, ${LOG_LEVELS.join(', ')}`);
+    if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the level`, 'sluice logging medium');
+    return (document) => setLogging(document, level);
+  });
 }
 
 function isSwitch(word: string): word is 'on' | 'off' {

@@ -3,7 +3,7 @@ import { isMap, type YAMLMap } from 'yaml';
 import type { Rule } from '../../model/ruleset';
 import { type Opened, rowsOf } from './opened';
 import { type EditedSection, findRows, withRowReplaced } from './row-list';
-import { joinRow, splitRow } from './row-text';
+import { joinRow, splitRow, withAction } from './row-text';
 import { isOwnText, openYaml, pairOf, scalarText, setKey, type YamlText } from './yaml-text';
 
 /** The row as it is to be: the match is the old one's. */
@@ -25,16 +25,20 @@ export function replaceRow(opened: Opened, index: number, row: NewRow): string |
   const old = splitRow(node ? String((node as { value?: unknown }).value) : opened.yaml.text.slice(start, end));
   // Dashboard rows have no place for an id.
   const dashboard = opened.rules[index].written.dashboardRow;
-  const body = dashboard ? row.rule.text : old.body.replace(/^\S+/, row.rule.action);
+  const body = withAction(dashboard ? row.rule.text : old.body, row.rule);
   const comment = row.comment === '' ? old.comment : row.comment;
   return withRowReplaced(opened.yaml, list, index, joinRow({ body, id: row.id, comment }));
 }
+
+/** Values of the key `log`. */
+const LOG_VALUE = { off: 'off', new: 'on', all: 'all' } as const;
 
 /** Only the keys that differ are written, so that the object keeps its form. */
 function replaceObject(opened: Opened, index: number, row: NewRow): string {
   const old = opened.rules[index];
   const changes: (readonly [string, string])[] = [];
   if (old.action !== row.rule.action) changes.push(['action', row.rule.action]);
+  if (old.log !== row.rule.log) changes.push(['log', LOG_VALUE[row.rule.log ?? 'off']]);
   if (row.note !== undefined && row.note !== old.note) changes.push(['note', row.note]);
   if (!old.idIsExplicit || old.id !== row.id) changes.push(['id', row.id]);
   let yaml = opened.yaml;

@@ -43,6 +43,16 @@ export function rowEnd(line: string): number {
   return end;
 }
 
+/** The body of a row with another action and other words about telling of its packets; the rest as it was written. */
+export function withAction(body: string, { action, log }: Pick<Rule, 'action' | 'log'>): string {
+  const [head, directions] = /^\S+((?:\s+(?:in|incoming|inbound|log|log-all)(?=\s))*)/i.exec(body) ?? ['', ''];
+  const kept = directions.split(/\s+/).filter((word) => word !== '' && !/^log/i.test(word));
+  return [action, ...kept, ...(log ? [LOG_CLAUSE[log]] : []), body.slice(head.length).trim()].join(' ');
+}
+
+/** What a row says so that its packets are told of. */
+export const LOG_CLAUSE: Readonly<Record<NonNullable<Rule['log']>, string>> = { new: 'log', all: 'log-all' };
+
 /** Puts the parts together. */
 export function joinRow({ body, id, comment }: RowParts): string {
   return [body, ...(id === undefined ? [] : ['id', id]), ...(comment === '' ? [] : [comment])].join(' ');

@@ -1,6 +1,7 @@
 /** The last word on an edit: does the new text mean what was intended, and nothing else? */
 import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../../kernel/errors';
+import type { LogLevel } from '../../model/logging';
 import type { Rule, Ruleset, Section } from '../../model/ruleset';
 import { type Opened, parseText } from './opened';
 import type { EditOutcome } from './outcome';
@@ -10,6 +11,7 @@ import type { EditedSection } from './row-list';
 export interface RowShape {
   readonly text: string;
   readonly enabled: boolean;
+  readonly log?: Rule['log'];
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -20,14 +22,15 @@ export interface RowShape {
 export interface Intention {
   readonly rules: readonly RowShape[];
   readonly default?: Section['default'];
+  readonly logging?: LogLevel;
   readonly udp?: 'on' | 'off';
   readonly message: string;
   readonly removedComments?: readonly string[];
 }
 
 export function shapeOf(rule: Rule): RowShape {
-  const { text, enabled, note, owner, review } = rule;
-  return { text, enabled, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
+  const { text, enabled, log, note, owner, review } = rule;
+  return { text, enabled, log, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
 }
 
 /**
@@ -48,10 +51,17 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, name: EditedSection, changed: Pick<Intention, 'default' | 'udp'> = {}): unknown {
+function rest(
+  ruleset: Ruleset,
+  name: EditedSection,
+  changed: Pick<Intention, 'default' | 'udp' | 'logging'> = {},
+): unknown {
   const udp = changed.udp ?? ruleset[name].udp ?? 'on';
   const section = { ...ruleset[name], rules: [], udp, default: changed.default ?? ruleset[name].default };
+  const logging = changed.logging ?? ruleset.logging;
   return JSON.parse(
-    JSON.stringify({ ...ruleset, [name]: section }, (key, value: unknown) => (key === 'source' ? undefined : value)),
+    JSON.stringify({ ...ruleset, [name]: section, logging }, (key, value: unknown) =>
+      key === 'source' ? undefined : value,
+    ),
   );
 }

@@ -52,6 +52,7 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     mode: 'native',
     icmp: 'rules',
     fragments: 'track',
+    logging: 'off',
     ethertypes: [],
     sets: [],
     guard: NO_GUARD,

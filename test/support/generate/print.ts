@@ -5,12 +5,13 @@ import { formatPortRange, type PortRange } from '../../../src/model/port-range';
 import type { Rule, Ruleset } from '../../../src/model/ruleset';
 
 /** The fields of a rule that decide something. */
-export type BareRule = Pick<Rule, 'id' | 'action' | 'match' | 'enabled'>;
+export type BareRule = Pick<Rule, 'id' | 'action' | 'match' | 'enabled' | 'log'>;
 
 /** One rule as a YAML flow mapping. */
 export function ruleText(rule: BareRule): string {
   const fields = [`id: ${rule.id}`, `action: ${rule.action}`, ...matchFields(rule.match)];
   if (!rule.enabled) fields.push('enabled: off');
+  if (rule.log) fields.push(`log: ${rule.log === 'all' ? 'all' : 'on'}`);
   return `{ ${fields.join(', ')} }`;
 }
 
@@ -38,6 +39,7 @@ export function printRuleset(ruleset: Ruleset): string {
     'version: 1',
     `interfaces: ${ruleset.interfaces === 'auto' ? 'auto' : `[${ruleset.interfaces.join(', ')}]`}`,
     `icmp: ${ruleset.icmp}`,
+    `logging: ${ruleset.logging}`,
     `ethertypes: [${ruleset.ethertypes.map((type) => `0x${type.toString(16)}`).join(', ')}]`,
     'inbound:',
     `  default: ${inbound.default}`,

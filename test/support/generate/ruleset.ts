@@ -52,6 +52,7 @@ export function generateRuleset(random: Random, options: RulesetOptions): Rulese
     mode: 'auto',
     icmp: options.icmp ?? (random.chance(0.5) ? 'essentials' : 'rules'),
     fragments: random.chance(0.8) ? 'track' : 'drop',
+    logging: 'low',
     ethertypes: random.chance(0.8) ? DEFAULT_ETHERTYPES : drawEthertypes(random),
     sets: [],
     guard: NO_GUARD,
@@ -90,7 +91,9 @@ function asRule(random: Random, shape: Shape, match: Match, index: number): Rule
   const id = `r${index + 1}`;
   const action = random.chance(shape.allow) ? 'allow' : 'deny';
   const enabled = !random.chance(shape.disabled);
-  const bare = { id, action, match, enabled } as const;
+  // By the index, so that no other draw depends on it.
+  const log = index % 7 === 3 ? ({ log: index % 2 === 0 ? 'new' : 'all' } as const) : {};
+  const bare = { id, action, match, enabled, ...log } as const;
   return {
     ...bare,
     idIsExplicit: true,

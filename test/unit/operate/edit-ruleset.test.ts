@@ -5,6 +5,7 @@ import {
   insertRule,
   moveRule,
   setDefault,
+  setLogging,
 } from '../../../src/operate/edit-ruleset';
 
 const FILE = '/nowhere/rules.yaml';
@@ -326,5 +327,26 @@ describe('outgoing rules', () => {
     expect(message(deleteRule(at(with53), 'outbound/port-53'))).toBe('deleted rule 3: allow out 53');
     expect(message(deleteRule(at(with53), 2))).toBe('deleted rule 2: allow 80/tcp');
     expect(message(deleteRule(at(with53), 4))).toMatch(/there is no rule 4/);
+  });
+});
+
+describe('logging', () => {
+  test('the level is written where it stood, or at the end', () => {
+    const outcome = setLogging(at(commented), 'medium');
+    expect(changed(outcome)).toBe(`${commented}logging: medium\n`);
+    expect(message(outcome)).toBe('logging is now on (medium) (was on (low))');
+    expect(changed(setLogging(at(changed(outcome)), 'off'))).toBe(`${commented}logging: off\n`);
+    expect(setLogging(at(commented), 'low').kind).toBe('unchanged');
+    expect(JSON.parse(changed(setLogging(at('{"version": 1}'), 'full')))).toEqual({ version: 1, logging: 'full' });
+  });
+
+  test('a verb that logs replaces a row that does not, and the other way round', () => {
+    const told = changed(addRule(at(commented), 'allow log 443/tcp'));
+    expect(told).toBe(commented.replace('- allow 443/tcp', '- allow log 443/tcp id allow-443_tcp'));
+    expect(addRule(at(told), 'allow log 443/tcp').kind).toBe('unchanged');
+    expect(changed(addRule(at(told), 'deny log-all 443/tcp'))).toContain('- deny log-all 443/tcp id allow-443_tcp\n');
+    expect(changed(addRule(at(told), 'allow 443/tcp'))).toContain('- allow 443/tcp id allow-443_tcp\n');
+    const object = changed(addRule(at(commented), 'allow log-all from 10.1.0.0/16 to any port 8000'));
+    expect(object).toContain('port: 8000, note: "agent", log: all }');
   });
 });

@@ -60,8 +60,8 @@ inbound:
 
 # What this machine opens itself gets its answers, whatever the rows say.
 outbound: { default: allow }
-# Events are not logged yet; counters are: sluice status
-logging: off
+# What the default refuses is told of: sluice events; with sluice daemon running, in /var/log/sluice.log
+logging: low
 `);
 });
 

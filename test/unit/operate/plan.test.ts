@@ -21,6 +21,7 @@ const ruleset = (rules: readonly Rule[], rest: Partial<Ruleset> = {}): Ruleset =
   mode: 'auto',
   icmp: 'essentials',
   fragments: 'track',
+  logging: 'low',
   ethertypes: DEFAULT_ETHERTYPES,
   sets: [],
   guard: NO_GUARD,

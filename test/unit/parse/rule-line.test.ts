@@ -160,7 +160,8 @@ describe('rows that are refused', () => {
     ['reject 22', 'parse/not-supported-yet', 0, /deny/],
     ['allow in out 53', 'parse/row', 9, /come in, or that go out/],
     ['allow in on eth0 to any port 22', 'parse/not-supported-yet', 9, /interface/],
-    ['allow log 22', 'parse/not-supported-yet', 6, /logged/],
+    ['allow 22 log', 'parse/row', 9, /allow log/],
+    ['allow from any log-all', 'parse/row', 15, /allow log-all/],
     ['allow from any app OpenSSH', 'parse/not-supported-yet', 15, /services/],
     ['route allow 22', 'parse/not-supported-yet', 0, /./],
     ['allow 0', 'parse/port', 6, /leave/],
@@ -229,4 +230,18 @@ test('all problems of a row are reported', () => {
     'parse/port',
     'parse/port',
   ]);
+});
+
+test.each([
+  ['allow log 22', 'new'],
+  ['deny in log-all from 10.0.0.0/8', 'all'],
+  ['ALLOW LOG 22/tcp', 'new'],
+  ['1 Deny log 0.0.0.0/0 Port 14141', 'new'],
+  ['allow 22', undefined],
+])('%j tells of its packets: %s', (text, log) => {
+  const { row, findings } = parseRuleLine(text, names);
+  expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
+  expect(row!.log).toBe(log);
+  // What a row matches, and so its id, does not depend on it.
+  expect(row!.text).toBe(parseRuleLine(text.replace(/log(-all)? /i, ''), names).row!.text);
 });

@@ -75,6 +75,7 @@ expect:
       version: 1,
       interfaces: 'auto',
       mode: 'auto',
+      logging: 'low',
       icmp: 'essentials',
       fragments: 'track',
       ethertypes: DEFAULT_ETHERTYPES,

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Events: what is told of packets (SPEC 7). What a level takes is decided first, then caps: of the CPU in all, of the
+ * rule or reason, of the source; so a flood costs little more than not telling of it. What is not told is counted.
+ * TypeScript twin of the levels: src/model/log-word.ts.
+ */
+#ifndef SLUICE_EVENTS_H
+#define SLUICE_EVENTS_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+/* TCP flags that a packet which opens a connection has one of. */
+#define SLC_EVENT_SYN 0x02
+#define SLC_EVENT_ACK 0x10
+
+/* Whether the packet opens a connection, as far as one packet shows it: of TCP a SYN without ACK, else no flow's. */
+static __always_inline int slc_is_new(const struct slc_packet *packet, const struct slc_outcome *outcome) {
+    if (outcome->reason == SLC_REASON_FLOW || outcome->reason == SLC_REASON_ANSWER ||
+        packet->fragment == SLC_FRAGMENT_LATER)
+        return 0;
+    return packet->protocol != IPPROTO_TCP || (packet->tcp_flags & (SLC_EVENT_SYN | SLC_EVENT_ACK)) == SLC_EVENT_SYN;
+}
+
+/* What the packet is written as at this level, SLC_LOG_NONE where it is not. Levels and words are ufw's. */
+static __always_inline __u8 slc_log_of(const struct slc_packet *packet, const struct slc_outcome *outcome, int pass) {
+    __u32 word = outcome->word == SLC_WORD_NONE ? 0 : outcome->word;
+    int is_limit = outcome->word != SLC_WORD_NONE && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT;
+    int is_new;
+
+    if (slc_log_level == SLC_LOG_LEVEL_OFF)
+        return SLC_LOG_NONE;
+    is_new = slc_is_new(packet, outcome);
+    if (is_limit && !pass)
+        return SLC_LOG_LIMIT_BLOCK;
+    if (word & SLC_WORD_LOG_ALL || (word & SLC_WORD_LOG && is_new))
+        return is_limit ? SLC_LOG_LIMIT : pass ? SLC_LOG_ALLOW : SLC_LOG_BLOCK;
+    if (outcome->reason == SLC_REASON_DEFAULT && !pass)
+        return SLC_LOG_BLOCK;
+    if (slc_log_level < SLC_LOG_LEVEL_MEDIUM)
+        return SLC_LOG_NONE;
+    if (outcome->reason == SLC_REASON_DEFAULT && is_new)
+        return SLC_LOG_ALLOW;
+    /* Dropped by no rule of anybody's: malformed, or of no connection. */
+    if (outcome->word == SLC_WORD_NONE && !pass && outcome->reason != SLC_REASON_BANNED)
+        return SLC_LOG_AUDIT_INVALID;
+    /* Not ARP and its like, which ufw never sees. */
+    if (!packet->family)
+        return SLC_LOG_NONE;
+    return is_new || slc_log_level >= SLC_LOG_LEVEL_HIGH ? SLC_LOG_AUDIT : SLC_LOG_NONE;
+}
+
+/* Whether the cap holds back what is written so at this level: as in ufw, from high on only what is audited. */
+static __always_inline int slc_is_capped(const struct slc_outcome *outcome, __u8 log) {
+    int logged = outcome->word != SLC_WORD_NONE && outcome->word & (SLC_WORD_LOG | SLC_WORD_LOG_ALL);
+
+    return slc_log_level < SLC_LOG_LEVEL_HIGH || logged ||
+           (slc_log_level == SLC_LOG_LEVEL_HIGH && log == SLC_LOG_AUDIT);
+}
+
+static __always_inline int slc_cap_is_spent(__u64 events, __u32 window, __u32 cap) {
+    return events >> 32 == window && (__u32)events >= cap;
+}
+
+static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
+    *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
+}
+
+/* The cap of the packet's source: an IPv4 address or the /64 of an IPv6 one; NULL where there is no table. */
+static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
+    __u64 address = packet->family == 6 ? (__u64)source[0] << 32 | source[1] : source[0];
+
+    return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
+}
+
+/* Whether the caps let the event through, which then has taken its part of each. */
+static __always_inline int slc_caps_allow(const struct slc_packet *packet, struct slc_counter *counter,
+                                          struct slc_event_figures *figures) {
+    __u32 window = bpf_jiffies64() >> slc_event_window;
+    __u64 *source;
+
+    if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
+        figures->capped_all++;
+        return 0;
+    }
+    if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE)) {
+        figures->capped_rule++;
+        return 0;
+    }
+    source = slc_source_cap(packet);
+    if (source && slc_cap_is_spent(*source, window, SLC_EVENT_CAP_SOURCE)) {
+        figures->capped_source++;
+        return 0;
+    }
+    slc_cap_take(&figures->events, window);
+    if (counter)
+        slc_cap_take(&counter->events, window);
+    if (source)
+        slc_cap_take(source, window);
+    return 1;
+}
+
+/* Writes the event, or counts why not. Out of the way of the others: most packets are not told of. */
+static __noinline int slc_emit(const struct slc_packet *packet, const struct slc_outcome *outcome,
+                               struct slc_counter *counter, __u8 log, int pass) {
+    const __u32 zero = 0;
+    struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    struct slc_event *event;
+    __u32 bytes = packet->length;
+
+    if (!figures)
+        return 0;
+    figures->made++;
+    if (slc_is_capped(outcome, log) && !slc_caps_allow(packet, counter, figures))
+        return 0;
+    event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
+    if (!event) {
+        figures->ring_full++;
+        return 0;
+    }
+    figures->written++;
+    event->time = bpf_ktime_get_boot_ns();
+    event->word = outcome->word;
+    event->generation = slc_generation;
+    event->ifindex = SLC_IFINDEX((volatile struct SLC_CONTEXT *)packet->context);
+    event->bytes = packet->bytes;
+    event->section = outcome->section;
+    event->outgoing = SLC_REASON_SLOTS != 0;
+    event->tier = outcome->tier;
+    event->reason = outcome->reason;
+    event->log = log;
+    event->passed = pass;
+    __builtin_memset(event->reserved, 0, sizeof(event->reserved));
+    /* Keeps clang from merging the bounds with those of others, so that the verifier sees them here. */
+    asm volatile("" : "+r"(bytes));
+    if (bytes > SLC_EVENT_FRAME_BYTES)
+        bytes = SLC_EVENT_FRAME_BYTES;
+    if (bytes == 0 || SLC_LOAD_BYTES(packet->context, 0, event->frame, bytes))
+        bytes = 0;
+    event->captured = bytes;
+    bpf_ringbuf_submit(event, 0);
+    return 0;
+}
+
+/* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
+static __always_inline void slc_tell(const struct slc_packet *packet, const struct slc_outcome *outcome, int pass,
+                                     struct slc_counter *counter) {
+    __u8 log;
+
+    if (slc_log_level == SLC_LOG_LEVEL_OFF)
+        return;
+    log = slc_log_of(packet, outcome, pass);
+    if (log)
+        slc_emit(packet, outcome, counter, log, pass);
+}
+
+#endif

@@ -1,0 +1,57 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { resolve } from 'node:path';
+import { type DaemonOptions, runDaemon, stdoutIsJournal } from '../../serve/daemon';
+import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP } from '../../serve/log-file';
+import { onRun } from '../run';
+
+interface Options {
+  readonly log?: string;
+  readonly journal?: boolean;
+  readonly logSize: number;
+  readonly logKeep: number;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('daemon')
+    .description('write events to the log and show them to sluice events; runs until it is told to end')
+    .addOption(new Option('--log <file>', `where to (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`))
+    .addOption(
+      new Option('--journal', 'to the journal, by stdout; chosen where stdout is the journal’s').conflicts('log'),
+    )
+    .addOption(
+      new Option('--log-size <bytes>', 'rotate the log when it has so many, such as 500k or 10M')
+        .argParser(readBytes)
+        .default(DEFAULT_LOG_BYTES, '10M'),
+    )
+    .addOption(
+      new Option('--log-keep <files>', 'rotated files that are kept').argParser(readCount).default(DEFAULT_LOG_KEEP),
+    );
+  onRun<Options>(command, async (run) => {
+    const { log, journal, logSize, logKeep } = run.options;
+    const toJournal = journal ?? (log === undefined && !process.env.SLUICE_LOG && stdoutIsJournal());
+    const path = resolve(log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
+    process.once('SIGTERM', end).once('SIGINT', end);
+    const options: DaemonOptions = {
+      ...(!toJournal && { log: { path, bytes: logSize, keep: logKeep } }),
+      signal: ended.signal,
+      say: (text) => run.output.say(text),
+    };
+    await runDaemon(await run.context(), options);
+    run.output.say('the daemon has ended');
+    return undefined;
+  });
+}
+
+function readBytes(text: string): number {
+  const match = /^([1-9]\d{0,8})([kM]?)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('expected bytes such as 500k or 10M.');
+  return Number(match[1]) * { '': 1, k: 1024, M: 1024 * 1024 }[match[2] as '' | 'k' | 'M'];
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('expected a number from 0 to 999.');
+  return Number(text);
+}

@@ -1,0 +1,128 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { prefixContains } from '../../model/prefix';
+import {
+  type EventFilter,
+  eventMatches,
+  eventText,
+  eventToJson,
+  type PacketEvent,
+  parseEventLine,
+} from '../../observe/events';
+import { EventSource } from '../../operate/event-source';
+import { parseAddressText } from '../../parse/address';
+import { eventSocketPath, watchEvents } from '../../serve/event-socket';
+import { DEFAULT_LOG_FILE, logFiles } from '../../serve/log-file';
+import { UsageError } from '../output';
+import { onRun, type Run } from '../run';
+
+interface Options {
+  readonly since?: number;
+  readonly log?: string;
+  readonly rule?: string;
+  readonly source?: NonNullable<EventFilter['source']>;
+  readonly port?: number;
+  readonly count?: number;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('events')
+    .description('packets as they are told of, or with --since those of the log: one a line, or a JSON object a line')
+    .addOption(
+      new Option('--since <time>', 'from the log, from then on: 10m, 2h, 1d, or an ISO time').argParser(readSince),
+    )
+    .addOption(new Option('--log <file>', `which log (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`))
+    .addOption(new Option('--rule <id>', 'only what this rule decided: its id, or SECTION/ID'))
+    .addOption(new Option('--source <prefix>', 'only packets from there').argParser(readSource))
+    .addOption(new Option('--port <number>', 'only packets from or to this port').argParser(readNumber))
+    .addOption(new Option('-n, --count <number>', 'end after so many').argParser(readNumber));
+  onRun<Options>(command, async (run) => {
+    const { rule, source, port, count = Infinity, since } = run.options;
+    const filter: EventFilter = {
+      ...(rule !== undefined && { rule }),
+      ...(source && { source }),
+      ...(port !== undefined && { port }),
+    };
+    let shown = 0;
+    for await (const event of since === undefined ? live(run) : logged(run, since)) {
+      if (!eventMatches(event, filter)) continue;
+      if (run.output.json) run.output.streamLine(eventToJson(event));
+      else run.output.line(`${event.time} ${eventText(event)}`);
+      if (++shown >= count || run.output.unread) break;
+    }
+    return undefined;
+  });
+}
+
+/** From the daemon, or where none runs from the ring itself: then nobody else gets to see them. */
+async function* live(run: Run<Options>): AsyncGenerator<PacketEvent> {
+  const context = await run.context();
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  process.once('SIGTERM', end).once('SIGINT', end);
+  const shown = await watchEvents(eventSocketPath(context));
+  if (shown) {
+    ended.signal.addEventListener('abort', () => process.exit());
+    yield* shown;
+    run.output.say('the daemon has ended');
+    return;
+  }
+  const source = await EventSource.open(context, 'events');
+  run.output.say('no daemon runs: events are taken from the ring itself, and written nowhere');
+  try {
+    while (!ended.signal.aborted && !run.output.unread) {
+      const batch = await source.next(TURN_MS);
+      if (!batch) continue;
+      yield* batch.events;
+      batch.release();
+    }
+  } finally {
+    source.close();
+  }
+}
+
+const TURN_MS = 250;
+
+/** From the log and its rotated files. */
+async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketEvent> {
+  const path = resolve(run.options.log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
+  const files = logFiles(path);
+  if (files.length === 0) {
+    throw new UsageError(`there is no log "${path}"`, 'sluice daemon writes it; under systemd: journalctl -u sluice');
+  }
+  for (const file of files) {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      const event = parseEventLine(line);
+      if (event && Date.parse(event.time) >= since) yield event;
+    }
+  }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function readSince(text: string): number {
+  const match = /^([1-9]\d{0,5})([smhd])$/.exec(text);
+  const time = match ? Date.now() - Number(match[1]) * UNIT_MS[match[2]] : Date.parse(text);
+  if (Number.isNaN(time)) throw new InvalidArgumentError('expected 10m, 2h, 1d, or a time such as 2026-11-22T07:00Z.');
+  return time;
+}
+
+function readSource(text: string): NonNullable<EventFilter['source']> {
+  const reading = parseAddressText(text);
+  if (reading.kind !== 'prefix') throw new InvalidArgumentError(reading.problem.message);
+  const { prefix } = reading;
+  return (address) => {
+    const found = parseAddressText(address);
+    return (
+      found.kind === 'prefix' && found.prefix.family === prefix.family && prefixContains(prefix, found.prefix.words)
+    );
+  };
+}
+
+function readNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('expected a number.');
+  return Number(text);
+}

@@ -1,0 +1,199 @@
+/**
+ * The reading end of the events of a namespace. A ring has one reader: who reads holds a lock on the state folder. The
+ * source outlives what it reads: rulesets come and go, and with `disable` and `enable` the ring itself.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KernelError, SluiceError } from '../kernel/errors';
+import { listInterfaces } from '../kernel/interfaces';
+import type { EventRing, FileLock, Kernel } from '../kernel/kernel';
+import { STATE_PINS } from '../kernel/pins';
+import { SharedState } from '../load/state';
+import { type EventNames, type PacketEvent, readEvents } from '../observe/events';
+import type { Context } from './context';
+import { type GenerationRecord, readGenerationRecord } from './generation-record';
+import { fileError } from './system-error';
+
+/** Who reads events, as the lock's file says it. */
+export interface EventReader {
+  readonly pid: number;
+  readonly role: 'daemon' | 'events';
+}
+
+/** Another process reads the events. */
+export class EventsTakenError extends SluiceError {
+  constructor(readonly reader: EventReader | null) {
+    const who = reader
+      ? `${reader.role === 'daemon' ? 'a daemon' : 'sluice events'} (pid ${reader.pid})`
+      : 'another process';
+    super('operate/events-taken', `${who} reads the events of this firewall already`, {
+      hint: 'sluice events shows what a daemon reads; only one process can read the ring',
+    });
+  }
+}
+
+/** Events that came, oldest first; to be released when they are written, so that nothing is lost before. */
+export interface EventBatch {
+  readonly events: readonly PacketEvent[];
+  release: () => void;
+}
+
+/** Milliseconds a reader waits for another to end: a restarted daemon meets the one before it. */
+const PATIENCE_MS = 2000;
+
+export class EventSource {
+  #ring: { readonly events: EventRing; readonly id: number; readonly instance: string } | null = null;
+  readonly #records = new Map<string, GenerationNames>();
+  readonly #interfaces = new Map<number, string>();
+  #listed = 0;
+
+  private constructor(
+    private readonly context: Context,
+    private readonly lock: FileLock,
+  ) {}
+
+  /** Takes the lock; throws `EventsTakenError` where another process has it. Nothing need be enforced yet. */
+  static async open(context: Context, role: EventReader['role']): Promise<EventSource> {
+    const path = lockFile(context);
+    try {
+      mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw fileError('state/write', 'make the folder', context.folder.path, error);
+    }
+    for (const deadline = Date.now() + PATIENCE_MS; ;) {
+      const lock = context.kernel.tryLock(path);
+      if (lock) {
+        writeFileSync(path, `${process.pid} ${role}\n`);
+        return new EventSource(context, lock);
+      }
+      if (Date.now() > deadline) throw new EventsTakenError(readHolder(path));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Waits at most `timeoutMs` for events; null where none came. */
+  async next(timeoutMs: number): Promise<EventBatch | null> {
+    this.follow();
+    const ring = this.#ring;
+    if (!ring) {
+      await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+      return null;
+    }
+    const batch = await ring.events.read({ timeoutMs });
+    if (!batch) return null;
+    const names = await this.names(ring.instance);
+    const { kernel } = this.context;
+    const events = readEvents(batch, names, { ns: kernel.bootTimeNs(), wallMs: Date.now() });
+    return { events, release: () => ring.events.release(batch.end) };
+  }
+
+  close(): void {
+    this.#ring?.events.close();
+    this.lock.close();
+  }
+
+  /** Opens the ring that is pinned now, once the one before is read to its end; learns new generations. */
+  private follow(): void {
+    const { kernel, pins } = this.context;
+    const pinned = openPinnedRing(kernel, pins.state(STATE_PINS.events));
+    try {
+      const now = pinned?.info().id ?? null;
+      if (this.#ring && this.#ring.id !== now && this.#ring.events.waiting() === 0) {
+        this.#ring.events.close();
+        this.#ring = null;
+      }
+      if (!this.#ring && pinned && now !== null) {
+        const state = SharedState.find(kernel, pins);
+        if (!state) return;
+        this.#ring = { events: pinned.ring(), id: now, instance: state.instance };
+        state.close();
+      }
+    } finally {
+      pinned?.close();
+    }
+    if (this.#ring) {
+      const { instance } = this.#ring;
+      for (const generation of pins.generations()) this.record(instance, generation);
+    }
+  }
+
+  private async names(instance: string): Promise<EventNames> {
+    if (Date.now() - this.#listed > LIST_MS) {
+      const { kernel, netns } = this.context;
+      for (const { index, name } of await listInterfaces(kernel, netns)) this.#interfaces.set(index, name);
+      this.#listed = Date.now();
+    }
+    return {
+      interface: (ifindex) => this.#interfaces.get(ifindex) ?? String(ifindex),
+      rank: (generation, rank) => this.record(instance, generation)?.ranks.get(rank) ?? null,
+      section: (generation, index) => this.record(instance, generation)?.sections[index] ?? null,
+      ring: instance.slice(0, 8),
+    };
+  }
+
+  /** Names of a generation, kept when its record is gone. */
+  private record(instance: string, generation: number): GenerationNames | null {
+    const key = `${instance}/${generation}`;
+    let names = this.#records.get(key);
+    if (!names) {
+      const record = readGenerationRecord(this.context.folder, generation, instance);
+      if (!record) return null;
+      names = namesOf(record);
+      this.#records.set(key, names);
+      // The ring holds events of a few generations at most.
+      const [oldest] = this.#records.keys();
+      if (this.#records.size > MOST_RECORDS) this.#records.delete(oldest);
+    }
+    return names;
+  }
+}
+
+const MOST_RECORDS = 64;
+/** How often interfaces are listed again, at most. */
+const LIST_MS = 1000;
+
+interface GenerationNames {
+  readonly ranks: ReadonlyMap<number, { readonly section: string; readonly id: string }>;
+  readonly sections: readonly string[];
+}
+
+function namesOf({ ranks, sections }: GenerationRecord): GenerationNames {
+  return { ranks: new Map(ranks.map(({ rank, section, id }) => [rank, { section, id }])), sections };
+}
+
+function openPinnedRing(kernel: Kernel, path: string): ReturnType<Kernel['openPinnedMap']> | null {
+  try {
+    return kernel.openPinnedMap(path);
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Who reads the events now; null where nobody does. */
+export function currentEventReader(context: Context): EventReader | null {
+  const path = lockFile(context);
+  try {
+    const lock = context.kernel.tryLock(path);
+    if (!lock) return readHolder(path);
+    lock.close();
+    return null;
+  } catch (error) {
+    // There is no state folder yet.
+    if (error instanceof KernelError && error.errno === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function readHolder(path: string): EventReader | null {
+  try {
+    const [pid, role] = readFileSync(path, 'utf8').trim().split(' ');
+    return { pid: Number(pid), role: role === 'daemon' ? 'daemon' : 'events' };
+  } catch {
+    return null;
+  }
+}
+
+function lockFile({ folder }: Context): string {
+  return join(folder.path, 'events.lock');
+}

@@ -1,0 +1,155 @@
+/**
+ * The daemon: writes events to the log or the journal and shows them to `sluice events`. It owns nothing that
+ * enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring for the next one.
+ */
+import { fstatSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Context } from '../operate/context';
+import { EventSource } from '../operate/event-source';
+import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from '../observe/events';
+import { EventSocket, eventSocketPath } from './event-socket';
+import { LogFile, type LogFileOptions } from './log-file';
+
+export interface DaemonOptions {
+  /** Left out: the journal, by lines on stdout. */
+  readonly log?: LogFileOptions;
+  /** Ends the daemon; what was read is written first. */
+  readonly signal: AbortSignal;
+  /** What the daemon has to say about itself. */
+  readonly say: (text: string) => void;
+}
+
+/** How long a read waits: how late the daemon notices that it is to end. */
+const TURN_MS = 250;
+/** How long it waits before it tries again to write. */
+const RETRY_MS = 1000;
+
+/** Runs until the signal comes. Throws `EventsTakenError` where another daemon runs in the namespace. */
+export async function runDaemon(context: Context, options: DaemonOptions): Promise<void> {
+  const { signal, say } = options;
+  const source = await EventSource.open(context, 'daemon');
+  const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
+  let socket: EventSocket | null = null;
+  try {
+    socket = await EventSocket.listen(eventSocketPath(context));
+    say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
+    const trouble = new Trouble(say);
+    while (!signal.aborted) {
+      try {
+        const batch = await source.next(TURN_MS);
+        if (!batch) continue;
+        const fresh = sink.write(batch.events);
+        batch.release();
+        socket.show(fresh);
+        trouble.over(sink.name);
+      } catch (error) {
+        // What was not written stays in the ring; when that is full the kernel counts what is lost.
+        trouble.tell(error, sink.name);
+        await pause(RETRY_MS, signal);
+      }
+    }
+  } finally {
+    await socket?.close();
+    sink.close();
+    source.close();
+  }
+}
+
+/** Whether stdout is the journal's, as systemd says it in the environment. */
+export function stdoutIsJournal(environment: NodeJS.ProcessEnv = process.env): boolean {
+  const { dev, ino } = fstatSync(1);
+  return environment.JOURNAL_STREAM === `${dev}:${ino}`;
+}
+
+interface Sink {
+  readonly name: string;
+  /** Writes all of them or none; returns those that had not been written before. */
+  write: (events: readonly PacketEvent[]) => readonly PacketEvent[];
+  close: () => void;
+}
+
+/** The log file. The last line in it says how far a daemon came that was killed between writing and releasing. */
+class FileSink implements Sink {
+  readonly #host = hostname();
+  #last: { ring: string; position: bigint } | null | undefined;
+
+  constructor(
+    private readonly file: LogFile,
+    readonly name: string,
+  ) {}
+
+  write(events: readonly PacketEvent[]): readonly PacketEvent[] {
+    if (this.#last === undefined) this.#last = placeOfLine(this.file.lastLine());
+    const last = this.#last;
+    const fresh = events.filter((event) => {
+      const place = placeOf(event);
+      return !(last && place && place.ring === last.ring && place.position <= last.position);
+    });
+    try {
+      this.file.append(fresh.map((event) => eventLine(event, this.#host)));
+    } catch (error) {
+      this.#last = undefined; // some of them may have been written
+      throw error;
+    }
+    const newest = fresh.at(-1);
+    if (newest) this.#last = placeOf(newest);
+    return fresh;
+  }
+
+  close(): void {
+    this.file.close();
+  }
+}
+
+/** Lines on stdout, with the priority that ufw's lines have in the kernel log (warning). */
+class JournalSink implements Sink {
+  readonly name = 'the journal';
+
+  write(events: readonly PacketEvent[]): readonly PacketEvent[] {
+    process.stdout.write(events.map((event) => `<4>${eventText(event)}\n`).join(''));
+    return events;
+  }
+
+  close(): void {
+    // stdout stays
+  }
+}
+
+function placeOfLine(line: string | null): { ring: string; position: bigint } | null {
+  const event = line === null ? null : parseEventLine(line);
+  return event && placeOf(event);
+}
+
+function placeOf(event: PacketEvent): { ring: string; position: bigint } | null {
+  const match = /^([0-9a-f]+)-([0-9a-f]+)$/.exec(fieldOf(event, 'EVENT') ?? '');
+  return match && { ring: match[1], position: BigInt(`0x${match[2]}`) };
+}
+
+/** Says once what is wrong, and once when it is over. */
+class Trouble {
+  #said: string | null = null;
+
+  constructor(private readonly say: (text: string) => void) {}
+
+  tell(error: unknown, name: string): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message === this.#said) return;
+    this.#said = message;
+    this.say(`events are not written to ${name}: ${message}; trying again until they are`);
+  }
+
+  over(name: string): void {
+    if (this.#said !== null) this.say(`events are written to ${name} again`);
+    this.#said = null;
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * The log file: whole lines only, bounded by rotation. It is opened again when somebody has moved it away (logrotate),
+ * and cut back to its last whole line when a writer was killed in the middle of one.
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Where the log is, and how much is kept of it. */
+export interface LogFileOptions {
+  readonly path: string;
+  /** Bytes after which the file is rotated. */
+  readonly bytes: number;
+  /** Rotated files that are kept: `PATH.1` is the newest. */
+  readonly keep: number;
+}
+
+export const DEFAULT_LOG_FILE = '/var/log/sluice.log';
+export const DEFAULT_LOG_BYTES = 10 * 1024 * 1024;
+export const DEFAULT_LOG_KEEP = 4;
+
+/** Bytes of the end of the file in which its last line is looked for. */
+const TAIL_BYTES = 64 * 1024;
+const NEWLINE = 10;
+
+export class LogFile {
+  #descriptor: number | null = null;
+  #inode = 0;
+
+  constructor(private readonly options: LogFileOptions) {}
+
+  /** Appends the lines; throws what the system says, and has then written a beginning of them, whole lines only. */
+  append(lines: readonly string[]): void {
+    let room = this.room();
+    let part: Buffer[] = [];
+    for (const line of lines) {
+      const bytes = Buffer.from(`${line}\n`);
+      if (bytes.length > room) {
+        this.write(Buffer.concat(part));
+        part = [];
+        if (this.room() < this.options.bytes) this.rotate();
+        room = this.options.bytes;
+      }
+      part.push(bytes);
+      room -= bytes.length;
+    }
+    this.write(Buffer.concat(part));
+  }
+
+  /** The last line of the log, also where it was just rotated; null where there is none. */
+  lastLine(): string | null {
+    for (const path of [this.options.path, `${this.options.path}.1`]) {
+      const line = lastLineOf(path);
+      if (line !== null) return line;
+    }
+    return null;
+  }
+
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  private open(): number {
+    const { path } = this.options;
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (this.#descriptor !== null && found?.ino === this.#inode) return this.#descriptor;
+    this.close();
+    mkdirSync(dirname(path), { recursive: true });
+    const descriptor = openSync(path, 'a+', 0o640);
+    this.#descriptor = descriptor;
+    const { ino, size } = fstatSync(descriptor);
+    this.#inode = ino;
+    const whole = endOfLastLine(descriptor, size);
+    if (whole < size) ftruncateSync(descriptor, whole);
+    return descriptor;
+  }
+
+  /** Bytes until the file is to be rotated. */
+  private room(): number {
+    return this.options.bytes - fstatSync(this.open()).size;
+  }
+
+  private write(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const descriptor = this.open();
+    const { size } = fstatSync(descriptor);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += writeSync(descriptor, bytes, written, bytes.length - written);
+    } catch (error) {
+      // A full disk takes the beginning: only its whole lines stay.
+      const whole = written === 0 ? 0 : bytes.lastIndexOf(NEWLINE, written - 1) + 1;
+      if (written > 0) ftruncateSync(descriptor, size + whole);
+      throw error;
+    }
+  }
+
+  private rotate(): void {
+    const { path, keep } = this.options;
+    this.close();
+    if (keep === 0) rmSync(path);
+    for (let number = keep; number > 0; number--) {
+      const from = number === 1 ? path : `${path}.${number - 1}`;
+      if (existsSync(from)) renameSync(from, `${path}.${number}`);
+    }
+  }
+}
+
+/** Paths of a log and its rotated files that exist, oldest first. */
+export function logFiles(path: string): string[] {
+  const found: string[] = [];
+  for (let number = 1; existsSync(`${path}.${number}`); number++) found.unshift(`${path}.${number}`);
+  return existsSync(path) ? [...found, path] : found;
+}
+
+/** Where the last whole line ends. */
+function endOfLastLine(descriptor: number, size: number): number {
+  const tail = readTail(descriptor, size);
+  const end = tail.lastIndexOf(NEWLINE);
+  return end < 0 ? Math.max(0, size - tail.length) : size - tail.length + end + 1;
+}
+
+function lastLineOf(path: string): string | null {
+  if (!existsSync(path)) return null;
+  const descriptor = openSync(path, 'r');
+  try {
+    const tail = readTail(descriptor, fstatSync(descriptor).size);
+    return (
+      tail
+        .subarray(0, tail.lastIndexOf(NEWLINE) + 1)
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .findLast((line) => line !== '') ?? null
+    );
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function readTail(descriptor: number, size: number): Buffer {
+  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+  return tail.subarray(0, readSync(descriptor, tail, 0, tail.length, size - tail.length));
+}

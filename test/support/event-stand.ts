@@ -1,0 +1,106 @@
+/** Both programs of a generation over a ring, figures and caps of the test's own: what is told of composed frames. */
+import { compile } from '../../src/compile/compile';
+import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath } from '../../src/kernel/datapath';
+import type { BpfMap, BpfProgram, EventRing } from '../../src/kernel/kernel';
+import { kernel } from '../../src/kernel/native';
+import { tableSwitches } from '../../src/load/tables';
+import type { Ruleset } from '../../src/model/ruleset';
+import { type EventFigures, fieldOf, type PacketEvent, readEventFigures, readEvents } from '../../src/observe/events';
+import { parseRuleset } from '../../src/parse/parse';
+
+/** A window of the caps that does not end during a test: 2^30 ticks. */
+const LONG_WINDOW = 30;
+
+export class EventStand {
+  private constructor(
+    readonly ruleset: Ruleset,
+    readonly ingress: BpfProgram,
+    readonly egress: BpfProgram,
+    readonly ring: EventRing,
+    private readonly maps: {
+      image: BpfMap;
+      counters: BpfMap;
+      events: BpfMap;
+      eventStats: BpfMap;
+      eventSources: BpfMap;
+    },
+    private readonly ranks: ReadonlyMap<number, { section: string; id: string }>,
+  ) {}
+
+  static async load(text: string, options: { ringBytes?: number; window?: number } = {}): Promise<EventStand> {
+    const { ruleset, diagnostics } = parseRuleset(text, { file: 'events.yaml' });
+    if (!ruleset) throw new Error(JSON.stringify(diagnostics));
+    const image = compile(ruleset);
+    const tables = tableSwitches({
+      seed: new Uint8Array(8),
+      hz: 1000,
+      flowBuckets: 1,
+      fragmentBuckets: 1,
+      generation: 1,
+    });
+    const events = { window: options.window ?? LONG_WINDOW, factor: 0x9e3779b97f4a7c15n };
+    const switches = datapathSwitches(image, false, tables, events);
+    const object = openDatapath(kernel(), 'slc_read_clock', {
+      create: {
+        slc_clock: 1,
+        slc_events: options.ringBytes ?? 1 << 20,
+        slc_event_stats: 1,
+        slc_event_sources: kernel().possibleCpus(),
+      },
+    });
+    await object.load();
+    const maps = {
+      ...createGenerationMaps(kernel(), switches),
+      events: object.map('slc_events'),
+      eventStats: object.map('slc_event_stats'),
+      eventSources: object.map('slc_event_sources'),
+    };
+    object.close();
+    const region = maps.image.mmap({ writable: true });
+    await region.write(0, image.bytes);
+    region.close();
+    const ingress = await loadProgram(kernel(), 'slc_ingress', switches, maps);
+    const egress = await loadProgram(kernel(), 'slc_egress_main', switches, maps);
+    const ranks = new Map(image.ranks.map(({ rank, section, id }) => [rank, { section, id }]));
+    return new EventStand(ruleset, ingress.program, egress.program, maps.events.ring(), maps, ranks);
+  }
+
+  /** Runs the frame so often and returns what was told of it. */
+  async tell(frame: Uint8Array, hook: 'ingress' | 'egress' = 'ingress', repeat = 1): Promise<PacketEvent[]> {
+    await this[hook].testRun({ frame, repeat });
+    return this.read();
+  }
+
+  /** Everything in the ring; it is released. */
+  async read(): Promise<PacketEvent[]> {
+    const told: PacketEvent[] = [];
+    for (;;) {
+      const batch = await this.ring.read({ timeoutMs: 0 });
+      if (!batch) return told;
+      const names = {
+        interface: (ifindex: number) => `if${ifindex}`,
+        rank: (_generation: number, rank: number) => this.ranks.get(rank) ?? null,
+        section: () => 'inbound',
+        ring: 'test',
+      };
+      told.push(...readEvents(batch, names, { ns: kernel().bootTimeNs(), wallMs: Date.now() }));
+      this.ring.release(batch.end);
+    }
+  }
+
+  figures(): EventFigures {
+    return readEventFigures(this.maps.eventStats);
+  }
+
+  close(): void {
+    this.ring.close();
+    this.ingress.close();
+    this.egress.close();
+    for (const map of Object.values(this.maps)) map.close();
+  }
+}
+
+/** `BLOCK default default`: what an event is about, by which rule, why. */
+export function gist(event: PacketEvent): string {
+  return [event.word, fieldOf(event, 'RULE') || '-', fieldOf(event, 'REASON')].join(' ');
+}
