@@ -27,6 +27,14 @@ const volatile __u32 slc_guard_out = 0;
 /* 1: `outbound` can refuse; 0: it has no row and its default is to allow, which is this word of the image. */
 const volatile __u32 slc_outbound_refuses = 0;
 const volatile __u32 slc_outbound_word = 0;
+/* 1: rows, or the default, reject. */
+const volatile __u32 slc_rejects = 0;
+/* 1: there are limit rules. */
+const volatile __u32 slc_limits = 0;
+/* Buckets of the table of windows - 1; there is a power of two of them. */
+const volatile __u32 slc_window_mask = 0;
+/* 1: the time is what slc_clock says, so that a test can set it. */
+const volatile __u32 slc_clock_given = 0;
 /* Buckets of the flow table - 1; there is a power of two of them. */
 const volatile __u32 slc_flow_mask = 0;
 /* How much is told, enum slc_log_level; 0: nothing, and nothing of it is in the program. */

@@ -39,35 +39,47 @@ static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, 
     return counter;
 }
 
+/* Whether the outcome lets the packet pass: a limit rule's word does where the rule does not refuse. */
+static __always_inline int slc_passes(const struct slc_outcome *outcome) {
+    __u32 action = outcome->word & SLC_WORD_ACTION_MASK;
+
+    if (outcome->word == SLC_WORD_NONE)
+        return slc_reason_passes(outcome->reason);
+    return action == SLC_ACTION_ALLOW || (action == SLC_ACTION_LIMIT && !outcome->refused);
+}
+
+/* Counter slot of the outcome. */
+static __always_inline __u32 slc_slot_of(const struct slc_outcome *outcome) {
+    if (outcome->word == SLC_WORD_NONE)
+        return SLC_REASON_SLOTS + outcome->reason;
+    return (outcome->word >> SLC_WORD_RANK_SHIFT) + (outcome->refused ? SLC_LIMIT_REFUSED_RANK : 0);
+}
+
 static __always_inline int slc_finish(const struct slc_packet *packet, const struct slc_outcome *outcome) {
-    int pass = outcome->word != SLC_WORD_NONE ? (outcome->word & SLC_WORD_ACTION_MASK) == SLC_ACTION_ALLOW
-                                              : slc_reason_passes(outcome->reason);
+    int action = slc_passes(outcome) ? SLC_PASS : outcome->answered ? SLC_ANSWER : SLC_DROP;
 
     if (slc_dry_run) {
         const __u32 zero = 0;
         struct slc_result *result = bpf_map_lookup_elem(&slc_result, &zero);
 
         if (result) {
-            result->action = pass ? SLC_PASS : SLC_DROP;
+            result->action = action;
             result->tier = outcome->tier;
             result->reason = outcome->reason;
             result->section = outcome->section;
             result->word = outcome->word;
-            result->nodes = outcome->nodes;
-            result->leaves = outcome->leaves;
-            result->rules = outcome->rules;
-            result->log = slc_log_of(packet, outcome, pass);
+            result->nodes = outcome->steps.nodes;
+            result->leaves = outcome->steps.leaves;
+            result->rules = outcome->steps.rules;
+            result->log = slc_log_of(packet, outcome, action == SLC_PASS);
             result->runs++;
         }
     } else {
-        __u32 slot =
-            outcome->word != SLC_WORD_NONE ? outcome->word >> SLC_WORD_RANK_SHIFT : SLC_REASON_SLOTS + outcome->reason;
-
-        slc_tell(packet, outcome, pass, slc_count(slot, packet->packets, packet->bytes));
+        slc_tell(packet, outcome, action == SLC_PASS, slc_count(slc_slot_of(outcome), packet->packets, packet->bytes));
     }
-    if (slc_track_fragments && pass && packet->fragment == SLC_FRAGMENT_FIRST)
+    if (slc_track_fragments && action == SLC_PASS && packet->fragment == SLC_FRAGMENT_FIRST)
         slc_remember_first();
-    return pass ? SLC_PASS : SLC_DROP;
+    return action;
 }
 
 /* Leaves with a reason and no word of the image. */
@@ -77,16 +89,14 @@ static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier,
     return slc_finish(packet, &outcome);
 }
 
-/* Leaves by a word of the image, which names the tier; with image-fault where the walk left the image. */
-static __always_inline int slc_leave_by(const struct slc_packet *packet, __u32 word, __u16 section, __u8 reason,
-                                        const struct slc_steps *steps) {
+/* What a word of the image makes of a packet: it names the tier; image-fault where the walk left the image. */
+static __always_inline struct slc_outcome slc_outcome_of(__u32 word, __u16 section, __u8 reason,
+                                                         const struct slc_steps *steps) {
     struct slc_outcome outcome = {.word = word,
                                   .section = section,
                                   .tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK,
                                   .reason = reason,
-                                  .nodes = steps->nodes,
-                                  .leaves = steps->leaves,
-                                  .rules = steps->rules};
+                                  .steps = *steps};
 
     if (word == SLC_WORD_FAULT) {
         outcome.word = SLC_WORD_NONE;
@@ -94,6 +104,13 @@ static __always_inline int slc_leave_by(const struct slc_packet *packet, __u32 w
         outcome.tier = SLC_LAST_TIER;
         outcome.reason = SLC_REASON_IMAGE_FAULT;
     }
+    return outcome;
+}
+
+static __always_inline int slc_leave_by(const struct slc_packet *packet, __u32 word, __u16 section, __u8 reason,
+                                        const struct slc_steps *steps) {
+    struct slc_outcome outcome = slc_outcome_of(word, section, reason, steps);
+
     return slc_finish(packet, &outcome);
 }
 

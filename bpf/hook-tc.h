@@ -11,8 +11,9 @@
 /* Where the packet goes out. */
 #define SLC_IFINDEX(ctx) ((ctx)->ifindex)
 /* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
-#define SLC_PASS (-1) /* TCX_NEXT */
-#define SLC_DROP 2    /* TCX_DROP */
+#define SLC_PASS (-1)       /* TCX_NEXT */
+#define SLC_DROP 2          /* TCX_DROP */
+#define SLC_ANSWER SLC_DROP /* nothing is answered here */
 #define SLC_HOOK SLC_HOOK_EGRESS
 /* Section of what leaves without a row, and the tier of what the image cannot decide. */
 #define SLC_OWN_SECTION SLC_ENTRY_OUTBOUND

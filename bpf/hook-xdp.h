@@ -12,6 +12,7 @@
 #define SLC_IFINDEX(ctx) ((ctx)->ingress_ifindex)
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
+#define SLC_ANSWER XDP_TX
 #define SLC_HOOK SLC_HOOK_INGRESS
 /* Section of what leaves without a row, and the tier of what the image cannot decide. */
 #define SLC_OWN_SECTION SLC_ENTRY_INBOUND

@@ -5,6 +5,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "config.h"
 #include "sluice_abi.h"
 
 /* The compiled ruleset. Written by user space before the program loads, then frozen. One generation. */
@@ -131,6 +132,52 @@ struct {
     __type(value, struct slc_first_fragment);
 } slc_noted SEC(".maps");
 
+/*
+ * Windows of limit rules: a set-associative table like the flows. Written by the ingress program only. Lives like
+ * slc_state, so that a new generation keeps them.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) buckets, slc_window_mask + 1 */
+    __type(key, __u32);
+    __type(value, struct slc_window_bucket);
+} slc_windows SEC(".maps");
+
+/* What became of windows. Written by the ingress program. Lives like slc_windows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_table_figures);
+} slc_limit_stats SEC(".maps");
+
+/*
+ * Answers given in a second: of all, then of each source by its hash. A value is the boot-time second << 32 | answers.
+ * Written by the ingress program. Lives like slc_state.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1 + SLC_REJECT_SOURCES);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_reject_budget SEC(".maps");
+
+/* What became of rejected packets. Written by the ingress program. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_reject_figures);
+} slc_reject_stats SEC(".maps");
+
+/* Where an answer is put together: more than fits the stack. Means nothing between two packets. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, 4);
+    __uint(value_size, 256);
+} slc_scratch SEC(".maps");
+
 /* What is told of packets. Written by both programs, read by one process. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -153,13 +200,25 @@ struct {
     __type(value, struct slc_event_sources);
 } slc_event_sources SEC(".maps");
 
-/* Written by slc_read_clock, read after its test run. */
+/* Written by slc_read_clock, read after its test run; with slc_clock_given the programs take the time from it. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_clock);
 } slc_clock SEC(".maps");
+
+/* Boot-time nanoseconds. */
+static __always_inline __u64 slc_now_ns(void) {
+    const __u32 zero = 0;
+
+    if (slc_clock_given) {
+        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
+
+        return clock ? *(const volatile __u64 *)&clock->boot_ns : 0;
+    }
+    return bpf_ktime_get_boot_ns();
+}
 
 /* What the dry twin decided. Written by the twin, read after each run. */
 struct {

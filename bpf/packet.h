@@ -49,11 +49,14 @@ struct slc_packet {
     __u16 judged_end;      /* first byte behind what is judged of the payload: a transport header, all of ICMP; or 0 */
     __u16 fragment_start;  /* offset of a fragment's data; set, as what follows, where fragment is not NONE */
     __u16 fragment_at;     /* where these belong in the whole packet's, in bytes */
-    __u32 identification;  /* host order */
+    __u16 network;         /* offset of the IP header */
+    __u8 is_group;         /* a link address is that of more than one station */
+    __u8 unused;
+    __u32 identification; /* host order */
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 
-/* Steps of walks over the image, counted by the dry twin only. */
+/* Steps of a walk through the image, counted by the dry twin only. */
 struct slc_steps {
     __u16 nodes;
     __u16 leaves;
@@ -67,10 +70,9 @@ struct slc_outcome {
     __u16 section;
     __u8 tier;
     __u8 reason;
-    __u16 nodes; /* steps, counted by the dry twin only */
-    __u16 leaves;
-    __u16 rules;
-    __u16 unused;
+    __u8 refused;  /* by a limit rule: its word lets in what is below its limit */
+    __u8 answered; /* the frame has become the answer to itself */
+    struct slc_steps steps;
 };
 
 /* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */

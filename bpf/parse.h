@@ -65,6 +65,8 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
         return SLC_REASON_TOO_SHORT;
     packet->ethertype = bpf_ntohs(ethernet->h_proto);
     packet->offset = sizeof(*ethernet);
+    packet->network = sizeof(*ethernet);
+    packet->is_group = (ethernet->h_dest[0] | ethernet->h_source[0]) & 1;
 
 #pragma unroll
     for (int tags = 0; tags <= SLC_MAX_VLAN_TAGS; tags++) {
@@ -79,6 +81,7 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
             return SLC_REASON_VLAN_TRUNCATED;
         packet->ethertype = bpf_ntohs(vlan->ethertype);
         packet->offset += sizeof(*vlan);
+        packet->network = packet->offset;
     }
     return SLC_REASON_NONE;
 }
@@ -410,16 +413,20 @@ static __always_inline int slc_is_any_icmp_error(__u8 family, __u8 type) {
 /*
  * The packet quoted by the ICMP error at packet->offset, turned round (addresses, ports and ICMP types exchanged),
  * replaces packet->key, its echo identifier packet->icmp_identifier. Returns the reason to drop, SLC_REASON_NONE where
- * the quote can be judged.
+ * the quote can be judged. A function of its own, so that its buffers are not on the stack of all other packets.
  */
-static __always_inline int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
-    __u32 offset = packet->offset + 8;
-    __u32 end = packet->end;
+__noinline int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
+    __u32 offset, end;
     struct slc_chain chain = {};
     struct slc_transport buffer;
     const struct slc_transport *transport;
-    struct slc_key *key = &packet->key;
+    struct slc_key *key;
 
+    if (!packet)
+        return SLC_REASON_ICMP_UNRELATED;
+    key = &packet->key;
+    offset = packet->offset + 8;
+    end = packet->end;
     if (packet->family == 4) {
         struct iphdr ip_buffer;
         const struct iphdr *ip;

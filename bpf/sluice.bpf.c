@@ -17,23 +17,66 @@
 #include "fragments.h"
 #include "classify.h"
 #include "guard.h"
+#include "limit.h"
+#include "reject.h"
 #include "events.h"
 #include "finish.h"
 #include "gate.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Tiers 6-9 of the section. */
-static __always_inline int slc_judge_section(const struct slc_packet *packet, struct slc_steps *steps) {
-    __u32 word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
-    __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
+/* What a limit rule makes of its match. Whether the packet is rejected. */
+static __always_inline int slc_judge_limit(const struct slc_packet *packet, struct slc_outcome *outcome) {
+    int limited;
 
-    return slc_leave_by(packet, word, SLC_ENTRY_INBOUND,
-                        tier == SLC_TIER_SSH        ? SLC_REASON_SSH
-                        : tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
-                        : tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
-                                                    : SLC_REASON_RULE,
-                        steps);
+    if (!slc_may_be_attempt(packet))
+        return 0;
+    limited =
+        slc_limit(&packet->key, outcome->word >> SLC_WORD_RANK_SHIFT, packet->family, packet->protocol == IPPROTO_UDP);
+    switch (limited) {
+    case SLC_LIMITED_ACCEPT:
+        return 0;
+    case SLC_LIMITED_DENY:
+    case SLC_LIMITED_REJECT:
+        outcome->reason = SLC_REASON_LIMIT;
+        outcome->refused = 1;
+        return limited == SLC_LIMITED_REJECT;
+    case SLC_LIMITED_FULL_DENY:
+    case SLC_LIMITED_FULL_REJECT:
+        outcome->reason = SLC_REASON_LIMIT_FULL;
+        outcome->word = SLC_WORD_NONE;
+        return limited == SLC_LIMITED_FULL_REJECT;
+    default:
+        outcome->reason = SLC_REASON_IMAGE_FAULT;
+        outcome->word = SLC_WORD_NONE;
+        return 0;
+    }
+}
+
+/* What a word that refuses makes of the packet: where it rejects, its sender is told. */
+static __always_inline int slc_leave_refusing(struct xdp_md *ctx, const struct slc_packet *packet,
+                                              struct slc_outcome *outcome, int rejected) {
+    if (slc_rejects && rejected)
+        outcome->answered = slc_reject(ctx, packet);
+    return slc_finish(packet, outcome);
+}
+
+/* Tiers 6-9 of the section. */
+static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet,
+                                             struct slc_steps *steps) {
+    __u32 word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_INBOUND, SLC_REASON_RULE, steps);
+    int rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
+
+    if (outcome.word == SLC_WORD_NONE)
+        return slc_finish(packet, &outcome);
+    outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
+                     : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
+                     : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
+                                                         : SLC_REASON_RULE;
+    if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
+        rejected = slc_judge_limit(packet, &outcome);
+    return slc_leave_refusing(ctx, packet, &outcome, rejected);
 }
 
 /* Tier 5: an ICMP error passes when tiers 3.1 and 6-9 let in the packet that would answer what it quotes. */
@@ -85,8 +128,11 @@ int slc_ingress(struct xdp_md *ctx) {
         return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
     if (slc_guard_in && packet.fragment != SLC_FRAGMENT_LATER) { /* 3.3 */
         word = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps);
-        if (word != SLC_WORD_NONE)
-            return slc_leave_by(&packet, word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
+        if (word != SLC_WORD_NONE) {
+            struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
+
+            return slc_leave_refusing(ctx, &packet, &outcome, (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT);
+        }
     }
 
     /* 4 later fragments follow their first, which is judged like any packet; flows */
@@ -114,7 +160,7 @@ int slc_ingress(struct xdp_md *ctx) {
     }
 
     /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
-    return slc_judge_section(&packet, &steps);
+    return slc_judge_section(ctx, &packet, &steps);
 }
 
 /* What the XDP links hold. Tail calls take constant indices, which the kernel turns into direct jumps. */

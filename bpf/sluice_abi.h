@@ -87,6 +87,8 @@ enum slc_reason {
     SLC_REASON_FRAGMENT_OVERLAP = 56,
     SLC_REASON_FRAGMENT_REFUSED = 57,
     SLC_REASON_FRAGMENT_LENGTH = 58,
+    SLC_REASON_LIMIT = 60, /* counted at the rank behind the rule's */
+    SLC_REASON_LIMIT_FULL = 61,
     SLC_REASON_BANNED = 68,
     SLC_REASON_UDP_OFF = 72, /* also a rank: the first row of a section whose UDP switch is off */
     SLC_REASON_IMAGE_FAULT = 96,
@@ -147,6 +149,11 @@ enum slc_limits {
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
     SLC_TABLE_KEY_WORDS = 10,
+    SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
+    SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers */
+    SLC_REJECT_SOURCES = 4096, /* budgets of sources */
+    SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
+    SLC_REJECTS_IN_ALL = 1000, /* answers a second */
 };
 
 /* First bytes of the image. */
@@ -159,7 +166,9 @@ struct slc_image_header {
     __u32 services; /* slot index of the service table */
     __u32 service_count;
     __u32 counter_slots; /* highest rank + 1 */
-    __u32 reserved[8];
+    __u32 limits;        /* slot index of the limit table */
+    __u32 limit_count;
+    __u32 reserved[6];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
@@ -217,6 +226,24 @@ enum slc_key_word {
  * type << 8 | code in the destination port's place.
  */
 #define SLC_LANE(protocol) ((protocol) == 17 ? 7 : (protocol) == 7 ? 17 : (protocol))
+
+/*
+ * What a limit rule counts by: an entry of the limit table, ascending by rank. The rank behind the rule's own is no
+ * rule's: what the rule refuses is counted there.
+ */
+struct slc_limit_rule {
+    __u64 id; /* first 8 bytes of SHA-256 of "section/rule id": windows belong to it, whatever the rank */
+    __u32 rank;
+    __u32 window_ms; /* at most SLC_LIMIT_WINDOW_MAX_MS */
+    __u8 count;      /* the attempt refused within the window: 2..SLC_LIMIT_STAMPS */
+    __u8 verdict;    /* SLC_ACTION_DENY or SLC_ACTION_REJECT */
+    __u8 prefix4;    /* bits of a source that are one source */
+    __u8 prefix6;
+    __u32 reserved;
+};
+#define SLC_LIMIT_WINDOW_MAX_MS 3600000u
+/* A limit rule's refusals are counted this many ranks behind its own. */
+#define SLC_LIMIT_REFUSED_RANK 1u
 
 /*
  * Service: three guarded lanes, so that one subtraction checks three ranges:
@@ -510,11 +537,57 @@ struct slc_clock {
     __u64 boot_ns; /* CLOCK_BOOTTIME */
 };
 
+/* ---------------------------------------------------------------- limits */
+
+/* Whose attempts are counted, by which rule. Host order; IPv4 uses word 0, the others are zero. */
+struct slc_window_key {
+    __u64 rule; /* id of struct slc_limit_rule */
+    __u32 source[4];
+    __u16 port; /* of a UDP pair the source's, else 0 */
+    __u8 family;
+    __u8 reserved0;
+    __u32 reserved1;
+};
+
+/*
+ * The newest attempts of a source at a limit rule; or, where the key has a port, a UDP pair that the rule has seen.
+ * Stamps are the low words of boot-time milliseconds: a window that saw nothing for its length begins anew, so none
+ * that is looked at is older than a ring of gaps of an hour.
+ */
+struct slc_window {
+    struct slc_window_key key;
+    __u64 newest;    /* boot-time ms of the newest attempt; of a pair, of its newest packet */
+    __u32 window_ms; /* as the rule says it, when the attempt came */
+    __u8 limit;      /* likewise its count; 0 of a pair */
+    __u8 stored;     /* stamps in use */
+    __u8 next;       /* stamp that is written next */
+    __u8 reserved;
+    __u32 stamps[32]; /* SLC_LIMIT_STAMPS, a ring */
+};
+
+/* One value of slc_windows, built as struct slc_flow_bucket is. */
+struct slc_window_bucket {
+    struct bpf_spin_lock lock;
+    __u32 reserved;
+    __u16 tags[8]; /* SLC_LIMIT_WAYS */
+    __u64 unused[5];
+    struct slc_window ways[8];
+};
+
+/* ---------------------------------------------------------------- answers to what is rejected */
+
+/* What became of rejected packets; slc_reject_stats holds one for each CPU. */
+struct slc_reject_figures {
+    __u64 answered;
+    __u64 capped;     /* over the budget of the source, or of all */
+    __u64 unanswered; /* of a kind that is never answered */
+};
+
 /* ---------------------------------------------------------------- the dry twin */
 
 /* What the dry twin writes instead of counting: map slc_result, one value. */
 struct slc_result {
-    __u32 action;  /* what the hook returns: XDP_PASS or XDP_DROP, TCX_NEXT or TCX_DROP */
+    __u32 action;  /* what the hook returns: XDP_PASS, XDP_DROP or XDP_TX, TCX_NEXT or TCX_DROP */
     __u8 tier;     /* enum slc_tier; of a packet that goes out enum slc_out */
     __u8 reason;   /* enum slc_reason */
     __u16 section; /* index in the section table */
@@ -545,6 +618,11 @@ SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
+SLC_ASSERT_SIZE(struct slc_limit_rule, 24);
+SLC_ASSERT_SIZE(struct slc_window_key, 32);
+SLC_ASSERT_SIZE(struct slc_window, 176);
+SLC_ASSERT_SIZE(struct slc_window_bucket, 1472);
+SLC_ASSERT_SIZE(struct slc_reject_figures, 24);
 SLC_ASSERT_SIZE(struct slc_ban_host, 12);
 SLC_ASSERT_SIZE(struct slc_ban_net, 24);
 SLC_ASSERT_SIZE(struct slc_ban, 32);

@@ -10,6 +10,8 @@ export const SLC_WORD_TIER_SHIFT = 4;
 export const SLC_WORD_TIER_MASK = 0xf;
 export const SLC_WORD_RANK_SHIFT = 8;
 export const SLC_IMAGE_MAGIC = 0x43554c53;
+export const SLC_LIMIT_WINDOW_MAX_MS = 0x36ee80;
+export const SLC_LIMIT_REFUSED_RANK = 1;
 export const SLC_SERVICE_SOURCE_SHIFT = 0x11;
 export const SLC_SERVICE_PROTOCOL_SHIFT = 0x22;
 export const SLC_SERVICE_GUARDS = 0x40200010000n;
@@ -82,6 +84,8 @@ export const SLC_REASON = {
   FRAGMENT_OVERLAP: 56,
   FRAGMENT_REFUSED: 57,
   FRAGMENT_LENGTH: 58,
+  LIMIT: 60,
+  LIMIT_FULL: 61,
   BANNED: 68,
   UDP_OFF: 72,
   IMAGE_FAULT: 96,
@@ -112,6 +116,11 @@ export const SLC_LIMITS = {
   BAN_STEPS: 8,
   TABLE_WAYS: 8,
   TABLE_KEY_WORDS: 10,
+  LIMIT_WAYS: 8,
+  LIMIT_STAMPS: 32,
+  REJECT_SOURCES: 4096,
+  REJECTS_A_SOURCE: 10,
+  REJECTS_IN_ALL: 1000,
 } as const;
 export const SLC_ENTRY = {
   INBOUND: 0,
@@ -188,7 +197,9 @@ export const LAYOUT = {
       services: { offset: 20, size: 4 },
       service_count: { offset: 24, size: 4 },
       counter_slots: { offset: 28, size: 4 },
-      reserved: { offset: 32, size: 32 },
+      limits: { offset: 32, size: 4 },
+      limit_count: { offset: 36, size: 4 },
+      reserved: { offset: 40, size: 24 },
     },
   },
   slc_section: {
@@ -214,6 +225,19 @@ export const LAYOUT = {
     size: 64,
     fields: {
       words: { offset: 0, size: 64 },
+    },
+  },
+  slc_limit_rule: {
+    size: 24,
+    fields: {
+      id: { offset: 0, size: 8 },
+      rank: { offset: 8, size: 4 },
+      window_ms: { offset: 12, size: 4 },
+      count: { offset: 16, size: 1 },
+      verdict: { offset: 17, size: 1 },
+      prefix4: { offset: 18, size: 1 },
+      prefix6: { offset: 19, size: 1 },
+      reserved: { offset: 20, size: 4 },
     },
   },
   slc_service: {
@@ -413,6 +437,48 @@ export const LAYOUT = {
       boot_ns: { offset: 8, size: 8 },
     },
   },
+  slc_window_key: {
+    size: 32,
+    fields: {
+      rule: { offset: 0, size: 8 },
+      source: { offset: 8, size: 16 },
+      port: { offset: 24, size: 2 },
+      family: { offset: 26, size: 1 },
+      reserved0: { offset: 27, size: 1 },
+      reserved1: { offset: 28, size: 4 },
+    },
+  },
+  slc_window: {
+    size: 176,
+    fields: {
+      key: { offset: 0, size: 32 },
+      newest: { offset: 32, size: 8 },
+      window_ms: { offset: 40, size: 4 },
+      limit: { offset: 44, size: 1 },
+      stored: { offset: 45, size: 1 },
+      next: { offset: 46, size: 1 },
+      reserved: { offset: 47, size: 1 },
+      stamps: { offset: 48, size: 128 },
+    },
+  },
+  slc_window_bucket: {
+    size: 1472,
+    fields: {
+      lock: { offset: 0, size: 4 },
+      reserved: { offset: 4, size: 4 },
+      tags: { offset: 8, size: 16 },
+      unused: { offset: 24, size: 40 },
+      ways: { offset: 64, size: 1408 },
+    },
+  },
+  slc_reject_figures: {
+    size: 24,
+    fields: {
+      answered: { offset: 0, size: 8 },
+      capped: { offset: 8, size: 8 },
+      unanswered: { offset: 16, size: 8 },
+    },
+  },
   slc_result: {
     size: 32,
     fields: {
@@ -445,14 +511,18 @@ export const RODATA = {
   slc_guard_out: { offset: 60, size: 4 },
   slc_outbound_refuses: { offset: 64, size: 4 },
   slc_outbound_word: { offset: 68, size: 4 },
-  slc_flow_mask: { offset: 72, size: 4 },
-  slc_log_level: { offset: 76, size: 4 },
-  slc_event_window: { offset: 80, size: 4 },
-  slc_event_factor: { offset: 88, size: 8 },
-  slc_track_fragments: { offset: 96, size: 4 },
-  slc_fragment_mask: { offset: 100, size: 4 },
-  slc_fragment_timeout: { offset: 104, size: 8 },
-  slc_generation: { offset: 112, size: 4 },
-  slc_table_factors: { offset: 120, size: 80 },
-  slc_flow_timeouts: { offset: 200, size: 80 },
+  slc_rejects: { offset: 72, size: 4 },
+  slc_limits: { offset: 76, size: 4 },
+  slc_window_mask: { offset: 80, size: 4 },
+  slc_clock_given: { offset: 84, size: 4 },
+  slc_flow_mask: { offset: 88, size: 4 },
+  slc_log_level: { offset: 92, size: 4 },
+  slc_event_window: { offset: 96, size: 4 },
+  slc_event_factor: { offset: 104, size: 8 },
+  slc_track_fragments: { offset: 112, size: 4 },
+  slc_fragment_mask: { offset: 116, size: 4 },
+  slc_fragment_timeout: { offset: 120, size: 8 },
+  slc_generation: { offset: 128, size: 4 },
+  slc_table_factors: { offset: 136, size: 80 },
+  slc_flow_timeouts: { offset: 216, size: 80 },
 } as const;

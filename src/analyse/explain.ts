@@ -1,6 +1,8 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
+import { type Answer, answerTo } from '../model/answer';
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
 import { type GivenState, NO_STATE } from '../model/given-state';
+import type { Limit } from '../model/limit';
 import type { Packet } from '../model/packet';
 import { evaluateOutgoingPacket } from '../model/outbound';
 import type { Direction, Rule, Ruleset } from '../model/ruleset';
@@ -20,6 +22,10 @@ export interface Explanation {
   readonly decision: Decision;
   /** The rows up to the deciding one; empty where a tier above the rows decided. */
   readonly steps: readonly ExplainStep[];
+  /** What the sender is told where the packet is rejected, or would be beyond a limit. */
+  readonly answer: Answer | null;
+  /** What the deciding rule counts by, where it is a limit rule. No source has made an attempt before. */
+  readonly limit: Limit | null;
 }
 
 /** Explains one decoded packet that comes in, or goes out; `state` is what earlier ones, and bans, left. */
@@ -33,12 +39,14 @@ export function explainByModel(
   const decision = judge(ruleset, packet, state);
   const { rules, first } = rowsOfTier(ruleset, decision.tier);
   const deciding = rules.findIndex(({ id }) => id === decision.rule);
+  const limit = (deciding < 0 ? undefined : rules[deciding].limit) ?? null;
+  const rejects = decision.verdict === 'reject' || limit?.verdict === 'reject';
   const asked = deciding < 0 ? rules : rules.slice(0, deciding + 1);
   const steps = asked.map((rule, i): ExplainStep => {
     const mismatch = rule.enabled ? firstMismatch(rule.match, packet) : 'enabled';
     return { rule: rule.id, number: first + i, text: rule.text, mismatch };
   });
-  return { decision, steps };
+  return { decision, steps, answer: rejects && direction === 'in' ? answerTo(packet) : null, limit };
 }
 
 /** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */

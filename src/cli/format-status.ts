@@ -31,6 +31,9 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   const { fragments, bans } = snapshot;
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
+  if (snapshot.limits && snapshot.limits.made !== '0') lines.push(formatLimits(snapshot.limits));
+  if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
+    lines.push(formatRejects(snapshot.rejects));
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
@@ -87,6 +90,7 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
 
 function remarks(row: SnapshotRow, verbose: boolean): string {
   const parts = row.enabled ? [] : ['(off)'];
+  if (row.refused !== null) parts.push(`${row.limit} refused ${row.refused}`);
   if (row.log) parts.push(row.log === 'all' ? '(log-all)' : '(log)');
   if (row.note !== undefined) parts.push(`# ${row.note}`);
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
@@ -112,6 +116,15 @@ function formatTable(name: string, entries: string, { live, ways, pressure, evic
   const full = pressure === 0 ? '' : `, ${(100 * pressure).toFixed(1)} % of its buckets are full`;
   const lost = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
   return `${name}: ${live} ${entries} (made for ${ways / 2}${full})${lost}`;
+}
+
+function formatLimits({ live, ways, evicted }: SnapshotTable): string {
+  const lost = evicted === '0' ? '' : `; ${evicted} below their limit made room for others`;
+  return `limits: ${live} sources remembered (made for ${ways / 2})${lost}`;
+}
+
+function formatRejects({ answered, capped, unanswered }: NonNullable<Snapshot['rejects']>): string {
+  return `rejects: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`;
 }
 
 /** Every packet that no row decided, so that the figures add up to all that were seen. */

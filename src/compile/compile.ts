@@ -6,6 +6,7 @@ import type { Ruleset } from '../model/ruleset';
 import { expandSections, type RankedSection } from './expand';
 import { growForest } from './forest';
 import type { Image, ImageFeatures, RankEntry } from './image';
+import { limitTable } from './limits';
 import { type FamilyTrees, pack } from './pack';
 import { assignRanks, ranksOf, wordOf } from './ranks';
 import { type ImageSection, imageSections, isUsed } from './sections';
@@ -30,10 +31,12 @@ export function compile(ruleset: Ruleset): Image {
     return { families: { 4: treesOf(4), 6: treesOf(6) }, grown };
   });
   const slots = ranks[ranks.length - 1].rank + 1;
+  const limits = limitTable(ranks);
   const bytes = pack({
     sections: trees.map(({ families }, i) => ({ families, defaultWord: defaultWordOf(sections[i]) })),
     services: services.services,
     counterSlots: slots,
+    limits,
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
@@ -44,6 +47,8 @@ export function compile(ruleset: Ruleset): Image {
     ipv6: tables.some((rules) => rules[6].count > 0),
     sections: sections.map(({ section }) => isUsed(section)),
     outboundWord: defaultWordOf(sections[SLC_ENTRY.OUTBOUND]),
+    limits: limits.count > 0,
+    rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
   };
   const rows = sections.reduce((sum, { section }) => sum + section.rules.length, 0);
   return {

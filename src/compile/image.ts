@@ -37,6 +37,9 @@ export interface ImageFeatures {
   readonly sections: readonly boolean[];
   /** The word of `outbound`'s default: what decides where `outbound` has no row and lets everything out. */
   readonly outboundWord: number;
+  /** Whether there are limit rules, and whether anything is rejected. */
+  readonly limits: boolean;
+  readonly rejects: boolean;
 }
 
 /** Machine-independent cost and size figures of an image. */

@@ -4,6 +4,7 @@
  */
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import { type Decision, judgeFrame, type Judges } from '../model/evaluate';
+import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from '../model/limit';
 import { judgeOutgoingFrame } from '../model/outbound';
 import type { Reason } from '../model/reason';
 import type { FlowKey } from '../model/packet';
@@ -73,7 +74,7 @@ function imageJudges(image: Image): Judges {
   return {
     keepReachable: (key) => (sections[KEEP_REACHABLE] ? decide(image, key, KEEP_REACHABLE) : null),
     guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
-    inbound: (key) => decide(image, key, INBOUND) ?? imageFault('inbound', '9'),
+    inbound: (packet, limits) => decide(image, packet, INBOUND, limits) ?? imageFault('inbound', '9'),
     outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
     keepsReachable: sections[KEEP_REACHABLE],
     outboundRefuses: sections[OUTBOUND],
@@ -82,16 +83,19 @@ function imageJudges(image: Image): Judges {
 }
 
 /** What the rows of an entry say; null where none matches and the entry has no default. */
-function decide(image: Image, key: FlowKey, index: number): Decision | null {
+function decide(image: Image, key: LimitedPacket, index: number, limits: LimitState = NO_LIMITS): Decision | null {
   const { word, fault } = interpret(image, key, index);
   if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
   if (!entry)
     return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
   const { section, tier, action } = entry;
-  // A limit row below its limit allows; its windows are state, which an image does not have.
+  const rule = entry.rule?.id ?? null;
+  const limit = entry.rule?.limit;
+  if (limit && judgeLimit(`${section}/${entry.id}`, limit, key, limits) === 'refused')
+    return { section, tier, verdict: limit.verdict, reason: 'limit', rule };
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
-  return { section, tier, verdict, reason: ROW_REASONS[tier], rule: entry.rule?.id ?? null };
+  return { section, tier, verdict, reason: ROW_REASONS[tier], rule };
 }
 
 const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {

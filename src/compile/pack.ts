@@ -34,6 +34,8 @@ export interface PackInput {
   /** In the order of the section table. */
   readonly sections: readonly PackedSection[];
   readonly services: readonly Service[];
+  /** Entries of `struct slc_limit_rule` back to back. */
+  readonly limits: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
   readonly counterSlots: number;
 }
@@ -81,6 +83,8 @@ export function pack(input: PackInput): Uint8Array {
     writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
     writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
   });
+  const limits = writer.take(input.limits.bytes.length / SLOT_BYTES);
+  writer.bytes(limits, input.limits.bytes);
 
   writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
   writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
@@ -90,6 +94,8 @@ export function pack(input: PackInput): Uint8Array {
   writer.u32(header, HEADER.services.offset, services);
   writer.u32(header, HEADER.service_count.offset, input.services.length);
   writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
+  writer.u32(header, HEADER.limits.offset, limits);
+  writer.u32(header, HEADER.limit_count.offset, input.limits.count);
   return writer.finish();
 }
 
@@ -221,6 +227,10 @@ class ImageWriter {
 
   u32(slot: number, offset: number, value: number): void {
     this.view.setUint32(slot * SLOT_BYTES + offset, value, true);
+  }
+
+  bytes(slot: number, bytes: Uint8Array): void {
+    new Uint8Array(this.view.buffer).set(bytes, slot * SLOT_BYTES);
   }
 
   /** Writes a slot at a byte position. */

@@ -4,6 +4,7 @@ import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
+  SLC_LIMIT_REFUSED_RANK,
   SLC_LIMITS,
   SLC_REASON,
   SLC_WORD_LOG,
@@ -42,32 +43,27 @@ export interface SectionRanks {
 
 /**
  * Gives every row its rank, `first` to the first one. Ranks have no gaps: counters stand by rank, and every gap costs
- * the packets cache lines. The places of SSH row and default do not depend on whether there
- * is an SSH row.
+ * the packets cache lines. Only behind a limit row one is left free, where its refusals are counted. The places of SSH
+ * row and default do not depend on whether there is an SSH row.
  */
 export function assignRanks(section: ImageSection, first: number): SectionRanks {
-  const count = section.rules.length;
-  const rankOf = (place: number): number => first + place;
-  const places = section.otherwise ? count + 2 : count;
-  const last = rankOf(Math.max(0, places - 1));
-  if (last > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', last, SLC_LIMITS.RANK_MAX);
-  const rows = section.rules.map((rule, place): RankEntry => ({
-    rank: rankOf(place),
-    section: section.name,
-    tier: section.rowTier,
-    action: rule.action,
-    id: rule.id,
-    rule,
-  }));
-  const implicit = { section: section.name };
+  let next = first;
+  const rows = section.rules.map((rule): RankEntry => {
+    const rank = next;
+    next += rule.action === 'limit' ? 1 + SLC_LIMIT_REFUSED_RANK : 1;
+    return { rank, section: section.name, tier: section.rowTier, action: rule.action, id: rule.id, rule };
+  });
   const { otherwise } = section;
+  const end = otherwise ? next + 2 : next;
+  if (end - 1 > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', end - 1, SLC_LIMITS.RANK_MAX);
+  const implicit = { section: section.name };
   return {
     rows,
     ...(section.ssh?.from === 'anyone' && {
-      ssh: { ...implicit, rank: rankOf(count), tier: '8', action: 'allow', id: SSH_ID },
+      ssh: { ...implicit, rank: next, tier: '8', action: 'allow', id: SSH_ID },
     }),
-    ...(otherwise && { default: { ...implicit, rank: last, ...otherwise, id: DEFAULT_ID } }),
-    end: rankOf(places),
+    ...(otherwise && { default: { ...implicit, rank: next + 1, ...otherwise, id: DEFAULT_ID } }),
+    end,
   };
 }
 

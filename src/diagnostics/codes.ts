@@ -46,6 +46,7 @@ export const CODES = {
   'parse/empty-set': 'a set without addresses, which matches nothing',
   'parse/action': 'a row that does not begin with what to do',
   'parse/direction': 'a row about packets of the other direction',
+  'parse/limit': 'not a limit that connections can be counted by',
   'parse/row': 'a word that has no place in a row',
   'parse/row-numbers': 'leading numbers that are not 1, 2, 3 in order',
   'parse/dashboard-any': '0.0.0.0/0 in a dashboard row, read as everyone',

@@ -22,6 +22,11 @@ const MAPS = [
   'slc_fragments',
   'slc_fragment_stats',
   'slc_noted',
+  'slc_windows',
+  'slc_limit_stats',
+  'slc_reject_budget',
+  'slc_reject_stats',
+  'slc_scratch',
   'slc_ban_hosts',
   'slc_ban_nets',
   'slc_events',
@@ -59,6 +64,10 @@ export interface DatapathSwitches {
   readonly sections: readonly boolean[];
   /** The word of `outbound`'s default, which decides where that entry cannot. */
   readonly outboundWord: number;
+  readonly rejects: boolean;
+  readonly limits: boolean;
+  /** The time is what `slc_clock` says. */
+  readonly clockGiven?: boolean;
   /** Left out: empty tables, as for a ruleset that is only looked at. */
   readonly tables?: TableSwitches;
   readonly logging: LogLevel;
@@ -84,6 +93,10 @@ export interface TableSwitches {
     /** Jiffies for which later fragments follow their first. */
     readonly timeout: bigint;
   };
+  readonly windows: {
+    /** A power of two, 8 windows of limit rules each. */
+    readonly buckets: number;
+  };
 }
 
 /** What the programs know of events. */
@@ -106,6 +119,8 @@ export function datapathSwitches(
       readonly ethertypes: readonly number[];
       readonly sections: readonly boolean[];
       readonly outboundWord: number;
+      readonly limits: boolean;
+      readonly rejects: boolean;
     };
   },
   dryRun: boolean,
@@ -122,6 +137,8 @@ export function datapathSwitches(
     outboundWord: image.features.outboundWord,
     logging: image.features.logging,
     dryRun,
+    rejects: image.features.rejects,
+    limits: image.features.limits,
     ...(tables && { tables }),
     ...(events && { events }),
   };
@@ -150,7 +167,7 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
 
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
 export function stateMapEntries(
-  buckets: { flows: number; fragments: number },
+  buckets: { flows: number; fragments: number; windows: number },
   cpus: number,
 ): Partial<Record<DatapathMap, number>> {
   return {
@@ -163,6 +180,9 @@ export function stateMapEntries(
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
     slc_fragment_stats: 1,
+    slc_windows: buckets.windows,
+    slc_limit_stats: 1,
+    ...REJECT_ENTRIES,
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
     slc_ban_hosts: MAX_BANS + 1,
     slc_ban_nets: MAX_BANS + 1,
@@ -171,6 +191,9 @@ export function stateMapEntries(
     slc_event_sources: cpus,
   };
 }
+
+/** Budgets of all and of each source, and what became of rejected packets. */
+const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
 
 /** Most bans, hosts and prefixes together. */
 export const MAX_BANS = 100_000;
@@ -236,6 +259,8 @@ export interface GenerationMaps extends Partial<Tables> {
   readonly counters: BpfMap;
   /** What the dry twin writes; made where it is left out. */
   readonly result?: BpfMap;
+  /** The time, where the switches say that it is given. */
+  readonly clock?: BpfMap;
   /** Shared state and the bans it counts; where they are left out nobody is banned. */
   readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
   /** The ring of events, their figures and their caps; made where they are left out. */
@@ -250,7 +275,25 @@ export interface Tables {
   readonly flowStats: BpfMap;
   readonly fragments: BpfMap;
   readonly fragmentStats: BpfMap;
+  /** What limit rules have counted. */
+  readonly windows: BpfMap;
+  readonly limitStats: BpfMap;
+  /** Answers to what is rejected. */
+  readonly rejectBudget: BpfMap;
+  readonly rejectStats: BpfMap;
 }
+
+/** Maps of each table, and the hook whose program alone has it. */
+const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
+  flows: ['slc_flows'],
+  flowStats: ['slc_flow_stats', 'slc_egress_main'],
+  fragments: ['slc_fragments'],
+  fragmentStats: ['slc_fragment_stats'],
+  windows: ['slc_windows', 'slc_ingress'],
+  limitStats: ['slc_limit_stats', 'slc_ingress'],
+  rejectBudget: ['slc_reject_budget', 'slc_ingress'],
+  rejectStats: ['slc_reject_stats', 'slc_ingress'],
+};
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
 export async function loadProgram(
@@ -260,34 +303,36 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { flows, flowStats, fragments, fragmentStats, bans, events, eventStats, eventSources } = maps;
+  const { bans, events, eventStats, eventSources } = maps;
   const tells = !switches.dryRun && switches.logging !== 'off';
-  const object = openDatapath(kernel, name, {
-    reuse: {
-      slc_image: maps.image,
-      slc_counters: maps.counters,
-      slc_result: result,
-      ...(flows && { slc_flows: flows }),
-      ...(flowStats && { slc_flow_stats: flowStats }),
-      ...(fragments && { slc_fragments: fragments }),
-      ...(fragmentStats && { slc_fragment_stats: fragmentStats }),
-      ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
-      ...(tells && events && { slc_events: events }),
-      ...(tells && eventStats && { slc_event_stats: eventStats }),
-      ...(tells && eventSources && { slc_event_sources: eventSources }),
-    },
-    create: {
-      ...(!flows && { slc_flows: switches.tables?.flows.buckets ?? 1 }),
-      ...(!flowStats && name === 'slc_egress_main' && { slc_flow_stats: 1 }),
-      ...(!fragments && { slc_fragments: switches.tables?.fragments.buckets ?? 1 }),
-      ...(!fragmentStats && { slc_fragment_stats: 1 }),
-      slc_noted: NOTED_FRAGMENTS,
-      ...(!bans && name === 'slc_ingress' && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
-      ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
-      ...(tells && !eventStats && { slc_event_stats: 1 }),
-      ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
-    },
-  });
+  const ingress = name === 'slc_ingress';
+  const reuse: Partial<Record<DatapathMap, BpfMap>> = {
+    slc_image: maps.image,
+    slc_counters: maps.counters,
+    slc_result: result,
+    ...(ingress && maps.clock && { slc_clock: maps.clock }),
+    ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
+    ...(tells && events && { slc_events: events }),
+    ...(tells && eventStats && { slc_event_stats: eventStats }),
+    ...(tells && eventSources && { slc_event_sources: eventSources }),
+  };
+  const create: Partial<Record<DatapathMap, number>> = {
+    slc_noted: NOTED_FRAGMENTS,
+    ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
+    ...(tells && !eventStats && { slc_event_stats: 1 }),
+    ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
+    ...(!bans && ingress && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
+    ...(ingress && { slc_scratch: 1, ...(!maps.clock && { slc_clock: 1 }) }),
+  };
+  const entries = tableEntries(switches.tables);
+  for (const table of Object.keys(TABLE_MAPS) as (keyof Tables)[]) {
+    const [map, only] = TABLE_MAPS[table];
+    if (only !== undefined && only !== name) continue;
+    const given = maps[table];
+    if (given) reuse[map] = given;
+    else create[map] = entries[map] ?? 1;
+  }
+  const object = openDatapath(kernel, name, { reuse, create });
   try {
     setSwitches(object, switches);
     await object.load();
@@ -296,6 +341,16 @@ export async function loadProgram(
     object.close();
     if (!maps.result) result.close();
   }
+}
+
+/** Entries of tables that are not given, where it is not one. */
+function tableEntries(tables: TableSwitches | undefined): Partial<Record<DatapathMap, number>> {
+  return {
+    slc_flows: tables?.flows.buckets ?? 1,
+    slc_fragments: tables?.fragments.buckets ?? 1,
+    slc_windows: tables?.windows.buckets ?? 1,
+    ...REJECT_ENTRIES,
+  };
 }
 
 /** A map for what the dry twin decides. */
@@ -326,6 +381,9 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
   set('slc_outbound_word', switches.outboundWord);
   set('slc_track_fragments', Number(switches.trackFragments));
+  set('slc_rejects', Number(switches.rejects));
+  set('slc_limits', Number(switches.limits));
+  set('slc_clock_given', Number(switches.clockGiven ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');
   set('slc_ethertype_count', switches.ethertypes.length);
   object.setRodata(RODATA.slc_ethertypes.offset, new Uint8Array(Uint16Array.from(switches.ethertypes).buffer));
@@ -335,7 +393,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
     object.setRodata(RODATA.slc_event_factor.offset, new Uint8Array(BigUint64Array.of(switches.events.factor).buffer));
   }
   if (!switches.tables) return;
-  const { factors, generation, flows, fragments } = switches.tables;
+  const { factors, generation, flows, fragments, windows } = switches.tables;
   const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {
     object.setRodata(RODATA[name].offset, new Uint8Array(BigUint64Array.from(words).buffer));
   };
@@ -345,6 +403,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   setWords('slc_flow_timeouts', flows.timeouts);
   set('slc_fragment_mask', fragments.buckets - 1);
   setWords('slc_fragment_timeout', [fragments.timeout]);
+  set('slc_window_mask', windows.buckets - 1);
 }
 
 /** Switches of one 32-bit number. */

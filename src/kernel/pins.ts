@@ -25,6 +25,10 @@ export const STATE_PINS = {
   banNets: 'slc_ban_nets',
   fragments: 'slc_fragments',
   fragmentStats: 'slc_fragment_stats',
+  windows: 'slc_windows',
+  limitStats: 'slc_limit_stats',
+  rejectBudget: 'slc_reject_budget',
+  rejectStats: 'slc_reject_stats',
 } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */

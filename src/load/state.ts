@@ -18,11 +18,14 @@ import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-w
 import { BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
 import { eventFactor, eventWindow } from './event-caps';
-import { DEFAULT_FLOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
+import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
-const TABLES = ['flows', 'flowStats', 'fragments', 'fragmentStats'] as const satisfies readonly (keyof Tables)[];
+const TABLES = [
+  ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
+  ...(['windows', 'limitStats', 'rejectBudget', 'rejectStats'] as const),
+] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
 const OPEN_MAPS = [
   'state',
@@ -97,7 +100,7 @@ export class SharedState {
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
       create: stateMapEntries(
-        { flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS },
+        { flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) },
         kernel.possibleCpus(),
       ),
     });
@@ -166,8 +169,7 @@ export class SharedState {
 
   /** The tables; they live as long as the state. */
   get tables(): Tables {
-    const { flows, flowStats, fragments, fragmentStats } = this.maps;
-    return { flows, flowStats, fragments, fragmentStats };
+    return this.maps;
   }
 
   /** Who is banned; lives as long as the state. */
@@ -200,6 +202,7 @@ export class SharedState {
       hz: this.hz,
       flowBuckets: this.maps.flows.info().maxEntries,
       fragmentBuckets: this.maps.fragments.info().maxEntries,
+      windowBuckets: this.maps.windows.info().maxEntries,
       generation,
     });
   }

@@ -14,12 +14,15 @@ export const DEFAULT_FLOWS = 65_536;
  */
 export const FRAGMENT_BUCKETS = 16_384 / SLC_LIMITS.TABLE_WAYS;
 
+/** Sources whose windows of limit rules the table is made for: 5.75 MiB. */
+export const DEFAULT_WINDOWS = 16_384;
+
 /**
- * Buckets of a table for so many flows, a power of two. Half of the ways stay empty, so that fewer than one flow in a
+ * Buckets of a table for so many entries, a power of two. Half of the ways stay empty, so that fewer than one flow in a
  * hundred meets a full bucket when the table holds what it was made for (a Poisson distribution of mean 4).
  */
-export function flowBuckets(flows: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * flows) / SLC_LIMITS.TABLE_WAYS)));
+export function flowBuckets(entries: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * entries) / SLC_LIMITS.TABLE_WAYS)));
 }
 
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */
@@ -62,6 +65,8 @@ export function tableSwitches(given: {
   readonly hz: number;
   readonly flowBuckets: number;
   readonly fragmentBuckets: number;
+  /** Left out: one. */
+  readonly windowBuckets?: number;
   readonly generation: number;
 }): TableSwitches {
   return {
@@ -69,5 +74,6 @@ export function tableSwitches(given: {
     generation: given.generation,
     flows: { buckets: given.flowBuckets, timeouts: flowTimeouts(given.hz) },
     fragments: { buckets: given.fragmentBuckets, timeout: BigInt(FRAGMENT_SECONDS * given.hz) },
+    windows: { buckets: given.windowBuckets ?? 1 },
   };
 }

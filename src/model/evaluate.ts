@@ -8,7 +8,7 @@ import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
 import type { AddressWords, Family } from './prefix';
 import type { Direction, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
-import type { Action, OutTier, Tier, Verdict } from './verdict';
+import type { OutTier, Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
@@ -18,6 +18,7 @@ import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { type GivenState, NO_STATE } from './given-state';
+import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './limit';
 
 /** What happened to one packet, and why. */
 export interface Decision {
@@ -39,8 +40,8 @@ export interface Judges {
   readonly keepReachable: (packet: FlowKey) => Decision | null;
   /** Tier 3.3, or step 3 of what goes out; null where no row matches. */
   readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
-  /** Tiers 6 to 9. */
-  readonly inbound: (packet: FlowKey) => Decision;
+  /** Tiers 6 to 9, by what limit rules have seen. */
+  readonly inbound: (packet: LimitedPacket, limits: LimitState) => Decision;
   /** Steps 6 and 7 of what goes out. */
   readonly outbound: (packet: FlowKey) => Decision;
   /** Whether keep-reachable has entries. */
@@ -70,12 +71,12 @@ export function scan(ruleset: Ruleset): Judges {
         packet,
       );
       const tier = direction === 'in' ? '3.3' : 'out 3';
-      return row ? outcome(tier, verdictOf(row.action), 'guard', row, 'guard') : null;
+      return row ? outcome(tier, verdictOf(row), 'guard', row, 'guard') : null;
     },
-    inbound: (packet) => evaluateSection(inbound, packet),
+    inbound: (packet, limits) => evaluateSection(inbound, packet, limits),
     outbound: (packet) => {
       const row = firstMatch(outbound.rules, packet);
-      if (row) return outcome('out 6', verdictOf(row.action), 'rule', row, outbound.name);
+      if (row) return outcome('out 6', verdictOf(row), 'rule', row, outbound.name);
       return outcome('out 7', outbound.default, 'default', undefined, outbound.name);
     },
     keepsReachable: guard.keepReachable.some(({ enabled }) => enabled),
@@ -139,18 +140,20 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
     if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
   }
   if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
-  return judges.inbound(packet);
+  return judges.inbound(packet, state.limits ?? NO_LIMITS);
 }
 
 /** Tiers 6 to 9 of one section. */
-export function evaluateSection(section: Section, packet: FlowKey): Decision {
+export function evaluateSection(section: Section, packet: LimitedPacket, limits: LimitState = NO_LIMITS): Decision {
   // tier 6: the UDP switch
   if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
     return outcome('6', 'deny', 'udp-off', undefined, section.name);
   }
   // tier 7: the rows, first match
   const rule = firstMatch(section.rules, packet);
-  if (rule) return outcome('7', verdictOf(rule.action), 'rule', rule, section.name);
+  if (rule?.limit && judgeLimit(`${section.name}/${rule.id}`, rule.limit, packet, limits) === 'refused')
+    return outcome('7', rule.limit.verdict, 'limit', rule, section.name);
+  if (rule) return outcome('7', verdictOf(rule), 'rule', rule, section.name);
   // tier 8: the SSH row
   if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section.name);
   // tier 9: the default
@@ -210,7 +213,8 @@ function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision 
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
   const back = mirror(quote.key);
   if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
-  const answer = judges.keepReachable(back) ?? judges.inbound(back);
+  // What it quotes is no attempt of anybody.
+  const answer = judges.keepReachable(back) ?? judges.inbound(back, NO_LIMITS);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 
@@ -244,8 +248,8 @@ function isMulticastListener({ family, fragment, icmp, source }: Packet): boolea
   return family === 6 && fragment === 'none' && listener && source[0] >>> 22 === 0xfe80 >>> 6;
 }
 
-function verdictOf(action: Action): Verdict {
-  // A limit row below its limit allows; windows are state that the scan is given in a later version.
+/** What a row decides; a limit rule below its limit lets in. */
+function verdictOf({ action }: Rule): Verdict {
   return action === 'limit' ? 'allow' : action;
 }
 

@@ -5,6 +5,7 @@
 import { type Bans, NO_BANS } from './ban';
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
+import type { LimitState } from './limit';
 
 /** What earlier packets left behind, and bans: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
@@ -19,6 +20,8 @@ export interface GivenState {
   readonly fragments: FirstFragments;
   /** Bans that hold. */
   readonly bans: Bans;
+  /** What limit rules have seen; left out: nothing. */
+  readonly limits?: LimitState;
 }
 
 /** Nothing was seen before. */

@@ -7,6 +7,7 @@ import { decode, ETHERTYPE } from './decode';
 import { belongsTo, type Decision, type Judges, judgeIpv6Link, scan, type Switches } from './evaluate';
 import { flowOfPacket, opensFlow } from './flow';
 import { judgeLaterFragment } from './fragment';
+import { NO_LIMITS } from './limit';
 import { type GivenState, NO_STATE } from './given-state';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PROTOCOL } from './protocol';
@@ -107,7 +108,7 @@ function isLetIn(
   const isQuote = icmp === 'essentials' && packet.quote !== undefined;
   if (icmp === 'essentials' && isEchoRequest(request)) return true;
   if (isQuote && belongsTo(flows, request)) return true;
-  const { verdict, tier } = judges.inbound(request);
+  const { verdict, tier } = judges.inbound(request, NO_LIMITS);
   return verdict === 'allow' && (tier !== '9' || isQuote || packet.protocol === PROTOCOL.TCP);
 }
 

@@ -43,6 +43,8 @@ export const REASON_WORDS = {
   'fragment-overlap': 'a later fragment that would replace what was judged of the first',
   'fragment-refused': 'a fragment, and the ruleset says fragments: drop',
   'fragment-length': 'a fragment of an impossible length: none, no multiple of 8, or beyond 65,535 bytes',
+  limit: 'its source made too many new connections for a limit rule',
+  'limit-full': 'a limit rule has no room for another source',
   'gate-empty': 'the gate found no program in its slot',
   'gate-open': 'the gate passes everything until the first ruleset is confirmed',
   'image-fault': 'the image points outside itself (a bug, please report it)',

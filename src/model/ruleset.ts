@@ -1,5 +1,6 @@
 import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
+import type { Limit } from './limit';
 import type { Match, AddressMatch } from './match';
 
 /** Where a piece of the ruleset stands in its file; lines and columns count from 1, offsets in UTF-16 units. */
@@ -18,6 +19,8 @@ export interface Rule {
   readonly idIsExplicit: boolean;
   readonly action: Action;
   readonly match: Match;
+  /** Set where the action is `limit`. */
+  readonly limit?: Limit;
   /** A rule that is not enabled keeps its place, number and counters, and matches nothing. */
   readonly enabled: boolean;
   /** What is told of the packets it decides, whatever the level, unless that is off. */

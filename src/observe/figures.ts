@@ -1,6 +1,6 @@
 /** Counter slots → figures by rule id and by reason, with times people can read. */
 import { REASON_OF_CODE } from '../abi/codec';
-import { SLC_LIMITS } from '../abi/layout.gen';
+import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../abi/layout.gen';
 import type { RankEntry } from '../compile/image';
 import type { ClockReading } from '../kernel/clock';
 import type { CounterFigures } from '../kernel/counters';
@@ -15,7 +15,7 @@ export interface Figure {
 
 /** Figures of one generation. Every rank has an entry, also those that were never hit. */
 export interface NamedFigures {
-  /** By `section/id`. */
+  /** By `section/id`; what a limit rule refused by `section/id/refused` (`refusedKey`). */
   readonly rules: Readonly<Record<string, Figure>>;
   /** By reason word; only reasons that were hit. */
   readonly reasons: Readonly<Record<string, Figure>>;
@@ -74,7 +74,12 @@ export function nameFigures(
   for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     rules[`${section}/${id}`] = figure(hits);
-    (isOutgoing(tier) ? outgoing : incoming).add(action === 'allow', hits);
+    const direction = isOutgoing(tier) ? outgoing : incoming;
+    direction.add(action === 'allow' || action === 'limit', hits);
+    if (action !== 'limit') continue;
+    const refused = slots.get(rank + SLC_LIMIT_REFUSED_RANK) ?? NO_HITS;
+    rules[refusedKey(`${section}/${id}`)] = figure(refused);
+    direction.add(false, refused);
   }
   for (const [slot, hits] of slots) {
     if (slot >= SLC_LIMITS.RANK_FIRST) continue;
@@ -86,6 +91,11 @@ export function nameFigures(
   }
   const { reasons, verdicts } = incoming;
   return { rules, reasons, verdicts, outgoing: { reasons: outgoing.reasons, verdicts: outgoing.verdicts } };
+}
+
+/** Key of what the limit rule with this key refused. No id of a rule has a slash. */
+export function refusedKey(rule: string): string {
+  return `${rule}/refused`;
 }
 
 /** What became of the packets of one direction. */

@@ -36,6 +36,10 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   eachRow(snapshot, (labels, row) => rulePackets.add(labels, row.packets));
   const ruleBytes = text.family('sluice_rule_bytes_total', 'counter', 'Frame bytes of the packets a row decided.');
   eachRow(snapshot, (labels, row) => ruleBytes.add(labels, row.bytes));
+  const refused = text.family('sluice_rule_refused_packets_total', 'counter', 'Packets a limit row refused.');
+  eachRow(snapshot, (labels, row) => {
+    if (row.refused !== null) refused.add(labels, row.refused);
+  });
   const lastHit = text.family(
     'sluice_rule_last_hit_timestamp_seconds',
     'gauge',
@@ -70,6 +74,12 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
   if (snapshot.fragments)
     addTable(text, { name: 'fragment', entries: 'Packets in fragments whose first one passed' }, snapshot.fragments);
+  if (snapshot.limits)
+    addTable(text, { name: 'limit_window', entries: 'Sources that limit rules remember' }, snapshot.limits);
+  if (snapshot.rejects) {
+    const rejects = text.family('sluice_rejects_total', 'counter', 'Rejected packets, by what became of them.');
+    for (const [outcome, count] of Object.entries(snapshot.rejects)) rejects.add({ outcome }, count);
+  }
   const bans = text.family(
     'sluice_bans',
     'gauge',

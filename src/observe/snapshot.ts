@@ -1,15 +1,18 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
 import type { Attachment } from './attachment';
 import type { EventFigures } from './events';
-import { reasonPasses } from './figures';
+import { reasonPasses, refusedKey } from './figures';
+import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
+import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
 import type { Action, OutTier, Tier } from '../model/verdict';
+import { formatRate } from '../parse/limit';
 
 /** One row of a section as `status` numbers it. */
 export interface SnapshotRow {
@@ -32,6 +35,10 @@ export interface SnapshotRow {
   /** Decimal strings: 64 bits do not fit a JSON number. */
   readonly packets: string;
   readonly bytes: string;
+  /** What a limit row counts by: `6/30s`; null for other rows. */
+  readonly limit: string | null;
+  /** Packets that a limit row refused, which are not among `packets`; null for other rows. */
+  readonly refused: string | null;
   /** ISO time, null where it was never hit. */
   readonly lastHit: string | null;
   /** ISO time since when hits of this row are counted. */
@@ -96,6 +103,16 @@ export interface Snapshot {
   readonly flows: SnapshotTable | null;
   /** Packets in fragments whose first one passed; null where nothing is active. */
   readonly fragments: SnapshotTable | null;
+  /** Sources that limit rules remember, and UDP pairs they have let in; null where nothing is active. */
+  readonly limits: SnapshotTable | null;
+  /** What became of rejected packets since the first ruleset was applied; null where nothing is active. */
+  readonly rejects: {
+    readonly answered: string;
+    /** Dropped silently: over the budget of answers. */
+    readonly capped: string;
+    /** Dropped silently: of a kind that is never answered. */
+    readonly unanswered: string;
+  } | null;
   /** Sources that are banned. */
   readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is told of packets; null where nothing is active. */
@@ -134,6 +151,8 @@ export interface SnapshotInput {
   readonly figures: TotalFigures;
   readonly flows?: TableFigures;
   readonly fragments?: TableFigures;
+  readonly limits?: TableFigures;
+  readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
   readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
@@ -159,6 +178,14 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     outgoing: directionOf(figures.outgoing),
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
+    limits: tableOf(input.limits),
+    rejects: input.rejects
+      ? {
+          answered: input.rejects.answered.toString(),
+          capped: input.rejects.capped.toString(),
+          unanswered: input.rejects.unanswered.toString(),
+        }
+      : null,
     bans: input.bans,
     events: input.events && {
       level: ruleset?.logging ?? 'off',
@@ -213,14 +240,14 @@ function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures
   const row = rowMaker(figures);
   const inboundRows = inbound.rules.map((rule, i) => {
     const written = writtenRow(rule, 'in', '7', i + 1);
-    return row(inbound.name, { ...written, to: written.to + underUdpSwitch(inbound, rule) });
+    return row(inbound.name, { ...written, to: written.to + underUdpSwitch(inbound, rule) }, rule.limit);
   });
   if (inbound.udp === 'off') {
     const none = { packets: '0', bytes: '0' };
     const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
     inboundRows.unshift({
       ...{ ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', text: 'deny proto udp (udp off)', to: 'udp' },
-      ...{ packets, bytes, lastHit: null, watchedSince: null },
+      ...{ packets, bytes, limit: null, refused: null, lastHit: null, watchedSince: null },
     });
   }
   if (inbound.ssh?.from === 'anyone') {
@@ -248,15 +275,18 @@ function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures
   ];
 }
 
-type RowFields = Omit<SnapshotRow, 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>;
+type RowFields = Omit<SnapshotRow, 'limit' | 'refused' | 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>;
 
 const IMPLICIT = { number: null, direction: 'in', enabled: true, from: 'anywhere' } as const;
 
-function rowMaker(figures: TotalFigures): (section: string, fields: RowFields) => SnapshotRow {
-  return (section, fields) => {
-    const figure = figures.rules[`${section}/${fields.id}`];
+function rowMaker(figures: TotalFigures): (section: string, fields: RowFields, limit?: Limit) => SnapshotRow {
+  return (section, fields, limit) => {
+    const key = `${section}/${fields.id}`;
+    const figure = figures.rules[key];
     return {
       ...fields,
+      limit: limit ? formatRate(limit) : null,
+      refused: limit ? (figures.rules[refusedKey(key)]?.packets ?? '0') : null,
       packets: figure?.packets ?? '0',
       bytes: figure?.bytes ?? '0',
       lastHit: figure?.lastHit ?? null,

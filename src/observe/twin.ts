@@ -117,8 +117,9 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
   if (!tier || !reason || section === undefined)
     throw new RangeError('the program answered with a number this sluice does not know');
   const passed = record.readUInt32LE(fields.action.offset) === PASS[direction];
-  const verdict = word === SLC_WORD_NONE ? (passed ? 'allow' : 'deny') : VERDICTS[word & SLC_WORD_ACTION_MASK];
   const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
+  const decided = reason === 'limit' ? row?.rule?.limit?.verdict : VERDICTS[word & SLC_WORD_ACTION_MASK];
+  const verdict = word === SLC_WORD_NONE || !decided ? (passed ? 'allow' : 'deny') : decided;
   return {
     decision: { section, tier, verdict, reason, rule: row?.rule?.id ?? null },
     log: LOG_WORD_OF_CODE.get(record.readUInt8(fields.log.offset)) ?? null,

@@ -2,6 +2,7 @@
  * Edits of a ruleset's text that keep comments and layout (SPEC §6, verbs). Every edit is checked: its result is
  * parsed again and must hold exactly the intended rules, and everything else must be as it was.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { isMap } from 'yaml';
 import type { LogLevel } from '../model/logging';
 import { ANY, type Match } from '../model/match';
@@ -201,7 +202,14 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   const { document, rules } = opened;
   const old = rules[same];
   const [note, id] = [read.note ?? old.note, parts.id ?? old.id];
-  if (old.action === read.action && old.log === read.log && old.note === note && old.enabled && old.id === id) {
+  if (
+    old.action === read.action &&
+    isDeepStrictEqual(old.limit, read.limit) &&
+    old.log === read.log &&
+    old.note === note &&
+    old.enabled &&
+    old.id === id
+  ) {
     const hint =
       position !== null && position !== same + 1
         ? { hint: `sluice move ${numberOf(opened, same)} to ${numberOf(opened, Math.min(position, rules.length) - 1)}` }

@@ -14,7 +14,8 @@ import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
 import { readEventFigures } from '../observe/events';
-import { readTableFigures, type TableFigures } from '../observe/tables';
+import { readLimitFigures, readRejectFigures } from '../observe/limits';
+import { readTableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
@@ -185,15 +186,20 @@ function eventFigures(context: Context): SnapshotInput['events'] {
 }
 
 /** What the tables hold; nothing where nothing is active. */
-async function tableFigures({ kernel, pins }: Context): Promise<{ flows?: TableFigures; fragments?: TableFigures }> {
+async function tableFigures({
+  kernel,
+  pins,
+}: Context): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects'>> {
   const state = SharedState.find(kernel, pins);
   if (!state) return {};
   try {
-    const { jiffies } = await readClock(kernel);
-    const { flows, flowStats, fragments, fragmentStats } = state.tables;
+    const { jiffies, bootNs } = await readClock(kernel);
+    const { flows, flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
     return {
       flows: await readTableFigures(flows, flowStats, jiffies),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
+      limits: await readLimitFigures(windows, limitStats, bootNs),
+      rejects: readRejectFigures(rejectStats),
     };
   } finally {
     state.close();

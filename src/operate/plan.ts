@@ -2,6 +2,7 @@
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
 import type { Rule, Ruleset, Section } from '../model/ruleset';
+import { formatLimit } from '../parse/limit';
 
 /** A row and its number in its section, from 1. */
 export interface PlannedRule {
@@ -146,9 +147,10 @@ function pairRules(before: readonly Rule[], after: readonly Rule[]): (readonly [
   return [...pairs].sort(([a], [b]) => a - b);
 }
 
-/** Canonical text without its action: what the row looks at, sets by name. */
-export function matchText(rule: Rule): string {
-  return rule.text.slice(rule.text.indexOf(' ') + 1);
+/** Canonical text without its action and limit: what the row looks at, sets by name. */
+export function matchText({ text, limit }: Rule): string {
+  const end = limit ? text.length - formatLimit(limit).length : text.length;
+  return text.slice(text.indexOf(' ') + 1, end).trimEnd();
 }
 
 /** Positions of a longest strictly increasing subsequence (patience sorting). */

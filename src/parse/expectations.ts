@@ -7,7 +7,7 @@ import type { Names } from './names';
 import { resolveClauses } from './resolve';
 import { type Row, readRows } from './rows';
 import { directionOf, parseRuleLine } from './rule-line';
-import { readAction, readClauses } from './rule-object';
+import { readClauses, readVerdict } from './rule-object';
 
 /** Reads `expect:`; `allow tcp from A [port P] to B [port P]`, or a map with `verdict`. */
 export function readExpectations(node: DocumentNode | undefined, names: Names, context: Context): Expectation[] {
@@ -23,7 +23,7 @@ function readMapExpectation(
   names: Names,
   context: Context,
 ): Expectation | undefined {
-  const verdict = readAction(map, 'verdict', context.sink);
+  const verdict = readVerdict(map);
   const resolved = resolveClauses(readClauses(map, context, context.sink), names, context.sink);
   if (!verdict || !resolved) return undefined;
   const node = valueOf(map, 'direction');
@@ -45,9 +45,23 @@ function readLineExpectation(
     context.sink(row.place(at({ start: 0, length: row.text.length }, problem)));
     return undefined;
   }
-  const verdict = line.action === 'limit' ? 'allow' : line.action;
+  if (line.action === 'limit') {
+    const problem = refuse(
+      'parse/action',
+      'an expectation says allow, deny or reject',
+      'what is below its limit is let in: write allow',
+    );
+    context.sink(row.place(at({ start: 0, length: row.text.length }, problem)));
+    return undefined;
+  }
   const direction = line.direction?.direction ?? 'in';
-  return { direction, verdict, match: line.match, text: directed(line.text, direction), source: row.source };
+  return {
+    direction,
+    verdict: line.action,
+    match: line.match,
+    text: directed(line.text, direction),
+    source: row.source,
+  };
 }
 
 /** An expectation names source ports on purpose. */

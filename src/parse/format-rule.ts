@@ -2,8 +2,10 @@ import { type AddressMatch, ANY, type Match } from '../model/match';
 import { formatPrefix } from '../model/prefix';
 import { PORT_DEFAULT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import type { Direction } from '../model/ruleset';
+import type { Limit } from '../model/limit';
 import type { Action } from '../model/verdict';
 import { formatIcmpType } from './icmp';
+import { formatLimit } from './limit';
 import { formatPorts } from './port';
 import { formatProtocol } from './protocols';
 
@@ -15,9 +17,13 @@ export interface AddressWording {
 
 /**
  * The canonical one-line text of a rule, which `parseRuleLine` reads back to the same match:
- * `allow 8000/tcp`, `allow from 10.0.0.0/8 to any port 22 proto tcp`. An empty list is `none`.
+ * `allow 8000/tcp`, `allow from 10.0.0.0/8 to any port 22 proto tcp`, `limit 22/tcp 20/10s`. An empty list is `none`.
  */
-export function formatRule(action: Action, match: Match, wording: AddressWording = {}): string {
+export function formatRule(action: Action, match: Match, wording: AddressWording = {}, limit?: Limit): string {
+  return [formatMatch(action, match, wording), limit ? formatLimit(limit) : ''].join(' ').trimEnd();
+}
+
+function formatMatch(action: Action, match: Match, wording: AddressWording): string {
   const { family, protocols, fromPorts, toPorts, icmpTypes } = match;
   const from = wording.from ?? formatAddresses(match.from);
   const to = wording.to ?? formatAddresses(match.to);

@@ -1,14 +1,16 @@
 /** One-line rows: ufw's grammar, and rows as dashboards print them. */
+import type { Limit } from '../model/limit';
 import type { RowLog } from '../model/logging';
 import type { Match } from '../model/match';
 import type { Direction, WrittenForm } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import { ACTIONS, looksLikeRow, refuseAction } from './action-word';
-import type { Clauses } from './clauses';
+import type { Clauses, LimitClauses } from './clauses';
 import { at, type Finding, hasControlCharacter, quote, refuse, remark, type Sink, type Term } from './finding';
 import { type AddressWording, formatRule } from './format-rule';
 import { makeNames, type Names } from './names';
 import { idProblem } from './ids';
+import { looksLikeRate, readLimit } from './limit';
 import { nearest } from './nearest';
 import { looksLikePorts, lookUpService } from './port';
 import { parseProtocol } from './protocols';
@@ -20,6 +22,8 @@ import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
 export interface RuleLine {
   readonly action: Action;
   readonly match: Match;
+  /** Where the action is `limit`. */
+  readonly limit?: Limit;
   /** Canonical text, sets by name. */
   readonly text: string;
   readonly wording: Required<AddressWording>;
@@ -119,10 +123,12 @@ class LineReader {
     this.#notePlaceOfPort();
     const resolved = resolveClauses(this.#clauses, this.names, this.sink);
     if (!resolved) return null;
-    const text = formatRule(action, resolved.match, resolved.wording);
+    const limit = readLimit(action, this.#clauses, resolved.match, this.#whole, this.sink);
+    const text = formatRule(action, resolved.match, resolved.wording, limit);
     return {
       action,
       ...resolved,
+      ...(limit && { limit }),
       text,
       ...(this.#log && { log: this.#log }),
       ...(this.#note !== undefined && { note: this.#note }),
@@ -168,7 +174,6 @@ class LineReader {
       this.sink(at(token, refuseAction(token.text)));
       return null;
     }
-    if (action === 'reject' || action === 'limit') this.sink(at(token, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
     this.#next++;
     return action;
   }
@@ -206,7 +211,7 @@ class LineReader {
   #readSubject(): void {
     const token = this.#peek();
     const word = this.#word()?.replace(/\s+/g, '');
-    if (!token || word === undefined || CLAUSE_WORDS.has(word)) return;
+    if (!token || word === undefined || CLAUSE_WORDS.has(word) || looksLikeRate(word)) return;
     const portFollows = this.#word(1) === 'port';
     if (!looksLikePorts(word) && (portFollows || isAddressLike(word))) {
       const isProtocol = typeof parseProtocol(word) === 'number' && !this.names.sets.has(token.text);
@@ -255,7 +260,16 @@ class LineReader {
       const operand = this.#operand(token, 'ipv4');
       if (operand) this.#setOnce(token, 'family', operand);
     } else if (word === 'icmp-type') this.#takeOperand(token, 'icmpType', 'echo-request');
-    else if (word === 'comment') this.#readComment(token);
+    else if (word === 'verdict') {
+      const operand = this.#operand(token, 'deny');
+      if (operand) this.#setOnce(token, 'limitVerdict', operand);
+    } else if (word === 'per') {
+      const operand = this.#operand(token, '/24');
+      if (operand) this.#setOnce(token, 'per', [operand]);
+    } else if (word !== undefined && looksLikeRate(word)) {
+      this.#next++;
+      this.#setOnce(token, 'rate', token);
+    } else if (word === 'comment') this.#readComment(token);
     else if (word === 'id') this.#readId(token);
     else if (word !== undefined && DIRECTIONS.has(word)) {
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands directly behind the action`)));
@@ -264,7 +278,7 @@ class LineReader {
       const message = `${quote(token.text)} stands directly behind the action`;
       this.sink(at(token, refuse('parse/row', message, `write allow ${word} 22/tcp`)));
       this.#next++;
-    } else if (word !== undefined && Object.hasOwn(UNSUPPORTED_WORDS, word) && word !== 'reject' && word !== 'limit') {
+    } else if (word !== undefined && Object.hasOwn(UNSUPPORTED_WORDS, word)) {
       this.#refuseUnsupported(word, word === 'on' || word === 'app' ? 1 : 0);
     } else if (word !== undefined && this.#clauses.proto === undefined && isTransport(word)) {
       this.#next++;
@@ -302,7 +316,7 @@ class LineReader {
     if (this.#clauses.from ?? this.#clauses.to) this.#portOwner = 'nobody';
   }
 
-  #setOnce<K extends 'family' | 'proto' | 'from' | 'to' | 'fromPort' | 'port' | 'icmpType'>(
+  #setOnce<K extends 'family' | 'proto' | 'from' | 'to' | 'fromPort' | 'port' | 'icmpType' | keyof LimitClauses>(
     token: Token,
     key: K,
     value: NonNullable<Clauses[K]>,
@@ -397,6 +411,8 @@ const CLAUSE_WORDS = new Set([
   'icmp-type',
   'id',
   'comment',
+  'per',
+  'verdict',
   'in',
   'out',
   'on',

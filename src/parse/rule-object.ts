@@ -1,16 +1,18 @@
 /** Rules written as maps. */
 import type { RowLog } from '../model/logging';
 import type { Action, Verdict } from '../model/verdict';
-import type { Clauses } from './clauses';
+import { ACTIONS } from './action-word';
+import type { Clauses, LimitClauses } from './clauses';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { isNothing, type MapNode, type TextNode, valueOf } from './document-node';
 import { at, hasControlCharacter, type Problem, quote, refuse, type Sink, type Term, warn } from './finding';
 import { formatRule } from './format-rule';
 import { idProblem } from './ids';
+import { readLimit } from './limit';
 import type { Names } from './names';
 import { resolveClauses } from './resolve';
 import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
-import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS, UNSUPPORTED_WORDS } from './unsupported';
+import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS } from './unsupported';
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
@@ -38,7 +40,7 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
     if (problem !== undefined) sink(at(id, refuse('parse/id', `${quote(id.text)} cannot be an id: ${problem}`)));
   }
   refuseLaterKeys(map, sink);
-  const action = implied ?? readAction(map, 'action', sink);
+  const action = implied ?? readAction(map);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = {
     ...readLog(map),
@@ -46,10 +48,15 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
     ...readLine(map, 'owner', sink),
     ...readReview(map, sink),
   };
-  const resolved = resolveClauses(readClauses(map, context, sink), names, sink);
+  const clauses = { ...readClauses(map, context, sink), ...readLimitClauses(map) };
+  const resolved = resolveClauses(clauses, names, sink);
+  const limit = action && readLimit(action, clauses, resolved?.match, clauses.whole, sink);
   const row =
     action && resolved && !failed
-      ? { action, ...resolved, text: formatRule(action, resolved.match, resolved.wording) }
+      ? {
+          ...{ action, ...resolved, ...(limit && { limit }) },
+          text: formatRule(action, resolved.match, resolved.wording, limit),
+        }
       : null;
   const word = textValue(map, 'direction');
   const direction = word && directionOf(word.text);
@@ -89,15 +96,26 @@ export function readClauses(map: MapNode, context: Context, sink: Sink): Clauses
   return clauses;
 }
 
-/** The word under `action` or `verdict`, where this version knows it. */
-export function readAction(map: MapNode, key: 'action', sink: Sink): Action | undefined;
-export function readAction(map: MapNode, key: 'verdict', sink: Sink): Verdict | undefined;
-export function readAction(map: MapNode, key: 'action' | 'verdict', sink: Sink): Action | undefined {
-  const term = textValue(map, key);
-  const word = term?.text.toLowerCase();
-  if (word === 'allow' || word === 'deny') return word;
-  if (term && (word === 'reject' || word === 'limit')) sink(at(term, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
-  return undefined;
+function readLimitClauses(map: MapNode): LimitClauses {
+  const [rate, limitVerdict, per] = [textValue(map, 'limit'), textValue(map, 'verdict'), valueOf(map, 'per')];
+  const isList = per && (per.kind === 'text' || per.kind === 'list') && !isNothing(per);
+  return {
+    ...(rate && { rate }),
+    ...(limitVerdict && { limitVerdict }),
+    ...(isList && { per: textsOf(per).map(termOf) }),
+  };
+}
+
+/** The word under `action` of a rule; other words are reported by the shape. */
+function readAction(map: MapNode): Action | undefined {
+  const word = textValue(map, 'action')?.text.toLowerCase();
+  return ACTIONS.find((action) => action === word);
+}
+
+/** The word under `verdict` of an expectation. */
+export function readVerdict(map: MapNode): Verdict | undefined {
+  const word = textValue(map, 'verdict')?.text.toLowerCase();
+  return word === 'allow' || word === 'deny' || word === 'reject' ? word : undefined;
 }
 
 function refuseLaterKeys(map: MapNode, sink: Sink): void {

@@ -44,13 +44,16 @@ const matchKeys = {
 
 const later = z.unknown().optional().meta({ description: 'not supported yet' });
 
+const LIMIT = 'attempts and a time such as 6/30s';
+const PER = 'a prefix length such as /24, or /24,/56 for IPv4 and IPv6';
 const ruleObject = z.strictObject(
   {
     id: word('an id')
       .optional()
       .meta({ description: 'unique in its section; left out: derived from action and match' }),
     action: choice(['allow', 'deny', 'reject', 'limit']).meta({
-      description: 'allow or deny; reject and limit are not supported yet',
+      description:
+        'allow; deny: drop without an answer; reject: drop and answer; limit: allow, but not too many new connections of a source',
     }),
     ...matchKeys,
     enabled: onOff.optional().meta({ description: 'off: the rule keeps its place and matches nothing' }),
@@ -65,8 +68,21 @@ const ruleObject = z.strictObject(
       .union([z.boolean(), z.enum(['on', 'off', 'yes', 'no', 'true', 'false', 'all'])], { error: 'on, off or all' })
       .optional()
       .meta({ description: 'on: tell of the first packet of each connection; all: of every packet' }),
-    limit: later,
-    verdict: later,
+    limit: text(LIMIT)
+      .optional()
+      .meta({
+        description: 'with action limit: which attempt is refused; left out: 6/30s',
+        examples: ['6/30s', '20/10s'],
+      }),
+    verdict: choice(['reject', 'deny'])
+      .optional()
+      .meta({ description: 'with action limit: what becomes of the attempts that are too many; left out: reject' }),
+    per: several(text(PER), PER)
+      .optional()
+      .meta({
+        description: 'with action limit: prefix lengths of what is one source; left out: /32 and /64',
+        examples: ['/24', '/24,/56'],
+      }),
     until: later,
   },
   { error: 'a rule: action, from, port …' },
@@ -109,7 +125,7 @@ const section = z.strictObject(
 
 const outboundSection = z.strictObject(
   {
-    default: choice(['allow', 'deny', 'reject'])
+    default: choice(['allow', 'deny'])
       .optional()
       .meta({ description: 'what becomes of a packet that no row matches; left out: allow' }),
     rules: rows.optional().meta({ description: 'read top to bottom, the first that matches decides' }),

@@ -19,7 +19,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { readUdpOff, refuseLaterSwitches } from './settings';
+import { readUdpOff } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -31,21 +31,19 @@ export function readInbound(
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
 ): { section: Section; names: Names } {
   const map = node?.kind === 'map' ? node : undefined;
-  if (map) refuseLaterSwitches(map, context);
   const fallback = map && valueOf(map, 'default');
-  const allow = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'allow';
+  const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = map ? readRules(valueOf(map, 'rules'), IN_INBOUND, names, context) : [];
   const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
-  const section = { name: 'inbound', default: allow ? 'allow' : 'deny', ...udp, ...(ssh && { ssh }), rules } as const;
-  return { section, names };
+  const otherwise = word === 'allow' || word === 'reject' ? word : 'deny';
+  return { section: { name: 'inbound', default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
 }
 
 /** Reads `outbound`: what is left out lets everything out. */
 export function readOutbound(node: DocumentNode | undefined, names: Names, context: Context): Section {
   if (node?.kind !== 'map') return OPEN_OUTBOUND;
-  refuseLaterSwitches(node, context);
   const fallback = valueOf(node, 'default');
   const deny = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'deny';
   const rules = readRules(valueOf(node, 'rules'), IN_OUTBOUND, names, context);
@@ -166,6 +164,8 @@ function readMapRow(
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(at(direction, problem));
   if (!resolved) return undefined;
+  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  if (wrong) context.sink(at(placeOf(context, row.map), wrong));
   return draftOf(list, resolved, direction?.direction, { ...(id && { id }), enabled, details, source: row.source });
 }
 
@@ -186,11 +186,8 @@ function readLineRow(
   const { note, log, direction } = resolved;
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(row.place(at(direction, problem)));
-  if (list.onlyAction && resolved.action !== list.onlyAction) {
-    const message = `${quote(resolved.action)} has no place under ${list.name}, which only lets in`;
-    const hint = `write ${list.onlyAction} …; what is to be kept out stands under guard: { rules: [...] }`;
-    context.sink(row.place(at({ start: 0, length: row.text.length }, refuse('parse/action', message, hint))));
-  }
+  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  if (wrong) context.sink(row.place(at({ start: 0, length: row.text.length }, wrong)));
   return draftOf(list, resolved, direction?.direction, {
     ...(id && { id }),
     enabled: true,
@@ -207,6 +204,24 @@ function directionProblem(list: List, { text, direction }: DirectionTerm): Probl
   return refuse('parse/direction', message, `write the row under ${other}: { rules: [...] }, or leave the word out`);
 }
 
+/** Why rows of this list cannot have the action. */
+function actionProblem(list: List, action: Action, direction: Direction): Problem | undefined {
+  if (list.onlyAction && action !== list.onlyAction) {
+    const message = `${quote(action)} has no place under ${list.name}, which only lets in`;
+    const hint = `write ${list.onlyAction} …; what is to be kept out stands under guard: { rules: [...] }`;
+    return refuse('parse/action', message, hint);
+  }
+  if (action === 'limit' && list !== IN_INBOUND) {
+    const message = `"limit" has no place under ${list.name}: it counts connections that come in to what inbound lets in`;
+    return refuse('parse/action', message, 'write the row under inbound: { rules: [...] }');
+  }
+  if (action === 'reject' && direction === 'out') {
+    const message = '"reject" has no place among rows about packets that go out: it answers who sent what came in';
+    return refuse('parse/action', message, 'write deny');
+  }
+  return undefined;
+}
+
 function draftOf(
   list: List,
   row: Draft['row'],
@@ -220,9 +235,12 @@ function draftOf(
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
   const register = new IdRegister(ids.taken);
   return drafts.map(({ row, id, enabled, details, source }) => {
-    const { action, match, text, written } = row;
+    const { action, match, limit, text, written } = row;
     const name = id ? id.text : register.assign(deriveId(row));
-    return { id: name, idIsExplicit: id !== undefined, action, match, enabled, ...details, text, source, written };
+    return {
+      ...{ id: name, idIsExplicit: id !== undefined, action, match, ...(limit && { limit }) },
+      ...{ enabled, ...details, text, source, written },
+    };
   });
 }
 

@@ -150,11 +150,3 @@ export function readUdpOff(section: MapNode): boolean {
   const udp = valueOf(section, 'udp');
   return udp?.kind === 'text' && parseSwitch(udp.text) === false;
 }
-
-/** `default` of a section, as far as this version has it. */
-export function refuseLaterSwitches(section: MapNode, context: Context): void {
-  const fallback = valueOf(section, 'default');
-  if (fallback?.kind === 'text' && fallback.text.toLowerCase() === 'reject') {
-    context.sink(at(placeOf(context, fallback), notSupportedYet('reject', 'write default: deny')));
-  }
-}

@@ -11,8 +11,6 @@ export function notSupportedYet(what: string, today: string): Problem {
 
 /** Words of one-line rows, with what works today. */
 export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
-  reject: 'write deny; the packet is dropped without an answer',
-  limit: 'write allow or deny; connections are not counted yet',
   on: 'leave it out: every interface under interfaces: has the same rules',
   route: 'leave it out: every packet that comes in is judged, forwarded or not',
   app: 'write the port, or name it under services:',
@@ -22,8 +20,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
   server: 'write to: and the address; there are no servers yet',
   in: 'leave it out: every interface under interfaces: has the same rules',
-  limit: 'leave it out; connections are not counted yet',
-  verdict: 'leave it out; it belongs to limit',
   until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
 };
 

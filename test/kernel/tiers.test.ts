@@ -455,6 +455,8 @@ test.each([
 
 test('every reason has a row', () => {
   const elsewhere: Reason[] = ['too-short', 'image-fault', 'gate-empty', 'gate-open', 'flow', 'answer', 'banned'];
+  // test/kernel/limit.test.ts
+  elsewhere.push('limit', 'limit-full');
   // test/kernel/fragments.test.ts
   elsewhere.push('fragment-follows', 'fragment-overlap');
   // test/kernel/outbound.test.ts

@@ -40,6 +40,8 @@ const DEFAULT: DatapathSwitches = {
   dryRun: false,
   sections: [true, false, false, false, false],
   outboundWord: 0,
+  rejects: false,
+  limits: false,
 };
 /** Every entry of the section table is used. */
 const ALL_SECTIONS = [true, true, true, true, true];
@@ -60,6 +62,10 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, logging: off, 4 KB image': { logging: 'off' },
   'slc_ingress, logging: high, 4 KB image': { logging: 'high' },
   'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
+  'slc_ingress, rejects, 4 KB image': { rejects: true },
+  'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
+  'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
+  'slc_ingress, limits and rejects, dry, 4 KB image': { rejects: true, limits: true, dryRun: true },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
@@ -86,7 +92,7 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
 
 async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries({ flows: 1, fragments: 1 }, 1),
+    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
   });
   try {
     await object.load();

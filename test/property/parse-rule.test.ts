@@ -78,13 +78,32 @@ const match: fc.Arbitrary<Match> = fc
 
 test('formatRule and parseRuleLine are inverse: the same match, the same text', () => {
   fc.assert(
-    fc.property(fc.constantFrom('allow' as const, 'deny' as const), match, (action, written) => {
+    fc.property(fc.constantFrom('allow' as const, 'deny' as const, 'reject' as const), match, (action, written) => {
       const text = formatRule(action, written);
       const { row, findings } = parseRuleLine(text);
       expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
       expect(row).toMatchObject({ action, match: written, text });
     }),
     { numRuns: 3000 },
+  );
+});
+
+test('of limit rules too', () => {
+  const limit = fc.record({
+    count: fc.integer({ min: 2, max: 32 }),
+    windowMs: fc.integer({ min: 1, max: 3600 }).map((seconds) => seconds * 1000),
+    verdict: fc.constantFrom('reject' as const, 'deny' as const),
+    prefix: fc.record({ 4: fc.integer({ min: 1, max: 32 }), 6: fc.integer({ min: 1, max: 128 }) }),
+  });
+  const counted = ({ protocols }: Match): boolean => protocols === ANY || protocols.some((n) => n === 6 || n === 17);
+  fc.assert(
+    fc.property(match.filter(counted), limit, (written, limits) => {
+      const text = formatRule('limit', written, {}, limits);
+      const { row, findings } = parseRuleLine(text);
+      expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
+      expect(row).toMatchObject({ action: 'limit', match: written, limit: limits, text });
+    }),
+    { numRuns: 2000 },
   );
 });
 

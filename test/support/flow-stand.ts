@@ -42,7 +42,7 @@ export type TimeoutSeconds = Partial<Record<keyof typeof SLC_FLOW_TIMEOUT, numbe
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Tables;
+  readonly maps: Pick<Tables, 'flows' | 'flowStats' | 'fragments' | 'fragmentStats'>;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
@@ -150,7 +150,7 @@ export class FlowTable {
   }
 
   close(): void {
-    for (const map of Object.values(this.maps) as BpfMap[]) map.close();
+    for (const map of Object.values(this.maps)) map.close();
   }
 }
 
@@ -191,7 +191,7 @@ export class FlowStand {
     const image = compile(ruleset);
     const tables = tableSwitches({
       ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: table.hz },
-      ...{ flowBuckets: table.buckets.flows, fragmentBuckets: table.buckets.fragments },
+      ...{ flowBuckets: table.buckets.flows, fragmentBuckets: table.buckets.fragments, windowBuckets: 1 },
       generation: options.generation ?? 1,
     });
     const timeouts = [...tables.flows.timeouts];

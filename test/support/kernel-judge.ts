@@ -118,11 +118,15 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
-    private readonly tables?: { maps: Tables; switches: TableSwitches },
+    private readonly tables?: { maps: Partial<Tables>; switches: TableSwitches },
   ) {}
 
   /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
-  static create(kernel: Kernel, bytes: number, tables?: { maps: Tables; switches: TableSwitches }): KernelJudge {
+  static create(
+    kernel: Kernel,
+    bytes: number,
+    tables?: { maps: Partial<Tables>; switches: TableSwitches },
+  ): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,
@@ -134,6 +138,8 @@ export class KernelJudge {
       dryRun: true,
       sections: [],
       outboundWord: 0,
+      rejects: false,
+      limits: false,
     } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
     const image = maps.image.mmap({ writable: true });
@@ -178,8 +184,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, logging, ethertypes, sections, outboundWord } = this.image.features;
-    const switched = [name, dryRun, icmp, fragments, logging, ethertypes, sections.slice(1)];
+    const { icmp, fragments, logging, ethertypes, limits, rejects, sections, outboundWord } = this.image.features;
+    const switched = [name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
     // An enforcing program only counts by that word: whatever it is, everything goes out.
     const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
     let program = this.programs.get(key);

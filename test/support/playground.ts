@@ -5,10 +5,12 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { BpfLink } from '../../src/kernel/kernel';
+import { acceptAnswers } from './accept-answers';
 import { EDGE_SERVICES, SEND_FRAMES, serve } from './clients';
 import { mountsUnder } from './netns';
 import { must } from './process';
-import { edgeTopology, type EdgeTopology, type HostName } from './topology';
+import { edgeTopology, type EdgeTopology, type HostName, WIRE_LINK } from './topology';
 
 const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
 const PREFIX = 'slc-playground-';
@@ -28,7 +30,9 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
   reapStaleDirectories();
   const network = edgeTopology(scope);
   const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const accepting: BpfLink[] = [];
   const destroy = (): void => {
+    for (const link of accepting.splice(0)) link.close();
     network.destroy();
     removeDirectory(directory);
   };
@@ -38,6 +42,7 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
     [bpffs, bin].forEach((path) => mkdirSync(path));
     must(['mount', '-t', 'bpf', 'bpf', bpffs]);
     writeCommands(bin, network);
+    accepting.push(await acceptAnswers(network.wire, WIRE_LINK));
     await serve(network.edge, EDGE_SERVICES);
     const environment = {
       ...withoutSsh(process.env),

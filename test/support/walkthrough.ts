@@ -63,18 +63,20 @@ export async function runWalkthrough(file: string, options: { update: boolean })
   }
 }
 
-/** Whatever was done, what the driver saw and dropped is what sluice counted, where it still filters at the end. */
+/** Whatever was done, what the driver saw, and dropped or sent back, is what sluice counted, where it still filters at the end. */
 async function compareCounts(playground: Playground, edge: HostShell): Promise<string[]> {
   for (let patience = 5; ; patience--) {
     const before = driverCounters(playground.network.edge, EDGE.link);
     const { snapshot } = JSON.parse((await edge.execute('sluice status --json')).join('\n')) as { snapshot: Snapshot };
     if (!snapshot.active || snapshot.interfaces.some(({ mode }) => mode !== 'native')) return [];
-    const { packets, drops } = driverCounters(playground.network.edge, EDGE.link);
+    const { packets, drops, tx } = driverCounters(playground.network.edge, EDGE.link);
     const { seen, denied } = snapshot.packets;
-    if (Number(seen) === packets && Number(denied) === drops) return [];
+    if (Number(seen) === packets && Number(denied) === drops + tx) return [];
     // Frames that arrive between two readings are in one of them only.
     if (packets === before.packets || patience === 0)
-      return [`the driver saw ${packets} frames and dropped ${drops}, sluice counted ${seen} and ${denied}`];
+      return [
+        `the driver saw ${packets} frames and dropped ${drops}, answered ${tx}, sluice counted ${seen} and ${denied}`,
+      ];
   }
 }
 

@@ -40,16 +40,17 @@ export function register(program: Command): void {
       .option('--force', 'also when it cuts a live SSH session');
     onRun<EditOptions>(command, (run, words: string[]) => editFile(run, edit(words)));
   };
-  for (const action of ['allow', 'deny'] as const) {
-    verb(
-      action,
-      `add a rule at the end: sluice ${action} from 203.0.113.0/24 to any port 8000 proto tcp`,
-      '<rule...>',
-      (words) => {
-        const row = joinRow([action, ...words]);
-        return (document) => addRule(document, row);
-      },
-    );
+  const examples = {
+    allow: 'allow from 203.0.113.0/24 to any port 8000 proto tcp',
+    deny: 'deny from 203.0.113.0/24 to any port 8000 proto tcp',
+    reject: 'reject 113/tcp',
+    limit: 'limit 22/tcp, sluice limit 8000/tcp 20/10s',
+  };
+  for (const [action, example] of Object.entries(examples)) {
+    verb(action, `add a rule at the end: sluice ${example}`, '<rule...>', (words) => {
+      const row = joinRow([action, ...words]);
+      return (document) => addRule(document, row);
+    });
   }
   verb(
     'insert',

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { Answer } from '../../model/answer';
+import type { Limit } from '../../model/limit';
 import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import type { Direction } from '../../model/ruleset';
@@ -85,7 +87,8 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
   return { ...probe, destination };
 }
 
-function formatExplanation(key: FlowKey, { decision, steps, kernel, bans }: FullExplanation, ruleset: string): string {
+function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {
+  const { decision, steps, kernel, answer, limit, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
@@ -93,6 +96,8 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel, bans }: Full
     : `${tierWords(decision.tier)}: ${REASON_WORDS[decision.reason]}`;
   const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
   lines.push(`${decision.verdict} in ${tier} by ${by}`);
+  if (limit) lines.push(formatLimit(limit));
+  if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);
   for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
     kernel ? 'the model and the datapath program agree' : 'by the model alone; the datapath program was not asked',
@@ -105,6 +110,18 @@ function formatExplanation(key: FlowKey, { decision, steps, kernel, bans }: Full
     );
   }
   return lines.join('\n');
+}
+
+const ANSWER_WORDS: Readonly<Record<Answer, string>> = {
+  reset: 'connection refused (TCP RST)',
+  'port-unreachable': 'port unreachable (ICMP)',
+  prohibited: 'administratively prohibited (ICMP)',
+  none: 'nothing, such packets are never answered',
+};
+
+function formatLimit({ count, windowMs, verdict, prefix }: Limit): string {
+  const refused = verdict === 'reject' ? 'rejected' : 'dropped';
+  return `new connections of a source (/${prefix[4]}, /${prefix[6]}): number ${count} within any ${windowMs / 1000} s is ${refused}`;
 }
 
 function untilWhen({ untilMs }: Ban): string {

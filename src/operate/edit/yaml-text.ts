@@ -113,6 +113,18 @@ export function setKey(
   return insertLine(yaml, pairEnd(entries.at(-1)!), `${indent}${name}: ${value}`);
 }
 
+/** Removes a key of a map that keeps others; a comment behind it in its line goes with it. */
+export function removeKey({ text }: YamlText, map: YAMLMap, key: string): string {
+  const entries = map.items as Pair<Node, Node | null>[];
+  const at = entries.findIndex((pair) => pair === pairOf(map, key));
+  if (at < 0) return text;
+  const start = entries[at].key.range![0];
+  // The first one stands behind what opens the map.
+  if (at === 0) return splice(text, start, entries[1].key.range![0], '');
+  if (map.flow) return splice(text, pairEnd(entries[at - 1]), pairEnd(entries[at]), '');
+  return splice(text, lineStart(text, start), nextLine(text, pairEnd(entries[at])), '');
+}
+
 /** Replaces the value of a pair, whatever it was. */
 export function setValue(text: string, pair: Pair<Node, Node | null>, value: string): string {
   const range = pair.value?.range;

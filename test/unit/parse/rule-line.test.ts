@@ -44,6 +44,17 @@ describe('rows that are read', () => {
     ['allow 14141 tcp', 'allow 14141/tcp'],
     ['ufw allow 22', 'allow 22'],
     ['sudo ufw allow 22', 'allow 22'],
+    // what is answered or counted
+    ['reject 113/tcp', 'reject 113/tcp'],
+    ['reject from office', 'reject from office'],
+    ['limit ssh', 'limit 2222,14541/tcp'],
+    ['limit 22/tcp 6/30s', 'limit 22/tcp'],
+    ['limit 8000/tcp 20/10s', 'limit 8000/tcp 20/10s'],
+    ['LIMIT 8000/tcp 20/600S Per /24 Verdict Deny', 'limit 8000/tcp 20/10m per /24 verdict deny'],
+    ['limit 20/60min from office to any port 22 proto tcp', 'limit from office to any port 22 proto tcp 20/1h'],
+    ['limit from 10.0.0.0/8 per /32,/64', 'limit from 10.0.0.0/8'],
+    ['limit 53/udp per /128', 'limit 53/udp per /32,/128'],
+    ['limit tcp 2/1s', 'limit from any proto tcp 2/1s'],
     // ufw's full form
     ['deny from 10.0.0.0/8 to any port 22 proto tcp', 'deny from 10.0.0.0/8 to any port 22 proto tcp'],
     ['allow proto tcp from 10.0.0.0/8 to any port 22', 'allow from 10.0.0.0/8 to any port 22 proto tcp'],
@@ -156,8 +167,25 @@ describe('rows that are refused', () => {
     ['accept 22', 'parse/action', 0, /write allow/],
     ['delete allow 22', 'parse/action', 0, /./],
     ['allow', 'parse/row', 0, /allow from any/],
-    ['limit 22/tcp', 'parse/not-supported-yet', 0, /allow or deny/],
-    ['reject 22', 'parse/not-supported-yet', 0, /deny/],
+    ['limit 22/tcp 1/10s', 'parse/limit', 13, /deny or reject/],
+    ['limit 22/tcp 0/10s', 'parse/limit', 13, /deny or reject/],
+    ['limit 22/tcp 33/10s', 'parse/limit', 13, undefined],
+    ['limit 22/tcp 6/61m', 'parse/limit', 13, undefined],
+    ['limit 22/tcp 6/0s', 'parse/limit', 13, /1s/],
+    ['limit 22/tcp 6/30x', 'parse/limit', 13, /6\/30s/],
+    ['limit 22/tcp 6/30days', 'parse/limit', 13, /6\/30s/],
+    ['limit 22/tcp 6/30s 7/30s', 'parse/row', 19, /./],
+    ['limit 22/tcp verdict allow', 'parse/limit', 21, /verdict deny/],
+    ['limit 22/tcp per 24', 'parse/limit', 17, /per \/24,\/56/],
+    ['limit 22/tcp per /0', 'parse/limit', 17, /per/],
+    ['limit 22/tcp per /24,/129', 'parse/limit', 21, /per/],
+    ['limit 22/tcp per /64,/64', 'parse/limit', 17, /per/],
+    ['limit 22/tcp per /24,/56,/8', 'parse/limit', 25, /per/],
+    ['limit proto icmp', 'parse/limit', 0, /allow or deny/],
+    ['limit from any to any port 7 proto sctp', 'parse/limit', 0, /allow or deny/],
+    ['allow 22/tcp 6/30s', 'parse/limit', 13, /limit/],
+    ['deny 22/tcp verdict deny', 'parse/limit', 20, /limit/],
+    ['reject 22/tcp per /24', 'parse/limit', 18, /limit/],
     ['allow in out 53', 'parse/row', 9, /come in, or that go out/],
     ['allow in on eth0 to any port 22', 'parse/not-supported-yet', 9, /interface/],
     ['allow 22 log', 'parse/row', 9, /allow log/],
@@ -221,9 +249,8 @@ describe('rows that are refused', () => {
 });
 
 test('all problems of a row are reported', () => {
-  const { findings } = parseRuleLine('limit from 10.1 port 99999 to ofice port sshh proto tpc', names);
+  const { findings } = parseRuleLine('limit 40/2h from 10.1 port 99999 to ofice port sshh proto tpc', names);
   expect(findings.map(({ code }) => code)).toEqual([
-    'parse/not-supported-yet',
     'parse/short-address',
     'parse/address',
     'parse/protocol',

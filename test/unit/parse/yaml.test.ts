@@ -60,7 +60,7 @@ describe('traps of YAML', () => {
   test('an action alone is a key, not a row that lost its colon', () => {
     expect(findings('version: 1\nlimit: 5\n')).toEqual(['error parse/unknown-key 2:1+5']);
     expect(findings(inbound('    - { action: allow, port: 22, limit: 5 }\n'))).toEqual([
-      'error parse/not-supported-yet 4:34+5',
+      'error parse/wrong-type 4:41+1',
     ]);
   });
 

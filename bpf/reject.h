@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What a rejected packet is answered with, by turning its own frame round: TCP with a RST (RFC 9293, 3.10.7.1), what
+ * else has ports with "port unreachable", the rest with "administratively prohibited" (RFC 792, 1812, 4443). Answers
+ * have a budget a second, of each source and of all, so that nobody can make us flood another. TypeScript twin:
+ * src/model/answer.ts.
+ */
+#ifndef SLUICE_REJECT_H
+#define SLUICE_REJECT_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+#define SLC_ANSWER_TTL 64
+/* Bytes of the rejected packet that an ICMP error quotes: its headers, and more than 8 bytes behind most of them. */
+#define SLC_ANSWER_QUOTE 128
+/* Ethernet header and two VLAN tags. */
+#define SLC_ANSWER_LINK_MAX 22
+/* An answer is not made shorter than the shortest Ethernet frame, where the question was not. */
+#define SLC_FRAME_MIN 60
+#define SLC_SECOND_NS 1000000000ull
+
+/* slc_scratch. Behind an answer's last byte there are zeros, which pad a short frame and add nothing to a checksum. */
+struct slc_answer {
+    __u8 link[24];
+    __be32 pseudo[10]; /* pseudo header of a transport checksum */
+    union {
+        __u8 packet[40 + 8 + SLC_ANSWER_QUOTE];
+        struct iphdr ip4;
+        struct ipv6hdr ip6;
+    };
+};
+_Static_assert(sizeof(struct slc_answer) <= 256, "an answer fits the scratch");
+
+struct slc_answer_tcp {
+    __be16 source;
+    __be16 destination;
+    __be32 sequence;
+    __be32 acknowledgement;
+    __u8 data_offset;
+    __u8 flags;
+    __be16 window;
+    __sum16 checksum;
+    __be16 urgent;
+};
+
+struct slc_answer_icmp {
+    __u8 type;
+    __u8 code;
+    __sum16 checksum;
+    __be32 unused;
+    __u8 quote[SLC_ANSWER_QUOTE];
+};
+
+/* No host that an answer could be for: multicast, broadcast, unspecified, loopback, reserved. */
+static __always_inline int slc_is_nobody(const __u32 *words, __u8 family) {
+    __u32 first = words[0];
+
+    if (family == 4)
+        return first >> 28 >= 0xe || first >> 24 == 0 || first >> 24 == 127;
+    return first >> 24 == 0xff || (!first && !words[1] && !words[2] && words[3] <= 1);
+}
+
+/* Whether a packet of this kind is ever answered. */
+static __always_inline int slc_may_answer(const struct slc_packet *packet) {
+    if (packet->is_group)
+        return 0;
+    if (packet->protocol == IPPROTO_TCP) {
+        if (packet->tcp_flags & 0x04)
+            return 0;
+        /* Without ACK the answer names the end of the segment, which a first fragment does not show. */
+        if (!(packet->tcp_flags & 0x10) && packet->fragment != SLC_FRAGMENT_NONE)
+            return 0;
+    }
+    if (packet->is_icmp) {
+        __u8 type = packet->icmp_type;
+
+        if (packet->family == 4 ? type == 3 || type == 4 || type == 5 || type == 11 || type == 12
+                                : type < 128 || type == 137)
+            return 0;
+    }
+    return !slc_is_nobody(&packet->key.words[SLC_KEY_SOURCE], packet->family) &&
+           !slc_is_nobody(&packet->key.words[SLC_KEY_DESTINATION], packet->family);
+}
+
+/* Takes one answer from a budget of this second. A spent one is only read, so that a flood shares no writes. */
+static __always_inline int slc_spend(__u32 index, __u32 second, __u32 budget) {
+    __u64 *word = bpf_map_lookup_elem(&slc_reject_budget, &index);
+    __u64 seen;
+
+    if (!word)
+        return 0;
+    seen = *(volatile __u64 *)word;
+    if (seen >> 32 != second) {
+        if (__sync_val_compare_and_swap(word, seen, (__u64)second << 32 | 1) == seen)
+            return 1;
+    } else if ((__u32)seen >= budget) {
+        return 0;
+    }
+    return (__u32)__sync_fetch_and_add(word, 1) < budget;
+}
+
+static __always_inline int slc_within_budget(const struct slc_packet *packet) {
+    const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
+    __u32 second = slc_now_ns() / SLC_SECOND_NS;
+    __u64 hash = slc_table_factors[0] * source[0] + slc_table_factors[1] * packet->family;
+
+    /* Of an IPv6 source its /64. */
+    if (packet->family == 6)
+        hash += slc_table_factors[2] * source[1];
+    return slc_spend(1 + ((__u32)(hash >> 40) & (SLC_REJECT_SOURCES - 1)), second, SLC_REJECTS_A_SOURCE) &&
+           slc_spend(0, second, SLC_REJECTS_IN_ALL);
+}
+
+static __always_inline __sum16 slc_fold(__s64 sum) {
+    __u32 folded = (__u32)sum;
+
+    folded = (folded & 0xffff) + (folded >> 16);
+    folded = (folded & 0xffff) + (folded >> 16);
+    return (__sum16)~folded;
+}
+
+/* Two comparisons of the very register that is used then: of one subtraction, as clang likes it, the verifier learns
+ * nothing. */
+#define slc_is_within(value, low, high)                                                                                \
+    ({                                                                                                                 \
+        int within = 0;                                                                                                \
+        asm volatile("" : "+r"(value));                                                                                \
+        if ((value) >= (low)) {                                                                                        \
+            asm volatile("" : "+r"(value));                                                                            \
+            within = (value) <= (high);                                                                                \
+        }                                                                                                              \
+        within;                                                                                                        \
+    })
+
+/* Writes the IP header for `payload` bytes, and the pseudo header. */
+static __always_inline void slc_answer_ip(struct slc_answer *answer, const struct slc_packet *packet, __u8 protocol,
+                                          __u16 payload, const int family) {
+    const __u32 *from = &packet->key.words[SLC_KEY_DESTINATION];
+    const __u32 *to = &packet->key.words[SLC_KEY_SOURCE];
+
+    if (family == 4) {
+        struct iphdr *ip = &answer->ip4;
+
+        ip->version = 4;
+        ip->ihl = 5;
+        ip->tot_len = bpf_htons(sizeof(*ip) + payload);
+        ip->frag_off = bpf_htons(0x4000); /* don't fragment: the identification may be 0 (RFC 6864) */
+        ip->ttl = SLC_ANSWER_TTL;
+        ip->protocol = protocol;
+        ip->saddr = bpf_htonl(from[0]);
+        ip->daddr = bpf_htonl(to[0]);
+        ip->check = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
+        answer->pseudo[0] = ip->saddr;
+        answer->pseudo[1] = ip->daddr;
+    } else {
+        struct ipv6hdr *ip = &answer->ip6;
+
+        ip->version = 6;
+        ip->payload_len = bpf_htons(payload);
+        ip->nexthdr = protocol;
+        ip->hop_limit = SLC_ANSWER_TTL;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            ip->saddr.in6_u.u6_addr32[i] = bpf_htonl(from[i]);
+            ip->daddr.in6_u.u6_addr32[i] = bpf_htonl(to[i]);
+            answer->pseudo[i] = ip->saddr.in6_u.u6_addr32[i];
+            answer->pseudo[4 + i] = ip->daddr.in6_u.u6_addr32[i];
+        }
+    }
+    answer->pseudo[8] = bpf_htonl(payload);
+    answer->pseudo[9] = bpf_htonl(protocol);
+}
+
+/* Bytes of the answer from its IP header on; 0 where the question cannot be read again. */
+static __always_inline __u32 slc_answer_with_reset(struct xdp_md *ctx, struct slc_answer *answer,
+                                                   const struct slc_packet *packet, const int family) {
+    const __u32 ip_bytes = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+    struct slc_answer_tcp *reset = (void *)(answer->packet + ip_bytes);
+    struct slc_answer_tcp question;
+
+    if (bpf_xdp_load_bytes(ctx, packet->offset, &question, sizeof(question)))
+        return 0;
+    slc_answer_ip(answer, packet, IPPROTO_TCP, sizeof(*reset), family);
+    reset->source = question.destination;
+    reset->destination = question.source;
+    reset->data_offset = sizeof(*reset) / 4 << 4;
+    if (question.flags & 0x10) {
+        reset->sequence = question.acknowledgement;
+        reset->flags = 0x04;
+    } else {
+        __u32 length = packet->end - packet->offset - (question.data_offset >> 4) * 4 + (question.flags & 0x01) +
+                       ((question.flags >> 1) & 0x01);
+
+        reset->acknowledgement = bpf_htonl(bpf_ntohl(question.sequence) + length);
+        reset->flags = 0x04 | 0x10;
+    }
+    reset->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)reset, sizeof(*reset),
+                                             bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0)));
+    return ip_bytes + sizeof(*reset);
+}
+
+static __always_inline __u32 slc_answer_with_icmp(struct xdp_md *ctx, struct slc_answer *answer,
+                                                  const struct slc_packet *packet, const int family) {
+    const __u32 ip_bytes = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+    struct slc_answer_icmp *error = (void *)(answer->packet + ip_bytes);
+    int has_ports = packet->key.words[SLC_KEY_PORTS] && !packet->is_icmp;
+    __u32 quote = packet->end - packet->network;
+
+    if (quote > SLC_ANSWER_QUOTE)
+        quote = SLC_ANSWER_QUOTE;
+    if (!slc_is_within(quote, sizeof(struct iphdr), SLC_ANSWER_QUOTE) ||
+        bpf_xdp_load_bytes(ctx, packet->network, error->quote, quote))
+        return 0;
+    if (family == 4) {
+        slc_answer_ip(answer, packet, IPPROTO_ICMP, 8 + quote, 4);
+        error->type = 3;
+        error->code = has_ports ? 3 : 13;
+        error->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
+    } else {
+        slc_answer_ip(answer, packet, IPPROTO_ICMPV6, 8 + quote, 6);
+        error->type = 1;
+        error->code = has_ports ? 4 : 1;
+        error->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error),
+                                                 bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0)));
+    }
+    return ip_bytes + 8 + quote;
+}
+
+/* Turns the link header round. */
+static __always_inline int slc_answer_link(struct xdp_md *ctx, struct slc_answer *answer, __u32 link) {
+    __u8 *to = answer->link, *from = answer->link + ETH_ALEN;
+
+    if (bpf_xdp_load_bytes(ctx, 0, answer->link, link))
+        return -1;
+#pragma unroll
+    for (int i = 0; i < ETH_ALEN; i++) {
+        __u8 byte = to[i];
+
+        to[i] = from[i];
+        from[i] = byte;
+    }
+    return 0;
+}
+
+/* Makes the frame its own answer. Nonzero where it could not; the frame may be spoilt then. */
+static __always_inline int slc_write_answer(struct xdp_md *ctx, const struct slc_packet *packet, const int family) {
+    const __u32 zero = 0;
+    struct slc_answer *answer = bpf_map_lookup_elem(&slc_scratch, &zero);
+    __u32 link = packet->network, bytes, length;
+    int delta;
+
+    if (!answer || !slc_is_within(link, sizeof(struct ethhdr), SLC_ANSWER_LINK_MAX))
+        return -1;
+    __builtin_memset(answer, 0, sizeof(*answer));
+    if (slc_answer_link(ctx, answer, link))
+        return -1;
+    bytes = packet->protocol == IPPROTO_TCP ? slc_answer_with_reset(ctx, answer, packet, family)
+                                            : slc_answer_with_icmp(ctx, answer, packet, family);
+    if (!bytes)
+        return -1;
+    length = packet->length < SLC_FRAME_MIN ? packet->length : SLC_FRAME_MIN;
+    if (length < link + bytes)
+        length = link + bytes;
+    delta = (int)length - (int)packet->length;
+    /* Room is made in front, where every driver has some; behind a fragmented frame there may be none. */
+    if (delta > 0 ? bpf_xdp_adjust_head(ctx, -delta) : bpf_xdp_adjust_tail(ctx, delta))
+        return -1;
+    bytes = length - link;
+    if (!slc_is_within(bytes, sizeof(struct iphdr), sizeof(answer->packet)))
+        return -1;
+    return bpf_xdp_store_bytes(ctx, 0, answer->link, link) || bpf_xdp_store_bytes(ctx, link, answer->packet, bytes);
+}
+
+__noinline int slc_write_answer4(struct xdp_md *ctx, const struct slc_packet *packet) {
+    return packet ? slc_write_answer(ctx, packet, 4) : -1;
+}
+
+__noinline int slc_write_answer6(struct xdp_md *ctx, const struct slc_packet *packet) {
+    return packet ? slc_write_answer(ctx, packet, 6) : -1;
+}
+
+/* Answers a packet that was rejected. Whether the frame is the answer now. A function of its own to spare stack. */
+__noinline int slc_reject(struct xdp_md *ctx, const struct slc_packet *packet) {
+    const __u32 zero = 0;
+    struct slc_reject_figures *figures;
+
+    if (!packet)
+        return 0;
+    if (slc_dry_run)
+        return slc_may_answer(packet);
+    figures = bpf_map_lookup_elem(&slc_reject_stats, &zero);
+    if (!figures)
+        return 0;
+    if (!slc_may_answer(packet)) {
+        figures->unanswered++;
+        return 0;
+    }
+    if (!slc_within_budget(packet)) {
+        figures->capped++;
+        return 0;
+    }
+    if (packet->family == 4 ? slc_write_answer4(ctx, packet) : slc_write_answer6(ctx, packet)) {
+        figures->unanswered++;
+        return 0;
+    }
+    figures->answered++;
+    return 1;
+}
+
+#endif

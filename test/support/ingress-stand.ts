@@ -1,0 +1,199 @@
+/**
+ * The ingress program and its dry twin over one image, with tables that outlive them and a clock that the test sets:
+ * what became of each composed frame, which counter went up, and that the twin had said so.
+ */
+import { REASON_OF_CODE } from '../../src/abi/codec';
+import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
+import { compile } from '../../src/compile/compile';
+import type { Image } from '../../src/compile/image';
+import { type CounterFigures, readCounters } from '../../src/kernel/counters';
+import {
+  createGenerationMaps,
+  createResultMap,
+  type DatapathSwitches,
+  datapathSwitches,
+  loadProgram,
+  openDatapath,
+} from '../../src/kernel/datapath';
+import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
+import { kernel } from '../../src/kernel/native';
+import { tableSwitches } from '../../src/load/tables';
+import type { Ruleset } from '../../src/model/ruleset';
+import { readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
+import type { TableFigures } from '../../src/observe/tables';
+import { parseRuleset } from '../../src/parse/parse';
+
+/** include/uapi/linux/bpf.h, enum xdp_action. */
+const ACTIONS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
+export type XdpAction = (typeof ACTIONS)[number];
+
+/** What became of a frame. */
+export interface Judged {
+  readonly action: XdpAction;
+  /** The one counter that went up: a rule's id, `id/refused`, `ssh`, `default`, or a reason in brackets. */
+  readonly at: string;
+}
+
+const TABLES = {
+  windows: 'slc_windows',
+  limitStats: 'slc_limit_stats',
+  rejectBudget: 'slc_reject_budget',
+  rejectStats: 'slc_reject_stats',
+  clock: 'slc_clock',
+  flows: 'slc_flows',
+  flowStats: 'slc_flow_stats',
+  fragments: 'slc_fragments',
+  fragmentStats: 'slc_fragment_stats',
+} as const;
+type Table = keyof typeof TABLES;
+
+/** Windows, budgets, flows and the clock: what outlives a generation. */
+export class IngressTables {
+  #now = 0;
+
+  private constructor(
+    readonly buckets: number,
+    readonly maps: Readonly<Record<Table, BpfMap>>,
+  ) {}
+
+  static async create(buckets = 64): Promise<IngressTables> {
+    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1, slc_flows: 1, slc_flow_stats: 1 };
+    const fragments = { slc_fragments: 1, slc_fragment_stats: 1 };
+    const object = openDatapath(kernel(), 'slc_read_clock', {
+      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES },
+    });
+    await object.load();
+    const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));
+    object.close();
+    return new IngressTables(buckets, maps as Record<Table, BpfMap>);
+  }
+
+  /** Sets the clock of the programs, in milliseconds. */
+  set now(ms: number) {
+    this.#now = ms;
+    const value = Buffer.alloc(LAYOUT.slc_clock.size);
+    value.writeBigUInt64LE(BigInt(ms) * 1_000_000n, LAYOUT.slc_clock.fields.boot_ns.offset);
+    this.maps.clock.update(new Uint8Array(4), value);
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  limits(): Promise<TableFigures> {
+    return readLimitFigures(this.maps.windows, this.maps.limitStats, BigInt(this.#now) * 1_000_000n);
+  }
+
+  rejects(): RejectFigures {
+    return readRejectFigures(this.maps.rejectStats);
+  }
+
+  close(): void {
+    for (const map of Object.values(this.maps)) map.close();
+  }
+}
+
+export class IngressStand {
+  private constructor(
+    readonly tables: IngressTables,
+    readonly ruleset: Ruleset,
+    readonly image: Image,
+    readonly program: BpfProgram,
+    private readonly twin: BpfProgram,
+    private readonly result: MappedRegion,
+    private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap; twinCounters: BpfMap },
+  ) {}
+
+  static async load(text: string, tables: IngressTables): Promise<IngressStand> {
+    const { ruleset, diagnostics } = parseRuleset(text, { file: 'stand.yaml' });
+    if (!ruleset) throw new Error(JSON.stringify(diagnostics));
+    const image = compile(ruleset);
+    const switches = (dry: boolean): DatapathSwitches => ({
+      ...datapathSwitches(
+        image,
+        dry,
+        tableSwitches({
+          ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: 250, generation: 1 },
+          ...{ flowBuckets: 1, fragmentBuckets: 1, windowBuckets: tables.buckets },
+        }),
+      ),
+      clockGiven: true,
+    });
+    const maps = createGenerationMaps(kernel(), switches(false));
+    const twinMaps = createGenerationMaps(kernel(), switches(true));
+    twinMaps.image.close();
+    const region = maps.image.mmap({ writable: true });
+    await region.write(0, image.bytes);
+    region.close();
+    const result = createResultMap(kernel());
+    const { program } = await loadProgram(kernel(), 'slc_ingress', switches(false), { ...tables.maps, ...maps });
+    const dry = { ...tables.maps, image: maps.image, counters: twinMaps.counters, result };
+    const { program: twin } = await loadProgram(kernel(), 'slc_ingress', switches(true), dry);
+    const all = { ...maps, result, twinCounters: twinMaps.counters };
+    return new IngressStand(tables, ruleset, image, program, twin, result.mmap({ writable: false }), all);
+  }
+
+  /** A frame comes in. Throws where the twin had said otherwise, or more than one counter went up. */
+  async in(frame: Uint8Array, linear?: number): Promise<Judged & { output: Uint8Array }> {
+    const announced = await this.ask(frame, linear);
+    const before = this.counts();
+    const { returnValue, output } = await this.program.testRun({ frame, linear, withOutput: true });
+    const changed = [...this.counts()].filter(([slot, { packets }]) => packets !== (before.get(slot)?.packets ?? 0n));
+    expect(changed).toHaveLength(1);
+    const [[slot, after]] = changed;
+    expect(after.packets - (before.get(slot)?.packets ?? 0n)).toBe(1n);
+    expect(after.bytes - (before.get(slot)?.bytes ?? 0n)).toBe(BigInt(frame.length));
+    const judged = { action: ACTIONS[returnValue], at: this.nameOf(slot) };
+    expect(announced).toEqual(judged);
+    return { ...judged, output: output! };
+  }
+
+  /** What the twin says; it changes nothing. */
+  async ask(frame: Uint8Array, linear?: number): Promise<Judged> {
+    const { returnValue } = await this.twin.testRun({ frame, linear });
+    const { slc_result } = LAYOUT;
+    const record = Buffer.from(this.result.read(0, slc_result.size));
+    expect(record.readUInt32LE(slc_result.fields.action.offset)).toBe(returnValue);
+    const word = record.readUInt32LE(slc_result.fields.word.offset);
+    const reason = REASON_OF_CODE.get(record.readUInt8(slc_result.fields.reason.offset))!;
+    const rank = (word >>> 8) + (reason === 'limit' ? SLC_LIMIT_REFUSED_RANK : 0);
+    return { action: ACTIONS[returnValue], at: word === 0xffffffff ? `(${reason})` : this.nameOf(rank) };
+  }
+
+  /** Runs many frames in one call: how often each action was taken, and each counter went up. */
+  async inMany(
+    frames: readonly Uint8Array[],
+  ): Promise<{ actions: Record<string, number>; at: Record<string, number> }> {
+    const before = this.counts();
+    const { returnValues } = await this.program.testRunBatch({
+      frames: Buffer.concat(frames),
+      lengths: Uint32Array.from(frames, (frame) => frame.length),
+    });
+    const actions: Record<string, number> = {};
+    for (const value of returnValues) actions[ACTIONS[value]] = (actions[ACTIONS[value]] ?? 0) + 1;
+    const at: Record<string, number> = {};
+    for (const [slot, { packets }] of this.counts()) {
+      const count = Number(packets - (before.get(slot)?.packets ?? 0n));
+      if (count > 0) at[this.nameOf(slot)] = count;
+    }
+    return { actions, at };
+  }
+
+  private counts(): Map<number, CounterFigures> {
+    return readCounters(this.maps.counters);
+  }
+
+  private nameOf(slot: number): string {
+    if (slot < SLC_LIMITS.RANK_FIRST) return `(${REASON_OF_CODE.get(slot)!})`;
+    const entry = this.image.ranks.find(({ rank }) => rank === slot);
+    if (entry) return entry.id;
+    return `${this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!.id}/refused`;
+  }
+
+  close(): void {
+    this.program.close();
+    this.twin.close();
+    this.result.close();
+    for (const map of Object.values(this.maps)) map.close();
+  }
+}
