@@ -415,16 +415,13 @@ static __always_inline int slc_is_any_icmp_error(__u8 family, __u8 type) {
  * replaces packet->key, its echo identifier packet->icmp_identifier. Returns the reason to drop, SLC_REASON_NONE where
  * the quote can be judged. A function of its own, so that its buffers are not on the stack of all other packets.
  */
-__noinline int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
+static __noinline __attribute__((unused)) int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 offset, end;
     struct slc_chain chain = {};
     struct slc_transport buffer;
     const struct slc_transport *transport;
-    struct slc_key *key;
+    struct slc_key *key = &packet->key;
 
-    if (!packet)
-        return SLC_REASON_ICMP_UNRELATED;
-    key = &packet->key;
     offset = packet->offset + 8;
     end = packet->end;
     if (packet->family == 4) {

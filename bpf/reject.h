@@ -280,21 +280,19 @@ static __always_inline int slc_write_answer(struct xdp_md *ctx, const struct slc
     return bpf_xdp_store_bytes(ctx, 0, answer->link, link) || bpf_xdp_store_bytes(ctx, link, answer->packet, bytes);
 }
 
-__noinline int slc_write_answer4(struct xdp_md *ctx, const struct slc_packet *packet) {
-    return packet ? slc_write_answer(ctx, packet, 4) : -1;
+static __noinline int slc_write_answer4(struct xdp_md *ctx, const struct slc_packet *packet) {
+    return slc_write_answer(ctx, packet, 4);
 }
 
-__noinline int slc_write_answer6(struct xdp_md *ctx, const struct slc_packet *packet) {
-    return packet ? slc_write_answer(ctx, packet, 6) : -1;
+static __noinline int slc_write_answer6(struct xdp_md *ctx, const struct slc_packet *packet) {
+    return slc_write_answer(ctx, packet, 6);
 }
 
 /* Answers a packet that was rejected. Whether the frame is the answer now. A function of its own to spare stack. */
-__noinline int slc_reject(struct xdp_md *ctx, const struct slc_packet *packet) {
+static __noinline int slc_reject(struct xdp_md *ctx, const struct slc_packet *packet) {
     const __u32 zero = 0;
     struct slc_reject_figures *figures;
 
-    if (!packet)
-        return 0;
     if (slc_dry_run)
         return slc_may_answer(packet);
     figures = bpf_map_lookup_elem(&slc_reject_stats, &zero);

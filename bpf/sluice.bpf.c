@@ -53,12 +53,18 @@ static __always_inline int slc_judge_limit(const struct slc_packet *packet, stru
     }
 }
 
-/* What a word that refuses makes of the packet: where it rejects, its sender is told. */
-static __always_inline int slc_leave_refusing(struct xdp_md *ctx, const struct slc_packet *packet,
-                                              struct slc_outcome *outcome, int rejected) {
-    if (slc_rejects && rejected)
+/* Leaves by a word that may reject: then the sender is told. */
+static __always_inline int slc_leave_telling(struct xdp_md *ctx, const struct slc_packet *packet,
+                                             struct slc_outcome *outcome, int rejected) {
+    int action;
+
+    if (slc_rejects && slc_dry_run && rejected)
         outcome->answered = slc_reject(ctx, packet);
-    return slc_finish(packet, outcome);
+    action = slc_finish(packet, outcome);
+    /* Only now: the answer takes the place of the frame, of which an event shows the first bytes. */
+    if (slc_rejects && !slc_dry_run && rejected && slc_reject(ctx, packet))
+        return SLC_ANSWER;
+    return action;
 }
 
 /* Tiers 6-9 of the section. */
@@ -76,7 +82,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
                                                          : SLC_REASON_RULE;
     if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
         rejected = slc_judge_limit(packet, &outcome);
-    return slc_leave_refusing(ctx, packet, &outcome, rejected);
+    return slc_leave_telling(ctx, packet, &outcome, rejected);
 }
 
 /* Tier 5: an ICMP error passes when tiers 3.1 and 6-9 let in the packet that would answer what it quotes. */
@@ -131,7 +137,7 @@ int slc_ingress(struct xdp_md *ctx) {
         if (word != SLC_WORD_NONE) {
             struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
 
-            return slc_leave_refusing(ctx, &packet, &outcome, (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT);
+            return slc_leave_telling(ctx, &packet, &outcome, (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT);
         }
     }
 
