@@ -44,17 +44,17 @@ static __always_inline __u32 slc_judge_outbound(const struct slc_packet *packet,
     return slc_outbound_refuses ? slc_ask(packet, &packet->key, SLC_ENTRY_OUTBOUND, steps) : slc_outbound_word;
 }
 
-static __always_inline int slc_leave_outbound(const struct slc_packet *packet, __u32 word,
+static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struct slc_packet *packet, __u32 word,
                                               const struct slc_steps *steps) {
     __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
 
-    return slc_leave_by(packet, word, SLC_ENTRY_OUTBOUND,
+    return slc_leave_by(skb, packet, word, SLC_ENTRY_OUTBOUND,
                         tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE, steps);
 }
 
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
-    struct slc_packet packet = {.context = skb};
+    struct slc_packet packet = {};
     struct slc_steps steps = {};
     enum slc_opens opens;
     enum slc_answers answers;
@@ -65,29 +65,29 @@ int slc_egress_main(struct __sk_buff *skb) {
     /* 1 sanity and link essentials */
     reason = slc_parse_ethernet(skb, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
     if (packet.ethertype == ETH_P_IP)
         reason = slc_parse_ipv4(skb, &packet);
     else if (packet.ethertype == ETH_P_IPV6)
         reason = slc_parse_ipv6(skb, &packet);
     else
-        return slc_leave(&packet, SLC_OUT_SANITY, slc_judge_link(&packet));
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, slc_judge_link(&packet));
     if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
         reason = slc_parse_transport(skb, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
     if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
         slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
-        return slc_leave(&packet, SLC_OUT_SANITY, reason);
+        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
 
     /* 4 later fragments follow their first; unknown ones pass only where nothing that goes out is refused */
     if (packet.fragment == SLC_FRAGMENT_LATER) {
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
-            return slc_leave(&packet, SLC_OUT_FLOWS, reason);
-        return slc_leave_outbound(&packet, slc_outbound_word, &steps);
+            return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
+        return slc_leave_outbound(skb, &packet, slc_outbound_word, &steps);
     }
 
     /*
@@ -104,23 +104,23 @@ int slc_egress_main(struct __sk_buff *skb) {
 
     /* 2 answers to keep-reachable */
     if (answers && slc_word_lets_in(slc_keeps_reachable(&packet, &packet.key, &steps)))
-        return slc_leave(&packet, SLC_OUT_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE_ANSWER);
+        return slc_leave(skb, &packet, SLC_OUT_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE_ANSWER);
 
     /* 3 guard */
     if (guarded != SLC_WORD_NONE)
-        return slc_leave_by(&packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
+        return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
 
     /* 4 flows; one in doubt is judged anew, by rules and default */
     flow = SLC_FLOW_NONE;
     if (!quotes)
         flow = slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
     if (flow == SLC_FLOW_LIVES)
-        return slc_leave(&packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
+        return slc_leave(skb, &packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 
     /* 5 answers: where nothing is refused below only what would open a flow is asked */
     if (answers && flow == SLC_FLOW_NONE && (slc_outbound_refuses || opens == SLC_OPENS_UNLESS_ANSWER) &&
         slc_is_let_in(&packet, answers, &steps))
-        return slc_leave(&packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
+        return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 6 rules, 7 default; what passes opens a flow, or keeps the one in doubt */
     if (!quotes && slc_outbound_refuses) {
@@ -132,7 +132,7 @@ int slc_egress_main(struct __sk_buff *skb) {
         slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags, slc_word_lets_in(word));
     else if (opens && slc_word_lets_in(word))
         slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
-    return slc_leave_outbound(&packet, word, &steps);
+    return slc_leave_outbound(skb, &packet, word, &steps);
 }
 
 /* What the egress links hold, see slc_gate_xdp. */

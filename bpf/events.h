@@ -39,7 +39,7 @@ static __always_inline __u8 slc_log_of(const struct slc_packet *packet, const st
         return SLC_LOG_LIMIT_BLOCK;
     if (word & SLC_WORD_LOG_ALL || (word & SLC_WORD_LOG && is_new))
         return is_limit ? SLC_LOG_LIMIT : pass ? SLC_LOG_ALLOW : SLC_LOG_BLOCK;
-    if (outcome->reason == SLC_REASON_DEFAULT && !pass)
+    if ((outcome->reason == SLC_REASON_DEFAULT || outcome->reason == SLC_REASON_UDP_OFF) && !pass)
         return SLC_LOG_BLOCK;
     if (slc_log_level < SLC_LOG_LEVEL_MEDIUM)
         return SLC_LOG_NONE;
@@ -107,9 +107,13 @@ static __always_inline int slc_caps_allow(const struct slc_packet *packet, struc
     return 1;
 }
 
-/* Writes the event, or counts why not. Out of the way of the others: most packets are not told of. */
-static __noinline int slc_emit(const struct slc_packet *packet, const struct slc_outcome *outcome,
-                               struct slc_counter *counter, __u8 log, int pass) {
+/*
+ * Writes the event, or counts why not; `told`: enum slc_log, and in bit 8 whether the packet passed. Out of the way of
+ * the others: most packets are not told of.
+ */
+static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
+                               const struct slc_outcome *outcome, struct slc_counter *counter, __u32 told) {
+    __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
     struct slc_event *event;
@@ -129,20 +133,20 @@ static __noinline int slc_emit(const struct slc_packet *packet, const struct slc
     event->time = bpf_ktime_get_boot_ns();
     event->word = outcome->word;
     event->generation = slc_generation;
-    event->ifindex = SLC_IFINDEX((volatile struct SLC_CONTEXT *)packet->context);
+    event->ifindex = SLC_IFINDEX((volatile struct SLC_CONTEXT *)ctx);
     event->bytes = packet->bytes;
     event->section = outcome->section;
     event->outgoing = SLC_REASON_SLOTS != 0;
     event->tier = outcome->tier;
     event->reason = outcome->reason;
     event->log = log;
-    event->passed = pass;
+    event->passed = told >> 8;
     __builtin_memset(event->reserved, 0, sizeof(event->reserved));
     /* Keeps clang from merging the bounds with those of others, so that the verifier sees them here. */
     asm volatile("" : "+r"(bytes));
     if (bytes > SLC_EVENT_FRAME_BYTES)
         bytes = SLC_EVENT_FRAME_BYTES;
-    if (bytes == 0 || SLC_LOAD_BYTES(packet->context, 0, event->frame, bytes))
+    if (bytes == 0 || SLC_LOAD_BYTES(ctx, 0, event->frame, bytes))
         bytes = 0;
     event->captured = bytes;
     bpf_ringbuf_submit(event, 0);
@@ -150,15 +154,15 @@ static __noinline int slc_emit(const struct slc_packet *packet, const struct slc
 }
 
 /* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
-static __always_inline void slc_tell(const struct slc_packet *packet, const struct slc_outcome *outcome, int pass,
-                                     struct slc_counter *counter) {
+static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
+                                     const struct slc_outcome *outcome, int pass, struct slc_counter *counter) {
     __u8 log;
 
     if (slc_log_level == SLC_LOG_LEVEL_OFF)
         return;
     log = slc_log_of(packet, outcome, pass);
     if (log)
-        slc_emit(packet, outcome, counter, log, pass);
+        slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
 }
 
 #endif

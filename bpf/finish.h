@@ -55,7 +55,8 @@ static __always_inline __u32 slc_slot_of(const struct slc_outcome *outcome) {
     return (outcome->word >> SLC_WORD_RANK_SHIFT) + (outcome->refused ? SLC_LIMIT_REFUSED_RANK : 0);
 }
 
-static __always_inline int slc_finish(const struct slc_packet *packet, const struct slc_outcome *outcome) {
+static __always_inline int slc_finish(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
+                                      const struct slc_outcome *outcome) {
     int action = slc_passes(outcome) ? SLC_PASS : outcome->answered ? SLC_ANSWER : SLC_DROP;
 
     if (slc_dry_run) {
@@ -75,7 +76,8 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
             result->runs++;
         }
     } else {
-        slc_tell(packet, outcome, action == SLC_PASS, slc_count(slc_slot_of(outcome), packet->packets, packet->bytes));
+        slc_tell(ctx, packet, outcome, action == SLC_PASS,
+                 slc_count(slc_slot_of(outcome), packet->packets, packet->bytes));
     }
     if (slc_track_fragments && action == SLC_PASS && packet->fragment == SLC_FRAGMENT_FIRST)
         slc_remember_first();
@@ -83,10 +85,10 @@ static __always_inline int slc_finish(const struct slc_packet *packet, const str
 }
 
 /* Leaves with a reason and no word of the image. */
-static __always_inline int slc_leave(const struct slc_packet *packet, __u8 tier, __u8 reason) {
+static __always_inline int slc_leave(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u8 tier, __u8 reason) {
     struct slc_outcome outcome = {.word = SLC_WORD_NONE, .section = SLC_OWN_SECTION, .tier = tier, .reason = reason};
 
-    return slc_finish(packet, &outcome);
+    return slc_finish(ctx, packet, &outcome);
 }
 
 /* What a word of the image makes of a packet: it names the tier; image-fault where the walk left the image. */
@@ -107,11 +109,11 @@ static __always_inline struct slc_outcome slc_outcome_of(__u32 word, __u16 secti
     return outcome;
 }
 
-static __always_inline int slc_leave_by(const struct slc_packet *packet, __u32 word, __u16 section, __u8 reason,
-                                        const struct slc_steps *steps) {
+static __always_inline int slc_leave_by(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u32 word,
+                                        __u16 section, __u8 reason, const struct slc_steps *steps) {
     struct slc_outcome outcome = slc_outcome_of(word, section, reason, steps);
 
-    return slc_finish(packet, &outcome);
+    return slc_finish(ctx, packet, &outcome);
 }
 
 #endif

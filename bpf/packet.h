@@ -24,11 +24,6 @@ enum slc_fragment { SLC_FRAGMENT_NONE, SLC_FRAGMENT_FIRST, SLC_FRAGMENT_LATER };
 #define SLC_MAX_OFFSET 0x8fff
 
 struct slc_packet {
-    /*
-     * Of the program: what is told of a packet holds its first bytes. The verifier forgets the pointer where a global
-     * function is given the packet, so functions that take one are static.
-     */
-    struct SLC_CONTEXT *context;
     __u32 length;    /* bytes of the frame that headers lie in */
     __u32 packets;   /* frames it is on the wire: the segments of a packet that the NIC will cut */
     __u32 bytes;     /* of these, with a VLAN tag that the NIC will insert */

@@ -60,7 +60,7 @@ static __always_inline int slc_leave_telling(struct xdp_md *ctx, const struct sl
 
     if (slc_rejects && slc_dry_run && rejected)
         outcome->answered = slc_reject(ctx, packet);
-    action = slc_finish(packet, outcome);
+    action = slc_finish(ctx, packet, outcome);
     /* Only now: the answer takes the place of the frame, of which an event shows the first bytes. */
     if (slc_rejects && !slc_dry_run && rejected && slc_reject(ctx, packet))
         return SLC_ANSWER;
@@ -75,7 +75,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
     int rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
 
     if (outcome.word == SLC_WORD_NONE)
-        return slc_finish(packet, &outcome);
+        return slc_finish(ctx, packet, &outcome);
     outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
                      : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
                      : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
@@ -86,19 +86,21 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
 }
 
 /* Tier 5: an ICMP error passes when tiers 3.1 and 6-9 let in the packet that would answer what it quotes. */
-static __always_inline int slc_judge_error(const struct slc_packet *packet, struct slc_steps *steps) {
+static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_packet *packet,
+                                           struct slc_steps *steps) {
     __u32 word = slc_keeps_reachable(packet, &packet->key, steps);
 
     if (word == SLC_WORD_NONE)
         word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
     if (word == SLC_WORD_FAULT)
-        return slc_leave_by(packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
-    return slc_leave(packet, SLC_TIER_ICMP, slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
+        return slc_leave_by(ctx, packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
+    return slc_leave(ctx, packet, SLC_TIER_ICMP,
+                     slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
 }
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.context = ctx, .length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     struct slc_steps steps = {};
     int reason;
     __u32 word;
@@ -107,31 +109,31 @@ int slc_ingress(struct xdp_md *ctx) {
     /* 1 sanity, 2 link essentials */
     reason = slc_parse_ethernet(ctx, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_SANITY, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
     if (packet.ethertype == ETH_P_IP)
         reason = slc_parse_ipv4(ctx, &packet);
     else if (packet.ethertype == ETH_P_IPV6)
         reason = slc_parse_ipv6(ctx, &packet);
     else
-        return slc_leave(&packet, SLC_TIER_LINK, slc_judge_link(&packet));
+        return slc_leave(ctx, &packet, SLC_TIER_LINK, slc_judge_link(&packet));
     if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
         reason = slc_parse_transport(ctx, &packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_SANITY, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
     if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
         slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
-        return slc_leave(&packet, SLC_TIER_LINK, reason);
+        return slc_leave(ctx, &packet, SLC_TIER_LINK, reason);
 
     /* 3 keep-reachable, bans, guard; later fragments show no ports and only follow their first */
     if (packet.fragment != SLC_FRAGMENT_LATER) { /* 3.1 */
         word = slc_keeps_reachable(&packet, &packet.key, &steps);
         if (word != SLC_WORD_NONE)
-            return slc_leave_by(&packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
+            return slc_leave_by(ctx, &packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
     }
     if (!(slc_keep_reachable && packet.fragment == SLC_FRAGMENT_LATER) && slc_is_banned(&packet)) /* 3.2 */
-        return slc_leave(&packet, SLC_TIER_BANS, SLC_REASON_BANNED);
+        return slc_leave(ctx, &packet, SLC_TIER_BANS, SLC_REASON_BANNED);
     if (slc_guard_in && packet.fragment != SLC_FRAGMENT_LATER) { /* 3.3 */
         word = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps);
         if (word != SLC_WORD_NONE) {
@@ -143,25 +145,25 @@ int slc_ingress(struct xdp_md *ctx) {
 
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
-        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
     if (packet.fragment == SLC_FRAGMENT_LATER)
-        return slc_leave(&packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
     if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
-        return slc_leave(&packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
+        return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
-            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
         if (slc_is_dhcp_answer(&packet))
-            return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         if (slc_is_icmp_error(&packet)) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
-                return slc_leave(&packet, SLC_TIER_ICMP, reason);
+                return slc_leave(ctx, &packet, SLC_TIER_ICMP, reason);
             if (slc_flow_is_quoted(&packet.key, packet.family, packet.icmp_identifier))
-                return slc_leave(&packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
-            return slc_judge_error(&packet, &steps);
+                return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
+            return slc_judge_error(ctx, &packet, &steps);
         }
     }
 

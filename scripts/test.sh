@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 ./scripts/setup.sh
+./scripts/test-tools.sh
 if [ "$(id -u)" = 0 ]; then exec node scripts/run-tests.js "$@"; fi
 command -v sudo >/dev/null || {
     echo "test: the suites native, kernel and e2e need root and there is no sudo: run su -c 'npm test'" >&2

@@ -30,10 +30,10 @@ export function logWordOf(level: LogLevel, departure: Departure, packet: Packet 
   if (rank === 0) return null;
   const isNew = isNewPacket(departure, packet);
   const isLimit = row?.action === 'limit';
-  // low: what limits refuse, rows that ask for it, what the default refuses
+  // low: what limits refuse, rows that ask for it, what the default and the UDP switch refuse
   if (isLimit && !passed) return 'LIMIT BLOCK';
   if (row?.log === 'all' || (row?.log === 'new' && isNew)) return isLimit ? 'LIMIT' : passed ? 'ALLOW' : 'BLOCK';
-  if (reason === 'default' && !passed) return 'BLOCK';
+  if ((reason === 'default' || reason === 'udp-off') && !passed) return 'BLOCK';
   if (rank < LOG_LEVELS.indexOf('medium')) return null;
   // medium: what the default lets in, what is malformed or of no connection, new connections
   if (reason === 'default' && isNew) return 'ALLOW';

@@ -58,12 +58,13 @@ function readEvent(
   const device = names.interface(record.readUInt32LE(EVENT.ifindex.offset));
   const captured = record.readUInt16LE(EVENT.captured.offset);
   const frame = record.subarray(EVENT.frame.offset, EVENT.frame.offset + captured);
+  const way = outgoing ? { in: '', out: device } : { in: device, out: '' };
   const age = Number(boot.ns - record.readBigUInt64LE(EVENT.time.offset)) / 1e6;
   return {
     time: new Date(boot.wallMs - age).toISOString(),
     word,
     fields: [
-      ...packetFields(frame, outgoing ? { in: '', out: device } : { in: device, out: '' }),
+      ...packetFields(frame, way),
       { key: 'SRV', value: section },
       { key: 'RULE', value: rank === null ? '' : (named?.id ?? `#${rank}`) },
       { key: 'REASON', value: reason },

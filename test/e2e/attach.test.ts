@@ -27,7 +27,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await prober.stop();
-  host.destroy();
+  await host.close();
 });
 
 /** Writes a ruleset that lets in `OPEN` only and returns its path. */
@@ -198,6 +198,8 @@ describe('what goes away', () => {
     await host.must('apply', rules());
     await expectFiltered();
     expect(host.pins.directory).not.toBe(pins.directory);
+    await host.recount('the namespace was removed, and its counters with it');
+    await expectFiltered();
   });
 });
 
@@ -226,6 +228,7 @@ describe('ways to end it', () => {
     await expectUnfiltered();
     expect(await host.status()).toMatchObject({ active: false, generation: null });
     await host.must('apply', rules());
+    await host.recount('the pins were removed by hand, and the counters with them');
     await expectFiltered();
   });
 
@@ -243,6 +246,7 @@ describe('ways to end it', () => {
       expect(host.pinned()).toEqual([]);
       await expectUnfiltered();
       await host.must('apply', rules());
+      await host.recount(`without ${pin} disable could not read the counters`);
       await expectFiltered();
     },
   );
@@ -262,6 +266,9 @@ test('what another version pinned is refused by apply and ended by disable', asy
   await host.must('disable', '--yes');
   expect(host.pinned()).toEqual([]);
   await expectUnfiltered();
+  await host.recount('counters of another version cannot be read');
+  await host.must('apply', rules());
+  await expectFiltered();
 });
 
 describe('where it runs', () => {

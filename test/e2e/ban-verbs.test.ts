@@ -17,9 +17,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 const bans = async (): Promise<{ source: string; until: string | null; packets: string }[]> =>
   (

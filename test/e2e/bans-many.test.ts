@@ -18,9 +18,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 const URL = `http://${HOST.ipv4}:8000/`;
 

@@ -26,9 +26,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 const url = (address: string): string => `http://${address.includes(':') ? `[${address}]` : address}:8000/`;
 const bans = async (): Promise<{ source: string; until: string | null; packets: string }[]> =>
@@ -93,6 +91,7 @@ test('bans hold through apply, disable and the loss of every pin; nothing enforc
   // As a reboot: the pins are gone, the files stay.
   must(['rm', '-r', host.pins.directory]);
   await host.must('enable');
+  await host.recount('the pins were removed, as a reboot does, and the counters with them');
   expect(await httpGet(host.wire, url(HOST.ipv4), 1)).toBeNull();
   expect(BigInt((await bans()).find(({ source }) => source === NEIGHBOUR.ipv4)!.packets)).toBeGreaterThan(stopped);
   expect(await host.must('unban', NEIGHBOUR.ipv4)).toBe(`unbanned ${NEIGHBOUR.ipv4}\n`);

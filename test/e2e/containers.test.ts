@@ -80,9 +80,9 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
+afterEach(async () => {
   container?.destroy();
-  host.destroy();
+  await host.close();
 });
 
 /** Runs `traffic` on an enforcing host and compares frames sent, the driver's counters and ours. */

@@ -38,7 +38,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await prober.stop();
-  host.destroy();
+  await host.close();
 });
 
 /** One generation, everywhere; connections, status and ruleset agree. Returns the open port. */
@@ -102,7 +102,7 @@ test('five applies at once, five rounds: each done or clearly refused, one after
   }
   await host.must('disable', '--yes');
   for (const objects of objectsSeen) await untilGone(objects);
-});
+}, 180_000);
 
 test('the state directory deleted: enforcement goes on, status says what is lost, apply heals', async () => {
   await host.must('apply', files.get(14141)!);
@@ -114,6 +114,7 @@ test('the state directory deleted: enforcement goes on, status says what is lost
   expect(await prober.open(...PORTS)).toEqual([14141]);
   await host.must('apply', files.get(14141)!);
   await expectWhole(14141);
+  await host.recount('the totals were in the state directory');
   await send(3);
   expect(await hits()).toBe(3);
   await host.must('apply', files.get(14142)!);
@@ -138,6 +139,8 @@ test.each([
   expect(sections).toEqual([]);
   expect(await prober.open(...PORTS)).toEqual([14141]);
   await host.must('apply', files.get(14141)!);
+  await host.recount('without the record nobody knows which rules the counters belong to');
+  await send(4);
   await expectWhole(14141);
 });
 
@@ -148,6 +151,8 @@ test.each(['totals.json', 'enforced.json'])('%s damaged: said, set aside, enforc
   expect((await host.status()).active).toBe(true);
   expect(await prober.open(...PORTS)).toEqual([14142]);
   await host.must('apply', files.get(14143)!);
+  if (name === 'totals.json') await host.recount('the totals were in that file');
+  await send(4);
   await expectWhole(14143);
   expect(readdirSync(host.context().folder.path).some((entry) => entry.startsWith(`${name}.damaged-`))).toBe(true);
 });
@@ -211,6 +216,9 @@ describe('two state directories over one firewall', () => {
     expect(numbers.sort((a, b) => a - b)).toEqual(numbers.map((_, i) => i + 1));
     expect(host.pinned()).toEqual(pinsOf(numbers.at(-1)!, [host.edge.ifindex(HOST.link)]));
     expect(await prober.open(...PORTS)).toHaveLength(1);
+    await host.must('apply', files.get(14141)!);
+    await host.recount('each of the five counted in a state directory of its own');
+    await send(3);
   });
 });
 
@@ -255,6 +263,7 @@ describe('pins that are not ours or not whole', () => {
     expect(stderr).toMatch(/does not belong to sluice: owner 0, mode 777[\s\S]*nothing was changed/);
     expect(host.pinned()).toEqual([]);
     expect(await prober.open(...PORTS)).toEqual([...PORTS]);
+    rmSync(host.pins.directory, { recursive: true });
   });
 
   test('a map in the place of a link: passed over, and gone with disable', async () => {

@@ -41,13 +41,13 @@ beforeAll(async () => {
   prober = new Prober(host.wire);
   files.set(A, host.write('a.yaml', rulesetText(A, B)));
   files.set(B, host.write('b.yaml', rulesetText(B, A)));
-  traffic = await Traffic.open(host.wire, [PORTS.always, PORTS.never]);
+  traffic = await Traffic.open(host, [PORTS.always, PORTS.never]);
 });
 
 afterAll(async () => {
   await traffic.close();
   await prober.stop();
-  host.destroy();
+  await host.close();
 });
 
 /** The port that the status of a host says is open, null where it says that nothing is filtered. */

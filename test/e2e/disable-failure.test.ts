@@ -32,10 +32,7 @@ beforeEach(async () => {
   expect(() => writeFileSync(filler, Buffer.alloc(512 * 1024))).toThrow('ENOSPC');
 });
 
-afterEach(() => {
-  must(['umount', host.environment.SLUICE_STATE_DIR!]);
-  host.destroy();
-});
+afterEach(() => host.close());
 
 test('the counts stay in the kernel until they can be saved, and the second disable saves them', async () => {
   const objects = host.objects();
@@ -81,5 +78,6 @@ test('apply instead of a second disable goes on with the same counts', async () 
 test('uninstall, which removes the counts anyway, needs no room for them', async () => {
   expect(await host.must('uninstall', '--yes')).toMatch(/^removed: pins, counters and state/);
   expect(host.pinned()).toEqual([]);
+  await host.recount('uninstall removed the counts, as it should');
   expect(await tcpConnect(host.wire, HOST.ipv4, PORT)).toBe('connected');
 });

@@ -28,7 +28,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
   await host.must('apply');
 });
-afterEach(() => host.destroy());
+afterEach(() => host.close());
 
 const startDaemon = async (...words: string[]): Promise<Background> => {
   const daemon = host.startSluice(['daemon', ...words]);
@@ -139,7 +139,7 @@ test('the log is bounded', async () => {
 test('a daemon that is killed again and again in a flood writes every event once', async () => {
   // At full no cap holds anything back: only a full ring can lose events, and that is counted.
   await host.must('logging', 'full');
-  const traffic = await Traffic.open(host.wire, [1, 2, 3]);
+  const traffic = await Traffic.open(host, [1, 2, 3]);
   traffic.begin();
   for (let i = 0; i < 4; i++) {
     const daemon = await startDaemon();

@@ -135,6 +135,6 @@ test('a source that knocks on closed ports is banned by the action', async () =>
     }
     await daemon.stop();
   } finally {
-    host.destroy();
+    await host.close();
   }
 });

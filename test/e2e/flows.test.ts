@@ -28,9 +28,7 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 test('answers come in, questions do not; driver, counters and frames agree', async () => {
   await host.must('enable');
@@ -123,6 +121,9 @@ test('disable, and removal of the pins, leave nothing at either hook', async () 
   while (attempts.length < 10 && attempts.at(-1) !== 'connected')
     attempts.push(await tcpConnect(host.wire, HOST.ipv4, 22));
   expect(attempts.at(-1)).toBe('connected');
+  await host.recount('the pins were removed by hand, and the counters with them');
+  await host.must('enable');
+  expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('timeout');
 });
 
 test('a router: what it masquerades gets its answers, also what ran before', async () => {

@@ -24,9 +24,7 @@ beforeEach(async () => {
   host = await EdgeHost.open('fragments');
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 /** Runs `traffic` and compares frames sent, the driver's counters and ours; the reasons that were counted meanwhile. */
 async function counted(traffic: () => Promise<void>): Promise<Record<string, number>> {

@@ -31,9 +31,7 @@ beforeEach(async () => {
   await serve(host.edge, ['http:8000', 'udp:9000', 'udp:9001', 'tcp:22']);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 test('what is served answers, DNS goes out, everything else is refused and counted', async () => {
   host.write('rules.yaml', RULES);

@@ -36,9 +36,9 @@ beforeEach(async () => {
   host.write('rules.yaml', RULES);
 });
 
-afterEach(() => {
+afterEach(async () => {
   far?.destroy();
-  host.destroy();
+  await host.close();
 });
 
 /** How many packets left for a reason, so far. */

@@ -50,9 +50,12 @@ describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
     await host.must('enable');
   });
 
-  afterEach(() => {
-    answers.close();
-    host.destroy();
+  afterEach(async () => {
+    try {
+      await host.close();
+    } finally {
+      answers.close();
+    }
   });
 
   const udp = async (address: string, port: number): Promise<string> => {

@@ -20,9 +20,7 @@ beforeEach(async () => {
   await host.must('enable');
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 test('each line is a document, and later ones count on', async () => {
   const watching = host.startSluice(['status', '--watch', '--json']);

@@ -21,9 +21,7 @@ beforeEach(async () => {
   await serve(host.edge, ['udp:9000', 'tcp:9000']);
 });
 
-afterEach(() => {
-  host.destroy();
-});
+afterEach(() => host.close());
 
 test('off closes UDP from outside only, on lists what it opens; driver and counters agree', async () => {
   await host.must('enable');

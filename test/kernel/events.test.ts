@@ -116,7 +116,7 @@ describe.each(LOG_LEVELS)('at level %s', (level) => {
       p.compose(p.ipv4({ from: '192.0.2.10', to: '203.0.113.9' }), p.tcp({ from: 40001, to: 443, flags }));
     // The flow is opened by the first; what follows belongs to it.
     expect((await stands.deny.tell(out(['syn']), 'egress')).map(gist)).toEqual(
-      told(from('medium', 'ALLOW - default')[level]),
+      told(from('medium', 'ALLOW default default')[level]),
     );
     const [event] = await stands.deny.tell(out(['ack']), 'egress');
     expect(event ? gist(event) : null).toBe(from('high', 'AUDIT - flow')[level]);
@@ -136,6 +136,30 @@ test('the line holds what netfilter would print, and who decided', async () => {
   expect(eventText(event)).toMatch(
     /^\[SLUICE BLOCK\] IN=\S+ OUT= MAC=(?:[0-9a-f]{2}:){13}00 VPROTO=8100 VID=7 SRC=198\.51\.100\.7 DST=192\.0\.2\.10 LEN=40 TOS=0x00 PREC=0x00 TTL=\d+ ID=\d+ (?:DF )?PROTO=TCP SPT=40222 DPT=8003 WINDOW=64240 RES=0x00 SYN URGP=0 SRV=inbound RULE=refused REASON=rule GEN=1 EVENT=test-0$/,
   );
+  stand.close();
+});
+
+test('a packet that is answered is told of as it came, though its frame has become the answer', async () => {
+  const stand = await EventStand.load(`version: 1
+interfaces: [eth0]
+inbound: { rules: [reject log 113/tcp id ident, reject log 5000/udp id udp] }
+`);
+  for (const [network, source] of [
+    [p.ipv4({ from: '198.51.100.7', to: '192.0.2.10' }), '198.51.100.7'],
+    [p.ipv6({ from: '2001:db8::7', to: '2001:db8::10' }), '2001:0db8:0000:0000:0000:0000:0000:0007'],
+  ] as const) {
+    const [tcpEvent] = await stand.tell(p.compose(network, p.tcp({ from: 40222, to: 113 })));
+    expect([gist(tcpEvent), ...['SRC', 'PROTO', 'SPT', 'DPT'].map((key) => fieldOf(tcpEvent, key))]).toEqual([
+      'BLOCK ident rule',
+      ...[source, 'TCP', '40222', '113'],
+    ]);
+    const [udpEvent] = await stand.tell(p.compose(network, p.udp({ from: 40222, to: 5000 })));
+    expect([gist(udpEvent), fieldOf(udpEvent, 'SRC'), fieldOf(udpEvent, 'PROTO')]).toEqual([
+      'BLOCK udp rule',
+      source,
+      'UDP',
+    ]);
+  }
   stand.close();
 });
 

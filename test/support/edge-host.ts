@@ -1,6 +1,7 @@
 /**
  * A filtered host and its only neighbour, joined by a veth pair, with a bpffs, a state directory and ruleset files of
- * the test's own. Lighter than the walk-throughs' topology: for tests that run `sluice` processes by the hundred.
+ * the test's own. Lighter than the walk-throughs' topology: for tests that run `sluice` processes by the hundred. When it
+ * is closed, frames sent, the driver's counters and ours are compared.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +13,10 @@ import { stateFolder } from '../../src/operate/state-files';
 import type { Snapshot } from '../../src/observe/snapshot';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
 import { slotKey } from '../../src/load/state';
-import { atEnd, joinByVeth, Namespace, reapStale } from './netns';
+import { takeSnapshot } from '../../src/operate/enforcement';
+import { atEnd, joinByVeth, mountsUnder, Namespace, reapStale } from './netns';
 import { Background, type Finished, must } from './process';
+import { ThreeNumbers } from './three-numbers';
 
 export const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
 export const HOST = { ipv4: '192.0.2.10', ipv6: '2001:db8:1::10', link: 'eth0', mac: '02:00:00:00:00:02' } as const;
@@ -24,6 +27,7 @@ export class EdgeHost {
   readonly directory = mkdtempSync(join(tmpdir(), `slc-host-${process.pid}-`));
   readonly environment: NodeJS.ProcessEnv;
   pins!: PinLayout;
+  numbers!: ThreeNumbers;
   readonly #forget: () => void;
 
   private constructor(
@@ -49,22 +53,34 @@ export class EdgeHost {
   static async open(scope: string): Promise<EdgeHost> {
     reapStale();
     const host = new EdgeHost(Namespace.create(`${scope}-edge`), Namespace.create(`${scope}-wire`));
-    host.join();
-    await host.find();
+    try {
+      host.join();
+      await host.find();
+    } catch (error) {
+      host.destroy();
+      throw error;
+    }
     return host;
   }
 
   /** (Re-)creates the link between the two. */
-  join(link: string = HOST.link): void {
-    joinByVeth(
-      { namespace: this.edge, name: link, mac: HOST.mac, addresses: [`${HOST.ipv4}/24`, `${HOST.ipv6}/64`] },
+  join(): void {
+    const [filtered, peer] = [
+      { namespace: this.edge, name: HOST.link, mac: HOST.mac, addresses: [`${HOST.ipv4}/24`, `${HOST.ipv6}/64`] },
       {
         namespace: this.wire,
-        name: link,
+        name: NEIGHBOUR.link,
         mac: NEIGHBOUR.mac,
         addresses: [`${NEIGHBOUR.ipv4}/24`, `${NEIGHBOUR.ipv6}/64`],
       },
-    );
+    ];
+    joinByVeth(filtered, peer);
+    if (this.numbers) this.numbers.connect();
+    else
+      this.numbers = new ThreeNumbers(
+        { namespace: this.edge, link: HOST.link },
+        { namespace: this.wire, link: NEIGHBOUR.link },
+      );
   }
 
   /** Looks up where the namespace's pins are. */
@@ -87,12 +103,22 @@ export class EdgeHost {
   }
 
   /** Runs `sluice` on the host. */
-  sluice(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
-    return this.edge.run([process.execPath, COMMAND, ...words], { env: { ...this.environment, ...environment } });
+  async sluice(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    return this.command([process.execPath, COMMAND, ...words], environment);
+  }
+
+  /** Runs any command on the host that may change what is filtered. */
+  async command(argv: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    const name = argv.join(' ').replace(`${process.execPath} ${COMMAND}`, 'sluice');
+    this.numbers.mark(`before ${name}`);
+    const finished = await this.edge.run(argv, { env: { ...this.environment, ...environment } });
+    this.numbers.mark(`after ${name}`);
+    return finished;
   }
 
   /** Starts `sluice` without waiting for its end. */
   startSluice(words: readonly string[]): Background {
+    this.numbers.mark(`before sluice ${words.join(' ')}`);
     return this.edge.start([process.execPath, COMMAND, ...words], { env: this.environment });
   }
 
@@ -146,7 +172,24 @@ export class EdgeHost {
     return { programs, maps: programs.flatMap((id) => [...(kernel().programInfo(id)?.mapIds ?? [])]) };
   }
 
-  destroy(): void {
+  /** From here on counts are compared; what was counted before is lost, for this reason. */
+  async recount(reason: string): Promise<void> {
+    this.numbers.recount(reason, (await takeSnapshot(this.context())).packets);
+  }
+
+  /** Removes everything, and throws where the three numbers do not agree. */
+  async close(): Promise<void> {
+    let found: readonly string[];
+    try {
+      found = await this.numbers.compare(async () => (await takeSnapshot(this.context())).packets);
+    } finally {
+      this.destroy();
+    }
+    if (found.length > 0) throw new Error(`frames sent, the driver and sluice do not agree:\n  ${found.join('\n  ')}`);
+  }
+
+  /** Removes everything, without a comparison: for what failed before there was anything to compare. */
+  private destroy(): void {
     this.#forget();
     this.edge.destroy();
     this.wire.destroy();
@@ -154,7 +197,8 @@ export class EdgeHost {
   }
 
   #remove(): void {
-    must(['umount', '-l', join(this.directory, 'bpf')]);
+    // A mount may lie on another: later ones come off first.
+    for (const mount of mountsUnder(`${this.directory}/`).reverse()) must(['umount', '-l', mount]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -21,8 +21,12 @@ const FIELDS = {
 
 /** `ethtool -S`, receive queues summed. Frames that passed are `packets - drops - tx - redirects`. */
 export function driverCounters(namespace: Namespace, link: string): DriverCounters {
+  return parseDriverCounters(must(namespace.argv(['ethtool', '-S', link])));
+}
+
+/** The same from its text. */
+export function parseDriverCounters(text: string): DriverCounters {
   const counters = { packets: 0, drops: 0, tx: 0, txErrors: 0, redirects: 0 };
-  const text = must(namespace.argv(['ethtool', '-S', link]));
   for (const [, name, value] of text.matchAll(/rx_queue_\d+_(\w+): (\d+)/g)) {
     if (name in FIELDS) counters[FIELDS[name as keyof typeof FIELDS]] += Number(value);
   }

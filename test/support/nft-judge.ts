@@ -21,9 +21,9 @@ const SENDER_MAC = '02:00:5e:00:53:01';
 /** Not the destination of generated frames: behind the hook the stack takes no notice of them. */
 const JUDGE_MAC = '02:00:5e:00:53:0f';
 
-/** The rows, SSH row and default of the inbound section as an nft script for the netdev family. */
+/** The UDP switch, rows, SSH row and default of the inbound section as an nft script for the netdev family. */
 export function nftScript(ruleset: Ruleset): string {
-  const { rules, ssh, default: otherwise } = ruleset.inbound;
+  const { rules, ssh, udp, default: otherwise } = ruleset.inbound;
   const verdict = (action: string): string => (action === 'allow' ? 'accept' : 'drop');
   const counted = (lines: readonly string[], name: string, action: string): string[] =>
     lines.map((line) => `${line} counter name "${PREFIX}${name}" ${verdict(action)}`);
@@ -31,11 +31,12 @@ export function nftScript(ruleset: Ruleset): string {
   const sshPorts = ssh?.from === 'anyone' ? ssh.ports : [];
   return [
     'table netdev judge {',
-    ...['all', ...rows.map(({ id }) => id), 'ssh', 'default'].map((name) => `counter ${PREFIX}${name} { }`),
+    ...['all', 'udp-off', ...rows.map(({ id }) => id), 'ssh', 'default'].map((name) => `counter ${PREFIX}${name} { }`),
     'chain ingress {',
     `type filter hook ingress device "${LINK}" priority 0; policy accept;`,
     `ether saddr != ${SENDER_MAC} drop`,
     `counter name "${PREFIX}all"`,
+    ...(udp === 'off' ? counted(['meta l4proto 17'], 'udp-off', 'deny') : []),
     ...rows.flatMap(({ id, action, match }) => counted(conditions(match), id, action)),
     ...(sshPorts.length > 0 ? counted([`meta l4proto 6 th dport { ${sshPorts.join(', ')} }`], 'ssh', 'allow') : []),
     ...counted([''], 'default', otherwise),
@@ -125,7 +126,7 @@ export class NftJudge {
     must(this.judge.argv(['nft', '-f', '-']), { input });
   }
 
-  /** Sends every frame through the veth and returns packets by row: rule ids, `ssh`, `default`. */
+  /** Sends every frame through the veth and returns packets by row: rule ids, `udp-off`, `ssh`, `default`. */
   async count(batch: FrameBatch): Promise<Map<string, number>> {
     const helper = compileHost(join(__dirname, 'send-frames.c'));
     const { status, stdout, stderr } = await this.sender.run([helper, 'out'], { input: prefixed(batch) });

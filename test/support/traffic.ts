@@ -1,8 +1,7 @@
 /** A steady stream of frames towards a filtered host that can be held while figures are compared. */
 import { kernel } from '../../src/kernel/native';
-import { NEIGHBOUR } from './edge-host';
+import { type EdgeHost, NEIGHBOUR } from './edge-host';
 import { Injector } from './injector';
-import type { Namespace } from './netns';
 import { compose, ethernet, ipv4, udp } from './packet';
 
 const FRAMES_A_CALL = 64;
@@ -12,16 +11,24 @@ const FRAME = compose(ethernet({ to: '02:00:00:00:00:77' }), ipv4(), udp());
 
 export class Traffic {
   #flowing = false;
+  #atClose: number | undefined;
   #loop: Promise<void> = Promise.resolve();
   /** Whether every frame was sent while an XDP program stood at the other end, so that each must be counted. */
   whole = false;
 
   private constructor(private readonly injector: Injector) {}
 
-  /** Frames leave the neighbour's link, their destination ports taken from the list in turn. */
-  static async open(wire: Namespace, ports: readonly number[]): Promise<Traffic> {
+  /** Frames leave the neighbour's link, their destination ports taken from the list in turn; the host counts them in. */
+  static async open(host: EdgeHost, ports: readonly number[]): Promise<Traffic> {
     const ring = Array.from({ length: 8 }, (_, i) => ports[i % ports.length]);
-    return new Traffic(await Injector.open(kernel(), wire.path, NEIGHBOUR.link, ring));
+    const traffic = new Traffic(await Injector.open(kernel(), host.wire.path, NEIGHBOUR.link, ring));
+    host.numbers.alsoSent(() => traffic.total());
+    return traffic;
+  }
+
+  /** Frames sent so far. */
+  private total(): number {
+    return this.#atClose ?? [...this.injector.sent().values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** From now on every frame is expected to be counted; call it before the first frame. */
@@ -54,6 +61,7 @@ export class Traffic {
 
   async close(): Promise<void> {
     await this.pause();
+    this.#atClose = this.total();
     this.injector.close();
   }
 }

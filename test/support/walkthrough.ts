@@ -4,10 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { writePcap } from '../../src/observe/pcap';
 import { frameFromHex } from './packet';
 import type { Snapshot } from '../../src/observe/snapshot';
-import { driverCounters } from './ethtool';
 import { openPlayground, type Playground } from './playground';
 import type { Background } from './process';
-import { EDGE } from './topology';
+import { type Ours, ThreeNumbers } from './three-numbers';
+import { EDGE, WIRE_LINK } from './topology';
 import type { Host } from './walkthrough-text';
 import {
   type Bindings,
@@ -21,6 +21,8 @@ import {
 } from './walkthrough-text';
 
 const STEP_TIMEOUT_MS = 180_000;
+/** Commands that take away what was counted, as they should. */
+const LOSES_COUNTS = /^sluice uninstall/;
 /** What a shell that is not interactive says when a command was killed; an interactive one says `Killed`. */
 const KILLED = /^\S+: line \d+: +\d+ (Killed|Terminated) .*$/;
 
@@ -32,11 +34,17 @@ export async function runWalkthrough(file: string, options: { update: boolean })
   const text = readFileSync(file, 'utf8');
   const parts = parseWalkthrough(text);
   const playground = await openPlayground(basename(file, '.md').slice(0, 20));
-  const shells = new Map<Host, HostShell>();
+  const edge = new HostShell(playground, 'edge');
+  const shells = new Map<Host, HostShell>([['edge', edge]]);
   const bindings: Bindings = new Map();
   const failures: string[] = [];
   const rewritten: { step: Step; lines: string[] }[] = [];
   try {
+    const { network } = playground;
+    const numbers = new ThreeNumbers(
+      { namespace: network.edge, link: EDGE.link },
+      { namespace: network.wire, link: WIRE_LINK },
+    );
     for (const part of parts) {
       if (part.kind === 'file') {
         writeBlock(playground.directory, part);
@@ -44,14 +52,17 @@ export async function runWalkthrough(file: string, options: { update: boolean })
       }
       const shell = shells.get(part.host) ?? new HostShell(playground, part.host);
       shells.set(part.host, shell);
+      numbers.mark(`line ${part.line}, before ${part.command}`);
       const actual = await shell.execute(part.command);
+      numbers.mark(`line ${part.line}, after ${part.command}`);
+      if (LOSES_COUNTS.test(part.command)) numbers.recount(part.command, await countedBySluice(edge));
       if (matchOutput(part.expected, actual, bindings)) continue;
       rewritten.push({ step: part, lines: updatedLines(part.expected, actual, bindings) });
       const difference = renderDifference(part.expected, actual, bindings);
       failures.push(`${file}:${part.line}  ${part.host}$ ${part.command}\n${difference}`);
     }
-    const edge = shells.get('edge');
-    if (edge) failures.push(...(await compareCounts(playground, edge)));
+    // Also where nothing was ever filtered: then all three are 0.
+    failures.push(...(await numbers.compare(() => countedBySluice(edge))));
   } finally {
     for (const shell of shells.values()) await shell.close();
     playground.destroy();
@@ -63,21 +74,10 @@ export async function runWalkthrough(file: string, options: { update: boolean })
   }
 }
 
-/** Whatever was done, what the driver saw, and dropped or sent back, is what sluice counted, where it still filters at the end. */
-async function compareCounts(playground: Playground, edge: HostShell): Promise<string[]> {
-  for (let patience = 5; ; patience--) {
-    const before = driverCounters(playground.network.edge, EDGE.link);
-    const { snapshot } = JSON.parse((await edge.execute('sluice status --json')).join('\n')) as { snapshot: Snapshot };
-    if (!snapshot.active || snapshot.interfaces.some(({ mode }) => mode !== 'native')) return [];
-    const { packets, drops, tx } = driverCounters(playground.network.edge, EDGE.link);
-    const { seen, denied } = snapshot.packets;
-    if (Number(seen) === packets && Number(denied) === drops + tx) return [];
-    // Frames that arrive between two readings are in one of them only.
-    if (packets === before.packets || patience === 0)
-      return [
-        `the driver saw ${packets} frames and dropped ${drops}, answered ${tx}, sluice counted ${seen} and ${denied}`,
-      ];
-  }
+/** What sluice counted since the beginning, also while it is disabled. */
+async function countedBySluice(edge: HostShell): Promise<Ours> {
+  const printed = (await edge.execute('sluice status --json')).join('\n');
+  return (JSON.parse(printed) as { snapshot: Snapshot }).snapshot.packets;
 }
 
 function writeBlock(directory: string, { language, title, text }: FileBlock): void {

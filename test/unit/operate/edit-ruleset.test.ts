@@ -66,6 +66,27 @@ describe('adding', () => {
     expect(changed(outcome)).toBe(commented.replace('action: allow', 'action: deny').replace('"agent"', 'closed'));
   });
 
+  test('limits come, change and go', () => {
+    const text =
+      'version: 1\ninbound:\n  rules:\n    - limit 22/tcp 20/10s id door # knock\n    - { action: limit, port: 80/tcp, limit: 3/1m, verdict: deny, id: web }\n';
+    const rows = (outcome: ReturnType<typeof addRule>): string[] => changed(outcome).split('\n').slice(3, 5);
+    expect(addRule(at(text), 'limit 22/tcp 20/10s').kind).toBe('unchanged');
+    expect(rows(addRule(at(text), 'limit 22/tcp'))[0]).toBe('    - limit 22/tcp id door # knock');
+    expect(rows(addRule(at(text), 'reject 22/tcp'))[0]).toBe('    - reject 22/tcp id door # knock');
+    expect(rows(addRule(at(text), 'limit 22/tcp 3/1m per /24'))[0]).toBe(
+      '    - limit 22/tcp 3/1m per /24 id door # knock',
+    );
+    expect(rows(addRule(at(text), 'allow 80/tcp'))[1]).toBe('    - { action: allow, port: 80/tcp, id: web }');
+    expect(rows(addRule(at(text), 'limit 80/tcp 5/1h'))[1]).toBe(
+      '    - { action: limit, port: 80/tcp, limit: 5/1h, id: web }',
+    );
+    const block =
+      'version: 1\ninbound:\n  rules:\n    - limit: 3/1m\n      action: limit\n      port: 80/tcp\n      verdict: deny # quietly\n      id: web\n';
+    expect(changed(addRule(at(block), 'deny 80/tcp'))).toBe(
+      'version: 1\ninbound:\n  rules:\n    - action: deny\n      port: 80/tcp\n      id: web\n',
+    );
+  });
+
   test('a disabled row is turned on again', () => {
     const text =
       'version: 1\ninbound:\n  rules:\n    - action: allow\n      port: 80\n      enabled: off\n    - allow 81\n';

@@ -6,6 +6,7 @@ import { parseSocketTable } from '../../../src/kernel/sockets';
 import { type InitFacts, initRuleset } from '../../../src/operate/init';
 import { reachableListeners } from '../../../src/operate/init-facts';
 import { parseUfwTuple, readUfwRules } from '../../../src/operate/ufw-rules';
+import { UFW_LIMIT } from '../../../src/model/limit';
 import { addRule } from '../../../src/operate/edit-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
@@ -134,6 +135,18 @@ describe('ufw', () => {
     ['allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 out', []],
   ])('%s', (tuple, rows) => {
     expect(parseUfwTuple(`### tuple ### ${tuple}`)).toEqual(rows);
+  });
+
+  test('its limit and reject rules mean here what they mean there', () => {
+    const rows = ['limit tcp 22', 'limit_log tcp 22', 'reject tcp 113'].flatMap((start) =>
+      parseUfwTuple(`### tuple ### ${start} 0.0.0.0/0 any 0.0.0.0/0 in`),
+    );
+    const { ruleset } = parseRuleset(`version: 1\ninbound: { rules: [${rows.join(', ')}] }\n`, { file: 'ufw.yaml' });
+    expect(ruleset!.inbound.rules.map(({ action, limit }) => [action, limit])).toEqual([
+      ['limit', UFW_LIMIT],
+      ['limit', UFW_LIMIT],
+      ['reject', undefined],
+    ]);
   });
 
   test('is mentioned only where it is on; a rule of both families once', () => {
