@@ -117,7 +117,7 @@ describe.each(LOG_LEVELS)('at level %s', (level) => {
       p.compose(p.ipv4({ from: '192.0.2.10', to: '203.0.113.9' }), p.tcp({ from: 40001, to: 443, flags }));
     // The flow is opened by the first; what follows belongs to it.
     expect((await stands.deny.tell(out(['syn']), 'egress')).map(gist)).toEqual(
-      told(from('medium', 'ALLOW - default')[level]),
+      told(from('medium', 'ALLOW default default')[level]),
     );
     const [event] = await stands.deny.tell(out(['ack']), 'egress');
     expect(event ? gist(event) : null).toBe(from('high', 'AUDIT - flow')[level]);
