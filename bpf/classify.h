@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Tiers 6-9: the image walk. Three trees of address-trie and port-map nodes a family, each ending in a terminal or in
- * a leaf of fully verified rules; the smallest word wins. Layout: sluice_abi.h. TypeScript twin:
+ * The image walk, behind every tier that has rows. Three trees of address-trie and port-map nodes a family, each ending
+ * in a terminal or in a leaf of fully verified rules; the smallest word wins. Layout: sluice_abi.h. TypeScript twin:
  * src/compile/interpret.ts.
  */
 #ifndef SLUICE_CLASSIFY_H
@@ -208,8 +208,9 @@ static __always_inline __u32 slc_classify_family(const struct slc_walk *walk, co
 }
 
 /*
- * The word that decides for the key in the section, an index of the section table (0 is inbound); the default's word
- * where no row matches; SLC_WORD_FAULT where the image is broken. A function of its own for each family: verified once.
+ * The word that decides for the key in the section, an index of the section table; the default's word where no row
+ * matches, SLC_WORD_NONE where it has none; SLC_WORD_FAULT where the image is broken. A function of its own for each
+ * family: verified once.
  */
 static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 section, const int family,
                                           struct slc_steps *steps) {
@@ -242,10 +243,18 @@ __noinline __u32 slc_classify6(const struct slc_key *key, __u32 section, struct 
     return slc_classify(key, section, 6, steps);
 }
 
+/* The word that decides for a key of the packet's family in an entry of the section table, see slc_classify. */
+static __always_inline __u32 slc_ask(const struct slc_packet *packet, const struct slc_key *key, __u32 section,
+                                     struct slc_steps *steps) {
+    return packet->family == 4 ? slc_classify4(key, section, steps) : slc_classify6(key, section, steps);
+}
+
 /* Whether what the word leads to lets a packet in. */
 static __always_inline int slc_word_lets_in(__u32 word) {
     __u32 action = word & SLC_WORD_ACTION_MASK;
 
+    if (word == SLC_WORD_FAULT || word == SLC_WORD_NONE)
+        return 0;
     return action == SLC_ACTION_ALLOW || action == SLC_ACTION_LIMIT;
 }
 

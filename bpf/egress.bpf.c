@@ -16,6 +16,8 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "guard.h"
+#include "answers.h"
 #include "events.h"
 #include "finish.h"
 #include "gate.h"
@@ -37,20 +39,27 @@ static __always_inline void slc_measure(const volatile struct __sk_buff *skb, st
     packet->bytes = (segments > 1 ? wire_bytes : bytes) + packet->vlan_tags * SLC_VLAN_BYTES * packet->packets;
 }
 
-/* 5: whether the packet answers one that the rules let in; packet->key is that one's. Tier 9 counts for TCP only. */
-static __always_inline int slc_is_answer(const struct slc_packet *packet) {
-    struct slc_steps steps = {};
-    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &steps) : slc_classify6(&packet->key, 0, &steps);
+/* 6 rules, 7 default: the word that decides, by the packet's own key. */
+static __always_inline __u32 slc_judge_outbound(const struct slc_packet *packet, struct slc_steps *steps) {
+    return slc_outbound_refuses ? slc_ask(packet, &packet->key, SLC_ENTRY_OUTBOUND, steps) : slc_outbound_word;
+}
 
-    return word != SLC_WORD_FAULT && slc_word_lets_in(word) &&
-           (packet->protocol == IPPROTO_TCP ||
-            ((word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK) != SLC_TIER_DEFAULT);
+static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struct slc_packet *packet, __u32 word,
+                                              const struct slc_steps *steps) {
+    __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
+
+    return slc_leave_by(skb, packet, word, SLC_ENTRY_OUTBOUND,
+                        tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE, steps);
 }
 
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
-    int reason, opens;
+    struct slc_steps steps = {};
+    enum slc_opens opens;
+    enum slc_answers answers;
+    __u32 guarded = SLC_WORD_NONE, word = slc_outbound_word;
+    int reason, flow, quotes;
 
     slc_measure(skb, &packet);
     /* 1 sanity and link essentials */
@@ -73,28 +82,57 @@ int slc_egress_main(struct __sk_buff *skb) {
     if (reason)
         return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
 
-    /* 4 later fragments follow their first; unknown ones meet the default, as nothing is refused below */
+    /* 4 later fragments follow their first; unknown ones pass only where nothing that goes out is refused */
     if (packet.fragment == SLC_FRAGMENT_LATER) {
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
-        if (reason != SLC_REASON_FRAGMENT)
+        if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
-        return slc_leave(skb, &packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
+        return slc_leave_outbound(skb, &packet, slc_outbound_word, &steps);
     }
 
-    /* 4 flows: from here on the key is that of the packet which would come back */
+    /*
+     * Rules see the packet's own key, whose place that of the packet it would answer takes for steps 2, 4 and 5. There
+     * is no room on the stack for both: the guard is asked first, and so are rules where a quote takes the place.
+     */
+    if (slc_guard_out)
+        guarded = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_OUT, &steps);
+    quotes = slc_quotes_request(&packet);
+    if (quotes)
+        word = slc_judge_outbound(&packet, &steps);
     opens = slc_opens_flow(&packet);
-    slc_mirror(&packet.key, packet.family, packet.is_icmp);
-    if (slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags))
+    answers = slc_turn_to_request(skb, &packet, opens, quotes);
+
+    /* 2 answers to keep-reachable */
+    if (answers && slc_word_lets_in(slc_keeps_reachable(&packet, &packet.key, &steps)))
+        return slc_leave(skb, &packet, SLC_OUT_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE_ANSWER);
+
+    /* 3 guard */
+    if (guarded != SLC_WORD_NONE)
+        return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
+
+    /* 4 flows; one in doubt is judged anew, by rules and default */
+    flow = SLC_FLOW_NONE;
+    if (!quotes)
+        flow = slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
+    if (flow == SLC_FLOW_LIVES)
         return slc_leave(skb, &packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 
-    /* 5 answers: looked for only where it matters, since nothing is refused below */
-    if (opens == SLC_OPENS_UNLESS_ANSWER && slc_is_answer(&packet))
+    /* 5 answers: where nothing is refused below only what would open a flow is asked */
+    if (answers && flow == SLC_FLOW_NONE && (slc_outbound_refuses || opens == SLC_OPENS_UNLESS_ANSWER) &&
+        slc_is_let_in(&packet, answers, &steps))
         return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
-    /* 7 default: allow */
-    if (opens)
+    /* 6 rules, 7 default; what passes opens a flow, or keeps the one in doubt */
+    if (!quotes && slc_outbound_refuses) {
+        slc_mirror(&packet.key, packet.family, packet.is_icmp);
+        word = slc_judge_outbound(&packet, &steps);
+        slc_mirror(&packet.key, packet.family, packet.is_icmp);
+    }
+    if (flow == SLC_FLOW_IN_DOUBT && !(slc_word_lets_in(word) && opens == SLC_OPENS))
+        slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags, slc_word_lets_in(word));
+    else if (opens && slc_word_lets_in(word))
         slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
-    return slc_leave(skb, &packet, SLC_OUT_DEFAULT, SLC_REASON_DEFAULT);
+    return slc_leave_outbound(skb, &packet, word, &steps);
 }
 
 /* What the egress links hold, see slc_gate_xdp. */

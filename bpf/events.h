@@ -46,7 +46,7 @@ static __always_inline __u8 slc_log_of(const struct slc_packet *packet, const st
     if (outcome->reason == SLC_REASON_DEFAULT && is_new)
         return SLC_LOG_ALLOW;
     /* Dropped by no rule of anybody's: malformed, or of no connection. */
-    if (outcome->word == SLC_WORD_NONE && !pass && outcome->tier != SLC_TIER_BANS)
+    if (outcome->word == SLC_WORD_NONE && !pass && outcome->reason != SLC_REASON_BANNED)
         return SLC_LOG_AUDIT_INVALID;
     /* Not ARP and its like, which ufw never sees. */
     if (!packet->family)

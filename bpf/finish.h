@@ -16,8 +16,7 @@
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
-    return (reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT) ||
-           (SLC_REASON_SLOTS != 0 && reason == SLC_REASON_DEFAULT);
+    return reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT;
 }
 
 /* Returns the counter; NULL where there is none. */
@@ -87,7 +86,32 @@ static __always_inline int slc_finish(struct SLC_CONTEXT *ctx, const struct slc_
 
 /* Leaves with a reason and no word of the image. */
 static __always_inline int slc_leave(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u8 tier, __u8 reason) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .tier = tier, .reason = reason};
+    struct slc_outcome outcome = {.word = SLC_WORD_NONE, .section = SLC_OWN_SECTION, .tier = tier, .reason = reason};
+
+    return slc_finish(ctx, packet, &outcome);
+}
+
+/* What a word of the image makes of a packet: it names the tier; image-fault where the walk left the image. */
+static __always_inline struct slc_outcome slc_outcome_of(__u32 word, __u16 section, __u8 reason,
+                                                         const struct slc_steps *steps) {
+    struct slc_outcome outcome = {.word = word,
+                                  .section = section,
+                                  .tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK,
+                                  .reason = reason,
+                                  .steps = *steps};
+
+    if (word == SLC_WORD_FAULT) {
+        outcome.word = SLC_WORD_NONE;
+        outcome.section = SLC_OWN_SECTION;
+        outcome.tier = SLC_LAST_TIER;
+        outcome.reason = SLC_REASON_IMAGE_FAULT;
+    }
+    return outcome;
+}
+
+static __always_inline int slc_leave_by(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u32 word,
+                                        __u16 section, __u8 reason, const struct slc_steps *steps) {
+    struct slc_outcome outcome = slc_outcome_of(word, section, reason, steps);
 
     return slc_finish(ctx, packet, &outcome);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Tier 4: the flows that were opened from inside. Only packets that go out write them; one that comes in asks whether
- * its flow lives.
+ * Tier 4: the flows that were opened from inside. Only packets that go out open, refresh or refuse them; one that comes
+ * in asks whether its flow lives, and starts the clock of one in doubt.
  * TypeScript twin: src/model/flow.ts.
  */
 #ifndef SLUICE_FLOWS_H
@@ -90,18 +90,54 @@ static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_fla
     flow->expires = now + slc_flow_timeouts[timeout];
 }
 
+/* What becomes of a flow that is looked up. */
+enum slc_flow_use {
+    SLC_FLOW_LOOK,    /* nothing */
+    SLC_FLOW_COME_IN, /* a packet of it comes in */
+    SLC_FLOW_GO_OUT,  /* a packet of it goes out, which refreshes it */
+    SLC_FLOW_PASS,    /* one in doubt goes out, and the rules that enforce let it */
+    SLC_FLOW_REFUSE,  /* they do not */
+};
+
+/* Whether a flow lives; in doubt: an earlier generation let it out, or the rules have refused it since. */
+enum slc_flow_state { SLC_FLOW_NONE, SLC_FLOW_LIVES, SLC_FLOW_IN_DOUBT };
+
+/* A flow that lives is used. */
+static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_flow_use use, int state, __u8 tcp_flags,
+                                         __u64 now) {
+    if (use == SLC_FLOW_COME_IN && state == SLC_FLOW_IN_DOUBT && !(flow->flags & SLC_FLOW_DOUBTED)) {
+        __u64 end = now + slc_flow_timeouts[SLC_FLOW_TIMEOUT_DOUBTED];
+
+        flow->flags |= SLC_FLOW_DOUBTED;
+        if ((__s64)(flow->expires - end) > 0)
+            flow->expires = end;
+    }
+    if (use == SLC_FLOW_PASS) {
+        flow->flags &= ~(SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED);
+        flow->generation = slc_generation;
+    }
+    if (use == SLC_FLOW_PASS || (use == SLC_FLOW_GO_OUT && state == SLC_FLOW_LIVES))
+        slc_flow_advance(flow, tcp_flags, now);
+    if (use == SLC_FLOW_REFUSE) {
+        /* Not forgotten at once: a connection that was opened from inside must not pass for an answer. */
+        flow->flags |= SLC_FLOW_REFUSED;
+        flow->expires = now + slc_flow_timeouts[SLC_FLOW_TIMEOUT_TCP_CLOSING];
+    }
+}
+
 /*
- * Whether the flow lives that a packet with this key would answer. `refresh`: a packet of it goes out, with these TCP
- * flags.
+ * The state of the flow that a packet with this key would answer. `tcp_flags` are those of a packet that goes out.
+ * Where no packet goes out by a flow in doubt, what comes in passes for a while, so that an idle connection whose
+ * other end speaks first goes on, and no longer.
  */
 static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 family, __u16 identifier,
-                                            const int refresh, __u8 tcp_flags) {
+                                            const enum slc_flow_use use, __u8 tcp_flags) {
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
     __u64 hash, now;
     __u16 tag;
-    int lives = 0;
+    int state = SLC_FLOW_NONE;
 
     if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
         return 0;
@@ -113,23 +149,40 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
     flow = slc_table_find(bucket, tag, &key);
-    if (flow) {
-        lives = slc_table_lives(flow, now);
-        if (lives && refresh && !slc_dry_run)
-            slc_flow_advance(flow, tcp_flags, now);
+    if (flow && slc_table_lives(flow, now)) {
+        state = flow->generation == slc_generation && !(flow->flags & SLC_FLOW_REFUSED) ? SLC_FLOW_LIVES
+                                                                                        : SLC_FLOW_IN_DOUBT;
+        if (!slc_dry_run)
+            slc_flow_use(flow, use, state, tcp_flags, now);
+        if (use == SLC_FLOW_COME_IN || use == SLC_FLOW_LOOK)
+            state = flow->flags & SLC_FLOW_REFUSED ? SLC_FLOW_NONE : SLC_FLOW_LIVES;
     }
     bpf_spin_unlock(&bucket->lock);
-    return lives;
+    return state;
 }
 
-/* Whether the flow lives that the packet would answer: for packets that come in, which change nothing. */
+/* Whether the flow lives that the packet, which comes in, would answer. */
 __noinline int slc_flow_lives(const struct slc_key *answer, __u8 family, __u16 identifier) {
-    return slc_flow_look_up(answer, family, identifier, 0, 0);
+    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_COME_IN, 0);
 }
 
-/* A packet goes out, whose answer would have this key: refreshes its flow. Whether it has one that lives. */
+/* The same for what an ICMP error quotes: it changes nothing. */
+__noinline int slc_flow_is_quoted(const struct slc_key *answer, __u8 family, __u16 identifier) {
+    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_LOOK, 0);
+}
+
+/* A packet goes out, whose answer would have this key: refreshes its flow. Returns enum slc_flow_state. */
 __noinline int slc_flow_refresh(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
-    return slc_flow_look_up(answer, family, identifier, 1, tcp_flags);
+    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_GO_OUT, tcp_flags);
+}
+
+/* The rules that enforce have judged a packet that goes out by a flow in doubt. Returns 0. */
+__noinline int slc_flow_settle(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags, int pass) {
+    if (pass)
+        slc_flow_look_up(answer, family, identifier, SLC_FLOW_PASS, tcp_flags);
+    else
+        slc_flow_look_up(answer, family, identifier, SLC_FLOW_REFUSE, tcp_flags);
+    return 0;
 }
 
 /* Opens the flow, anew where one with the same key ended. What can have no flow opens none. Returns 0. */

@@ -15,6 +15,9 @@
 #define SLC_DROP 2          /* TCX_DROP */
 #define SLC_ANSWER SLC_DROP /* nothing is answered here */
 #define SLC_HOOK SLC_HOOK_EGRESS
+/* Section of what leaves without a row, and the tier of what the image cannot decide. */
+#define SLC_OWN_SECTION SLC_ENTRY_OUTBOUND
+#define SLC_LAST_TIER SLC_OUT_DEFAULT
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS SLC_REASON_SLOTS_OUT
 /* First entry of the hook in slc_gate_counters. */

@@ -14,6 +14,9 @@
 #define SLC_DROP XDP_DROP
 #define SLC_ANSWER XDP_TX
 #define SLC_HOOK SLC_HOOK_INGRESS
+/* Section of what leaves without a row, and the tier of what the image cannot decide. */
+#define SLC_OWN_SECTION SLC_ENTRY_INBOUND
+#define SLC_LAST_TIER SLC_TIER_DEFAULT
 /* First counter slot of the reasons. */
 #define SLC_REASON_SLOTS 0
 /* First entry of the hook in slc_gate_counters. */

@@ -16,6 +16,7 @@
 #include "flows.h"
 #include "fragments.h"
 #include "classify.h"
+#include "guard.h"
 #include "limit.h"
 #include "reject.h"
 #include "events.h"
@@ -52,44 +53,57 @@ static __always_inline int slc_judge_limit(const struct slc_packet *packet, stru
     }
 }
 
-/* Tiers 6-9 of the section; an ICMP error is judged by the packet it quotes and leaves in tier 5. */
-static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet, int is_error) {
-    struct slc_outcome outcome = {.word = SLC_WORD_NONE};
-    __u32 word = packet->family == 4 ? slc_classify4(&packet->key, 0, &outcome.steps)
-                                     : slc_classify6(&packet->key, 0, &outcome.steps);
-    int rejected = 0, action;
+/* Leaves by a word that may reject: then the sender is told. */
+static __always_inline int slc_leave_telling(struct xdp_md *ctx, const struct slc_packet *packet,
+                                             struct slc_outcome *outcome, int rejected) {
+    int action;
 
-    if (word == SLC_WORD_FAULT) {
-        outcome.tier = SLC_TIER_DEFAULT;
-        outcome.reason = SLC_REASON_IMAGE_FAULT;
-    } else if (is_error) {
-        outcome.tier = SLC_TIER_ICMP;
-        outcome.reason = slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED;
-    } else {
-        outcome.word = word;
-        outcome.tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
-        outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
-                         : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
-                         : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
-                                                             : SLC_REASON_RULE;
-        rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
-        if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
-            rejected = slc_judge_limit(packet, &outcome);
-    }
     if (slc_rejects && slc_dry_run && rejected)
-        outcome.answered = slc_reject(ctx, packet);
-    action = slc_finish(ctx, packet, &outcome);
+        outcome->answered = slc_reject(ctx, packet);
+    action = slc_finish(ctx, packet, outcome);
     /* Only now: the answer takes the place of the frame, of which an event shows the first bytes. */
     if (slc_rejects && !slc_dry_run && rejected && slc_reject(ctx, packet))
         return SLC_ANSWER;
     return action;
 }
 
+/* Tiers 6-9 of the section. */
+static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet,
+                                             struct slc_steps *steps) {
+    __u32 word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_INBOUND, SLC_REASON_RULE, steps);
+    int rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
+
+    if (outcome.word == SLC_WORD_NONE)
+        return slc_finish(ctx, packet, &outcome);
+    outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
+                     : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
+                     : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
+                                                         : SLC_REASON_RULE;
+    if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
+        rejected = slc_judge_limit(packet, &outcome);
+    return slc_leave_telling(ctx, packet, &outcome, rejected);
+}
+
+/* Tier 5: an ICMP error passes when tiers 3.1 and 6-9 let in the packet that would answer what it quotes. */
+static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_packet *packet,
+                                           struct slc_steps *steps) {
+    __u32 word = slc_keeps_reachable(packet, &packet->key, steps);
+
+    if (word == SLC_WORD_NONE)
+        word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    if (word == SLC_WORD_FAULT)
+        return slc_leave_by(ctx, packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
+    return slc_leave(ctx, packet, SLC_TIER_ICMP,
+                     slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
+}
+
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
     struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
-    int is_error = 0;
+    struct slc_steps steps = {};
     int reason;
+    __u32 word;
 
     packet.bytes = packet.length;
     /* 1 sanity, 2 link essentials */
@@ -112,9 +126,22 @@ int slc_ingress(struct xdp_md *ctx) {
     if (reason)
         return slc_leave(ctx, &packet, SLC_TIER_LINK, reason);
 
-    /* 3.2 bans */
-    if (slc_is_banned(&packet))
+    /* 3 keep-reachable, bans, guard; later fragments show no ports and only follow their first */
+    if (packet.fragment != SLC_FRAGMENT_LATER) { /* 3.1 */
+        word = slc_keeps_reachable(&packet, &packet.key, &steps);
+        if (word != SLC_WORD_NONE)
+            return slc_leave_by(ctx, &packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
+    }
+    if (!(slc_keep_reachable && packet.fragment == SLC_FRAGMENT_LATER) && slc_is_banned(&packet)) /* 3.2 */
         return slc_leave(ctx, &packet, SLC_TIER_BANS, SLC_REASON_BANNED);
+    if (slc_guard_in && packet.fragment != SLC_FRAGMENT_LATER) { /* 3.3 */
+        word = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps);
+        if (word != SLC_WORD_NONE) {
+            struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
+
+            return slc_leave_telling(ctx, &packet, &outcome, (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT);
+        }
+    }
 
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
@@ -130,18 +157,18 @@ int slc_ingress(struct xdp_md *ctx) {
             return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
         if (slc_is_dhcp_answer(&packet))
             return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
-        is_error = slc_is_icmp_error(&packet);
-        if (is_error) {
+        if (slc_is_icmp_error(&packet)) {
             reason = slc_parse_quote(ctx, &packet);
             if (reason)
                 return slc_leave(ctx, &packet, SLC_TIER_ICMP, reason);
-            if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
+            if (slc_flow_is_quoted(&packet.key, packet.family, packet.icmp_identifier))
                 return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ERROR);
+            return slc_judge_error(ctx, &packet, &steps);
         }
     }
 
     /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
-    return slc_judge_section(ctx, &packet, is_error);
+    return slc_judge_section(ctx, &packet, &steps);
 }
 
 /* What the XDP links hold. Tail calls take constant indices, which the kernel turns into direct jumps. */

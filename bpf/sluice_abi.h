@@ -44,14 +44,16 @@ enum slc_action {
 
 /*
  * Why a packet left the way it did; also its counter slot when no image word decided (slots 0..SLC_RANK_FIRST-1
- * of the counters). RULE, SSH and DEFAULT are counted at the rank instead. Packets that go out are counted at
- * SLC_REASON_SLOTS_OUT + reason. Words: src/model/reason.ts.
+ * of the counters). RULE, SSH, DEFAULT, KEEP_REACHABLE and GUARD are counted at the rank instead. Packets that go out
+ * are counted at SLC_REASON_SLOTS_OUT + reason. Words: src/model/reason.ts.
  */
 enum slc_reason {
     SLC_REASON_NONE = 0,
     SLC_REASON_RULE = 1,
     SLC_REASON_SSH = 2,
     SLC_REASON_DEFAULT = 3,
+    SLC_REASON_KEEP_REACHABLE = 4,
+    SLC_REASON_GUARD = 5,
     SLC_REASON_ARP = 8,
     SLC_REASON_NEIGHBOUR_DISCOVERY = 9,
     SLC_REASON_MULTICAST_LISTENER = 10,
@@ -61,6 +63,7 @@ enum slc_reason {
     SLC_REASON_FLOW = 14,
     SLC_REASON_ANSWER = 15,
     SLC_REASON_FRAGMENT_FOLLOWS = 16,
+    SLC_REASON_KEEP_REACHABLE_ANSWER = 17,
     SLC_REASON_DHCP = 19,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
@@ -344,9 +347,11 @@ struct slc_flow_key {
 
 /* What our own packets have told of a TCP connection. What comes from outside tells nothing: it can be forged. */
 enum slc_flow_flag {
-    SLC_FLOW_ACKED = 1,  /* a packet with ACK went out: established */
-    SLC_FLOW_CLOSED = 2, /* our FIN went out */
-    SLC_FLOW_RESET = 4,  /* the last packet that went out was a RST */
+    SLC_FLOW_ACKED = 1,    /* a packet with ACK went out: established */
+    SLC_FLOW_CLOSED = 2,   /* our FIN went out */
+    SLC_FLOW_RESET = 4,    /* the last packet that went out was a RST */
+    SLC_FLOW_DOUBTED = 8,  /* a packet came in since an earlier generation let one out: it ends soon */
+    SLC_FLOW_REFUSED = 16, /* the rules of a later generation refused what went out: nothing comes in */
 };
 
 /* How long a flow outlives the last packet that went out; index into the timeouts. Sources: src/model/flow.ts. */
@@ -359,15 +364,16 @@ enum slc_flow_timeout {
     SLC_FLOW_TIMEOUT_DATAGRAM_STREAM = 5,
     SLC_FLOW_TIMEOUT_ECHO = 6,
     SLC_FLOW_TIMEOUT_OTHER = 7,
-    SLC_FLOW_STREAM_AGE = 8, /* no timeout: age from which on datagrams are a stream */
-    SLC_FLOW_TIMEOUTS = 9,
+    SLC_FLOW_STREAM_AGE = 8,      /* no timeout: age from which on datagrams are a stream */
+    SLC_FLOW_TIMEOUT_DOUBTED = 9, /* from the first packet that comes in under a later generation on */
+    SLC_FLOW_TIMEOUTS = 10,
 };
 
 struct slc_flow {
     struct slc_flow_key key;
     __u64 expires;    /* bpf_jiffies64 from which on it is none */
     __u64 opened;     /* bpf_jiffies64 of the packet that opened it */
-    __u32 generation; /* that let the last packet out */
+    __u32 generation; /* that judged it last */
     __u8 flags;       /* enum slc_flow_flag */
     __u8 reserved[3];
 };

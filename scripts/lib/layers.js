@@ -32,7 +32,11 @@ const BPF_BASE = new Set(['sluice_abi.h', 'vmlinux_types.h', 'config.h', 'maps.h
 /** Entries, one a hook, each with the header that says what its hook is; concerns must be in one of them. */
 const BPF_HOOKS = { 'sluice.bpf.c': 'hook-xdp.h', 'egress.bpf.c': 'hook-tc.h' };
 /** Concern → the other concerns it may include. */
-const BPF_ALSO = { 'finish.h': ['events.h', 'fragments.h'] };
+const BPF_ALSO = {
+  'finish.h': ['events.h', 'fragments.h'],
+  'guard.h': ['classify.h'],
+  'answers.h': ['classify.h', 'essentials.h', 'flows.h', 'parse.h'],
+};
 
 /** Room of a file of src: its folder, or `index.ts`. */
 function roomOf(file) {

@@ -82,3 +82,8 @@ export const OUT_CODE: Readonly<Record<OutTier, number>> = {
   'out 6': SLC_OUT.RULES,
   'out 7': SLC_OUT.DEFAULT,
 };
+
+/** Step of each number. */
+export const OUT_OF_CODE: ReadonlyMap<number, OutTier> = new Map(
+  (Object.entries(OUT_CODE) as [OutTier, number][]).map(([tier, code]) => [code, tier]),
+);

@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { Ruleset } from '../model/ruleset';
 import { sectionRegions } from './decisions';
+import { guardLists } from './guard-lists';
 import { lintExposure } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
@@ -15,7 +16,11 @@ import { lintUdpSwitch } from './udp-switch';
  */
 export function analyse(ruleset: Ruleset): Diagnostic[] {
   const regions = sectionRegions(ruleset.inbound);
+  const others = [ruleset.outbound, ...guardLists(ruleset.guard)]
+    .filter(({ rules }) => rules.length > 0)
+    .map((section) => sectionRegions(section));
   return [
+    ...others.flatMap((section) => [...lintNeverMatches(section), ...lintShadowed(section)]),
     ...lintNeverMatches(regions),
     ...lintShadowed(regions),
     ...lintFamilies(regions),

@@ -43,8 +43,11 @@ export interface Decided {
   readonly cube: Cube;
 }
 
-/** The region of a ruleset's section in a space that also tells apart the packets of `more`. */
-export function sectionRegions(section: Section, more: Iterable<Match> = []): SectionRegions {
+/**
+ * The region of a ruleset's section in a space that also tells apart the packets of `more`; or in a space that is
+ * there, which must know the matches of all rows.
+ */
+export function sectionRegions(section: Section, more: Iterable<Match> | Space = []): SectionRegions {
   const ssh: Match | null =
     section.ssh?.from === 'anyone'
       ? {
@@ -53,7 +56,7 @@ export function sectionRegions(section: Section, more: Iterable<Match> = []): Se
           toPorts: section.ssh.ports.map((port) => ({ first: port, last: port })),
         }
       : null;
-  const space = new Space([...section.rules.map(({ match }) => match), ...more]);
+  const space = more instanceof Space ? more : new Space([...section.rules.map(({ match }) => match), ...more]);
   const rows: Row[] = section.rules.flatMap((rule, i) => {
     if (!rule.enabled) return [];
     const verdict: Verdict = rule.action === 'limit' ? 'allow' : rule.action;

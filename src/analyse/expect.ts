@@ -1,29 +1,51 @@
 /**
- * `expect:` lines hold for every packet they describe, proven by regions over tiers 2, 5 and 7 to 9.
+ * `expect:` lines hold for every packet they describe, proven by regions over tiers 2, 3.1, 3.3, 5 and 7 to 9; lines
+ * with `out` over the guard's outgoing rows, `outbound` and its default.
  *
  * An expectation describes whole, well-formed packets by the fields of a match. What such a line cannot say is
  * outside of it: fragments (tier 4), neighbour discovery (tier 2 asks for the hop limit) and, while tier 5 is
  * on, ICMP errors (judged by the packet they quote). A line about nothing else proves nothing and fails.
  */
 import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
-import type { Expectation, Ruleset } from '../model/ruleset';
+import type { Direction, Expectation, Ruleset } from '../model/ruleset';
 import type { Tier, Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, PIECES_MAX } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { type Decided, decide, nameOf, inboundRegions, type SectionRegions } from './decisions';
+import { type Decided, decide, nameOf, sectionRegions, type SectionRegions } from './decisions';
 import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
+import { guardLists } from './guard-lists';
 import { describePacket } from './packet-text';
+import { Space } from './space';
+
+/** What decides about an expectation's packets: lists of rows in the order in which they are asked. */
+interface Layers {
+  readonly space: Space;
+  /** Rows whose decision is final; what they do not decide goes on. */
+  readonly kept: SectionRegions;
+  readonly guards: Readonly<Record<Direction, SectionRegions>>;
+  readonly last: Readonly<Record<Direction, SectionRegions>>;
+}
 
 /** Reports every expectation that a packet contradicts, that describes nothing, or that could not be proven. */
 export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
   if (ruleset.expect.length === 0) return [];
   const essentials = [...ECHO_REQUESTS, ...DHCP_ANSWERS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
-  const regions = inboundRegions(ruleset, essentials);
-  return ruleset.expect.flatMap((expectation) => check(ruleset, regions, expectation));
+  const { inbound, outbound, guard } = ruleset;
+  const [kept, incoming, outgoing] = guardLists(guard);
+  const rows = [inbound, outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
+  const space = new Space([...rows, ...ruleset.expect.map(({ match }) => match), ...essentials]);
+  const layers: Layers = {
+    space,
+    kept: sectionRegions(kept, space),
+    guards: { in: sectionRegions(incoming, space), out: sectionRegions(outgoing, space) },
+    last: { in: sectionRegions(inbound, space), out: sectionRegions(outbound, space) },
+  };
+  return ruleset.expect.flatMap((expectation) => check(ruleset, layers, expectation));
 }
 
-function check({ icmp }: Ruleset, regions: SectionRegions, expectation: Expectation): Diagnostic[] {
-  const { space } = regions;
+function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Diagnostic[] {
+  const { space } = layers;
+  const { direction, verdict } = expectation;
   const described = space.regionOf(expectation.match);
   if (described.length === 0) return [finding(expectation, 'describes no packet at all, so that it proves nothing')];
 
@@ -44,25 +66,52 @@ function check({ icmp }: Ruleset, regions: SectionRegions, expectation: Expectat
       ),
     ];
   }
-  const passed: readonly (readonly [Tier, typeof ECHO_REQUESTS])[] = [
-    ['2', [LISTENER_MESSAGES]],
-    ['5', isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []],
-  ];
-  let rest: Cube[] = inside;
-  for (const [tier, matches] of passed) {
+  const budget = ordinaryBudget();
+  const passing = (region: Region, tier: Tier, matches: typeof ECHO_REQUESTS): Diagnostic | undefined => {
     const here = intersectRegions(
-      rest,
+      region,
       matches.flatMap((match) => space.regionOf(match)),
     );
-    if (here.length > 0 && expectation.verdict !== 'allow') {
-      return [contradicted(regions, expectation, here[0], 'allow', byTier(tier))];
-    }
-    rest = without(rest, matches);
+    if (here.length === 0 || verdict === 'allow') return undefined;
+    return contradicted(layers, expectation, here[0], 'allow', byTier(tier));
+  };
+  const listener = passing(inside, '2', [LISTENER_MESSAGES]);
+  if (listener) return [listener];
+  let rest = without(inside, [LISTENER_MESSAGES]);
+  const guards = layers.guards[direction];
+  for (const list of direction === 'in' ? [layers.kept, guards] : [guards]) {
+    const { wrong, open } = passThrough(list, list === layers.kept, rest, verdict, budget);
+    if (wrong) return [contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, 'guard'))];
+    rest = open;
   }
-  const budget = ordinaryBudget();
-  const wrong = firstWrong(regions, rest, expectation.verdict, budget);
-  if (wrong) return [contradicted(regions, expectation, wrong.cube, wrong.verdict, byDecider(wrong))];
+  if (direction === 'in') {
+    const echo = passing(rest, '5', isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
+    if (echo) return [echo];
+    rest = without(rest, isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
+  }
+  const last = layers.last[direction];
+  const wrong = firstWrong(last, rest, verdict, budget);
+  if (wrong) return [contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, last.section.name))];
   return budget.isSpent ? [finding(expectation, 'could not be proven: too many rules overlap there')] : [];
+}
+
+/** What a list of the guard decides against the verdict, or what of the region goes on. */
+function passThrough(
+  list: SectionRegions,
+  isKept: boolean,
+  region: Region,
+  verdict: Verdict,
+  budget: Budget,
+): { wrong?: Decided; open: Cube[] } {
+  const open: Cube[] = [];
+  // An entry of keep-reachable lets in for good; a row of the guard that allows only ends it.
+  const isFinal = (decided: Decided): boolean =>
+    decided.decider.kind === 'rule' && (decided.verdict !== 'allow' || isKept);
+  for (const decided of decide(list, region, budget)) {
+    if (!isFinal(decided)) open.push(decided.cube);
+    else if (decided.verdict !== verdict) return { wrong: decided, open };
+  }
+  return { open };
 }
 
 function firstWrong(regions: SectionRegions, region: Region, verdict: Verdict, budget: Budget): Decided | undefined {
@@ -79,14 +128,15 @@ function byTier(tier: Tier): DiagnosticNote {
   return { message: `tier ${tier} passes ${what} before any rule is asked${off}` };
 }
 
-function byDecider({ decider, verdict }: Decided): DiagnosticNote {
-  const message = `${nameOf(decider)} decides "${verdict}"`;
+function byDecider({ decider, verdict }: Decided, section: string): DiagnosticNote {
+  const of = section === 'inbound' ? '' : ` of ${section}`;
+  const message = `${nameOf(decider)}${of} decides "${verdict}"`;
   if (decider.kind !== 'rule') return { message };
   return { message: `${message}: "${decider.rule.text}"`, source: decider.rule.source };
 }
 
 function contradicted(
-  { space }: SectionRegions,
+  { space }: Pick<Layers, 'space'>,
   expectation: Expectation,
   cube: Cube,
   verdict: Verdict,
@@ -94,7 +144,11 @@ function contradicted(
 ): Diagnostic {
   const example = describePacket(space.exampleOf(cube));
   const failed = finding(expectation, `does not hold: "${example}" gets "${verdict}"`);
-  return { ...failed, notes: [note], hint: `sluice explain ${example}` };
+  return {
+    ...failed,
+    notes: [note],
+    hint: `sluice explain ${expectation.direction === 'out' ? 'out ' : ''}${example}`,
+  };
 }
 
 function finding({ text, source }: Expectation, what: string): Diagnostic {

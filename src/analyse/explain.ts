@@ -4,7 +4,8 @@ import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '.
 import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Limit } from '../model/limit';
 import type { Packet } from '../model/packet';
-import type { Ruleset } from '../model/ruleset';
+import { evaluateOutgoingPacket } from '../model/outbound';
+import type { Direction, Rule, Ruleset } from '../model/ruleset';
 
 /** One row that was asked. */
 export interface ExplainStep {
@@ -27,19 +28,47 @@ export interface Explanation {
   readonly limit: Limit | null;
 }
 
-/** Explains one decoded packet; `state` is what earlier ones, and bans, left. */
-export function explainByModel(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Explanation {
-  const decision = evaluatePacket(ruleset, packet, state);
-  const wereAsked = decision.tier === '7' || decision.tier === '8' || decision.tier === '9';
-  if (!wereAsked) return { decision, steps: [], answer: null, limit: null };
-  const { rules } = ruleset.inbound;
+/** Explains one decoded packet that comes in, or goes out; `state` is what earlier ones, and bans, left. */
+export function explainByModel(
+  ruleset: Ruleset,
+  packet: Packet,
+  state: GivenState = NO_STATE,
+  direction: Direction = 'in',
+): Explanation {
+  const judge = direction === 'in' ? evaluatePacket : evaluateOutgoingPacket;
+  const decision = judge(ruleset, packet, state);
+  const { rules, first } = rowsOfTier(ruleset, decision.tier);
   const deciding = rules.findIndex(({ id }) => id === decision.rule);
   const limit = (deciding < 0 ? undefined : rules[deciding].limit) ?? null;
   const rejects = decision.verdict === 'reject' || limit?.verdict === 'reject';
   const asked = deciding < 0 ? rules : rules.slice(0, deciding + 1);
   const steps = asked.map((rule, i): ExplainStep => {
     const mismatch = rule.enabled ? firstMismatch(rule.match, packet) : 'enabled';
-    return { rule: rule.id, number: i + 1, text: rule.text, mismatch };
+    return { rule: rule.id, number: first + i, text: rule.text, mismatch };
   });
-  return { decision, steps, answer: rejects ? answerTo(packet) : null, limit };
+  return { decision, steps, answer: rejects && direction === 'in' ? answerTo(packet) : null, limit };
+}
+
+/** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */
+function rowsOfTier(
+  { guard, inbound, outbound }: Ruleset,
+  tier: Decision['tier'],
+): { rules: readonly Rule[]; first: number } {
+  switch (tier) {
+    case '3.1':
+      return { rules: guard.keepReachable, first: 1 };
+    case '3.3':
+      return { rules: guard.rules.filter(({ direction }) => direction === 'in'), first: 1 };
+    case '7':
+    case '8':
+    case '9':
+      return { rules: inbound.rules, first: 1 };
+    case 'out 3':
+      return { rules: guard.rules.filter(({ direction }) => direction === 'out'), first: 1 };
+    case 'out 6':
+    case 'out 7':
+      return { rules: outbound.rules, first: inbound.rules.length + 1 };
+    default:
+      return { rules: [], first: 1 };
+  }
 }

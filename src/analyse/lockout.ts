@@ -1,8 +1,10 @@
 /** Which SSH connections a ruleset would cut: each judged exactly, as its next packet would be. */
 import { type Decision, evaluatePacket } from '../model/evaluate';
-import type { FlowKey } from '../model/packet';
+import { TCP_FLAG } from '../model/flow';
+import { evaluateOutgoingPacket } from '../model/outbound';
+import { type FlowKey, mirror } from '../model/packet';
 import { formatAddress } from '../model/prefix';
-import type { Rule, Ruleset } from '../model/ruleset';
+import { type Direction, type Rule, type Ruleset, writtenSections } from '../model/ruleset';
 
 /** A connection that must survive. */
 export interface LiveConnection {
@@ -24,26 +26,43 @@ export interface LockoutFinding {
   readonly fix: string;
 }
 
-/** Judges each connection by the ruleset; those that are let in are not reported. */
+/**
+ * Judges each connection by the ruleset, the next packet that comes in and the answer that goes out; those that get
+ * through both ways are not reported.
+ */
 export function findLockout(ruleset: Ruleset, connections: readonly LiveConnection[]): LockoutFinding[] {
   return connections.flatMap((connection) => {
-    const { key, description } = connection;
-    const decision = evaluatePacket(ruleset, { ...key, hopLimit: 64, fragment: 'none' });
-    if (decision.verdict === 'allow') return [];
-    const { rules } = ruleset.inbound;
-    const index = rules.findIndex(({ id }) => id === decision.rule);
-    const rule = index < 0 ? null : { id: rules[index].id, number: index + 1, rule: rules[index] };
-    const cause = rule ? `rule ${rule.number} "${rule.rule.text}" (${rule.id})` : `the default "${decision.verdict}"`;
-    const source = formatAddress(key.family, key.source);
-    const outcome = decision.verdict === 'reject' ? 'rejected' : 'denied';
-    return [
-      {
-        connection,
-        decision,
-        rule,
-        message: `${description} from ${source} to port ${key.destinationPort} would be ${outcome} by ${cause}`,
-        fix: `sluice insert 1 allow from ${source} to any port ${key.destinationPort} proto tcp`,
-      },
-    ];
+    const plain = { hopLimit: 64, fragment: 'none', tcpFlags: TCP_FLAG.ACK } as const;
+    const request = evaluatePacket(ruleset, { ...connection.key, ...plain });
+    if (request.verdict !== 'allow') return [findingOf(ruleset, connection, request, 'in')];
+    const answer = evaluateOutgoingPacket(ruleset, { ...mirror(connection.key), ...plain });
+    return answer.verdict === 'allow' ? [] : [findingOf(ruleset, connection, answer, 'out')];
   });
+}
+
+function findingOf(
+  ruleset: Ruleset,
+  connection: LiveConnection,
+  decision: Decision,
+  direction: Direction,
+): LockoutFinding {
+  const { key, description } = connection;
+  const rows = writtenSections(ruleset).find(({ name }) => name === decision.section)?.rules ?? [];
+  const index = rows.findIndex(({ id }) => id === decision.rule);
+  const first = decision.section === 'outbound' ? ruleset.inbound.rules.length : 0;
+  const rule = index < 0 ? null : { id: rows[index].id, number: first + index + 1, rule: rows[index] };
+  const section = decision.section === 'inbound' ? '' : `${decision.section} `;
+  const cause = rule
+    ? `${section}rule ${rule.number} "${rule.rule.text}" (${rule.id})`
+    : `the ${section}default "${decision.verdict}"`;
+  const source = formatAddress(key.family, key.source);
+  const outcome = decision.verdict === 'reject' ? 'rejected' : 'denied';
+  const subject = `${description} from ${source} to port ${key.destinationPort}`;
+  const message =
+    direction === 'in'
+      ? `${subject} would be ${outcome} by ${cause}`
+      : `answers to ${subject} would be ${outcome} on their way out by ${cause}`;
+  const row = `allow from ${source} to any port ${key.destinationPort} proto tcp`;
+  const fix = decision.section === 'guard' ? `under guard: { keep-reachable: ["${row}"] }` : `sluice insert 1 ${row}`;
+  return { connection, decision, rule, message, fix };
 }

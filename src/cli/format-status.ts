@@ -1,5 +1,11 @@
 /** A snapshot as the table people know from ufw. */
-import type { Snapshot, SnapshotRow, SnapshotSection, SnapshotTable } from '../observe/snapshot';
+import {
+  isImplicit,
+  type Snapshot,
+  type SnapshotRow,
+  type SnapshotSection,
+  type SnapshotTable,
+} from '../observe/snapshot';
 import { ago, type Column, renderTable } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
@@ -31,18 +37,22 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
-    lines.push(
-      '',
-      `${section.name}: default ${section.default}${section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : ''}`,
-      '',
-    );
-    lines.push(formatRows(section, snapshot, form));
+    if (!isWorthShowing(section)) continue;
+    const ssh = section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : '';
+    const head = section.default === null ? 'above every section' : `default ${section.default}${ssh}`;
+    lines.push('', `${section.name}: ${head}`, '', formatRows(section, snapshot, form));
   }
   if (form === 'verbose') {
     if (snapshot.events) lines.push('', formatEvents(snapshot.events));
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
+}
+
+/** Inbound always, of the others what can decide something. */
+function isWorthShowing({ name, default: otherwise, rows }: SnapshotSection): boolean {
+  if (name === 'inbound') return true;
+  return rows.some((row) => !isImplicit(row)) || (otherwise !== null && otherwise !== 'allow');
 }
 
 function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {
@@ -60,9 +70,13 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
     { title: '' },
   ];
   const cells = (row: SnapshotRow): string[] => [
-    row.number === null ? `tier ${row.tier}` : `[${String(row.number).padStart(2)}]`,
+    row.number === null
+      ? row.tier.startsWith('out')
+        ? row.tier
+        : `tier ${row.tier}`
+      : `[${String(row.number).padStart(2)}]`,
     row.to,
-    `${row.action.toUpperCase()} IN`,
+    `${row.action.toUpperCase()} ${row.direction.toUpperCase()}`,
     row.from,
     row.id,
     row.packets,

@@ -3,13 +3,15 @@
  * three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
  */
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
-import { type Decision, judgeFrame } from '../model/evaluate';
-import { judgeLimit, type LimitedPacket, type LimitState } from '../model/limit';
+import { type Decision, judgeFrame, type Judges } from '../model/evaluate';
+import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from '../model/limit';
+import { judgeOutgoingFrame } from '../model/outbound';
+import type { Reason } from '../model/reason';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import { maskWord } from '../model/prefix';
-import type { Tier, Verdict } from '../model/verdict';
-import type { Image } from './image';
+import type { Verdict } from '../model/verdict';
+import type { Image, RowTier } from './image';
 import { keyWordsOf } from './lane';
 import { entryOfWord } from './ranks';
 import { ImageFault, ImageReader, type LeafRule } from './reader';
@@ -54,24 +56,62 @@ export function interpret(
   }
 }
 
-/** Judges a frame: tiers 1–5 as the model does, tiers 6–9 by the image. */
+/** Judges a frame that comes in: what is not decided by rows as the model does, rows by the image. */
 export function interpretFrame(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(image.features, frame, (packet, limits) => decide(image, packet, limits), state);
+  return judgeFrame(image.features, frame, imageJudges(image), state);
 }
 
-function decide(image: Image, key: LimitedPacket, limits: LimitState): Decision {
-  const { word, fault } = interpret(image, key);
+/** Judges a frame that goes out, likewise. */
+export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
+  return judgeOutgoingFrame(image.features, frame, imageJudges(image), state);
+}
+
+const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT } = SLC_ENTRY;
+
+function imageJudges(image: Image): Judges {
+  const { sections } = image.features;
+  const guards = { in: GUARD_IN, out: GUARD_OUT };
+  return {
+    keepReachable: (key) => (sections[KEEP_REACHABLE] ? decide(image, key, KEEP_REACHABLE) : null),
+    guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
+    inbound: (packet, limits) => decide(image, packet, INBOUND, limits) ?? imageFault('inbound', '9'),
+    outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
+    keepsReachable: sections[KEEP_REACHABLE],
+    outboundRefuses: sections[OUTBOUND],
+    guardsOut: sections[GUARD_OUT],
+  };
+}
+
+/** What the rows of an entry say; null where none matches and the entry has no default. */
+function decide(image: Image, key: LimitedPacket, index: number, limits: LimitState = NO_LIMITS): Decision | null {
+  const { word, fault } = interpret(image, key, index);
+  if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
-  if (!entry) return { section: image.sections[0], tier: '9', verdict: 'deny', reason: 'image-fault', rule: null };
-  const { section, action } = entry;
-  const tier = entry.tier as Tier;
+  if (!entry)
+    return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
+  const { section, tier, action } = entry;
   const rule = entry.rule?.id ?? null;
   const limit = entry.rule?.limit;
   if (limit && judgeLimit(`${section}/${entry.id}`, limit, key, limits) === 'refused')
     return { section, tier, verdict: limit.verdict, reason: 'limit', rule };
   const verdict: Verdict = action === 'limit' ? 'allow' : action;
-  const reason = tier === '6' ? 'udp-off' : tier === '8' ? 'ssh' : tier === '9' ? 'default' : 'rule';
-  return { section, tier, verdict, reason, rule };
+  return { section, tier, verdict, reason: ROW_REASONS[tier], rule };
+}
+
+const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {
+  '3.1': 'keep-reachable',
+  '3.3': 'guard',
+  '6': 'udp-off',
+  '7': 'rule',
+  '8': 'ssh',
+  '9': 'default',
+  'out 3': 'guard',
+  'out 6': 'rule',
+  'out 7': 'default',
+};
+
+function imageFault(section: string, tier: RowTier): Decision {
+  return { section, tier, verdict: 'deny', reason: 'image-fault', rule: null };
 }
 
 const readers = new WeakMap<Uint8Array, ImageReader>();

@@ -45,6 +45,7 @@ export const CODES = {
   'parse/empty-list': 'an empty list, which matches nothing',
   'parse/empty-set': 'a set without addresses, which matches nothing',
   'parse/action': 'a row that does not begin with what to do',
+  'parse/direction': 'a row about packets of the other direction',
   'parse/limit': 'not a limit that connections can be counted by',
   'parse/row': 'a word that has no place in a row',
   'parse/row-numbers': 'leading numbers that are not 1, 2, 3 in order',

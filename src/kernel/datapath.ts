@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
-import { LAYOUT, RODATA, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { LogLevel } from '../model/logging';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
@@ -60,6 +60,10 @@ export interface DatapathSwitches {
   readonly ethertypes: readonly number[];
   /** Writes nothing but `slc_result`. */
   readonly dryRun: boolean;
+  /** By `SLC_ENTRY`: whether the entry of the section table can decide anything. */
+  readonly sections: readonly boolean[];
+  /** The word of `outbound`'s default, which decides where that entry cannot. */
+  readonly outboundWord: number;
   readonly rejects: boolean;
   readonly limits: boolean;
   /** The time is what `slc_clock` says. */
@@ -113,6 +117,8 @@ export function datapathSwitches(
       readonly fragments: FragmentMode;
       readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
+      readonly sections: readonly boolean[];
+      readonly outboundWord: number;
       readonly limits: boolean;
       readonly rejects: boolean;
     };
@@ -127,6 +133,8 @@ export function datapathSwitches(
     icmpEssentials: image.features.icmp === 'essentials',
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
+    sections: image.features.sections,
+    outboundWord: image.features.outboundWord,
     logging: image.features.logging,
     dryRun,
     rejects: image.features.rejects,
@@ -367,6 +375,11 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
+  set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
+  set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));
+  set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
+  set('slc_outbound_word', switches.outboundWord);
   set('slc_track_fragments', Number(switches.trackFragments));
   set('slc_rejects', Number(switches.rejects));
   set('slc_limits', Number(switches.limits));

@@ -4,6 +4,7 @@
  * attached) a failure, or a kill, changes nothing.
  */
 import { join } from 'node:path';
+import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { datapathSwitches } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
@@ -108,6 +109,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     attachments = await attachAll(kernel, pins, request.interfaces, {
       mode: request.mode,
       netns: request.netns,
+      needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => request.image.features.sections[entry]),
       beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
     });
     failpoint('after-attach');

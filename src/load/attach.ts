@@ -48,6 +48,12 @@ export async function resolveInterfaces(
   });
 }
 
+function withoutEgress(name: string, why: string): SluiceError {
+  return new SluiceError('load/no-egress', `what goes out through ${name} cannot be filtered: ${why}`, {
+    hint: 'it needs Linux 6.6; leave out the outgoing rules of outbound and guard, and outbound: { default: deny }',
+  });
+}
+
 /** What the gate is attached to now, from the kernel. Links whose device is gone are left out. */
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
   const interfaces = await listInterfaces(kernel, netns);
@@ -90,7 +96,13 @@ export async function attachAll(
   kernel: Kernel,
   pins: PinLayout,
   interfaces: readonly Interface[],
-  options: { mode: AttachMode; netns?: string; beforeIngress: (device: Interface) => Promise<unknown> },
+  options: {
+    mode: AttachMode;
+    netns?: string;
+    /** Whether the ruleset refuses anything that goes out: without the egress hook it cannot. */
+    needsEgress: boolean;
+    beforeIngress: (device: Interface) => Promise<unknown>;
+  },
 ): Promise<Attachment[]> {
   const present = await currentAttachments(kernel, pins, options.netns);
   const done: Attachment[] = [];
@@ -116,8 +128,10 @@ export async function attachAll(
       if (!isAttached(kernel, pins, device.index, 'egress')) {
         const { index: ifindex } = device;
         const link = await attachEgress(kernel, gates.egress, ifindex, options.netns);
-        if (typeof link === 'string') egress = { egress: false, withoutEgress: link };
-        else pin(link, ifindex, 'egress');
+        if (typeof link === 'string') {
+          if (options.needsEgress) throw withoutEgress(device.name, link);
+          egress = { egress: false, withoutEgress: link };
+        } else pin(link, ifindex, 'egress');
         failpoint('after-egress');
       }
       if (existing) {

@@ -5,7 +5,7 @@
  */
 import { interpret } from '../compile/interpret';
 import type { Image } from '../compile/image';
-import { SLC_ACTION, SLC_WORD_ACTION_MASK } from '../abi/layout.gen';
+import { SLC_ACTION, SLC_ENTRY, SLC_WORD_ACTION_MASK, SLC_WORD_NONE } from '../abi/layout.gen';
 import { listTracked } from '../kernel/conntrack';
 import { createGenerationMaps, type DatapathSwitches, loadProgram, type Tables } from '../kernel/datapath';
 import type { Interface } from '../kernel/interfaces';
@@ -76,10 +76,16 @@ export async function seedFlows(
 }
 
 function letsIn(image: Image, answer: FlowKey): boolean {
-  const { word, fault } = interpret(image, answer);
-  if (fault !== undefined) return false;
-  const action = word & SLC_WORD_ACTION_MASK;
-  return action === SLC_ACTION.ALLOW || action === SLC_ACTION.LIMIT;
+  const ask = (entry: number): 'lets in' | 'refuses' | 'goes on' => {
+    if (entry !== SLC_ENTRY.INBOUND && !image.features.sections[entry]) return 'goes on';
+    const { word, fault } = interpret(image, answer, entry);
+    if (fault !== undefined) return 'refuses';
+    if (word === SLC_WORD_NONE) return 'goes on';
+    const action = word & SLC_WORD_ACTION_MASK;
+    return action === SLC_ACTION.ALLOW || action === SLC_ACTION.LIMIT ? 'lets in' : 'refuses';
+  };
+  if (ask(SLC_ENTRY.KEEP_REACHABLE) === 'lets in') return true;
+  return ask(SLC_ENTRY.GUARD_IN) !== 'refuses' && ask(SLC_ENTRY.INBOUND) === 'lets in';
 }
 
 /** What sockets and the kernel's connection tracking know, each connection once. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../abi/layout.gen';
 import type { TableSwitches } from '../kernel/datapath';
-import { FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
+import { DOUBTED_SECONDS, FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
 import { FRAGMENT_SECONDS } from '../model/fragment';
 
 /** Flows the table is made for where nothing else is asked. */
@@ -54,6 +54,7 @@ export function flowTimeouts(hz: number): bigint[] {
   for (const [name, seconds] of Object.entries(FLOW_TIMEOUTS) as [FlowTimeout, number][])
     jiffies[CODE[name]] = BigInt(seconds * hz);
   jiffies[SLC_FLOW_TIMEOUT.FLOW_STREAM_AGE] = BigInt(STREAM_AGE_SECONDS * hz);
+  jiffies[SLC_FLOW_TIMEOUT.DOUBTED] = BigInt(DOUBTED_SECONDS * hz);
   return jiffies;
 }
 

@@ -1,13 +1,14 @@
 /**
  * What a ruleset means: a first-match scan, short enough that nobody doubts it. Everything faster
  * (compiled image, kernel program) is tested against this file. The numbered tiers are those of
- * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out.
+ * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out. Packets that go out:
+ * `outbound.ts`.
  */
 import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
 import type { AddressWords, Family } from './prefix';
-import type { Rule, Ruleset, Section } from './ruleset';
+import type { Direction, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
-import type { Tier, Verdict } from './verdict';
+import type { OutTier, Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
@@ -22,7 +23,8 @@ import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './li
 /** What happened to one packet, and why. */
 export interface Decision {
   readonly section: string;
-  readonly tier: Tier;
+  /** Of a packet that goes out one of `OUT_TIERS`. */
+  readonly tier: Tier | OutTier;
   readonly verdict: Verdict;
   readonly reason: Reason;
   /** Id of the deciding row; null where no written row decided. */
@@ -32,19 +34,62 @@ export interface Decision {
 /** What tiers 2, 4 and 5 depend on. */
 export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes' | 'fragments'>;
 
-/** Judges a packet by tiers 6 to 9, by what limit rules have seen. */
-export type SectionJudge = (packet: LimitedPacket, limits: LimitState) => Decision;
+/** A ruleset's rows as something that is asked packet by packet: the scan below, or the compiled image. */
+export interface Judges {
+  /** Tier 3.1; null where no entry matches. */
+  readonly keepReachable: (packet: FlowKey) => Decision | null;
+  /** Tier 3.3, or step 3 of what goes out; null where no row matches. */
+  readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
+  /** Tiers 6 to 9, by what limit rules have seen. */
+  readonly inbound: (packet: LimitedPacket, limits: LimitState) => Decision;
+  /** Steps 6 and 7 of what goes out. */
+  readonly outbound: (packet: FlowKey) => Decision;
+  /** Whether keep-reachable has entries. */
+  readonly keepsReachable: boolean;
+  /** Whether `outbound` can decide anything but to let out. */
+  readonly outboundRefuses: boolean;
+  /** Whether the guard has rows for what goes out. */
+  readonly guardsOut: boolean;
+}
 
 /** Judges one frame that comes in, beginning with its Ethernet header; `state` is what earlier ones left. */
 export function evaluate(ruleset: Ruleset, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(ruleset, frame, (packet, limits) => evaluateSection(ruleset.inbound, packet, limits), state);
+  return judgeFrame(ruleset, frame, scan(ruleset), state);
 }
 
-/** Tiers 1 to 5 of one frame; what is left to the section is asked of `judge`. */
+/** All rows by first match. */
+export function scan(ruleset: Ruleset): Judges {
+  const { guard, inbound, outbound } = ruleset;
+  return {
+    keepReachable: (packet) => {
+      const row = firstMatch(guard.keepReachable, packet);
+      return row ? outcome('3.1', 'allow', 'keep-reachable', row, 'guard') : null;
+    },
+    guard: (direction, packet) => {
+      const row = firstMatch(
+        guard.rules.filter((rule) => rule.direction === direction),
+        packet,
+      );
+      const tier = direction === 'in' ? '3.3' : 'out 3';
+      return row ? outcome(tier, verdictOf(row), 'guard', row, 'guard') : null;
+    },
+    inbound: (packet, limits) => evaluateSection(inbound, packet, limits),
+    outbound: (packet) => {
+      const row = firstMatch(outbound.rules, packet);
+      if (row) return outcome('out 6', verdictOf(row), 'rule', row, outbound.name);
+      return outcome('out 7', outbound.default, 'default', undefined, outbound.name);
+    },
+    keepsReachable: guard.keepReachable.some(({ enabled }) => enabled),
+    outboundRefuses: outbound.default !== 'allow' || outbound.rules.some(({ enabled }) => enabled),
+    guardsOut: guard.rules.some(({ direction, enabled }) => direction === 'out' && enabled),
+  };
+}
+
+/** Tiers 1 to 5 of one frame; what is left to rows is asked of `judges`. */
 export function judgeFrame(
   switches: Switches,
   frame: Uint8Array,
-  judge: SectionJudge,
+  judges: Judges,
   state: GivenState = NO_STATE,
 ): Decision {
   const decoded = decode(frame);
@@ -56,22 +101,30 @@ export function judgeFrame(
       if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
       return outcome('2', 'deny', 'ethertype');
     case 'ip':
-      return judgePacket(switches, decoded.packet, judge, state);
+      return judgePacket(switches, decoded.packet, judges, state);
   }
 }
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 3 to 9. */
 export function evaluatePacket(ruleset: Ruleset, packet: Packet, state: GivenState = NO_STATE): Decision {
-  return judgePacket(ruleset, packet, (key, limits) => evaluateSection(ruleset.inbound, key, limits), state);
+  return judgePacket(ruleset, packet, scan(ruleset), state);
 }
 
-function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, state: GivenState): Decision {
+function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: GivenState): Decision {
   // tier 2: what IPv6 needs to work at all
-  if (isNeighbourDiscovery(packet)) return outcome('2', 'allow', 'neighbour-discovery');
-  if (isMulticastListener(packet)) return outcome('2', 'allow', 'multicast-listener');
+  const link = judgeIpv6Link(packet);
+  if (link) return outcome('2', 'allow', link);
 
-  // tier 3.2: bans
-  if (isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
+  // tier 3: a later fragment shows no ports, so it only follows its first, in tier 4
+  const isLater = packet.fragment === 'later';
+  // 3.1 keep-reachable
+  const kept = isLater ? null : judges.keepReachable(packet);
+  if (kept) return kept;
+  // 3.2 bans; later fragments of what is kept reachable must get by
+  if (!(isLater && judges.keepsReachable) && isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
+  // 3.3 guard: only a refusal is final
+  const guarded = isLater ? null : judges.guard('in', packet);
+  if (guarded && guarded.verdict !== 'allow') return guarded;
 
   // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
   if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');
@@ -84,27 +137,31 @@ function judgePacket(switches: Switches, packet: Packet, judge: SectionJudge, st
   // tier 5: ICMP essentials
   if (switches.icmp === 'essentials' && packet.icmp) {
     if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
-    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judge, state.flows);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
   }
   if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
-  return judge(packet, state.limits ?? NO_LIMITS);
+  return judges.inbound(packet, state.limits ?? NO_LIMITS);
 }
 
 /** Tiers 6 to 9 of one section. */
 export function evaluateSection(section: Section, packet: LimitedPacket, limits: LimitState = NO_LIMITS): Decision {
   // tier 6: the UDP switch
   if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
-    return outcome('6', 'deny', 'udp-off', undefined, section);
+    return outcome('6', 'deny', 'udp-off', undefined, section.name);
   }
   // tier 7: the rows, first match
-  const rule = section.rules.find((candidate) => candidate.enabled && matches(candidate.match, packet));
+  const rule = firstMatch(section.rules, packet);
   if (rule?.limit && judgeLimit(`${section.name}/${rule.id}`, rule.limit, packet, limits) === 'refused')
-    return outcome('7', rule.limit.verdict, 'limit', rule, section);
-  if (rule) return outcome('7', rule.action === 'limit' ? 'allow' : rule.action, 'rule', rule, section);
+    return outcome('7', rule.limit.verdict, 'limit', rule, section.name);
+  if (rule) return outcome('7', verdictOf(rule), 'rule', rule, section.name);
   // tier 8: the SSH row
-  if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section);
+  if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section.name);
   // tier 9: the default
-  return outcome('9', section.default, 'default', undefined, section);
+  return outcome('9', section.default, 'default', undefined, section.name);
+}
+
+function firstMatch(rules: readonly Rule[], packet: FlowKey): Rule | undefined {
+  return rules.find((rule) => rule.enabled && matches(rule.match, packet));
 }
 
 /** Whether every field of the match holds for the packet. */
@@ -143,20 +200,21 @@ function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
   return ssh?.from === 'anyone' && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
 }
 
-function belongsTo(flows: Flows, answer: FlowKey): boolean {
+/** Whether the packet is an answer to what went out. */
+export function belongsTo(flows: Flows, answer: FlowKey): boolean {
   if (flows.size === 0) return false;
   const flow = flowOfAnswer(answer);
   return flow !== null && flows.has(flow);
 }
 
-/** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 6–9. */
-function judgeIcmpError(packet: Packet, judge: SectionJudge, flows: Flows): Decision {
+/** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 3.1 and 6–9. */
+function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision {
   const quote = packet.quote!;
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
   const back = mirror(quote.key);
   if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
   // What it quotes is no attempt of anybody.
-  const answer = judge(back, NO_LIMITS);
+  const answer = judges.keepReachable(back) ?? judges.inbound(back, NO_LIMITS);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 
@@ -166,6 +224,12 @@ function isDhcpAnswer({ family, protocol, fragment, source, destination, ...port
   if (family === 4) return ports.sourcePort === 67 && ports.destinationPort === 68;
   const isLocal = (address: AddressWords): boolean => address[0] >>> 22 === 0xfe80 >>> 6;
   return ports.sourcePort === 547 && ports.destinationPort === 546 && isLocal(source) && isLocal(destination);
+}
+
+/** Why an IPv6 packet passes in tier 2, or null. */
+export function judgeIpv6Link(packet: Packet): Reason | null {
+  if (isNeighbourDiscovery(packet)) return 'neighbour-discovery';
+  return isMulticastListener(packet) ? 'multicast-listener' : null;
 }
 
 function isNeighbourDiscovery({ family, fragment, icmp, hopLimit }: Packet): boolean {
@@ -184,6 +248,17 @@ function isMulticastListener({ family, fragment, icmp, source }: Packet): boolea
   return family === 6 && fragment === 'none' && listener && source[0] >>> 22 === 0xfe80 >>> 6;
 }
 
-function outcome(tier: Tier, verdict: Verdict, reason: Reason, rule?: Rule, section?: Section): Decision {
-  return { section: section?.name ?? 'inbound', tier, verdict, reason, rule: rule?.id ?? null };
+/** What a row decides; a limit rule below its limit lets in. */
+function verdictOf({ action }: Rule): Verdict {
+  return action === 'limit' ? 'allow' : action;
+}
+
+function outcome(
+  tier: Tier | OutTier,
+  verdict: Verdict,
+  reason: Reason,
+  rule?: Rule,
+  section: string = 'inbound',
+): Decision {
+  return { section, tier, verdict, reason, rule: rule?.id ?? null };
 }

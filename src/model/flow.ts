@@ -36,6 +36,12 @@ export const FLOW_TIMEOUTS = {
 
 export type FlowTimeout = keyof typeof FLOW_TIMEOUTS;
 
+/**
+ * How long packets come in by a flow that was opened under an earlier ruleset, from the first of them on, while nothing
+ * goes out by it: the next packet that goes out is judged by the ruleset that enforces, and settles it.
+ */
+export const DOUBTED_SECONDS = 60;
+
 /** Age of a flow from which on further datagrams make it a stream. */
 export const STREAM_AGE_SECONDS = 2;
 

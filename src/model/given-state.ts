@@ -11,6 +11,11 @@ import type { LimitState } from './limit';
 export interface GivenState {
   /** Flows that live. */
   readonly flows: Flows;
+  /**
+   * Those of them that an earlier ruleset let out, and this one has not judged yet or has refused: what goes out by one
+   * of these is judged anew, and what comes in by it passes for a minute (`DOUBTED_SECONDS`), then no more.
+   */
+  readonly doubted: Flows;
   /** Packets whose first fragment passed. */
   readonly fragments: FirstFragments;
   /** Bans that hold. */
@@ -20,4 +25,4 @@ export interface GivenState {
 }
 
 /** Nothing was seen before. */
-export const NO_STATE: GivenState = { flows: NO_FLOWS, fragments: NO_FRAGMENTS, bans: NO_BANS };
+export const NO_STATE: GivenState = { flows: NO_FLOWS, doubted: NO_FLOWS, fragments: NO_FRAGMENTS, bans: NO_BANS };

@@ -8,14 +8,14 @@ import { LOG_LEVELS, type LogLevel, type LogWord, type RowLog } from './logging'
 import type { Packet } from './packet';
 import { PROTOCOL } from './protocol';
 import type { Reason } from './reason';
-import type { Ruleset } from './ruleset';
-import type { Action, Tier } from './verdict';
+import { type Ruleset, writtenSections } from './ruleset';
+import type { Action, OutTier, Tier } from './verdict';
 
 /** How a packet left, as far as telling of it depends on that. */
 export interface Departure {
   readonly passed: boolean;
   readonly reason: Reason;
-  readonly tier: Tier;
+  readonly tier: Tier | OutTier;
   /** The row, SSH row or default that decided; null where none did. */
   readonly row: { readonly action: Action; readonly log?: RowLog } | null;
 }
@@ -57,8 +57,11 @@ export function logWordOfFrame(ruleset: Ruleset, decision: Decision, frame: Uint
   return logWordOf(ruleset.logging, departure, decoded.kind === 'ip' ? decoded.packet : null);
 }
 
-function rowOf({ inbound }: Ruleset, { tier, rule, reason }: Decision): Departure['row'] {
-  if (rule !== null) return inbound.rules.find(({ id }) => id === rule) ?? null;
-  if (reason === 'default') return { action: inbound.default };
+function rowOf(ruleset: Ruleset, { section, tier, rule, reason }: Decision): Departure['row'] {
+  if (rule !== null) {
+    const { rules } = writtenSections(ruleset).find(({ name }) => name === section) ?? ruleset.inbound;
+    return rules.find(({ id }) => id === rule) ?? null;
+  }
+  if (reason === 'default') return { action: (section === 'outbound' ? ruleset.outbound : ruleset.inbound).default };
   return tier === '8' ? { action: 'allow' } : null;
 }

@@ -4,6 +4,8 @@
  */
 export const REASON_WORDS = {
   rule: 'a row of the section decided',
+  'keep-reachable': 'an entry of keep-reachable lets it in, whatever stands below',
+  guard: 'a row of the guard decided',
   ssh: 'the SSH row of the section let it in',
   default: 'no row matched, the default decided',
   arp: 'ARP always passes',
@@ -14,6 +16,7 @@ export const REASON_WORDS = {
   'icmp-error': 'an ICMP error about a connection opened from inside, or one that the rules let in, passes',
   flow: 'it belongs to a connection that was opened from inside',
   answer: 'it answers a packet that the rules let in',
+  'keep-reachable-answer': 'it answers a packet that keep-reachable lets in',
   'fragment-follows': 'a later fragment of a packet whose first one passed',
   dhcp: 'what a DHCP server sends to a client passes',
   'too-short': 'the frame is shorter than an Ethernet header',

@@ -94,6 +94,8 @@ export interface AddressSet {
 
 /** A packet family that must get a verdict (`expect:`): every packet it describes, not one example. */
 export interface Expectation {
+  /** `out`: what begins inside, as the first packet of a connection does; answers are none of these. */
+  readonly direction: Direction;
   readonly verdict: 'allow' | 'deny' | 'reject';
   readonly match: Match;
   readonly text: string;

@@ -41,3 +41,8 @@ export const OUT_TIERS = {
 
 /** Number of a step in the order in which a packet that goes out is judged: a key of `OUT_TIERS`. */
 export type OutTier = keyof typeof OUT_TIERS;
+
+/** What a tier is called. */
+export function tierWords(tier: Tier | OutTier): string {
+  return tier in OUT_TIERS ? OUT_TIERS[tier as OutTier] : TIERS[tier as Tier];
+}

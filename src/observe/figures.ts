@@ -41,13 +41,14 @@ const PASSING = new Set<Reason>([
   'dhcp',
   'flow',
   'answer',
+  'keep-reachable-answer',
   'fragment-follows',
   'gate-open',
 ]);
 
-/** Whether a packet that left for this reason, without a row, passed; `outgoing`: one that went out. */
-export function reasonPasses(reason: Reason, outgoing = false): boolean {
-  return PASSING.has(reason) || (outgoing && reason === 'default');
+/** Whether a packet that left for this reason, without a row, passed. */
+export function reasonPasses(reason: Reason): boolean {
+  return PASSING.has(reason);
 }
 
 /** Whether the row of a rank sees packets that go out. */
@@ -86,7 +87,7 @@ export function nameFigures(
     const reason = REASON_OF_CODE.get(out ? slot - SLC_LIMITS.REASON_SLOTS_OUT : slot);
     if (!reason) continue;
     (out ? outgoing : incoming).reasons[reason] = figure(hits);
-    (out ? outgoing : incoming).add(reasonPasses(reason, out), hits);
+    (out ? outgoing : incoming).add(reasonPasses(reason), hits);
   }
   const { reasons, verdicts } = incoming;
   return { rules, reasons, verdicts, outgoing: { reasons: outgoing.reasons, verdicts: outgoing.verdicts } };

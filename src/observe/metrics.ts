@@ -1,5 +1,6 @@
 /** A snapshot as Prometheus text (exposition format 0.0.4). Labels are bounded by the ruleset, never by traffic. */
 import type { Snapshot, SnapshotTable } from './snapshot';
+import { isImplicit } from './snapshot';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -21,7 +22,7 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
   }
   const ruleCount = text.family('sluice_ruleset_rules', 'gauge', 'Written rules of a section.');
   for (const section of snapshot.sections)
-    ruleCount.add({ section: section.name }, String(section.rows.filter((row) => row.number !== null).length));
+    ruleCount.add({ section: section.name }, String(section.rows.filter((row) => !isImplicit(row)).length));
 
   const packets = text.family('sluice_packets_total', 'counter', 'Packets judged, by verdict.');
   packets.add({ verdict: 'allow' }, snapshot.packets.allowed);

@@ -5,21 +5,22 @@ import { reasonPasses, refusedKey } from './figures';
 import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
-import type { AttachMode, Rule, Ruleset, Section } from '../model/ruleset';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
+import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
 import { formatAddressMatch, formatPorts } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
-import type { Action, Tier } from '../model/verdict';
+import type { Action, OutTier, Tier } from '../model/verdict';
 import { formatRate } from '../parse/limit';
 
 /** One row of a section as `status` numbers it. */
 export interface SnapshotRow {
-  /** Number among the written rows, from 1; null for implicit rows. */
+  /** As verbs take it: inbound from 1, outbound goes on; null for implicit rows and for those of the guard. */
   readonly number: number | null;
+  readonly direction: Direction;
   readonly id: string;
-  readonly tier: Tier;
+  readonly tier: Tier | OutTier;
   readonly action: Action;
   readonly enabled: boolean;
   /** Canonical one-line text; for implicit rows what they do. */
@@ -47,7 +48,8 @@ export interface SnapshotRow {
 /** One section: its rows in the order in which they are tried. */
 export interface SnapshotSection {
   readonly name: string;
-  readonly default: Action;
+  /** Null for the guard: what no row of it refuses goes on. */
+  readonly default: Action | null;
   readonly sshPorts: readonly number[];
   readonly rows: readonly SnapshotRow[];
 }
@@ -159,7 +161,7 @@ export interface SnapshotInput {
 /** Puts a snapshot together; reads nothing itself. */
 export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
-  const sections = ruleset ? [sectionRows(ruleset.inbound, figures)] : [];
+  const sections = ruleset ? sectionsOf(ruleset, figures) : [];
   return {
     schemaVersion: 1,
     active: active !== null,
@@ -172,8 +174,8 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,
     sections,
-    ...directionOf(figures, false),
-    outgoing: directionOf(figures.outgoing, true),
+    ...directionOf(figures),
+    outgoing: directionOf(figures.outgoing),
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
     limits: tableOf(input.limits),
@@ -205,10 +207,7 @@ function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
   return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
-function directionOf(
-  { reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>,
-  outgoing: boolean,
-): Snapshot['outgoing'] {
+function directionOf({ reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>): Snapshot['outgoing'] {
   const allowed = BigInt(verdicts.allow.packets);
   const denied = BigInt(verdicts.deny.packets);
   return {
@@ -217,7 +216,7 @@ function directionOf(
         const known = reason as Reason;
         return {
           reason: known,
-          verdict: reasonPasses(known, outgoing) ? 'allow' : 'deny',
+          verdict: reasonPasses(known) ? 'allow' : 'deny',
           words: REASON_WORDS[known] ?? reason,
           packets: figure.packets,
           bytes: figure.bytes,
@@ -236,12 +235,53 @@ function underUdpSwitch({ udp }: Section, { match }: Rule): string {
   return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
 }
 
-function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
-  const row = (
-    fields: Omit<SnapshotRow, 'limit' | 'packets' | 'bytes' | 'refused' | 'lastHit' | 'watchedSince'>,
-    limit?: Limit,
-  ): SnapshotRow => {
-    const key = `${section.name}/${fields.id}`;
+/** The guard, inbound and outbound, in the order in which a packet meets them. */
+function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures): SnapshotSection[] {
+  const row = rowMaker(figures);
+  const inboundRows = inbound.rules.map((rule, i) => {
+    const written = writtenRow(rule, 'in', '7', i + 1);
+    return row(inbound.name, { ...written, to: written.to + underUdpSwitch(inbound, rule) }, rule.limit);
+  });
+  if (inbound.udp === 'off') {
+    const none = { packets: '0', bytes: '0' };
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
+    inboundRows.unshift({
+      ...{ ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', text: 'deny proto udp (udp off)', to: 'udp' },
+      ...{ packets, bytes, limit: null, refused: null, lastHit: null, watchedSince: null },
+    });
+  }
+  if (inbound.ssh?.from === 'anyone') {
+    const to = `${inbound.ssh.ports.join(',')}/tcp`;
+    const text = `allow ${to} (SSH row)`;
+    inboundRows.push(row(inbound.name, { ...IMPLICIT, id: 'ssh', tier: '8', action: 'allow', text, to }));
+  }
+  inboundRows.push(row(inbound.name, defaultRow(inbound, 'in', '9')));
+  const first = inbound.rules.length + 1;
+  const outboundRows = [
+    ...outbound.rules.map((rule, i) => row(outbound.name, writtenRow(rule, 'out', 'out 6', first + i))),
+    row(outbound.name, defaultRow(outbound, 'out', 'out 7')),
+  ];
+  const guardRows = [
+    ...guard.keepReachable.map((rule) => row('guard', writtenRow(rule, 'in', '3.1', null))),
+    ...guard.rules.map((rule) => {
+      const { direction } = rule;
+      return row('guard', writtenRow(rule, direction, direction === 'in' ? '3.3' : 'out 3', null));
+    }),
+  ];
+  return [
+    { name: 'guard', default: null, sshPorts: [], rows: guardRows },
+    { name: inbound.name, default: inbound.default, sshPorts: inbound.ssh?.ports ?? [], rows: inboundRows },
+    { name: outbound.name, default: outbound.default, sshPorts: [], rows: outboundRows },
+  ];
+}
+
+type RowFields = Omit<SnapshotRow, 'limit' | 'refused' | 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>;
+
+const IMPLICIT = { number: null, direction: 'in', enabled: true, from: 'anywhere' } as const;
+
+function rowMaker(figures: TotalFigures): (section: string, fields: RowFields, limit?: Limit) => SnapshotRow {
+  return (section, fields, limit) => {
+    const key = `${section}/${fields.id}`;
     const figure = figures.rules[key];
     return {
       ...fields,
@@ -253,56 +293,31 @@ function sectionRows(section: Section, figures: TotalFigures): SnapshotSection {
       watchedSince: figure?.watchedSince ?? null,
     };
   };
-  const rows = section.rules.map((rule, i) =>
-    row(
-      {
-        number: i + 1,
-        id: rule.id,
-        tier: '7',
-        action: rule.action,
-        enabled: rule.enabled,
-        text: rule.text,
-        to: formatPorts(rule.match) + underUdpSwitch(section, rule),
-        from: formatAddressMatch(rule.match.from),
-        ...(rule.log && { log: rule.log }),
-        ...(rule.note !== undefined && { note: rule.note }),
-        ...(rule.owner !== undefined && { owner: rule.owner }),
-        ...(rule.review !== undefined && { review: rule.review }),
-      },
-      rule.limit,
-    ),
-  );
-  if (section.udp === 'off') {
-    const none = { packets: '0', bytes: '0' };
-    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
-    rows.unshift({
-      ...{ number: null, id: 'udp-off', tier: '6', action: 'deny', enabled: true, from: 'anywhere' },
-      ...{
-        text: 'deny proto udp (udp off)',
-        to: 'udp',
-        packets,
-        bytes,
-        limit: null,
-        refused: null,
-        lastHit: null,
-        watchedSince: null,
-      },
-    });
-  }
-  const implicit = { number: null, enabled: true, from: 'anywhere' };
-  if (section.ssh?.from === 'anyone') {
-    const to = `${section.ssh.ports.join(',')}/tcp`;
-    rows.push(row({ ...implicit, id: 'ssh', tier: '8', action: 'allow', text: `allow ${to} (SSH row)`, to }));
-  }
-  rows.push(
-    row({
-      ...implicit,
-      id: 'default',
-      tier: '9',
-      action: section.default,
-      text: `${section.default} everything else`,
-      to: 'anywhere',
-    }),
-  );
-  return { name: section.name, default: section.default, sshPorts: section.ssh?.ports ?? [], rows };
+}
+
+function writtenRow(rule: Rule, direction: Direction, tier: SnapshotRow['tier'], number: number | null): RowFields {
+  return {
+    number,
+    direction,
+    id: rule.id,
+    tier,
+    action: rule.action,
+    enabled: rule.enabled,
+    text: rule.text,
+    to: formatPorts(rule.match),
+    from: formatAddressMatch(rule.match.from),
+    ...(rule.log && { log: rule.log }),
+    ...(rule.note !== undefined && { note: rule.note }),
+    ...(rule.owner !== undefined && { owner: rule.owner }),
+    ...(rule.review !== undefined && { review: rule.review }),
+  };
+}
+
+function defaultRow({ default: action }: Section, direction: Direction, tier: SnapshotRow['tier']): RowFields {
+  return { ...IMPLICIT, direction, id: 'default', tier, action, text: `${action} everything else`, to: 'anywhere' };
+}
+
+/** Whether nobody wrote the row: SSH row and defaults. */
+export function isImplicit({ tier }: Pick<SnapshotRow, 'tier'>): boolean {
+  return tier === '6' || tier === '8' || tier === '9' || tier === 'out 7';
 }

@@ -2,7 +2,7 @@
  * The dry twin: the datapath program over an image, run on frames that were never sent. It reads what the enforcing
  * program reads and writes nothing but its answer.
  */
-import { LOG_WORD_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
+import { LOG_WORD_OF_CODE, OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image, RankEntry } from '../compile/image';
 import {
@@ -15,6 +15,7 @@ import {
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
 import type { LogWord } from '../model/logging';
+import type { Direction } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 
 /** What the program said about one frame. */
@@ -43,18 +44,25 @@ export function twinTakes(frame: Uint8Array): boolean {
 }
 const VERDICTS: readonly Verdict[] = ['allow', 'deny', 'reject', 'allow'];
 
+const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
+
 export class Twin {
   private constructor(
     private readonly program: BpfProgram,
     private readonly results: MappedRegion,
     private readonly image: TwinImage,
+    private readonly direction: Direction,
   ) {}
 
-  /** Loads the twin over a copy of the image, or over the map that enforces it and the bans that hold. */
+  /**
+   * Loads the twin of the program that judges what comes in, or goes out, over a copy of the image, or over the map that
+   * enforces it and the bans that hold.
+   */
   static async load(
     kernel: Kernel,
     image: TwinImage,
     source: { bytes: Uint8Array } | { map: BpfMap; bans: GenerationMaps['bans'] },
+    direction: Direction = 'in',
   ): Promise<Twin> {
     const switches = datapathSwitches(image, true);
     const maps = createGenerationMaps(kernel, switches);
@@ -65,13 +73,13 @@ export class Twin {
         await region.write(0, source.bytes);
         region.close();
       }
-      const { program } = await loadProgram(kernel, 'slc_ingress', switches, {
+      const { program } = await loadProgram(kernel, PROGRAMS[direction], switches, {
         image: 'map' in source ? source.map : maps.image,
         ...('map' in source && { bans: source.bans }),
         counters: maps.counters,
         result,
       });
-      return new Twin(program, result.mmap({ writable: false }), image);
+      return new Twin(program, result.mmap({ writable: false }), image, direction);
     } finally {
       maps.image.close();
       maps.counters.close();
@@ -88,7 +96,9 @@ export class Twin {
       record: RESULT.size,
     });
     const view = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
-    return frames.map((_, i) => readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image));
+    return frames.map((_, i) =>
+      readAnswer(view.subarray(i * RESULT.size, (i + 1) * RESULT.size), this.image, this.direction),
+    );
   }
 
   close(): void {
@@ -98,15 +108,15 @@ export class Twin {
 }
 
 /** Reads one `struct slc_result`. */
-function readAnswer(record: Buffer, image: TwinImage): TwinAnswer {
+function readAnswer(record: Buffer, image: TwinImage, direction: Direction): TwinAnswer {
   const { fields } = RESULT;
   const word = record.readUInt32LE(fields.word.offset);
-  const tier = TIER_OF_CODE.get(record.readUInt8(fields.tier.offset));
+  const tier = (direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(record.readUInt8(fields.tier.offset));
   const reason = REASON_OF_CODE.get(record.readUInt8(fields.reason.offset));
   const section = image.sections[record.readUInt16LE(fields.section.offset)];
   if (!tier || !reason || section === undefined)
     throw new RangeError('the program answered with a number this sluice does not know');
-  const passed = record.readUInt32LE(fields.action.offset) === XDP_PASS;
+  const passed = record.readUInt32LE(fields.action.offset) === PASS[direction];
   const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
   const decided = reason === 'limit' ? row?.rule?.limit?.verdict : VERDICTS[word & SLC_WORD_ACTION_MASK];
   const verdict = word === SLC_WORD_NONE || !decided ? (passed ? 'allow' : 'deny') : decided;
@@ -121,8 +131,8 @@ function readAnswer(record: Buffer, image: TwinImage): TwinAnswer {
   };
 }
 
-/** include/uapi/linux/bpf.h, enum xdp_action. */
-const XDP_PASS = 2;
+/** include/uapi/linux/bpf.h: XDP_PASS, and TCX_NEXT as an unsigned number. */
+const PASS: Readonly<Record<Direction, number>> = { in: 2, out: 0xffffffff };
 
 /** Entry of a rank; the table ascends. */
 export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {

@@ -1,6 +1,7 @@
 /** A checked ruleset becomes the one that is enforced; and the ways to end that. */
 import { types } from 'node:util';
 import type { Image } from '../compile/image';
+import { findNarrowed, type NarrowedEntry } from '../analyse/keep-reachable';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
 import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
@@ -58,6 +59,22 @@ export class LockoutError extends SluiceError {
   }
 }
 
+/** The ruleset takes something out of keep-reachable, which nothing else may do unnoticed. */
+export class KeepReachableError extends SluiceError {
+  constructor(narrowed: readonly NarrowedEntry[]) {
+    const causes = narrowed.map(({ rule, example }) =>
+      example === null ? `"${rule.text}" (guard/${rule.id})` : `"${rule.text}" (guard/${rule.id}): ${example}`,
+    );
+    super(
+      'operate/keep-reachable',
+      `this ruleset keeps less reachable than the one that enforces:\n  ${causes.join('\n  ')}`,
+      {
+        hint: 'put the entries back under guard: { keep-reachable: […] }, or to do it all the same: --force',
+      },
+    );
+  }
+}
+
 /** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
 export class UnfinishedError extends SluiceError {
   constructor(generation: number, cause: unknown) {
@@ -106,6 +123,9 @@ export async function applyRuleset(
       return { kind: 'unchanged', ...previous, generation, attachments };
     }
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
+    const enforced = enforcement?.record?.ruleset;
+    const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
+    if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
     const since = new Date().toISOString();
     const newest = Math.max(readTotals(folder).value?.foldedThrough ?? 0, readEnforced(folder).value?.generation ?? 0);

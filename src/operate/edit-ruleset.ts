@@ -9,10 +9,11 @@ import { ANY, type Match } from '../model/match';
 import { formatPortRange } from '../model/port-range';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule } from '../model/ruleset';
-import { byHand, indexOf, type Opened, openDocument, readRow, refuse, rowsOf } from './edit/opened';
+import { directionOf } from '../parse/rule-line';
+import { byHand, indexOf, type Opened, openDocument, parseText, readRow, refuse, rowsOf } from './edit/opened';
 import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 import { replaceRow } from './edit/replace-row';
-import { findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
+import { type EditedSection, findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
 import { joinRow, newRuleId, type RowParts, splitRow, withAction } from './edit/row-text';
 import { accept, shapeOf } from './edit/verify';
 import {
@@ -31,7 +32,7 @@ import { matchText } from './plan';
 export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 
 /**
- * Adds a row at the end of `inbound.rules`. A row with the same match and another action (or comment) is replaced in
+ * Adds a row at the end of `inbound.rules`, or of `outbound.rules` where it says `out`. A row with the same match and another action (or comment) is replaced in
  * place and keeps its id, thus its counters; the same row again changes nothing.
  */
 export function addRule(document: RulesetDocument, row: string): EditOutcome {
@@ -48,21 +49,21 @@ export function insertRule(document: RulesetDocument, position: number, row: str
 
 /** Deletes a row, named by its number, its id, or its text (a comment need not be repeated). */
 export function deleteRule(document: RulesetDocument, reference: RuleReference): EditOutcome {
-  const opened = openDocument(document);
+  const opened = openDocument(document, sectionOfReference(document, reference));
   if ('kind' in opened) return opened;
   const index = indexOf(opened, reference);
   if (typeof index !== 'number') return index;
   const { text, comments } = withRowRemoved(opened.yaml, rowsOf(opened), index);
   return accept(opened, text, {
     rules: opened.rules.map(shapeOf).toSpliced(index, 1),
-    message: `deleted rule ${index + 1}: ${opened.rules[index].text}`,
+    message: `deleted rule ${numberOf(opened, index)}: ${opened.rules[index].text}`,
     removedComments: comments,
   });
 }
 
 /** Moves a row; comments above and beside it travel with it. */
 export function moveRule(document: RulesetDocument, reference: RuleReference, target: MoveTarget): EditOutcome {
-  const opened = openDocument(document);
+  const opened = openDocument(document, sectionOfReference(document, reference));
   if ('kind' in opened) return opened;
   const from = indexOf(opened, reference);
   if (typeof from !== 'number') return from;
@@ -70,11 +71,15 @@ export function moveRule(document: RulesetDocument, reference: RuleReference, ta
   if (typeof to !== 'number') return to;
   const { text } = opened.rules[from];
   if (to === from)
-    return { kind: 'unchanged', text: document.text, message: `rule ${from + 1} stands there already: ${text}` };
+    return {
+      kind: 'unchanged',
+      text: document.text,
+      message: `rule ${numberOf(opened, from)} stands there already: ${text}`,
+    };
   const shapes = opened.rules.map(shapeOf);
   return accept(opened, withRowMoved(opened.yaml, rowsOf(opened), from, to), {
     rules: shapes.toSpliced(from, 1).toSpliced(to, 0, shapes[from]),
-    message: `moved rule ${from + 1} to ${to + 1}: ${text}`,
+    message: `moved rule ${numberOf(opened, from)} to ${numberOf(opened, to)}: ${text}`,
   });
 }
 
@@ -84,25 +89,24 @@ export function setDefault(
   action: 'deny' | 'allow' | 'reject',
   direction: 'incoming' | 'outgoing' = 'incoming',
 ): EditOutcome {
-  const opened = openDocument(document);
-  if ('kind' in opened) return opened;
   const section = direction === 'incoming' ? 'inbound' : 'outbound';
-  // Outbound rules are not in the model yet: allow is what holds there.
-  const now = direction === 'incoming' ? opened.ruleset.inbound.default : 'allow';
+  const opened = openDocument(document, section);
+  if ('kind' in opened) return opened;
+  const now = opened.ruleset[section].default;
   if (now === action)
     return { kind: 'unchanged', text: document.text, message: `the ${direction} default is ${action} already` };
   const text = withSetting(opened, section, 'default', action);
-  if (text === null) return byHand(document, opened.yaml, `"${section}" is not a map written out here`);
+  if (text === null) return byHand(document, opened.yaml, section, `"${section}" is not a map written out here`);
   return accept(opened, text, {
     rules: opened.rules.map(shapeOf),
-    ...(section === 'inbound' && { default: action }),
+    default: action,
     message: `the ${direction} default is now ${action} (was ${now})`,
   });
 }
 
 /** Sets how much is told of packets (SPEC §7). */
 export function setLogging(document: RulesetDocument, level: LogLevel): EditOutcome {
-  const opened = openDocument(document);
+  const opened = openDocument(document, 'inbound');
   if ('kind' in opened) return opened;
   const { yaml, ruleset } = opened;
   const words = (now: LogLevel): string => (now === 'off' ? 'off' : `on (${now})`);
@@ -110,7 +114,7 @@ export function setLogging(document: RulesetDocument, level: LogLevel): EditOutc
     return { kind: 'unchanged', text: document.text, message: `logging is ${words(level)} already` };
   const pair = pairOf(yaml.root!, 'logging');
   if (pair?.value && !isOwnText(pair.value))
-    return byHand(document, yaml, '"logging" carries a YAML anchor, alias or tag');
+    return byHand(document, yaml, 'inbound', '"logging" carries a YAML anchor, alias or tag');
   return accept(opened, setKey(yaml, yaml.root!, 'logging', scalarText(yaml, level, 'flow')), {
     rules: opened.rules.map(shapeOf),
     logging: level,
@@ -120,12 +124,12 @@ export function setLogging(document: RulesetDocument, level: LogLevel): EditOutc
 
 /** Throws the UDP switch of the inbound section. */
 export function setUdp(document: RulesetDocument, udp: 'on' | 'off'): EditOutcome {
-  const opened = openDocument(document);
+  const opened = openDocument(document, 'inbound');
   if ('kind' in opened) return opened;
   if ((opened.ruleset.inbound.udp ?? 'on') === udp)
     return { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` };
   const text = withSetting(opened, 'inbound', 'udp', udp);
-  if (text === null) return byHand(document, opened.yaml, '"inbound" is not a map written out here');
+  if (text === null) return byHand(document, opened.yaml, 'inbound', '"inbound" is not a map written out here');
   const opens = opened.ruleset.inbound.rules.filter(
     ({ enabled, action, match }) =>
       enabled && action === 'allow' && (match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP)),
@@ -144,11 +148,39 @@ function udpPorts({ toPorts }: Match): string {
   return toPorts === ANY ? 'every UDP port' : `${toPorts.map(formatPortRange).join(',')}/udp`;
 }
 
-function addOrInsert(document: RulesetDocument, row: string, position: number | null): EditOutcome {
-  const opened = openDocument(document);
+/** Number of a row as `status` shows it. */
+function numberOf({ offset }: Opened, index: number): number {
+  return offset + index + 1;
+}
+
+/** The section a row belongs to by its own words: `allow out 53`. */
+function sectionOfRow(row: string): EditedSection {
+  const [, second = ''] = splitRow(row).body.split(' ');
+  return directionOf(second) === 'out' ? 'outbound' : 'inbound';
+}
+
+/** The section a row that is there belongs to: numbers go on from inbound to outbound. */
+function sectionOfReference(document: RulesetDocument, reference: RuleReference): EditedSection {
+  const text = String(reference).trim();
+  if (text.includes(' ')) return sectionOfRow(text);
+  const { ruleset } = parseText(document, document.text);
+  if (!ruleset) return 'inbound';
+  if (/^\d+$/.test(text)) {
+    const beyond = Number(text) > ruleset.inbound.rules.length && ruleset.outbound.rules.length > 0;
+    return beyond ? 'outbound' : 'inbound';
+  }
+  const has = (name: EditedSection): boolean =>
+    ruleset[name].rules.some(({ id }) => id === text || `${name}/${id}` === text);
+  return !has('inbound') && has('outbound') ? 'outbound' : 'inbound';
+}
+
+function addOrInsert(document: RulesetDocument, row: string, given: number | null): EditOutcome {
+  const opened = openDocument(document, sectionOfRow(row));
   if ('kind' in opened) return opened;
   const last = opened.rules.length + 1;
-  if (position !== null && !isPosition(position, last)) return noPosition(opened, position, last);
+  // A number before the section's first row is its first place: insert 1 allow out … puts a row on top, as in ufw.
+  const position = given === null ? null : Math.max(1, given - opened.offset);
+  if (position !== null && (given! < 1 || !isPosition(position, last))) return noPosition(opened, given!, last);
   const parts = splitRow(row);
   const read = readRow(opened, joinRow({ ...parts, id: undefined }));
   if ('kind' in read) return read;
@@ -161,7 +193,7 @@ function addOrInsert(document: RulesetDocument, row: string, position: number | 
   const body = read.written.dashboardRow ? withAction(read.text, read) : parts.body;
   return accept(opened, withRowInserted(opened.yaml, opened.list, index, joinRow({ ...parts, body, id })), {
     rules: opened.rules.map(shapeOf).toSpliced(index, 0, { ...shapeOf(read), id }),
-    message: `${position === null ? 'added' : 'inserted'} rule ${index + 1}: ${read.text}`,
+    message: `${position === null ? 'added' : 'inserted'} rule ${numberOf(opened, index)}: ${read.text}`,
   });
 }
 
@@ -180,28 +212,34 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   ) {
     const hint =
       position !== null && position !== same + 1
-        ? { hint: `sluice move ${same + 1} to ${Math.min(position, rules.length)}` }
+        ? { hint: `sluice move ${numberOf(opened, same)} to ${numberOf(opened, Math.min(position, rules.length) - 1)}` }
         : {};
-    const message = `skipping, already there as rule ${same + 1}: ${old.text}`;
+    const message = `skipping, already there as rule ${numberOf(opened, same)}: ${old.text}`;
     return { kind: 'unchanged', text: document.text, message, ...hint };
   }
   const text = replaceRow(opened, same, { rule: read, note, id, comment: parts.comment });
-  if (text === null) return byHand(document, opened.yaml, `rule ${same + 1} carries a YAML anchor, alias or tag`);
+  if (text === null)
+    return byHand(
+      document,
+      opened.yaml,
+      opened.section,
+      `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`,
+    );
   const to = position === null ? same : Math.min(position, rules.length) - 1;
   const shape = { ...shapeOf(old), text: read.text, enabled: true, log: read.log, note, id };
   const done =
     old.text === read.text
-      ? `changed rule ${same + 1}: ${read.text}`
-      : `replaced rule ${same + 1}: ${read.text} (was ${old.text})`;
-  return accept(opened, to === same ? text : moved(text, same, to), {
+      ? `changed rule ${numberOf(opened, same)}: ${read.text}`
+      : `replaced rule ${numberOf(opened, same)}: ${read.text} (was ${old.text})`;
+  return accept(opened, to === same ? text : moved(text, opened.section, same, to), {
     rules: rules.map(shapeOf).toSpliced(same, 1).toSpliced(to, 0, shape),
-    message: to === same ? done : `${done}, now rule ${to + 1}`,
+    message: to === same ? done : `${done}, now rule ${numberOf(opened, to)}`,
   });
 }
 
-function moved(text: string, from: number, to: number): string {
+function moved(text: string, section: EditedSection, from: number, to: number): string {
   const yaml = openYaml(text);
-  const list = findRows(yaml);
+  const list = findRows(yaml, section);
   if (list.kind === 'none' || list.kind === 'refused') throw new TypeError('the rows are gone');
   return withRowMoved(yaml, list, from, to);
 }
@@ -209,7 +247,10 @@ function moved(text: string, from: number, to: number): string {
 /** Index of the row after the move. */
 function destination(opened: Opened, from: number, target: MoveTarget): number | EditRefused {
   const count = opened.rules.length;
-  if ('to' in target) return isPosition(target.to, count) ? target.to - 1 : noPosition(opened, target.to, count);
+  if ('to' in target) {
+    const to = target.to - opened.offset;
+    return isPosition(to, count) ? to - 1 : noPosition(opened, target.to, count);
+  }
   const neighbour = indexOf(opened, 'before' in target ? target.before : target.after);
   if (typeof neighbour !== 'number' || neighbour === from) return neighbour;
   const place = 'before' in target ? neighbour : neighbour + 1;
@@ -221,13 +262,16 @@ function isPosition(value: number, last: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= last;
 }
 
-function noPosition({ document, yaml }: Opened, position: number, last: number): EditRefused {
-  const hint = last === 1 ? 'the only position is 1' : `positions go from 1 to ${last}`;
-  return refuse(document, yaml, 'edit/position', `there is no position ${position}`, hint);
+function noPosition(opened: Opened, position: number, last: number): EditRefused {
+  const { section, offset } = opened;
+  const of = section === 'outbound' ? ' of outgoing rules' : '';
+  const hint =
+    last === 1 ? `the only position${of} is ${offset + 1}` : `positions${of} go from ${offset + 1} to ${offset + last}`;
+  return refuse(opened, 'edit/position', `there is no position ${position}`, hint);
 }
 
 /** The text with a switch of a section set. */
-function withSetting({ yaml }: Opened, section: 'inbound' | 'outbound', key: string, value: string): string | null {
+function withSetting({ yaml }: Opened, section: EditedSection, key: string, value: string): string | null {
   const root = yaml.root!;
   const pair = pairOf(root, section);
   if (pair && !isNothing(pair.value)) {

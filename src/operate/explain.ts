@@ -3,6 +3,7 @@ import { explainByModel, type Explanation } from '../analyse/explain';
 import { decode } from '../model/decode';
 import type { Decision } from '../model/evaluate';
 import type { FlowKey } from '../model/packet';
+import type { Direction } from '../model/ruleset';
 import { buildProbeFrame } from '../observe/probe-frame';
 import { sameDecision } from '../observe/replay';
 import { Twin } from '../observe/twin';
@@ -30,11 +31,12 @@ export async function explainCandidate(
   candidate: Pick<Candidate, 'ruleset' | 'image'>,
   key: FlowKey,
   context: Context | null,
+  direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { ruleset, image } = candidate;
-  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet));
+  const byModel = explainFrame(key, (packet) => explainByModel(ruleset, packet, NO_STATE, direction));
   if (!context) return { ...byModel, kernel: null, bans: [] };
-  const twin = await Twin.load(context.kernel, image, image);
+  const twin = await Twin.load(context.kernel, image, image, direction);
   return { ...(await compare(byModel, twin, key)), bans: [] };
 }
 
@@ -46,6 +48,7 @@ export async function explainEnforced(
   context: Context,
   enforcement: Enforcement & { record: GenerationRecord },
   key: FlowKey,
+  direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { record } = enforcement;
   const source: Prefix = { family: key.family, words: key.source, length: addressBits(key.family) };
@@ -63,9 +66,9 @@ export async function explainEnforced(
     for (let attempt = 1; ; attempt++) {
       const { bans } = await listBans(context, source);
       const state = { ...NO_STATE, bans: bans.map(({ prefix }) => prefix) };
-      const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, state));
+      const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, state, direction));
       try {
-        const twin = await Twin.load(context.kernel, image, { map, bans: shared?.banMaps });
+        const twin = await Twin.load(context.kernel, image, { map, bans: shared?.banMaps }, direction);
         const explanation = await compare(byModel, twin, key);
         return { ...explanation, bans: explanation.decision.reason === 'banned' ? bans : [] };
       } catch (error) {

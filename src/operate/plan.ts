@@ -61,7 +61,14 @@ export interface RulesetPlan {
 /** Compares the enforced ruleset (null: none) with the one to be applied. */
 export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan {
   return {
-    sections: [planSection(before?.inbound ?? null, after.inbound)],
+    sections: [
+      planSection(before?.inbound ?? null, after.inbound),
+      planSection(before?.outbound ?? null, after.outbound, {
+        before: before?.inbound.rules.length ?? 0,
+        after: after.inbound.rules.length,
+      }),
+      planSection(before && guardSection(before), guardSection(after)),
+    ],
     settings: before ? changedSettings(rulesetSettings(before), rulesetSettings(after)) : [],
     sets: before ? changedSets(before, after) : [],
   };
@@ -74,29 +81,43 @@ export function isEmptyPlan(plan: RulesetPlan): boolean {
   return plan.sections.every(quiet) && plan.settings.length === 0 && plan.sets.length === 0;
 }
 
-function planSection(before: Section | null, after: Section): SectionPlan {
+/** The guard's rows as those of a section: keep-reachable, then its rules. */
+function guardSection({ guard }: Ruleset): Section {
+  return { name: 'guard', default: 'allow', rules: [...guard.keepReachable, ...guard.rules] };
+}
+
+/** `first`: rows of the sections before, whose numbers go on here. */
+function planSection(
+  before: Section | null,
+  after: Section,
+  first: { before: number; after: number } = { before: 0, after: 0 },
+): SectionPlan {
   const oldRules = before?.rules ?? [];
   const pairs = pairRules(oldRules, after.rules);
   const kept = new Set(pairs.map(([from]) => from));
   const reached = new Set(pairs.map(([, to]) => to));
   const anchored = longestIncreasing(pairs.map(([, to]) => to));
-  const planned = (rules: readonly Rule[], index: number): PlannedRule => ({
+  const planned = (rules: readonly Rule[], index: number, offset: number): PlannedRule => ({
     id: rules[index].id,
-    number: index + 1,
+    number: offset + index + 1,
     text: rules[index].text,
   });
+  const wasPlanned = (index: number): PlannedRule => planned(oldRules, index, first.before);
+  const isPlanned = (index: number): PlannedRule => planned(after.rules, index, first.after);
   return {
     section: after.name,
-    added: after.rules.flatMap((_, i) => (reached.has(i) ? [] : [planned(after.rules, i)])),
-    removed: oldRules.flatMap((_, i) => (kept.has(i) ? [] : [planned(oldRules, i)])),
+    added: after.rules.flatMap((_, i) => (reached.has(i) ? [] : [isPlanned(i)])),
+    removed: oldRules.flatMap((_, i) => (kept.has(i) ? [] : [wasPlanned(i)])),
     changed: pairs.flatMap(([i, j]) => {
       const [from, to] = [oldRules[i], after.rules[j]];
       if (from.text === to.text && from.enabled === to.enabled) return [];
       const switched = from.enabled === to.enabled ? {} : { enabled: to.enabled };
-      return [{ from: planned(oldRules, i), to: planned(after.rules, j), ...switched }];
+      return [{ from: wasPlanned(i), to: isPlanned(j), ...switched }];
     }),
     moved: pairs.flatMap(([i, j], k) =>
-      anchored.has(k) ? [] : [{ id: after.rules[j].id, text: after.rules[j].text, from: i + 1, to: j + 1 }],
+      anchored.has(k)
+        ? []
+        : [{ id: after.rules[j].id, text: after.rules[j].text, from: wasPlanned(i).number, to: isPlanned(j).number }],
     ),
     settings: before ? changedSettings(sectionSettings(before), sectionSettings(after)) : [],
   };

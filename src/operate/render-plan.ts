@@ -13,12 +13,11 @@ export function renderPlan(plan: RulesetPlan): string {
 }
 
 function renderSection(plan: SectionPlan): string[] {
-  const width = Math.max(
-    0,
-    ...[...plan.added, ...plan.removed, ...plan.moved, ...plan.changed.map(({ to }) => to)].map(({ id }) => id.length),
-  );
+  const nameOf = (id: string): string => (plan.section === 'inbound' ? id : `${plan.section}/${id}`);
+  const listed = [...plan.added, ...plan.removed, ...plan.moved, ...plan.changed.map(({ to }) => to)];
+  const width = Math.max(0, ...listed.map(({ id }) => nameOf(id).length));
   const row = (sign: string, id: string, text: string, rest = ''): string =>
-    `  ${sign} ${id.padEnd(width)}  ${text}${rest}`;
+    `  ${sign} ${nameOf(id).padEnd(width)}  ${text}${rest}`;
   return [
     ...plan.settings.map(({ key, from, to }) => `  ~ ${plan.section} ${key}: ${to} (was ${from})`),
     ...plan.added.map(({ id, number, text }) => row('+', id, text, ` (rule ${number})`)),

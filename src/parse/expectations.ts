@@ -1,12 +1,12 @@
 import type { Expectation } from '../model/ruleset';
 import type { Context } from './context';
-import type { DocumentNode } from './document-node';
+import { type DocumentNode, valueOf } from './document-node';
 import { at, type Finding, refuse } from './finding';
-import { formatRule } from './format-rule';
+import { directed, formatRule } from './format-rule';
 import type { Names } from './names';
 import { resolveClauses } from './resolve';
 import { type Row, readRows } from './rows';
-import { parseRuleLine } from './rule-line';
+import { directionOf, parseRuleLine } from './rule-line';
 import { readClauses, readVerdict } from './rule-object';
 
 /** Reads `expect:`; `allow tcp from A [port P] to B [port P]`, or a map with `verdict`. */
@@ -26,7 +26,10 @@ function readMapExpectation(
   const verdict = readVerdict(map);
   const resolved = resolveClauses(readClauses(map, context, context.sink), names, context.sink);
   if (!verdict || !resolved) return undefined;
-  return { verdict, match: resolved.match, text: formatRule(verdict, resolved.match, resolved.wording), source };
+  const node = valueOf(map, 'direction');
+  const direction = node?.kind === 'text' && directionOf(node.text) === 'out' ? 'out' : 'in';
+  const text = formatRule(verdict, resolved.match, resolved.wording);
+  return { direction, verdict, match: resolved.match, text: directed(text, direction), source };
 }
 
 function readLineExpectation(
@@ -51,7 +54,14 @@ function readLineExpectation(
     context.sink(row.place(at({ start: 0, length: row.text.length }, problem)));
     return undefined;
   }
-  return { verdict: line.action, match: line.match, text: line.text, source: row.source };
+  const direction = line.direction?.direction ?? 'in';
+  return {
+    direction,
+    verdict: line.action,
+    match: line.match,
+    text: directed(line.text, direction),
+    source: row.source,
+  };
 }
 
 /** An expectation names source ports on purpose. */

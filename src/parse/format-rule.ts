@@ -1,6 +1,7 @@
 import { type AddressMatch, ANY, type Match } from '../model/match';
 import { formatPrefix } from '../model/prefix';
 import { PORT_DEFAULT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import type { Direction } from '../model/ruleset';
 import type { Limit } from '../model/limit';
 import type { Action } from '../model/verdict';
 import { formatIcmpType } from './icmp';
@@ -46,6 +47,11 @@ function formatMatch(action: Action, match: Match, wording: AddressWording): str
   }
   if (family !== ANY) words.push('family', `ipv${family}`);
   return words.join(' ');
+}
+
+/** The canonical text, saying that it is about packets that go out where it is: `allow out 53`. */
+export function directed(text: string, direction: Direction): string {
+  return direction === 'out' ? text.replace(' ', ' out ') : text;
 }
 
 /** Canonical text of an address list: `any`, `none`, or prefixes joined by commas. */

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../model/ruleset';
+import type { Ruleset } from '../model/ruleset';
 import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
@@ -11,7 +11,7 @@ import { at, refuse } from './finding';
 import { SourceFile } from './locate';
 import { makeNames } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
-import { readSection } from './section';
+import { readGuard, readInbound, readOutbound } from './section';
 import { readServices } from './service-table';
 import {
   readEthertypes,
@@ -97,7 +97,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const services = readServices(valueOf(root, 'services'), context);
   const sets = readSets(valueOf(root, 'sets'), context);
   const byName = new Map(sets.map((set) => [set.name, set.addresses]));
-  const { section: inbound, names } = readSection('inbound', valueOf(root, 'inbound'), context, (sshPorts) =>
+  const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, (sshPorts) =>
     makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
   );
   return {
@@ -109,9 +109,10 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     logging: readLogging(valueOf(root, 'logging')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
-    guard: NO_GUARD,
+    guard: readGuard(valueOf(root, 'guard'), names, context),
     inbound,
-    outbound: OPEN_OUTBOUND,
+    // Outside, SSH is where everybody has it, wherever this machine's own is.
+    outbound: readOutbound(valueOf(root, 'outbound'), makeNames({ sets: byName, services }), context),
     expect: readExpectations(valueOf(root, 'expect'), names, context),
   };
 }

@@ -2,7 +2,7 @@
 import type { Limit } from '../model/limit';
 import type { RowLog } from '../model/logging';
 import type { Match } from '../model/match';
-import type { WrittenForm } from '../model/ruleset';
+import type { Direction, WrittenForm } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import { ACTIONS, looksLikeRow, refuseAction } from './action-word';
 import type { Clauses, LimitClauses } from './clauses';
@@ -34,6 +34,13 @@ export interface RuleLine {
   readonly note?: string;
   /** From `id NAME`, checked; whether it is free only the section knows. */
   readonly id?: Term;
+  /** From `in` or `out`, where the row says so; whether it fits only the section knows. */
+  readonly direction?: DirectionTerm;
+}
+
+/** A direction, and the word that says so. */
+export interface DirectionTerm extends Term {
+  readonly direction: Direction;
 }
 
 /** What reading a row gives; `row` is null when one of the findings is an error. Places count from the text's start. */
@@ -46,7 +53,19 @@ export interface RuleLineReading {
   readonly id?: Term;
 }
 
-const DIRECTIONS = new Set(['in', 'incoming', 'inbound']);
+const DIRECTIONS: ReadonlyMap<string, Direction> = new Map([
+  ['in', 'in'],
+  ['incoming', 'in'],
+  ['inbound', 'in'],
+  ['out', 'out'],
+  ['outgoing', 'out'],
+  ['outbound', 'out'],
+]);
+
+/** The direction a word names. */
+export function directionOf(word: string): Direction | undefined {
+  return DIRECTIONS.get(word.toLowerCase());
+}
 
 /** Reads one row: `allow 8000/tcp`, `deny from 10.0.0.0/8 to any port 22 proto tcp`, `1 Deny 0.0.0.0/0 Port 14141`. */
 export function parseRuleLine(text: string, names: Names = makeNames()): RuleLineReading {
@@ -70,6 +89,7 @@ class LineReader {
   number: Term | undefined;
   /** The word behind `id`. */
   id: Term | undefined;
+  #direction: DirectionTerm | undefined;
   #next = 0;
   #note: string | undefined;
   #log: RowLog | undefined;
@@ -113,6 +133,7 @@ class LineReader {
       ...(this.#log && { log: this.#log }),
       ...(this.#note !== undefined && { note: this.#note }),
       ...(this.id && { id: this.id }),
+      ...(this.#direction && { direction: this.#direction }),
     };
   }
 
@@ -161,14 +182,24 @@ class LineReader {
     for (;;) {
       const word = this.#word();
       if (word === undefined) return;
-      if (DIRECTIONS.has(word)) this.#next++;
+      const direction = DIRECTIONS.get(word);
+      if (direction) this.#takeDirection(direction);
       else if (word === 'log' || word === 'log-all') {
         this.#log = word === 'log' ? 'new' : 'all';
         this.#next++;
-      } else if (['out', 'outgoing', 'outbound'].includes(word)) this.#refuseUnsupported(word);
-      else if (word === 'on') this.#refuseUnsupported(word, 1);
+      } else if (word === 'on') this.#refuseUnsupported(word, 1);
       else return;
     }
+  }
+
+  #takeDirection(direction: Direction): void {
+    const token = this.#peek()!;
+    if (this.#direction && this.#direction.direction !== direction) {
+      const message = `${quote(token.text)} contradicts ${quote(this.#direction.text)}`;
+      this.sink(at(token, refuse('parse/row', message, 'a row is about packets that come in, or that go out')));
+    }
+    this.#direction = { ...token, direction };
+    this.#next++;
   }
 
   #refuseUnsupported(word: string, operands = 0): void {
@@ -383,6 +414,7 @@ const CLAUSE_WORDS = new Set([
   'per',
   'verdict',
   'in',
+  'out',
   'on',
   'log',
   'log-all',

@@ -11,13 +11,15 @@ import { idProblem } from './ids';
 import { readLimit } from './limit';
 import type { Names } from './names';
 import { resolveClauses } from './resolve';
-import { NOTE_MAX, type RuleLine } from './rule-line';
+import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
 import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS } from './unsupported';
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
-  readonly row: Omit<RuleLine, 'log' | 'note' | 'id'> | null;
+  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'> | null;
   readonly id?: Term;
+  /** From `direction`. */
+  readonly direction?: DirectionTerm;
   readonly enabled: boolean;
   readonly log?: RowLog;
   readonly note?: string;
@@ -25,8 +27,8 @@ export interface RuleObject {
   readonly review?: string;
 }
 
-/** Reads a rule object; `row` is null when something in it was wrong. */
-export function readRuleObject(map: MapNode, names: Names, context: Context): RuleObject {
+/** Reads a rule object; `row` is null when something in it was wrong. `implied`: the action, where none is written. */
+export function readRuleObject(map: MapNode, names: Names, context: Context, implied?: Action): RuleObject {
   let failed = false;
   const sink: Sink = (finding) => {
     if (finding.severity === 'error') failed = true;
@@ -38,7 +40,7 @@ export function readRuleObject(map: MapNode, names: Names, context: Context): Ru
     if (problem !== undefined) sink(at(id, refuse('parse/id', `${quote(id.text)} cannot be an id: ${problem}`)));
   }
   refuseLaterKeys(map, sink);
-  const action = readAction(map);
+  const action = implied ?? readAction(map);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = {
     ...readLog(map),
@@ -56,7 +58,15 @@ export function readRuleObject(map: MapNode, names: Names, context: Context): Ru
           text: formatRule(action, resolved.match, resolved.wording, limit),
         }
       : null;
-  return { row, ...(id && { id }), enabled, ...details };
+  const word = textValue(map, 'direction');
+  const direction = word && directionOf(word.text);
+  return {
+    row,
+    ...(id && { id }),
+    ...(word && direction && { direction: { ...word, direction } }),
+    enabled,
+    ...details,
+  };
 }
 
 /** The clauses of a map: its match, without action. */

@@ -60,6 +60,9 @@ const ruleObject = z.strictObject(
     note: word('a line of text').optional().meta({ description: 'why the rule is there' }),
     owner: word('a line of text').optional().meta({ description: 'who answers for it' }),
     review: text('a date such as 2027-01-31').optional().meta({ description: 'when to look at it again, YYYY-MM-DD' }),
+    direction: choice(['in', 'out'])
+      .optional()
+      .meta({ description: 'which packets a row of the guard sees; left out: those that come in' }),
     in: later,
     log: z
       .union([z.boolean(), z.enum(['on', 'off', 'yes', 'no', 'true', 'false', 'all'])], { error: 'on, off or all' })
@@ -120,6 +123,41 @@ const section = z.strictObject(
   { error: 'a map: default, udp, ssh, rules' },
 );
 
+const outboundSection = z.strictObject(
+  {
+    default: choice(['allow', 'deny'])
+      .optional()
+      .meta({ description: 'what becomes of a packet that no row matches; left out: allow' }),
+    rules: rows.optional().meta({ description: 'read top to bottom, the first that matches decides' }),
+  },
+  { error: 'a map: default, rules' },
+);
+
+const KEPT = 'a map such as { from: office, port: 22/tcp }, or a row such as allow from 192.0.2.1 to any port 22';
+const keptObject = z.strictObject(
+  {
+    id: ruleObject.shape.id,
+    ...matchKeys,
+    server: later,
+    enabled: ruleObject.shape.enabled,
+    note: ruleObject.shape.note,
+    owner: ruleObject.shape.owner,
+    review: ruleObject.shape.review,
+  },
+  { error: KEPT },
+);
+
+const guard = z.strictObject(
+  {
+    'keep-reachable': z
+      .array(z.union([text(KEPT), keptObject], { error: KEPT }), { error: 'a list of entries' })
+      .optional()
+      .meta({ description: 'lets in, whatever stands below; removing or narrowing an entry needs --force' }),
+    rules: rows.optional().meta({ description: 'above every section; deny is final, allow only ends the guard' }),
+  },
+  { error: 'a map: keep-reachable, rules' },
+);
+
 const SET = 'a list of addresses, or { file: PATH }';
 const setFile = z.strictObject(
   { file: text('a path').meta({ description: 'plain text, a prefix a line, relative to this file' }) },
@@ -131,6 +169,7 @@ const EXPECTATION = 'a line such as allow tcp from 192.0.2.1 to 198.51.100.7 por
 const expectObject = z.strictObject(
   {
     verdict: choice(['allow', 'deny', 'reject']).meta({ description: 'what must become of every such packet' }),
+    direction: choice(['in', 'out']).optional().meta({ description: 'left out: packets that come in' }),
     ...matchKeys,
   },
   { error: EXPECTATION },
@@ -174,9 +213,9 @@ const ruleset = z
         })
         .optional()
         .meta({ description: 'named ports', examples: [{ metrics: '9100/tcp' }] }),
-      guard: later,
+      guard: guard.optional().meta({ description: 'what stands above every section' }),
       inbound: section.optional().meta({ description: 'packets that come in' }),
-      outbound: z.unknown().optional().meta({ description: 'only { default: allow }' }),
+      outbound: outboundSection.optional().meta({ description: 'packets that go out' }),
       servers: later,
       boot: later,
       expect: z
@@ -264,9 +303,14 @@ function isMissing(plain: unknown, path: Path): boolean {
 function knownKeys(path: Path): string[] {
   const [first, second] = path;
   if (path.length === 0) return Object.keys(ruleset.shape);
-  if (first === 'inbound' && path.length === 1) return Object.keys(section.shape);
+  if (path.length === 1) {
+    if (first === 'inbound') return Object.keys(section.shape);
+    if (first === 'outbound') return Object.keys(outboundSection.shape);
+    if (first === 'guard') return Object.keys(guard.shape);
+  }
+  if (second === 'keep-reachable') return Object.keys(keptObject.shape);
   if (first === 'inbound' && second === 'ssh') return Object.keys(sshObject.shape);
-  if (first === 'inbound') return Object.keys(ruleObject.shape);
+  if (first === 'inbound' || first === 'outbound' || first === 'guard') return Object.keys(ruleObject.shape);
   if (first === 'sets') return Object.keys(setFile.shape);
   return Object.keys(expectObject.shape);
 }

@@ -1,22 +1,31 @@
-/** One section: its default, SSH row and rows. */
-import type { Rule, Section, SshRow } from '../model/ruleset';
+/** Sections and the guard: defaults, SSH row and rows. */
+import {
+  type Direction,
+  type Guard,
+  NO_GUARD,
+  OPEN_OUTBOUND,
+  type Rule,
+  type Section,
+  type SshRow,
+} from '../model/ruleset';
+import type { Action } from '../model/verdict';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, valueOf } from './document-node';
-import { at, quote, refuse, remark, type Term } from './finding';
+import { at, type Problem, quote, refuse, remark, type Term } from './finding';
+import { directed } from './format-rule';
 import { deriveId, idProblem, IdRegister } from './ids';
 import type { Names } from './names';
 import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
-import { parseRuleLine, type RuleLine } from './rule-line';
+import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
 import { readUdpOff } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
 
-/** Reads a section. `names` is made for the section's SSH ports. */
-export function readSection(
-  name: string,
+/** Reads `inbound`. `names` is made for its SSH ports. */
+export function readInbound(
   node: DocumentNode | undefined,
   context: Context,
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
@@ -26,11 +35,50 @@ export function readSection(
   const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
   const ssh = map && readSsh(valueOf(map, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
-  const rules = map ? readRules(valueOf(map, 'rules'), names, context) : [];
+  const rules = map ? readRules(valueOf(map, 'rules'), IN_INBOUND, names, context) : [];
   const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
   const otherwise = word === 'allow' || word === 'reject' ? word : 'deny';
-  return { section: { name, default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
+  return { section: { name: 'inbound', default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
 }
+
+/** Reads `outbound`: what is left out lets everything out. */
+export function readOutbound(node: DocumentNode | undefined, names: Names, context: Context): Section {
+  if (node?.kind !== 'map') return OPEN_OUTBOUND;
+  const fallback = valueOf(node, 'default');
+  const deny = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'deny';
+  const rules = readRules(valueOf(node, 'rules'), IN_OUTBOUND, names, context);
+  return { name: OPEN_OUTBOUND.name, default: deny ? 'deny' : 'allow', rules };
+}
+
+/** Reads `guard`. Its two lists share their ids. */
+export function readGuard(node: DocumentNode | undefined, names: Names, context: Context): Guard {
+  if (node?.kind !== 'map') return NO_GUARD;
+  const ids = new ExplicitIds(context);
+  const kept = readDrafts(valueOf(node, 'keep-reachable'), IN_KEEP_REACHABLE, names, context, ids);
+  const rows = readDrafts(valueOf(node, 'rules'), IN_GUARD, names, context, ids);
+  const rules = nameRules([...kept, ...rows], ids);
+  return {
+    keepReachable: rules.slice(0, kept.length),
+    rules: rules.slice(kept.length).map((rule, i) => ({ ...rule, direction: rows[i].direction })),
+  };
+}
+
+/** What the rows of one list have in common. */
+interface List {
+  /** How a person names it. */
+  readonly name: string;
+  /** The direction of a row that says none. */
+  readonly direction: Direction;
+  /** Whether a row may say the other direction. */
+  readonly bothDirections?: boolean;
+  /** The only action, which maps leave out. */
+  readonly onlyAction?: Action;
+}
+
+const IN_INBOUND: List = { name: 'inbound', direction: 'in' };
+const IN_OUTBOUND: List = { name: 'outbound', direction: 'out' };
+const IN_GUARD: List = { name: 'guard', direction: 'in', bothDirections: true };
+const IN_KEEP_REACHABLE: List = { name: 'keep-reachable', direction: 'in', onlyAction: 'allow' };
 
 function readSsh(node: DocumentNode | undefined, context: Context): SshRow | undefined {
   if (node?.kind !== 'map') return undefined;
@@ -61,14 +109,26 @@ function readSsh(node: DocumentNode | undefined, context: Context): SshRow | und
 
 /** A row that was read, before it has its id. */
 interface Draft {
-  readonly row: Omit<RuleLine, 'log' | 'note' | 'id'>;
+  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'>;
+  readonly direction: Direction;
   readonly id?: Term;
   readonly enabled: boolean;
   readonly details: Pick<Rule, 'log' | 'note' | 'owner' | 'review'>;
   readonly source: Rule['source'];
 }
 
-function readRules(node: DocumentNode | undefined, names: Names, context: Context): Rule[] {
+function readRules(node: DocumentNode | undefined, list: List, names: Names, context: Context): Rule[] {
+  const ids = new ExplicitIds(context);
+  return nameRules(readDrafts(node, list, names, context, ids), ids);
+}
+
+function readDrafts(
+  node: DocumentNode | undefined,
+  list: List,
+  names: Names,
+  context: Context,
+  ids: ExplicitIds,
+): Draft[] {
   const rows = readRows(node, context);
   if (rows.length > MAX_RULES) {
     const message = `${rows.length} rules, a ruleset holds at most ${MAX_RULES}`;
@@ -77,29 +137,41 @@ function readRules(node: DocumentNode | undefined, names: Names, context: Contex
     return [];
   }
   const numbers = new NumberCheck(context);
-  const ids = new ExplicitIds(context);
-  const drafts: Draft[] = [];
-  for (const row of rows) {
+  return rows.flatMap((row) => {
     const draft =
-      row.kind === 'map' ? readMapRow(row, names, context, ids) : readLineRow(row, names, context, numbers, ids);
-    if (draft) drafts.push(draft);
-  }
-  return nameRules(drafts, ids);
+      row.kind === 'map'
+        ? readMapRow(row, list, names, context, ids)
+        : readLineRow(row, list, names, context, numbers, ids);
+    return draft ? [draft] : [];
+  });
 }
 
 function readMapRow(
   row: Extract<Row, { kind: 'map' }>,
+  list: List,
   names: Names,
   context: Context,
   ids: ExplicitIds,
 ): Draft | undefined {
-  const { row: resolved, id, enabled, ...details } = readRuleObject(row.map, names, context);
+  const {
+    row: resolved,
+    id,
+    direction,
+    enabled,
+    ...details
+  } = readRuleObject(row.map, names, context, list.onlyAction);
   if (id) ids.claim(id);
-  return resolved ? { row: resolved, ...(id && { id }), enabled, details, source: row.source } : undefined;
+  const problem = direction && directionProblem(list, direction);
+  if (problem) context.sink(at(direction, problem));
+  if (!resolved) return undefined;
+  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  if (wrong) context.sink(at(placeOf(context, row.map), wrong));
+  return draftOf(list, resolved, direction?.direction, { ...(id && { id }), enabled, details, source: row.source });
 }
 
 function readLineRow(
   row: Extract<Row, { kind: 'line' }>,
+  list: List,
   names: Names,
   context: Context,
   numbers: NumberCheck,
@@ -111,14 +183,53 @@ function readLineRow(
   const id = word && { ...word, start: row.place(at(word, remark('parse/id', ''))).start };
   if (id) ids.claim(id);
   if (!resolved) return undefined;
-  const { note, log } = resolved;
-  return {
-    row: resolved,
+  const { note, log, direction } = resolved;
+  const problem = direction && directionProblem(list, direction);
+  if (problem) context.sink(row.place(at(direction, problem)));
+  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  if (wrong) context.sink(row.place(at({ start: 0, length: row.text.length }, wrong)));
+  return draftOf(list, resolved, direction?.direction, {
     ...(id && { id }),
     enabled: true,
     details: { ...(log && { log }), ...(note !== undefined && { note }) },
     source: row.source,
-  };
+  });
+}
+
+/** Why a row cannot have this direction in the list. */
+function directionProblem(list: List, { text, direction }: DirectionTerm): Problem | undefined {
+  if (list.bothDirections || direction === list.direction) return undefined;
+  const message = `${quote(text)} has no place under ${list.name}, whose rows see packets that ${list.direction === 'in' ? 'come in' : 'go out'}`;
+  const other = direction === 'out' ? 'outbound' : 'inbound';
+  return refuse('parse/direction', message, `write the row under ${other}: { rules: [...] }, or leave the word out`);
+}
+
+/** Why rows of this list cannot have the action. */
+function actionProblem(list: List, action: Action, direction: Direction): Problem | undefined {
+  if (list.onlyAction && action !== list.onlyAction) {
+    const message = `${quote(action)} has no place under ${list.name}, which only lets in`;
+    const hint = `write ${list.onlyAction} …; what is to be kept out stands under guard: { rules: [...] }`;
+    return refuse('parse/action', message, hint);
+  }
+  if (action === 'limit' && list !== IN_INBOUND) {
+    const message = `"limit" has no place under ${list.name}: it counts connections that come in to what inbound lets in`;
+    return refuse('parse/action', message, 'write the row under inbound: { rules: [...] }');
+  }
+  if (action === 'reject' && direction === 'out') {
+    const message = '"reject" has no place among rows about packets that go out: it answers who sent what came in';
+    return refuse('parse/action', message, 'write deny');
+  }
+  return undefined;
+}
+
+function draftOf(
+  list: List,
+  row: Draft['row'],
+  written: Direction | undefined,
+  rest: Omit<Draft, 'row' | 'direction'>,
+): Draft {
+  const direction = written ?? list.direction;
+  return { row: { ...row, text: directed(row.text, direction) }, direction, ...rest };
 }
 
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {

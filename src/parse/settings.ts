@@ -137,22 +137,12 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
     const found = entry.value.kind === 'text' ? `${key}: ${entry.value.text}` : key;
     context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
-  check('guard', isEmpty, 'leave it out; write the rules first under inbound');
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
   check('boot', () => false, 'leave it out; nothing loads at boot yet');
-  check('outbound', holdsOutbound, 'write outbound: { default: allow }, or leave it out; outgoing packets all pass');
 }
 
 function isEmpty(node: DocumentNode): boolean {
   return (node.kind === 'map' && node.entries.length === 0) || (node.kind === 'list' && node.items.length === 0);
-}
-
-function holdsOutbound(node: DocumentNode): boolean {
-  if (node.kind !== 'map') return false;
-  return node.entries.every(({ key, value }) => {
-    if (key.text === 'default') return value.kind === 'text' && value.text.toLowerCase() === 'allow';
-    return key.text === 'rules' && (isNothing(value) || isEmpty(value));
-  });
 }
 
 /** Whether the UDP switch of a section is off. */

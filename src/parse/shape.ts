@@ -5,13 +5,24 @@ import { nearest } from './nearest';
 import { findShapeProblems, type ShapeProblem } from './schema';
 
 /** Keys that may stand without a value, as if they were not there: all their rows are commented out. */
-const MAY_BE_EMPTY = new Set(['rules', 'sets', 'services', 'expect', 'inbound', 'outbound', 'guard', 'servers']);
+const MAY_BE_EMPTY = new Set([
+  'rules',
+  'sets',
+  'services',
+  'expect',
+  'inbound',
+  'outbound',
+  'guard',
+  'keep-reachable',
+  'servers',
+]);
 
 /** Keys whose values are words of the format; their case does not matter. */
 const WORD_KEYS = new Set([
   'action',
   'verdict',
   'default',
+  'direction',
   'mode',
   'icmp',
   'family',
@@ -126,7 +137,7 @@ function nameOf(path: readonly (string | number)[]): string {
   const last = path[path.length - 1];
   if (typeof last === 'string') return quote(last);
   return path[path.length - 2] === 'rules'
-    ? `rule ${last + 1}`
+    ? `rule ${last + 1}${path[0] === 'inbound' ? '' : ` of ${quote(String(path[0]))}`}`
     : `item ${last + 1} of ${quote(String(path[path.length - 2]))}`;
 }
 

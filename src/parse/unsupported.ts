@@ -11,9 +11,6 @@ export function notSupportedYet(what: string, today: string): Problem {
 
 /** Words of one-line rows, with what works today. */
 export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
-  out: 'rules see packets that come in; outgoing ones all pass',
-  outgoing: 'rules see packets that come in; outgoing ones all pass',
-  outbound: 'rules see packets that come in; outgoing ones all pass',
   on: 'leave it out: every interface under interfaces: has the same rules',
   route: 'leave it out: every packet that comes in is judged, forwarded or not',
   app: 'write the port, or name it under services:',
@@ -21,6 +18,7 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 
 /** Keys of an object rule, with what works today. */
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
+  server: 'write to: and the address; there are no servers yet',
   in: 'leave it out: every interface under interfaces: has the same rules',
   until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
 };

@@ -265,7 +265,10 @@ describe('the life of a flow', () => {
     const next = await FlowStand.load(DENY, host.table, { generation: 2 });
     opened.unshift(next);
     expect(await next.in(answer)).toEqual(PASSES_AS_FLOW);
+    // The first packet that goes out is judged by the new rules, and settles it.
+    expect(await next.out(p.compose(OUT[4](), going('ack')))).toEqual(FIRST);
     expect(await next.out(p.compose(OUT[4](), going('ack')))).toEqual(PASSES_AS_FLOW);
+    expect(await next.in(answer)).toEqual(PASSES_AS_FLOW);
   });
 });
 

@@ -459,6 +459,8 @@ test('every reason has a row', () => {
   elsewhere.push('limit', 'limit-full');
   // test/kernel/fragments.test.ts
   elsewhere.push('fragment-follows', 'fragment-overlap');
+  // test/kernel/outbound.test.ts
+  elsewhere.push('keep-reachable', 'guard', 'keep-reachable-answer');
   // test/kernel/udp-switch.test.ts
   elsewhere.push('udp-off');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);

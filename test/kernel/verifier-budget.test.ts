@@ -38,9 +38,13 @@ const DEFAULT: DatapathSwitches = {
   ethertypes: DEFAULT_ETHERTYPES,
   logging: 'low',
   dryRun: false,
+  sections: [true, false, false, false, false],
+  outboundWord: 0,
   rejects: false,
   limits: false,
 };
+/** Every entry of the section table is used. */
+const ALL_SECTIONS = [true, true, true, true, true];
 
 const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, 4 KB image': {},
@@ -49,6 +53,12 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, dry, 16 MB image': { dryRun: true, imageSlots: LARGE / 8 },
   'slc_ingress, icmp: rules, 4 KB image': { icmpEssentials: false },
   'slc_ingress, icmp: rules, 16 MB image': { icmpEssentials: false, imageSlots: LARGE / 8 },
+  'slc_ingress, keep-reachable and guard, 4 KB image': { sections: ALL_SECTIONS },
+  'slc_ingress, keep-reachable and guard, dry, 16 MB image': {
+    sections: ALL_SECTIONS,
+    dryRun: true,
+    imageSlots: LARGE / 8,
+  },
   'slc_ingress, logging: off, 4 KB image': { logging: 'off' },
   'slc_ingress, logging: high, 4 KB image': { logging: 'high' },
   'slc_ingress, fragments: drop, 4 KB image': { trackFragments: false },
@@ -64,6 +74,8 @@ const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, 16 MB image': { imageSlots: LARGE / 8, counterSlots: 131_072 },
   'slc_egress_main, logging: high, 4 KB image': { logging: 'high' },
   'slc_egress_main, dry, 4 KB image': { dryRun: true },
+  'slc_egress_main, all sections, 4 KB image': { sections: ALL_SECTIONS },
+  'slc_egress_main, all sections, dry, 16 MB image': { sections: ALL_SECTIONS, dryRun: true, imageSlots: LARGE / 8 },
 };
 
 async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switches: DatapathSwitches): Promise<number> {

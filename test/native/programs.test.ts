@@ -62,8 +62,8 @@ describe('settings before the load', () => {
     object.setMap('sized', { create: false });
     object.setMap('slots', { create: false });
     await object.load();
-    // Its read-only data and the results.
-    expect(bpfMaps() - before).toBe(2);
+    // Its read-only data, the results and the ring.
+    expect(bpfMaps() - before).toBe(3);
     expect(await outcome(() => object.map('sized'))).toBe('ENOENT');
     expect(await outcome(() => object.program('probe_wide'))).toBe('ENOENT');
     object.close();

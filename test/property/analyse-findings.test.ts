@@ -153,7 +153,7 @@ describe('expectations', () => {
         verdict,
         fc.array(anyKey, { minLength: 30, maxLength: 30 }),
         (set, match, wanted, keys) => {
-          const line: Expectation = { verdict: wanted, match, text: 'line', source: at(90) };
+          const line: Expectation = { direction: 'in' as const, verdict: wanted, match, text: 'line', source: at(90) };
           const findings = checkExpectations({ ...set, expect: [line] });
           const wrong = keys.filter((key) => {
             if (!matches(match, key) || !isDescribed(key, set.icmp)) return false;
@@ -172,6 +172,7 @@ describe('expectations', () => {
         fc.pre(isDescribed(key, set.icmp));
         const { verdict } = evaluatePacket(set, { ...key, hopLimit: 64, fragment: 'none' });
         const line = (wanted: Expectation['verdict']): Expectation => ({
+          direction: 'in',
           verdict: wanted,
           match: matchOf(key),
           text: 'line',

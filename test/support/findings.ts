@@ -105,5 +105,5 @@ export function ruleset(
 
 /** An expectation on line 90. */
 export function expectation(verdict: Expectation['verdict'], text: RuleText): Expectation {
-  return { verdict, match: match(text), text: `${verdict} …`, source: at(90) };
+  return { direction: 'in', verdict, match: match(text), text: `${verdict} …`, source: at(90) };
 }

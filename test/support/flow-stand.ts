@@ -3,7 +3,9 @@
  * which counter went up. The model judges every frame that comes in by the flows the kernel holds, and must agree.
  */
 import { REASON_OF_CODE } from '../../src/abi/codec';
-import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS } from '../../src/abi/layout.gen';
+import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS, SLC_FLOW_FLAG } from '../../src/abi/layout.gen';
+import type { RowTier } from '../../src/compile/image';
+import { evaluateOutgoing } from '../../src/model/outbound';
 import { compile } from '../../src/compile/compile';
 import { readClock } from '../../src/kernel/clock';
 import { readCounters } from '../../src/kernel/counters';
@@ -20,7 +22,7 @@ import { tableSwitches } from '../../src/load/tables';
 import { evaluate } from '../../src/model/evaluate';
 import { type GivenState, NO_STATE } from '../../src/model/given-state';
 import type { Reason } from '../../src/model/reason';
-import type { Ruleset } from '../../src/model/ruleset';
+import type { Direction, Ruleset } from '../../src/model/ruleset';
 import { readTableFigures, type TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
 
@@ -76,9 +78,21 @@ export class FlowTable {
     return readTableFigures(this.maps.fragments, this.maps.fragmentStats, (await readClock(kernel())).jiffies);
   }
 
-  /** What the model is given: flows that live and packets whose first fragment passed, by their names. */
-  async state(): Promise<GivenState> {
-    return { ...NO_STATE, flows: await this.names(), fragments: await this.fragments() };
+  /**
+   * What the model is given for a program of the generation: flows that live, those of them in doubt, and packets whose
+   * first fragment passed, by their names.
+   */
+  async state(generation = 1, direction: Direction = 'in'): Promise<GivenState> {
+    const living = await this.living();
+    const names = (flows: typeof living): Set<string> => new Set(flows.map(({ name }) => name));
+    const isRefused = ({ flags }: { flags: number }): boolean => (flags & SLC_FLOW_FLAG.FLOW_REFUSED) !== 0;
+    return {
+      ...NO_STATE,
+      // Nothing comes in by a flow that the rules have refused.
+      flows: names(direction === 'in' ? living.filter((flow) => !isRefused(flow)) : living),
+      doubted: names(living.filter((flow) => flow.generation !== generation || isRefused(flow))),
+      fragments: await this.fragments(),
+    };
   }
 
   /** Packets whose first fragment passed and is remembered, with the bytes that were judged. */
@@ -107,24 +121,32 @@ export class FlowTable {
 
   /** Names of the flows that live, as the model names them. */
   async names(): Promise<Set<string>> {
+    return new Set((await this.living()).map(({ name }) => name));
+  }
+
+  /** The flows that live. */
+  private async living(): Promise<{ name: string; generation: number; flags: number }[]> {
     const { jiffies } = await readClock(kernel());
     const { values } = await this.maps.flows.entries();
     const bytes = Buffer.from(values);
     const { slc_flow_bucket: bucket, slc_flow: flow, slc_flow_key: key } = LAYOUT;
-    const names = new Set<string>();
+    const found: { name: string; generation: number; flags: number }[] = [];
     for (let at = 0; at < bytes.length; at += bucket.size) {
       for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
         if (bytes.readUInt16LE(at + bucket.fields.tags.offset + 2 * way) === 0) continue;
         const entry = bytes.subarray(at + bucket.fields.ways.offset + way * flow.size);
         if (entry.readBigUInt64LE(flow.fields.expires.offset) <= jiffies) continue;
         const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
-        names.add(
-          `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
+        found.push({
+          name:
+            `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
             `${entry.readUInt16LE(key.fields.local_port.offset)} ${entry.readUInt16LE(key.fields.remote_port.offset)}`,
-        );
+          generation: entry.readUInt32LE(flow.fields.generation.offset),
+          flags: entry[flow.fields.flags.offset],
+        });
       }
     }
-    return names;
+    return found;
   }
 
   close(): void {
@@ -136,6 +158,18 @@ function addressWords(entry: Buffer, offset: number, family: number): string {
   return Array.from({ length: family === 4 ? 1 : 4 }, (_, i) => entry.readUInt32LE(offset + 4 * i)).join('.');
 }
 
+const REASON_OF_ROW: Readonly<Record<RowTier, Reason>> = {
+  '3.1': 'keep-reachable',
+  '3.3': 'guard',
+  '6': 'udp-off',
+  '7': 'rule',
+  '8': 'ssh',
+  '9': 'default',
+  'out 3': 'guard',
+  'out 6': 'rule',
+  'out 7': 'default',
+};
+
 export class FlowStand {
   private constructor(
     readonly table: FlowTable,
@@ -144,6 +178,7 @@ export class FlowStand {
     readonly egress: BpfProgram,
     private readonly maps: { image: BpfMap; counters: BpfMap },
     private readonly ranks: ReadonlyMap<number, Reason>,
+    private readonly generation: number,
   ) {}
 
   static async load(
@@ -178,24 +213,30 @@ export class FlowStand {
     const used = { ...maps, ...table.maps };
     const { program: ingress } = await loadProgram(kernel(), 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(kernel(), 'slc_egress_main', switches, used);
-    const ranks = new Map<number, Reason>(
-      image.ranks.map(({ rank, tier }) => [rank, tier === '7' ? 'rule' : tier === '8' ? 'ssh' : 'default']),
-    );
-    return new FlowStand(table, ruleset, ingress, egress, maps, ranks);
+    const ranks = new Map<number, Reason>(image.ranks.map(({ rank, tier }) => [rank, REASON_OF_ROW[tier]]));
+    return new FlowStand(table, ruleset, ingress, egress, maps, ranks, options.generation ?? 1);
   }
 
-  /** A frame goes out: what became of it, by the one counter that went up. */
+  /**
+   * A frame goes out: what became of it, by the one counter that went up. Throws where the model, given the flows the
+   * kernel holds, says otherwise.
+   */
   async out(frame: Uint8Array): Promise<Judged> {
+    const expected = evaluateOutgoing(this.ruleset, frame, await this.table.state(this.generation, 'out'));
     const before = this.counts();
     const { returnValue } = await this.egress.testRun({ frame });
-    const reason = REASON_OF_CODE.get(this.counted(before, frame.length) - SLC_LIMITS.REASON_SLOTS_OUT);
+    const slot = this.counted(before, frame.length);
+    const reason =
+      slot < SLC_LIMITS.RANK_FIRST ? REASON_OF_CODE.get(slot - SLC_LIMITS.REASON_SLOTS_OUT) : this.ranks.get(slot);
     if (!reason || ![TCX_NEXT, TCX_DROP].includes(returnValue)) throw new Error(`egress returned ${returnValue}`);
-    return { passed: returnValue === TCX_NEXT, reason };
+    const judged = { passed: returnValue === TCX_NEXT, reason };
+    expect({ passed: expected.verdict === 'allow', reason: expected.reason }).toEqual(judged);
+    return judged;
   }
 
   /** A frame comes in. Throws where the model, given the flows the kernel holds, says otherwise. */
   async in(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluate(this.ruleset, frame, await this.table.state());
+    const expected = evaluate(this.ruleset, frame, await this.table.state(this.generation, 'in'));
     const before = this.counts();
     const { returnValue } = await this.ingress.testRun({ frame });
     const slot = this.counted(before, frame.length);

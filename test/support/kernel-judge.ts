@@ -2,7 +2,15 @@
  * The datapath program as a judge of many rulesets: dry twins loaded once, one for each set of switches, over one
  * image map whose bytes are exchanged for every ruleset.
  */
-import { LOG_WORD_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_CODE, TIER_OF_CODE } from '../../src/abi/codec';
+import {
+  LOG_WORD_OF_CODE,
+  OUT_CODE,
+  OUT_OF_CODE,
+  REASON_CODE,
+  REASON_OF_CODE,
+  TIER_CODE,
+  TIER_OF_CODE,
+} from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
 import {
@@ -16,11 +24,16 @@ import {
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
 import type { LogWord } from '../../src/model/logging';
 import type { Decision } from '../../src/model/evaluate';
+import type { Direction } from '../../src/model/ruleset';
 
 const { size: RECORD, fields: FIELDS } = LAYOUT.slc_result;
 /** include/uapi/linux/bpf.h, enum xdp_action. */
 const XDP_DROP = 1;
 const XDP_PASS = 2;
+/** TCX_DROP and TCX_NEXT; as a return value 32 bits, as the twin writes it too. */
+const TCX_DROP = 2;
+const TCX_NEXT = 0xffffffff;
+const CODES = { ...TIER_CODE, ...OUT_CODE };
 
 /** What the program said about a batch of frames. */
 export class KernelAnswers {
@@ -30,6 +43,8 @@ export class KernelAnswers {
     private readonly records: Uint8Array,
     private readonly returnValues: Uint32Array,
     private readonly rows: ReadonlyMap<number, string | null>,
+    private readonly sections: readonly string[],
+    private readonly direction: Direction,
   ) {
     this.view = new DataView(records.buffer, records.byteOffset, records.byteLength);
   }
@@ -40,17 +55,18 @@ export class KernelAnswers {
   }
 
   /** Whether the program decided frame `i` as `decision` says: action, tier, reason and rule. */
-  agrees(i: number, { tier, verdict, reason, rule }: Decision): boolean {
+  agrees(i: number, { section, tier, verdict, reason, rule }: Decision): boolean {
     const { view } = this;
     const at = i * RECORD;
-    const action = verdict === 'allow' ? XDP_PASS : XDP_DROP;
+    const [pass, drop] = this.direction === 'in' ? [XDP_PASS, XDP_DROP] : [TCX_NEXT, TCX_DROP];
+    const action = verdict === 'allow' ? pass : drop;
     const word = view.getUint32(at + FIELDS.word.offset, true);
     return (
       this.returnValues[i] === action &&
       view.getUint32(at + FIELDS.action.offset, true) === action &&
-      view.getUint8(at + FIELDS.tier.offset) === TIER_CODE[tier] &&
+      view.getUint8(at + FIELDS.tier.offset) === CODES[tier] &&
       view.getUint8(at + FIELDS.reason.offset) === REASON_CODE[reason] &&
-      view.getUint16(at + FIELDS.section.offset, true) === 0 &&
+      this.sections[view.getUint16(at + FIELDS.section.offset, true)] === section &&
       (word === SLC_WORD_NONE
         ? rule === null && !ROW_TIERS.has(tier)
         : (this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null) === rule)
@@ -74,7 +90,9 @@ export class KernelAnswers {
     return JSON.stringify({
       returned: this.returnValues[i],
       action: view.getUint32(at + FIELDS.action.offset, true),
-      tier: TIER_OF_CODE.get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
+      section: this.sections[view.getUint16(at + FIELDS.section.offset, true)],
+      tier:
+        (this.direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
       reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
       word: word.toString(16),
       rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
@@ -83,8 +101,9 @@ export class KernelAnswers {
   }
 }
 
-const ROW_TIERS: ReadonlySet<string> = new Set(['6', '7', '8', '9']);
+const ROW_TIERS: ReadonlySet<string> = new Set(['3.1', '3.3', '6', '7', '8', '9', 'out 3', 'out 6', 'out 7']);
 
+const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
 /** Twins count nothing; what the others count is not read. */
 const COUNTER_SLOTS = 512;
 
@@ -117,6 +136,8 @@ export class KernelJudge {
       ethertypes: [],
       logging: 'off',
       dryRun: true,
+      sections: [],
+      outboundWord: 0,
       rejects: false,
       limits: false,
     } as const;
@@ -135,9 +156,15 @@ export class KernelJudge {
   }
 
   /** Judges frames that lie back to back; `linear`: bytes of each before its first fragment, all where left out. */
-  async judge(frames: Uint8Array, lengths: Uint32Array, linear?: Int32Array): Promise<KernelAnswers> {
+  async judge(
+    frames: Uint8Array,
+    lengths: Uint32Array,
+    linear?: Int32Array,
+    direction: Direction = 'in',
+  ): Promise<KernelAnswers> {
     const rows = this.rows;
-    const twin = await this.program('slc_ingress', true);
+    const sections = this.image?.sections ?? [];
+    const twin = await this.program(PROGRAMS[direction], true);
     const { records, returnValues } = await twin.testRunBatch({
       frames,
       lengths,
@@ -145,7 +172,7 @@ export class KernelJudge {
       results: this.results,
       record: RECORD,
     });
-    return new KernelAnswers(records, returnValues, rows);
+    return new KernelAnswers(records, returnValues, rows, sections, direction);
   }
 
   /** Runs the enforcing program of a hook on frames, for what it leaves in the tables. */
@@ -157,8 +184,10 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, logging, ethertypes, limits, rejects } = this.image.features;
-    const key = JSON.stringify([name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects]);
+    const { icmp, fragments, logging, ethertypes, limits, rejects, sections, outboundWord } = this.image.features;
+    const switched = [name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
+    // An enforcing program only counts by that word: whatever it is, everything goes out.
+    const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
     let program = this.programs.get(key);
     if (!program) {
       const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };

@@ -3,8 +3,10 @@ import type { Answer } from '../../model/answer';
 import type { Limit } from '../../model/limit';
 import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
+import type { Direction } from '../../model/ruleset';
+import { directionOf } from '../../parse/rule-line';
 import { protocolName } from '../../model/format-match';
-import { TIERS } from '../../model/verdict';
+import { tierWords } from '../../model/verdict';
 import { REASON_WORDS } from '../../model/reason';
 import { listInterfaces } from '../../kernel/interfaces';
 import { hasCapabilities } from '../../kernel/capabilities';
@@ -24,14 +26,18 @@ export function register(program: Command): void {
     .description(
       'which tier and rule decides about a packet, and why not an earlier one: sluice explain tcp from 78.168.1.2 to 198.51.100.7 port 14541',
     )
-    .argument('<packet...>', 'the packet in words, or as "tcp A:5555 -> B:14541"')
+    .argument(
+      '<packet...>',
+      'the packet in words, or as "tcp A:5555 -> B:14541"; out before it: a first packet that goes out',
+    )
     .option('--model', 'by the scan alone; needs no privilege');
   onRun<{ model?: boolean }>(command, async (run, words: string[]): Promise<ExitCode> => {
-    const probe = readProbe(words.join(' '));
-    const { explanation, key, ruleset } = await explain(run, probe);
+    const direction = directionOf(words[0]);
+    const probe = readProbe(words.slice(direction ? 1 : 0).join(' '));
+    const { explanation, key, ruleset } = await explain(run, probe, direction ?? 'in');
     run.output.line(formatExplanation(key, explanation, ruleset));
     const bans = explanation.bans.map(({ prefix }) => formatPrefix(prefix));
-    run.output.document({ ruleset, ...explanation, bans });
+    run.output.document({ ruleset, direction: direction ?? 'in', ...explanation, bans });
     return EXIT.DONE;
   });
 }
@@ -40,26 +46,27 @@ export function register(program: Command): void {
 async function explain(
   run: Run<{ model?: boolean }>,
   probe: Probe,
+  direction: Direction,
 ): Promise<{ explanation: FullExplanation; key: FlowKey; ruleset: string }> {
   const unprivileged = run.options.model === true || !hasCapabilities();
   const context = unprivileged ? null : await run.context();
   const addresses = context
     ? (await listInterfaces(context.kernel, context.netns)).flatMap((device) => device.addresses)
     : [];
-  const key = completeProbe(probe, addresses);
+  const key = completeProbe(probe, direction === 'in' ? addresses : []);
   const enforcement = context && run.options.file === undefined ? await readEnforcement(context) : null;
   if (context && enforcement?.record) {
     const { record } = enforcement;
     return {
       key,
-      explanation: await explainEnforced(context, { ...enforcement, record }, key),
+      explanation: await explainEnforced(context, { ...enforcement, record }, key, direction),
       ruleset: `the enforced ruleset (generation ${enforcement.generation})`,
     };
   }
   const candidate = requireCandidate(run, run.readText(), 'nothing was explained.');
   return {
     key,
-    explanation: await explainCandidate(candidate, key, context),
+    explanation: await explainCandidate(candidate, key, context, direction),
     ruleset: `${candidate.file} (not enforced)`,
   };
 }
@@ -73,7 +80,7 @@ function readProbe(text: string): Probe {
   );
 }
 
-/** A probe without a destination means this machine. */
+/** A probe that comes in without a destination means this machine. */
 function completeProbe(probe: Probe, local: readonly { family: number; words: readonly number[] }[]): FlowKey {
   const destination = probe.destination ?? local.find((address) => address.family === probe.family)?.words;
   if (!destination) throw new UsageError('the packet has no destination address', 'add: to ADDRESS');
@@ -85,9 +92,10 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
-    ? `rule ${deciding.number} "${deciding.text}" (${deciding.rule})`
-    : `${TIERS[decision.tier]}: ${REASON_WORDS[decision.reason]}`;
-  lines.push(`${decision.verdict} in tier ${decision.tier} by ${by}`);
+    ? `${decision.section === 'guard' ? 'row' : 'rule'} ${deciding.number} "${deciding.text}" (${deciding.rule})`
+    : `${tierWords(decision.tier)}: ${REASON_WORDS[decision.reason]}`;
+  const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
+  lines.push(`${decision.verdict} in ${tier} by ${by}`);
   if (limit) lines.push(formatLimit(limit));
   if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);
   for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);

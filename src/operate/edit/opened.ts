@@ -6,7 +6,7 @@ import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseRuleset } from '../../parse/parse';
 import { matchText } from '../plan';
 import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
-import { findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
+import { type EditedSection, findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
 import { joinRow, splitRow } from './row-text';
 import { openYaml, pairOf, type YamlText } from './yaml-text';
 
@@ -15,24 +15,30 @@ export interface Opened {
   readonly document: RulesetDocument;
   readonly yaml: YamlText;
   readonly ruleset: Ruleset;
+  /** Section that is edited. */
+  readonly section: EditedSection;
+  /** Its rows. */
   readonly rules: readonly Rule[];
+  /** Rows of the sections before it: numbers go on from one section to the next. */
+  readonly offset: number;
   readonly list: Exclude<RowList, { kind: 'refused' }>;
 }
 
 /** Parses the text and finds its rows; a text with errors is not edited. */
-export function openDocument(document: RulesetDocument): Opened | EditRefused {
+export function openDocument(document: RulesetDocument, section: EditedSection): Opened | EditRefused {
   const { ruleset, diagnostics } = parseText(document, document.text);
   if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
   const yaml = openYaml(document.text);
-  const list = findRows(yaml);
-  if (list.kind === 'refused') return byHand(document, yaml, list.why);
-  const rules = ruleset.inbound.rules;
+  const list = findRows(yaml, section);
+  if (list.kind === 'refused') return byHand(document, yaml, section, list.why);
+  const { rules } = ruleset[section];
   const found = list.kind === 'none' ? 0 : list.rows.length;
   if (found !== rules.length)
     throw new SluiceError('operate/edit', `found ${found} rows in the text, but the ruleset has ${rules.length}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
     });
-  return { document, yaml, ruleset, rules, list };
+  const offset = section === 'outbound' ? ruleset.inbound.rules.length : 0;
+  return { document, yaml, ruleset, section, rules, offset, list };
 }
 
 /** Parses a text as if it were the document's. */
@@ -51,42 +57,42 @@ export function readRow(opened: Opened, row: string): Rule | EditRefused {
   const text = withRowInserted(opened.yaml, opened.list, opened.rules.length, row);
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
-  const added = ruleset.inbound.rules.at(-1);
-  if (!added || ruleset.inbound.rules.length !== opened.rules.length + 1)
+  const { rules } = ruleset[opened.section];
+  const added = rules.at(-1);
+  if (!added || rules.length !== opened.rules.length + 1)
     throw new SluiceError('operate/edit', `the text "${row}" is not one row`);
   return added;
 }
 
 /** Index (from 0) of the row that is meant. */
 export function indexOf(opened: Opened, reference: RuleReference): number | EditRefused {
-  const { rules, document, yaml } = opened;
+  const { rules, section, offset } = opened;
   const text = String(reference).trim();
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    if (number >= 1 && number <= rules.length) return number - 1;
-    return refuse(document, yaml, 'edit/no-such-rule', `there is no rule ${text}`, listing(rules));
+    if (number > offset && number <= offset + rules.length) return number - offset - 1;
+    return refuse(opened, 'edit/no-such-rule', `there is no rule ${text}`, listing(opened));
   }
-  const byId = rules.findIndex(({ id }) => id === text || `inbound/${id}` === text);
+  const byId = rules.findIndex(({ id }) => id === text || `${section}/${id}` === text);
   if (byId >= 0) return byId;
   if (!text.includes(' '))
-    return refuse(document, yaml, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
+    return refuse(opened, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
   const read = readRow(opened, joinRow({ ...splitRow(text), id: undefined, comment: '' }));
   if ('kind' in read) return read;
   const byText = rules.findIndex((rule) => rule.action === read.action && matchText(rule) === matchText(read));
   if (byText >= 0) return byText;
-  return refuse(document, yaml, 'edit/no-such-rule', `there is no rule "${read.text}"`, 'sluice status numbered');
+  return refuse(opened, 'edit/no-such-rule', `there is no rule "${read.text}"`, 'sluice status numbered');
 }
 
 /** A refusal with one finding, placed at the rules. */
 export function refuse(
-  document: RulesetDocument,
-  yaml: YamlText,
+  { document, yaml, section }: Pick<Opened, 'document' | 'yaml' | 'section'>,
   code: Code,
   message: string,
   hint?: string,
 ): EditRefused {
-  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
-  const offset = inbound?.key.range?.[0] ?? 0;
+  const found = yaml.root && pairOf(yaml.root, section);
+  const offset = found?.key.range?.[0] ?? 0;
   const before = document.text.slice(0, offset);
   const diagnostic: Diagnostic = {
     code,
@@ -97,7 +103,7 @@ export function refuse(
       line: before.split('\n').length,
       column: offset - before.lastIndexOf('\n'),
       offset,
-      length: inbound?.key.range ? inbound.key.range[1] - offset : 0,
+      length: found?.key.range ? found.key.range[1] - offset : 0,
     },
     notes: [],
     ...(hint !== undefined && { hint }),
@@ -106,10 +112,11 @@ export function refuse(
 }
 
 /** A refusal of a layout that only its author can change without changing more than was asked. */
-export function byHand(document: RulesetDocument, yaml: YamlText, why: string): EditRefused {
-  return refuse(document, yaml, 'edit/by-hand', `this file must be edited by hand: ${why}`);
+export function byHand(document: RulesetDocument, yaml: YamlText, section: EditedSection, why: string): EditRefused {
+  return refuse({ document, yaml, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
 }
 
-function listing(rules: readonly Rule[]): string {
-  return rules.length === 0 ? 'no rules are written yet' : `rules go from 1 to ${rules.length}: sluice status numbered`;
+function listing({ ruleset }: Opened): string {
+  const count = ruleset.inbound.rules.length + ruleset.outbound.rules.length;
+  return count === 0 ? 'no rules are written yet' : `rules go from 1 to ${count}: sluice status numbered`;
 }

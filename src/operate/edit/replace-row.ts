@@ -5,7 +5,7 @@ import { type Limit, UFW_LIMIT } from '../../model/limit';
 import type { Rule } from '../../model/ruleset';
 import { formatLimit, formatRate } from '../../parse/limit';
 import { type Opened, rowsOf } from './opened';
-import { findRows, withRowReplaced } from './row-list';
+import { type EditedSection, findRows, withRowReplaced } from './row-list';
 import { joinRow, splitRow, withAction } from './row-text';
 import { isOwnText, openYaml, pairOf, removeKey, scalarText, setKey, type YamlText } from './yaml-text';
 
@@ -55,15 +55,15 @@ function replaceObject(opened: Opened, index: number, row: NewRow): string {
   if (!old.idIsExplicit || old.id !== row.id) changes.push(['id', row.id]);
   let yaml = opened.yaml;
   const write = (key: string, encode: (yaml: YamlText, map: YAMLMap) => string): void => {
-    const map = objectAt(yaml, index);
+    const map = objectAt(yaml, opened.section, index);
     yaml = openYaml(setKey(yaml, map, key, encode(yaml, map)));
   };
   for (const [key, value] of changes)
     write(key, (current, map) => scalarText(current, value, map.flow ? 'flow' : 'block'));
   if (!isDeepStrictEqual(old.limit, limit))
     for (const [key, value] of Object.entries(limitKeys))
-      if (value === null) yaml = openYaml(removeKey(yaml, objectAt(yaml, index), key));
-  if (!old.enabled && pairOf(objectAt(yaml, index), 'enabled')) write('enabled', () => 'true');
+      if (value === null) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), key));
+  if (!old.enabled && pairOf(objectAt(yaml, opened.section, index), 'enabled')) write('enabled', () => 'true');
   return yaml.text;
 }
 
@@ -71,8 +71,8 @@ function sameRate(a: Limit, b: Limit): boolean {
   return a.count === b.count && a.windowMs === b.windowMs;
 }
 
-function objectAt(yaml: YamlText, index: number): YAMLMap {
-  const list = findRows(yaml);
+function objectAt(yaml: YamlText, section: EditedSection, index: number): YAMLMap {
+  const list = findRows(yaml, section);
   const node = list.kind === 'none' || list.kind === 'refused' ? undefined : list.rows[index].node;
   if (!isMap(node)) throw new TypeError('the row is no longer an object');
   return node;

@@ -1,4 +1,4 @@
-/** The `rules` of `inbound` as text: a block list, a flow list, a block of lines, or nothing yet. */
+/** The `rules` of a section as text: a block list, a flow list, a block of lines, or nothing yet. */
 import { isMap, isScalar, isSeq, type Node, type Pair, Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
 import * as inline from './inline-rows';
 import { insertRow, joinRows, type LineRows, moveRow, removeRow, splitRows } from './line-rows';
@@ -26,8 +26,13 @@ export interface RowPlace {
   readonly node?: Node;
 }
 
-/** The list as found. Rows are counted from 0 here. */
-export type RowList =
+/** Sections whose rows verbs edit. */
+export type EditedSection = 'inbound' | 'outbound';
+
+/** The list as found, in which section. Rows are counted from 0 here. */
+export type RowList = { readonly section: EditedSection } & FoundList;
+
+type FoundList =
   | { readonly kind: 'none' }
   | { readonly kind: 'refused'; readonly why: string; readonly start: number; readonly end: number }
   | {
@@ -40,13 +45,16 @@ export type RowList =
 /** A list with a place in the text; it can be empty. */
 export type FoundRows = Extract<RowList, { rows: unknown }>;
 
-/** Finds the rows of `inbound`. */
-export function findRows(yaml: YamlText): RowList {
-  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
-  if (!inbound || isNothing(inbound.value)) return { kind: 'none' };
-  if (!isMap(inbound.value) || !isOwnText(inbound.value))
-    return refused(inbound, 'inbound is not a map written out here');
-  const pair = pairOf(inbound.value, 'rules');
+/** Finds the rows of a section. */
+export function findRows(yaml: YamlText, section: EditedSection): RowList {
+  return { ...findList(yaml, section), section };
+}
+
+function findList(yaml: YamlText, section: EditedSection): FoundList {
+  const map = yaml.root && pairOf(yaml.root, section);
+  if (!map || isNothing(map.value)) return { kind: 'none' };
+  if (!isMap(map.value) || !isOwnText(map.value)) return refused(map, `${section} is not a map written out here`);
+  const pair = pairOf(map.value, 'rules');
   if (!pair || isNothing(pair.value)) return { kind: 'none' };
   const node = pair.value!;
   if (!isOwnText(node)) return refused(pair, 'the rules carry a YAML anchor, alias or tag');
@@ -64,7 +72,7 @@ export function withRowInserted(
   index: number,
   row: string,
 ): string {
-  if (list.kind === 'none') return withFirstRow(yaml, row);
+  if (list.kind === 'none') return withFirstRow(yaml, list.section, row);
   if (list.rows.length === 0) return withRowInEmptyList(yaml, list, row);
   const numbered = areNumbered(bodies(yaml, list));
   const neighbour = bodies(yaml, list)[Math.min(index, list.rows.length - 1)];
@@ -110,7 +118,7 @@ export function withRowReplaced(yaml: YamlText, list: FoundRows, index: number, 
   );
 }
 
-function refused(pair: Pair<Node, Node | null>, why: string): RowList {
+function refused(pair: Pair<Node, Node | null>, why: string): FoundList {
   const [start, end] = [pair.key.range![0], pair.key.range![1]];
   return { kind: 'refused', why, start, end };
 }
@@ -122,7 +130,7 @@ function holdsLines(item: unknown): boolean {
   return block || (typeof item.value === 'string' && item.value.includes('\n'));
 }
 
-function blockList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundRows {
+function blockList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundList {
   const { text } = yaml;
   const starts = dashes(node);
   const rows = (node.items as Node[]).map((item) => ({ start: item.range![0], end: contentEnd(item), node: item }));
@@ -140,7 +148,7 @@ function dashes(node: YAMLSeq): number[] {
     .filter((offset) => offset !== undefined);
 }
 
-function flowList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundRows {
+function flowList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq): FoundList {
   const { text, lineEnd } = yaml;
   const rows = (node.items as Node[]).map((item) => ({ start: item.range![0], end: item.range![1], node: item }));
   const alone = rows.every(({ start, end }) => {
@@ -153,7 +161,7 @@ function flowList(yaml: YamlText, pair: Pair<Node, Node | null>, node: YAMLSeq):
   return { kind: 'list', pair, rows, lines };
 }
 
-function blockOfLines(yaml: YamlText, pair: Pair<Node, Node | null>, node: Node): FoundRows {
+function blockOfLines(yaml: YamlText, pair: Pair<Node, Node | null>, node: Node): FoundList {
   const { text } = yaml;
   const start = nextLine(text, node.range![0]);
   const rows: RowPlace[] = [];
@@ -207,7 +215,7 @@ function withRowInEmptyList(yaml: YamlText, list: FoundRows, row: string): strin
   const [start, end] = node.range!;
   if (list.kind === 'lines') return insertLine(yaml, nextLine(text, start), `${childIndent(yaml, list.pair)}${row}`);
   const empty = /^\[\s*\]$/.test(text.slice(start, end));
-  const parentIsBlock = !(yaml.root?.flow ?? false) && !isInFlow(yaml);
+  const parentIsBlock = !(yaml.root?.flow ?? false) && !isInFlow(yaml, list.section);
   if (!empty) return splice(text, start + 1, start + 1, scalarText(yaml, row, 'flow'));
   if (!parentIsBlock) return splice(text, start, end, `[${scalarText(yaml, row, 'flow')}]`);
   return withFirstItem(
@@ -218,19 +226,19 @@ function withRowInEmptyList(yaml: YamlText, list: FoundRows, row: string): strin
 }
 
 /** There is no list yet: makes it, and what it stands in. */
-function withFirstRow(yaml: YamlText, row: string): string {
+function withFirstRow(yaml: YamlText, section: EditedSection, row: string): string {
   const { root, lineEnd } = yaml;
   if (!root) throw new TypeError('the ruleset is not a map');
-  const inbound = pairOf(root, 'inbound');
+  const found = pairOf(root, section);
   const flowRow = `[${scalarText(yaml, row, 'flow')}]`;
   const key = (name: string): string => (yaml.json ? JSON.stringify(name) : name);
-  if (!inbound || isNothing(inbound.value)) {
-    if (root.flow) return setKey(yaml, root, 'inbound', `{${key('rules')}: ${flowRow}}`);
+  if (!found || isNothing(found.value)) {
+    if (root.flow) return setKey(yaml, root, section, `{${key('rules')}: ${flowRow}}`);
     const lines = `  rules:${lineEnd}    - ${scalarText(yaml, row, 'block')}`;
-    if (!inbound) return insertLine(yaml, contentEnd(root), `inbound:${lineEnd}${lines}`);
-    return insertLine(withoutValue(yaml, inbound), inbound.key.range![1], lines);
+    if (!found) return insertLine(yaml, contentEnd(root), `${section}:${lineEnd}${lines}`);
+    return insertLine(withoutValue(yaml, found), found.key.range![1], lines);
   }
-  const map = inbound.value as YAMLMap;
+  const map = found.value as YAMLMap;
   const pair = pairOf(map, 'rules');
   if (map.flow) return pair ? setValue(yaml.text, pair, flowRow) : setKey(yaml, map, 'rules', flowRow);
   if (pair) return withFirstItem(withoutValue(yaml, pair), pair, row);
@@ -256,7 +264,7 @@ function childIndent(yaml: YamlText, pair: Pair<Node, Node | null>): string {
   return ' '.repeat(start - lineStart(yaml.text, start) + 2);
 }
 
-function isInFlow(yaml: YamlText): boolean {
-  const inbound = yaml.root && pairOf(yaml.root, 'inbound');
-  return isMap(inbound?.value) && inbound.value.flow === true;
+function isInFlow(yaml: YamlText, section: EditedSection): boolean {
+  const found = yaml.root && pairOf(yaml.root, section);
+  return isMap(found?.value) && found.value.flow === true;
 }

@@ -79,7 +79,7 @@ function idBase(rule: Rule): string {
 function slug(text: string): string {
   const words = text
     .toLowerCase()
-    .replace(/\b(to any|from any|proto)\b/g, ' ')
+    .replace(/^out |\b(to any|from any|proto)\b/g, ' ')
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 28);
   return words.replace(/^-+|-+$/g, '') || 'everything';

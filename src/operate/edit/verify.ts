@@ -5,6 +5,7 @@ import type { LogLevel } from '../../model/logging';
 import type { Rule, Ruleset, Section } from '../../model/ruleset';
 import { type Opened, parseText } from './opened';
 import type { EditOutcome } from './outcome';
+import type { EditedSection } from './row-list';
 
 /** What a row is, apart from its place. A derived id is null: it may get another number when rows change. */
 export interface RowShape {
@@ -39,8 +40,8 @@ export function shapeOf(rule: Rule): RowShape {
 export function accept(opened: Opened, text: string, intention: Intention): EditOutcome {
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
-  const sameRules = isDeepStrictEqual(ruleset.inbound.rules.map(shapeOf), intention.rules);
-  const sameRest = isDeepStrictEqual(rest(ruleset), rest(opened.ruleset, intention));
+  const sameRules = isDeepStrictEqual(ruleset[opened.section].rules.map(shapeOf), intention.rules);
+  const sameRest = isDeepStrictEqual(rest(ruleset, opened.section), rest(opened.ruleset, opened.section, intention));
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
@@ -50,11 +51,17 @@ export function accept(opened: Opened, text: string, intention: Intention): Edit
 }
 
 /** Everything but the rows, without places in the text. */
-function rest(ruleset: Ruleset, changed: Pick<Intention, 'default' | 'udp' | 'logging'> = {}): unknown {
-  const udp = changed.udp ?? ruleset.inbound.udp ?? 'on';
-  const inbound = { ...ruleset.inbound, rules: [], udp, default: changed.default ?? ruleset.inbound.default };
+function rest(
+  ruleset: Ruleset,
+  name: EditedSection,
+  changed: Pick<Intention, 'default' | 'udp' | 'logging'> = {},
+): unknown {
+  const udp = changed.udp ?? ruleset[name].udp ?? 'on';
+  const section = { ...ruleset[name], rules: [], udp, default: changed.default ?? ruleset[name].default };
   const logging = changed.logging ?? ruleset.logging;
   return JSON.parse(
-    JSON.stringify({ ...ruleset, inbound, logging }, (key, value: unknown) => (key === 'source' ? undefined : value)),
+    JSON.stringify({ ...ruleset, [name]: section, logging }, (key, value: unknown) =>
+      key === 'source' ? undefined : value,
+    ),
   );
 }

@@ -316,9 +316,38 @@ describe('the default', () => {
     );
   });
 
-  test('of what goes out is not enforced yet', () => {
+  test('of what goes out', () => {
     expect(setDefault(at(commented), 'allow', 'outgoing').kind).toBe('unchanged');
-    expect(message(setDefault(at(commented), 'deny', 'outgoing'))).toMatch(/^parse\/not-supported-yet/);
+    const denied = setDefault(at(commented), 'deny', 'outgoing');
+    expect(changed(denied)).toContain('outbound:\n  default: deny');
+    expect(message(denied)).toBe('the outgoing default is now deny (was allow)');
+  });
+});
+
+describe('outgoing rules', () => {
+  const text = 'version: 1\ninbound:\n  rules:\n    - allow 22/tcp\n    - allow 80/tcp\n';
+  const with53 = changed(addRule(at(text), 'allow out 53'));
+
+  test('go to outbound, with numbers that go on', () => {
+    expect(with53).toBe(`${text}outbound:\n  rules:\n    - allow out 53 id port-53\n`);
+    expect(message(addRule(at(text), 'allow out 53'))).toBe('added rule 3: allow out 53');
+    const inserted = insertRule(at(with53), 1, 'deny out to 192.0.2.9');
+    expect(message(inserted)).toBe('inserted rule 3: deny out to 192.0.2.9');
+    const moved = moveRule(at(changed(inserted)), 4, { before: 3 });
+    expect(message(moved)).toBe('moved rule 4 to 3: allow out 53');
+    const gone = deleteRule(at(changed(moved)), 'allow out 53');
+    expect(message(gone)).toBe('deleted rule 3: allow out 53');
+    expect(changed(gone)).toContain('- allow 22/tcp');
+  });
+
+  test('are replaced like incoming ones, and deleted by number and id', () => {
+    const replaced = addRule(at(with53), 'deny out 53');
+    expect(message(replaced)).toBe('replaced rule 3: deny out 53 (was allow out 53)');
+    expect(addRule(at(with53), 'allow out 53').kind).toBe('unchanged');
+    expect(message(deleteRule(at(with53), 3))).toBe('deleted rule 3: allow out 53');
+    expect(message(deleteRule(at(with53), 'outbound/port-53'))).toBe('deleted rule 3: allow out 53');
+    expect(message(deleteRule(at(with53), 2))).toBe('deleted rule 2: allow 80/tcp');
+    expect(message(deleteRule(at(with53), 4))).toMatch(/there is no rule 4/);
   });
 });
 

@@ -2,10 +2,7 @@ import { findings } from './support';
 
 describe('keys of later versions are never taken in silence', () => {
   test.each([
-    ['guard: { rules: [deny from any] }', 'error parse/not-supported-yet 2:1+5'],
     ['servers: { a: { address: 192.0.2.1 } }', 'error parse/not-supported-yet 2:1+7'],
-    ['outbound: { default: deny }', 'error parse/not-supported-yet 2:1+8'],
-    ['outbound: { default: allow, rules: [deny 25] }', 'error parse/not-supported-yet 2:1+8'],
     ['boot: open', 'error parse/not-supported-yet 2:1+4'],
     ['inbound: { rules: [{ action: deny, in: eth0 }] }', 'error parse/not-supported-yet 2:36+2'],
     ['inbound: { rules: [{ action: deny, until: 2027-01-01 }] }', 'error parse/not-supported-yet 2:36+5'],

@@ -186,7 +186,7 @@ describe('rows that are refused', () => {
     ['allow 22/tcp 6/30s', 'parse/limit', 13, /limit/],
     ['deny 22/tcp verdict deny', 'parse/limit', 20, /limit/],
     ['reject 22/tcp per /24', 'parse/limit', 18, /limit/],
-    ['allow out 53', 'parse/not-supported-yet', 6, /come in/],
+    ['allow in out 53', 'parse/row', 9, /come in, or that go out/],
     ['allow in on eth0 to any port 22', 'parse/not-supported-yet', 9, /interface/],
     ['allow 22 log', 'parse/row', 9, /allow log/],
     ['allow from any log-all', 'parse/row', 15, /allow log-all/],

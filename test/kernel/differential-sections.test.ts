@@ -1,0 +1,98 @@
+/**
+ * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound and outbound,
+ * for packets that come in and packets that go out. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
+ */
+import { compile } from '../../src/compile/compile';
+import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
+import { kernel } from '../../src/kernel/native';
+import { type Decision, evaluate } from '../../src/model/evaluate';
+import { evaluateOutgoing } from '../../src/model/outbound';
+import { PROTOCOL } from '../../src/model/protocol';
+import type { Direction } from '../../src/model/ruleset';
+import { CornerPackets, turnRound } from '../support/generate/corner-packets';
+import { FrameBatch } from '../support/generate/frame-batch';
+import { drawOddFrame } from '../support/generate/odd-frames';
+import { printFrame, printRuleset } from '../support/generate/print';
+import { Random, testSeed } from '../support/generate/random';
+import { drawSize } from '../support/generate/ruleset';
+import { generateSections } from '../support/generate/sections';
+import { KernelJudge } from '../support/kernel-judge';
+
+const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
+const FRAMES = 2000;
+const ODD_EVERY = 10;
+/** SYN, SYN+ACK, ACK, FIN+ACK, RST, PSH+ACK, none. */
+const TCP_FLAGS = [2, 18, 16, 17, 4, 24, 0];
+
+/** Frames that a test run of a program of the egress hook takes, whatever they hold: with a whole IP header, within a page. */
+const SKB_BYTES = { least: 54, most: 3500 };
+
+const SCAN = { in: evaluate, out: evaluateOutgoing };
+const IMAGE = { in: interpretFrame, out: interpretOutgoing };
+
+/** Packets at the corners of all rows; half of them turned round, as the answers to such packets are. */
+function drawFrames(random: Random, packets: CornerPackets, batch: FrameBatch): void {
+  batch.clear();
+  for (let i = 0; i < FRAMES; i++) {
+    const packet = packets.draw();
+    if (random.chance(0.5) && packet.quote === null) turnRound(packet);
+    if (i % ODD_EVERY === 0) {
+      const { frame } = drawOddFrame(random, packet);
+      if (frame.length >= SKB_BYTES.least && frame.length < SKB_BYTES.most) {
+        batch.addFrame(frame);
+        continue;
+      }
+    }
+    batch.addPacket(packet);
+    if (packet.protocol === PROTOCOL.TCP) {
+      batch.frame(batch.count - 1)[14 + (packet.family === 4 ? 20 : 40) + 13] = random.pick(TCP_FLAGS);
+    }
+  }
+}
+
+test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () => {
+  const seed = testSeed(3033);
+  const random = new Random(seed);
+  const judge = KernelJudge.create(kernel(), 1 << 20);
+  const batch = new FrameBatch(FRAMES);
+  const byTier = new Map<string, number>();
+  try {
+    for (let pairs = 0, round = 0; pairs < PAIRS; round++) {
+      const { ruleset, rows } = generateSections(random, drawSize(random, 120));
+      const image = compile(ruleset);
+      await judge.install(image);
+      const direction: Direction = round % 3 === 0 ? 'in' : 'out';
+      drawFrames(random.fork(), new CornerPackets(random, rows), batch);
+      const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
+      for (let i = 0; i < batch.count; i++) {
+        const frame = batch.frame(i);
+        const decision: Decision = SCAN[direction](ruleset, frame);
+        const interpreted = IMAGE[direction](image, frame);
+        const same = JSON.stringify(decision) === JSON.stringify(interpreted);
+        if (!same || !answers.agrees(i, decision)) {
+          const said = [
+            `seed ${seed}, round ${round}, ${direction}: ${printFrame(frame)}`,
+            `scan: ${JSON.stringify(decision)}`,
+            `image: ${JSON.stringify(interpreted)}`,
+            `kernel: ${answers.describe(i)}`,
+            `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound })}\n${printRuleset(ruleset)}`,
+          ];
+          throw new Error(said.join('\n'));
+        }
+        byTier.set(decision.tier, (byTier.get(decision.tier) ?? 0) + 1);
+      }
+      pairs += batch.count;
+    }
+  } finally {
+    judge.close();
+  }
+  process.stdout.write(
+    `differential, all sections: ${[...byTier]
+      .sort()
+      .map(([tier, count]) => `${tier}: ${count}`)
+      .join(', ')}; seed ${seed}\n`,
+  );
+  for (const tier of ['3.1', '3.3', '5', '7', '8', '9', 'out 1', 'out 2', 'out 3', 'out 5', 'out 6', 'out 7']) {
+    expect(byTier.get(tier) ?? 0).toBeGreaterThan(PAIRS / 1000);
+  }
+});
