@@ -235,7 +235,7 @@ function underUdpSwitch({ udp }: Section, { match }: Rule): string {
   return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
 }
 
-/** The guard, inbound and outbound, in the order in which a packet meets them. */
+/** Inbound, outbound, and the guard that stands above both. */
 function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures): SnapshotSection[] {
   const row = rowMaker(figures);
   const inboundRows = inbound.rules.map((rule, i) => {
@@ -269,9 +269,9 @@ function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures
     }),
   ];
   return [
-    { name: 'guard', default: null, sshPorts: [], rows: guardRows },
     { name: inbound.name, default: inbound.default, sshPorts: inbound.ssh?.ports ?? [], rows: inboundRows },
     { name: outbound.name, default: outbound.default, sshPorts: [], rows: outboundRows },
+    { name: 'guard', default: null, sshPorts: [], rows: guardRows },
   ];
 }
 
