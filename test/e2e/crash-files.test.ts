@@ -6,6 +6,7 @@ import { sendFrames, serve } from '../support/clients';
 import { EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
 
 import { compose, ethernet, ipv4, udp } from '../support/packet';
+import { inboundRows } from '../support/snapshot-rows';
 
 const PORTS = [14141, 14142, 14143, 14144, 14145] as const;
 const COUNTED = 7777;
@@ -45,7 +46,7 @@ afterEach(async () => {
 async function expectWhole(port?: number): Promise<number> {
   const { active, generation, sections, warnings } = await host.status();
   expect({ active, warnings }).toEqual({ active: true, warnings: [] });
-  const stated = Number(sections[0].rows[1].id.slice(1));
+  const stated = Number(inboundRows({ sections })[1].id.slice(1));
   if (port !== undefined) expect(stated).toBe(port);
   expect(await prober.open(...PORTS)).toEqual([stated]);
   expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)]));
@@ -56,7 +57,7 @@ async function expectWhole(port?: number): Promise<number> {
 
 /** Hits that `counted` shows. */
 async function hits(): Promise<number> {
-  return Number((await host.status()).sections[0].rows.find(({ id }) => id === 'counted')?.packets);
+  return Number(inboundRows(await host.status()).find(({ id }) => id === 'counted')?.packets);
 }
 
 /** Sends frames to the counted port and waits until the driver handed them over. */

@@ -8,6 +8,7 @@ import { serve } from '../support/clients';
 import { EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 import { Traffic } from '../support/traffic';
+import { inboundRows } from '../support/snapshot-rows';
 
 const A = 14141;
 const B = 14142;
@@ -55,7 +56,7 @@ async function statedPort(): Promise<number | null> {
   const { active, sections, warnings } = await host.status();
   expect(warnings.filter((warning) => warning.includes('lost'))).toEqual([]);
   if (!active) return null;
-  const open = sections[0].rows.filter((row) => row.id.startsWith('p') && row.action === 'allow');
+  const open = inboundRows({ sections }).filter((row) => row.id.startsWith('p') && row.action === 'allow');
   expect(open).toHaveLength(1);
   return Number(open[0].id.slice(1));
 }
@@ -74,9 +75,7 @@ async function expectExactCounts(before: { packets: number; drops: number }): Pr
   for (const deadline = Date.now() + 5000; ;) {
     const { packets, drops } = driverCounters(host.edge, HOST.link);
     const snapshot = await takeSnapshot(host.context());
-    const rows = Object.fromEntries(
-      (snapshot.sections[0]?.rows ?? []).map(({ id, packets: hits }) => [id, Number(hits)]),
-    );
+    const rows = Object.fromEntries(inboundRows(snapshot).map(({ id, packets: hits }) => [id, Number(hits)]));
     const found = { seen: Number(snapshot.packets.seen), denied: Number(snapshot.packets.denied), rows };
     const wanted = {
       seen: packets - before.packets,
@@ -146,7 +145,9 @@ describe('a second ruleset over one that enforces', () => {
       const { active, sections } = await takeSnapshot(host.context());
       expect(active).toBe(true);
       const stated = Number(
-        sections[0].rows.find((row) => row.id.startsWith('p') && row.action === 'allow')?.id.slice(1),
+        inboundRows({ sections })
+          .find((row) => row.id.startsWith('p') && row.action === 'allow')
+          ?.id.slice(1),
       );
       expect(await prober.open(A, B)).toEqual([stated]);
       if (stated !== now) now = stated;

@@ -5,6 +5,7 @@ import { sendFrames, serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, untilGone } from '../support/edge-host';
 import { compose, ethernet, ipv4, udp } from '../support/packet';
 import { must } from '../support/process';
+import { inboundRows } from '../support/snapshot-rows';
 
 const PORT = 14141;
 const FRAMES = 7;
@@ -62,7 +63,7 @@ test('the counts stay in the kernel until they can be saved, and the second disa
   expect(await host.must('disable', '--yes')).toBe('not active: nothing to disable\n');
 
   await host.must('enable');
-  const counted = (await host.status()).sections[0].rows.find(({ id }) => id === 'counted');
+  const counted = inboundRows(await host.status()).find(({ id }) => id === 'counted');
   expect(counted?.packets).toBe(String(FRAMES));
 });
 
@@ -71,7 +72,7 @@ test('apply instead of a second disable goes on with the same counts', async () 
   rmSync(filler);
   await host.must('enable');
   expect(await tcpConnect(host.wire, HOST.ipv4, PORT)).toBe('timeout');
-  const counted = (await host.status()).sections[0].rows.find(({ id }) => id === 'counted');
+  const counted = inboundRows(await host.status()).find(({ id }) => id === 'counted');
   expect(counted?.packets).toBe(String(FRAMES));
 });
 

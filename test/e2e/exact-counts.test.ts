@@ -77,10 +77,10 @@ const ODD_FRAMES = [
 /** Keys of what decided, to how often. */
 type Tally = Record<string, number>;
 
-/** Rows by id, everything no row decided by its reason. */
+/** Rows about what comes in by id, everything no row decided by its reason. */
 function tallyOf(snapshot: Snapshot): Tally {
   const rows = snapshot.sections.flatMap((section) =>
-    section.rows.map((row) => [row.id, Number(row.packets)] as const),
+    section.rows.filter(({ direction }) => direction === 'in').map((row) => [row.id, Number(row.packets)] as const),
   );
   const reasons = snapshot.reasons.map(({ reason, packets }) => [reason, Number(packets)] as const);
   return Object.fromEntries([...rows, ...reasons]);

@@ -8,6 +8,7 @@ import { tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters, since } from '../support/ethtool';
 import { serve } from '../support/clients';
+import { inboundRows } from '../support/snapshot-rows';
 
 jest.setTimeout(240_000);
 
@@ -89,7 +90,7 @@ describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
     const driver = since(before.driver, after.driver);
     const minus = (of: (snapshot: typeof after.ours) => string): number =>
       Number(of(after.ours)) - Number(of(before.ours));
-    const { rows } = after.ours.sections[0];
+    const rows = inboundRows(after.ours);
     const row = (id: string): (typeof rows)[number] => rows.find((each) => each.id === id)!;
     expect(row('door')).toMatchObject({ limit: '6/30s', refused: '2' });
     expect(Number(row('quiet').refused)).toBeGreaterThanOrEqual(2);

@@ -6,6 +6,7 @@ import { sendFrames } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { compose, ethernet, ipv4, tcp } from '../support/packet';
 import type { Finished } from '../support/process';
+import { inboundRows } from '../support/snapshot-rows';
 
 /** To ports that verbs of the tests open, and to one they never do. */
 const FRAMES = [8000, 9000, 7].map((to) =>
@@ -38,7 +39,7 @@ function sluice(words: string, environment: NodeJS.ProcessEnv = {}): Promise<Fin
 
 async function enforcedPorts(): Promise<string[]> {
   const { stdout } = await sluice('status --json');
-  return (JSON.parse(stdout) as { snapshot: Snapshot }).snapshot.sections[0].rows.map((row) => row.to);
+  return inboundRows((JSON.parse(stdout) as { snapshot: Snapshot }).snapshot).map((row) => row.to);
 }
 
 function fileText(): string {
