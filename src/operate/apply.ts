@@ -108,9 +108,9 @@ export async function applyRuleset(
     if (
       enforcement?.record?.digest === candidate.image.digest &&
       wanted.join() === filtered.join() &&
-      enforcement.attachments.every((attachment) => attachment.egress)
+      enforcement.attachments.every(({ egress }) => egress !== null)
     ) {
-      await clearInterrupted(kernel, pins, foldInto(context));
+      await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
       writeGenerationRecord(folder, {
         ...enforcement.record,
@@ -205,7 +205,7 @@ export async function disable(
     // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
     const before = await filteredInterfaces(context);
     if (options.keepCounters !== false) await keepState(context);
-    const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+    const wasActive = await unload(context, fold).catch(async (error: unknown) => {
       const left = await filteredInterfaces(context);
       const opened = before.filter((name) => !left.includes(name));
       throw new UnfinishedEndError(opened, left, error);
