@@ -13,7 +13,7 @@
 // text → ruleset, and what is to be said about it
 export { parseRuleset, type ParseOptions, type ParseResult } from './parse/parse';
 export { rulesetJsonSchema } from './parse/schema';
-export { checkRuleset, hasErrors, type Checked } from './operate/check';
+export { checkRuleset, hasErrors, type Checked, type CheckOptions } from './operate/check';
 export type { Diagnostic, DiagnosticNote, Severity } from './diagnostics/diagnostic';
 export { CODES, type Code } from './diagnostics/codes';
 export { renderDiagnostics, summarise, type ReadSource, type RenderOptions } from './diagnostics/render';
@@ -45,6 +45,7 @@ export type { Flows } from './model/flow';
 export type { FirstFragments } from './model/fragment';
 export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
+export { rulesetAt } from './model/until';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 

@@ -15,6 +15,8 @@ export interface ExplainStep {
   readonly text: string;
   /** The first field that did not hold; `enabled` where the row is switched off; null for the deciding row. */
   readonly mismatch: MatchField | 'enabled' | null;
+  /** When the rule ends, or ended, ISO time; left out: it has no end. */
+  readonly until?: string;
 }
 
 /** What decides about one packet, and what each row before that lacked. */
@@ -44,7 +46,8 @@ export function explainByModel(
   const asked = deciding < 0 ? rules : rules.slice(0, deciding + 1);
   const steps = asked.map((rule, i): ExplainStep => {
     const mismatch = rule.enabled ? firstMismatch(rule.match, packet) : 'enabled';
-    return { rule: rule.id, number: first + i, text: rule.text, mismatch };
+    const until = rule.untilMs === undefined ? {} : { until: new Date(rule.untilMs).toISOString() };
+    return { rule: rule.id, number: first + i, text: rule.text, mismatch, ...until };
   });
   return { decision, steps, answer: rejects && direction === 'in' ? answerTo(packet) : null, limit };
 }

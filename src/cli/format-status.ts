@@ -6,7 +6,8 @@ import {
   type SnapshotSection,
   type SnapshotTable,
 } from '../observe/snapshot';
-import { ago, type Column, renderTable } from './table';
+import { formatMoment } from '../parse/time';
+import { ago, type Column, renderTable, span } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
 
@@ -83,19 +84,28 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
     ...(verbose ? [row.bytes] : []),
     ago(row.lastHit, snapshot.takenAt),
     ...(verbose ? [row.watchedSince === null ? '' : `since ${ago(row.watchedSince, snapshot.takenAt)}`] : []),
-    remarks(row, verbose),
+    remarks(row, snapshot.takenAt, verbose),
   ];
   return renderTable(columns, section.rows.map(cells));
 }
 
-function remarks(row: SnapshotRow, verbose: boolean): string {
-  const parts = row.enabled ? [] : ['(off)'];
+function remarks(row: SnapshotRow, now: string, verbose: boolean): string {
+  const ended = row.until !== undefined && Date.parse(row.until) <= Date.parse(now);
+  const parts = row.enabled || ended ? [] : ['(off)'];
+  if (row.until !== undefined) parts.push(formatEnd(row, row.until, now));
   if (row.refused !== null) parts.push(`${row.limit} refused ${row.refused}`);
   if (row.log) parts.push(row.log === 'all' ? '(log-all)' : '(log)');
   if (row.note !== undefined) parts.push(`# ${row.note}`);
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
   if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
   return parts.join(' ');
+}
+
+/** `(until 2027-01-31T18:00Z, in 3 h)`, `(ended 2 min ago)`. */
+function formatEnd({ enabled }: SnapshotRow, until: string, now: string): string {
+  const left = Date.parse(until) - Date.parse(now);
+  if (left > 0) return `(until ${formatMoment(Date.parse(until))}, in ${span(left)})`;
+  return enabled ? `(was to end ${ago(until, now)}, still enforced)` : `(ended ${ago(until, now)})`;
 }
 
 /** As ufw says it, and who writes: where nobody does, nothing of it is kept. */

@@ -23,6 +23,8 @@ export interface Rule {
   readonly limit?: Limit;
   /** A rule that is not enabled keeps its place, number and counters, and matches nothing. */
   readonly enabled: boolean;
+  /** Milliseconds since 1970 from which on it matches nothing (`rulesetAt`); left out: it has no end. */
+  readonly untilMs?: number;
   /** What is told of the packets it decides, whatever the level, unless that is off. */
   readonly log?: RowLog;
   readonly note?: string;

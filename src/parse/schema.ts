@@ -83,7 +83,13 @@ const ruleObject = z.strictObject(
         description: 'with action limit: prefix lengths of what is one source; left out: /32 and /64',
         examples: ['/24', '/24,/56'],
       }),
-    until: later,
+    until: text('a moment such as 2027-01-31T18:00')
+      .optional()
+      .meta({
+        description:
+          'the rule ends then: a day (its first moment) or a time, of this machine where no zone is written; the daemon ends it',
+        examples: ['2027-01-31', '2027-01-31T18:00', '2027-01-31T18:00Z', '2027-01-31T18:00+01:00'],
+      }),
   },
   { error: 'a rule: action, from, port …' },
 );

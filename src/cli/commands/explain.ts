@@ -12,6 +12,7 @@ import { listInterfaces } from '../../kernel/interfaces';
 import { hasCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
+import { formatMoment } from '../../parse/time';
 import { parseProbe, type Probe } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
 import type { Ban } from '../../operate/ban-file';
@@ -104,10 +105,10 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   );
   const passed = steps.filter((step) => step.mismatch !== null);
   if (passed.length > 0) lines.push('rules above it that do not match:');
-  for (const { number, text, mismatch } of passed) {
-    lines.push(
-      `  [${String(number).padStart(2)}] ${text}: ${mismatch === 'enabled' ? 'is switched off' : `${mismatch} differs`}`,
-    );
+  for (const { number, text, mismatch, until } of passed) {
+    const ended = until !== undefined && Date.parse(until) <= Date.now();
+    const off = ended ? `has ended (until ${formatMoment(Date.parse(until))})` : 'is switched off';
+    lines.push(`  [${String(number).padStart(2)}] ${text}: ${mismatch === 'enabled' ? off : `${mismatch} differs`}`);
   }
   return lines.join('\n');
 }
