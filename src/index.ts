@@ -41,6 +41,7 @@ export { formatPrefix, type AddressWords, type Family, type Prefix } from './mod
 export type { PortRange } from './model/port-range';
 export type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './model/packet';
 export { decode, type Decoded } from './model/decode';
+export type { EchoRates, EchoState } from './model/echo';
 export type { Flows } from './model/flow';
 export type { FirstFragments } from './model/fragment';
 export type { GivenState } from './model/given-state';

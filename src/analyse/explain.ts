@@ -1,5 +1,6 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Answer, answerTo } from '../model/answer';
+import type { EchoRates } from '../model/echo';
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Limit } from '../model/limit';
@@ -28,6 +29,8 @@ export interface Explanation {
   readonly answer: Answer | null;
   /** What the deciding rule counts by, where it is a limit rule. No source has made an attempt before. */
   readonly limit: Limit | null;
+  /** How many such packets pass in a second, where tier 5 lets an echo-request in. None has come before. */
+  readonly echo: EchoRates | null;
 }
 
 /** Explains one decoded packet that comes in, or goes out; `state` is what earlier ones, and bans, left. */
@@ -49,7 +52,8 @@ export function explainByModel(
     const until = rule.untilMs === undefined ? {} : { until: new Date(rule.untilMs).toISOString() };
     return { rule: rule.id, number: first + i, text: rule.text, mismatch, ...until };
   });
-  return { decision, steps, answer: rejects && direction === 'in' ? answerTo(packet) : null, limit };
+  const answer = rejects && direction === 'in' ? answerTo(packet) : null;
+  return { decision, steps, answer, limit, echo: decision.reason === 'icmp-echo' ? ruleset.echo : null };
 }
 
 /** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */

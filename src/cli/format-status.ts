@@ -1,4 +1,5 @@
 /** A snapshot as the table people know from ufw. */
+import type { Reason } from '../model/reason';
 import {
   isImplicit,
   type Snapshot,
@@ -35,6 +36,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (snapshot.limits && snapshot.limits.made !== '0') lines.push(formatLimits(snapshot.limits));
   if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
     lines.push(formatRejects(snapshot.rejects));
+  lines.push(...formatEchoes(snapshot));
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
@@ -135,6 +137,14 @@ function formatLimits({ live, ways, evicted }: SnapshotTable): string {
 
 function formatRejects({ answered, capped, unanswered }: NonNullable<Snapshot['rejects']>): string {
   return `rejects: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`;
+}
+
+/** Pings that were too many: whoever watches the host by ping should learn why none comes back. */
+function formatEchoes({ reasons }: Snapshot): string[] {
+  const dropped = (word: Reason): string => reasons.find(({ reason }) => reason === word)?.packets ?? '0';
+  const [bySource, inAll] = [dropped('icmp-echo-source'), dropped('icmp-echo-all')];
+  if (bySource === '0' && inAll === '0') return [];
+  return [`pings: ${bySource} dropped over the rate of their source, ${inAll} over that of all (icmp: echo-rate)`];
 }
 
 /** Every packet that no row decided, so that the figures add up to all that were seen. */

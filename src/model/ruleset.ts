@@ -1,3 +1,4 @@
+import type { EchoRates } from './echo';
 import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
 import type { Limit } from './limit';
@@ -120,6 +121,8 @@ export interface Ruleset {
   readonly interfaces: 'auto' | readonly string[];
   readonly mode: AttachMode;
   readonly icmp: IcmpMode;
+  /** What tier 5 lets pass of echo-requests; without that tier of no meaning. */
+  readonly echo: EchoRates;
   readonly fragments: FragmentMode;
   /** How much is told of packets. */
   readonly logging: LogLevel;

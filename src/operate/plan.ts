@@ -181,6 +181,8 @@ function rulesetSettings(ruleset: Ruleset): Record<string, string> {
     interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
     mode: ruleset.mode,
     icmp: ruleset.icmp,
+    'icmp.echo-rate': String(ruleset.echo.inAll),
+    'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
     fragments: ruleset.fragments,
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };

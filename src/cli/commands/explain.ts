@@ -89,7 +89,7 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
 }
 
 function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {
-  const { decision, steps, kernel, answer, limit, bans } = explanation;
+  const { decision, steps, kernel, answer, limit, echo, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
@@ -98,6 +98,7 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
   lines.push(`${decision.verdict} in ${tier} by ${by}`);
   if (limit) lines.push(formatLimit(limit));
+  if (echo) lines.push(`of these ${echo.perSource} a second pass of a source, ${echo.inAll} in all; more drop`);
   if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);
   for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
