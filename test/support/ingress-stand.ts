@@ -41,8 +41,10 @@ const TABLES = {
   rejectStats: 'slc_reject_stats',
   clock: 'slc_clock',
   flows: 'slc_flows',
+  flowTags: 'slc_flow_tags',
   flowStats: 'slc_flow_stats',
   fragments: 'slc_fragments',
+  fragmentTags: 'slc_fragment_tags',
   fragmentStats: 'slc_fragment_stats',
 } as const;
 type Table = keyof typeof TABLES;
@@ -57,10 +59,17 @@ export class IngressTables {
   ) {}
 
   static async create(buckets = 64): Promise<IngressTables> {
-    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1, slc_flows: 1, slc_flow_stats: 1 };
-    const fragments = { slc_fragments: 1, slc_fragment_stats: 1 };
+    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1 };
+    const flows = { slc_flows: 1, slc_flow_tags: 1, slc_flow_stats: 1 };
+    const fragments = { slc_fragments: 1, slc_fragment_tags: 1, slc_fragment_stats: 1 };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES },
+      create: {
+        ...ones,
+        ...flows,
+        ...fragments,
+        slc_windows: buckets,
+        slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES,
+      },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));
