@@ -42,7 +42,7 @@ export type TimeoutSeconds = Partial<Record<keyof typeof SLC_FLOW_TIMEOUT, numbe
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Omit<Tables, 'windows' | 'limitStats' | 'rejectBudget' | 'rejectStats'>;
+  readonly maps: Omit<Tables, 'windows' | 'limitStats' | 'echoBudget' | 'rejectBudget' | 'rejectStats'>;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
