@@ -8,6 +8,7 @@ import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { parseRuleset } from '../parse/parse';
+import { readSetFile } from './ruleset-file';
 
 /** What is known of a ruleset text without a kernel. */
 export interface Checked {
@@ -19,7 +20,7 @@ export interface Checked {
 
 /** Parses, analyses, checks expectations and compiles; with `strict` warnings count as errors. */
 export function checkRuleset(file: string, text: string, options: { strict?: boolean } = {}): Checked {
-  const parsed = parseRuleset(text, { file, strict: options.strict ?? false });
+  const parsed = parseRuleset(text, { file, strict: options.strict ?? false, readFile: readSetFile });
   const found = [...parsed.diagnostics];
   if (parsed.ruleset) found.push(...analyse(parsed.ruleset), ...checkExpectations(parsed.ruleset));
   const diagnostics = options.strict ? found.map(asError) : found;
