@@ -20,10 +20,19 @@ export function register(program: Command): void {
 }
 
 /** Checks, compiles and enforces the file. */
-export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
+export async function applyFile(
+  run: Run<ApplyOptions>,
+  file: string | undefined,
+  lastInterfaces?: readonly string[],
+): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
   requireCapabilities();
-  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.');
+  const candidate = requireCandidate(
+    run,
+    run.readText(file),
+    'nothing was changed.',
+    run.options.interface ?? lastInterfaces,
+  );
   const outcome = await applyRuleset(await run.context(), candidate, { force: run.options.force ?? false });
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;
