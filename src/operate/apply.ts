@@ -86,6 +86,16 @@ export class UnfinishedError extends SluiceError {
   }
 }
 
+/** How a candidate is applied. */
+export interface ApplyOptions {
+  /** Also when it cuts a live SSH session, or narrows keep-reachable. */
+  readonly force?: boolean;
+  /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
+  readonly inPlaceOf?: GenerationRecord;
+  /** Interfaces by name, whatever the ruleset says. */
+  readonly interfaces?: readonly string[];
+}
+
 /**
  * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
  * A failure after that is an `UnfinishedError`.
@@ -93,12 +103,13 @@ export class UnfinishedError extends SluiceError {
 export async function applyRuleset(
   context: Context,
   candidate: Candidate,
-  options: { force?: boolean } = {},
+  options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, pins, folder } = context;
   return withLock(context, async () => {
-    const interfaces = await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns);
     const enforcement = await readEnforcement(context);
+    if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
+    const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
@@ -170,6 +181,14 @@ export async function applyRuleset(
       if (!now || now.generation === enforcement?.generation) throw error;
       throw new UnfinishedError(now.generation, error);
     }
+  });
+}
+
+function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
+  const same = (['generation', 'instance', 'digest'] as const).every((key) => found?.[key] === expected[key]);
+  if (same && found?.source.textDigest === expected.source.textDigest) return;
+  throw new SluiceError('operate/changed', 'another ruleset was applied meanwhile', {
+    hint: 'nothing was changed; look at what is enforced now and try again',
   });
 }
 

@@ -78,7 +78,7 @@ export function indexOf(opened: Opened, reference: RuleReference): number | Edit
   if (byId >= 0) return byId;
   if (!text.includes(' '))
     return refuse(opened, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
-  const read = readRow(opened, joinRow({ ...splitRow(text), id: undefined, comment: '' }));
+  const read = readRow(opened, joinRow({ body: splitRow(text).body, comment: '' }));
   if ('kind' in read) return read;
   const byText = rules.findIndex((rule) => rule.action === read.action && matchText(rule) === matchText(read));
   if (byText >= 0) return byText;
