@@ -149,7 +149,7 @@ int slc_ingress(struct xdp_md *ctx) {
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
     if (packet.fragment == SLC_FRAGMENT_LATER)
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
-    if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
+    if (slc_flow_lives(&packet))
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */

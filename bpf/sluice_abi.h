@@ -382,15 +382,15 @@ struct slc_flow {
 };
 
 /*
- * One value of slc_flows. The first cache line tells which ways can hold a key: a tag is 16 bits of the key's hash, 0
- * an empty way. Ways are read and written under the lock.
+ * One value of slc_flows; which ways can hold a key says slc_flow_tags. Ways are read and written under the lock; one
+ * whose `expires` is 0 is empty. A multiple of a cache line long, with the ways behind 8 bytes: an array's values begin
+ * 8 bytes before a line where the kernel is a recent one, and then each way is a line.
  */
 struct slc_flow_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_flow ways[8];
+    struct slc_flow ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* What became of the entries of a table, one for each CPU. */
@@ -460,9 +460,8 @@ struct slc_first_fragment {
 struct slc_fragment_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_first_fragment ways[8];
+    struct slc_first_fragment ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* ---------------------------------------------------------------- events */
@@ -568,7 +567,10 @@ struct slc_window {
     __u32 stamps[32]; /* SLC_LIMIT_STAMPS, a ring */
 };
 
-/* One value of slc_windows, built as struct slc_flow_bucket is. */
+/*
+ * One value of slc_windows. A tag is 16 bits of the key's hash, 0 an empty way: beside the ways, since whoever asks
+ * nearly always writes.
+ */
 struct slc_window_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;

@@ -326,9 +326,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_table_figures: {
@@ -390,9 +389,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_event: {

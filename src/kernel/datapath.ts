@@ -19,8 +19,10 @@ const MAPS = [
   'slc_egress',
   'slc_gate_counters',
   'slc_flows',
+  'slc_flow_tags',
   'slc_flow_stats',
   'slc_fragments',
+  'slc_fragment_tags',
   'slc_fragment_stats',
   'slc_noted',
   'slc_windows',
@@ -185,8 +187,10 @@ export function stateMapEntries(
     slc_egress: SLC_LIMITS.SHUT_SLOT + 1,
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: buckets.flows,
+    slc_flow_tags: buckets.flows,
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
+    slc_fragment_tags: buckets.fragments,
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
     slc_limit_stats: 1,
@@ -281,8 +285,11 @@ export interface GenerationMaps extends Partial<Tables> {
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
 export interface Tables {
   readonly flows: BpfMap;
+  /** As many values as buckets: which of their ways are in use. */
+  readonly flowTags: BpfMap;
   readonly flowStats: BpfMap;
   readonly fragments: BpfMap;
+  readonly fragmentTags: BpfMap;
   readonly fragmentStats: BpfMap;
   /** What limit rules have counted. */
   readonly windows: BpfMap;
@@ -297,8 +304,10 @@ export interface Tables {
 /** Maps of each table, and the hook whose program alone has it. */
 const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
   flows: ['slc_flows'],
+  flowTags: ['slc_flow_tags'],
   flowStats: ['slc_flow_stats', 'slc_egress_main'],
   fragments: ['slc_fragments'],
+  fragmentTags: ['slc_fragment_tags'],
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
@@ -359,7 +368,9 @@ export async function loadProgram(
 function tableEntries(tables: TableSwitches | undefined): Partial<Record<DatapathMap, number>> {
   return {
     slc_flows: tables?.flows.buckets ?? 1,
+    slc_flow_tags: tables?.flows.buckets ?? 1,
     slc_fragments: tables?.fragments.buckets ?? 1,
+    slc_fragment_tags: tables?.fragments.buckets ?? 1,
     slc_windows: tables?.windows.buckets ?? 1,
     ...BUDGET_ENTRIES,
   };
