@@ -39,9 +39,10 @@ test('real packets of three hosts end as explained, and the exchanged rows let h
 test.each(['SIGINT', 'SIGTERM'] as const)(
   '%s ends it soon, and nothing stays: no namespace, no pin',
   async (signal) => {
-    const pins = (): string[] => (existsSync(BPFFS) ? readdirSync(BPFFS) : []);
-    const [before, pinned] = [leftovers(), pins()];
-    const child = spawn(process.execPath, [MAIN, 'demo'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const before = leftovers();
+    const pins = `/sys/fs/bpf/sluice-demo-${process.pid}`;
+    const env = { ...process.env, SLUICE_BPFFS: pins };
+    const child = spawn(process.execPath, [MAIN, 'demo'], { stdio: ['ignore', 'pipe', 'ignore'], env });
     const ended = once(child, 'close');
     let told = '';
     await new Promise<void>((resolve) =>
