@@ -147,7 +147,9 @@ test('a session through another interface is not the business of a ruleset for t
   for (const name of ['spare', 'far']) must(host.edge.argv(['ip', 'link', 'set', name, 'up']));
   rules('allow 8000/tcp');
   expect(await host.sluice(['apply', '--interface', 'spare'])).toMatchObject({ status: 0 });
-  expect(await host.sluice(['apply', '--interface', 'spare', '--interface', 'eth0'])).toMatchObject({ status: 5 });
+  expect(
+    await host.sluice(['apply', '--interface', 'spare', '--interface', 'eth0', '--interface', 'spare']),
+  ).toMatchObject({ status: 5 });
   expect(await host.sluice(['disable', '--yes'])).toMatchObject({ status: 0 });
   expect(await inSession('apply --interface spare', '')).toContain('exit 0');
   // Behind a gateway of `spare` there may be anybody, but a neighbour of eth0 comes by eth0.
