@@ -25,6 +25,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },
