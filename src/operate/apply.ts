@@ -9,6 +9,7 @@ import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
 import { findUsable, unload } from '../load/unload';
+import { datapathDigest } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
 import { keepBans, restoreBans } from './bans';
@@ -23,7 +24,7 @@ import {
 } from './generation-record';
 import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
-import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
+import { readEnforced, removeState, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
 
 /** A ruleset that has been parsed, checked and compiled. */
@@ -112,12 +113,14 @@ export async function applyRuleset(
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
-    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
+    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
       enforcement?.record?.digest === candidate.image.digest &&
+      // Another version of sluice means its own programs for the same rules.
+      enforcement.record.datapath === datapathDigest() &&
       wanted.join() === filtered.join() &&
       enforcement.attachments.every((attachment) => attachment.egress)
     ) {
@@ -154,6 +157,7 @@ export async function applyRuleset(
           instance,
           since,
           digest,
+          datapath: datapathDigest(),
           counterSlots,
           imageBytes: candidate.image.bytes.length,
           features,
@@ -210,29 +214,46 @@ export class UnfinishedEndError extends SluiceError {
   }
 }
 
+/** What ending enforcement changed: the interfaces that were filtered. */
+export interface Ended {
+  readonly wasActive: boolean;
+  readonly interfaces: readonly string[];
+}
+
 /**
- * Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. Without `keepCounters`
- * the last counts are given up, so that nothing needs to be written. Throws `UnfinishedEndError` where it stopped half
- * way; another call finishes it.
+ * Ends enforcement: off every interface, nothing left in the kernel; the counters, and which file enforced, are kept.
+ * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
-export async function disable(
-  context: Context,
-  options: { keepCounters?: boolean } = {},
-): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
-  const fold: Fold = options.keepCounters === false ? () => Promise.resolve() : foldInto(context);
+export async function disable(context: Context): Promise<Ended> {
   return withLock(context, async () => {
-    // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
-    const before = await filteredInterfaces(context);
-    if (options.keepCounters !== false) await keepState(context);
-    const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
-      const left = await filteredInterfaces(context);
-      const opened = before.filter((name) => !left.includes(name));
-      throw new UnfinishedEndError(opened, left, error);
-    });
-    forgetEnforced(context.folder);
+    const ended = await end(context, foldInto(context), () => keepState(context));
     pruneGenerationRecords(context.folder, new Set());
-    return { wasActive, interfaces: before };
+    return ended;
   });
+}
+
+/**
+ * Ends enforcement and removes everything that is kept of it; the last counts are given up, so that nothing needs to be
+ * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
+ */
+export async function uninstall(context: Context): Promise<Ended> {
+  return withLock(context, async () => {
+    const ended = await end(context, () => Promise.resolve());
+    removeState(context.folder);
+    return ended;
+  });
+}
+
+async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {
+  // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
+  const before = await filteredInterfaces(context);
+  await keep();
+  const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+    const left = await filteredInterfaces(context);
+    const opened = before.filter((name) => !left.includes(name));
+    throw new UnfinishedEndError(opened, left, error);
+  });
+  return { wasActive, interfaces: before };
 }
 
 /** Saves the hits of bans. Each change has saved the bans themselves: where this cannot be written, they are kept. */

@@ -10,6 +10,7 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
+import { readSetFile } from './ruleset-file';
 
 /** What is known of a ruleset text without a kernel. */
 export interface Checked {
@@ -32,7 +33,11 @@ export interface CheckOptions {
 /** Parses, analyses, checks expectations and compiles. */
 export function checkRuleset(file: string, text: string, options: CheckOptions = {}): Checked {
   const nowMs = options.nowMs ?? Date.now();
-  const { ruleset, diagnostics: findings } = parseRuleset(text, { file, strict: options.strict ?? false });
+  const { ruleset, diagnostics: findings } = parseRuleset(text, {
+    file,
+    strict: options.strict ?? false,
+    readFile: readSetFile,
+  });
   const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
   const found = [...findings];
   if (parsed.ruleset) {

@@ -19,10 +19,18 @@ export function register(program: Command): void {
 }
 
 /** Checks, compiles and enforces the file. */
-export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
+export async function applyFile(
+  run: Run<ApplyOptions>,
+  file: string | undefined,
+  lastInterfaces?: readonly string[],
+): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
   const context = await run.context();
-  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', { context });
+  const interfaceOverride = run.options.interface ?? lastInterfaces;
+  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', {
+    context,
+    ...(interfaceOverride && { interfaceOverride }),
+  });
   const outcome = await applyRuleset(context, candidate, { force: run.options.force ?? false });
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;

@@ -164,7 +164,7 @@ function importSources(run: Run<BanOptions>, file: string): Prefix[] {
   try {
     bytes = file === '-' ? readFileSync(0) : readRegularFile(file);
   } catch (error) {
-    throw new UsageError(`"${file}" cannot be read: ${explainReadError(error)}`);
+    throw new UsageError(`"${file}" cannot be read: ${explainReadError(error).why}`);
   }
   const name = file === '-' ? 'standard input' : file;
   const { prefixes, diagnostics, overflow } = parsePrefixList(bytes, name, MAX_BANS);

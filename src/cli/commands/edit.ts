@@ -196,7 +196,9 @@ async function editFile(
   run.output.line(outcome.message);
   for (const comment of outcome.removedComments) run.output.say(`note: the comment went with it: ${comment}`);
   if (!enforced) {
-    run.output.say(`${source.path} is not enforced: sluice enable`);
+    run.output.say(
+      `${source.path} is not enforced: sluice ${run.options.file === undefined ? 'enable' : `apply ${source.path}`}`,
+    );
     run.output.document({
       outcome: 'written',
       message: outcome.message,
