@@ -22,6 +22,8 @@ import type { Ban } from './ban-file';
 import { listBans } from './bans';
 import type { Context } from './context';
 import { currentEventReader } from './event-source';
+import { endedRules } from '../model/until';
+import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
@@ -118,7 +120,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
-  warnings.push(...detachedWarnings(enforcement));
+  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement));
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
@@ -228,6 +230,17 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   if (filtered.length > 0) return [];
   return [`generation ${enforcement.generation} is loaded but filters no interface; sluice apply attaches it`];
 }
+
+/** Rules whose end came and went. A daemon that runs ends them within a second or two. */
+function overdueWarnings(enforcement: Enforcement | null): string[] {
+  const overdue = enforcement?.record ? endedRules(enforcement.record.ruleset, Date.now() - OVERDUE_MS) : [];
+  return overdue.map(
+    ({ name, rule }) =>
+      `${name} "${rule.text}" was to end ${formatMoment(rule.untilMs!)} and is still enforced: sluice apply ends it now, sluice daemon at its moment`,
+  );
+}
+
+const OVERDUE_MS = 2000;
 
 function describeInterface(device: Interface): { name: string; addresses: string[] } {
   return { name: device.name, addresses: device.addresses.map((address) => address.text) };
