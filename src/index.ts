@@ -66,9 +66,16 @@ export { readCapture, writePcap, type Capture, type CapturedFrame } from './obse
 
 // the running firewall
 export { Firewall, type ApplyOptions, type FirewallApplied } from './operate/firewall';
-export { LockoutError, type ApplyOutcome } from './operate/apply';
+export { KeepReachableError, LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { renderMetrics } from './observe/metrics';
 export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
-export { KernelError, PrivilegeError, SluiceError, UnsupportedError, VerifierError } from './kernel/errors';
+export {
+  KernelError,
+  PrivilegeError,
+  RefusedError,
+  SluiceError,
+  UnsupportedError,
+  VerifierError,
+} from './kernel/errors';

@@ -22,7 +22,7 @@ export interface Attachment {
   readonly withoutEgress?: string;
 }
 
-/** Interfaces of a ruleset: `auto` are those with a default route. */
+/** Interfaces of a ruleset, at least one: `auto` are those with a default route. */
 export async function resolveInterfaces(
   kernel: Kernel,
   wanted: 'auto' | readonly string[],
@@ -37,6 +37,11 @@ export async function resolveInterfaces(
         .filter((candidate) => !candidate.loopback)
         .map((candidate) => candidate.name)
         .join(', ')}]`,
+    });
+  }
+  if (wanted.length === 0) {
+    throw new SluiceError('load/no-interface', 'no interface is named, so nothing would be filtered', {
+      hint: 'name one, or say "auto"; to end enforcement: sluice disable',
     });
   }
   return wanted.map((name) => {

@@ -9,7 +9,7 @@ import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
 import { findUsable, unload } from '../load/unload';
-import { SluiceError } from '../kernel/errors';
+import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
 import { keepBans, restoreBans } from './bans';
 import type { Context } from './context';
@@ -47,7 +47,7 @@ export type ApplyOutcome = {
 );
 
 /** The ruleset would cut the caller or a live SSH session. */
-export class LockoutError extends SluiceError {
+export class LockoutError extends RefusedError {
   readonly findings: readonly LockoutFinding[];
 
   constructor(findings: readonly LockoutFinding[]) {
@@ -60,7 +60,7 @@ export class LockoutError extends SluiceError {
 }
 
 /** The ruleset takes something out of keep-reachable, which nothing else may do unnoticed. */
-export class KeepReachableError extends SluiceError {
+export class KeepReachableError extends RefusedError {
   constructor(narrowed: readonly NarrowedEntry[]) {
     const causes = narrowed.map(({ rule, example }) =>
       example === null ? `"${rule.text}" (guard/${rule.id})` : `"${rule.text}" (guard/${rule.id}): ${example}`,
@@ -97,8 +97,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
- * A failure after that is an `UnfinishedError`.
+ * Applies the candidate. Throws `LockoutError` and `KeepReachableError` unless `force`; until the gate changes, what
+ * enforced before goes on. A failure after that is an `UnfinishedError`.
  */
 export async function applyRuleset(
   context: Context,
