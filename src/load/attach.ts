@@ -84,6 +84,11 @@ function deviceOf(kernel: Kernel, path: string): number | null {
   }
 }
 
+/** Whether anything is filtered through these pins, in whichever namespace. */
+export function holdsLiveLink(kernel: Kernel, pins: PinLayout): boolean {
+  return pins.links().some(({ path }) => (deviceOf(kernel, path) ?? 0) !== 0);
+}
+
 /** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */
 export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
   for (const { ifindex, hook, path } of pins.links()) {

@@ -22,6 +22,8 @@ import {
   writeGenerationRecord,
 } from './generation-record';
 import { withLock } from './lock';
+import { clearOrphans } from './orphans';
+import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
 import { readEnforced, removeState, writeEnforced } from './state-files';
 import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
@@ -106,7 +108,8 @@ export async function applyRuleset(
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, pins, folder } = context;
-  return withLock(context, async () => {
+  const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
+    removeUnfinishedRuleset(candidate.file);
     const enforcement = await readEnforcement(context);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
@@ -182,6 +185,8 @@ export async function applyRuleset(
       throw new UnfinishedError(now.generation, error);
     }
   });
+  await clearOrphans(context);
+  return outcome;
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
@@ -221,11 +226,13 @@ export interface Ended {
  * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
 export async function disable(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, foldInto(context), () => keepState(context));
+  const ended = await withLock(context, async () => {
+    const done = await end(context, foldInto(context), () => keepState(context));
     pruneGenerationRecords(context.folder, new Set());
-    return ended;
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 /**
@@ -233,11 +240,13 @@ export async function disable(context: Context): Promise<Ended> {
  * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
  */
 export async function uninstall(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, () => Promise.resolve());
+  const ended = await withLock(context, async () => {
+    const done = await end(context, () => Promise.resolve());
     removeState(context.folder);
-    return ended;
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {
