@@ -52,6 +52,20 @@ static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struc
                         tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE, steps);
 }
 
+/* The word of the guard's row that refuses a later fragment; SLC_WORD_NONE where none does. */
+static __always_inline __u32 slc_guard_refuses_later(struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 kept;
+
+    if (!slc_guard_out)
+        return SLC_WORD_NONE;
+    slc_mirror(&packet->key, packet->family, packet->is_icmp);
+    kept = slc_keeps_reachable(packet, &packet->key, steps);
+    slc_mirror(&packet->key, packet->family, packet->is_icmp);
+    return kept == SLC_WORD_NONE    ? slc_guard_refuses(packet, &packet->key, SLC_ENTRY_GUARD_OUT_LATER, steps)
+           : kept == SLC_WORD_FAULT ? kept
+                                    : SLC_WORD_NONE;
+}
+
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
@@ -82,8 +96,14 @@ int slc_egress_main(struct __sk_buff *skb) {
     if (reason)
         return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
 
-    /* 4 later fragments follow their first; unknown ones pass only where nothing that goes out is refused */
+    /*
+     * 2, 3 what can be of an answer to keep-reachable is spared by the guard. 4 later fragments follow their first;
+     * unknown ones pass only where nothing that goes out is refused.
+     */
     if (packet.fragment == SLC_FRAGMENT_LATER) {
+        guarded = slc_guard_refuses_later(&packet, &steps);
+        if (guarded != SLC_WORD_NONE)
+            return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
@@ -135,9 +155,8 @@ int slc_egress_main(struct __sk_buff *skb) {
     return slc_leave_outbound(skb, &packet, word, &steps);
 }
 
-/* What the egress links hold, see slc_gate_xdp. */
-SEC("tc")
-int slc_gate_egress(struct __sk_buff *skb) {
+/* Jumps where the word says. Comes back with SLC_PASS where that is nowhere, counted, or SLC_DROP for an empty slot. */
+static __always_inline int slc_jump(struct __sk_buff *skb) {
     switch (slc_gate_slot()) {
     case 0:
         bpf_tail_call_static(skb, &slc_egress, 0);
@@ -155,6 +174,38 @@ int slc_gate_egress(struct __sk_buff *skb) {
         slc_gate_count(SLC_REASON_GATE_OPEN, skb->len);
         return SLC_PASS;
     }
+    return SLC_DROP;
+}
+
+/* What the tcx links hold, see slc_gate_xdp. */
+SEC("tc")
+int slc_gate_egress(struct __sk_buff *skb) {
+    int verdict = slc_jump(skb);
+
+    if (verdict == SLC_DROP)
+        slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
+    return verdict;
+}
+
+/*
+ * What clsact filters hold. A filter is no link: it stays where the pins are removed by hand, which must end all of
+ * sluice. The kernel empties an array without pins as a whole, so the last slot tells: while it holds slc_gate_shut an
+ * empty slot drops, and once that is gone too everything passes.
+ */
+SEC("tc")
+int slc_gate_clsact(struct __sk_buff *skb) {
+    int verdict = slc_jump(skb);
+
+    if (verdict == SLC_PASS)
+        return verdict;
+    bpf_tail_call_static(skb, &slc_egress, SLC_SHUT_SLOT);
+    slc_gate_count(SLC_REASON_GATE_OPEN, skb->len);
+    return SLC_PASS;
+}
+
+/* In SLC_SHUT_SLOT: the slot that the word names is empty. */
+SEC("tc")
+int slc_gate_shut(struct __sk_buff *skb) {
     slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
     return SLC_DROP;
 }

@@ -52,10 +52,13 @@ struct {
     __uint(value_size, 4);
 } slc_programs SEC(".maps");
 
-/* The same for the egress hook, whose programs are of another type. Lives like slc_programs. */
+/*
+ * The same for the egress hook, whose programs are of another type; SLC_SHUT_SLOT holds slc_gate_shut where a clsact
+ * filter may jump through it. Lives like slc_programs.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, SLC_PROGRAM_SLOTS);
+    __uint(max_entries, SLC_SHUT_SLOT + 1);
     __uint(key_size, 4);
     __uint(value_size, 4);
 } slc_egress SEC(".maps");
@@ -78,6 +81,14 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_flow_bucket);
 } slc_flows SEC(".maps");
+
+/* Which ways of slc_flows can hold a key: a byte a way, 0 where it is empty. Written with it, and lives like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_flows */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_flow_tags SEC(".maps");
 
 /* What became of flows. Written by the egress program. Lives like slc_flows. */
 struct {
@@ -115,6 +126,14 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_fragment_bucket);
 } slc_fragments SEC(".maps");
+
+/* What slc_flow_tags is to the flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_fragments */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_fragment_tags SEC(".maps");
 
 /* What became of them. Written by both programs. Lives like slc_flows. */
 struct {

@@ -112,6 +112,7 @@ export const SLC_LIMITS = {
   MAX_LEAF_RULES: 2097152,
   MAX_ETHERTYPES: 16,
   PROGRAM_SLOTS: 4,
+  SHUT_SLOT: 4,
   CONFIRM_WORDS: 256,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
@@ -130,7 +131,10 @@ export const SLC_ENTRY = {
   KEEP_REACHABLE: 2,
   GUARD_IN: 3,
   GUARD_OUT: 4,
-  SERVERS: 5,
+  KEPT_LATER: 5,
+  GUARD_IN_LATER: 6,
+  GUARD_OUT_LATER: 7,
+  SERVERS: 8,
 } as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
@@ -325,9 +329,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_table_figures: {
@@ -389,9 +392,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_event: {

@@ -4,6 +4,7 @@
  * attached) a failure, or a kill, changes nothing.
  */
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { datapathSwitches } from '../kernel/datapath';
@@ -13,6 +14,7 @@ import type { Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
+import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
 import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
@@ -71,12 +73,13 @@ export async function applyImage(kernel: Kernel, pins: PinLayout, request: Apply
 }
 
 /** Clears away what an interrupted apply or detach left behind what judges. The caller holds the lock. */
-export async function clearInterrupted(kernel: Kernel, pins: PinLayout, fold: Fold): Promise<void> {
+export async function clearInterrupted({ kernel, pins, netns }: Place, fold: Fold): Promise<void> {
   const state = SharedState.find(kernel, pins);
   if (!state) return;
   try {
     await retireGenerations(kernel, pins, state, fold);
     removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns });
   } finally {
     state.close();
   }
@@ -106,6 +109,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) changeGate();
     removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns: request.netns });
     attachments = await attachAll(kernel, pins, request.interfaces, {
       mode: request.mode,
       netns: request.netns,
@@ -115,20 +119,21 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
-    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns }, async () => {
+    const made = { generation, slot, attachedBefore, netns: request.netns };
+    const failures = await undo(kernel, pins, state, made, async () => {
       if (!gateChanged) return;
       state.exchangeGate(after, before);
       // Some interfaces may have been filtered for a moment; none is now, so all figures are final.
       await kernel.grace();
       for (const number of pins.generations()) await request.fold(number, figuresOf(kernel, pins, number));
     });
-    throw error;
+    throw failures.length === 0 ? error : new HalfUndoneError(error, failures);
   } finally {
     closePrograms(programs);
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
-  for (const old of detached) detachOne(kernel, pins, old.ifindex);
+  for (const old of detached) await detachOne({ kernel, pins, netns: request.netns }, old.ifindex);
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
@@ -156,18 +161,50 @@ async function seedFrom(
   }
 }
 
-/** Takes back what was made ready; what judged before goes on. */
+/** Something failed, and so did a part of taking back what had been made until then. */
+export class HalfUndoneError extends SluiceError {
+  constructor(cause: unknown, failures: readonly unknown[]) {
+    const told = failures.map((failure) => messageOf(failure)).join('; ');
+    super('load/half-undone', `${messageOf(cause)}; and what was made until then could not all be undone: ${told}`, {
+      hint: 'sluice status tells what enforces; sluice apply or sluice disable clears the rest away',
+      cause,
+    });
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return types.isNativeError(cause) ? cause.message : String(cause);
+}
+
+/**
+ * Takes back what was made ready; what judged before goes on. Each step is tried, whatever became of the others; answers
+ * with what failed.
+ */
 async function undo(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
   restoreGate: () => Promise<void>,
-): Promise<void> {
-  for (const { ifindex } of pins.links()) {
-    if (!made.attachedBefore.some((old) => old.ifindex === ifindex)) detachOne(kernel, pins, ifindex);
+): Promise<unknown[]> {
+  const fresh = pins.links().filter(({ ifindex }) => !made.attachedBefore.some((old) => old.ifindex === ifindex));
+  const steps: (() => void | Promise<void>)[] = [
+    ...[...new Set(fresh.map(({ ifindex }) => ifindex))].map(
+      (ifindex) => () => detachOne({ kernel, pins, netns: made.netns }, ifindex),
+    ),
+    restoreGate,
+    () => emptySlot(state, made.slot),
+    () => {
+      pins.removeGeneration(made.generation);
+    },
+  ];
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (failure) {
+      failures.push(failure);
+    }
   }
-  await restoreGate();
-  await emptySlot(state, made.slot);
-  pins.removeGeneration(made.generation);
+  return failures;
 }

@@ -23,7 +23,7 @@ import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwi
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = [
-  ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
+  ...(['flows', 'flowTags', 'flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
   ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
@@ -272,7 +272,9 @@ export function slotKey(slot: number): Uint8Array {
 
 /** Names of the state pins that should be there and are not. */
 function missingPins(pins: PinLayout): string[] {
-  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), pins.gate('xdp'), pins.gate('egress')];
+  const gates = [pins.gate('xdp'), pins.gate('egress')];
+  if (pins.links().some(({ hook }) => hook === 'clsact')) gates.push(pins.gate('clsact'));
+  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), ...gates];
   return wanted.filter((path) => !existsSync(path)).map((path) => basename(path));
 }
 

@@ -9,6 +9,7 @@ import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { SharedState } from '../load/state';
 import { findUsable, unload } from '../load/unload';
+import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
 import { keepBans, restoreBans } from './bans';
@@ -115,16 +116,18 @@ export async function applyRuleset(
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
-    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
+    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
       enforcement?.record?.digest === candidate.image.digest &&
+      // Another version of sluice means its own programs for the same rules.
+      enforcement.record.datapath === datapathDigest() &&
       wanted.join() === filtered.join() &&
-      enforcement.attachments.every((attachment) => attachment.egress)
+      enforcement.attachments.every(({ egress }) => egress !== null)
     ) {
-      await clearInterrupted(kernel, pins, foldInto(context));
+      await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
       writeGenerationRecord(folder, {
         ...enforcement.record,
@@ -157,6 +160,7 @@ export async function applyRuleset(
           instance,
           since,
           digest,
+          datapath: datapathDigest(),
           counterSlots,
           imageBytes: candidate.image.bytes.length,
           features,
@@ -253,7 +257,7 @@ async function end(context: Context, fold: Fold, keep: () => Promise<void> = () 
   // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
   const before = await filteredInterfaces(context);
   await keep();
-  const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+  const wasActive = await unload(context, fold).catch(async (error: unknown) => {
     const left = await filteredInterfaces(context);
     const opened = before.filter((name) => !left.includes(name));
     throw new UnfinishedEndError(opened, left, error);
