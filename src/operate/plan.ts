@@ -203,7 +203,7 @@ function rulesetSettings(
       'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
     },
     fragments: ruleset.fragments,
-    'flows.max': String(ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
+    maxFlows: String(ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };
