@@ -7,10 +7,10 @@ import type { CounterFigures } from '../kernel/counters';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
-import { isHostBan } from '../load/ban-table';
+import { isHostBan } from '../load/ban-filter';
 import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
-import { figuresOf } from '../load/generations';
+import { closeFlows, figuresOf, liveGenerations, openFlows } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { nameFigures, type NamedFigures } from '../observe/figures';
@@ -121,11 +121,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
-  warnings.push(
-    ...detachedWarnings(enforcement),
-    ...overdueWarnings(enforcement),
-    ...(await staleWarnings(context)),
-  );
+  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement), ...(await staleWarnings(context)));
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
@@ -201,9 +197,15 @@ async function tableFigures({
   if (!state) return {};
   try {
     const { jiffies, bootNs } = await readClock(kernel);
-    const { flows, flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const judging = Math.max(...liveGenerations(state));
+    const flows = judging > 0 ? openFlows(kernel, pins, judging) : null;
     return {
-      flows: await readTableFigures(flows, flowStats, jiffies),
+      ...(flows && {
+        flows: await readTableFigures(flows.flows, flowStats, jiffies).finally(() => {
+          closeFlows(flows);
+        }),
+      }),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
       limits: await readLimitFigures(windows, limitStats, bootNs),
       rejects: readRejectFigures(rejectStats),
