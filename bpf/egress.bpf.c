@@ -138,7 +138,7 @@ int slc_egress_main(struct __sk_buff *skb) {
 /* What the egress links hold, see slc_gate_xdp. */
 SEC("tc")
 int slc_gate_egress(struct __sk_buff *skb) {
-    switch (slc_gate_slot()) {
+    switch (slc_gate_slot(SLC_IFINDEX(skb))) {
     case 0:
         bpf_tail_call_static(skb, &slc_egress, 0);
         break;

@@ -7,6 +7,7 @@ import { escapeJson, escapeLines } from '../diagnostics/display';
 import { PrivilegeError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { LockoutError } from '../operate/apply';
 import { BanRefusedError } from '../operate/bans';
+import { PendingError } from '../operate/pending';
 import { EXIT, type ExitCode } from './exit-code';
 
 /** Ends a command with a code after its own output has been written. */
@@ -108,7 +109,8 @@ function bigintText(_key: string, value: unknown): unknown {
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof LockoutError || error instanceof BanRefusedError) return EXIT.REFUSED;
+  const refusals = [LockoutError, BanRefusedError, PendingError];
+  if (refusals.some((refusal) => error instanceof refusal)) return EXIT.REFUSED;
   if (error instanceof UsageError) return EXIT.USAGE;
   if (error instanceof PrivilegeError || error instanceof UnsupportedError) return EXIT.UNSUPPORTED;
   return EXIT.SYSTEM;

@@ -17,6 +17,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['compile'], load: () => import('./commands/compile') },
   { names: ['apply'], load: () => import('./commands/apply') },
   { names: ['enable'], load: () => import('./commands/enable') },
+  { names: ['confirm', 'rollback'], load: () => import('./commands/confirm') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
@@ -40,8 +41,6 @@ const LATER: Readonly<Record<string, string>> = {
   ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',
-  confirm: 'an apply holds at once; keep a second session open',
-  rollback: 'keep the old file, and sluice apply it',
   history: 'sluice status tells which generation is enforced, and since when',
   fmt: 'sluice check says what would be written differently',
 };

@@ -21,7 +21,10 @@ export const FAILPOINTS = [
   'after-enforced',
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** In the order in which `confirm` and `rollback` of a pending change, and the end of one whose time is over, pass them. */
+export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-return', 'after-return'] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof CONFIRM_FAILPOINTS)[number];
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {

@@ -2,11 +2,12 @@ import type { Command } from 'commander';
 import { requireCapabilities } from '../../kernel/capabilities';
 import { applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions {
+interface ApplyOptions extends ConfirmOptions {
   readonly force?: boolean;
 }
 
@@ -16,15 +17,20 @@ export function register(program: Command): void {
     .description('enforce a ruleset file: every packet is judged wholly by the old or wholly by the new ruleset')
     .argument('[file]', 'ruleset file; it becomes the enforced one')
     .option('--force', 'also when it cuts a live SSH session');
-  onRun<ApplyOptions>(command, (run, file: string | undefined) => applyFile(run, file));
+  onRun<ApplyOptions>(addConfirmOptions(command), (run, file: string | undefined) => applyFile(run, file));
 }
 
 /** Checks, compiles and enforces the file. */
 export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
   requireCapabilities();
+  checkConfirmTime(run.options);
   const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.');
-  const outcome = await applyRuleset(await run.context(), candidate, { force: run.options.force ?? false });
+  const context = await run.context();
+  const outcome = await applyRuleset(context, candidate, {
+    force: run.options.force ?? false,
+    ...(await confirmSeconds(run.options, context, candidate.ruleset)),
+  });
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;
 }

@@ -20,12 +20,13 @@ import { parseLogLevel } from '../../parse/settings';
 import { openForEdit } from '../../operate/enforced-file';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { requireCandidate, showFindings } from '../candidate';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 import { showOutcome } from '../show-outcome';
 
-interface EditOptions {
+interface EditOptions extends ConfirmOptions {
   readonly force?: boolean;
 }
 
@@ -38,7 +39,7 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(command, (run, words: string[]) => editFile(run, edit(words)));
+    onRun<EditOptions>(addConfirmOptions(command), (run, words: string[]) => editFile(run, edit(words)));
   };
   const examples = {
     allow: 'allow from 203.0.113.0/24 to any port 8000 proto tcp',
@@ -118,6 +119,7 @@ function isSwitch(word: string): word is 'on' | 'off' {
 
 async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
   // Without privilege only a file that is not enforced can be edited; openContext says so.
+  checkConfirmTime(run.options);
   const context: Context = await run.context();
   const { source, enforced } = await openForEdit(
     context,
@@ -152,7 +154,11 @@ async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
     return EXIT.DONE;
   }
   try {
-    showOutcome(run.output, candidate, await applyRuleset(context, candidate, { force: run.options.force ?? false }));
+    const outcome = await applyRuleset(context, candidate, {
+      ...{ force: run.options.force ?? false, edited: true },
+      ...(await confirmSeconds(run.options, context, candidate.ruleset)),
+    });
+    showOutcome(run.output, candidate, outcome);
   } catch (error) {
     if (!(error instanceof UnfinishedError)) putBack(run, source, written.digest);
     throw error;

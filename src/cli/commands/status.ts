@@ -1,7 +1,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { takeSnapshot } from '../../operate/enforcement';
 import { formatStatus, type StatusForm } from '../format-status';
-import { onRun } from '../run';
+import { onRun, tidyUp } from '../run';
 
 export function register(program: Command): void {
   const command = program
@@ -13,6 +13,7 @@ export function register(program: Command): void {
     const context = await run.context();
     if (run.options.watch) run.output.documentsAsLines();
     for (;;) {
+      await tidyUp(context, run.output);
       const snapshot = await takeSnapshot(context);
       const text = formatStatus(snapshot, form ?? 'plain');
       if (run.options.watch) run.output.clear();
