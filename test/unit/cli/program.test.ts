@@ -9,7 +9,7 @@ async function failureOf(...words: string[]): Promise<unknown> {
   );
 }
 
-test.each(['ssh', 'allow-all', 'reset', 'confirm', 'rollback', 'history', 'fmt'])(
+test.each(['ssh', 'allow-all', 'reset', 'history', 'fmt'])(
   'the later verb %s is refused by name, with what works today',
   async (verb) => {
     expect(await failureOf(verb, '22/tcp', '--for', '10m')).toMatchObject({
@@ -21,5 +21,5 @@ test.each(['ssh', 'allow-all', 'reset', 'confirm', 'rollback', 'history', 'fmt']
 
 test('a word that is no verb at all is unknown, and later verbs are not listed', async () => {
   expect(await failureOf('chekc')).toMatchObject({ code: 'commander.unknownCommand' });
-  expect((await buildProgram()).helpInformation()).not.toMatch(/rollback|allow-all/);
+  expect((await buildProgram()).helpInformation()).not.toMatch(/history|allow-all/);
 });
