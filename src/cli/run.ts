@@ -19,8 +19,11 @@ export interface CommonOptions {
 export interface Run<Options> {
   readonly output: Output;
   readonly options: CommonOptions & Options;
-  /** Opens the namespace of `--netns`; only commands that touch the kernel call it. */
-  context: () => Promise<Context>;
+  /**
+   * Opens the namespace of `--netns`; only commands that touch the kernel call it. Says what became of a change that
+   * nobody confirmed, but where the command tells it itself.
+   */
+  context: (options?: { readonly tidyUp: boolean }) => Promise<Context>;
   /** The ruleset file: the argument, else `--file`, else the environment, else the default. */
   readText: (argument?: string) => RulesetText;
   path: (argument?: string) => string;
@@ -52,9 +55,9 @@ export function onRun<Options = object>(
     const run: Run<Options> = {
       output,
       options,
-      context: async () => {
+      context: async ({ tidyUp: tidies } = { tidyUp: true }) => {
         const context = await openContext(options.netns === undefined ? {} : { netns: options.netns });
-        await tidyUp(context, output);
+        if (tidies) await tidyUp(context, output);
         return context;
       },
       path,

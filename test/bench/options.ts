@@ -11,6 +11,7 @@ export interface Options {
   readonly mode: 'native' | 'test-run';
   readonly peers: boolean;
   readonly apply: boolean;
+  readonly confirm: boolean;
 }
 
 export const USAGE = `usage: npm run bench -- [OPTION …]
@@ -22,7 +23,8 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --rounds N         interleaved rounds a figure, 5 unless told
   --test-run         plain test runs instead of live frames
   --peers            also other firewalls, and the literal kernel-map design
-  --apply            also whole commands: sluice apply FILE`;
+  --apply            also whole commands: sluice apply FILE
+  --confirm          also the gate, while a change waits to be confirmed`;
 
 /** Reads the words of the command; throws with what is wrong. */
 export function readOptions(words: readonly string[]): Options {
@@ -35,6 +37,7 @@ export function readOptions(words: readonly string[]): Options {
     mode: 'native' as Options['mode'],
     peers: false,
     apply: false,
+    confirm: false,
   };
   const rest = [...words];
   const value = (name: string): string => {
@@ -78,6 +81,9 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--apply':
         options.apply = true;
+        break;
+      case '--confirm':
+        options.confirm = true;
         break;
       default:
         throw new Error(`unknown word "${word}"`);

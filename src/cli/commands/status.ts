@@ -10,7 +10,7 @@ export function register(program: Command): void {
     .addArgument(new Argument('[form]', 'how much to show').choices(['numbered', 'verbose']))
     .addOption(new Option('--watch', 'show it again every second; with --json a document a line'));
   onRun<{ watch?: boolean }>(command, async (run, form: StatusForm | undefined) => {
-    const context = await run.context();
+    const context = await run.context({ tidyUp: false });
     if (run.options.watch) run.output.documentsAsLines();
     for (;;) {
       await tidyUp(context, run.output);
