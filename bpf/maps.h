@@ -79,6 +79,14 @@ struct {
     __type(value, struct slc_flow_bucket);
 } slc_flows SEC(".maps");
 
+/* Which ways of slc_flows can hold a key: a byte a way, 0 where it is empty. Written with it, and lives like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_flows */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_flow_tags SEC(".maps");
+
 /* What became of flows. Written by the egress program. Lives like slc_flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -116,6 +124,14 @@ struct {
     __type(value, struct slc_fragment_bucket);
 } slc_fragments SEC(".maps");
 
+/* What slc_flow_tags is to the flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_fragments */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_fragment_tags SEC(".maps");
+
 /* What became of them. Written by both programs. Lives like slc_flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -152,15 +168,26 @@ struct {
 } slc_limit_stats SEC(".maps");
 
 /*
- * Answers given in a second: of all, then of each source by its hash. A value is the boot-time second << 32 | answers.
+ * Answers given in a second: of all, then of each source by its hash, see budget.h.
  * Written by the ingress program. Lives like slc_state.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1 + SLC_REJECT_SOURCES);
+    __uint(max_entries, 1 + SLC_BUDGET_SOURCES);
     __type(key, __u32);
     __type(value, __u64);
 } slc_reject_budget SEC(".maps");
+
+/*
+ * Echo-requests taken from the budgets of a second: of all, then of each source by its hash; built as slc_reject_budget
+ * is. Written by the ingress program. Lives like slc_state.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1 + SLC_BUDGET_SOURCES);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_echo_budget SEC(".maps");
 
 /* What became of rejected packets. Written by the ingress program. Lives like slc_state. */
 struct {

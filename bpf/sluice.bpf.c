@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "echo.h"
 #include "bans.h"
 #include "flows.h"
 #include "fragments.h"
@@ -148,13 +149,13 @@ int slc_ingress(struct xdp_md *ctx) {
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
     if (packet.fragment == SLC_FRAGMENT_LATER)
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
-    if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
+    if (slc_flow_lives(&packet))
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
-            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, slc_judge_echo(&packet));
         if (slc_is_dhcp_answer(&packet))
             return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         if (slc_is_icmp_error(&packet)) {

@@ -91,6 +91,8 @@ enum slc_reason {
     SLC_REASON_LIMIT_FULL = 61,
     SLC_REASON_BANNED = 68,
     SLC_REASON_UDP_OFF = 72, /* also a rank: the first row of a section whose UDP switch is off */
+    SLC_REASON_ICMP_ECHO_SOURCE = 73,
+    SLC_REASON_ICMP_ECHO_ALL = 74,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -152,7 +154,7 @@ enum slc_limits {
     SLC_TABLE_KEY_WORDS = 10,
     SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
     SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers */
-    SLC_REJECT_SOURCES = 4096, /* budgets of sources */
+    SLC_BUDGET_SOURCES = 4096, /* slots of sources in a table of budgets */
     SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
     SLC_REJECTS_IN_ALL = 1000, /* answers a second */
 };
@@ -383,15 +385,15 @@ struct slc_flow {
 };
 
 /*
- * One value of slc_flows. The first cache line tells which ways can hold a key: a tag is 16 bits of the key's hash, 0
- * an empty way. Ways are read and written under the lock.
+ * One value of slc_flows; which ways can hold a key says slc_flow_tags. Ways are read and written under the lock; one
+ * whose `expires` is 0 is empty. A multiple of a cache line long, with the ways behind 8 bytes: an array's values begin
+ * 8 bytes before a line where the kernel is a recent one, and then each way is a line.
  */
 struct slc_flow_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_flow ways[8];
+    struct slc_flow ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* What became of the entries of a table, one for each CPU. */
@@ -461,9 +463,8 @@ struct slc_first_fragment {
 struct slc_fragment_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_first_fragment ways[8];
+    struct slc_first_fragment ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* ---------------------------------------------------------------- events */
@@ -569,7 +570,10 @@ struct slc_window {
     __u32 stamps[32]; /* SLC_LIMIT_STAMPS, a ring */
 };
 
-/* One value of slc_windows, built as struct slc_flow_bucket is. */
+/*
+ * One value of slc_windows. A tag is 16 bits of the key's hash, 0 an empty way: beside the ways, since whoever asks
+ * nearly always writes.
+ */
 struct slc_window_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;

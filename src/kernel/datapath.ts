@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
 import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { LogLevel } from '../model/logging';
+import type { EchoRates } from '../model/echo';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
@@ -18,12 +19,15 @@ const MAPS = [
   'slc_egress',
   'slc_gate_counters',
   'slc_flows',
+  'slc_flow_tags',
   'slc_flow_stats',
   'slc_fragments',
+  'slc_fragment_tags',
   'slc_fragment_stats',
   'slc_noted',
   'slc_windows',
   'slc_limit_stats',
+  'slc_echo_budget',
   'slc_reject_budget',
   'slc_reject_stats',
   'slc_scratch',
@@ -54,6 +58,8 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
+  /** Echo-requests that tier 5 lets pass in a second. */
+  readonly echo: EchoRates;
   /** Off: no fragment comes in. */
   readonly trackFragments: boolean;
   /** At most 16. */
@@ -114,6 +120,7 @@ export function datapathSwitches(
     readonly counterSlots: number;
     readonly features: {
       readonly icmp: IcmpMode;
+      readonly echo: EchoRates;
       readonly fragments: FragmentMode;
       readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
@@ -131,6 +138,7 @@ export function datapathSwitches(
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
+    echo: image.features.echo,
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
@@ -177,12 +185,14 @@ export function stateMapEntries(
     slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: buckets.flows,
+    slc_flow_tags: buckets.flows,
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
+    slc_fragment_tags: buckets.fragments,
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
     slc_limit_stats: 1,
-    ...REJECT_ENTRIES,
+    ...BUDGET_ENTRIES,
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
     slc_ban_hosts: MAX_BANS + 1,
     slc_ban_nets: MAX_BANS + 1,
@@ -192,8 +202,9 @@ export function stateMapEntries(
   };
 }
 
-/** Budgets of all and of each source, and what became of rejected packets. */
-const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
+/** Budgets of all and of each source. */
+const BUDGETS = 1 + SLC_LIMITS.BUDGET_SOURCES;
+const BUDGET_ENTRIES = { slc_echo_budget: BUDGETS, slc_reject_budget: BUDGETS, slc_reject_stats: 1 } as const;
 
 /** Most bans, hosts and prefixes together. */
 export const MAX_BANS = 100_000;
@@ -272,12 +283,17 @@ export interface GenerationMaps extends Partial<Tables> {
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
 export interface Tables {
   readonly flows: BpfMap;
+  /** As many values as buckets: which of their ways are in use. */
+  readonly flowTags: BpfMap;
   readonly flowStats: BpfMap;
   readonly fragments: BpfMap;
+  readonly fragmentTags: BpfMap;
   readonly fragmentStats: BpfMap;
   /** What limit rules have counted. */
   readonly windows: BpfMap;
   readonly limitStats: BpfMap;
+  /** Echo-requests that tier 5 lets pass. */
+  readonly echoBudget: BpfMap;
   /** Answers to what is rejected. */
   readonly rejectBudget: BpfMap;
   readonly rejectStats: BpfMap;
@@ -286,11 +302,14 @@ export interface Tables {
 /** Maps of each table, and the hook whose program alone has it. */
 const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
   flows: ['slc_flows'],
+  flowTags: ['slc_flow_tags'],
   flowStats: ['slc_flow_stats', 'slc_egress_main'],
   fragments: ['slc_fragments'],
+  fragmentTags: ['slc_fragment_tags'],
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
+  echoBudget: ['slc_echo_budget', 'slc_ingress'],
   rejectBudget: ['slc_reject_budget', 'slc_ingress'],
   rejectStats: ['slc_reject_stats', 'slc_ingress'],
 };
@@ -347,9 +366,11 @@ export async function loadProgram(
 function tableEntries(tables: TableSwitches | undefined): Partial<Record<DatapathMap, number>> {
   return {
     slc_flows: tables?.flows.buckets ?? 1,
+    slc_flow_tags: tables?.flows.buckets ?? 1,
     slc_fragments: tables?.fragments.buckets ?? 1,
+    slc_fragment_tags: tables?.fragments.buckets ?? 1,
     slc_windows: tables?.windows.buckets ?? 1,
-    ...REJECT_ENTRIES,
+    ...BUDGET_ENTRIES,
   };
 }
 
@@ -375,6 +396,8 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_echo_rate', switches.echo.inAll);
+  set('slc_echo_rate_source', switches.echo.perSource);
   set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
   set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));

@@ -20,7 +20,7 @@ import { withLock } from './lock';
 import { PendingError, settleLocked } from './pending';
 import { forgetReturned } from './returned';
 import { sshConnections } from './ssh-sessions';
-import { forgetEnforced, keepText, readEnforced, removeOtherTexts, writeEnforced } from './state-files';
+import { keepText, readEnforced, removeOtherTexts, removeState, writeEnforced } from './state-files';
 import { newestFolded, readTotals } from './totals';
 
 /** A ruleset that has been parsed, checked and compiled. */
@@ -86,9 +86,13 @@ export class UnfinishedError extends SluiceError {
 }
 
 /** How a candidate is applied. */
-export interface ApplyRulesetOptions {
+export interface ApplyOptions {
   /** Also when it cuts a live SSH session, or narrows keep-reachable. */
   readonly force?: boolean;
+  /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
+  readonly inPlaceOf?: GenerationRecord;
+  /** Interfaces by name, whatever the ruleset says. */
+  readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
   readonly confirmSeconds?: number;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
@@ -102,13 +106,14 @@ export interface ApplyRulesetOptions {
 export async function applyRuleset(
   context: Context,
   candidate: Candidate,
-  options: ApplyRulesetOptions = {},
+  options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, pins, folder } = context;
   return withLock(context, async () => {
     await settleLocked(context);
-    const interfaces = await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns);
     const enforcement = await readEnforcement(context);
+    if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
+    const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
@@ -222,6 +227,14 @@ function keepTexts({ folder }: Context, candidate: Candidate): void {
   removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : [])]);
 }
 
+function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
+  const same = (['generation', 'instance', 'digest'] as const).every((key) => found?.[key] === expected[key]);
+  if (same && found?.source.textDigest === expected.source.textDigest) return;
+  throw new SluiceError('operate/changed', 'another ruleset was applied meanwhile', {
+    hint: 'nothing was changed; look at what is enforced now and try again',
+  });
+}
+
 /** Enforcement was to end, and something of it is left. */
 export class UnfinishedEndError extends SluiceError {
   constructor(opened: readonly string[], filtered: readonly string[], cause: unknown) {
@@ -240,30 +253,47 @@ export class UnfinishedEndError extends SluiceError {
   }
 }
 
+/** What ending enforcement changed: the interfaces that were filtered. */
+export interface Ended {
+  readonly wasActive: boolean;
+  readonly interfaces: readonly string[];
+}
+
 /**
- * Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. Without `keepCounters`
- * the last counts are given up, so that nothing needs to be written. Throws `UnfinishedEndError` where it stopped half
- * way; another call finishes it.
+ * Ends enforcement: off every interface, nothing left in the kernel; the counters, and which file enforced, are kept.
+ * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
-export async function disable(
-  context: Context,
-  options: { keepCounters?: boolean } = {},
-): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
-  const fold: Fold = options.keepCounters === false ? () => Promise.resolve() : foldInto(context);
+export async function disable(context: Context): Promise<Ended> {
   return withLock(context, async () => {
-    // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
-    const before = await filteredInterfaces(context);
-    if (options.keepCounters !== false) await keepState(context);
-    const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
-      const left = await filteredInterfaces(context);
-      const opened = before.filter((name) => !left.includes(name));
-      throw new UnfinishedEndError(opened, left, error);
-    });
-    forgetEnforced(context.folder);
+    const ended = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
     pruneGenerationRecords(context.folder, new Set());
-    return { wasActive, interfaces: before };
+    return ended;
   });
+}
+
+/**
+ * Ends enforcement and removes everything that is kept of it; the last counts are given up, so that nothing needs to be
+ * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
+ */
+export async function uninstall(context: Context): Promise<Ended> {
+  return withLock(context, async () => {
+    const ended = await end(context, () => Promise.resolve());
+    removeState(context.folder);
+    return ended;
+  });
+}
+
+async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {
+  // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
+  const before = await filteredInterfaces(context);
+  await keep();
+  const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+    const left = await filteredInterfaces(context);
+    const opened = before.filter((name) => !left.includes(name));
+    throw new UnfinishedEndError(opened, left, error);
+  });
+  return { wasActive, interfaces: before };
 }
 
 /** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */

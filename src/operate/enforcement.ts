@@ -21,6 +21,8 @@ import { listBans } from './bans';
 import type { Context } from './context';
 import { currentEventReader } from './event-source';
 import { namedFigures } from './fold';
+import { endedRules } from '../model/until';
+import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { describeReturned, readReturned } from './returned';
@@ -112,7 +114,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
-  warnings.push(...detachedWarnings(enforcement));
+  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement));
   const returned = readReturned(folder);
   if (returned) warnings.push(describeReturned(returned));
   const { bans, warning } = await listBans(context);
@@ -238,6 +240,17 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   if (filtered.length > 0) return [];
   return [`generation ${enforcement.generation} is loaded but filters no interface; sluice apply attaches it`];
 }
+
+/** Rules whose end came and went. A daemon that runs ends them within a second or two. */
+function overdueWarnings(enforcement: Enforcement | null): string[] {
+  const overdue = enforcement?.record ? endedRules(enforcement.record.ruleset, Date.now() - OVERDUE_MS) : [];
+  return overdue.map(
+    ({ name, rule }) =>
+      `${name} "${rule.text}" was to end ${formatMoment(rule.untilMs!)} and is still enforced: sluice apply ends it now, sluice daemon at its moment`,
+  );
+}
+
+const OVERDUE_MS = 2000;
 
 function describeInterface(device: Interface): { name: string; addresses: string[] } {
   return { name: device.name, addresses: device.addresses.map((address) => address.text) };

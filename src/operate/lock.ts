@@ -4,9 +4,10 @@
  */
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { SluiceError } from '../kernel/errors';
+import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
 import type { Context } from './context';
+import { LOCK_FILE } from './state-files';
 import { fileError } from './system-error';
 
 const LOCK_PATIENCE_MS = 5000;
@@ -20,7 +21,7 @@ export async function withLock<T>(
 ): Promise<T> {
   const deadline = Date.now() + patienceMs;
   // Always in this order, so that no two processes wait for each other.
-  const stateLock = await takeLock(kernel, join(folder.path, 'lock'), deadline, () => {
+  const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
     makeFolder(folder.path);
   });
   try {
@@ -41,8 +42,7 @@ export async function withLock<T>(
 /** `prepare` makes what is to be locked; whoever held it before may have taken it away. */
 async function takeLock(kernel: Kernel, path: string, deadline: number, prepare: () => void): Promise<FileLock> {
   for (;;) {
-    prepare();
-    const lock = kernel.tryLock(path);
+    const lock = tryToLock(kernel, path, prepare);
     if (lock) return lock;
     if (Date.now() >= deadline) {
       const holder = lockHolder(path);
@@ -52,6 +52,17 @@ async function takeLock(kernel: Kernel, path: string, deadline: number, prepare:
       });
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** Null where another holds it, or has just taken away what was made ready. */
+function tryToLock(kernel: Kernel, path: string, prepare: () => void): FileLock | null {
+  prepare();
+  try {
+    return kernel.tryLock(path);
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'ENOENT') return null;
+    throw error;
   }
 }
 

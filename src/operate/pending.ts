@@ -14,7 +14,7 @@ import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } f
 import { withLock } from './lock';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
-import { forgetEnforced, readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
+import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
 
 /** There is nothing to confirm, or to take back: `late` says what became of a change that was not in time. */
 export class NothingPendingError extends SluiceError {
@@ -158,7 +158,6 @@ async function returnLocked(context: Context): Promise<void> {
   if (!(await returnGate(kernel, pins, fold))) {
     await keepState(context);
     await unload(kernel, pins, fold);
-    forgetEnforced(folder);
   }
   const enforced = readEnforced(folder).value;
   removeOtherTexts(folder, enforced ? [enforced.textDigest] : []);

@@ -13,6 +13,9 @@ import { errnoOf, fileError } from './system-error';
 /** The directory that is used when `SLUICE_STATE_DIR` does not name one. */
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/sluice';
 
+/** File in the folder of a namespace that is locked while it is changed. */
+export const LOCK_FILE = 'lock';
+
 const SCHEMA_VERSION = 1;
 
 /** What is enforced, and from which text it came. */
@@ -91,7 +94,7 @@ export function keepText(folder: StateFolder, text: string): void {
   }
 }
 
-/** What was enforced last; null where nothing was. */
+/** What enforces, or did until `disable`; null where nothing ever was. */
 export function readEnforced(folder: StateFolder): StateRead<EnforcedState> {
   return readStateFile(folder, 'enforced.json', SCHEMA_VERSION, checkEnforced);
 }
@@ -107,20 +110,20 @@ export function readEnforcedText(folder: StateFolder, state: Pick<EnforcedState,
   }
 }
 
-/** Forgets what was enforced (`disable`): counters and everything else stay. */
-export function forgetEnforced(folder: StateFolder): void {
-  fs.rmSync(path.join(folder.path, 'enforced.json'), { force: true });
-  removeOtherTexts(folder, []);
-}
-
-/** Removes the namespace's state altogether (`uninstall`), and the state directory when no other namespace is in it. */
+/**
+ * Removes the namespace's state altogether (`uninstall`), and the state directory when no other namespace is in it. The
+ * caller holds the lock, whose file goes last: whoever waits for it makes the folder anew.
+ */
 export function removeState(folder: StateFolder): void {
-  fs.rmSync(folder.path, { recursive: true, force: true });
-  try {
-    fs.rmdirSync(path.dirname(folder.path));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno !== 'ENOENT' && errno !== 'ENOTEMPTY' && errno !== 'EBUSY') throw error;
+  const names = fs.existsSync(folder.path) ? fs.readdirSync(folder.path) : [];
+  for (const name of [...names.filter((other) => other !== LOCK_FILE), LOCK_FILE])
+    fs.rmSync(path.join(folder.path, name), { recursive: true, force: true });
+  for (const directory of [folder.path, path.dirname(folder.path)]) {
+    try {
+      fs.rmdirSync(directory);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes(errnoOf(error) ?? '')) throw error;
+    }
   }
 }
 
@@ -139,7 +142,6 @@ function textFile(folder: StateFolder, digest: string): string {
 /** Removes the texts whose digests are not among these. */
 export function removeOtherTexts(folder: StateFolder, keep: readonly string[]): void {
   const kept = keep.map((digest) => path.basename(textFile(folder, digest)));
-  if (!fs.existsSync(folder.path)) return;
   for (const name of fs.readdirSync(folder.path))
     if (/^enforced-[0-9a-f]{32}\.text$/.test(name) && !kept.includes(name))
       fs.rmSync(path.join(folder.path, name), { force: true });

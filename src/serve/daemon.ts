@@ -1,6 +1,7 @@
 /**
- * The daemon: writes events to the log or the journal and shows them to `sluice events`. It owns nothing that
- * enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring for the next one.
+ * The daemon: writes events to the log or the journal, shows them to `sluice events`, and ends rules that have an end.
+ * It owns nothing that enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring
+ * for the next one.
  */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -9,6 +10,7 @@ import { EventSource } from '../operate/event-source';
 import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from '../observe/events';
 import { EventSocket, eventSocketPath } from './event-socket';
 import { LogFile, type LogFileOptions } from './log-file';
+import { RuleEnds } from './rule-ends';
 
 export interface DaemonOptions {
   /** Left out: the journal, by lines on stdout. */
@@ -34,7 +36,9 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
     socket = await EventSocket.listen(eventSocketPath(context));
     say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
     const trouble = new Trouble(say);
+    const ends = new RuleEnds(context, say);
     while (!signal.aborted) {
+      await ends.watch();
       try {
         const batch = await source.next(TURN_MS);
         if (!batch) continue;

@@ -11,6 +11,8 @@ export interface Options {
   readonly mode: 'native' | 'test-run';
   readonly peers: boolean;
   readonly apply: boolean;
+  /** What each tier costs. */
+  readonly tiers: boolean;
   readonly confirm: boolean;
 }
 
@@ -23,6 +25,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --rounds N         interleaved rounds a figure, 5 unless told
   --test-run         plain test runs instead of live frames
   --peers            also other firewalls, and the literal kernel-map design
+  --tiers            what each tier costs; rules only with --set
   --apply            also whole commands: sluice apply FILE
   --confirm          also the gate, while a change waits to be confirmed`;
 
@@ -37,6 +40,7 @@ export function readOptions(words: readonly string[]): Options {
     mode: 'native' as Options['mode'],
     peers: false,
     apply: false,
+    tiers: false,
     confirm: false,
   };
   const rest = [...words];
@@ -78,6 +82,10 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--peers':
         options.peers = true;
+        break;
+      case '--tiers':
+        options.tiers = true;
+        if (!words.includes('--set')) options.sets = [];
         break;
       case '--apply':
         options.apply = true;

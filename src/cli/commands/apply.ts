@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { requireCapabilities } from '../../kernel/capabilities';
 import { applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
@@ -21,12 +20,19 @@ export function register(program: Command): void {
 }
 
 /** Checks, compiles and enforces the file. */
-export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
+export async function applyFile(
+  run: Run<ApplyOptions>,
+  file: string | undefined,
+  lastInterfaces?: readonly string[],
+): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
-  requireCapabilities();
   checkConfirmTime(run.options);
-  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.');
   const context = await run.context();
+  const interfaceOverride = run.options.interface ?? lastInterfaces;
+  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', {
+    context,
+    ...(interfaceOverride && { interfaceOverride }),
+  });
   const outcome = await applyRuleset(context, candidate, {
     force: run.options.force ?? false,
     ...(await confirmSeconds(run.options, context, candidate.ruleset)),

@@ -7,7 +7,6 @@ import {
   MAX_RULESET_BYTES,
   readRulesetText,
   rulesetPath,
-  setFileReader,
   writeRulesetText,
 } from '../../../src/operate/ruleset-file';
 
@@ -100,10 +99,4 @@ test('a new file is made with its folder', () => {
   writeRulesetText(name, 'version: 1\n', null);
   expect(readRulesetText(name).text).toBe('version: 1\n');
   expect(fs.statSync(name).mode & 0o7777).toBe(0o644);
-});
-
-test('set files are relative to the ruleset', () => {
-  fs.mkdirSync(path.join(folder, 'lists'));
-  file('lists/a.netset', '192.0.2.0/24\n');
-  expect(Buffer.from(setFileReader(file())('lists/a.netset')).toString()).toBe('192.0.2.0/24\n');
 });
