@@ -15,8 +15,8 @@
 #endif
 
 /*
- * Slot that judges a packet of the interface now; SLC_PROGRAM_SLOTS where there is no state. The clock is read only while
- * a change waits to be confirmed.
+ * Slot that judges a packet of the interface now; SLC_PROGRAM_SLOTS where there is no state. The clock is read only
+ * while a change waits to be confirmed.
  */
 static __always_inline __u32 slc_gate_slot(__u32 ifindex) {
     const __u32 zero = 0;

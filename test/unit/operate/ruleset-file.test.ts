@@ -3,12 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { contentDigest } from '../../../src/operate/digest';
-import {
-  MAX_RULESET_BYTES,
-  readRulesetText,
-  rulesetPath,
-  writeRulesetText,
-} from '../../../src/operate/ruleset-file';
+import { MAX_RULESET_BYTES, readRulesetText, rulesetPath, writeRulesetText } from '../../../src/operate/ruleset-file';
 
 let folder: string;
 beforeEach(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-file-'))));
