@@ -116,8 +116,8 @@ enum slc_out {
  * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins; no two sections share one. The tier is of enum slc_out in sections of
- * packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins; no two sections share one, but a section and its later fragments. The
+ * tier is of enum slc_out in sections of packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -182,7 +182,10 @@ enum slc_entry {
     SLC_ENTRY_KEEP_REACHABLE = 2, /* tier 3.1 */
     SLC_ENTRY_GUARD_IN = 3,       /* tier 3.3 */
     SLC_ENTRY_GUARD_OUT = 4,      /* outbound step 3 */
-    SLC_ENTRY_SERVERS = 5,        /* the first server */
+    SLC_ENTRY_KEPT_LATER = 5,     /* the same three as far as later fragments show what rows look at */
+    SLC_ENTRY_GUARD_IN_LATER = 6,
+    SLC_ENTRY_GUARD_OUT_LATER = 7,
+    SLC_ENTRY_SERVERS = 8, /* the first server */
 };
 
 /*

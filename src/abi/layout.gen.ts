@@ -131,7 +131,10 @@ export const SLC_ENTRY = {
   KEEP_REACHABLE: 2,
   GUARD_IN: 3,
   GUARD_OUT: 4,
-  SERVERS: 5,
+  KEPT_LATER: 5,
+  GUARD_IN_LATER: 6,
+  GUARD_OUT_LATER: 7,
+  SERVERS: 8,
 } as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,

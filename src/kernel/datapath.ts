@@ -1,4 +1,5 @@
 /** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
@@ -171,6 +172,13 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
       cause,
     });
   }
+}
+
+/** Which datapath this is: changes with every byte of its objects. */
+export function datapathDigest(): string {
+  const hash = createHash('sha256');
+  for (const program of ['slc_ingress', 'slc_egress_main'] as const) hash.update(datapathObject(program));
+  return hash.digest('hex');
 }
 
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
