@@ -1,9 +1,8 @@
 /** The end of a change that waits to be confirmed: it holds, or what it replaced judges again for good. */
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
-import type { Kernel } from '../kernel/kernel';
-import type { PinLayout } from '../kernel/pins';
 import { ConflictError } from './apply';
 import { currentAttachments, detachOne } from './attach';
+import type { Place } from './egress-filter';
 import { failpoint } from './failpoint';
 import { awaitsConfirmation, type GateWord, lastingWord } from './gate-word';
 import { type Fold, retireGenerations } from './generations';
@@ -34,17 +33,17 @@ export function pendingGate(state: SharedState): PendingGate | null {
  * replaced judges. The caller holds the lock.
  */
 export async function confirmGate(
-  kernel: Kernel,
-  pins: PinLayout,
-  options: { readonly ifindexes: readonly number[]; readonly fold: Fold; readonly netns?: string },
+  place: Place,
+  options: { readonly ifindexes: readonly number[]; readonly fold: Fold },
 ): Promise<boolean> {
-  return withPendingGate(kernel, pins, false, async (state, gate) => {
+  const { kernel, pins, netns } = place;
+  return withPendingGate(place, false, async (state, gate) => {
     failpoint('before-confirm');
     if (kernel.bootTimeNs() >= gate.deadlineNs) return false;
     if (!state.exchangeGate(gate, lastingWord(gate.slot))) throw new ConflictError();
     failpoint('after-confirm');
-    for (const { ifindex } of await currentAttachments(kernel, pins, options.netns))
-      if (!options.ifindexes.includes(ifindex)) detachOne(kernel, pins, ifindex);
+    for (const { ifindex } of await currentAttachments(kernel, pins, netns))
+      if (!options.ifindexes.includes(ifindex)) await detachOne(place, ifindex);
     await retireGenerations(kernel, pins, state, options.fold);
     return true;
   });
@@ -54,11 +53,12 @@ export async function confirmGate(
  * What was replaced by what waits judges from now on, and interfaces that nothing filtered before are let go of. False
  * where that is nothing at all: then everything is to be unloaded. The caller holds the lock.
  */
-export async function returnGate(kernel: Kernel, pins: PinLayout, fold: Fold): Promise<boolean> {
-  return withPendingGate(kernel, pins, true, async (state, gate) => {
+export async function returnGate(place: Place, fold: Fold): Promise<boolean> {
+  const { kernel, pins } = place;
+  return withPendingGate(place, true, async (state, gate) => {
     failpoint('before-return');
     if (gate.previous === SLC_SLOT_OPEN) return false;
-    for (const ifindex of state.fresh) detachOne(kernel, pins, ifindex);
+    for (const ifindex of state.fresh) await detachOne(place, ifindex);
     if (!state.exchangeGate(gate, lastingWord(gate.previous))) throw new ConflictError();
     failpoint('after-return');
     await retireGenerations(kernel, pins, state, fold);
@@ -67,8 +67,7 @@ export async function returnGate(kernel: Kernel, pins: PinLayout, fold: Fold): P
 }
 
 async function withPendingGate(
-  kernel: Kernel,
-  pins: PinLayout,
+  { kernel, pins }: Place,
   otherwise: boolean,
   change: (state: SharedState, gate: GateWord) => Promise<boolean>,
 ): Promise<boolean> {

@@ -45,9 +45,9 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
     const { pending, record } = found;
-    const { kernel, pins, netns } = context;
+    const { pins } = context;
     const ifindexes = record?.confirm?.ifindexes ?? pins.links().map(({ ifindex }) => ifindex);
-    const held = await confirmGate(kernel, pins, { ifindexes, fold: foldInto(context), ...(netns && { netns }) });
+    const held = await confirmGate(context, { ifindexes, fold: foldInto(context) });
     if (!held) {
       await settleLocked(context);
       throw new NothingPendingError(readReturned(context.folder));
@@ -153,11 +153,11 @@ async function rememberConfirmed(context: Context): Promise<void> {
 
 /** What was replaced judges again, in the kernel and in the files. */
 async function returnLocked(context: Context): Promise<void> {
-  const { kernel, pins, folder } = context;
+  const { pins, folder } = context;
   const fold = foldInto(context);
-  if (!(await returnGate(kernel, pins, fold))) {
+  if (!(await returnGate(context, fold))) {
     await keepState(context);
-    await unload(kernel, pins, fold);
+    await unload(context, fold);
   }
   const enforced = readEnforced(folder).value;
   removeOtherTexts(folder, enforced ? [enforced.textDigest] : []);
