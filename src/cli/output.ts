@@ -4,10 +4,7 @@
  */
 import { types } from 'node:util';
 import { escapeJson, escapeLines } from '../diagnostics/display';
-import { PrivilegeError, SluiceError, UnsupportedError } from '../kernel/errors';
-import { LockoutError } from '../operate/apply';
-import { BanRefusedError } from '../operate/ban-sources';
-import { PendingError } from '../operate/pending';
+import { PrivilegeError, RefusedError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { EXIT, type ExitCode } from './exit-code';
 
 /** Ends a command with a code after its own output has been written. */
@@ -109,8 +106,7 @@ function bigintText(_key: string, value: unknown): unknown {
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  const refusals = [LockoutError, BanRefusedError, PendingError];
-  if (refusals.some((refusal) => error instanceof refusal)) return EXIT.REFUSED;
+  if (error instanceof RefusedError) return EXIT.REFUSED;
   if (error instanceof UsageError) return EXIT.USAGE;
   if (error instanceof PrivilegeError || error instanceof UnsupportedError) return EXIT.UNSUPPORTED;
   return EXIT.SYSTEM;

@@ -26,6 +26,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['fmt'], load: () => import('./commands/fmt') },
   { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },
@@ -42,7 +43,6 @@ const LATER: Readonly<Record<string, string>> = {
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',
   history: 'sluice status tells which generation is enforced, and since when',
-  fmt: 'sluice check says what would be written differently',
 };
 
 /**

@@ -9,7 +9,7 @@ import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
-import { SluiceError } from '../kernel/errors';
+import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
 import { restoreBans } from './bans';
 import type { Context } from './context';
@@ -18,8 +18,10 @@ import { type Enforcement, readEnforcement } from './enforcement';
 import { foldInto, keepState } from './fold';
 import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
+import { clearOrphans } from './orphans';
 import { PendingError, settleLocked } from './pending';
 import { forgetReturned } from './returned';
+import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
 import { keepText, readEnforced, removeOtherTexts, removeState, writeEnforced } from './state-files';
 import { newestFolded, readTotals } from './totals';
@@ -47,7 +49,7 @@ export type ApplyOutcome = {
 );
 
 /** The ruleset would cut the caller or a live SSH session. */
-export class LockoutError extends SluiceError {
+export class LockoutError extends RefusedError {
   readonly findings: readonly LockoutFinding[];
 
   constructor(findings: readonly LockoutFinding[]) {
@@ -60,7 +62,7 @@ export class LockoutError extends SluiceError {
 }
 
 /** The ruleset takes something out of keep-reachable, which nothing else may do unnoticed. */
-export class KeepReachableError extends SluiceError {
+export class KeepReachableError extends RefusedError {
   constructor(narrowed: readonly NarrowedEntry[]) {
     const causes = narrowed.map(({ rule, example }) =>
       example === null ? `"${rule.text}" (guard/${rule.id})` : `"${rule.text}" (guard/${rule.id}): ${example}`,
@@ -101,8 +103,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
- * A failure after that is an `UnfinishedError`.
+ * Applies the candidate. Throws `LockoutError` and `KeepReachableError` unless `force`; until the gate changes, what
+ * enforced before goes on. A failure after that is an `UnfinishedError`.
  */
 export async function applyRuleset(
   context: Context,
@@ -110,7 +112,8 @@ export async function applyRuleset(
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, pins, folder } = context;
-  return withLock(context, async () => {
+  const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
+    removeUnfinishedRuleset(candidate.file);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
@@ -207,6 +210,8 @@ export async function applyRuleset(
       throw new UnfinishedError(now.generation, error);
     }
   });
+  await clearOrphans(context);
+  return outcome;
 }
 
 function pendingIn(enforcement: Enforcement | null): Pick<ApplyOutcome, 'pending'> {
@@ -268,12 +273,14 @@ export interface Ended {
  * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
 export async function disable(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, foldInto(context), () => keepState(context));
+  const ended = await withLock(context, async () => {
+    const done = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
     pruneGenerationRecords(context.folder, new Set());
-    return ended;
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 /**
@@ -281,11 +288,13 @@ export async function disable(context: Context): Promise<Ended> {
  * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
  */
 export async function uninstall(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, () => Promise.resolve());
+  const ended = await withLock(context, async () => {
+    const done = await end(context, () => Promise.resolve());
     removeState(context.folder);
-    return ended;
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {

@@ -2,7 +2,7 @@
  * Changes that wait to be confirmed. The kernel alone ends the wait, by its clock; what is here keeps or takes back a
  * change before that, and tidies up afterwards, whenever the next command comes: files then say what judges already.
  */
-import { SluiceError } from '../kernel/errors';
+import { RefusedError, SluiceError } from '../kernel/errors';
 import { confirmGate, type PendingGate, pendingGate, returnGate } from '../load/confirm';
 import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
@@ -26,7 +26,7 @@ export class NothingPendingError extends SluiceError {
 }
 
 /** A change would take the place of one that waits, and could not be taken back with it. */
-export class PendingError extends SluiceError {
+export class PendingError extends RefusedError {
   constructor(generation: number, secondsLeft: number) {
     super(
       'operate/pending',
