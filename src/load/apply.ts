@@ -6,8 +6,9 @@
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { SLC_ENTRY, SLC_GATE_DEADLINE_MASK, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
+import { flowBuckets } from '../compile/flow-table';
 import type { Image } from '../compile/image';
-import { datapathSwitches } from '../kernel/datapath';
+import { createFlowMaps, datapathSwitches, type FlowMaps, moveFlows } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { Interface } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
@@ -17,7 +18,17 @@ import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLi
 import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
 import { awaitsConfirmation, freeSlot, lastingSlot, lastingWord } from './gate-word';
-import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
+import {
+  closeFlows,
+  closePrograms,
+  createGeneration,
+  emptySlot,
+  figuresOf,
+  type Fold,
+  liveGenerations,
+  openFlows,
+  retireGenerations,
+} from './generations';
 import { seedFlows } from './seed-flows';
 import { SharedState } from './state';
 
@@ -92,21 +103,76 @@ export async function clearInterrupted({ kernel, pins, netns }: Place, fold: Fol
   }
 }
 
+/** The flow table of what judges now, and the one that the image asks for: the same, where it is of that size. */
+interface FlowTables {
+  readonly after: FlowMaps;
+  /** Only where the size changes. */
+  readonly before?: FlowMaps;
+}
+
+async function flowTables(kernel: Kernel, pins: PinLayout, state: SharedState, image: Image): Promise<FlowTables> {
+  const buckets = flowBuckets(image.features.maxFlows);
+  const judging = Math.max(...liveGenerations(state));
+  if (judging <= 0) return { after: await createFlowMaps(kernel, buckets) };
+  const before = openFlows(kernel, pins, judging);
+  if (before.flows.info().maxEntries === buckets) return { after: before };
+  try {
+    return { before, after: await createFlowMaps(kernel, buckets) };
+  } catch (error) {
+    closeFlows(before);
+    throw error;
+  }
+}
+
 async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, request: ApplyRequest): Promise<Applied> {
+  const flows = await flowTables(kernel, pins, state, request.image);
+  try {
+    return await applyWith(kernel, pins, state, request, flows);
+  } finally {
+    closeFlows(flows.after);
+    if (flows.before) closeFlows(flows.before);
+  }
+}
+
+async function applyWith(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  request: ApplyRequest,
+  flows: FlowTables,
+): Promise<Applied> {
   const before = state.gate;
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
   let after = lastingWord(slot);
-  const { programs, instructions } = await createGeneration(kernel, pins, state, generation, request.image);
+  const { programs, instructions } = await createGeneration(
+    kernel,
+    pins,
+    state,
+    generation,
+    request.image,
+    flows.after,
+  );
+  const moveToNewTable = async (): Promise<void> => {
+    if (!flows.before) return;
+    const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);
+    await moveFlows(kernel, flows.before, { ...flows.after, flowStats: state.tables.flowStats }, switches);
+  };
   let gateChanged = false;
-  const changeGate = (): void => {
+  const changeGate = async (): Promise<void> => {
+    // A table of another size: all flows before, and what the old programs have made of them meanwhile after. In between
+    // those that are opened in these moments are unknown.
+    await moveToNewTable();
     if (request.confirmNs !== undefined) {
       const deadlineNs = (kernel.bootTimeNs() + request.confirmNs) & SLC_GATE_DEADLINE_MASK;
       after = { slot, previous: lastingSlot(before), deadlineNs };
     }
     if (!state.exchangeGate(before, after)) throw new ConflictError();
     gateChanged = true;
+    if (!flows.before) return;
+    await kernel.grace();
+    await moveToNewTable();
   };
   let attachments: Attachment[];
   try {
@@ -120,17 +186,17 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
       await markFresh(state, request.interfaces, attachedBefore);
     // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
     // judged as the others are until the gate changes for all of them at once.
-    if (attachedBefore.length === 0) changeGate();
+    if (attachedBefore.length === 0) await changeGate();
     removeDeadLinks(kernel, pins);
     await removeStaleFilters({ kernel, pins, netns: request.netns });
     attachments = await attachAll(kernel, pins, request.interfaces, {
       mode: request.mode,
       netns: request.netns,
       needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => request.image.features.sections[entry]),
-      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
+      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device, flows.after),
     });
     failpoint('after-attach');
-    if (attachedBefore.length > 0) changeGate();
+    if (attachedBefore.length > 0) await changeGate();
   } catch (error) {
     const made = { generation, slot, attachedBefore, netns: request.netns };
     const failures = await undo(kernel, pins, state, made, async () => {
@@ -191,15 +257,16 @@ async function seedFrom(
   generation: number,
   { image, netns }: ApplyRequest,
   device: Interface,
+  flows: FlowMaps,
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
   try {
     // What seeds flows is no packet of anybody's: nothing is told of it.
     const switches = {
-      ...datapathSwitches(image, false, state.tableSwitches(generation)),
+      ...datapathSwitches(image, false, state.tableSwitches(generation, flows.flows.info().maxEntries)),
       logging: 'off' as const,
     };
-    await seedFlows(kernel, device, image, { switches, imageMap, tables: state.tables }, netns);
+    await seedFlows(kernel, device, image, { switches, imageMap, tables: { ...state.tables, ...flows } }, netns);
   } finally {
     imageMap.close();
   }

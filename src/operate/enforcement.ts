@@ -5,11 +5,11 @@ import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
-import { isHostBan } from '../load/ban-table';
+import { isHostBan } from '../load/ban-filter';
 import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
-import { figuresOf } from '../load/generations';
+import { closeFlows, figuresOf, liveGenerations, openFlows } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
@@ -207,9 +207,15 @@ async function tableFigures({
   if (!state) return {};
   try {
     const { jiffies, bootNs } = await readClock(kernel);
-    const { flows, flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const judging = Math.max(...liveGenerations(state));
+    const flows = judging > 0 ? openFlows(kernel, pins, judging) : null;
     return {
-      flows: await readTableFigures(flows, flowStats, jiffies),
+      ...(flows && {
+        flows: await readTableFigures(flows.flows, flowStats, jiffies).finally(() => {
+          closeFlows(flows);
+        }),
+      }),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
       limits: await readLimitFigures(windows, limitStats, bootNs),
       rejects: readRejectFigures(rejectStats),

@@ -20,6 +20,7 @@ import {
   readIcmpMode,
   readInterfaces,
   readLogging,
+  readMaxFlows,
   readMode,
   refuseLaterSettings,
 } from './settings';
@@ -101,6 +102,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, (sshPorts) =>
     makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
   );
+  const maxFlows = readMaxFlows(valueOf(root, 'flows'));
   return {
     version: 1,
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
@@ -108,6 +110,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     icmp: readIcmpMode(valueOf(root, 'icmp')),
     echo: readEchoRates(valueOf(root, 'icmp'), context),
     fragments: readFragmentMode(valueOf(root, 'fragments')),
+    ...(maxFlows !== undefined && { maxFlows }),
     logging: readLogging(valueOf(root, 'logging')),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,

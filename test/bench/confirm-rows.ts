@@ -27,7 +27,7 @@ export async function confirmRows(floors: Floors, rounds: number): Promise<Row[]
   const set = makeSet(SET.name, SET.size, SET.family);
   const ingress = await loadAlone(compile(rulesetOf(set, 'deny')));
   const object = openDatapath(kernel(), 'slc_gate_xdp', {
-    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
+    create: stateMapEntries({ fragments: 1, windows: 1 }, 1),
   });
   await object.load();
   const gate = object.program('slc_gate_xdp');
