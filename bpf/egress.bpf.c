@@ -171,7 +171,7 @@ int slc_move_flows(struct __sk_buff *skb) {
 
 /* Jumps where the word says. Comes back with SLC_PASS where that is nowhere, counted, or SLC_DROP for an empty slot. */
 static __always_inline int slc_jump(struct __sk_buff *skb) {
-    switch (slc_gate_slot()) {
+    switch (slc_gate_slot(SLC_IFINDEX(skb))) {
     case 0:
         bpf_tail_call_static(skb, &slc_egress, 0);
         break;

@@ -125,6 +125,9 @@ static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_f
         flow->flags &= ~(SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED);
         flow->generation = slc_generation;
     }
+    /* The generation that let it out judges again: the doubt of the one in between is over. */
+    if (use == SLC_FLOW_GO_OUT && state == SLC_FLOW_LIVES)
+        flow->flags &= ~SLC_FLOW_DOUBTED;
     if (use == SLC_FLOW_PASS || (use == SLC_FLOW_GO_OUT && state == SLC_FLOW_LIVES))
         slc_flow_advance(flow, tcp_flags, now);
     if (use == SLC_FLOW_REFUSE) {

@@ -14,8 +14,11 @@
 #error "include hook-xdp.h or hook-tc.h first: they say where a hook counts"
 #endif
 
-/* Slot that judges now; SLC_PROGRAM_SLOTS where there is no state. */
-static __always_inline __u32 slc_gate_slot(void) {
+/*
+ * Slot that judges a packet of the interface now; SLC_PROGRAM_SLOTS where there is no state. The clock is read only
+ * while a change waits to be confirmed.
+ */
+static __always_inline __u32 slc_gate_slot(__u32 ifindex) {
     const __u32 zero = 0;
     const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
     __u64 word, deadline;
@@ -24,9 +27,14 @@ static __always_inline __u32 slc_gate_slot(void) {
         return SLC_PROGRAM_SLOTS;
     word = *(const volatile __u64 *)&state->gate;
     deadline = word & SLC_GATE_DEADLINE_MASK;
-    if (deadline && bpf_ktime_get_boot_ns() >= deadline)
-        return (word >> SLC_GATE_PREVIOUS_SHIFT) & SLC_GATE_SLOT_MASK;
-    return word & SLC_GATE_SLOT_MASK;
+    if (!deadline || bpf_ktime_get_boot_ns() < deadline)
+        return word & SLC_GATE_SLOT_MASK;
+#pragma unroll
+    for (int i = 0; i < SLC_FRESH_INTERFACES; i++) {
+        if (state->fresh[i] == ifindex)
+            return SLC_SLOT_OPEN;
+    }
+    return (word >> SLC_GATE_PREVIOUS_SHIFT) & SLC_GATE_SLOT_MASK;
 }
 
 /* Counts a packet that the gate decides, by its reason. */

@@ -174,7 +174,7 @@ int slc_ingress(struct xdp_md *ctx) {
 /* What the XDP links hold. Tail calls take constant indices, which the kernel turns into direct jumps. */
 SEC("xdp.frags")
 int slc_gate_xdp(struct xdp_md *ctx) {
-    switch (slc_gate_slot()) {
+    switch (slc_gate_slot(SLC_IFINDEX(ctx))) {
     case 0:
         bpf_tail_call_static(ctx, &slc_programs, 0);
         break;

@@ -147,6 +147,7 @@ enum slc_limits {
     SLC_PROGRAM_SLOTS = 4,
     SLC_SHUT_SLOT = 4, /* of slc_egress alone, behind the others: see slc_gate_clsact */
     SLC_CONFIRM_WORDS = 256,
+    SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
@@ -313,7 +314,8 @@ struct slc_counter {
 
 /*
  * The gate word: [0..3] slot that judges, [4..7] slot before the change, [8..15] reserved, [16..63] the deadline in
- * boot-time ns with its low 16 bits cut (0 = confirmed). Past the deadline the gate uses the slot before.
+ * boot-time ns with its low 16 bits cut (0 = confirmed). Past the deadline the gate uses the slot before, and passes
+ * everything on interfaces that were not filtered before (slc_state.fresh).
  * Slot SLC_SLOT_OPEN passes everything, counted; it is never a program slot.
  */
 #define SLC_GATE_SLOT_MASK 0xfull
@@ -331,7 +333,9 @@ struct slc_state {
     __u64 seed;            /* random: names this installation, seeds the hash tables */
     __u32 ban_hosts;       /* entries of slc_ban_hosts, at least: 0 only where there is none */
     __u32 ban_nets;        /* of slc_ban_nets; the two are written as one 64-bit word */
-    __u64 reserved[9];
+    __u32 fresh[8];        /* SLC_FRESH_INTERFACES: interfaces (ifindex, 0 = none) that were not filtered before the
+                              change that waits to be confirmed: past the deadline all passes there */
+    __u64 reserved[5];
 };
 
 /* ---------------------------------------------------------------- flows */

@@ -118,6 +118,7 @@ export const SLC_LIMITS = {
   PROGRAM_SLOTS: 4,
   SHUT_SLOT: 4,
   CONFIRM_WORDS: 256,
+  FRESH_INTERFACES: 8,
   IPV6_CHAIN_MAX: 8,
   SECTIONS_SLOT: 8,
   BAN_STEPS: 8,
@@ -302,7 +303,8 @@ export const LAYOUT = {
       seed: { offset: 40, size: 8 },
       ban_hosts: { offset: 48, size: 4 },
       ban_nets: { offset: 52, size: 4 },
-      reserved: { offset: 56, size: 72 },
+      fresh: { offset: 56, size: 32 },
+      reserved: { offset: 88, size: 40 },
     },
   },
   slc_flow_key: {

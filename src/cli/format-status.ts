@@ -29,6 +29,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   lines.push(
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
+  if (snapshot.pending) lines.push(formatPending(snapshot.pending));
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
   if (snapshot.events) lines.push(formatLogging(snapshot.events));
   const { fragments, bans } = snapshot;
@@ -51,6 +52,11 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
+}
+
+function formatPending({ previous, secondsLeft }: NonNullable<Snapshot['pending']>): string {
+  const otherwise = previous === null ? 'everything passes again' : `generation ${previous} judges again`;
+  return `not confirmed yet: ${secondsLeft} s left, then ${otherwise} (sluice confirm keeps it, sluice rollback takes it back now)`;
 }
 
 /** The modes of its hooks; of what goes out only where that is no link, or where all is asked for. */

@@ -17,6 +17,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['compile'], load: () => import('./commands/compile') },
   { names: ['apply'], load: () => import('./commands/apply') },
   { names: ['enable'], load: () => import('./commands/enable') },
+  { names: ['confirm', 'rollback'], load: () => import('./commands/confirm') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
@@ -41,8 +42,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 const LATER: Readonly<Record<string, string>> = {
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',
-  confirm: 'an apply holds at once; keep a second session open',
-  rollback: 'keep the old file, and sluice apply it',
   history: 'sluice status tells which generation is enforced, and since when',
 };
 

@@ -1,6 +1,7 @@
 /** The frame around every command: common options, one place that turns exceptions into words and exit codes. */
 import type { Command } from 'commander';
 import { type Context, openContext } from '../operate/context';
+import { settle } from '../operate/pending';
 import { readRulesetText, rulesetPath, type RulesetText } from '../operate/ruleset-file';
 import { EXIT, type ExitCode } from './exit-code';
 import { Exit, Output } from './output';
@@ -18,11 +19,28 @@ export interface CommonOptions {
 export interface Run<Options> {
   readonly output: Output;
   readonly options: CommonOptions & Options;
-  /** Opens the namespace of `--netns`; only commands that touch the kernel call it. */
-  context: () => Promise<Context>;
+  /**
+   * Opens the namespace of `--netns`; only commands that touch the kernel call it. Says what became of a change that
+   * nobody confirmed, but where the command tells it itself.
+   */
+  context: (options?: { readonly tidyUp: boolean }) => Promise<Context>;
   /** The ruleset file: the argument, else `--file`, else the environment, else the default. */
   readText: (argument?: string) => RulesetText;
   path: (argument?: string) => string;
+}
+
+/** Says what became of a change that nobody confirmed; where that cannot be written down the command goes on. */
+export async function tidyUp(context: Context, output: Output): Promise<void> {
+  try {
+    const news = await settle(context);
+    if (news !== null) output.say(`note: ${news}`);
+  } catch (error) {
+    output.say(`note: a change was not confirmed, and it cannot be tidied up: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Makes a handler the action of a command. The handler gets the positional arguments as commander parsed them. */
@@ -37,7 +55,11 @@ export function onRun<Options = object>(
     const run: Run<Options> = {
       output,
       options,
-      context: () => openContext(options.netns === undefined ? {} : { netns: options.netns }),
+      context: async ({ tidyUp: tidies } = { tidyUp: true }) => {
+        const context = await openContext(options.netns === undefined ? {} : { netns: options.netns });
+        if (tidies) await tidyUp(context, output);
+        return context;
+      },
       path,
       readText: (argument) => readRulesetText(path(argument)),
     };

@@ -23,6 +23,14 @@ export function showOutcome(
     const rules = candidate.image.stats.rules;
     output.line(`applied: generation ${outcome.generation}, ${rules} rule${rules === 1 ? '' : 's'}, on ${names}`);
   }
+  const { pending } = outcome;
+  if (pending) {
+    const otherwise =
+      pending.previous === null ? 'everything passes again' : `generation ${pending.previous} judges again`;
+    output.say(
+      `not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps it, else ${otherwise} by itself`,
+    );
+  }
   if (outcome.previousFile !== undefined)
     output.say(`note: the enforced file is now ${candidate.file} (was ${outcome.previousFile})`);
   output.document({
@@ -32,6 +40,7 @@ export function showOutcome(
     digest: candidate.image.digest,
     interfaces: outcome.attachments,
     diagnostics: diagnosticsToJson(candidate.diagnostics),
+    ...(pending && { pending }),
     ...(outcome.kind === 'applied' && {
       instructions: outcome.instructions,
       detached: outcome.detached,

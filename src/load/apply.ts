@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { types } from 'node:util';
-import { SLC_ENTRY } from '../abi/layout.gen';
+import { SLC_ENTRY, SLC_GATE_DEADLINE_MASK, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
 import { flowBuckets } from '../compile/flow-table';
 import type { Image } from '../compile/image';
 import { createFlowMaps, datapathSwitches, type FlowMaps, moveFlows } from '../kernel/datapath';
@@ -17,7 +17,7 @@ import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
-import { freeSlot, type GateWord } from './gate-word';
+import { awaitsConfirmation, freeSlot, lastingSlot, lastingWord } from './gate-word';
 import {
   closeFlows,
   closePrograms,
@@ -37,6 +37,11 @@ export interface ApplyRequest {
   readonly interfaces: readonly Interface[];
   readonly mode: AttachMode;
   readonly netns?: string;
+  /**
+   * Nanoseconds for which the change waits to be confirmed; then what it replaced judges again, by itself. Over a change
+   * that waits already it is what that one replaced. Left out: it holds at once.
+   */
+  readonly confirmNs?: bigint;
   /** Number of the first generation where sluice was not active before. */
   readonly firstGeneration: number;
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
@@ -52,8 +57,10 @@ export interface Applied {
   readonly attachments: readonly Attachment[];
   /** Instructions the verifier walked, of both programs. */
   readonly instructions: number;
-  /** Interfaces that were filtered before and are not any more. */
+  /** Interfaces that were filtered before and are not any more; where the change waits, not before it is confirmed. */
   readonly detached: readonly string[];
+  /** Boot-time nanoseconds at which it is over where nobody confirms it; left out where it holds. */
+  readonly deadlineNs?: bigint;
 }
 
 /** Another process changed the gate between reading and storing. */
@@ -138,7 +145,7 @@ async function applyWith(
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
-  const after: GateWord = { slot, previous: slot, deadlineNs: 0n };
+  let after = lastingWord(slot);
   const { programs, instructions } = await createGeneration(
     kernel,
     pins,
@@ -157,6 +164,10 @@ async function applyWith(
     // A table of another size: all flows before, and what the old programs have made of them meanwhile after. In between
     // those that are opened in these moments are unknown.
     await moveToNewTable();
+    if (request.confirmNs !== undefined) {
+      const deadlineNs = (kernel.bootTimeNs() + request.confirmNs) & SLC_GATE_DEADLINE_MASK;
+      after = { slot, previous: lastingSlot(before), deadlineNs };
+    }
     if (!state.exchangeGate(before, after)) throw new ConflictError();
     gateChanged = true;
     if (!flows.before) return;
@@ -171,6 +182,8 @@ async function applyWith(
     await state.setSlotGeneration(slot, generation);
     state.fillSlot(slot, programs);
     failpoint('after-slot');
+    if (request.confirmNs !== undefined && lastingSlot(before) !== SLC_SLOT_OPEN)
+      await markFresh(state, request.interfaces, attachedBefore);
     // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) await changeGate();
@@ -199,10 +212,41 @@ async function applyWith(
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
-  for (const old of detached) await detachOne({ kernel, pins, netns: request.netns }, old.ifindex);
+  if (request.confirmNs === undefined)
+    for (const old of detached) await detachOne({ kernel, pins, netns: request.netns }, old.ifindex);
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
-  return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
+  return {
+    generation,
+    instance: state.instance,
+    attachments,
+    instructions,
+    detached: detached.map((old) => old.name),
+    ...(awaitsConfirmation(after) && { deadlineNs: after.deadlineNs }),
+  };
+}
+
+/**
+ * Says in the state which interfaces a change that waits to be confirmed is the first to filter: where it is not, all
+ * passes there again.
+ */
+async function markFresh(
+  state: SharedState,
+  interfaces: readonly Interface[],
+  attachedBefore: readonly Attachment[],
+): Promise<void> {
+  const added = interfaces.filter(({ index }) => !attachedBefore.some(({ ifindex }) => ifindex === index));
+  // What an earlier change that still waits was the first to filter stays so.
+  const before = awaitsConfirmation(state.gate) ? state.fresh : [];
+  const fresh = [...new Set([...before, ...added.map(({ index }) => index)])];
+  if (fresh.length > SLC_LIMITS.FRESH_INTERFACES) {
+    throw new SluiceError(
+      'load/fresh',
+      `a change that waits to be confirmed can be the first to filter ${SLC_LIMITS.FRESH_INTERFACES} interfaces, not ${fresh.length}`,
+      { hint: `add them a few at a time, or: --no-confirm` },
+    );
+  }
+  await state.setFresh(fresh);
 }
 
 /** Opens the flows of connections through a device that is not filtered yet. */

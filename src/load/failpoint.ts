@@ -22,8 +22,11 @@ export const FAILPOINTS = [
   'after-enforced',
 ] as const;
 
+/** In the order in which `confirm` and `rollback` of a pending change, and the end of one whose time is over, pass them. */
+export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-return', 'after-return'] as const;
+
 /** `during-write`: in each file that is written, when it is on the disk under another name. */
-export type Failpoint = (typeof FAILPOINTS)[number] | 'during-write';
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof CONFIRM_FAILPOINTS)[number] | 'during-write';
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {

@@ -36,6 +36,21 @@ export function judgingSlot(word: GateWord, nowNs: bigint): number {
   return word.deadlineNs !== 0n && nowNs >= word.deadlineNs ? word.previous : word.slot;
 }
 
+/** Whether the word waits to be confirmed, or waited and was not: past its deadline the slot before judges. */
+export function awaitsConfirmation({ deadlineNs }: GateWord): boolean {
+  return deadlineNs !== 0n;
+}
+
+/** The slot that judges where the word is never confirmed; the same as `slot` where nothing is to be confirmed. */
+export function lastingSlot(word: GateWord): number {
+  return awaitsConfirmation(word) ? word.previous : word.slot;
+}
+
+/** The word that lasts: the slot judges, and nothing waits. */
+export function lastingWord(slot: number): GateWord {
+  return { slot, previous: slot, deadlineNs: 0n };
+}
+
 /** A program slot that neither judges nor may judge again. */
 export function freeSlot(word: GateWord): number {
   for (let slot = 0; slot < SLC_LIMITS.PROGRAM_SLOTS; slot++) {
@@ -45,4 +60,4 @@ export function freeSlot(word: GateWord): number {
 }
 
 /** The word of a state that has no ruleset yet. */
-export const OPEN_GATE: GateWord = { slot: SLC_SLOT_OPEN, previous: SLC_SLOT_OPEN, deadlineNs: 0n };
+export const OPEN_GATE: GateWord = lastingWord(SLC_SLOT_OPEN);

@@ -8,6 +8,7 @@ import { SLC_LIMITS } from '../abi/layout.gen';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from './failpoint';
+import { awaitsConfirmation } from './gate-word';
 import type { SharedState } from './state';
 
 /** Adds a retired generation's figures to the totals; must do nothing when that generation was added before. */
@@ -105,8 +106,8 @@ export function generationCounters(kernel: Kernel, pins: PinLayout, number: numb
 
 /** Generations that judge, or may judge again when a pending confirmation runs out. */
 export function liveGenerations(state: SharedState): Set<number> {
-  const { slot, previous, deadlineNs } = state.gate;
-  const slots = deadlineNs === 0n ? [slot] : [slot, previous];
+  const { slot, previous } = state.gate;
+  const slots = awaitsConfirmation(state.gate) ? [slot, previous] : [slot];
   return new Set(slots.map((index) => state.slotGeneration(index)).filter((generation) => generation !== 0));
 }
 
@@ -129,11 +130,11 @@ export async function retireGenerations(
   });
   if (retired.length === 0 && slots.length === 0) return [];
   await kernel.grace();
-  // One newer than what judges was cut short and never judged. Totals contain everything up to a number: folding it
-  // would leave out the one that judges now.
+  // One newer than what judges was not confirmed, or was cut short: that one never judged, and is not to be counted.
   const newest = Math.max(0, ...live);
   for (const generation of retired) {
-    if (generation < newest) await fold(generation, figuresOf(kernel, pins, generation));
+    const figures = figuresOf(kernel, pins, generation);
+    if (generation < newest || figures.size > 0) await fold(generation, figures);
   }
   failpoint('after-fold');
   for (const slot of slots) await emptySlot(state, slot);

@@ -153,6 +153,21 @@ export class SharedState {
     }
   }
 
+  /** Interfaces that nothing filtered before the change that waits to be confirmed: past its deadline all passes there. */
+  get fresh(): number[] {
+    const { offset, size } = FIELDS.fresh;
+    const bytes = Buffer.from(this.region.read(offset, size));
+    return Array.from({ length: SLC_LIMITS.FRESH_INTERFACES }, (_, i) => bytes.readUInt32LE(4 * i)).filter(Boolean);
+  }
+
+  /** Takes at most `SLC_LIMITS.FRESH_INTERFACES`. */
+  async setFresh(ifindexes: readonly number[]): Promise<void> {
+    if (ifindexes.length > SLC_LIMITS.FRESH_INTERFACES) throw new RangeError('too many fresh interfaces');
+    const bytes = Buffer.alloc(FIELDS.fresh.size);
+    ifindexes.forEach((ifindex, i) => bytes.writeUInt32LE(ifindex, 4 * i));
+    await this.region.write(FIELDS.fresh.offset, bytes);
+  }
+
   /** Generation in a program slot, 0 where it is empty. */
   slotGeneration(slot: number): number {
     if (slot >= SLC_LIMITS.PROGRAM_SLOTS) return 0;

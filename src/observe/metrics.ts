@@ -20,6 +20,11 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
       .family('sluice_ruleset_last_apply_timestamp_seconds', 'gauge', 'When the ruleset that judges was applied.')
       .add({}, seconds(snapshot.appliedAt));
   }
+  if (snapshot.pending) {
+    text
+      .family('sluice_confirm_deadline_timestamp_seconds', 'gauge', 'When a change that is not confirmed is over.')
+      .add({ generation: String(snapshot.pending.generation) }, seconds(snapshot.pending.deadline));
+  }
   const ruleCount = text.family('sluice_ruleset_rules', 'gauge', 'Written rules of a section.');
   for (const section of snapshot.sections)
     ruleCount.add({ section: section.name }, String(section.rows.filter((row) => !isImplicit(row)).length));

@@ -90,6 +90,15 @@ export interface Snapshot {
   readonly digest: string | null;
   readonly file: string | null;
   readonly appliedAt: string | null;
+  /** Set while the generation waits to be confirmed; null where it holds. */
+  readonly pending: {
+    readonly generation: number;
+    /** The generation that judges again past the deadline; null where everything passes then. */
+    readonly previous: number | null;
+    readonly deadline: string;
+    /** Rounded up. */
+    readonly secondsLeft: number;
+  } | null;
   readonly mode: AttachMode | null;
   readonly interfaces: readonly Attachment[];
   /** Interfaces of the namespace that are not filtered, without the loopback. */
@@ -149,6 +158,7 @@ export interface SnapshotInput {
   readonly takenAt: string;
   readonly active: { generation: number; digest: string; appliedAt: string } | null;
   readonly file: string | null;
+  readonly pending: Snapshot['pending'];
   readonly ruleset: Ruleset | null;
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
@@ -174,6 +184,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     digest: active?.digest ?? null,
     file: input.file,
     appliedAt: active?.appliedAt ?? null,
+    pending: input.pending,
     mode: ruleset?.mode ?? null,
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,

@@ -7,27 +7,24 @@ import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '.
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
-import { SharedState } from '../load/state';
-import { findUsable, unload } from '../load/unload';
+import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
-import { keepBans, restoreBans } from './bans';
+import { restoreBans } from './bans';
 import type { Context } from './context';
 import { contentDigest } from './digest';
-import { namedFigures, readEnforcement } from './enforcement';
-import {
-  type GenerationRecord,
-  pruneGenerationRecords,
-  readGenerationRecord,
-  writeGenerationRecord,
-} from './generation-record';
+import { type Enforcement, readEnforcement } from './enforcement';
+import { foldInto, keepState } from './fold';
+import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { clearOrphans } from './orphans';
+import { PendingError, settleLocked } from './pending';
+import { forgetReturned } from './returned';
 import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
-import { readEnforced, removeState, writeEnforced } from './state-files';
-import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
+import { keepText, readEnforced, removeOtherTexts, removeState, writeEnforced } from './state-files';
+import { newestFolded, readTotals } from './totals';
 
 /** A ruleset that has been parsed, checked and compiled. */
 export interface Candidate {
@@ -44,6 +41,8 @@ export interface Candidate {
 export type ApplyOutcome = {
   /** The file that was enforced before, where it is another: verbs now edit this candidate's. */
   readonly previousFile?: string;
+  /** Set where it waits to be confirmed: the generation that judges again otherwise (null: nothing does), and when. */
+  readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
 } & (
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
   | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied)
@@ -97,6 +96,10 @@ export interface ApplyOptions {
   readonly inPlaceOf?: GenerationRecord;
   /** Interfaces by name, whatever the ruleset says. */
   readonly interfaces?: readonly string[];
+  /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
+  readonly confirmSeconds?: number;
+  /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
+  readonly edited?: boolean;
 }
 
 /**
@@ -111,6 +114,7 @@ export async function applyRuleset(
   const { kernel, netns, pins, folder } = context;
   const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
     removeUnfinishedRuleset(candidate.file);
+    await settleLocked(context);
     const enforcement = await readEnforcement(context);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
@@ -134,24 +138,35 @@ export async function applyRuleset(
         ruleset: candidate.ruleset,
         source: sourceOf(candidate),
       });
-      remember(context, candidate, enforcement.generation, enforcement.attachments);
-      pruneGenerationRecords(folder, new Set([enforcement.generation]));
-      const { generation, attachments } = enforcement;
-      return { kind: 'unchanged', ...previous, generation, attachments };
+      const { generation, attachments, pending } = enforcement;
+      // What waits is not the enforced file yet.
+      if (pending) keepText(folder, candidate.text);
+      else remember(context, candidate, generation, attachments);
+      pruneGenerationRecords(folder, new Set(pins.generations()));
+      return { kind: 'unchanged', ...previous, generation, attachments, ...pendingIn(enforcement) };
     }
+    if (enforcement?.pending && options.confirmSeconds === undefined)
+      throw new PendingError(enforcement.generation, secondsIn(enforcement.pending.leftNs));
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
     const enforced = enforcement?.record?.ruleset;
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
     const since = new Date().toISOString();
-    const newest = Math.max(readTotals(folder).value?.foldedThrough ?? 0, readEnforced(folder).value?.generation ?? 0);
+    const totals = readTotals(folder).value;
+    const newest = Math.max(totals ? newestFolded(totals) : 0, readEnforced(folder).value?.generation ?? 0);
+    const { confirmSeconds } = options;
+    const confirm = confirmSeconds !== undefined && {
+      ...{ seconds: confirmSeconds, ifindexes: wanted },
+      ...(options.edited && textBefore(enforcement)),
+    };
     const request: ApplyRequest = {
       image: candidate.image,
       interfaces,
       mode: candidate.ruleset.mode,
       firstGeneration: newest + 1,
       fold: foldInto(context),
+      ...(confirmSeconds !== undefined && { confirmNs: BigInt(confirmSeconds) * 1_000_000_000n }),
       fillState: (state) => restoreBans(context, state),
       record: (generation, instance) => {
         const { digest, counterSlots, features, sections, ranks } = candidate.image;
@@ -166,6 +181,7 @@ export async function applyRuleset(
           features,
           sections,
           ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
+          ...(confirm && { confirm }),
           ruleset: candidate.ruleset,
           source: sourceOf(candidate),
         });
@@ -174,14 +190,19 @@ export async function applyRuleset(
       ...(netns !== undefined && { netns }),
     };
     const finish = async (): Promise<Applied> => {
+      // What may become the enforced text, or return, is kept before anything judges by it.
+      if (confirm) keepText(folder, candidate.text);
       const applied = await applyImage(kernel, pins, request);
-      remember(context, candidate, applied.generation, applied.attachments);
+      if (confirm) keepTexts(context, candidate);
+      else remember(context, candidate, applied.generation, applied.attachments);
+      forgetReturned(folder);
       failpoint('after-enforced');
-      pruneGenerationRecords(folder, new Set([applied.generation]));
+      pruneGenerationRecords(folder, new Set(pins.generations()));
       return applied;
     };
     try {
-      return { kind: 'applied', ...previous, overridden, ...(await finish()) };
+      const applied = await finish();
+      return { kind: 'applied', ...previous, overridden, ...applied, ...pendingIn(await readEnforcement(context)) };
     } catch (error) {
       pruneGenerationRecords(folder, new Set(pins.generations()));
       const now = await readEnforcement(context).catch(() => null);
@@ -191,6 +212,28 @@ export async function applyRuleset(
   });
   await clearOrphans(context);
   return outcome;
+}
+
+function pendingIn(enforcement: Enforcement | null): Pick<ApplyOutcome, 'pending'> {
+  if (!enforcement?.pending) return {};
+  const { previous, leftNs } = enforcement.pending;
+  return { pending: { previous, secondsLeft: secondsIn(leftNs) } };
+}
+
+function secondsIn(ns: bigint): number {
+  return Math.ceil(Number(ns) / 1e9);
+}
+
+/** The text that stands in the file again where a verb's change is not confirmed: of several that wait, the first's. */
+function textBefore(enforcement: Enforcement | null): { textBefore?: string } {
+  const before = enforcement?.pending ? enforcement.record?.confirm?.textBefore : enforcement?.enforced?.textDigest;
+  return before === undefined ? {} : { textBefore: before };
+}
+
+/** Keeps the text that waits and the one that is enforced, and no other. */
+function keepTexts({ folder }: Context, candidate: Candidate): void {
+  const enforced = readEnforced(folder).value;
+  removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : [])]);
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
@@ -232,6 +275,7 @@ export interface Ended {
 export async function disable(context: Context): Promise<Ended> {
   const ended = await withLock(context, async () => {
     const done = await end(context, foldInto(context), () => keepState(context));
+    forgetReturned(context.folder);
     pruneGenerationRecords(context.folder, new Set());
     return done;
   });
@@ -263,19 +307,6 @@ async function end(context: Context, fold: Fold, keep: () => Promise<void> = () 
     throw new UnfinishedEndError(opened, left, error);
   });
   return { wasActive, interfaces: before };
-}
-
-/** Saves the hits of bans. Each change has saved the bans themselves: where this cannot be written, they are kept. */
-async function keepState(context: Context): Promise<void> {
-  const state = findUsable(context.kernel, context.pins);
-  if (!state) return;
-  try {
-    await keepBans(context, state);
-  } catch (error) {
-    if (!(error instanceof SluiceError && error.code === 'state/write')) throw error;
-  } finally {
-    state.close();
-  }
 }
 
 /** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */
@@ -317,21 +348,6 @@ function remember(
 
 function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
   return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
-}
-
-/** Adds a retired generation to the totals by rule id, once. */
-function foldInto(context: Context): Fold {
-  return async (generation, slots) => {
-    const state = SharedState.find(context.kernel, context.pins);
-    if (!state) return;
-    const { instance, hz } = state;
-    state.close();
-    const record = readGenerationRecord(context.folder, generation, instance);
-    const now = new Date().toISOString();
-    const totals = readTotals(context.folder).value ?? emptyTotals(now);
-    const figures = await namedFigures(context, slots, record, hz);
-    writeTotals(context.folder, foldCounters(totals, generation, { ...figures, since: record?.since ?? now }));
-  };
 }
 
 function messageOf(cause: unknown): string {

@@ -30,6 +30,7 @@ export async function endRules(context: Context, nowMs: number): Promise<EndedRu
   if (ended.length === 0) return null;
   const ruleset = rulesetAt(record.ruleset, nowMs);
   const { file, interfaceOverride } = record.source;
+  const { pending } = enforcement;
   const candidate = {
     file,
     // Lost, it makes the next verb say that the file differs from what is enforced: nobody knows better.
@@ -42,6 +43,11 @@ export async function endRules(context: Context, nowMs: number): Promise<EndedRu
     force: true,
     inPlaceOf: record,
     interfaces: enforcement.attachments.map(({ name }) => name),
+    // What waits to be confirmed goes on waiting, for what is left of its time.
+    ...(pending && {
+      confirmSeconds: Math.ceil(Number(pending.leftNs) / 1e9),
+      edited: record.confirm?.textBefore !== undefined,
+    }),
   });
   const overridden = outcome.kind === 'applied' ? outcome.overridden : [];
   return { ended, overridden, generation: outcome.generation };

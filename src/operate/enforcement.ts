@@ -1,19 +1,17 @@
 /** What enforces now: read from the kernel, explained by the files. */
 import { join } from 'node:path';
-import { rankEntriesOf } from './generation-record';
 import { readClock } from '../kernel/clock';
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
-import type { CounterFigures } from '../kernel/counters';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { isHostBan } from '../load/ban-filter';
+import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
 import { closeFlows, figuresOf, liveGenerations, openFlows } from '../load/generations';
 import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
-import { nameFigures, type NamedFigures } from '../observe/figures';
 import { readEventFigures } from '../observe/events';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
 import { readTableFigures } from '../observe/tables';
@@ -23,11 +21,13 @@ import type { Ban } from './ban-file';
 import { listBans } from './bans';
 import type { Context } from './context';
 import { currentEventReader } from './event-source';
+import { namedFigures } from './fold';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
-import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
+import { describeReturned, readReturned } from './returned';
+import { addFigures, emptyTotals, type GenerationFigures, isFolded, readTotals } from './totals';
 
 type GateFigures = ReturnType<SharedState['gateFigures']>;
 
@@ -43,6 +43,8 @@ export interface Enforcement {
   readonly record: GenerationRecord | null;
   /** From which file it came; null where that is lost. */
   readonly enforced: EnforcedState | null;
+  /** Set while the generation waits to be confirmed: what judges once its time is over, and what is left of it. */
+  readonly pending: (PendingGate & { readonly leftNs: bigint }) | null;
 }
 
 /** What enforces, or null where sluice is not active. Throws where pins of another version are found. */
@@ -51,7 +53,9 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
   const state = SharedState.find(kernel, pins);
   if (!state) return null;
   try {
-    const slot = judgingSlot(state.gate, kernel.bootTimeNs());
+    const now = kernel.bootTimeNs();
+    const slot = judgingSlot(state.gate, now);
+    const pending = pendingGate(state);
     if (slot === SLC_SLOT_OPEN) return null;
     const generation = state.slotGeneration(slot);
     const record = readGenerationRecord(folder, generation, state.instance);
@@ -65,6 +69,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
       attachments,
       record,
       enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
+      pending: pending && pending.deadlineNs > now ? { ...pending, leftNs: pending.deadlineNs - now } : null,
     };
   } finally {
     state.close();
@@ -72,7 +77,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
 }
 
 /** What `enforced.json` would say, had the apply not been cut short before it was written. */
-function stateOf(record: GenerationRecord, attachments: readonly Attachment[]): EnforcedState {
+export function stateOf(record: GenerationRecord, attachments: readonly Attachment[]): EnforcedState {
   return {
     ...record.source,
     rulesetDigest: record.digest,
@@ -88,17 +93,6 @@ export function openEnforcedImage({ kernel, pins }: Context, enforcement: Enforc
   return kernel.openPinnedMap(join(pins.generation(enforcement.generation), 'image'));
 }
 
-/** Figures of one generation under the names its record gives them. */
-export async function namedFigures(
-  context: Context,
-  slots: ReadonlyMap<number, CounterFigures>,
-  record: GenerationRecord | null,
-  hz: number,
-): Promise<NamedFigures> {
-  const clock = await readClock(context.kernel);
-  return nameFigures(slots, record ? rankEntriesOf(record) : [], { clock, hz, nowMs: Date.now() });
-}
-
 /** What `status`, `metrics` and dashboards show. */
 export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const { kernel, netns, folder } = context;
@@ -111,7 +105,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const now = new Date().toISOString();
   let totals = totalsRead.value ?? emptyTotals(now);
   for (const { generation, figures } of unfolded) {
-    if (generation > totals.foldedThrough) totals = addFigures(totals, figures);
+    if (!isFolded(totals, generation)) totals = addFigures(totals, figures);
   }
   if (enforcement) totals = addFigures(totals, gateFigures(enforcement, now));
   if (enforcement && !enforcement.record) {
@@ -122,6 +116,8 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
   warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement), ...(await staleWarnings(context)));
+  const returned = readReturned(folder);
+  if (returned) warnings.push(describeReturned(returned));
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
@@ -136,6 +132,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
           }
         : null,
     file: enforcement?.enforced?.file ?? null,
+    pending: enforcement && pendingOf(enforcement, now),
     ruleset: enforcement?.record?.ruleset ?? null,
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
@@ -147,9 +144,19 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   });
 }
 
+/** The change that waits, as a snapshot tells of it. */
+function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot['pending'] {
+  if (!pending) return null;
+  const leftMs = Number(pending.leftNs / 1_000_000n);
+  return {
+    ...{ generation, previous: pending.previous, secondsLeft: Math.ceil(leftMs / 1000) },
+    deadline: new Date(Date.parse(now) + leftMs).toISOString(),
+  };
+}
+
 /**
  * Figures of the generation that enforces and of those before it whose figures no apply has added to the totals yet
- * (it is under way, or was cut short), ascending.
+ * (it is under way, or was cut short, or was not confirmed), ascending.
  */
 async function pinnedFigures(
   context: Context,
@@ -157,9 +164,12 @@ async function pinnedFigures(
 ): Promise<{ generation: number; figures: GenerationFigures }[]> {
   const { kernel, pins, folder } = context;
   const found: { generation: number; figures: GenerationFigures }[] = [];
-  for (const generation of pins.generations().filter((number) => number <= enforcing)) {
+  for (const generation of pins.generations()) {
+    const slots = figuresOf(kernel, pins, generation);
+    // A newer one judged before, and was not confirmed; or it has never judged.
+    if (generation > enforcing && slots.size === 0) continue;
     const record = readGenerationRecord(folder, generation, instance);
-    const figures = await namedFigures(context, figuresOf(kernel, pins, generation), record, hz);
+    const figures = await namedFigures(context, slots, record, hz);
     found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
   }
   return found;

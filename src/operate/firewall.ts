@@ -9,17 +9,24 @@ import { parseAddressText } from '../parse/address';
 import { type ApplyOutcome, applyRuleset, disable } from './apply';
 import { type BanOutcome, banSources } from './ban-sources';
 import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
+import { isConfirmTime, MAX_CONFIRM_SECONDS } from './confirm-time';
 import { checkRuleset } from './check';
 import { type Context, openContext } from './context';
 import { type EndedRules, endRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
+import { confirmPending, rollbackPending, settle } from './pending';
 import { readRulesetText } from './ruleset-file';
 
 /** How `Firewall.apply` goes about it. */
 export interface ApplyOptions {
   /** Also when the ruleset cuts a live SSH session. */
   readonly force?: boolean;
+  /**
+   * The change waits so long, in whole seconds, for `confirm`; then what it replaced judges again, by itself. Left out:
+   * it holds at once.
+   */
+  readonly confirmSeconds?: number;
   /** Warnings are errors. */
   readonly strict?: boolean;
   /** Filter these interfaces instead of those the ruleset names. */
@@ -50,10 +57,13 @@ export class Firewall {
 
   /**
    * Opens the firewall of a namespace, given by name (as `ip netns` lists it) or path; left out, that of the process.
-   * Nothing is attached by this. Throws `PrivilegeError` without CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+   * Nothing is attached by this; what a change left that nobody confirmed in time is tidied up. Throws
+   * `PrivilegeError` without CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
    */
   static async open(options: { readonly netns?: string } = {}): Promise<Firewall> {
-    return new Firewall(await openContext(options));
+    const context = await openContext(options);
+    await settle(context);
+    return new Firewall(context);
   }
 
   /**
@@ -73,8 +83,27 @@ export class Firewall {
       image,
       ...(interfaces && { interfaceOverride: interfaces }),
     };
-    const outcome = await applyRuleset(this.context, candidate, { force: options.force ?? false });
+    const { confirmSeconds } = options;
+    if (confirmSeconds !== undefined && !isConfirmTime(confirmSeconds))
+      throw new RangeError(`confirmSeconds: whole seconds up to ${MAX_CONFIRM_SECONDS}, not ${confirmSeconds}`);
+    const outcome = await applyRuleset(this.context, candidate, {
+      force: options.force ?? false,
+      ...(confirmSeconds !== undefined && { confirmSeconds }),
+    });
     return { ...outcome, diagnostics };
+  }
+
+  /**
+   * What waits to be confirmed holds from now on; its generation. Throws `SluiceError` `operate/nothing-pending` where
+   * nothing waits, or it comes too late.
+   */
+  async confirm(): Promise<number> {
+    return (await confirmPending(this.context)).generation;
+  }
+
+  /** What waits to be confirmed is taken back; the generation that judges again, null where nothing does. Throws as `confirm`. */
+  async rollback(): Promise<number | null> {
+    return (await rollbackPending(this.context)).previous;
   }
 
   /** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */

@@ -22,6 +22,14 @@ export interface GenerationRecord {
   readonly source: Pick<EnforcedState, 'file' | 'textDigest' | 'interfaceOverride'>;
   /** Without `rule`: those are found by id in `ruleset`. */
   readonly ranks: readonly Omit<RankEntry, 'rule'>[];
+  /** Set where the change had to be confirmed. */
+  readonly confirm?: {
+    readonly seconds: number;
+    /** Interfaces that the ruleset filters; others are let go of when it is confirmed. */
+    readonly ifindexes: readonly number[];
+    /** Where a verb changed the file: digest of the text that is to stand in it again where this is not confirmed. */
+    readonly textBefore?: string;
+  };
   /** The ruleset with its sets resolved, as it was compiled. */
   readonly ruleset: Ruleset;
 }

@@ -13,9 +13,13 @@ import { LOCK_FILE, makeFolder } from './state-files';
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
 
-/** Runs the change alone: waits a few seconds for another process, then refuses, naming it. */
-export async function withLock<T>({ kernel, pins, folder }: Context, change: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + LOCK_PATIENCE_MS;
+/** Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. */
+export async function withLock<T>(
+  { kernel, pins, folder }: Context,
+  change: () => Promise<T>,
+  patienceMs: number = LOCK_PATIENCE_MS,
+): Promise<T> {
+  const deadline = Date.now() + patienceMs;
   // Always in this order, so that no two processes wait for each other.
   const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
     makeFolder(folder);

@@ -73,20 +73,26 @@ export function readStateFile<T>(
 }
 
 /**
- * Remembers what is enforced now, and its text. The text goes first, under its own digest, so that a crash between
- * the two writes leaves the old pair whole.
+ * Remembers what is enforced now, and its text (null: it is lost, or kept already). The text goes first, under its own
+ * digest, so that a crash between the two writes leaves the old pair whole.
  */
-export function writeEnforced(folder: StateFolder, state: EnforcedState, text: string): void {
-  if (contentDigest(text) !== state.textDigest) throw new TypeError('the text is not the one its digest names');
+export function writeEnforced(folder: StateFolder, state: EnforcedState, text: string | null): void {
+  if (text !== null && contentDigest(text) !== state.textDigest)
+    throw new TypeError('the text is not the one its digest names');
+  if (text !== null) keepText(folder, text);
+  writeStateFile(folder, 'enforced.json', SCHEMA_VERSION, state);
+  removeOtherTexts(folder, [state.textDigest]);
+}
+
+/** Keeps a text that may become the enforced one beside the one that is. */
+export function keepText(folder: StateFolder, text: string): void {
   makeFolder(folder);
-  const file = textFile(folder, state.textDigest);
+  const file = textFile(folder, contentDigest(text));
   try {
     writeAtomically(file, text, { mode: 0o600, how: 'replace' });
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }
-  writeStateFile(folder, 'enforced.json', SCHEMA_VERSION, state);
-  removeOtherTexts(folder, state.textDigest);
 }
 
 /** What enforces, or did until `disable`; null where nothing ever was. */
@@ -95,7 +101,7 @@ export function readEnforced(folder: StateFolder): StateRead<EnforcedState> {
 }
 
 /** The text that is enforced; null where it is missing or no longer the one the digest names. */
-export function readEnforcedText(folder: StateFolder, state: EnforcedState): string | null {
+export function readEnforcedText(folder: StateFolder, state: Pick<EnforcedState, 'textDigest'>): string | null {
   try {
     const text = fs.readFileSync(textFile(folder, state.textDigest), 'utf8');
     return contentDigest(text) === state.textDigest ? text : null;
@@ -160,10 +166,11 @@ function textFile(folder: StateFolder, digest: string): string {
   return path.join(folder.path, `enforced-${digest.slice(0, 32)}.text`);
 }
 
-function removeOtherTexts(folder: StateFolder, keep: string): void {
-  const kept = path.basename(textFile(folder, keep));
+/** Removes the texts whose digests are not among these. */
+export function removeOtherTexts(folder: StateFolder, keep: readonly string[]): void {
+  const kept = keep.map((digest) => path.basename(textFile(folder, digest)));
   for (const name of fs.readdirSync(folder.path))
-    if (/^enforced-[0-9a-f]{32}\.text$/.test(name) && name !== kept)
+    if (/^enforced-[0-9a-f]{32}\.text$/.test(name) && !kept.includes(name))
       fs.rmSync(path.join(folder.path, name), { force: true });
 }
 

@@ -20,8 +20,10 @@ export interface ReasonTotal {
 
 export interface CounterTotals {
   readonly schemaVersion: 1;
-  /** The newest generation whose figures are contained; 0 for none. */
+  /** Of all generations up to this one the figures are contained; 0 for none. */
   readonly foldedThrough: number;
+  /** Newer ones that are contained too, ascending: an older one judges again, since they were not confirmed. */
+  readonly folded: readonly number[];
   /** ISO time of the first counting. */
   readonly since: string;
   /** By `section/id`, implicit rows as `section/ssh` and `section/default`. */
@@ -55,6 +57,7 @@ export function emptyTotals(since: string): CounterTotals {
   return {
     schemaVersion: SCHEMA_VERSION,
     foldedThrough: 0,
+    folded: [],
     since,
     rules: {},
     reasons: {},
@@ -63,14 +66,37 @@ export function emptyTotals(since: string): CounterTotals {
   };
 }
 
+/** Whether the figures of a generation are contained. */
+export function isFolded({ foldedThrough, folded }: CounterTotals, generation: number): boolean {
+  return generation <= foldedThrough || folded.includes(generation);
+}
+
+/** The newest generation whose figures are contained; 0 for none. */
+export function newestFolded({ foldedThrough, folded }: CounterTotals): number {
+  return Math.max(foldedThrough, ...folded);
+}
+
 /**
- * Adds the figures of a retired generation. Generations are folded in ascending order; one that is contained
- * already changes nothing (the same object is returned), so that a crash after the write costs no double count.
+ * Adds the figures of a retired generation. One that is contained already changes nothing (the same object is
+ * returned), so that a crash after the write costs no double count. `open` are the generations whose figures may be
+ * added later; they may be older: one that was not confirmed retires before the one it was to replace.
  */
-export function foldCounters(totals: CounterTotals, generation: number, figures: GenerationFigures): CounterTotals {
+export function foldCounters(
+  totals: CounterTotals,
+  generation: number,
+  figures: GenerationFigures,
+  open: readonly number[] = [],
+): CounterTotals {
   if (!Number.isSafeInteger(generation) || generation < 1) throw new TypeError(`no generation: ${generation}`);
-  if (generation <= totals.foldedThrough) return totals;
-  return { ...addFigures(totals, figures), foldedThrough: generation };
+  if (isFolded(totals, generation)) return totals;
+  const contained = [...totals.folded, generation].sort((a, b) => a - b);
+  const oldestOpen = Math.min(...open.filter((other) => other !== generation && !isFolded(totals, other)));
+  const foldedThrough = Math.max(totals.foldedThrough, ...contained.filter((number) => number < oldestOpen));
+  return {
+    ...addFigures(totals, figures),
+    foldedThrough,
+    folded: contained.filter((number) => number > foldedThrough),
+  };
 }
 
 /** Totals and the figures of the generation that runs, for showing; `foldedThrough` stays. */
@@ -112,7 +138,8 @@ function addDirection(
 
 /** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
 export function resetTotals(totals: CounterTotals, now: string, keys?: readonly string[]): CounterTotals {
-  if (!keys) return { ...emptyTotals(now), foldedThrough: totals.foldedThrough };
+  const { foldedThrough, folded } = totals;
+  if (!keys) return { ...emptyTotals(now), foldedThrough, folded };
   const gone = new Set(keys);
   return {
     ...totals,
@@ -145,13 +172,15 @@ function checkTotals(body: unknown): CounterTotals {
   const sound =
     isRecord(totals) &&
     Number.isSafeInteger(totals.foldedThrough) &&
+    (totals.folded === undefined || (Array.isArray(totals.folded) && totals.folded.every(Number.isSafeInteger))) &&
     typeof totals.since === 'string' &&
     isRecord(totals.rules) &&
     Object.values(totals.rules).every(isFigure) &&
     isDirection(totals) &&
     isDirection(totals.outgoing);
   if (!sound) throw new Error('fields are missing');
-  return totals as CounterTotals;
+  // Totals written before changes could wait to be confirmed have no list.
+  return { ...(totals as CounterTotals), folded: totals.folded ?? [] };
 }
 
 function isDirection(value: unknown): boolean {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { applyRows } from './apply-rows';
+import { confirmRows } from './confirm-rows';
 import { floorPorts, loadFloors } from './measure/floors';
 import { Lab } from './measure/lab';
 import { Product } from './measure/product';
@@ -55,6 +56,7 @@ export async function main(words: readonly string[]): Promise<number> {
       }
     }
     if (options.tiers) for await (const row of tierRows(lab, ports.drop, options.rounds)) print(row);
+    if (options.confirm) for (const row of await confirmRows(floors, options.rounds)) print(row);
     if (options.apply) for await (const row of applyRows(lab, options)) print(row);
   } finally {
     if (stand?.mode === 'native') await stand.product.close();

@@ -13,6 +13,7 @@ export interface Options {
   readonly apply: boolean;
   /** What each tier costs. */
   readonly tiers: boolean;
+  readonly confirm: boolean;
 }
 
 export const USAGE = `usage: npm run bench -- [OPTION …]
@@ -25,7 +26,8 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --test-run         plain test runs instead of live frames
   --peers            also other firewalls, and the literal kernel-map design
   --tiers            what each tier costs; rules only with --set
-  --apply            also whole commands: sluice apply FILE`;
+  --apply            also whole commands: sluice apply FILE
+  --confirm          also the gate, while a change waits to be confirmed`;
 
 /** Reads the words of the command; throws with what is wrong. */
 export function readOptions(words: readonly string[]): Options {
@@ -39,6 +41,7 @@ export function readOptions(words: readonly string[]): Options {
     peers: false,
     apply: false,
     tiers: false,
+    confirm: false,
   };
   const rest = [...words];
   const value = (name: string): string => {
@@ -86,6 +89,9 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--apply':
         options.apply = true;
+        break;
+      case '--confirm':
+        options.confirm = true;
         break;
       default:
         throw new Error(`unknown word "${word}"`);

@@ -270,6 +270,31 @@ describe('the life of a flow', () => {
     expect(await next.out(p.compose(OUT[4](), going('ack')))).toEqual(PASSES_AS_FLOW);
     expect(await next.in(answer)).toEqual(PASSES_AS_FLOW);
   });
+
+  test('a generation that was not confirmed leaves no mark: its doubt and its refusals end', async () => {
+    const host = await stand();
+    await out(host, 'syn');
+    await out(host, 'ack');
+    const refusing = `${DENY}outbound: { default: deny }\n`;
+    const tried = await FlowStand.load(refusing, host.table, { generation: 2, timeouts: { DOUBTED: SHORT } });
+    opened.unshift(tried);
+    expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
+    // The generation before judges again: it lasts as it did.
+    await out(host, 'ack');
+    await pause(OVER);
+    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+    // Tried once more, the doubt begins anew, and ends as it must.
+    expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
+    await pause(OVER);
+    expect(await tried.in(answer)).toEqual(DENIED);
+
+    await out(host, 'syn');
+    await out(host, 'ack');
+    await out(tried, 'ack');
+    expect(await tried.in(answer)).toEqual(DENIED);
+    expect(await host.out(p.compose(OUT[4](), going('ack')))).toEqual(FIRST);
+    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+  });
 });
 
 describe('a full bucket', () => {

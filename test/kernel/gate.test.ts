@@ -115,6 +115,14 @@ async function run(word: GateWord): Promise<{ returned: number; counted: string 
   return { returned: returnValue, counted };
 }
 
+/** Interfaces that nothing filtered before. */
+async function setFresh(ifindexes: readonly number[]): Promise<void> {
+  const { offset, size } = LAYOUT.slc_state.fields.fresh;
+  const bytes = Buffer.alloc(size);
+  ifindexes.forEach((ifindex, i) => bytes.writeUInt32LE(ifindex, 4 * i));
+  await state.write(offset, bytes);
+}
+
 function wordOf(slot: number, previous = slot, deadlineNs = 0n): GateWord {
   return { slot, previous, deadlineNs };
 }
@@ -153,6 +161,23 @@ describe('a deadline', () => {
     expect(await run(wordOf(SLC_SLOT_OPEN, 3, past))).toEqual({ returned: XDP_PASS, counted: 'slot 3' });
     programs.delete(slotKey(0));
     expect(await run(wordOf(3, 0, past))).toEqual({ returned: XDP_DROP, counted: 'gate-empty' });
+  });
+
+  test('passed: where nothing was filtered before everything passes; elsewhere, and until then, as on the others', async () => {
+    const [past, soon] = [kernel().bootTimeNs() - SECOND, kernel().bootTimeNs() + 100n * SECOND];
+    // A test run comes in by the loopback.
+    const loopback = 1;
+    for (let place = 0; place < SLC_LIMITS.FRESH_INTERFACES; place++) {
+      const fresh = Array.from({ length: SLC_LIMITS.FRESH_INTERFACES }, (_, i) => (i === place ? loopback : 90 + i));
+      await setFresh(fresh);
+      expect(await run(wordOf(1, 2, past))).toEqual({ returned: XDP_PASS, counted: 'gate-open' });
+      expect(await run(wordOf(1, 2, soon))).toEqual({ returned: XDP_PASS, counted: 'slot 1' });
+      expect(await run(wordOf(1))).toEqual({ returned: XDP_PASS, counted: 'slot 1' });
+      await setFresh(fresh.map((ifindex) => ifindex + 1));
+      expect(await run(wordOf(1, 2, past))).toEqual({ returned: XDP_PASS, counted: 'slot 2' });
+    }
+    await setFresh([]);
+    expect(await run(wordOf(1, 2, past))).toEqual({ returned: XDP_PASS, counted: 'slot 2' });
   });
 
   test('passes while packets come: the verdict changes by itself, within the resolution', async () => {

@@ -14,7 +14,7 @@ const LISTEN = join(__dirname, 'listen.js');
 /** Writes the frames of a pcap file to a link, as they stand, with pauses that keep them in order. */
 export const SEND_FRAMES = join(__dirname, 'send-frames.py');
 
-/** Starts servers (`tcp:PORT`, `hold:PORT`, `http:PORT`, `udp:PORT`) on both families; resolves once all listen. */
+/** Starts servers (`tcp:PORT`, `hold:PORT`, `echo:PORT`, `http:PORT`, `udp:PORT`) on both families; resolves once all listen. */
 export async function serve(namespace: Namespace, services: readonly string[] = EDGE_SERVICES): Promise<Background> {
   const server = namespace.start([process.execPath, LISTEN, ...services]);
   await server.waitFor(/^ready$/m, 60_000); // an emulated processor takes its time

@@ -42,6 +42,9 @@ function listen(text) {
       case 'hold': // accepts and keeps the connection until the client ends it
         server = net.createServer((socket) => socket.on('error', () => socket.destroy()).resume());
         break;
+      case 'echo': // sends back what comes
+        server = net.createServer((socket) => socket.on('error', () => socket.destroy()).pipe(socket));
+        break;
       case 'http':
         server = http.createServer(answer);
         break;
@@ -52,7 +55,7 @@ function listen(text) {
         return;
       }
       default:
-        reject(new Error(`listen: "${text}" is none of tcp:PORT hold:PORT http:PORT udp:PORT`));
+        reject(new Error(`listen: "${text}" is none of tcp:PORT hold:PORT echo:PORT http:PORT udp:PORT`));
         return;
     }
     server.on('error', reject).listen(Number(port), '::', resolve);

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions {
+interface ApplyOptions extends ConfirmOptions {
   readonly force?: boolean;
 }
 
@@ -15,7 +16,7 @@ export function register(program: Command): void {
     .description('enforce a ruleset file: every packet is judged wholly by the old or wholly by the new ruleset')
     .argument('[file]', 'ruleset file; it becomes the enforced one')
     .option('--force', 'also when it cuts a live SSH session');
-  onRun<ApplyOptions>(command, (run, file: string | undefined) => applyFile(run, file));
+  onRun<ApplyOptions>(addConfirmOptions(command), (run, file: string | undefined) => applyFile(run, file));
 }
 
 /** Checks, compiles and enforces the file. */
@@ -25,13 +26,17 @@ export async function applyFile(
   lastInterfaces?: readonly string[],
 ): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
+  checkConfirmTime(run.options);
   const context = await run.context();
   const interfaceOverride = run.options.interface ?? lastInterfaces;
   const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
   });
-  const outcome = await applyRuleset(context, candidate, { force: run.options.force ?? false });
+  const outcome = await applyRuleset(context, candidate, {
+    force: run.options.force ?? false,
+    ...(await confirmSeconds(run.options, context, candidate.ruleset)),
+  });
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;
 }

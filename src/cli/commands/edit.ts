@@ -22,13 +22,14 @@ import { parseLogLevel } from '../../parse/settings';
 import { openForEdit } from '../../operate/enforced-file';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { requireCandidate, showFindings } from '../candidate';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 import { type EndOptions, joinRow, readEnd, withCaller, withEnd } from '../row-words';
 import { showOutcome } from '../show-outcome';
 
-interface EditOptions extends EndOptions {
+interface EditOptions extends EndOptions, ConfirmOptions {
   readonly force?: boolean;
 }
 
@@ -46,7 +47,7 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(command, (run, words: string[]) => editFile(run, words, edit));
+    onRun<EditOptions>(addConfirmOptions(command), (run, words: string[]) => editFile(run, words, edit));
   };
   /** A verb that writes a row: it can be about the caller, and have an end. */
   const rowVerb = (...[name, description, argument, edit]: Parameters<typeof verb>): void => {
@@ -57,7 +58,7 @@ export function register(program: Command): void {
       .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(command, (run, words: string[]) =>
+    onRun<EditOptions>(addConfirmOptions(command), (run, words: string[]) =>
       editFile(run, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
     );
   };
@@ -168,6 +169,7 @@ async function editFile(
   edit: (words: readonly string[]) => Edit,
 ): Promise<ExitCode> {
   // Without privilege only a file that is not enforced can be edited; openContext says so.
+  checkConfirmTime(run.options);
   const context: Context = await run.context();
   const change = edit(await withCaller(words, context));
   const { source, enforced } = await openForEdit(
@@ -208,7 +210,11 @@ async function editFile(
     return EXIT.DONE;
   }
   try {
-    showOutcome(run.output, candidate, await applyRuleset(context, candidate, { force: run.options.force ?? false }));
+    const outcome = await applyRuleset(context, candidate, {
+      ...{ force: run.options.force ?? false, edited: true },
+      ...(await confirmSeconds(run.options, context, candidate.ruleset)),
+    });
+    showOutcome(run.output, candidate, outcome);
   } catch (error) {
     if (!(error instanceof UnfinishedError)) putBack(run, source, written.digest);
     throw error;

@@ -1,7 +1,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { takeSnapshot } from '../../operate/enforcement';
 import { formatStatus, type StatusForm } from '../format-status';
-import { onRun } from '../run';
+import { onRun, tidyUp } from '../run';
 
 export function register(program: Command): void {
   const command = program
@@ -10,9 +10,10 @@ export function register(program: Command): void {
     .addArgument(new Argument('[form]', 'how much to show').choices(['numbered', 'verbose']))
     .addOption(new Option('--watch', 'show it again every second; with --json a document a line'));
   onRun<{ watch?: boolean }>(command, async (run, form: StatusForm | undefined) => {
-    const context = await run.context();
+    const context = await run.context({ tidyUp: false });
     if (run.options.watch) run.output.documentsAsLines();
     for (;;) {
+      await tidyUp(context, run.output);
       const snapshot = await takeSnapshot(context);
       const text = formatStatus(snapshot, form ?? 'plain');
       if (run.options.watch) run.output.clear();

@@ -5,7 +5,9 @@ import { contentDigest } from '../../../src/operate/digest';
 import {
   type EnforcedState,
   readEnforced,
+  keepText,
   readEnforcedText,
+  removeOtherTexts,
   removeState,
   stateDirectory,
   type StateFolder,
@@ -56,6 +58,18 @@ test('only the newest text is kept', () => {
   expect(readEnforcedText(folder, state)).toBeNull();
   expect(readEnforcedText(folder, next)).toBe('other');
   expect(() => writeEnforced(folder, next, text)).toThrow('digest');
+});
+
+test('a text that may become the enforced one is kept beside it, and goes when another is enforced', () => {
+  writeEnforced(folder, state, text);
+  keepText(folder, 'other');
+  const other = { textDigest: contentDigest('other') };
+  expect([readEnforcedText(folder, state), readEnforcedText(folder, other)]).toEqual([text, 'other']);
+  keepText(folder, 'third');
+  removeOtherTexts(folder, [state.textDigest, other.textDigest]);
+  expect(readEnforcedText(folder, { textDigest: contentDigest('third') })).toBeNull();
+  writeEnforced(folder, { ...state, ...other }, null);
+  expect([readEnforcedText(folder, state), readEnforcedText(folder, other)]).toEqual([null, 'other']);
 });
 
 test('a text that was tampered with is not believed', () => {

@@ -1,11 +1,13 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { stateFolder } from '../../../src/operate/state-files';
+import { stateFolder, writeStateFile } from '../../../src/operate/state-files';
 import {
   addFigures,
   emptyTotals,
   foldCounters,
+  isFolded,
+  newestFolded,
   type GenerationFigures,
   readTotals,
   resetTotals,
@@ -68,6 +70,20 @@ test('a generation is folded once', () => {
   expect(() => foldCounters(once, 0, first)).toThrow('no generation');
 });
 
+test('one that was not confirmed is folded before the older one that judges again', () => {
+  const start = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, first, [1, 2]);
+  // Generation 3 was tried over 2, twice: 4 too.
+  const tried = foldCounters(foldCounters(start, 3, first, [2, 3]), 4, first, [2, 4]);
+  expect(tried).toMatchObject({ foldedThrough: 1, folded: [3, 4] });
+  expect([1, 2, 3, 4, 5].filter((number) => isFolded(tried, number))).toEqual([1, 3, 4]);
+  expect(newestFolded(tried)).toBe(4);
+  expect(foldCounters(tried, 3, first, [2])).toBe(tried);
+  const replaced = foldCounters(tried, 2, second, [2, 6]);
+  expect(replaced).toMatchObject({ foldedThrough: 4, folded: [] });
+  expect(BigInt(replaced.reasons.arp.packets)).toBe(3n * 3n + 1n);
+  expect(resetTotals(tried, 'now')).toMatchObject({ foldedThrough: 1, folded: [3, 4] });
+});
+
 test('showing running figures folds nothing', () => {
   const totals = emptyTotals('2026-01-01T00:00:00.000Z');
   expect(addFigures(totals, first).foldedThrough).toBe(0);
@@ -93,6 +109,13 @@ test('totals survive on disk; a section named like a property of Object too', ()
     const totals = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, { ...first, reasons: odd });
     writeTotals(folder, totals);
     expect(readTotals(folder)).toEqual({ value: totals });
+    // Totals of a version that knew no list of generations.
+    const { folded, ...older } = totals;
+    expect(folded).toEqual([]);
+    writeStateFile(folder, 'totals.json', 1, older);
+    expect(readTotals(folder)).toEqual({ value: totals });
+    writeStateFile(folder, 'totals.json', 1, { ...totals, folded: ['2'] });
+    expect(readTotals(folder).warning).toMatch(/fields are missing/);
     fs.writeFileSync(path.join(folder.path, 'totals.json'), '{"schemaVersion":1}');
     expect(readTotals(folder).warning).toMatch(/set aside/);
   } finally {

@@ -1,0 +1,57 @@
+/** A change that nobody confirmed in time: what `status` says of it until the next one. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readStateFile, type StateFolder, writeStateFile } from './state-files';
+
+/** What became of the ruleset file. */
+export type FileFate = 'put-back' | 'kept';
+
+/** A change that was not confirmed in time. */
+export interface Returned {
+  readonly generation: number;
+  /** The generation that judges again; null where everything passes again. */
+  readonly previous: number | null;
+  /** How long it waited. */
+  readonly seconds: number;
+  /** ISO time of the change. */
+  readonly since: string;
+  readonly file: string;
+  readonly fate: FileFate;
+}
+
+const FILE = 'returned.json';
+const SCHEMA_VERSION = 1;
+
+/** Remembers it for whoever looks next. */
+export function writeReturned(folder: StateFolder, returned: Returned): void {
+  writeStateFile(folder, FILE, SCHEMA_VERSION, returned);
+}
+
+/** The last change that was not confirmed; null where there was none, or another change came after it. */
+export function readReturned(folder: StateFolder): Returned | null {
+  return readStateFile(folder, FILE, SCHEMA_VERSION, (body) => {
+    const returned = body as Partial<Returned> | null;
+    const sound =
+      Number.isSafeInteger(returned?.generation) &&
+      typeof returned?.seconds === 'number' &&
+      typeof returned.since === 'string' &&
+      typeof returned.file === 'string' &&
+      (returned.fate === 'put-back' || returned.fate === 'kept');
+    if (!sound) throw new Error('fields are missing');
+    return returned as Returned;
+  }).value;
+}
+
+export function forgetReturned(folder: StateFolder): void {
+  rmSync(join(folder.path, FILE), { force: true });
+}
+
+/** What happened, in words. */
+export function describeReturned({ generation, previous, seconds, since, file, fate }: Returned): string {
+  const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
+  const rest =
+    fate === 'put-back'
+      ? `${file} is again as it was`
+      : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
+  return `the change of ${since.slice(0, 19).replace('T', ' ')} UTC (generation ${generation}) was not confirmed within ${seconds} s: ${now}; ${rest}`;
+}

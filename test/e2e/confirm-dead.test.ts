@@ -1,0 +1,103 @@
+/**
+ * A ruleset that cuts everybody off, applied with `--confirm 5s` by a process that is killed as soon as it enforces. No
+ * process of sluice runs: the kernel alone brings the ruleset before it back, in time, and what was cut off goes on.
+ * `SLUICE_CONFIRM_ROUNDS=20` does it twenty times.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { kernel } from '../../src/kernel/native';
+import { pendingGate } from '../../src/load/confirm';
+import { SharedState } from '../../src/load/state';
+import { serve } from '../support/clients';
+import { EdgeHost, HOST } from '../support/edge-host';
+import type { Background } from '../support/process';
+
+const ROUNDS = Number(process.env.SLUICE_CONFIRM_ROUNDS ?? 2);
+const PORTS = { echo: 7007, tcp: 14141, udp: 9000 };
+/** A fresh probe is sent every 100 ms; the clock, the wire and a busy machine have the rest. */
+const BACK_WITHIN_MS = 300;
+/** The session waits for its own retransmission, whose pause doubled while nothing came through. */
+const SESSION_WITHIN_MS = 8000;
+
+jest.setTimeout(60_000 + ROUNDS * 20_000);
+
+let host: EdgeHost;
+let server: Background;
+let client: Background;
+
+beforeAll(async () => {
+  host = await EdgeHost.open('dead');
+  server = await serve(host.edge, [`echo:${PORTS.echo}`, `tcp:${PORTS.tcp}`, `udp:${PORTS.udp}`]);
+  const rows = [`allow ${PORTS.echo}/tcp`, `allow ${PORTS.tcp}/tcp`, `allow ${PORTS.udp}/udp`];
+  host.write('rules.yaml', `version: 1\ninterfaces: [eth0]\ninbound: { default: deny, rules: [${rows.join(', ')}] }\n`);
+  host.write('nobody.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
+  await host.must('apply');
+  client = host.wire.start([
+    process.execPath,
+    join(__dirname, '../support/steady-client.js'),
+    ...[HOST.ipv4, PORTS.echo, PORTS.tcp, PORTS.udp].map(String),
+  ]);
+  for (const kind of ['session', 'tcp', 'udp']) await client.waitFor(new RegExp(`"${kind}"`));
+});
+
+afterAll(async () => {
+  await client.stop('SIGKILL');
+  await server.stop('SIGKILL');
+  await sleep(300); // what the client sent last
+  await host.close();
+});
+
+interface Answer {
+  readonly kind: 'session' | 'tcp' | 'udp';
+  readonly asked: number;
+  readonly answered: number;
+}
+
+function answers(): Answer[] {
+  return client.output
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Answer);
+}
+
+/** When the wait that stands in the kernel is over, as the clients' clock will say it. */
+function deadlineOnTheWall(): number {
+  const { pins } = host.context();
+  const state = SharedState.find(kernel(), pins)!;
+  const { deadlineNs } = pendingGate(state)!;
+  state.close();
+  return Date.now() + Number(deadlineNs - kernel().bootTimeNs()) / 1e6;
+}
+
+test(`${ROUNDS} rounds: back within ${BACK_WITHIN_MS} ms, and the old session goes on`, async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const killed = await host.sluice(['apply', join(host.directory, 'nobody.yaml'), '--confirm', '5s'], {
+      SLUICE_FAILPOINT: 'after-gate:kill',
+    });
+    expect(killed.status).toBe(137);
+    const cut = Date.now();
+    const deadline = deadlineOnTheWall();
+    expect(deadline - cut).toBeGreaterThan(2000);
+    await sleep(deadline - Date.now() - 100);
+    // Nothing got through while it judged: what was asked after the cut has no answer yet.
+    expect(answers().filter(({ asked }) => asked > cut)).toEqual([]);
+
+    const after = (kind: Answer['kind']): number =>
+      Math.min(
+        ...answers()
+          .filter((answer) => answer.kind === kind && answer.answered > cut)
+          .map((a) => a.answered),
+      ) - deadline;
+    while (after('session') === Infinity && Date.now() < deadline + SESSION_WITHIN_MS + 1000) await sleep(50);
+    for (const kind of ['tcp', 'udp'] as const) {
+      expect(after(kind)).toBeGreaterThanOrEqual(-20); // two clocks, one of them in whole milliseconds
+      expect(after(kind)).toBeLessThanOrEqual(BACK_WITHIN_MS);
+    }
+    expect(after('session')).toBeLessThanOrEqual(SESSION_WITHIN_MS);
+    expect(client.output).not.toContain('the session');
+    // The first command since finds it, says so and tidies up; nothing of the change is left.
+    const { stderr } = await host.sluice(['status']);
+    expect(stderr).toMatch(/note: the change of .* was not confirmed within 5 s: generation 1 judges again/);
+    expect(host.records()).toEqual(['generation-1.json']);
+  }
+});
