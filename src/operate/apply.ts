@@ -7,24 +7,20 @@ import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '.
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
-import { SharedState } from '../load/state';
 import { findUsable, unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode, Ruleset } from '../model/ruleset';
 import { keepBans, restoreBans } from './bans';
 import type { Context } from './context';
 import { contentDigest } from './digest';
-import { namedFigures, readEnforcement } from './enforcement';
-import {
-  type GenerationRecord,
-  pruneGenerationRecords,
-  readGenerationRecord,
-  writeGenerationRecord,
-} from './generation-record';
+import { foldInto } from './counts';
+import { readEnforcement } from './enforcement';
+import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
 import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
-import { emptyTotals, foldCounters, readTotals, writeTotals } from './totals';
+import { newestOf, readCheckpoint } from './checkpoint';
+import { readTotals } from './totals';
 
 /** A ruleset that has been parsed, checked and compiled. */
 export interface Candidate {
@@ -128,7 +124,11 @@ export async function applyRuleset(
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
     const since = new Date().toISOString();
-    const newest = Math.max(readTotals(folder).value?.foldedThrough ?? 0, readEnforced(folder).value?.generation ?? 0);
+    const newest = Math.max(
+      readTotals(folder).value?.foldedThrough ?? 0,
+      newestOf(readCheckpoint(folder).value),
+      readEnforced(folder).value?.generation ?? 0,
+    );
     const request: ApplyRequest = {
       image: candidate.image,
       interfaces,
@@ -268,21 +268,6 @@ function remember(
 
 function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
   return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
-}
-
-/** Adds a retired generation to the totals by rule id, once. */
-function foldInto(context: Context): Fold {
-  return async (generation, slots) => {
-    const state = SharedState.find(context.kernel, context.pins);
-    if (!state) return;
-    const { instance, hz } = state;
-    state.close();
-    const record = readGenerationRecord(context.folder, generation, instance);
-    const now = new Date().toISOString();
-    const totals = readTotals(context.folder).value ?? emptyTotals(now);
-    const figures = await namedFigures(context, slots, record, hz);
-    writeTotals(context.folder, foldCounters(totals, generation, { ...figures, since: record?.since ?? now }));
-  };
 }
 
 function messageOf(cause: unknown): string {

@@ -1,18 +1,13 @@
 /** What enforces now: read from the kernel, explained by the files. */
 import { join } from 'node:path';
-import { rankEntriesOf } from './generation-record';
 import { readClock } from '../kernel/clock';
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
-import type { CounterFigures } from '../kernel/counters';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { isHostBan } from '../load/ban-table';
 import { judgingSlot } from '../load/gate-word';
-import { figuresOf } from '../load/generations';
-import type { Hook } from '../kernel/pins';
 import { SharedState } from '../load/state';
-import { nameFigures, type NamedFigures } from '../observe/figures';
 import { readEventFigures } from '../observe/events';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
 import { readTableFigures } from '../observe/tables';
@@ -21,12 +16,11 @@ import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
 import type { Context } from './context';
+import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
-import { addFigures, emptyTotals, type GenerationFigures, readTotals } from './totals';
-
-type GateFigures = ReturnType<SharedState['gateFigures']>;
+import { addFigures, foldGates, type GateTotals } from './totals';
 
 /** The generation that judges packets of a namespace. */
 export interface Enforcement {
@@ -34,7 +28,7 @@ export interface Enforcement {
   readonly instance: string;
   readonly hz: number;
   /** Packets the gates themselves decided, since they were attached. */
-  readonly gates: Readonly<Record<Hook, GateFigures>>;
+  readonly gates: GateTotals;
   readonly attachments: readonly Attachment[];
   /** What its ranks mean; null where the file is lost. */
   readonly record: GenerationRecord | null;
@@ -58,7 +52,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
       generation,
       instance: state.instance,
       hz: state.hz,
-      gates: { xdp: state.gateFigures('xdp'), egress: state.gateFigures('egress') },
+      gates: readGates(state),
       attachments,
       record,
       enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
@@ -85,32 +79,21 @@ export function openEnforcedImage({ kernel, pins }: Context, enforcement: Enforc
   return kernel.openPinnedMap(join(pins.generation(enforcement.generation), 'image'));
 }
 
-/** Figures of one generation under the names its record gives them. */
-export async function namedFigures(
-  context: Context,
-  slots: ReadonlyMap<number, CounterFigures>,
-  record: GenerationRecord | null,
-  hz: number,
-): Promise<NamedFigures> {
-  const clock = await readClock(context.kernel);
-  return nameFigures(slots, record ? rankEntriesOf(record) : [], { clock, hz, nowMs: Date.now() });
-}
-
 /** What `status`, `metrics` and dashboards show. */
 export async function takeSnapshot(context: Context): Promise<Snapshot> {
-  const { kernel, netns, folder } = context;
+  const { kernel, netns } = context;
   const warnings: string[] = [];
   const enforcement = await readEnforcement(context);
   // Before the totals: what is folded in between stands in them then.
   const unfolded = enforcement ? await pinnedFigures(context, enforcement) : [];
-  const totalsRead = readTotals(folder);
+  const totalsRead = readSettledTotals(context, enforcement?.instance ?? null);
   if (totalsRead.warning !== undefined) warnings.push(totalsRead.warning);
   const now = new Date().toISOString();
-  let totals = totalsRead.value ?? emptyTotals(now);
+  let totals = totalsRead.value!;
   for (const { generation, figures } of unfolded) {
     if (generation > totals.foldedThrough) totals = addFigures(totals, figures);
   }
-  if (enforcement) totals = addFigures(totals, gateFigures(enforcement, now));
+  if (enforcement) totals = foldGates(totals, enforcement.gates);
   if (enforcement && !enforcement.record) {
     warnings.push(
       `the record of generation ${enforcement.generation} is lost: hits of its rules cannot be named until the next apply`,
@@ -142,36 +125,6 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     events: enforcement && eventFigures(context),
     warnings,
   });
-}
-
-/**
- * Figures of the generation that enforces and of those before it whose figures no apply has added to the totals yet
- * (it is under way, or was cut short), ascending.
- */
-async function pinnedFigures(
-  context: Context,
-  { generation: enforcing, instance, hz }: Enforcement,
-): Promise<{ generation: number; figures: GenerationFigures }[]> {
-  const { kernel, pins, folder } = context;
-  const found: { generation: number; figures: GenerationFigures }[] = [];
-  for (const generation of pins.generations().filter((number) => number <= enforcing)) {
-    const record = readGenerationRecord(folder, generation, instance);
-    const figures = await namedFigures(context, figuresOf(kernel, pins, generation), record, hz);
-    found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
-  }
-  return found;
-}
-
-/** The gates' own counters as figures: they live as long as the gates and belong to no generation. */
-function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
-  const direction = ({ empty, open }: GateFigures): GenerationFigures['outgoing'] => ({
-    reasons: {
-      ...(empty.packets > 0n && { 'gate-empty': empty }),
-      ...(open.packets > 0n && { 'gate-open': open }),
-    },
-    verdicts: { allow: open, deny: empty },
-  });
-  return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
 }
 
 /** What became of events, and who reads them. */
