@@ -26,6 +26,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   lines.push(
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
+  if (snapshot.booted) lines.push(formatBooted(snapshot.booted, snapshot.takenAt));
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
   if (snapshot.events) lines.push(formatLogging(snapshot.events));
   const { fragments, bans } = snapshot;
@@ -96,6 +97,12 @@ function remarks(row: SnapshotRow, verbose: boolean): string {
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
   if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
   return parts.join(' ');
+}
+
+function formatBooted({ loaded, at, since }: NonNullable<Snapshot['booted']>, now: string): string {
+  const what = loaded === 'built-in' ? 'the built-in ruleset' : `the ruleset of ${ago(since, now)}`;
+  const why = loaded === 'last' ? '' : ', since nothing newer could be: see the warning';
+  return `loaded at boot, ${ago(at, now)}: ${what}${why}`;
 }
 
 /** As ufw says it, and who writes: where nobody does, nothing of it is kept. */

@@ -106,12 +106,8 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) changeGate();
     removeDeadLinks(kernel, pins);
-    attachments = await attachAll(kernel, pins, request.interfaces, {
-      mode: request.mode,
-      netns: request.netns,
-      needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => request.image.features.sections[entry]),
-      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device),
-    });
+    const options = attachOptions(kernel, pins, state, { ...request, generation });
+    attachments = await attachAll(kernel, pins, request.interfaces, options);
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
@@ -134,13 +130,51 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
 }
 
+/** Interfaces that what judges already is to filter too. */
+export interface AttachRequest {
+  readonly interfaces: readonly Interface[];
+  readonly mode: AttachMode;
+  readonly netns?: string;
+  /** What judges, and its image. */
+  readonly generation: number;
+  readonly image: Image;
+}
+
+/**
+ * Attaches the gates to interfaces that lack one of them: what appeared after the apply, or lost its link. The caller
+ * holds the lock.
+ */
+export async function attachMore(kernel: Kernel, pins: PinLayout, request: AttachRequest): Promise<Attachment[]> {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return [];
+  try {
+    removeDeadLinks(kernel, pins);
+    return await attachAll(kernel, pins, request.interfaces, attachOptions(kernel, pins, state, request));
+  } finally {
+    state.close();
+  }
+}
+
+function attachOptions(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  { image, generation, mode, netns }: Omit<AttachRequest, 'interfaces'>,
+): Parameters<typeof attachAll>[3] {
+  return {
+    mode,
+    needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => image.features.sections[entry]),
+    beforeIngress: (device) => seedFrom(kernel, pins, state, { image, generation, netns }, device),
+    ...(netns !== undefined && { netns }),
+  };
+}
+
 /** Opens the flows of connections through a device that is not filtered yet. */
 async function seedFrom(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
-  generation: number,
-  { image, netns }: ApplyRequest,
+  { image, generation, netns }: { image: Image; generation: number; netns?: string },
   device: Interface,
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));

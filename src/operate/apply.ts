@@ -1,37 +1,23 @@
 /** A checked ruleset becomes the one that is enforced; and the ways to end that. */
-import { types } from 'node:util';
-import type { Image } from '../compile/image';
 import { findNarrowed, type NarrowedEntry } from '../analyse/keep-reachable';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
-import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '../load/apply';
+import { type Applied, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
-import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { findUsable, unload } from '../load/unload';
 import { SluiceError } from '../kernel/errors';
-import type { AttachMode, Ruleset } from '../model/ruleset';
-import { keepBans, restoreBans } from './bans';
+import type { AttachMode } from '../model/ruleset';
+import { keepBans } from './bans';
+import { readBootPlan, saveNothingForBoot } from './boot-files';
 import type { Context } from './context';
-import { contentDigest } from './digest';
 import { foldInto } from './counts';
+import { type Candidate, enforce, remember, sourceOf } from './enforce';
 import { readEnforcement } from './enforcement';
-import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
+import { pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
-import { forgetEnforced, readEnforced, writeEnforced } from './state-files';
-import { newestOf, readCheckpoint } from './checkpoint';
-import { readTotals } from './totals';
-
-/** A ruleset that has been parsed, checked and compiled. */
-export interface Candidate {
-  /** Absolute path of its file. */
-  readonly file: string;
-  readonly text: string;
-  readonly ruleset: Ruleset;
-  readonly image: Image;
-  /** Interfaces of the command line, which stand in `ruleset` in place of the file's. */
-  readonly interfaceOverride?: readonly string[];
-}
+import { forgetEnforced } from './state-files';
+import { messageOf } from './system-error';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome = {
@@ -71,17 +57,6 @@ export class KeepReachableError extends SluiceError {
   }
 }
 
-/** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
-export class UnfinishedError extends SluiceError {
-  constructor(generation: number, cause: unknown) {
-    const message = `the new ruleset enforces (generation ${generation}), but what follows failed: ${messageOf(cause)}`;
-    super('operate/unfinished', message, {
-      hint: 'sluice apply finishes it; until then status and counters are right all the same',
-      cause,
-    });
-  }
-}
-
 /**
  * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
  * A failure after that is an `UnfinishedError`.
@@ -108,14 +83,16 @@ export async function applyRuleset(
     ) {
       await clearInterrupted(kernel, pins, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
+      const { generation, instance, attachments, record } = enforcement;
+      const names = interfaces.map(({ name }) => name);
       writeGenerationRecord(folder, {
-        ...enforcement.record,
+        ...record,
         ruleset: candidate.ruleset,
         source: sourceOf(candidate),
+        interfaces: names,
       });
-      remember(context, candidate, enforcement.generation, enforcement.attachments);
-      pruneGenerationRecords(folder, new Set([enforcement.generation]));
-      const { generation, attachments } = enforcement;
+      await remember(context, candidate, { generation, instance, names });
+      pruneGenerationRecords(folder, new Set([generation]));
       return { kind: 'unchanged', ...previous, generation, attachments };
     }
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
@@ -123,53 +100,8 @@ export async function applyRuleset(
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
-    const since = new Date().toISOString();
-    const newest = Math.max(
-      readTotals(folder).value?.foldedThrough ?? 0,
-      newestOf(readCheckpoint(folder).value),
-      readEnforced(folder).value?.generation ?? 0,
-    );
-    const request: ApplyRequest = {
-      image: candidate.image,
-      interfaces,
-      mode: candidate.ruleset.mode,
-      firstGeneration: newest + 1,
-      fold: foldInto(context),
-      fillState: (state) => restoreBans(context, state),
-      record: (generation, instance) => {
-        const { digest, counterSlots, features, sections, ranks } = candidate.image;
-        writeGenerationRecord(folder, {
-          generation,
-          instance,
-          since,
-          digest,
-          counterSlots,
-          imageBytes: candidate.image.bytes.length,
-          features,
-          sections,
-          ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
-          ruleset: candidate.ruleset,
-          source: sourceOf(candidate),
-        });
-        return Promise.resolve();
-      },
-      ...(netns !== undefined && { netns }),
-    };
-    const finish = async (): Promise<Applied> => {
-      const applied = await applyImage(kernel, pins, request);
-      remember(context, candidate, applied.generation, applied.attachments);
-      failpoint('after-enforced');
-      pruneGenerationRecords(folder, new Set([applied.generation]));
-      return applied;
-    };
-    try {
-      return { kind: 'applied', ...previous, overridden, ...(await finish()) };
-    } catch (error) {
-      pruneGenerationRecords(folder, new Set(pins.generations()));
-      const now = await readEnforcement(context).catch(() => null);
-      if (!now || now.generation === enforcement?.generation) throw error;
-      throw new UnfinishedError(now.generation, error);
-    }
+    const applied = await enforce(context, candidate, { interfaces, before: enforcement?.generation ?? null });
+    return { kind: 'applied', ...previous, overridden, ...applied };
   });
 }
 
@@ -212,8 +144,19 @@ export async function disable(
     });
     forgetEnforced(context.folder);
     pruneGenerationRecords(context.folder, new Set());
+    if (options.keepCounters !== false) loadNothingAtBoot(context, wasActive);
     return { wasActive, interfaces: before };
   });
+}
+
+function loadNothingAtBoot({ folder }: Context, wasActive: boolean): void {
+  if (!wasActive && readBootPlan(folder).value === null) return;
+  try {
+    saveNothingForBoot(folder);
+  } catch (error) {
+    const message = `enforcement has ended, but a boot would begin it again: ${messageOf(error)}`;
+    throw new SluiceError('operate/unfinished-end', message, { hint: 'sluice disable tries again', cause: error });
+  }
 }
 
 /** Saves the hits of bans. Each change has saved the bans themselves: where this cannot be written, they are kept. */
@@ -247,29 +190,4 @@ function refuseOtherMode(mode: AttachMode, wanted: readonly number[], attachment
       hint: 'nothing was changed; the mode changes only through an unfiltered moment: sluice disable, sluice enable',
     },
   );
-}
-
-function remember(
-  { folder }: Context,
-  candidate: Candidate,
-  generation: number,
-  attachments: readonly Attachment[],
-): void {
-  const state = {
-    ...sourceOf(candidate),
-    rulesetDigest: candidate.image.digest,
-    generation,
-    appliedAt: new Date().toISOString(),
-    interfaces: attachments.map((attachment) => attachment.name),
-    mode: candidate.ruleset.mode,
-  };
-  writeEnforced(folder, state, candidate.text);
-}
-
-function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
-  return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
-}
-
-function messageOf(cause: unknown): string {
-  return types.isNativeError(cause) ? cause.message : String(cause);
 }

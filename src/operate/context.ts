@@ -1,6 +1,6 @@
 /** Where a command works: the kernel, a network namespace, its pins and its state folder. */
 import { statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ensureBpffs } from '../kernel/bpffs';
 import { requireCapabilities } from '../kernel/capabilities';
 import { KernelError, SluiceError } from '../kernel/errors';
@@ -17,6 +17,9 @@ export interface Context {
   readonly folder: StateFolder;
 }
 
+/** Name of the state folder of the machine's first namespace. */
+const HOST_KEY = 'host';
+
 /**
  * Opens the context of a namespace, given by name (`edge`, as `ip netns` lists it) or path. Checks capabilities
  * first and mounts bpffs where it is missing.
@@ -27,8 +30,13 @@ export async function openContext(options: { netns?: string } = {}): Promise<Con
   const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   ensureBpffs(kernel, dirname(pinRoot()));
   const cookie = await kernel.netnsCookie(netns);
-  const key = (await isHostNamespace(kernel, netns)) ? 'host' : cookie.toString();
+  const key = (await isHostNamespace(kernel, netns)) ? HOST_KEY : cookie.toString();
   return { kernel, pins: new PinLayout(cookie), folder: stateFolder(key), ...(netns !== undefined && { netns }) };
+}
+
+/** Whether it is the machine's first namespace, the only one that is there again after a reboot. */
+export function isHostContext({ folder }: Context): boolean {
+  return basename(folder.path) === HOST_KEY;
 }
 
 /** Path of a namespace given by name or path. */

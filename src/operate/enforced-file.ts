@@ -1,4 +1,5 @@
 /** The file behind what enforces: which one verbs edit, and whether it is still the text that was applied. */
+import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
@@ -34,6 +35,11 @@ export async function openForEdit(
     const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;
     throw new SluiceError('operate/no-file', message, {
       hint: `sluice apply ${named ?? fallback} makes that file the enforced one`,
+    });
+  }
+  if (enforced?.file === BUILT_IN) {
+    throw new SluiceError('operate/no-file', 'what enforces is the built-in ruleset: there is no file to change', {
+      hint: `sluice status tells why; sluice apply ${named ?? fallback} makes that file the enforced one`,
     });
   }
   if (enforced && named !== undefined && named !== enforced.file) {

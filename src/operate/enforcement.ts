@@ -15,6 +15,7 @@ import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/sna
 import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
+import { bootWarning, readBooted } from './booted';
 import type { Context } from './context';
 import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
@@ -102,6 +103,9 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
   warnings.push(...detachedWarnings(enforcement));
+  const booted = readBooted(context.folder, enforcement);
+  const bootWarns = booted && bootWarning(booted);
+  if (bootWarns) warnings.push(bootWarns);
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
@@ -122,6 +126,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     ...(enforcement && (await tableFigures(context))),
     bans: countBans(bans),
+    booted: booted && { loaded: booted.loaded, at: booted.at, since: booted.since, reasons: booted.reasons },
     events: enforcement && eventFigures(context),
     warnings,
   });

@@ -178,6 +178,7 @@ function rulesetSettings(ruleset: Ruleset): Record<string, string> {
     mode: ruleset.mode,
     icmp: ruleset.icmp,
     fragments: ruleset.fragments,
+    boot: ruleset.boot ?? 'closed',
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };
 }

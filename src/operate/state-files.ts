@@ -118,7 +118,8 @@ export function removeState(folder: StateFolder): void {
   }
 }
 
-function makeFolder(folder: StateFolder): void {
+/** Makes the folder where it is missing. */
+export function makeFolder(folder: StateFolder): void {
   try {
     fs.mkdirSync(folder.path, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -126,7 +127,8 @@ function makeFolder(folder: StateFolder): void {
   }
 }
 
-function textFile(folder: StateFolder, digest: string): string {
+/** The file in which the text of this digest is kept while it is enforced. */
+export function textFile(folder: StateFolder, digest: string): string {
   return path.join(folder.path, `enforced-${digest.slice(0, 32)}.text`);
 }
 

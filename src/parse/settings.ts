@@ -97,6 +97,11 @@ export function readFragmentMode(node: DocumentNode | undefined): FragmentMode {
   return node?.kind === 'text' && node.text.toLowerCase() === 'drop' ? 'drop' : 'track';
 }
 
+/** Whether a boot that finds no ruleset to load leaves everything open; other words are reported by the shape. */
+export function readBootOpen(node: DocumentNode | undefined): boolean {
+  return node?.kind === 'text' && node.text.toLowerCase() === 'open';
+}
+
 /** The list of tier 2, ascending. */
 export function readEthertypes(node: DocumentNode | undefined, context: Context): readonly number[] {
   if (node?.kind !== 'list') return DEFAULT_ETHERTYPES;
@@ -138,7 +143,6 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
     context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
-  check('boot', () => false, 'leave it out; nothing loads at boot yet');
 }
 
 function isEmpty(node: DocumentNode): boolean {

@@ -1,15 +1,18 @@
 import type { Command } from 'commander';
 import { onRun } from '../run';
 import { applyFile } from './apply';
+import { installAfterEnable } from './install';
 
 export function register(program: Command): void {
   const command = program
     .command('enable')
-    .description('enforce the ruleset file (--file, else $SLUICE_CONFIG, else /etc/sluice/rules.yaml)')
+    .description(
+      'enforce the ruleset file (--file, else $SLUICE_CONFIG, else /etc/sluice/rules.yaml), after a reboot too',
+    )
     .option('--force', 'also when it cuts a live SSH session');
   onRun<{ force?: boolean }>(command, async (run) => {
     const code = await applyFile(run, undefined);
-    run.output.say('note: nothing is loaded at boot yet: after a reboot run sluice enable again');
+    await installAfterEnable(run);
     return code;
   });
 }

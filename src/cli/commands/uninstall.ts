@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { existsSync, rmSync } from 'node:fs';
 import { disable } from '../../operate/apply';
+import { isHostContext } from '../../operate/context';
+import { removeUnits } from '../../operate/install';
 import { removeState } from '../../operate/state-files';
 import { fileError } from '../../operate/system-error';
 import { confirm } from '../ask';
@@ -22,14 +24,16 @@ export function register(program: Command): void {
       return EXIT.REFUSED;
     }
     const context = await run.context();
+    // First, so that no daemon makes anew what is removed.
+    const units = isHostContext(context) ? removeUnits() : [];
     const { interfaces } = await disable(context, { keepCounters: false });
     removeState(context.folder);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;
     if (purged) purge(file);
     const rest = purged ? `, ${file}` : written ? `; kept: ${file}` : `; there is no ${file}`;
-    run.output.line(`removed: pins, counters and state${rest}`);
-    run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: purged ? [file] : [] });
+    run.output.line(`removed: ${units.length > 0 ? 'systemd units, ' : ''}pins, counters and state${rest}`);
+    run.output.document({ outcome: 'removed', unfiltered: interfaces, units, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
 }
