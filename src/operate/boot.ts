@@ -20,6 +20,7 @@ import { builtInRuleset } from './built-in';
 import type { Context } from './context';
 import { type Candidate, enforce } from './enforce';
 import { readEnforcement } from './enforcement';
+import type { GenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import type { StateFolder } from './state-files';
 import { messageOf } from './system-error';
@@ -58,8 +59,10 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       }
       try {
         const done = await loader.loadSaved(saved.value);
-        const { since } = saved.value.record;
-        return outcome(folder, { ...done, loaded: i === 0 ? 'last' : 'older', since, reasons });
+        const { record } = saved.value;
+        const last = i === 0 && (plan.value === null || isNewest(record, plan.value));
+        if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
+        return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
       } catch (error) {
         reasons.push(`the ruleset of ${saved.value.record.since} does not load: ${messageOf(error)}`);
       }
@@ -81,6 +84,12 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       },
     );
   });
+}
+
+/** Whether no later ruleset enforced: the plan is written after the record. */
+function isNewest({ digest, source, instance, generation }: GenerationRecord, plan: BootPlan): boolean {
+  const same = digest === plan.digest && source.textDigest === plan.textDigest;
+  return same || (instance === plan.instance && generation > plan.generation);
 }
 
 class Loader {

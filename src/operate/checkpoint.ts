@@ -120,7 +120,7 @@ function readCount(value: unknown): { packets: bigint; bytes: bigint } {
 }
 
 function readNumber(value: unknown): bigint {
-  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) throw new Error(`${JSON.stringify(value)} is no count`);
+  if (typeof value !== 'string' || !/^\d{1,30}$/.test(value)) throw new Error(`${JSON.stringify(value)} is no count`);
   return BigInt(value);
 }
 

@@ -39,6 +39,12 @@ export function unitsInstalled(): boolean {
   return fs.existsSync(join(unitFolder(), BOOT_UNIT));
 }
 
+/** Whether the daemon's unit, where it is there, was asked to write to the journal. */
+export function unitsUseJournal(): boolean {
+  const file = join(unitFolder(), DAEMON_UNIT);
+  return fs.existsSync(file) && /^ExecStart=.* --journal$/m.test(fs.readFileSync(file, 'utf8'));
+}
+
 /** The units as they would be written, by name. */
 export function currentUnits(log: string | null, environment: NodeJS.ProcessEnv = process.env): Record<string, string> {
   return {

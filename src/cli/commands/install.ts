@@ -11,6 +11,7 @@ import {
   systemdRuns,
   unitFolder,
   unitsInstalled,
+  unitsUseJournal,
 } from '../../operate/install';
 import { DEFAULT_LOG_FILE } from '../../serve/log-file';
 import { UsageError } from '../output';
@@ -87,7 +88,7 @@ export async function installAfterEnable(run: Run<object>): Promise<void> {
     return;
   }
   const before = unitsInstalled();
-  const installed = installUnits(logPath(undefined));
+  const installed = installUnits(logPath(unitsUseJournal()));
   enableUnits(installed);
   warnUnsafe(run, installed);
   if (!before) run.output.line(`loaded at boot from now on: ${installed.written.join(', ')} in ${installed.folder}`);
