@@ -16,6 +16,9 @@ const volatile __u32 slc_image_slots = 512;
 const volatile __u32 slc_counter_slots = 512;
 /* 1: tier 5 (ICMP essentials) is on. */
 const volatile __u32 slc_icmp_essentials = 1;
+/* Echo-requests that pass in a second: of all, and of one source. */
+const volatile __u32 slc_echo_rate = 1000;
+const volatile __u32 slc_echo_rate_source = 10;
 const volatile __u32 slc_ethertype_count = 0;
 /* Ethertypes besides IP and ARP that pass in tier 2, host order. */
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};

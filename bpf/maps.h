@@ -152,15 +152,26 @@ struct {
 } slc_limit_stats SEC(".maps");
 
 /*
- * Answers given in a second: of all, then of each source by its hash. A value is the boot-time second << 32 | answers.
+ * Answers given in a second: of all, then of each source by its hash, see budget.h.
  * Written by the ingress program. Lives like slc_state.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1 + SLC_REJECT_SOURCES);
+    __uint(max_entries, 1 + SLC_BUDGET_SOURCES);
     __type(key, __u32);
     __type(value, __u64);
 } slc_reject_budget SEC(".maps");
+
+/*
+ * Echo-requests taken from the budgets of a second: of all, then of each source by its hash; built as slc_reject_budget
+ * is. Written by the ingress program. Lives like slc_state.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1 + SLC_BUDGET_SOURCES);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_echo_budget SEC(".maps");
 
 /* What became of rejected packets. Written by the ingress program. Lives like slc_state. */
 struct {

@@ -15,6 +15,7 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "budget.h"
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
@@ -26,7 +27,6 @@
 #define SLC_ANSWER_LINK_MAX 22
 /* An answer is not made shorter than the shortest Ethernet frame, where the question was not. */
 #define SLC_FRAME_MIN 60
-#define SLC_SECOND_NS 1000000000ull
 
 /* slc_scratch. Behind an answer's last byte there are zeros, which pad a short frame and add nothing to a checksum. */
 struct slc_answer {
@@ -89,35 +89,6 @@ static __always_inline int slc_may_answer(const struct slc_packet *packet) {
     }
     return !slc_is_nobody(&packet->key.words[SLC_KEY_SOURCE], packet->family) &&
            !slc_is_nobody(&packet->key.words[SLC_KEY_DESTINATION], packet->family);
-}
-
-/* Takes one answer from a budget of this second. A spent one is only read, so that a flood shares no writes. */
-static __always_inline int slc_spend(__u32 index, __u32 second, __u32 budget) {
-    __u64 *word = bpf_map_lookup_elem(&slc_reject_budget, &index);
-    __u64 seen;
-
-    if (!word)
-        return 0;
-    seen = *(volatile __u64 *)word;
-    if (seen >> 32 != second) {
-        if (__sync_val_compare_and_swap(word, seen, (__u64)second << 32 | 1) == seen)
-            return 1;
-    } else if ((__u32)seen >= budget) {
-        return 0;
-    }
-    return (__u32)__sync_fetch_and_add(word, 1) < budget;
-}
-
-static __always_inline int slc_within_budget(const struct slc_packet *packet) {
-    const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
-    __u32 second = slc_now_ns() / SLC_SECOND_NS;
-    __u64 hash = slc_table_factors[0] * source[0] + slc_table_factors[1] * packet->family;
-
-    /* Of an IPv6 source its /64. */
-    if (packet->family == 6)
-        hash += slc_table_factors[2] * source[1];
-    return slc_spend(1 + ((__u32)(hash >> 40) & (SLC_REJECT_SOURCES - 1)), second, SLC_REJECTS_A_SOURCE) &&
-           slc_spend(0, second, SLC_REJECTS_IN_ALL);
 }
 
 static __always_inline __sum16 slc_fold(__s64 sum) {
@@ -302,7 +273,7 @@ static __noinline int slc_reject(struct xdp_md *ctx, const struct slc_packet *pa
         figures->unanswered++;
         return 0;
     }
-    if (!slc_within_budget(packet)) {
+    if (slc_take(&slc_reject_budget, packet, SLC_REJECTS_A_SOURCE, SLC_REJECTS_IN_ALL) != SLC_SPENT_NONE) {
         figures->capped++;
         return 0;
     }

@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "essentials.h"
+#include "echo.h"
 #include "bans.h"
 #include "flows.h"
 #include "fragments.h"
@@ -154,7 +155,7 @@ int slc_ingress(struct xdp_md *ctx) {
     /* 5 ICMP essentials */
     if (slc_icmp_essentials) {
         if (slc_is_echo_request(&packet))
-            return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_ICMP_ECHO);
+            return slc_leave(ctx, &packet, SLC_TIER_ICMP, slc_judge_echo(&packet));
         if (slc_is_dhcp_answer(&packet))
             return slc_leave(ctx, &packet, SLC_TIER_ICMP, SLC_REASON_DHCP);
         if (slc_is_icmp_error(&packet)) {

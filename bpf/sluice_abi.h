@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 2
+#define SLC_ABI_VERSION 3
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -91,6 +91,8 @@ enum slc_reason {
     SLC_REASON_LIMIT_FULL = 61,
     SLC_REASON_BANNED = 68,
     SLC_REASON_UDP_OFF = 72, /* also a rank: the first row of a section whose UDP switch is off */
+    SLC_REASON_ICMP_ECHO_SOURCE = 73,
+    SLC_REASON_ICMP_ECHO_ALL = 74,
     SLC_REASON_IMAGE_FAULT = 96,
     SLC_REASON_GATE_EMPTY = 97, /* counted in slc_gate_counters */
     SLC_REASON_GATE_OPEN = 98,  /* counted in slc_gate_counters */
@@ -151,7 +153,7 @@ enum slc_limits {
     SLC_TABLE_KEY_WORDS = 10,
     SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
     SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers */
-    SLC_REJECT_SOURCES = 4096, /* budgets of sources */
+    SLC_BUDGET_SOURCES = 4096, /* slots of sources in a table of budgets */
     SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
     SLC_REJECTS_IN_ALL = 1000, /* answers a second */
 };

@@ -13,7 +13,7 @@
 // text → ruleset, and what is to be said about it
 export { parseRuleset, type ParseOptions, type ParseResult } from './parse/parse';
 export { rulesetJsonSchema } from './parse/schema';
-export { checkRuleset, hasErrors, type Checked } from './operate/check';
+export { checkRuleset, hasErrors, type Checked, type CheckOptions } from './operate/check';
 export type { Diagnostic, DiagnosticNote, Severity } from './diagnostics/diagnostic';
 export { CODES, type Code } from './diagnostics/codes';
 export { renderDiagnostics, summarise, type ReadSource, type RenderOptions } from './diagnostics/render';
@@ -41,10 +41,12 @@ export { formatPrefix, type AddressWords, type Family, type Prefix } from './mod
 export type { PortRange } from './model/port-range';
 export type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './model/packet';
 export { decode, type Decoded } from './model/decode';
+export type { EchoRates, EchoState } from './model/echo';
 export type { Flows } from './model/flow';
 export type { FirstFragments } from './model/fragment';
 export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
+export { rulesetAt } from './model/until';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 

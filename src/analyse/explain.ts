@@ -1,5 +1,6 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Answer, answerTo } from '../model/answer';
+import type { EchoRates } from '../model/echo';
 import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Limit } from '../model/limit';
@@ -15,6 +16,8 @@ export interface ExplainStep {
   readonly text: string;
   /** The first field that did not hold; `enabled` where the row is switched off; null for the deciding row. */
   readonly mismatch: MatchField | 'enabled' | null;
+  /** When the rule ends, or ended, ISO time; left out: it has no end. */
+  readonly until?: string;
 }
 
 /** What decides about one packet, and what each row before that lacked. */
@@ -26,6 +29,8 @@ export interface Explanation {
   readonly answer: Answer | null;
   /** What the deciding rule counts by, where it is a limit rule. No source has made an attempt before. */
   readonly limit: Limit | null;
+  /** How many such packets pass in a second, where tier 5 lets an echo-request in. None has come before. */
+  readonly echo: EchoRates | null;
 }
 
 /** Explains one decoded packet that comes in, or goes out; `state` is what earlier ones, and bans, left. */
@@ -44,9 +49,11 @@ export function explainByModel(
   const asked = deciding < 0 ? rules : rules.slice(0, deciding + 1);
   const steps = asked.map((rule, i): ExplainStep => {
     const mismatch = rule.enabled ? firstMismatch(rule.match, packet) : 'enabled';
-    return { rule: rule.id, number: first + i, text: rule.text, mismatch };
+    const until = rule.untilMs === undefined ? {} : { until: new Date(rule.untilMs).toISOString() };
+    return { rule: rule.id, number: first + i, text: rule.text, mismatch, ...until };
   });
-  return { decision, steps, answer: rejects && direction === 'in' ? answerTo(packet) : null, limit };
+  const answer = rejects && direction === 'in' ? answerTo(packet) : null;
+  return { decision, steps, answer, limit, echo: decision.reason === 'icmp-echo' ? ruleset.echo : null };
 }
 
 /** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */

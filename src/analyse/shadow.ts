@@ -67,7 +67,8 @@ export function findShadowed(regions: SectionRegions): ShadowFindings {
       return;
     }
     if (answer === 'not-proven') unproven.push(row);
-    live.table.add(row, region);
+    // What ends lets others decide again: it takes no rule away for good.
+    if (decider.rule.untilMs === undefined) live.table.add(row, region);
   });
   return { shadowed, unproven };
 }

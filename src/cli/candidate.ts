@@ -5,20 +5,32 @@ import { diagnosticsToJson } from '../diagnostics/json';
 import { renderDiagnostics } from '../diagnostics/render';
 import type { Candidate } from '../operate/enforce';
 import { checkRuleset, hasErrors } from '../operate/check';
+import type { Context } from '../operate/context';
+import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
 import { EXIT } from './exit-code';
 import { Exit } from './output';
 import type { Run } from './run';
 
-/** Checks the text and shows what was found; ends the command with code 3 where it has errors. */
+/** Whether a rule of the text may have an end, so that it matters who ends it. */
+export function mayEnd(text: string): boolean {
+  return /\buntil\b/i.test(text);
+}
+
+/**
+ * Checks the text and shows what was found; ends the command with code 3 where it has errors. With a context it also
+ * says where nobody would end rules that have an end.
+ */
 export function requireCandidate(
   run: Run<object>,
   source: RulesetText,
   closing: string,
-  interfaceOverride: readonly string[] | undefined = run.options.interface,
+  options: { readonly interfaceOverride?: readonly string[]; readonly context?: Context } = {},
 ): Candidate & { diagnostics: readonly Diagnostic[] } {
+  const { context, interfaceOverride = run.options.interface } = options;
   const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
     strict: run.options.strict ?? false,
+    ...(context && mayEnd(source.text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
   });
   // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
   const pressing = diagnostics.filter((finding) => finding.severity !== 'note');

@@ -1,4 +1,5 @@
 /** A snapshot as the table people know from ufw. */
+import type { Reason } from '../model/reason';
 import {
   isImplicit,
   type Snapshot,
@@ -6,7 +7,8 @@ import {
   type SnapshotSection,
   type SnapshotTable,
 } from '../observe/snapshot';
-import { ago, type Column, renderTable } from './table';
+import { formatMoment } from '../parse/time';
+import { ago, type Column, renderTable, span } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
 
@@ -35,6 +37,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (snapshot.limits && snapshot.limits.made !== '0') lines.push(formatLimits(snapshot.limits));
   if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
     lines.push(formatRejects(snapshot.rejects));
+  lines.push(...formatEchoes(snapshot));
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
@@ -84,13 +87,15 @@ function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusFo
     ...(verbose ? [row.bytes] : []),
     ago(row.lastHit, snapshot.takenAt),
     ...(verbose ? [row.watchedSince === null ? '' : `since ${ago(row.watchedSince, snapshot.takenAt)}`] : []),
-    remarks(row, verbose),
+    remarks(row, snapshot.takenAt, verbose),
   ];
   return renderTable(columns, section.rows.map(cells));
 }
 
-function remarks(row: SnapshotRow, verbose: boolean): string {
-  const parts = row.enabled ? [] : ['(off)'];
+function remarks(row: SnapshotRow, now: string, verbose: boolean): string {
+  const ended = row.until !== undefined && Date.parse(row.until) <= Date.parse(now);
+  const parts = row.enabled || ended ? [] : ['(off)'];
+  if (row.until !== undefined) parts.push(formatEnd(row, row.until, now));
   if (row.refused !== null) parts.push(`${row.limit} refused ${row.refused}`);
   if (row.log) parts.push(row.log === 'all' ? '(log-all)' : '(log)');
   if (row.note !== undefined) parts.push(`# ${row.note}`);
@@ -103,6 +108,13 @@ function formatBooted({ loaded, at, since }: NonNullable<Snapshot['booted']>, no
   const what = loaded === 'built-in' ? 'the built-in ruleset' : `the ruleset of ${ago(since, now)}`;
   const why = loaded === 'last' ? '' : ', since nothing newer could be: see the warning';
   return `loaded at boot, ${ago(at, now)}: ${what}${why}`;
+}
+
+/** `(until 2027-01-31T18:00Z, in 3 h)`, `(ended 2 min ago)`. */
+function formatEnd({ enabled }: SnapshotRow, until: string, now: string): string {
+  const left = Date.parse(until) - Date.parse(now);
+  if (left > 0) return `(until ${formatMoment(Date.parse(until))}, in ${span(left)})`;
+  return enabled ? `(was to end ${ago(until, now)}, still enforced)` : `(ended ${ago(until, now)})`;
 }
 
 /** As ufw says it, and who writes: where nobody does, nothing of it is kept. */
@@ -132,6 +144,14 @@ function formatLimits({ live, ways, evicted }: SnapshotTable): string {
 
 function formatRejects({ answered, capped, unanswered }: NonNullable<Snapshot['rejects']>): string {
   return `rejects: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`;
+}
+
+/** Pings that were too many: whoever watches the host by ping should learn why none comes back. */
+function formatEchoes({ reasons }: Snapshot): string[] {
+  const dropped = (word: Reason): string => reasons.find(({ reason }) => reason === word)?.packets ?? '0';
+  const [bySource, inAll] = [dropped('icmp-echo-source'), dropped('icmp-echo-all')];
+  if (bySource === '0' && inAll === '0') return [];
+  return [`pings: ${bySource} dropped over the rate of their source, ${inAll} over that of all (icmp: echo-rate)`];
 }
 
 /** Every packet that no row decided, so that the figures add up to all that were seen. */

@@ -6,7 +6,7 @@ import { types } from 'node:util';
 import { escapeJson, escapeLines } from '../diagnostics/display';
 import { PrivilegeError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { LockoutError } from '../operate/apply';
-import { BanRefusedError } from '../operate/bans';
+import { BanRefusedError } from '../operate/ban-sources';
 import { EXIT, type ExitCode } from './exit-code';
 
 /** Ends a command with a code after its own output has been written. */

@@ -40,6 +40,7 @@ export function compile(ruleset: Ruleset): Image {
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
+    echo: ruleset.echo,
     fragments: ruleset.fragments,
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
@@ -77,10 +78,10 @@ function defaultWordOf({ ranks }: RankedSection): number {
 }
 
 function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
-  const { icmp, fragments, logging, ethertypes, ipv4, ipv6, sections } = features;
+  const { icmp, echo, fragments, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(bytes);
-  hash.update(JSON.stringify([icmp, fragments, logging, ethertypes, ipv4, ipv6, sections]));
+  hash.update(JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, logging, ethertypes, ipv4, ipv6, sections]));
   hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
   return hash.digest('hex');
 }

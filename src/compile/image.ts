@@ -2,6 +2,7 @@
  * The border between the compiler and everything that carries or walks its result. Same ruleset, same bytes,
  * on any machine: nothing here knows a kernel, a clock or an interface.
  */
+import type { EchoRates } from '../model/echo';
 import type { LogLevel } from '../model/logging';
 import type { Action, OutTier, Tier } from '../model/verdict';
 import type { FragmentMode, IcmpMode, Rule } from '../model/ruleset';
@@ -26,6 +27,7 @@ export interface RankEntry {
 /** Switches of the program that the verifier may prune by; written to its read-only data before loading. */
 export interface ImageFeatures {
   readonly icmp: IcmpMode;
+  readonly echo: EchoRates;
   readonly fragments: FragmentMode;
   readonly logging: LogLevel;
   /** At most 16. */

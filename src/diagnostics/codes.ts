@@ -69,6 +69,8 @@ export const CODES = {
   'lint/no-ssh': 'a section that lets nobody in for SSH',
   'lint/broad-allow': 'a rule that lets everybody in on every port',
   'lint/source-port-trust': 'a rule that lets in whoever chooses the right source port',
+  'lint/ended': 'a rule whose end has come',
+  'lint/nobody-ends': 'a rule with an end, and no daemon that would end it',
   'expect/failed': 'an expectation that some packet contradicts',
   'edit/no-such-rule': 'a verb names a rule that is not there',
   'edit/position': 'a verb names a position that is not there',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
 import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { LogLevel } from '../model/logging';
+import type { EchoRates } from '../model/echo';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
 import { SluiceError } from './errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel } from './kernel';
@@ -24,6 +25,7 @@ const MAPS = [
   'slc_noted',
   'slc_windows',
   'slc_limit_stats',
+  'slc_echo_budget',
   'slc_reject_budget',
   'slc_reject_stats',
   'slc_scratch',
@@ -54,6 +56,8 @@ export interface DatapathSwitches {
   readonly imageSlots: number;
   readonly counterSlots: number;
   readonly icmpEssentials: boolean;
+  /** Echo-requests that tier 5 lets pass in a second. */
+  readonly echo: EchoRates;
   /** Off: no fragment comes in. */
   readonly trackFragments: boolean;
   /** At most 16. */
@@ -114,6 +118,7 @@ export function datapathSwitches(
     readonly counterSlots: number;
     readonly features: {
       readonly icmp: IcmpMode;
+      readonly echo: EchoRates;
       readonly fragments: FragmentMode;
       readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
@@ -131,6 +136,7 @@ export function datapathSwitches(
     imageSlots: image.bytes.length / 8,
     counterSlots: image.counterSlots,
     icmpEssentials: image.features.icmp === 'essentials',
+    echo: image.features.echo,
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
@@ -182,7 +188,7 @@ export function stateMapEntries(
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
     slc_limit_stats: 1,
-    ...REJECT_ENTRIES,
+    ...BUDGET_ENTRIES,
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
     slc_ban_hosts: MAX_BANS + 1,
     slc_ban_nets: MAX_BANS + 1,
@@ -192,8 +198,9 @@ export function stateMapEntries(
   };
 }
 
-/** Budgets of all and of each source, and what became of rejected packets. */
-const REJECT_ENTRIES = { slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES, slc_reject_stats: 1 } as const;
+/** Budgets of all and of each source. */
+const BUDGETS = 1 + SLC_LIMITS.BUDGET_SOURCES;
+const BUDGET_ENTRIES = { slc_echo_budget: BUDGETS, slc_reject_budget: BUDGETS, slc_reject_stats: 1 } as const;
 
 /** Most bans, hosts and prefixes together. */
 export const MAX_BANS = 100_000;
@@ -278,6 +285,8 @@ export interface Tables {
   /** What limit rules have counted. */
   readonly windows: BpfMap;
   readonly limitStats: BpfMap;
+  /** Echo-requests that tier 5 lets pass. */
+  readonly echoBudget: BpfMap;
   /** Answers to what is rejected. */
   readonly rejectBudget: BpfMap;
   readonly rejectStats: BpfMap;
@@ -291,6 +300,7 @@ const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathP
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
+  echoBudget: ['slc_echo_budget', 'slc_ingress'],
   rejectBudget: ['slc_reject_budget', 'slc_ingress'],
   rejectStats: ['slc_reject_stats', 'slc_ingress'],
 };
@@ -349,7 +359,7 @@ function tableEntries(tables: TableSwitches | undefined): Partial<Record<Datapat
     slc_flows: tables?.flows.buckets ?? 1,
     slc_fragments: tables?.fragments.buckets ?? 1,
     slc_windows: tables?.windows.buckets ?? 1,
-    ...REJECT_ENTRIES,
+    ...BUDGET_ENTRIES,
   };
 }
 
@@ -375,6 +385,8 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_image_slots', switches.imageSlots);
   set('slc_counter_slots', switches.counterSlots);
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
+  set('slc_echo_rate', switches.echo.inAll);
+  set('slc_echo_rate_source', switches.echo.perSource);
   set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
   set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));

@@ -27,6 +27,7 @@ export const STATE_PINS = {
   fragmentStats: 'slc_fragment_stats',
   windows: 'slc_windows',
   limitStats: 'slc_limit_stats',
+  echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
   rejectStats: 'slc_reject_stats',
 } as const;

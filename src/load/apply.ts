@@ -148,6 +148,7 @@ export async function attachMore(kernel: Kernel, pins: PinLayout, request: Attac
   const state = SharedState.find(kernel, pins);
   if (!state) return [];
   try {
+    pins.create(); // also where the folder of the links was removed
     removeDeadLinks(kernel, pins);
     return await attachAll(kernel, pins, request.interfaces, attachOptions(kernel, pins, state, request));
   } finally {

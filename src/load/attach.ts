@@ -57,7 +57,7 @@ function withoutEgress(name: string, why: string): SluiceError {
 /** What the gate is attached to now, from the kernel. Links whose device is gone are left out. */
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
   const interfaces = await listInterfaces(kernel, netns);
-  const links = pins.links().map(({ hook, path }) => ({ hook, ifindex: deviceOf(kernel, path) }));
+  const links = pinnedLinks(kernel, pins);
   const found: Attachment[] = [];
   for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {
     const device = interfaces.find((candidate) => candidate.index === ifindex);
@@ -67,6 +67,11 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
     found.push({ name: device.name, ifindex: device.index, mode, egress });
   }
   return found;
+}
+
+/** Where pinned links are attached: an ifindex, 0 where the device is gone, null where something else is pinned. */
+export function pinnedLinks(kernel: Kernel, pins: PinLayout): { hook: Hook; ifindex: number | null }[] {
+  return pins.links().map(({ hook, path }) => ({ hook, ifindex: deviceOf(kernel, path) }));
 }
 
 /** Ifindex of the device a pinned link is attached to, 0 where that is gone; null where no link is pinned there. */

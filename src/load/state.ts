@@ -24,7 +24,7 @@ const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = [
   ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
-  ...(['windows', 'limitStats', 'rejectBudget', 'rejectStats'] as const),
+  ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
 const OPEN_MAPS = [

@@ -2,7 +2,15 @@
  * Bans: sources whose packets drop in tier 3.2, above flows and rows (SPEC §6). They are no part of a ruleset: each is
  * set and ended by itself. The datapath's twin is `bpf/bans.h`.
  */
-import { type AddressWords, addressBits, type Family, type Prefix, prefixContains, prefixCovers } from './prefix';
+import {
+  type AddressWords,
+  addressBits,
+  compareAddresses,
+  type Family,
+  type Prefix,
+  prefixContains,
+  prefixCovers,
+} from './prefix';
 
 /** Prefixes that are banned now; which of two that overlap was written first is of no matter. */
 export type Bans = readonly Prefix[];
@@ -39,6 +47,5 @@ export function longestNesting(prefixes: readonly Prefix[]): readonly Prefix[] {
 /** By family, then by address, the wider first: IPv4 before IPv6. */
 export function byPosition(one: Prefix, other: Prefix): number {
   if (one.family !== other.family) return one.family - other.family;
-  for (const [i, word] of one.words.entries()) if (word !== other.words[i]) return word - other.words[i];
-  return one.length - other.length;
+  return compareAddresses(one.words, other.words) || one.length - other.length;
 }

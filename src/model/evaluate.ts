@@ -10,6 +10,7 @@ import type { Direction, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
 import type { OutTier, Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
+import { judgeEcho, NO_ECHOES } from './echo';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import { portInRanges } from './port-range';
@@ -32,7 +33,7 @@ export interface Decision {
 }
 
 /** What tiers 2, 4 and 5 depend on. */
-export type Switches = Pick<Ruleset, 'icmp' | 'ethertypes' | 'fragments'>;
+export type Switches = Pick<Ruleset, 'icmp' | 'echo' | 'ethertypes' | 'fragments'>;
 
 /** A ruleset's rows as something that is asked packet by packet: the scan below, or the compiled image. */
 export interface Judges {
@@ -136,7 +137,10 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
 
   // tier 5: ICMP essentials
   if (switches.icmp === 'essentials' && packet.icmp) {
-    if (isEchoRequest(packet)) return outcome('5', 'allow', 'icmp-echo');
+    if (isEchoRequest(packet)) {
+      const reason = judgeEcho(switches.echo, packet, state.echoes ?? NO_ECHOES);
+      return outcome('5', reason === 'icmp-echo' ? 'allow' : 'deny', reason);
+    }
     if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
   }
   if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');

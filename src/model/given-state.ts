@@ -3,6 +3,7 @@
  * asks it says what lives, and gets the same answer every time.
  */
 import { type Bans, NO_BANS } from './ban';
+import type { EchoState } from './echo';
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 import type { LimitState } from './limit';
@@ -22,6 +23,8 @@ export interface GivenState {
   readonly bans: Bans;
   /** What limit rules have seen; left out: nothing. */
   readonly limits?: LimitState;
+  /** Echo-requests of this second; left out: none. */
+  readonly echoes?: EchoState;
 }
 
 /** Nothing was seen before. */

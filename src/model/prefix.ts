@@ -48,6 +48,12 @@ export function lastAddress(prefix: Prefix): AddressWords {
   return prefix.words.map((word, i) => (word | ~maskWord(prefix.length, i)) >>> 0);
 }
 
+/** Order of two addresses of one family: negative where the first is lower. */
+export function compareAddresses(one: AddressWords, other: AddressWords): number {
+  for (const [i, word] of one.entries()) if (word !== other[i]) return word - other[i];
+  return 0;
+}
+
 /** A copy of the prefix with its host bits cleared. */
 export function clearHostBits(prefix: Prefix): Prefix {
   return { ...prefix, words: prefix.words.map((word, i) => (word & maskWord(prefix.length, i)) >>> 0) };

@@ -40,6 +40,8 @@ export const REASON_WORDS = {
   'icmp-quote-error': 'an ICMP error about an ICMP error',
   banned: 'its source is banned',
   'udp-off': 'the UDP switch of the section is off',
+  'icmp-echo-source': 'an echo-request beyond what one source may send in a second',
+  'icmp-echo-all': 'an echo-request beyond what all together may send in a second',
   'fragment-overlap': 'a later fragment that would replace what was judged of the first',
   'fragment-refused': 'a fragment, and the ruleset says fragments: drop',
   'fragment-length': 'a fragment of an impossible length: none, no multiple of 8, or beyond 65,535 bytes',

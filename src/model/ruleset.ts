@@ -1,3 +1,4 @@
+import type { EchoRates } from './echo';
 import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
 import type { Limit } from './limit';
@@ -23,6 +24,8 @@ export interface Rule {
   readonly limit?: Limit;
   /** A rule that is not enabled keeps its place, number and counters, and matches nothing. */
   readonly enabled: boolean;
+  /** Milliseconds since 1970 from which on it matches nothing (`rulesetAt`); left out: it has no end. */
+  readonly untilMs?: number;
   /** What is told of the packets it decides, whatever the level, unless that is off. */
   readonly log?: RowLog;
   readonly note?: string;
@@ -118,6 +121,8 @@ export interface Ruleset {
   readonly interfaces: 'auto' | readonly string[];
   readonly mode: AttachMode;
   readonly icmp: IcmpMode;
+  /** What tier 5 lets pass of echo-requests; without that tier of no meaning. */
+  readonly echo: EchoRates;
   readonly fragments: FragmentMode;
   /** How much is told of packets. */
   readonly logging: LogLevel;

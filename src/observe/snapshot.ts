@@ -29,6 +29,8 @@ export interface SnapshotRow {
   readonly from: string;
   /** Set where packets of the row are told of: the first of each connection, or all. */
   readonly log?: RowLog;
+  /** When it ends, or ended, ISO time; left out: it has no end. */
+  readonly until?: string;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -323,6 +325,7 @@ function writtenRow(rule: Rule, direction: Direction, tier: SnapshotRow['tier'],
     to: formatPorts(rule.match),
     from: formatAddressMatch(rule.match.from),
     ...(rule.log && { log: rule.log }),
+    ...(rule.untilMs !== undefined && { until: new Date(rule.untilMs).toISOString() }),
     ...(rule.note !== undefined && { note: rule.note }),
     ...(rule.owner !== undefined && { owner: rule.owner }),
     ...(rule.review !== undefined && { review: rule.review }),

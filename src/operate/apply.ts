@@ -13,10 +13,10 @@ import type { Context } from './context';
 import { foldInto } from './counts';
 import { type Candidate, enforce, remember, sourceOf } from './enforce';
 import { readEnforcement } from './enforcement';
-import { pruneGenerationRecords, writeGenerationRecord } from './generation-record';
+import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { sshConnections } from './ssh-sessions';
-import { forgetEnforced } from './state-files';
+import { removeState } from './state-files';
 import { messageOf } from './system-error';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
@@ -57,6 +57,16 @@ export class KeepReachableError extends SluiceError {
   }
 }
 
+/** How a candidate is applied. */
+export interface ApplyOptions {
+  /** Also when it cuts a live SSH session, or narrows keep-reachable. */
+  readonly force?: boolean;
+  /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
+  readonly inPlaceOf?: GenerationRecord;
+  /** Interfaces by name, whatever the ruleset says. */
+  readonly interfaces?: readonly string[];
+}
+
 /**
  * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
  * A failure after that is an `UnfinishedError`.
@@ -64,12 +74,13 @@ export class KeepReachableError extends SluiceError {
 export async function applyRuleset(
   context: Context,
   candidate: Candidate,
-  options: { force?: boolean } = {},
+  options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, pins, folder } = context;
   return withLock(context, async () => {
-    const interfaces = await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns);
     const enforcement = await readEnforcement(context);
+    if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
+    const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
@@ -100,8 +111,19 @@ export async function applyRuleset(
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
-    const applied = await enforce(context, candidate, { interfaces, before: enforcement?.generation ?? null });
+    // Given by name they are those that are filtered now; one that is away at the moment is meant all the same.
+    const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
+    const names = [...new Set([...meant, ...interfaces.map(({ name }) => name)])];
+    const applied = await enforce(context, candidate, { interfaces, names, before: enforcement?.generation ?? null });
     return { kind: 'applied', ...previous, overridden, ...applied };
+  });
+}
+
+function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
+  const same = (['generation', 'instance', 'digest'] as const).every((key) => found?.[key] === expected[key]);
+  if (same && found?.source.textDigest === expected.source.textDigest) return;
+  throw new SluiceError('operate/changed', 'another ruleset was applied meanwhile', {
+    hint: 'nothing was changed; look at what is enforced now and try again',
   });
 }
 
@@ -123,30 +145,47 @@ export class UnfinishedEndError extends SluiceError {
   }
 }
 
+/** What ending enforcement changed: the interfaces that were filtered. */
+export interface Ended {
+  readonly wasActive: boolean;
+  readonly interfaces: readonly string[];
+}
+
 /**
- * Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. Without `keepCounters`
- * the last counts are given up, so that nothing needs to be written. Throws `UnfinishedEndError` where it stopped half
- * way; another call finishes it.
+ * Ends enforcement: off every interface, nothing left in the kernel; the counters, and which file enforced, are kept.
+ * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
-export async function disable(
-  context: Context,
-  options: { keepCounters?: boolean } = {},
-): Promise<{ wasActive: boolean; interfaces: readonly string[] }> {
-  const fold: Fold = options.keepCounters === false ? () => Promise.resolve() : foldInto(context);
+export async function disable(context: Context): Promise<Ended> {
   return withLock(context, async () => {
-    // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
-    const before = await filteredInterfaces(context);
-    if (options.keepCounters !== false) await keepState(context);
-    const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
-      const left = await filteredInterfaces(context);
-      const opened = before.filter((name) => !left.includes(name));
-      throw new UnfinishedEndError(opened, left, error);
-    });
-    forgetEnforced(context.folder);
+    const ended = await end(context, foldInto(context), () => keepState(context));
     pruneGenerationRecords(context.folder, new Set());
-    if (options.keepCounters !== false) loadNothingAtBoot(context, wasActive);
-    return { wasActive, interfaces: before };
+    loadNothingAtBoot(context, ended.wasActive);
+    return ended;
   });
+}
+
+/**
+ * Ends enforcement and removes everything that is kept of it; the last counts are given up, so that nothing needs to be
+ * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
+ */
+export async function uninstall(context: Context): Promise<Ended> {
+  return withLock(context, async () => {
+    const ended = await end(context, () => Promise.resolve());
+    removeState(context.folder);
+    return ended;
+  });
+}
+
+async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {
+  // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
+  const before = await filteredInterfaces(context);
+  await keep();
+  const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+    const left = await filteredInterfaces(context);
+    const opened = before.filter((name) => !left.includes(name));
+    throw new UnfinishedEndError(opened, left, error);
+  });
+  return { wasActive, interfaces: before };
 }
 
 function loadNothingAtBoot({ folder }: Context, wasActive: boolean): void {

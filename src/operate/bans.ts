@@ -1,16 +1,15 @@
-/** Banning sources, ending that, listing them: in the kernel where something enforces, and in a file always. */
+/** Bans that hold: changing, ending and listing them, in the kernel where something enforces, and in a file always. */
 import { MAX_BANS } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { type KernelBan, prefixKey } from '../load/ban-table';
 import { SharedState } from '../load/state';
 import { byPosition, longestNesting } from '../model/ban';
-import { formatPrefix, type Prefix, prefixContains, prefixCovers } from '../model/prefix';
+import { formatPrefix, type Prefix, prefixCovers } from '../model/prefix';
 import { type Ban, readBans, writeBans } from './ban-file';
 import type { Context } from './context';
 import { withLock } from './lock';
 import type { StateFolder } from './state-files';
-import { callerConnectionOf } from './ssh-sessions';
 
 /** The bans that hold. */
 export interface BanList {
@@ -22,22 +21,6 @@ export interface BanList {
   readonly warning?: string;
 }
 
-/** A source that was asked to be banned, and was. */
-export interface Banned {
-  readonly ban: Ban;
-  /** The ban of the same prefix that it replaces. */
-  readonly before: Ban | null;
-}
-
-export interface BanOutcome {
-  readonly banned: readonly Banned[];
-  /** Asked for, and not banned, since the caller would be cut. */
-  readonly leftOut: readonly { readonly prefix: Prefix; readonly why: string }[];
-  readonly active: boolean;
-  /** Bans that hold now. */
-  readonly total: number;
-}
-
 export interface UnbanOutcome {
   readonly ended: readonly Ban[];
   /** Asked for, and not banned under this prefix. */
@@ -46,13 +29,6 @@ export interface UnbanOutcome {
   readonly remaining: readonly Ban[];
   readonly active: boolean;
   readonly total: number;
-}
-
-/** A ban would cut off whoever asks for it. */
-export class BanRefusedError extends SluiceError {
-  constructor(message: string) {
-    super('operate/ban-refused', message, { hint: 'nobody was banned; to do it all the same: --force' });
-  }
 }
 
 /** The bans that hold now; with `source` those that hold all of it. */
@@ -66,42 +42,9 @@ export async function listBans(context: Context, source: Prefix | null = null): 
   }
 }
 
-/**
- * Bans sources until `untilMs`, without end where that is null; a prefix that is banned already gets the new end. Throws
- * `BanRefusedError` where the caller's own SSH source is among them, unless `force`; with `leaveOut` that one is left
- * out instead.
- */
-export async function banSources(
-  context: Context,
-  prefixes: readonly Prefix[],
-  options: { untilMs: number | null; force: boolean; leaveOut: boolean },
-): Promise<BanOutcome> {
-  const caller = options.force ? null : await callerConnectionOf(context.kernel, context.netns);
-  const cuts = (prefix: Prefix): boolean => caller?.family === prefix.family && prefixContains(prefix, caller.source);
-  const leftOut = prefixes.filter(cuts).map((prefix) => ({ prefix, why: 'your own session comes from there' }));
-  if (leftOut.length > 0 && !options.leaveOut) {
-    const [{ prefix, why }] = leftOut;
-    throw new BanRefusedError(`"${formatPrefix(prefix)}" is not banned: ${why}`);
-  }
-  return change(context, (current) => {
-    const known = new Map(current.map((ban) => [prefixKey(ban.prefix), ban]));
-    const banned = new Map<string, Banned>();
-    for (const prefix of prefixes) {
-      const key = prefixKey(prefix);
-      const before = known.get(key) ?? null;
-      const { packets, lastHitMs } = before ?? { packets: 0n, lastHitMs: null };
-      if (!cuts(prefix)) banned.set(key, { before, ban: { prefix, untilMs: options.untilMs, packets, lastHitMs } });
-    }
-    const put = [...banned.values()].map(({ ban }) => ban);
-    const after = [...current.filter(({ prefix }) => !banned.has(prefixKey(prefix))), ...put];
-    refuseTooMany(after, current.length);
-    return { put, remove: [], after, outcome: { banned: [...banned.values()], leftOut } };
-  });
-}
-
 /** Ends bans: those of exactly these prefixes, or all. */
 export async function unbanSources(context: Context, prefixes: readonly Prefix[] | 'all'): Promise<UnbanOutcome> {
-  return change(context, (current) => {
+  return changeBans(context, (current) => {
     const wanted = prefixes === 'all' ? current.map(({ prefix }) => prefix) : prefixes;
     const keys = new Set(wanted.map(prefixKey));
     const ended = current.filter(({ prefix }) => keys.has(prefixKey(prefix)));
@@ -147,7 +90,7 @@ interface Change<Outcome> {
 }
 
 /** Makes a change under the lock: in the kernel first, then in the file; what has ended is cleared away with it. */
-async function change<Outcome>(
+export async function changeBans<Outcome>(
   context: Context,
   decide: (current: readonly Ban[]) => Change<Outcome>,
 ): Promise<Outcome & { active: boolean; total: number }> {
@@ -193,7 +136,8 @@ async function currentBans({ kernel, folder }: Context, state: SharedState | nul
   return { bans: sorted, active: state !== null, ...(saved?.warning !== undefined && { warning: saved.warning }) };
 }
 
-function refuseTooMany(bans: readonly Ban[], before: number): void {
+/** Refuses more bans than there can be, and deeper ones. */
+export function refuseTooMany(bans: readonly Ban[], before: number): void {
   if (bans.length > MAX_BANS) {
     throw new SluiceError(
       'operate/too-many-bans',

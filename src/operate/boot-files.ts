@@ -5,6 +5,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from './atomic-write';
+import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, socketOwners } from '../kernel/sockets';
 import type { AttachMode, Rule, Ruleset } from '../model/ruleset';
 import type { Context } from './context';
@@ -69,9 +70,10 @@ export async function saveForBoot(
 ): Promise<void> {
   const { generation, instance, interfaces, mode, rulesetDigest: digest, textDigest } = enforced;
   keepRuleset(folder, enforced);
-  const sockets = await listTcpSockets(kernel, netns);
-  const listening = sockets.filter(({ state }) => state === 'listen').map(({ inode }) => inode);
-  const sshPorts = [...(ruleset.inbound.ssh?.ports ?? []), ...sshServerPortsOf(sockets, socketOwners(listening))];
+  const listening = await listeningSshPorts(kernel, netns);
+  // The daemon may not look at whose sockets they are, when it ends a rule: then what was known before holds.
+  const known = listening.length > 0 ? listening : (readBootPlan(folder).value?.builtIn.sshPorts ?? []);
+  const sshPorts = [...(ruleset.inbound.ssh?.ports ?? []), ...known];
   const builtIn: BuiltInFacts = {
     boot: ruleset.boot ?? 'closed',
     interfaces,
@@ -81,6 +83,12 @@ export async function saveForBoot(
   };
   const plan: BootPlan = { load: 'ruleset', instance, generation, digest, textDigest, builtIn };
   writeStateFile(folder, PLAN, PLAN_SCHEMA, plan);
+}
+
+async function listeningSshPorts(kernel: Kernel, netns: string | undefined): Promise<number[]> {
+  const sockets = await listTcpSockets(kernel, netns);
+  const inodes = sockets.filter(({ state }) => state === 'listen').map(({ inode }) => inode);
+  return sshServerPortsOf(sockets, socketOwners(inodes));
 }
 
 /** From now on a boot loads nothing; what was saved is kept. */

@@ -5,6 +5,7 @@
 import { compile } from '../compile/compile';
 import { SluiceError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
+import { rulesetAt } from '../model/until';
 import type { Applied } from '../load/apply';
 import { keepUpWithInterfaces } from './attachments';
 import {
@@ -101,7 +102,8 @@ class Loader {
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
   async loadSaved({ record, text }: SavedRuleset): Promise<{ applied: Applied; missing: readonly string[] }> {
-    const { ruleset, source } = record;
+    const { source } = record;
+    const ruleset = rulesetAt(record.ruleset, Date.now());
     const candidate: Candidate = {
       file: source.file,
       text,
@@ -111,25 +113,26 @@ class Loader {
     };
     const listed = ruleset.interfaces === 'auto' ? undefined : ruleset.interfaces;
     const names = record.interfaces ?? listed ?? this.plan?.builtIn.interfaces ?? [];
-    return this.load(candidate, names, ruleset.interfaces === 'auto');
+    return this.load(candidate, names, ruleset.interfaces === 'auto', 'file');
   }
 
   async loadBuiltIn(): Promise<{ applied: Applied; missing: readonly string[] }> {
     const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
-    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true);
+    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, 'nothing');
   }
 
   private async load(
     candidate: Candidate,
     meant: readonly string[],
     any: boolean,
+    keep: 'file' | 'nothing',
   ): Promise<{ applied: Applied; missing: readonly string[] }> {
     const found = await this.await(meant);
     // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
     const interfaces = found.length > 0 || !any ? found : await this.others();
     const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
     const names = [...interfaces.map(({ name }) => name), ...missing];
-    const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep: false });
+    const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
     return { applied, missing };
   }
 

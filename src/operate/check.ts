@@ -1,5 +1,6 @@
 /** Ruleset text → everything that can be said about it without a kernel: findings, ruleset, image. */
 import { analyse } from '../analyse/analyse';
+import { lintEnded, lintNobodyEnds } from '../analyse/ends';
 import { checkExpectations } from '../analyse/expect';
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
@@ -7,7 +8,9 @@ import type { Image } from '../compile/image';
 import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Ruleset, writtenSections } from '../model/ruleset';
+import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
+import { readSetFile } from './ruleset-file';
 
 /** What is known of a ruleset text without a kernel. */
 export interface Checked {
@@ -17,11 +20,30 @@ export interface Checked {
   readonly image: Image | null;
 }
 
-/** Parses, analyses, checks expectations and compiles; with `strict` warnings count as errors. */
-export function checkRuleset(file: string, text: string, options: { strict?: boolean } = {}): Checked {
-  const parsed = parseRuleset(text, { file, strict: options.strict ?? false });
-  const found = [...parsed.diagnostics];
-  if (parsed.ruleset) found.push(...analyse(parsed.ruleset), ...checkExpectations(parsed.ruleset));
+/** How a ruleset text is checked. */
+export interface CheckOptions {
+  /** Warnings count as errors. */
+  readonly strict?: boolean;
+  /** The moment it is to be right for, milliseconds since 1970: rules that have ended by then are off. Left out: now. */
+  readonly nowMs?: number;
+  /** Whether a daemon runs that ends rules; left out: nothing is said about that. Null: it could not be seen. */
+  readonly daemon?: boolean | null;
+}
+
+/** Parses, analyses, checks expectations and compiles. */
+export function checkRuleset(file: string, text: string, options: CheckOptions = {}): Checked {
+  const nowMs = options.nowMs ?? Date.now();
+  const { ruleset, diagnostics: findings } = parseRuleset(text, {
+    file,
+    strict: options.strict ?? false,
+    readFile: readSetFile,
+  });
+  const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
+  const found = [...findings];
+  if (parsed.ruleset) {
+    found.push(...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs), ...checkExpectations(parsed.ruleset));
+    if (options.daemon !== undefined) found.push(...lintNobodyEnds(parsed.ruleset, options.daemon));
+  }
   const diagnostics = options.strict ? found.map(asError) : found;
   if (!parsed.ruleset || hasErrors(diagnostics)) return { diagnostics, ruleset: null, image: null };
   try {

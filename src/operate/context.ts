@@ -27,11 +27,20 @@ const HOST_KEY = 'host';
 export async function openContext(options: { netns?: string } = {}): Promise<Context> {
   requireCapabilities();
   const kernel = openKernel();
-  const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   ensureBpffs(kernel, dirname(pinRoot()));
+  const { netns, cookie, folder } = await findFolder(options);
+  return { kernel, pins: new PinLayout(cookie), folder, ...(netns !== undefined && { netns }) };
+}
+
+/** The state folder of a namespace, which need not exist; needs no privilege and changes nothing. */
+export async function findFolder(options: {
+  netns?: string;
+}): Promise<Pick<Context, 'kernel' | 'netns' | 'folder'> & { readonly cookie: bigint }> {
+  const kernel = openKernel();
+  const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   const cookie = await kernel.netnsCookie(netns);
   const key = (await isHostNamespace(kernel, netns)) ? HOST_KEY : cookie.toString();
-  return { kernel, pins: new PinLayout(cookie), folder: stateFolder(key), ...(netns !== undefined && { netns }) };
+  return { kernel, cookie, folder: stateFolder(key), ...(netns !== undefined && { netns }) };
 }
 
 /** Whether it is the machine's first namespace, the only one that is there again after a reboot. */

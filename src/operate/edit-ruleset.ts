@@ -10,6 +10,7 @@ import { formatPortRange } from '../model/port-range';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule } from '../model/ruleset';
 import { directionOf } from '../parse/rule-line';
+import { formatMoment } from '../parse/time';
 import { byHand, indexOf, type Opened, openDocument, parseText, readRow, refuse, rowsOf } from './edit/opened';
 import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 import { replaceRow } from './edit/replace-row';
@@ -32,8 +33,9 @@ import { matchText } from './plan';
 export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 
 /**
- * Adds a row at the end of `inbound.rules`, or of `outbound.rules` where it says `out`. A row with the same match and another action (or comment) is replaced in
- * place and keeps its id, thus its counters; the same row again changes nothing.
+ * Adds a row at the end of `inbound.rules`, or of `outbound.rules` where it says `out`. A row with the same match and
+ * another action (or comment) is replaced in place and keeps its id, thus its counters; the same row again changes
+ * nothing. A row with an end replaces none without: it goes above that one, which decides again when it has ended.
  */
 export function addRule(document: RulesetDocument, row: string): EditOutcome {
   return addOrInsert(document, row, null);
@@ -184,17 +186,33 @@ function addOrInsert(document: RulesetDocument, row: string, given: number | nul
   const parts = splitRow(row);
   const read = readRow(opened, joinRow({ ...parts, id: undefined }));
   if ('kind' in read) return read;
-  const same = opened.rules.findIndex((rule) => matchText(rule) === matchText(read));
-  if (same >= 0) return repeat(opened, same, read, parts, position);
+  const { same, above } = findSame(opened, read);
+  if (same !== undefined) return repeat(opened, same, read, parts, position);
 
-  const index = (position ?? last) - 1;
+  const index = (position ?? (above === undefined ? last : above + 1)) - 1;
   const id = parts.id ?? newRuleId(read, new Set(opened.rules.map((rule) => rule.id)));
   // Dashboard rows have no place for an id.
   const body = read.written.dashboardRow ? withAction(read.text, read) : parts.body;
   return accept(opened, withRowInserted(opened.yaml, opened.list, index, joinRow({ ...parts, body, id })), {
     rules: opened.rules.map(shapeOf).toSpliced(index, 0, { ...shapeOf(read), id }),
-    message: `${position === null ? 'added' : 'inserted'} rule ${numberOf(opened, index)}: ${read.text}`,
+    message: [
+      `${position === null && above === undefined ? 'added' : 'inserted'} rule ${numberOf(opened, index)}: ${read.text}`,
+      ...(read.untilMs === undefined ? [] : [`until ${formatMoment(read.untilMs)}`]),
+      ...(above === undefined ? [] : [`then "${opened.rules[above].text}" decides again`]),
+    ].join(', '),
   });
+}
+
+/** The row that the verb is about, where one has the same match; or the one without end that its row with an end goes above. */
+function findSame({ rules }: Opened, read: Rule): { same?: number; above?: number } {
+  const matching = rules.flatMap((rule, i) => (matchText(rule) === matchText(read) ? [i] : []));
+  const ending = matching.find((i) => rules[i].untilMs !== undefined);
+  const lasting = matching.find((i) => rules[i].untilMs === undefined);
+  if (read.untilMs === undefined) return { same: lasting ?? ending };
+  if (ending !== undefined || lasting === undefined) return { same: ending };
+  const { action, limit, enabled } = rules[lasting];
+  const decidesSame = enabled && action === read.action && isDeepStrictEqual(limit, read.limit);
+  return decidesSame ? { same: lasting } : { above: lasting };
 }
 
 /** A verb that names what row `same` matches already. */
@@ -202,10 +220,15 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   const { document, rules } = opened;
   const old = rules[same];
   const [note, id] = [read.note ?? old.note, parts.id ?? old.id];
+  if (read.untilMs !== undefined && old.untilMs === undefined) {
+    const message = `skipping, already there without end as rule ${numberOf(opened, same)}: ${old.text}`;
+    return { kind: 'unchanged', text: document.text, message };
+  }
   if (
     old.action === read.action &&
     isDeepStrictEqual(old.limit, read.limit) &&
     old.log === read.log &&
+    old.untilMs === read.untilMs &&
     old.note === note &&
     old.enabled &&
     old.id === id
@@ -217,7 +240,7 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
     const message = `skipping, already there as rule ${numberOf(opened, same)}: ${old.text}`;
     return { kind: 'unchanged', text: document.text, message, ...hint };
   }
-  const text = replaceRow(opened, same, { rule: read, note, id, comment: parts.comment });
+  const text = replaceRow(opened, same, { rule: read, note, id, until: parts.until, comment: parts.comment });
   if (text === null)
     return byHand(
       document,
@@ -226,15 +249,20 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
       `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`,
     );
   const to = position === null ? same : Math.min(position, rules.length) - 1;
-  const shape = { ...shapeOf(old), text: read.text, enabled: true, log: read.log, note, id };
+  const shape = { ...shapeOf(old), text: read.text, enabled: true, log: read.log, untilMs: read.untilMs, note, id };
+  const end = old.untilMs === read.untilMs ? '' : `, ${endWords(read)} (was ${endWords(old)})`;
   const done =
     old.text === read.text
-      ? `changed rule ${numberOf(opened, same)}: ${read.text}`
-      : `replaced rule ${numberOf(opened, same)}: ${read.text} (was ${old.text})`;
+      ? `changed rule ${numberOf(opened, same)}: ${read.text}${end}`
+      : `replaced rule ${numberOf(opened, same)}: ${read.text} (was ${old.text})${end}`;
   return accept(opened, to === same ? text : moved(text, opened.section, same, to), {
     rules: rules.map(shapeOf).toSpliced(same, 1).toSpliced(to, 0, shape),
     message: to === same ? done : `${done}, now rule ${numberOf(opened, to)}`,
   });
+}
+
+function endWords({ untilMs }: Rule): string {
+  return untilMs === undefined ? 'without end' : `until ${formatMoment(untilMs)}`;
 }
 
 function moved(text: string, section: EditedSection, from: number, to: number): string {

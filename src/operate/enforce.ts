@@ -43,12 +43,12 @@ export class UnfinishedError extends SluiceError {
 export interface Where {
   /** Those that exist. */
   readonly interfaces: readonly Interface[];
-  /** Names of all that are meant; left out: of those that exist. */
-  readonly names?: readonly string[];
+  /** Names of all that are meant. */
+  readonly names: readonly string[];
   /** The generation that enforces now, null where none does. */
   readonly before: number | null;
-  /** Whether the next boot is to load it; left out: yes. */
-  readonly keep?: boolean;
+  /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
+  readonly keep?: 'file' | 'nothing';
 }
 
 /**
@@ -57,7 +57,7 @@ export interface Where {
  */
 export async function enforce(context: Context, candidate: Candidate, where: Where): Promise<Applied> {
   const { kernel, pins, folder, netns } = context;
-  const names = where.names ?? where.interfaces.map(({ name }) => name);
+  const { names } = where;
   const since = new Date().toISOString();
   const request: ApplyRequest = {
     image: candidate.image,
@@ -74,7 +74,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   };
   try {
     const applied = await applyImage(kernel, pins, request);
-    await remember(context, candidate, { ...applied, names }, where.keep ?? true);
+    if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
     failpoint('after-enforced');
     pruneGenerationRecords(folder, new Set([applied.generation]));
     return applied;

@@ -4,7 +4,7 @@ import type { Context } from './context';
 import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
 import { readEnforcement } from './enforcement';
-import { readEnforcedText, type EnforcedState } from './state-files';
+import { readEnforced, readEnforcedText, type EnforcedState } from './state-files';
 import { readRulesetText, type RulesetText, STANDARD_INPUT } from './ruleset-file';
 import { SluiceError } from '../kernel/errors';
 
@@ -20,16 +20,22 @@ export class EditedError extends SluiceError {
   }
 }
 
+/** The file that enforces, or did until `disable` or a boot that could not load it; null where none ever did. */
+export async function lastEnforced(context: Context): Promise<EnforcedState | null> {
+  const enforced = (await readEnforcement(context))?.enforced ?? null;
+  return enforced && enforced.file !== BUILT_IN ? enforced : readEnforced(context.folder).value;
+}
+
 /**
- * The file verbs edit: the enforced one, else `fallback`. `enforced` is null where nothing enforces. Throws
+ * The file verbs edit: the enforced one, else the one `enable` would enforce. `enforced` is null where nothing enforces. Throws
  * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where there is none to edit.
  */
 export async function openForEdit(
-  context: Context | null,
+  context: Context,
   fallback: string,
   named?: string,
 ): Promise<{ source: RulesetText; enforced: EnforcedState | null }> {
-  const enforcement = context ? await readEnforcement(context) : null;
+  const enforcement = await readEnforcement(context);
   const enforced = enforcement?.enforced ?? null;
   if (enforcement && !enforced) {
     const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;
@@ -52,8 +58,8 @@ export async function openForEdit(
       hint: 'sluice apply FILE makes a file the enforced one',
     });
   }
-  const source = readRulesetText(enforced?.file ?? fallback);
-  if (context && enforced && contentDigest(source.text) !== enforced.textDigest) {
+  const source = readRulesetText(enforced?.file ?? (await fileToEnable(context, fallback, named)).file);
+  if (enforced && contentDigest(source.text) !== enforced.textDigest) {
     const before = readEnforcedText(context.folder, enforced);
     throw new EditedError(
       enforced.file,
@@ -61,4 +67,24 @@ export async function openForEdit(
     );
   }
   return { source, enforced };
+}
+
+/**
+ * The file that `enable` enforces: the named one, else the one that enforces or did last, with the interfaces it was
+ * given, else `fallback`. Throws `SluiceError` `operate/no-file` where the last one was read from standard input.
+ */
+export async function fileToEnable(
+  context: Context,
+  fallback: string,
+  named?: string,
+): Promise<Pick<EnforcedState, 'file' | 'interfaceOverride'>> {
+  const last = named === undefined ? await lastEnforced(context) : null;
+  if (!last) return { file: named ?? fallback };
+  if (last.file === STANDARD_INPUT) {
+    throw new SluiceError('operate/no-file', 'what enforced last was read from standard input: there is no such file', {
+      hint: `name one: --file ${fallback}`,
+    });
+  }
+  const { file, interfaceOverride } = last;
+  return { file, ...(interfaceOverride && { interfaceOverride }) };
 }

@@ -19,6 +19,8 @@ import { bootWarning, readBooted } from './booted';
 import type { Context } from './context';
 import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
+import { endedRules } from '../model/until';
+import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { addFigures, foldGates, type GateTotals } from './totals';
@@ -70,7 +72,7 @@ function stateOf(record: GenerationRecord, attachments: readonly Attachment[]): 
     rulesetDigest: record.digest,
     generation: record.generation,
     appliedAt: record.since,
-    interfaces: attachments.map((attachment) => attachment.name),
+    interfaces: record.interfaces ?? attachments.map((attachment) => attachment.name),
     mode: record.ruleset.mode,
   };
 }
@@ -102,7 +104,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
-  warnings.push(...detachedWarnings(enforcement));
+  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement));
   const booted = readBooted(context.folder, enforcement);
   const bootWarns = booted && bootWarning(booted);
   if (bootWarns) warnings.push(bootWarns);
@@ -186,6 +188,17 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   if (filtered.length > 0) return [];
   return [`generation ${enforcement.generation} is loaded but filters no interface; sluice apply attaches it`];
 }
+
+/** Rules whose end came and went. A daemon that runs ends them within a second or two. */
+function overdueWarnings(enforcement: Enforcement | null): string[] {
+  const overdue = enforcement?.record ? endedRules(enforcement.record.ruleset, Date.now() - OVERDUE_MS) : [];
+  return overdue.map(
+    ({ name, rule }) =>
+      `${name} "${rule.text}" was to end ${formatMoment(rule.untilMs!)} and is still enforced: sluice apply ends it now, sluice daemon at its moment`,
+  );
+}
+
+const OVERDUE_MS = 2000;
 
 function describeInterface(device: Interface): { name: string; addresses: string[] } {
   return { name: device.name, addresses: device.addresses.map((address) => address.text) };

@@ -10,7 +10,7 @@ import type { EventRing, FileLock, Kernel } from '../kernel/kernel';
 import { STATE_PINS } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { type EventNames, type PacketEvent, readEvents } from '../observe/events';
-import type { Context } from './context';
+import { type Context, findFolder } from './context';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { fileError } from './system-error';
 
@@ -171,7 +171,7 @@ function openPinnedRing(kernel: Kernel, path: string): ReturnType<Kernel['openPi
 }
 
 /** Who reads the events now; null where nobody does. */
-export function currentEventReader(context: Context): EventReader | null {
+export function currentEventReader(context: Pick<Context, 'kernel' | 'folder'>): EventReader | null {
   const path = lockFile(context);
   try {
     const lock = context.kernel.tryLock(path);
@@ -185,6 +185,16 @@ export function currentEventReader(context: Context): EventReader | null {
   }
 }
 
+/** Whether a daemon runs for the namespace; null where that cannot be seen, as without privilege. */
+export async function daemonRuns(options: { netns?: string } = {}): Promise<boolean | null> {
+  try {
+    return currentEventReader(await findFolder(options))?.role === 'daemon';
+  } catch (error) {
+    if (error instanceof SluiceError) return null;
+    throw error;
+  }
+}
+
 function readHolder(path: string): EventReader | null {
   try {
     const [pid, role] = readFileSync(path, 'utf8').trim().split(' ');
@@ -194,6 +204,6 @@ function readHolder(path: string): EventReader | null {
   }
 }
 
-function lockFile({ folder }: Context): string {
+function lockFile({ folder }: Pick<Context, 'folder'>): string {
   return join(folder.path, 'events.lock');
 }

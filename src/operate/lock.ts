@@ -4,9 +4,10 @@
  */
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { SluiceError } from '../kernel/errors';
+import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
 import type { Context } from './context';
+import { LOCK_FILE } from './state-files';
 import { fileError } from './system-error';
 
 const LOCK_PATIENCE_MS = 5000;
@@ -16,7 +17,7 @@ const RETRY_MS = 50;
 export async function withLock<T>({ kernel, pins, folder }: Context, change: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + LOCK_PATIENCE_MS;
   // Always in this order, so that no two processes wait for each other.
-  const stateLock = await takeLock(kernel, join(folder.path, 'lock'), deadline, () => {
+  const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
     makeFolder(folder.path);
   });
   try {
@@ -37,8 +38,7 @@ export async function withLock<T>({ kernel, pins, folder }: Context, change: () 
 /** `prepare` makes what is to be locked; whoever held it before may have taken it away. */
 async function takeLock(kernel: Kernel, path: string, deadline: number, prepare: () => void): Promise<FileLock> {
   for (;;) {
-    prepare();
-    const lock = kernel.tryLock(path);
+    const lock = tryToLock(kernel, path, prepare);
     if (lock) return lock;
     if (Date.now() >= deadline) {
       const holder = lockHolder(path);
@@ -48,6 +48,17 @@ async function takeLock(kernel: Kernel, path: string, deadline: number, prepare:
       });
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** Null where another holds it, or has just taken away what was made ready. */
+function tryToLock(kernel: Kernel, path: string, prepare: () => void): FileLock | null {
+  prepare();
+  try {
+    return kernel.tryLock(path);
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'ENOENT') return null;
+    throw error;
   }
 }
 

@@ -12,12 +12,14 @@ export interface PlannedRule {
   readonly text: string;
 }
 
-/** A row whose text or enabled state differs; ids can differ where action and match derive them. */
+/** A row whose text, end or enabled state differs; ids can differ where action and match derive them. */
 export interface ChangedRule {
   readonly from: PlannedRule;
   readonly to: PlannedRule;
   /** Set where the row was turned on or off. */
   readonly enabled?: boolean;
+  /** Set where its end differs: the new one, ISO time, null where it has none any more. */
+  readonly until?: string | null;
 }
 
 /** A row that stands elsewhere relative to the rows that stayed. */
@@ -110,9 +112,11 @@ function planSection(
     removed: oldRules.flatMap((_, i) => (kept.has(i) ? [] : [wasPlanned(i)])),
     changed: pairs.flatMap(([i, j]) => {
       const [from, to] = [oldRules[i], after.rules[j]];
-      if (from.text === to.text && from.enabled === to.enabled) return [];
+      if (from.text === to.text && from.enabled === to.enabled && from.untilMs === to.untilMs) return [];
       const switched = from.enabled === to.enabled ? {} : { enabled: to.enabled };
-      return [{ from: wasPlanned(i), to: isPlanned(j), ...switched }];
+      const until = to.untilMs === undefined ? null : new Date(to.untilMs).toISOString();
+      const ending = from.untilMs === to.untilMs ? {} : { until };
+      return [{ from: wasPlanned(i), to: isPlanned(j), ...switched, ...ending }];
     }),
     moved: pairs.flatMap(([i, j], k) =>
       anchored.has(k)
@@ -177,6 +181,8 @@ function rulesetSettings(ruleset: Ruleset): Record<string, string> {
     interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
     mode: ruleset.mode,
     icmp: ruleset.icmp,
+    'icmp.echo-rate': String(ruleset.echo.inAll),
+    'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
     fragments: ruleset.fragments,
     boot: ruleset.boot ?? 'closed',
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),

@@ -1,3 +1,4 @@
+import { formatMoment } from '../parse/time';
 import { isEmptyPlan, type RulesetPlan, type SectionPlan } from './plan';
 
 /** The plan as text: one line a row (`+` added, `-` removed, `~` changed, `→` moved), then the sums. */
@@ -21,9 +22,13 @@ function renderSection(plan: SectionPlan): string[] {
   return [
     ...plan.settings.map(({ key, from, to }) => `  ~ ${plan.section} ${key}: ${to} (was ${from})`),
     ...plan.added.map(({ id, number, text }) => row('+', id, text, ` (rule ${number})`)),
-    ...plan.changed.map(({ from, to, enabled }) => {
+    ...plan.changed.map(({ from, to, enabled, until }) => {
       const switched = enabled === undefined ? [] : [enabled ? 'now enabled' : 'now disabled'];
-      const notes = [...(from.text === to.text ? [] : [`was ${from.text}`]), ...switched];
+      const ending =
+        until === undefined
+          ? []
+          : [until === null ? 'now without end' : `now until ${formatMoment(Date.parse(until))}`];
+      const notes = [...(from.text === to.text ? [] : [`was ${from.text}`]), ...switched, ...ending];
       return row('~', to.id, to.text, ` (${notes.join('; ')})`);
     }),
     ...plan.moved.map(({ id, text, from, to }) => row('→', id, text, ` (moved ${from} → ${to})`)),

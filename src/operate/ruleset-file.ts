@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SluiceError } from '../kernel/errors';
-import { MAX_FILE_BYTES } from '../parse/read-file';
+import { MAX_FILE_BYTES, readRegularFile } from '../parse/read-file';
 import { writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
 import { errnoOf, fileError } from './system-error';
@@ -64,13 +64,11 @@ export function writeRulesetText(file: string, text: string, expected: string | 
   return { path: named, text, digest: contentDigest(bytes) };
 }
 
-/**
- * Reader for files that a ruleset names (sets), under the same conditions; paths that are not absolute count from
- * the ruleset's own folder.
- */
-export function setFileReader(file: string): (name: string) => Uint8Array {
-  const folder = file === STANDARD_INPUT ? process.cwd() : path.dirname(path.resolve(file));
-  return (name) => readTrusted(path.resolve(folder, name));
+/** Reads a file that a ruleset names (a set): whoever may write that decides who is let in as much as the ruleset. */
+export function readSetFile(file: string): Uint8Array {
+  return readRegularFile(file, (stat) => {
+    if (runsAsRoot()) refuseWritableByOthers(file, stat);
+  });
 }
 
 function readTrusted(target: string): Buffer {
@@ -199,7 +197,7 @@ function refuseWritableByOthers(target: string, stat: fs.Stats): void {
   const privateGroup = stat.gid === 0 || stat.gid === stat.uid;
   const who = stat.mode & 0o002 ? 'everybody' : stat.mode & 0o020 && !privateGroup ? `group ${stat.gid}` : null;
   if (who !== null)
-    throw new SluiceError('file/unsafe', `"${target}" can be written by ${who}, so its rules cannot be trusted`, {
+    throw new SluiceError('file/unsafe', `"${target}" can be written by ${who}, so what it says cannot be trusted`, {
       hint: `chmod go-w ${target}`,
     });
   const folder = path.dirname(fs.realpathSync(target));

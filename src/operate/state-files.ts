@@ -13,6 +13,9 @@ import { errnoOf, fileError } from './system-error';
 /** The directory that is used when `SLUICE_STATE_DIR` does not name one. */
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/sluice';
 
+/** File in the folder of a namespace that is locked while it is changed. */
+export const LOCK_FILE = 'lock';
+
 const SCHEMA_VERSION = 1;
 
 /** What is enforced, and from which text it came. */
@@ -85,7 +88,7 @@ export function writeEnforced(folder: StateFolder, state: EnforcedState, text: s
   removeOtherTexts(folder, state.textDigest);
 }
 
-/** What was enforced last; null where nothing was. */
+/** What enforces, or did until `disable`; null where nothing ever was. */
 export function readEnforced(folder: StateFolder): StateRead<EnforcedState> {
   return readStateFile(folder, 'enforced.json', SCHEMA_VERSION, checkEnforced);
 }
@@ -101,20 +104,20 @@ export function readEnforcedText(folder: StateFolder, state: EnforcedState): str
   }
 }
 
-/** Forgets what was enforced (`disable`): counters and everything else stay. */
-export function forgetEnforced(folder: StateFolder): void {
-  fs.rmSync(path.join(folder.path, 'enforced.json'), { force: true });
-  removeOtherTexts(folder, null);
-}
-
-/** Removes the namespace's state altogether (`uninstall`), and the state directory when no other namespace is in it. */
+/**
+ * Removes the namespace's state altogether (`uninstall`), and the state directory when no other namespace is in it. The
+ * caller holds the lock, whose file goes last: whoever waits for it makes the folder anew.
+ */
 export function removeState(folder: StateFolder): void {
-  fs.rmSync(folder.path, { recursive: true, force: true });
-  try {
-    fs.rmdirSync(path.dirname(folder.path));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno !== 'ENOENT' && errno !== 'ENOTEMPTY' && errno !== 'EBUSY') throw error;
+  const names = fs.existsSync(folder.path) ? fs.readdirSync(folder.path) : [];
+  for (const name of [...names.filter((other) => other !== LOCK_FILE), LOCK_FILE])
+    fs.rmSync(path.join(folder.path, name), { recursive: true, force: true });
+  for (const directory of [folder.path, path.dirname(folder.path)]) {
+    try {
+      fs.rmdirSync(directory);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes(errnoOf(error) ?? '')) throw error;
+    }
   }
 }
 
@@ -132,9 +135,8 @@ export function textFile(folder: StateFolder, digest: string): string {
   return path.join(folder.path, `enforced-${digest.slice(0, 32)}.text`);
 }
 
-function removeOtherTexts(folder: StateFolder, keep: string | null): void {
-  const kept = keep === null ? null : path.basename(textFile(folder, keep));
-  if (!fs.existsSync(folder.path)) return;
+function removeOtherTexts(folder: StateFolder, keep: string): void {
+  const kept = path.basename(textFile(folder, keep));
   for (const name of fs.readdirSync(folder.path))
     if (/^enforced-[0-9a-f]{32}\.text$/.test(name) && name !== kept)
       fs.rmSync(path.join(folder.path, name), { force: true });

@@ -132,7 +132,10 @@ function refuseIpv4Shape(text: string, address: string, lengthText: string | nul
     const message = `${quote(text)} is a host name: names are not looked up, since their answer may change or lie`;
     return refuse('parse/address', message, 'write the address, or a set under sets:');
   }
-  return refuse('parse/address', `${quote(text)} is not an address, a prefix or the name of a set`);
+  const message = `${quote(text)} is not an address, a prefix or the name of a set`;
+  if (/^me$/i.test(text))
+    return refuse('parse/address', message, 'only verbs know who you are: sluice allow from me …');
+  return refuse('parse/address', message);
 }
 
 function readIpv6(text: string, address: string, lengthText: string | null): AddressReading {

@@ -27,7 +27,7 @@ export function makeNames(parts: Partial<Omit<Names, 'joined'>> = {}): Names {
 /** Words that the grammar of rows needs; no set or service can have them. */
 const RESERVED = new Set(
   (
-    'allow deny reject limit in out on log log-all proto from to port app id comment family icmp-type type code any all anywhere ' +
+    'allow deny reject limit in out on log log-all until me proto from to port app id comment family icmp-type type code any all anywhere ' +
     'none off true false yes no auto file incoming outgoing inbound outbound guard servers ssh'
   ).split(' '),
 );

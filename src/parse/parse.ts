@@ -14,6 +14,7 @@ import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readGuard, readInbound, readOutbound } from './section';
 import { readServices } from './service-table';
 import {
+  readEchoRates,
   readEthertypes,
   readFragmentMode,
   readIcmpMode,
@@ -106,6 +107,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
     mode: readMode(valueOf(root, 'mode')),
     icmp: readIcmpMode(valueOf(root, 'icmp')),
+    echo: readEchoRates(valueOf(root, 'icmp'), context),
     fragments: readFragmentMode(valueOf(root, 'fragments')),
     logging: readLogging(valueOf(root, 'logging')),
     ...(readBootOpen(valueOf(root, 'boot')) && { boot: 'open' as const }),

@@ -1,18 +1,20 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 
 /** Largest ruleset and largest set file, in bytes. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads a regular file of at most `MAX_FILE_BYTES`. Throws an Error with a message for the user for
- * anything else: a directory, a FIFO (which is not waited for), a device, a file that grows meanwhile.
+ * anything else: a directory, a FIFO (which is not waited for), a device, a file that grows meanwhile. `inspect` looks
+ * at the open file first; what it throws refuses the file.
  */
-export function readRegularFile(path: string): Uint8Array {
+export function readRegularFile(path: string, inspect: (stat: Stats) => void = () => undefined): Uint8Array {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new Error('not a regular file');
     if (stat.size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
+    inspect(stat);
     const buffer = Buffer.allocUnsafe(stat.size + 1);
     let length = 0;
     while (length < buffer.length) {
@@ -35,11 +37,12 @@ const ERRNO_WORDS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
 };
 
-/** Why a file could not be read, in words. */
-export function explainReadError(error: unknown): string {
-  const { code, message } = (typeof error === 'object' && error !== null ? error : {}) as {
+/** Why a file could not be read, in words; `hint` where the error itself knows a remedy. */
+export function explainReadError(error: unknown): { readonly why: string; readonly hint?: string } {
+  const { code, message, hint } = (typeof error === 'object' && error !== null ? error : {}) as {
     code?: string;
     message?: string;
+    hint?: string;
   };
-  return ERRNO_WORDS[code ?? ''] ?? message ?? String(error);
+  return { why: ERRNO_WORDS[code ?? ''] ?? message ?? String(error), ...(hint !== undefined && { hint }) };
 }

@@ -15,6 +15,7 @@ import { nearest } from './nearest';
 import { looksLikePorts, lookUpService } from './port';
 import { parseProtocol } from './protocols';
 import { resolveClauses } from './resolve';
+import { parseMoment } from './time';
 import { type Token, tokenize } from './tokens';
 import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
 
@@ -30,6 +31,8 @@ export interface RuleLine {
   readonly written: WrittenForm;
   /** From `log` or `log-all`. */
   readonly log?: RowLog;
+  /** From `until MOMENT`. */
+  readonly untilMs?: number;
   /** From `comment '…'`. */
   readonly note?: string;
   /** From `id NAME`, checked; whether it is free only the section knows. */
@@ -93,6 +96,7 @@ class LineReader {
   #next = 0;
   #note: string | undefined;
   #log: RowLog | undefined;
+  #untilMs: number | undefined;
   /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
   #portOwner: 'from' | 'to' | 'nobody' = 'to';
 
@@ -131,6 +135,7 @@ class LineReader {
       ...(limit && { limit }),
       text,
       ...(this.#log && { log: this.#log }),
+      ...(this.#untilMs !== undefined && { untilMs: this.#untilMs }),
       ...(this.#note !== undefined && { note: this.#note }),
       ...(this.id && { id: this.id }),
       ...(this.#direction && { direction: this.#direction }),
@@ -269,7 +274,8 @@ class LineReader {
     } else if (word !== undefined && looksLikeRate(word)) {
       this.#next++;
       this.#setOnce(token, 'rate', token);
-    } else if (word === 'comment') this.#readComment(token);
+    } else if (word === 'until') this.#readUntil(token);
+    else if (word === 'comment') this.#readComment(token);
     else if (word === 'id') this.#readId(token);
     else if (word !== undefined && DIRECTIONS.has(word)) {
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} stands directly behind the action`)));
@@ -340,6 +346,16 @@ class LineReader {
     return operand;
   }
 
+  #readUntil(token: Token): void {
+    const operand = this.#operand(token, '2027-01-31T18:00');
+    if (!operand) return;
+    const reading = parseMoment(operand.text);
+    if (reading.kind === 'refused') this.sink(at(operand, reading.problem));
+    else if (this.#untilMs !== undefined) {
+      this.sink(at(token, refuse('parse/row', `${quote(token.text)} is there twice`, 'a rule has one end')));
+    } else this.#untilMs = reading.ms;
+  }
+
   #readComment(token: Token): void {
     this.#next++;
     const first = this.#peek();
@@ -383,7 +399,7 @@ class LineReader {
       const message = `${quote(token.text)} stands without from or to`;
       this.sink(at(token, refuse('parse/no-address-clause', message, `write from ${token.text}`)));
     } else {
-      const hint = 'expected proto, from, to, port, icmp-type, family, id or comment';
+      const hint = 'expected proto, from, to, port, icmp-type, family, until, id or comment';
       this.sink(at(token, refuse('parse/row', `${quote(token.text)} has no place here`, hint)));
     }
   }
@@ -413,6 +429,7 @@ const CLAUSE_WORDS = new Set([
   'comment',
   'per',
   'verdict',
+  'until',
   'in',
   'out',
   'on',

@@ -12,16 +12,18 @@ import { readLimit } from './limit';
 import type { Names } from './names';
 import { resolveClauses } from './resolve';
 import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
+import { parseMoment } from './time';
 import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS } from './unsupported';
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
-  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'> | null;
+  readonly row: Omit<RuleLine, 'log' | 'untilMs' | 'note' | 'id' | 'direction'> | null;
   readonly id?: Term;
   /** From `direction`. */
   readonly direction?: DirectionTerm;
   readonly enabled: boolean;
   readonly log?: RowLog;
+  readonly untilMs?: number;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -44,6 +46,7 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = {
     ...readLog(map),
+    ...readUntil(map, sink),
     ...readLine(map, 'note', sink),
     ...readLine(map, 'owner', sink),
     ...readReview(map, sink),
@@ -130,6 +133,15 @@ function readLog(map: MapNode): { log?: RowLog } {
   const word = textValue(map, 'log')?.text.toLowerCase();
   if (word === 'all') return { log: 'all' };
   return word !== undefined && parseSwitch(word) === true ? { log: 'new' } : {};
+}
+
+function readUntil(map: MapNode, sink: Sink): { untilMs?: number } {
+  const moment = textValue(map, 'until');
+  if (!moment) return {};
+  const reading = parseMoment(moment.text);
+  if (reading.kind === 'time') return { untilMs: reading.ms };
+  sink(at(moment, reading.problem));
+  return {};
 }
 
 function textValue(map: MapNode, key: string): Term | undefined {

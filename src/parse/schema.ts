@@ -3,6 +3,7 @@
  * knows zod. What a value means (addresses, ports, names) is decided by the readers, which know its place.
  */
 import { z } from 'zod';
+import { DEFAULT_ECHO_RATES, MAX_ECHO_RATE } from '../model/echo';
 import { LOG_LEVELS } from '../model/logging';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
@@ -83,7 +84,13 @@ const ruleObject = z.strictObject(
         description: 'with action limit: prefix lengths of what is one source; left out: /32 and /64',
         examples: ['/24', '/24,/56'],
       }),
-    until: later,
+    until: text('a moment such as 2027-01-31T18:00')
+      .optional()
+      .meta({
+        description:
+          'the rule ends then: a day (its first moment) or a time, of this machine where no zone is written; the daemon ends it',
+        examples: ['2027-01-31', '2027-01-31T18:00', '2027-01-31T18:00Z', '2027-01-31T18:00+01:00'],
+      }),
   },
   { error: 'a rule: action, from, port …' },
 );
@@ -175,6 +182,23 @@ const expectObject = z.strictObject(
   { error: EXPECTATION },
 );
 
+const ECHO_RATE = `a number of packets a second from 1 to ${MAX_ECHO_RATE}`;
+const echoRate = z.int({ error: ECHO_RATE }).min(1, { error: ECHO_RATE }).max(MAX_ECHO_RATE, { error: ECHO_RATE });
+const ICMP = 'essentials, rules, or a map such as { mode: essentials, echo-rate: 1000, echo-rate-per-source: 10 }';
+const ICMP_MODES = ['essentials', 'rules'] as const;
+const icmpObject = z.strictObject(
+  {
+    mode: choice(ICMP_MODES).optional().meta({ description: 'left out: essentials' }),
+    'echo-rate': echoRate
+      .optional()
+      .meta({ description: `echo-requests that pass in a second; left out: ${DEFAULT_ECHO_RATES.inAll}` }),
+    'echo-rate-per-source': echoRate.optional().meta({
+      description: `of one source, an IPv4 address or an IPv6 /64; left out: ${DEFAULT_ECHO_RATES.perSource}`,
+    }),
+  },
+  { error: ICMP },
+);
+
 const MAP = 'a map of names';
 const ruleset = z
   .strictObject(
@@ -187,7 +211,8 @@ const ruleset = z
       mode: choice(['auto', 'native', 'generic'])
         .optional()
         .meta({ description: 'how the program is attached; auto: native where it works' }),
-      icmp: choice(['essentials', 'rules'])
+      icmp: z
+        .union([choice(ICMP_MODES), icmpObject], { error: ICMP })
         .optional()
         .meta({ description: 'essentials: echo and errors pass before the rows; rules: the rows decide' }),
       ethertypes: z
@@ -314,6 +339,7 @@ function knownKeys(path: Path): string[] {
   if (second === 'keep-reachable') return Object.keys(keptObject.shape);
   if (first === 'inbound' && second === 'ssh') return Object.keys(sshObject.shape);
   if (first === 'inbound' || first === 'outbound' || first === 'guard') return Object.keys(ruleObject.shape);
+  if (first === 'icmp') return Object.keys(icmpObject.shape);
   if (first === 'sets') return Object.keys(setFile.shape);
   return Object.keys(expectObject.shape);
 }

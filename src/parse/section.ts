@@ -109,11 +109,11 @@ function readSsh(node: DocumentNode | undefined, context: Context): SshRow | und
 
 /** A row that was read, before it has its id. */
 interface Draft {
-  readonly row: Omit<RuleLine, 'log' | 'note' | 'id' | 'direction'>;
+  readonly row: Omit<RuleLine, 'log' | 'untilMs' | 'note' | 'id' | 'direction'>;
   readonly direction: Direction;
   readonly id?: Term;
   readonly enabled: boolean;
-  readonly details: Pick<Rule, 'log' | 'note' | 'owner' | 'review'>;
+  readonly details: Pick<Rule, 'log' | 'untilMs' | 'note' | 'owner' | 'review'>;
   readonly source: Rule['source'];
 }
 
@@ -183,15 +183,20 @@ function readLineRow(
   const id = word && { ...word, start: row.place(at(word, remark('parse/id', ''))).start };
   if (id) ids.claim(id);
   if (!resolved) return undefined;
-  const { note, log, direction } = resolved;
+  const { note, log, untilMs, direction } = resolved;
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(row.place(at(direction, problem)));
-  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  const wrong =
+    actionProblem(list, resolved.action, direction?.direction ?? list.direction) ?? endProblem(list, untilMs);
   if (wrong) context.sink(row.place(at({ start: 0, length: row.text.length }, wrong)));
   return draftOf(list, resolved, direction?.direction, {
     ...(id && { id }),
     enabled: true,
-    details: { ...(log && { log }), ...(note !== undefined && { note }) },
+    details: {
+      ...(log && { log }),
+      ...(untilMs !== undefined && { untilMs }),
+      ...(note !== undefined && { note }),
+    },
     source: row.source,
   });
 }
@@ -220,6 +225,13 @@ function actionProblem(list: List, action: Action, direction: Direction): Proble
     return refuse('parse/action', message, 'write deny');
   }
   return undefined;
+}
+
+/** Why an entry cannot have an end: nothing takes one out of keep-reachable unnoticed, time neither. */
+function endProblem(list: List, untilMs: number | undefined): Problem | undefined {
+  if (untilMs === undefined || list !== IN_KEEP_REACHABLE) return undefined;
+  const message = `"until" has no place under ${list.name}, whose entries stay until they are taken out`;
+  return refuse('parse/time', message, 'leave it out, or write the row under inbound: { rules: [...] }');
 }
 
 function draftOf(

@@ -69,9 +69,10 @@ function readSetFile(
     if (path.text.includes('\0')) throw new Error('a path has no NUL');
     bytes = context.readFile(path.text);
   } catch (error) {
-    const message = `the file ${quote(path.text)} of set ${quote(name)} cannot be read: ${explainReadError(error)}`;
+    const { why, hint } = explainReadError(error);
+    const message = `the file ${quote(path.text)} of set ${quote(name)} cannot be read: ${why}`;
     context.sink(
-      at(placeOf(context, path), refuse('parse/set-file', message, 'the path is relative to the ruleset file')),
+      at(placeOf(context, path), refuse('parse/set-file', message, hint ?? 'the path is relative to the ruleset file')),
     );
     return [];
   }

@@ -1,4 +1,5 @@
 /** Settings outside sections: interfaces, mode, icmp, ethertypes, and the keys of later versions. */
+import { DEFAULT_ECHO_RATES, type EchoRates } from '../model/echo';
 import { LOG_LEVELS, type LogLevel } from '../model/logging';
 import { type AttachMode, DEFAULT_ETHERTYPES, type FragmentMode, type IcmpMode } from '../model/ruleset';
 import { type Context, placeOf, termOf, textsOf } from './context';
@@ -87,9 +88,29 @@ export function parseLogLevel(text: string): LogLevel | undefined {
   return onOff === undefined ? LOG_LEVELS.find((level) => level === word) : onOff ? 'low' : 'off';
 }
 
-/** `essentials` or `rules`; other words are reported by the shape. */
+/** `essentials` or `rules`, alone or under `mode`; other words are reported by the shape. */
 export function readIcmpMode(node: DocumentNode | undefined): IcmpMode {
-  return node?.kind === 'text' && node.text.toLowerCase() === 'rules' ? 'rules' : 'essentials';
+  const word = node?.kind === 'map' ? valueOf(node, 'mode') : node;
+  return word?.kind === 'text' && word.text.toLowerCase() === 'rules' ? 'rules' : 'essentials';
+}
+
+/** How many echo-requests pass; numbers out of range are reported by the shape. */
+export function readEchoRates(node: DocumentNode | undefined, context: Context): EchoRates {
+  if (node?.kind !== 'map') return DEFAULT_ECHO_RATES;
+  const isOff = readIcmpMode(node) === 'rules';
+  const rate = (key: string): number | undefined => {
+    const entry = node.entries.find((candidate) => candidate.key.text === key);
+    if (entry?.value.kind !== 'text' || isNothing(entry.value)) return undefined;
+    if (isOff) {
+      const message = `${quote(key)} has no place with "mode: rules": what becomes of echo-requests is up to the rows`;
+      context.sink(at(placeOf(context, entry.key), refuse('parse/bad-value', message, 'write mode: essentials')));
+    }
+    return Number(entry.value.text);
+  };
+  return {
+    inAll: rate('echo-rate') ?? DEFAULT_ECHO_RATES.inAll,
+    perSource: rate('echo-rate-per-source') ?? DEFAULT_ECHO_RATES.perSource,
+  };
 }
 
 /** `track` or `drop`; other words are reported by the shape. */

@@ -55,3 +55,14 @@ export function parseMoment(text: string): TimeReading {
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
   return { kind: 'time', ms: utc - offset * 60_000 };
 }
+
+/** A moment as `parseMoment` reads it back: by the clock of this machine, with its distance from UTC, to the second. */
+export function formatMoment(ms: number): string {
+  const seconds = Math.ceil(ms / 1000) * 1000;
+  const offset = -new Date(seconds).getTimezoneOffset();
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const size = Math.abs(offset);
+  const zone = offset === 0 ? 'Z' : `${offset < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  const local = new Date(seconds + offset * 60_000).toISOString();
+  return `${local.slice(0, local.slice(17, 19) === '00' ? 16 : 19)}${zone}`;
+}

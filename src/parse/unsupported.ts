@@ -20,7 +20,6 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
   server: 'write to: and the address; there are no servers yet',
   in: 'leave it out: every interface under interfaces: has the same rules',
-  until: 'leave it out, and delete the rule on that day; review: keeps a date to remember',
 };
 
 /** Ways to say "off" and "on" (SPEC §2); anything else is undefined. */

@@ -1,6 +1,7 @@
 /**
- * The daemon: writes events to the log or the journal, shows them to `sluice events`, and saves counts. It owns nothing
- * that enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring for the next one.
+ * The daemon: writes events to the log or the journal, shows them to `sluice events`, ends rules that have an end,
+ * saves counts, and watches that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall
+ * as it is, and what it had not written stays in the ring for the next one.
  */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -12,6 +13,8 @@ import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
 import { LogFile, type LogFileOptions } from './log-file';
 import { pause } from './pause';
+import { RuleEnds } from './rule-ends';
+import { keepFiltering } from './watch';
 
 export interface DaemonOptions {
   /** Left out: the journal, by lines on stdout. */
@@ -35,13 +38,18 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   const source = await EventSource.open(context, 'daemon');
   const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
   let socket: EventSocket | null = null;
-  let keeping: Promise<void> | null = null;
+  let keeping: Promise<void>[] = [];
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
     say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
-    keeping = keepCounts(context, { everyMs: options.saveEveryMs, signal, say });
+    keeping = [
+      keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
+      keepFiltering(context, { signal, say }),
+    ];
     const trouble = new Complaint(say);
+    const ends = new RuleEnds(context, say);
     while (!signal.aborted) {
+      await ends.watch();
       try {
         const batch = await source.next(TURN_MS);
         if (!batch) continue;
@@ -59,7 +67,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
       }
     }
   } finally {
-    await keeping;
+    await Promise.all(keeping);
     await socket?.close();
     sink.close();
     source.close();

@@ -127,8 +127,8 @@ describe.each(['native', 'generic'] as const)('every frame is counted once, in %
     expect(await httpGet(office, `http://${EDGE.ipv4}:8000/`)).toBe('hello from port 8000\n');
     expect(await httpGet(phone, `http://[${EDGE.ipv6}]:14511/`)).toBe('hello from port 14511\n');
     expect(await udpEcho(office, EDGE.ipv4, 9000)).toBe(true);
-    expect(await ping(home, EDGE.ipv4, 20)).toBe(20);
-    expect(await ping(phone, EDGE.ipv6, 20)).toBe(20);
+    expect(await ping(home, EDGE.ipv4, 10)).toBe(10);
+    expect(await ping(phone, EDGE.ipv6, 10)).toBe(10);
     for (let round = 0; round < 20; round++) await sendFrames(wire, WIRE_LINK, ODD_FRAMES);
 
     const frames = await capture.stop();

@@ -1,6 +1,6 @@
 /**
  * Scan = interpreted image = kernel program where earlier packets left something: flows that went out, first fragments
- * that passed. The enforcing programs fill the tables, the dry twin judges over them, and the scan is given what they
+ * that passed, echo-requests of the same second. The enforcing programs fill the tables, the dry twin judges over them, and the scan is given what they
  * hold. `SLUICE_SEED` repeats a failure.
  */
 import { compile } from '../../src/compile/compile';
@@ -8,8 +8,10 @@ import { interpretFrame } from '../../src/compile/interpret';
 import { measureHz } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
+import { decode } from '../../src/model/decode';
 import { evaluate } from '../../src/model/evaluate';
 import { mirroredIcmpType } from '../../src/model/packet';
+import { EchoTable } from '../support/echo-table';
 import { FlowTable } from '../support/flow-stand';
 import { CornerPackets } from '../support/generate/corner-packets';
 import { FrameBatch, PacketFields } from '../support/generate/frame-batch';
@@ -47,9 +49,16 @@ function drawFrames(random: Random, packets: CornerPackets, incoming: FrameBatch
       for (let i = random.between(1, 5); i > 0; i--) incoming.addFrame(make(random, packet));
       continue;
     }
-    if (packet.isIcmp && !packet.isIcmpError && random.chance(0.7)) packet.icmpType = packet.family === 4 ? 0 : 129;
+    const [request, reply] = packet.family === 4 ? [8, 0] : [128, 129];
+    if (packet.isIcmp && !packet.isIcmpError) packet.icmpType = random.pick([reply, reply, request, packet.icmpType]);
     if (random.chance(0.5)) outgoing.addPacket(packet.quote && packet.isIcmpError ? packet.quote : question(packet));
-    incoming.addPacket(packet);
+    // Now and then a source pings more often than it may, or many together do.
+    const pings = packet.isIcmp && packet.icmpType === request && random.chance(0.5);
+    const sources = random.pick([0, 255]);
+    for (let times = pings ? random.between(5, 40) : 1; times > 0 && incoming.count < FRAMES; times--) {
+      if (pings) packet.source[0] = (packet.source[0] ^ random.between(0, sources)) >>> 0;
+      incoming.addPacket(packet);
+    }
   }
 }
 
@@ -68,7 +77,8 @@ it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet, give
     flows: { ...base.flows, timeouts: base.flows.timeouts.map(() => hour) },
     fragments: { ...base.fragments, timeout: hour },
   };
-  const judge = KernelJudge.create(kernel(), 1 << 20, { maps: table.maps, switches });
+  const echoes = await EchoTable.create(switches.factors);
+  const judge = KernelJudge.create(kernel(), 1 << 20, { maps: { ...table.maps, ...echoes.maps }, switches });
   const incoming = new FrameBatch(FRAMES);
   const outgoing = new FrameBatch(FRAMES);
   const reasons = new Map<string, number>();
@@ -80,9 +90,12 @@ it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet, give
       const image = compile(ruleset);
       await judge.install(image);
       drawFrames(random, new CornerPackets(random, ruleset), incoming, outgoing);
+      echoes.second++;
       await judge.enforce('slc_egress_main', outgoing.frames, outgoing.lengths());
       await judge.enforce('slc_ingress', incoming.frames, incoming.lengths());
-      const state = await table.state();
+      const packets = Array.from({ length: incoming.count }, (_, i) => decode(incoming.frame(i)));
+      const senders = packets.flatMap((decoded) => (decoded.kind === 'ip' ? [decoded.packet] : []));
+      const state = { ...(await table.state()), echoes: await echoes.state(senders) };
       const answers = await judge.judge(incoming.frames, incoming.lengths());
       for (let i = 0; i < incoming.count; i++) {
         const frame = incoming.frame(i);
@@ -103,9 +116,13 @@ it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet, give
   } finally {
     judge.close();
     table.close();
+    echoes.close();
   }
-  for (const reason of ['flow', 'icmp-error', 'fragment', 'fragment-follows', 'fragment-overlap', 'fragment-refused'])
-    expect([reason, (reasons.get(reason) ?? 0) > pairs / 2000]).toEqual([reason, true]);
+  for (const reason of [
+    ...['flow', 'icmp-error', 'fragment', 'fragment-follows', 'fragment-overlap', 'fragment-refused'],
+    ...['icmp-echo', 'icmp-echo-source', 'icmp-echo-all'],
+  ])
+    expect([reason, (reasons.get(reason) ?? 0) > pairs / 5000]).toEqual([reason, true]);
   // Without what the tables hold the scan says something else: they were asked.
   expect(stateless).toBeGreaterThan(FRAMES / 20);
 }, 240_000);

@@ -461,6 +461,8 @@ test('every reason has a row', () => {
   elsewhere.push('fragment-follows', 'fragment-overlap');
   // test/kernel/outbound.test.ts
   elsewhere.push('keep-reachable', 'guard', 'keep-reachable-answer');
+  // test/kernel/echo.test.ts
+  elsewhere.push('icmp-echo-source', 'icmp-echo-all');
   // test/kernel/udp-switch.test.ts
   elsewhere.push('udp-off');
   const shown = new Set<Reason>([...TABLE.map(({ reason }) => reason), ...elsewhere]);

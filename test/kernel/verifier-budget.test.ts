@@ -14,6 +14,7 @@ import {
   stateMapEntries,
 } from '../../src/kernel/datapath';
 import { kernel } from '../../src/kernel/native';
+import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import { DEFAULT_ETHERTYPES } from '../../src/model/ruleset';
 
 interface Budget {
@@ -34,6 +35,7 @@ const DEFAULT: DatapathSwitches = {
   imageSlots: SMALL / 8,
   counterSlots: 512,
   icmpEssentials: true,
+  echo: DEFAULT_ECHO_RATES,
   trackFragments: true,
   ethertypes: DEFAULT_ETHERTYPES,
   logging: 'low',

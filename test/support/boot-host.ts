@@ -53,8 +53,8 @@ export class BootHost {
   }
 
   /** Runs what the boot unit runs. */
-  up(environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
-    return this.edge.command(this.boot, environment);
+  up(environment: NodeJS.ProcessEnv = {}, ...more: readonly string[]): Promise<Finished> {
+    return this.edge.command([...this.boot, ...more], environment);
   }
 
   /** Path in the state folder. */

@@ -1,4 +1,5 @@
 /** Builds small rulesets from model types, for tests of what is found in them. */
+import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import type { IcmpType, Match } from '../../src/model/match';
 import { MATCH_ALL } from '../../src/model/match';
 import { clearHostBits, type Prefix } from '../../src/model/prefix';
@@ -91,6 +92,7 @@ export function ruleset(
     interfaces: 'auto',
     mode: 'auto',
     icmp: 'essentials',
+    echo: DEFAULT_ECHO_RATES,
     fragments: 'track',
     logging: 'low',
     ethertypes: [],

@@ -37,6 +37,7 @@ export interface Judged {
 const TABLES = {
   windows: 'slc_windows',
   limitStats: 'slc_limit_stats',
+  echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
   rejectStats: 'slc_reject_stats',
   clock: 'slc_clock',
@@ -58,9 +59,10 @@ export class IngressTables {
 
   static async create(buckets = 64): Promise<IngressTables> {
     const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1, slc_flows: 1, slc_flow_stats: 1 };
+    const budgets = 1 + SLC_LIMITS.BUDGET_SOURCES;
     const fragments = { slc_fragments: 1, slc_fragment_stats: 1 };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: 1 + SLC_LIMITS.REJECT_SOURCES },
+      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: budgets, slc_echo_budget: budgets },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));

@@ -17,11 +17,13 @@ import {
   createGenerationMaps,
   createResultMap,
   datapathSwitches,
+  type GenerationMaps,
   loadProgram,
   type Tables,
   type TableSwitches,
 } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
+import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import type { LogWord } from '../../src/model/logging';
 import type { Decision } from '../../src/model/evaluate';
 import type { Direction } from '../../src/model/ruleset';
@@ -107,6 +109,9 @@ const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
 /** Twins count nothing; what the others count is not read. */
 const COUNTER_SLOTS = 512;
 
+/** What earlier packets left; with a clock the programs take the time from it. */
+type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock'>;
+
 export class KernelJudge {
   private readonly programs = new Map<string, BpfProgram>();
   private image: Image | undefined;
@@ -118,20 +123,17 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
-    private readonly tables?: { maps: Partial<Tables>; switches: TableSwitches },
+    private readonly tables?: { maps: StateMaps; switches: TableSwitches },
   ) {}
 
   /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
-  static create(
-    kernel: Kernel,
-    bytes: number,
-    tables?: { maps: Partial<Tables>; switches: TableSwitches },
-  ): KernelJudge {
+  static create(kernel: Kernel, bytes: number, tables?: { maps: StateMaps; switches: TableSwitches }): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,
       counterSlots: COUNTER_SLOTS,
       icmpEssentials: true,
+      echo: DEFAULT_ECHO_RATES,
       trackFragments: true,
       ethertypes: [],
       logging: 'off',
@@ -184,13 +186,14 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, fragments, logging, ethertypes, limits, rejects, sections, outboundWord } = this.image.features;
-    const switched = [name, dryRun, icmp, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
+    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections, outboundWord } = this.image.features;
+    const switched = [name, dryRun, icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
     // An enforcing program only counts by that word: whatever it is, everything goes out.
     const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
     let program = this.programs.get(key);
     if (!program) {
-      const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS };
+      const clockGiven = this.tables?.maps.clock !== undefined;
+      const sizes = { imageSlots: this.slots, counterSlots: COUNTER_SLOTS, clockGiven };
       const switches = { ...datapathSwitches(this.image, dryRun, this.tables?.switches), ...sizes };
       ({ program } = await loadProgram(this.kernel, name, switches, { ...this.maps, ...this.tables?.maps }));
       this.programs.set(key, program);

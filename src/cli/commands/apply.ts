@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { requireCapabilities } from '../../kernel/capabilities';
 import { applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
 import { showOutcome } from '../show-outcome';
@@ -20,11 +19,19 @@ export function register(program: Command): void {
 }
 
 /** Checks, compiles and enforces the file. */
-export async function applyFile(run: Run<ApplyOptions>, file: string | undefined): Promise<ExitCode> {
+export async function applyFile(
+  run: Run<ApplyOptions>,
+  file: string | undefined,
+  lastInterfaces?: readonly string[],
+): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
-  requireCapabilities();
-  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.');
-  const outcome = await applyRuleset(await run.context(), candidate, { force: run.options.force ?? false });
+  const context = await run.context();
+  const interfaceOverride = run.options.interface ?? lastInterfaces;
+  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', {
+    context,
+    ...(interfaceOverride && { interfaceOverride }),
+  });
+  const outcome = await applyRuleset(context, candidate, { force: run.options.force ?? false });
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;
 }

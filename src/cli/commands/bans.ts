@@ -6,20 +6,19 @@ import { banOfAddress } from '../../model/ban';
 import { formatPrefix, type Prefix } from '../../model/prefix';
 import type { Ban } from '../../operate/ban-file';
 import { hasErrors } from '../../operate/check';
-import { banSources, listBans, unbanSources } from '../../operate/bans';
+import { banSources } from '../../operate/ban-sources';
+import { listBans, unbanSources } from '../../operate/bans';
 import { parseAddressText } from '../../parse/address';
 import { parsePrefixList } from '../../parse/prefix-list';
 import { explainReadError, readRegularFile } from '../../parse/read-file';
-import { parseDuration, parseMoment } from '../../parse/time';
 import { showFindings } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { Exit, UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { callerAddress, type EndOptions, readEnd } from '../row-words';
 import { ago, renderTable, span } from '../table';
 
-interface BanOptions {
-  readonly for?: string;
-  readonly until?: string;
+interface BanOptions extends EndOptions {
   readonly exact?: boolean;
   readonly force?: boolean;
   readonly import?: string;
@@ -38,7 +37,7 @@ export function register(program: Command): void {
   onRun<BanOptions>(ban, runBan);
   const unban = program
     .command('unban')
-    .description('end a ban before its time: sluice unban 192.0.2.1')
+    .description('end a ban before its time: sluice unban 192.0.2.1, sluice unban me')
     .argument('[source...]', 'addresses and prefixes as they were banned')
     .option('--exact', 'an IPv6 address alone, not its /64')
     .option('--all', 'end all bans');
@@ -53,9 +52,9 @@ export function register(program: Command): void {
 async function runBan(run: Run<BanOptions>, words: string[]): Promise<ExitCode> {
   const { options, output } = run;
   const nowMs = Date.now();
-  const untilMs = readEnd(options, nowMs);
+  const untilMs = readEnd(options, nowMs, 'sluice unban ends a ban');
   const sources = [
-    ...words.map((word) => readSource(run, word, options.exact ?? false)),
+    ...(await withOwn(run, words)).map((word) => readSource(run, word, options.exact ?? false)),
     ...(options.import === undefined ? [] : importSources(run, options.import)),
   ];
   if (sources.length === 0) throw new UsageError('nobody to ban', 'sluice ban 192.0.2.1 --for 1h');
@@ -84,7 +83,7 @@ async function runBan(run: Run<BanOptions>, words: string[]): Promise<ExitCode> 
 
 async function runUnban(run: Run<{ exact?: boolean; all?: boolean }>, words: string[]): Promise<ExitCode> {
   const { options, output } = run;
-  const sources = words.map((word) => readSource(run, word, options.exact ?? false));
+  const sources = (await withOwn(run, words)).map((word) => readSource(run, word, options.exact ?? false));
   if (options.all ? sources.length > 0 : sources.length === 0)
     throw new UsageError('whom to unban? sources, or --all', 'sluice unban 192.0.2.1');
   const outcome = await unbanSources(await run.context(), options.all ? 'all' : sources);
@@ -109,7 +108,8 @@ async function runUnban(run: Run<{ exact?: boolean; all?: boolean }>, words: str
 
 async function runBans(run: Run<object>, word: string | undefined): Promise<ExitCode> {
   const { output } = run;
-  const source = word === undefined ? null : readSource(run, word, true);
+  const [named] = await withOwn(run, word === undefined ? [] : [word]);
+  const source = named === undefined ? null : readSource(run, named, true);
   const list = await listBans(await run.context(), source);
   const now = new Date();
   if (list.warning !== undefined) output.say(`warning: ${list.warning}`);
@@ -137,20 +137,15 @@ function sayInactive({ output }: Run<object>, active: boolean): void {
   if (!active) output.say('note: nothing is enforced; bans hold from sluice enable on');
 }
 
-/** When the bans end; null: never. */
-function readEnd(options: BanOptions, nowMs: number): number | null {
-  if (options.for !== undefined && options.until !== undefined)
-    throw new UsageError('--for and --until both say when it ends', 'give one of them');
-  if (options.for !== undefined) return nowMs + timeOf(parseDuration(options.for));
-  if (options.until === undefined) return null;
-  const until = timeOf(parseMoment(options.until));
-  if (until <= nowMs) throw new UsageError(`"${options.until}" has passed`, 'sluice unban ends a ban');
-  return until;
+/** Sources with the caller's address in place of `me`. */
+async function withOwn(run: Run<object>, words: readonly string[]): Promise<string[]> {
+  if (!words.some(isMe)) return [...words];
+  const own = await callerAddress(await run.context());
+  return words.map((word) => (isMe(word) ? own : word));
 }
 
-function timeOf(reading: ReturnType<typeof parseDuration>): number {
-  if (reading.kind === 'time') return reading.ms;
-  throw new UsageError(reading.problem.message, reading.problem.hint);
+function isMe(word: string): boolean {
+  return word.toLowerCase() === 'me';
 }
 
 function readSource({ output }: Run<object>, word: string, exact: boolean): Prefix {
@@ -169,7 +164,7 @@ function importSources(run: Run<BanOptions>, file: string): Prefix[] {
   try {
     bytes = file === '-' ? readFileSync(0) : readRegularFile(file);
   } catch (error) {
-    throw new UsageError(`"${file}" cannot be read: ${explainReadError(error)}`);
+    throw new UsageError(`"${file}" cannot be read: ${explainReadError(error).why}`);
   }
   const name = file === '-' ? 'standard input' : file;
   const { prefixes, diagnostics, overflow } = parsePrefixList(bytes, name, MAX_BANS);

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import { checkRuleset, hasErrors } from '../../operate/check';
-import { showFindings } from '../candidate';
-import { EXIT } from '../exit-code';
+import { daemonRuns } from '../../operate/event-source';
+import { mayEnd, showFindings } from '../candidate';
+import { EXIT, type ExitCode } from '../exit-code';
 import { onRun } from '../run';
 
 export function register(program: Command): void {
@@ -10,10 +11,11 @@ export function register(program: Command): void {
     .command('check')
     .description('find mistakes in a ruleset; needs no privilege and touches nothing')
     .argument('[file]', 'ruleset file, - for standard input');
-  onRun(command, (run, file: string | undefined) => {
+  onRun(command, async (run, file: string | undefined): Promise<ExitCode> => {
     const source = run.readText(file);
     const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
       strict: run.options.strict ?? false,
+      ...(mayEnd(source.text) && { daemon: await daemonRuns(run.options) }),
     });
     const failed = hasErrors(diagnostics);
     showFindings(run, source, diagnostics, failed ? 'nothing was changed.' : undefined);

@@ -16,7 +16,9 @@ interface Options {
 export function register(program: Command): void {
   const command = program
     .command('daemon')
-    .description('write events to the log, show them to sluice events, save counts; runs until it is told to end')
+    .description(
+      'write events to the log, show them to sluice events, end rules at their until, save counts; runs until it is told to end',
+    )
     .addOption(new Option('--log <file>', `where to (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`))
     .addOption(
       new Option('--journal', 'to the journal, by stdout; chosen where stdout is the journal’s').conflicts('log'),

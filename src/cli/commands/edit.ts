@@ -24,36 +24,55 @@ import { requireCandidate, showFindings } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { type EndOptions, joinRow, readEnd, withCaller, withEnd } from '../row-words';
 import { showOutcome } from '../show-outcome';
 
-interface EditOptions {
+interface EditOptions extends EndOptions {
   readonly force?: boolean;
 }
 
 type Edit = (document: RulesetDocument) => EditOutcome;
 
 export function register(program: Command): void {
-  const verb = (name: string, description: string, argument: string, edit: (words: string[]) => Edit): void => {
+  const verb = (
+    name: string,
+    description: string,
+    argument: string,
+    edit: (words: readonly string[]) => Edit,
+  ): void => {
     const command = program
       .command(name)
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(command, (run, words: string[]) => editFile(run, edit(words)));
+    onRun<EditOptions>(command, (run, words: string[]) => editFile(run, words, edit));
+  };
+  /** A verb that writes a row: it can be about the caller, and have an end. */
+  const rowVerb = (...[name, description, argument, edit]: Parameters<typeof verb>): void => {
+    const command = program
+      .command(name)
+      .description(description)
+      .argument(argument)
+      .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
+      .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
+      .option('--force', 'also when it cuts a live SSH session');
+    onRun<EditOptions>(command, (run, words: string[]) =>
+      editFile(run, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
+    );
   };
   const examples = {
-    allow: 'allow from 203.0.113.0/24 to any port 8000 proto tcp',
+    allow: 'allow from 203.0.113.0/24 to any port 8000 proto tcp, sluice allow from me to any port 22 --for 1h',
     deny: 'deny from 203.0.113.0/24 to any port 8000 proto tcp',
     reject: 'reject 113/tcp',
     limit: 'limit 22/tcp, sluice limit 8000/tcp 20/10s',
   };
   for (const [action, example] of Object.entries(examples)) {
-    verb(action, `add a rule at the end: sluice ${example}`, '<rule...>', (words) => {
+    rowVerb(action, `add a rule at the end: sluice ${example}`, '<rule...>', (words) => {
       const row = joinRow([action, ...words]);
       return (document) => addRule(document, row);
     });
   }
-  verb(
+  rowVerb(
     'insert',
     'add a rule before number N: sluice insert 1 deny from 192.0.2.9',
     '<n-and-rule...>',
@@ -117,15 +136,20 @@ function isSwitch(word: string): word is 'on' | 'off' {
   return word === 'on' || word === 'off';
 }
 
-async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
+async function editFile(
+  run: Run<EditOptions>,
+  words: readonly string[],
+  edit: (words: readonly string[]) => Edit,
+): Promise<ExitCode> {
   // Without privilege only a file that is not enforced can be edited; openContext says so.
   const context: Context = await run.context();
+  const change = edit(await withCaller(words, context));
   const { source, enforced } = await openForEdit(
     context,
     run.path(),
     run.options.file === undefined ? undefined : run.path(),
   );
-  const outcome = edit({ text: source.text, file: source.path });
+  const outcome = change({ text: source.text, file: source.path });
   if (outcome.kind === 'refused') {
     showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
     run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);
@@ -138,12 +162,17 @@ async function editFile(run: Run<EditOptions>, edit: Edit): Promise<ExitCode> {
     return EXIT.DONE;
   }
   const override = run.options.interface ?? enforced?.interfaceOverride;
-  const candidate = requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', override);
+  const candidate = requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', {
+    context,
+    ...(override && { interfaceOverride: override }),
+  });
   const written = writeRulesetText(source.path, outcome.text, source.digest);
   run.output.line(outcome.message);
   for (const comment of outcome.removedComments) run.output.say(`note: the comment went with it: ${comment}`);
   if (!enforced) {
-    run.output.say(`${source.path} is not enforced: sluice enable`);
+    run.output.say(
+      `${source.path} is not enforced: sluice ${run.options.file === undefined ? 'enable' : `apply ${source.path}`}`,
+    );
     run.output.document({
       outcome: 'written',
       message: outcome.message,
@@ -169,26 +198,6 @@ function putBack(run: Run<EditOptions>, source: RulesetText, digest: string): vo
   } catch (error) {
     run.output.say(`${source.path} was not put back: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** Words of a shell command line → the row; a comment that the shell unquoted is quoted again. */
-function joinRow(words: readonly string[]): string {
-  const at = words.findIndex((word) => word.toLowerCase() === 'comment');
-  if (at < 0 || at === words.length - 1) return words.join(' ');
-  const comment = words.slice(at + 1).join(' ');
-  return [...words.slice(0, at + 1), inQuotes(comment)].join(' ');
-}
-
-/** A comment in the quotes it does not hold; quotes around all of it stay. */
-function inQuotes(comment: string): string {
-  if (/^'[^']*'$|^"[^"]*"$/.test(comment)) return comment;
-  const mark = ["'", '"'].find((candidate) => !comment.includes(candidate));
-  if (mark === undefined)
-    throw new UsageError(
-      `the comment ${comment} has both kinds of quotes, and there is no third to put around it`,
-      'leave one kind out',
-    );
-  return `${mark}${comment}${mark}`;
 }
 
 function reference(words: readonly string[]): number | string {

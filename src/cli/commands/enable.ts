@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { fileToEnable } from '../../operate/enforced-file';
 import { onRun } from '../run';
 import { applyFile } from './apply';
 import { installAfterEnable } from './install';
@@ -7,11 +8,15 @@ export function register(program: Command): void {
   const command = program
     .command('enable')
     .description(
-      'enforce the ruleset file (--file, else $SLUICE_CONFIG, else /etc/sluice/rules.yaml), after a reboot too',
+      'enforce again what enforced last; at first the ruleset file (--file, else $SLUICE_CONFIG, else /etc/sluice/rules.yaml)',
     )
     .option('--force', 'also when it cuts a live SSH session');
   onRun<{ force?: boolean }>(command, async (run) => {
-    const code = await applyFile(run, undefined);
+    const named = run.options.file === undefined ? undefined : run.path();
+    const { file, interfaceOverride } = await fileToEnable(await run.context(), run.path(), named);
+    if (file !== run.path())
+      run.output.say(`note: ${file} is what enforced last; --file ${run.path()} enforces that one instead`);
+    const code = await applyFile(run, file, interfaceOverride);
     await installAfterEnable(run);
     return code;
   });

@@ -12,6 +12,7 @@ import { listInterfaces } from '../../kernel/interfaces';
 import { hasCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
+import { formatMoment } from '../../parse/time';
 import { parseProbe, type Probe } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
 import type { Ban } from '../../operate/ban-file';
@@ -88,7 +89,7 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
 }
 
 function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {
-  const { decision, steps, kernel, answer, limit, bans } = explanation;
+  const { decision, steps, kernel, answer, limit, echo, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const by = deciding
@@ -97,6 +98,7 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
   lines.push(`${decision.verdict} in ${tier} by ${by}`);
   if (limit) lines.push(formatLimit(limit));
+  if (echo) lines.push(`of these ${echo.perSource} a second pass of a source, ${echo.inAll} in all; more drop`);
   if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);
   for (const ban of bans) lines.push(`the ban of ${formatPrefix(ban.prefix)} ${untilWhen(ban)}`);
   lines.push(
@@ -104,10 +106,10 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   );
   const passed = steps.filter((step) => step.mismatch !== null);
   if (passed.length > 0) lines.push('rules above it that do not match:');
-  for (const { number, text, mismatch } of passed) {
-    lines.push(
-      `  [${String(number).padStart(2)}] ${text}: ${mismatch === 'enabled' ? 'is switched off' : `${mismatch} differs`}`,
-    );
+  for (const { number, text, mismatch, until } of passed) {
+    const ended = until !== undefined && Date.parse(until) <= Date.now();
+    const off = ended ? `has ended (until ${formatMoment(Date.parse(until))})` : 'is switched off';
+    lines.push(`  [${String(number).padStart(2)}] ${text}: ${mismatch === 'enabled' ? off : `${mismatch} differs`}`);
   }
   return lines.join('\n');
 }

@@ -1,33 +1,40 @@
 import type { Command } from 'commander';
 import { existsSync, rmSync } from 'node:fs';
-import { disable } from '../../operate/apply';
-import { isHostContext } from '../../operate/context';
+import { uninstall } from '../../operate/apply';
+import { type Context, isHostContext } from '../../operate/context';
 import { removeUnits } from '../../operate/install';
-import { removeState } from '../../operate/state-files';
+import { lastEnforced } from '../../operate/enforced-file';
+import { STANDARD_INPUT } from '../../operate/ruleset-file';
+import { readEnforced } from '../../operate/state-files';
 import { fileError } from '../../operate/system-error';
 import { confirm } from '../ask';
-import { onRun } from '../run';
 import { EXIT } from '../exit-code';
+import { UsageError } from '../output';
+import { onRun, type Run } from '../run';
+
+interface Options {
+  readonly yes?: boolean;
+  readonly purge?: boolean;
+}
 
 export function register(program: Command): void {
   const command = program
     .command('uninstall')
     .description('end enforcement and remove what sluice keeps on this machine; the ruleset stays unless --purge')
-    .option('--purge', 'remove the ruleset file too')
+    .option('--purge', 'remove the ruleset file too: the enforced one, unless --file names another')
     .option('-y, --yes', 'do not ask');
-  onRun<{ yes?: boolean; purge?: boolean }>(command, async (run) => {
-    const file = run.path();
+  onRun<Options>(command, async (run) => {
+    const context = await run.context();
+    const file = await rulesetFile(run, context);
     const what = run.options.purge ? `its counters and the ruleset ${file}` : 'its counters';
     if (!(await confirm(`end enforcement and remove ${what}?`, run.options.yes ?? false))) {
       run.output.line('nothing was changed');
       run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
       return EXIT.REFUSED;
     }
-    const context = await run.context();
     // First, so that no daemon makes anew what is removed.
     const units = isHostContext(context) ? removeUnits() : [];
-    const { interfaces } = await disable(context, { keepCounters: false });
-    removeState(context.folder);
+    const { interfaces } = await uninstall(context);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;
     if (purged) purge(file);
@@ -36,6 +43,21 @@ export function register(program: Command): void {
     run.output.document({ outcome: 'removed', unfiltered: interfaces, units, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
+}
+
+/** The ruleset that goes with --purge: the one the user named, else the one that enforces or did last. */
+async function rulesetFile(run: Run<Options>, context: Context): Promise<string> {
+  const file = run.options.file === undefined ? ((await lastFile(context)) ?? run.path()) : run.path();
+  if (file !== STANDARD_INPUT) return file;
+  if (run.options.purge)
+    throw new UsageError('the ruleset was read from standard input: there is no file to remove', 'leave --purge out');
+  return run.path();
+}
+
+/** Also where what is pinned is damaged: uninstalling is a way out of that. */
+async function lastFile(context: Context): Promise<string | undefined> {
+  const last = await lastEnforced(context).catch(() => readEnforced(context.folder).value);
+  return last?.file;
 }
 
 function purge(file: string): void {

@@ -5,6 +5,7 @@ import { SluiceError } from '../../kernel/errors';
 import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseRuleset } from '../../parse/parse';
 import { matchText } from '../plan';
+import { readSetFile } from '../ruleset-file';
 import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
 import { type EditedSection, findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
 import { joinRow, splitRow } from './row-text';
@@ -43,7 +44,7 @@ export function openDocument(document: RulesetDocument, section: EditedSection):
 
 /** Parses a text as if it were the document's. */
 export function parseText(document: RulesetDocument, text: string): ReturnType<typeof parseRuleset> {
-  return parseRuleset(text, { file: document.file, ...(document.readFile && { readFile: document.readFile }) });
+  return parseRuleset(text, { file: document.file, readFile: document.readFile ?? readSetFile });
 }
 
 /** The rows as text, where there must be some: a row's number was found before. */
@@ -77,7 +78,7 @@ export function indexOf(opened: Opened, reference: RuleReference): number | Edit
   if (byId >= 0) return byId;
   if (!text.includes(' '))
     return refuse(opened, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
-  const read = readRow(opened, joinRow({ ...splitRow(text), id: undefined, comment: '' }));
+  const read = readRow(opened, joinRow({ body: splitRow(text).body, comment: '' }));
   if ('kind' in read) return read;
   const byText = rules.findIndex((rule) => rule.action === read.action && matchText(rule) === matchText(read));
   if (byText >= 0) return byText;

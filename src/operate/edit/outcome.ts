@@ -5,6 +5,7 @@ export interface RulesetDocument {
   readonly text: string;
   /** Name of the file, for findings. */
   readonly file: string;
+  /** Left out: as a ruleset's set files are read wherever it is checked. */
   readonly readFile?: (path: string) => Uint8Array;
 }
 

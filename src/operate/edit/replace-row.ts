@@ -14,6 +14,8 @@ export interface NewRow {
   readonly rule: Rule;
   readonly note: string | undefined;
   readonly id: string;
+  /** As the verb gave it; undefined: the row has no end. */
+  readonly until: string | undefined;
   /** From the word `comment` on, empty where the verb gave none. */
   readonly comment: string;
 }
@@ -31,7 +33,7 @@ export function replaceRow(opened: Opened, index: number, row: NewRow): string |
   const limits = [opened.rules[index], row.rule].some(({ limit }) => limit && formatLimit(limit) !== '');
   const body = withAction(dashboard || limits ? row.rule.text : old.body, row.rule);
   const comment = row.comment === '' ? old.comment : row.comment;
-  return withRowReplaced(opened.yaml, list, index, joinRow({ body, id: row.id, comment }));
+  return withRowReplaced(opened.yaml, list, index, joinRow({ body, id: row.id, until: row.until, comment }));
 }
 
 /** Values of the key `log`. */
@@ -44,6 +46,8 @@ function replaceObject(opened: Opened, index: number, row: NewRow): string {
   if (old.action !== row.rule.action) changes.push(['action', row.rule.action]);
   if (old.log !== row.rule.log) changes.push(['log', LOG_VALUE[row.rule.log ?? 'off']]);
   if (row.note !== undefined && row.note !== old.note) changes.push(['note', row.note]);
+  if (row.until !== undefined && old.untilMs !== row.rule.untilMs)
+    changes.push(['until', row.until.replace(/^(['"])(.*)\1$/, '$2')]);
   const { limit } = row.rule;
   const limitKeys: Readonly<Record<string, string | null>> = {
     limit: limit && !sameRate(limit, UFW_LIMIT) ? formatRate(limit) : null,
@@ -63,6 +67,7 @@ function replaceObject(opened: Opened, index: number, row: NewRow): string {
   if (!isDeepStrictEqual(old.limit, limit))
     for (const [key, value] of Object.entries(limitKeys))
       if (value === null) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), key));
+  if (row.until === undefined) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), 'until'));
   if (!old.enabled && pairOf(objectAt(yaml, opened.section, index), 'enabled')) write('enabled', () => 'true');
   return yaml.text;
 }

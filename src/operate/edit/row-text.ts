@@ -11,11 +11,13 @@ export interface RowParts {
   /** Without command name, number, id and comment. */
   readonly body: string;
   readonly id?: string;
+  /** Behind the word `until`, as written. */
+  readonly until?: string;
   /** From the word `comment` on, as written. */
   readonly comment: string;
 }
 
-/** Takes a row apart. Quotes stand only in comments, so the word `comment` can be looked for. */
+/** Takes a row apart. Before a comment quotes stand around moments only, so the word `comment` can be looked for. */
 export function splitRow(row: string): RowParts {
   const bare = withoutNumber(
     row
@@ -26,9 +28,12 @@ export function splitRow(row: string): RowParts {
   const at = bare.search(/\scomment\s/i);
   const clauses = at < 0 ? bare : bare.slice(0, at);
   const id = /\sid\s+(\S+)/i.exec(clauses);
+  const until = /\suntil\s+('[^']*'|"[^"]*"|\S+)/i.exec(clauses);
+  const body = [id, until].reduce((text, found) => (found ? text.replace(found[0], '') : text), clauses);
   return {
-    body: (id ? clauses.replace(id[0], '') : clauses).replace(/\s+/g, ' ').trim(),
+    body: body.replace(/\s+/g, ' ').trim(),
     ...(id && { id: id[1] }),
+    ...(until && { until: until[1] }),
     comment: at < 0 ? '' : bare.slice(at).trim(),
   };
 }
@@ -54,8 +59,9 @@ export function withAction(body: string, { action, log }: Pick<Rule, 'action' | 
 export const LOG_CLAUSE: Readonly<Record<NonNullable<Rule['log']>, string>> = { new: 'log', all: 'log-all' };
 
 /** Puts the parts together. */
-export function joinRow({ body, id, comment }: RowParts): string {
-  return [body, ...(id === undefined ? [] : ['id', id]), ...(comment === '' ? [] : [comment])].join(' ');
+export function joinRow({ body, id, until, comment }: RowParts): string {
+  const [named, ended] = [id === undefined ? [] : ['id', id], until === undefined ? [] : ['until', until]];
+  return [body, ...ended, ...named, ...(comment === '' ? [] : [comment])].join(' ');
 }
 
 /**

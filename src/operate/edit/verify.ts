@@ -12,6 +12,7 @@ export interface RowShape {
   readonly text: string;
   readonly enabled: boolean;
   readonly log?: Rule['log'];
+  readonly untilMs?: number;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
@@ -29,8 +30,8 @@ export interface Intention {
 }
 
 export function shapeOf(rule: Rule): RowShape {
-  const { text, enabled, log, note, owner, review } = rule;
-  return { text, enabled, log, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
+  const { text, enabled, log, untilMs, note, owner, review } = rule;
+  return { text, enabled, log, untilMs, note, owner, review, id: rule.idIsExplicit ? rule.id : null };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** A rule set of the benchmark: what is compiled, and what every other form of it is made from. */
+import { DEFAULT_ECHO_RATES } from '../../../src/model/echo';
 import { ANY } from '../../../src/model/match';
 import { type Family, formatPrefix, type Prefix } from '../../../src/model/prefix';
 import { NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
@@ -51,6 +52,7 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     interfaces: 'auto',
     mode: 'native',
     icmp: 'rules',
+    echo: DEFAULT_ECHO_RATES,
     fragments: 'track',
     logging: 'off',
     ethertypes: [],

@@ -3,6 +3,7 @@
  * touch at their ends, lists, both families, neighbouring protocol numbers. Everything `parse` could hand on, nothing
  * that it could not.
  */
+import { DEFAULT_ECHO_RATES } from '../../../src/model/echo';
 import type { Ruleset, Rule, Section } from '../../../src/model/ruleset';
 import { DEFAULT_ETHERTYPES, NO_GUARD, OPEN_OUTBOUND } from '../../../src/model/ruleset';
 import { ANY, type IcmpType, type Match, type PortMatch } from '../../../src/model/match';
@@ -51,6 +52,7 @@ export function generateRuleset(random: Random, options: RulesetOptions): Rulese
     interfaces: ['eth0'],
     mode: 'auto',
     icmp: options.icmp ?? (random.chance(0.5) ? 'essentials' : 'rules'),
+    echo: random.chance(0.5) ? DEFAULT_ECHO_RATES : { inAll: random.between(1, 60), perSource: random.between(1, 15) },
     fragments: random.chance(0.8) ? 'track' : 'drop',
     logging: 'low',
     ethertypes: random.chance(0.8) ? DEFAULT_ETHERTYPES : drawEthertypes(random),

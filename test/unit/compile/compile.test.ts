@@ -114,6 +114,7 @@ describe('bytes', () => {
     expect(compile(ruleset([{ ...first, id: 'web' }])).digest).not.toBe(digest);
     expect(compile(ruleset([{ ...first, action: 'deny' }])).digest).not.toBe(digest);
     expect(compile(ruleset([first], { icmp: 'rules' })).digest).not.toBe(digest);
+    expect(compile(ruleset([first], { echo: { inAll: 1000, perSource: 11 } })).digest).not.toBe(digest);
     expect(compile(ruleset([{ ...first, note: 'web UI' }])).digest).toBe(digest);
   });
 });

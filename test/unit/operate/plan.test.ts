@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { DEFAULT_ECHO_RATES } from '../../../src/model/echo';
 import { MATCH_ALL } from '../../../src/model/match';
 import { DEFAULT_ETHERTYPES, NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
 import { isEmptyPlan, longestIncreasing, planRuleset } from '../../../src/operate/plan';
@@ -20,6 +21,7 @@ const ruleset = (rules: readonly Rule[], rest: Partial<Ruleset> = {}): Ruleset =
   interfaces: 'auto',
   mode: 'auto',
   icmp: 'essentials',
+  echo: DEFAULT_ECHO_RATES,
   fragments: 'track',
   logging: 'low',
   ethertypes: DEFAULT_ETHERTYPES,

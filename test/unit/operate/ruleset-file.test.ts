@@ -3,13 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { contentDigest } from '../../../src/operate/digest';
-import {
-  MAX_RULESET_BYTES,
-  readRulesetText,
-  rulesetPath,
-  setFileReader,
-  writeRulesetText,
-} from '../../../src/operate/ruleset-file';
+import { MAX_RULESET_BYTES, readRulesetText, rulesetPath, writeRulesetText } from '../../../src/operate/ruleset-file';
 
 let folder: string;
 beforeEach(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-file-'))));
@@ -100,10 +94,4 @@ test('a new file is made with its folder', () => {
   writeRulesetText(name, 'version: 1\n', null);
   expect(readRulesetText(name).text).toBe('version: 1\n');
   expect(fs.statSync(name).mode & 0o7777).toBe(0o644);
-});
-
-test('set files are relative to the ruleset', () => {
-  fs.mkdirSync(path.join(folder, 'lists'));
-  file('lists/a.netset', '192.0.2.0/24\n');
-  expect(Buffer.from(setFileReader(file())('lists/a.netset')).toString()).toBe('192.0.2.0/24\n');
 });

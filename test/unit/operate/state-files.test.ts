@@ -4,7 +4,6 @@ import * as path from 'node:path';
 import { contentDigest } from '../../../src/operate/digest';
 import {
   type EnforcedState,
-  forgetEnforced,
   readEnforced,
   readEnforcedText,
   removeState,
@@ -97,11 +96,9 @@ test('a file of a newer version stays where it is', () => {
   expect(fs.existsSync(path.join(folder.path, 'enforced.json'))).toBe(true);
 });
 
-test('forgetting and removing', () => {
+test('removing', () => {
   writeEnforced(folder, state, text);
-  forgetEnforced(folder);
-  expect(fs.readdirSync(folder.path)).toEqual([]);
   removeState(folder);
   expect(fs.existsSync(folder.path)).toBe(false);
-  forgetEnforced(folder);
+  removeState(folder);
 });

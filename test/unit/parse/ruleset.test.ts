@@ -77,6 +77,7 @@ expect:
       mode: 'auto',
       logging: 'low',
       icmp: 'essentials',
+      echo: { inAll: 1000, perSource: 10 },
       fragments: 'track',
       ethertypes: DEFAULT_ETHERTYPES,
       sets: [],

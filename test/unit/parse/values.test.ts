@@ -19,6 +19,16 @@ describe('values', () => {
     ['interfaces: [abcdefghijklmnop]', 'error parse/interface 2:14+16'],
     ['interfaces: "a/b"', 'error parse/interface 2:14+3'],
     ['mode: fast', 'error parse/bad-value 2:7+4'],
+    ['icmp: essential', 'error parse/wrong-type 2:7+9'],
+    ['icmp: { echo-rate: 0 }', 'error parse/wrong-type 2:20+1'],
+    ['icmp: { echo-rate: -1 }', 'error parse/wrong-type 2:20+2'],
+    ['icmp: { echo-rate: 1000001 }', 'error parse/wrong-type 2:20+7'],
+    ['icmp: { echo-rate: 10/s }', 'error parse/wrong-type 2:20+4'],
+    ['icmp: { echo-rate-per-source: 1.5 }', 'error parse/wrong-type 2:31+3'],
+    ['icmp: { echo-rates: 5 }', 'error parse/unknown-key 2:9+10'],
+    ['icmp: { mode: rule }', 'error parse/bad-value 2:15+4'],
+    ['icmp: { mode: rules, echo-rate: 5 }', 'error parse/bad-value 2:22+9'],
+    ['icmp: [essentials]', 'error parse/wrong-type 2:7+1'],
     ['ethertypes: [0x0800]', 'error parse/ethertype 2:14+6'],
     ['ethertypes: [ldp]', 'error parse/ethertype 2:14+3'],
     ['inboud: {}', 'error parse/unknown-key 2:1+6'],
@@ -52,6 +62,17 @@ describe('values', () => {
       expected.replace(/ \d.*/, ''),
     ]);
     expect(result.ruleset!.inbound.rules[0].match).toMatchObject(match);
+  });
+
+  test.each([
+    ['essentials', 'essentials', 1000, 10],
+    ['Rules', 'rules', 1000, 10],
+    ['{}', 'essentials', 1000, 10],
+    ['{ mode: RULES }', 'rules', 1000, 10],
+    ['{ echo-rate: 5 }', 'essentials', 5, 10],
+    ['{ mode: essentials, echo-rate: 1000000, echo-rate-per-source: 1 }', 'essentials', 1_000_000, 1],
+  ])('icmp: %s', (text, icmp, inAll, perSource) => {
+    expect(good(`version: 1\nicmp: ${text}\n`)).toMatchObject({ icmp, echo: { inAll, perSource } });
   });
 
   test('strict: a warning is an error', () => {

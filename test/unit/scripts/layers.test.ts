@@ -156,7 +156,7 @@ describe('C', () => {
       'bpf/sluice.bpf.c': '#include "a.h"\n#include "b.h"',
     };
     expect(bpf(tree)).toEqual([
-      'bpf/a.h includes "b.h": a concern may include only sluice_abi.h, vmlinux_types.h, config.h, maps.h, packet.h, table.h',
+      'bpf/a.h includes "b.h": a concern may include only sluice_abi.h, vmlinux_types.h, config.h, maps.h, packet.h, table.h, budget.h',
     ]);
   });
 

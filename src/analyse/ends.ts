@@ -1,0 +1,55 @@
+/** `lint/ended`, `lint/nobody-ends`: rules whose end has come, and ends that nobody would enforce. */
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import { type Rule, type Ruleset, writtenSections } from '../model/ruleset';
+import { hasEnded, rulesWithEnd } from '../model/until';
+import { formatMoment } from '../parse/time';
+
+/** Reports rules that have ended at the moment. */
+export function lintEnded(ruleset: Ruleset, nowMs: number): Diagnostic[] {
+  let number = 0;
+  return writtenSections(ruleset).flatMap(({ name, rules }) => {
+    // Numbers go on from inbound to outbound; rows of the guard have none.
+    if (name === 'guard')
+      return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `guard/${rule.id}`)] : []));
+    return rules.flatMap((rule) => {
+      number++;
+      return hasEnded(rule, nowMs) ? [ended(rule, `rule ${number}`, `sluice delete ${number}`)] : [];
+    });
+  });
+}
+
+function ended(rule: Rule, name: string, hint?: string): Diagnostic {
+  return {
+    code: 'lint/ended',
+    severity: 'warning',
+    message: `${name} "${rule.text}" has ended (until ${formatMoment(rule.untilMs!)}) and matches nothing`,
+    source: rule.source,
+    notes: [],
+    ...(hint !== undefined && { hint }),
+  };
+}
+
+/**
+ * Reports that rules will stay when their end comes, since no daemon runs; `daemon` is null where that could not
+ * be seen.
+ */
+export function lintNobodyEnds(ruleset: Ruleset, daemon: boolean | null): Diagnostic[] {
+  const ending = rulesWithEnd(ruleset);
+  if (ending.length === 0 || daemon === true) return [];
+  const [{ name, rule }] = [...ending].sort((a, b) => a.rule.untilMs! - b.rule.untilMs!);
+  const others = ending.length > 1 ? ` (and ${ending.length - 1} more)` : '';
+  const what = `${name} "${rule.text}" is to end ${formatMoment(rule.untilMs!)}${others}`;
+  return [
+    {
+      code: 'lint/nobody-ends',
+      severity: daemon === false ? 'warning' : 'note',
+      message:
+        daemon === false
+          ? `${what}, and no daemon runs that would end it`
+          : `${what}; whether a daemon runs that ends it cannot be seen without privilege`,
+      source: rule.source,
+      notes: [],
+      hint: 'sluice daemon ends it at that minute; without one it stays until the next apply after it',
+    },
+  ];
+}

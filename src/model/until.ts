@@ -1,0 +1,47 @@
+/** Rules with an end: what a ruleset is at a moment. Moments are milliseconds since 1970. */
+import { type Rule, type Ruleset, writtenSections } from './ruleset';
+
+/** Whether the rule's end has come. */
+export function hasEnded({ untilMs }: Pick<Rule, 'untilMs'>, nowMs: number): boolean {
+  return untilMs !== undefined && untilMs <= nowMs;
+}
+
+/** The ruleset as it is at a moment: rules that have ended are off, and so keep place, number and counters. */
+export function rulesetAt(ruleset: Ruleset, nowMs: number): Ruleset {
+  if (endedRules(ruleset, nowMs).length === 0) return ruleset;
+  const at = <R extends Rule>(rules: readonly R[]): readonly R[] =>
+    rules.map((rule) => (hasEnded(rule, nowMs) ? { ...rule, enabled: false } : rule));
+  const { guard, inbound, outbound } = ruleset;
+  return {
+    ...ruleset,
+    guard: { ...guard, rules: at(guard.rules) },
+    inbound: { ...inbound, rules: at(inbound.rules) },
+    outbound: { ...outbound, rules: at(outbound.rules) },
+  };
+}
+
+/** A rule and what it is called outside its section: `inbound/web`. */
+export interface NamedRule {
+  readonly name: string;
+  readonly rule: Rule;
+}
+
+/** Rules that are still on although their end has come. */
+export function endedRules(ruleset: Ruleset, nowMs: number): NamedRule[] {
+  return rulesWithEnd(ruleset).filter(({ rule }) => hasEnded(rule, nowMs));
+}
+
+/** Rules that are on and have an end. */
+export function rulesWithEnd(ruleset: Ruleset): NamedRule[] {
+  return writtenSections(ruleset).flatMap(({ name, rules }) =>
+    rules
+      .filter(({ enabled, untilMs }) => enabled && untilMs !== undefined)
+      .map((rule) => ({ name: `${name}/${rule.id}`, rule })),
+  );
+}
+
+/** The first moment at which `rulesetAt` gives another ruleset than this one; null where no rule has an end. */
+export function nextEnd(ruleset: Ruleset): number | null {
+  const ends = rulesWithEnd(ruleset).map(({ rule }) => rule.untilMs!);
+  return ends.length === 0 ? null : ends.reduce((first, end) => Math.min(first, end));
+}

@@ -1,0 +1,92 @@
+/** Banning sources: who may be, and what becomes of the bans there are. */
+import { KeptSources } from '../analyse/kept-sources';
+import { SluiceError } from '../kernel/errors';
+import { prefixKey } from '../load/ban-table';
+import { formatPrefix, type Prefix, prefixContains } from '../model/prefix';
+import { NO_GUARD } from '../model/ruleset';
+import type { Ban } from './ban-file';
+import { changeBans, refuseTooMany } from './bans';
+import type { Context } from './context';
+import { readEnforcement } from './enforcement';
+import { callerConnectionOf } from './ssh-sessions';
+
+/** A source that was asked to be banned, and was. */
+export interface Banned {
+  readonly ban: Ban;
+  /** The ban of the same prefix that it replaces. */
+  readonly before: Ban | null;
+}
+
+export interface BanOutcome {
+  readonly banned: readonly Banned[];
+  /** Asked for, and not banned: the caller would be cut, or it is kept reachable. */
+  readonly leftOut: readonly { readonly prefix: Prefix; readonly why: string }[];
+  readonly active: boolean;
+  /** Bans that hold now. */
+  readonly total: number;
+}
+
+/** A ban would cut off whoever asks for it, or a source that is kept reachable. */
+export class BanRefusedError extends SluiceError {
+  constructor(prefix: Prefix, { why, hint }: WhyNot) {
+    super('operate/ban-refused', `"${formatPrefix(prefix)}" is not banned: ${why}`, {
+      hint: `nobody was banned; ${hint}`,
+    });
+  }
+}
+
+/** Why a source is not banned, and what to do. */
+interface WhyNot {
+  readonly why: string;
+  readonly hint: string;
+}
+
+/**
+ * Bans sources until `untilMs`, without end where that is null; a prefix that is banned already gets the new end. Throws
+ * `BanRefusedError` where the caller's own SSH source is among them, unless `force`, and where a prefix holds, or lies
+ * in, a source that the enforced ruleset keeps reachable; with `leaveOut` those are left out instead.
+ */
+export async function banSources(
+  context: Context,
+  prefixes: readonly Prefix[],
+  options: { untilMs: number | null; force: boolean; leaveOut: boolean },
+): Promise<BanOutcome> {
+  const whyNot = await banProblem(context, options.force);
+  const leftOut = prefixes.flatMap((prefix) => {
+    const problem = whyNot(prefix);
+    return problem ? [{ prefix, ...problem }] : [];
+  });
+  if (leftOut.length > 0 && !options.leaveOut) throw new BanRefusedError(leftOut[0].prefix, leftOut[0]);
+  const refused = new Set(leftOut.map(({ prefix }) => prefix));
+  return changeBans(context, (current) => {
+    const known = new Map(current.map((ban) => [prefixKey(ban.prefix), ban]));
+    const banned = new Map<string, Banned>();
+    for (const prefix of prefixes) {
+      const key = prefixKey(prefix);
+      const before = known.get(key) ?? null;
+      const { packets, lastHitMs } = before ?? { packets: 0n, lastHitMs: null };
+      if (!refused.has(prefix))
+        banned.set(key, { before, ban: { prefix, untilMs: options.untilMs, packets, lastHitMs } });
+    }
+    const put = [...banned.values()].map(({ ban }) => ban);
+    const after = [...current.filter(({ prefix }) => !banned.has(prefixKey(prefix))), ...put];
+    refuseTooMany(after, current.length);
+    return { put, remove: [], after, outcome: { banned: [...banned.values()], leftOut } };
+  });
+}
+
+/** What speaks against banning a prefix, by what is enforced and by where the caller is. */
+async function banProblem(context: Context, force: boolean): Promise<(prefix: Prefix) => WhyNot | null> {
+  const enforcement = await readEnforcement(context);
+  const kept = new KeptSources(enforcement?.record?.ruleset.guard ?? NO_GUARD);
+  const caller = force ? null : await callerConnectionOf(context.kernel, context.netns);
+  return (prefix) => {
+    const entry = kept.entryIn(prefix);
+    if (entry) {
+      const hint = `a source of keep-reachable is never banned; ban narrower prefixes${prefix.family === 6 && prefix.length === 64 ? ' (--exact)' : ''}, or take the entry out first`;
+      return { why: `guard/${entry.id} "${entry.text}" keeps a source in it reachable`, hint };
+    }
+    if (caller?.family !== prefix.family || !prefixContains(prefix, caller.source)) return null;
+    return { why: 'your own session comes from there', hint: 'to do it all the same: --force' };
+  };
+}

@@ -1,0 +1,84 @@
+/** Rules whose end has come leave what is enforced (SPEC §2, `until`); the file stays as it is. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile } from '../compile/compile';
+import { endedRules, type NamedRule, nextEnd, rulesetAt } from '../model/until';
+import type { LockoutFinding } from '../analyse/lockout';
+import { applyRuleset } from './apply';
+import type { Context } from './context';
+import { readEnforcement } from './enforcement';
+import { readEnforcedText } from './state-files';
+import { errnoOf } from './system-error';
+
+/** Rules that were ended, and SSH connections that this cuts. */
+export interface EndedRules {
+  readonly ended: readonly NamedRule[];
+  readonly overridden: readonly LockoutFinding[];
+  readonly generation: number;
+}
+
+/**
+ * Enforces what is enforced now without the rules that have ended by the moment; null where there are none. What is
+ * enforced counts, not what stands in its file by now, and the interfaces that are filtered stay the same. A lock-out
+ * does not stop it: somebody has set this moment. Throws what an apply throws; then nothing has changed.
+ */
+export async function endRules(context: Context, nowMs: number): Promise<EndedRules | null> {
+  const enforcement = await readEnforcement(context);
+  const record = enforcement?.record;
+  if (!record || enforcement.attachments.length === 0) return null;
+  const ended = endedRules(record.ruleset, nowMs);
+  if (ended.length === 0) return null;
+  const ruleset = rulesetAt(record.ruleset, nowMs);
+  const { file, interfaceOverride } = record.source;
+  const candidate = {
+    file,
+    // Lost, it makes the next verb say that the file differs from what is enforced: nobody knows better.
+    text: (enforcement.enforced && readEnforcedText(context.folder, enforcement.enforced)) ?? '',
+    ruleset,
+    image: compile(ruleset),
+    ...(interfaceOverride && { interfaceOverride }),
+  };
+  const outcome = await applyRuleset(context, candidate, {
+    force: true,
+    inPlaceOf: record,
+    interfaces: enforcement.attachments.map(({ name }) => name),
+  });
+  const overridden = outcome.kind === 'applied' ? outcome.overridden : [];
+  return { ended, overridden, generation: outcome.generation };
+}
+
+/** Looks for the next end among the rules that are enforced; reads them again only when they may have changed. */
+export class NextEnd {
+  #seen: string | null = null;
+  #next: number | null = null;
+
+  constructor(private readonly context: Context) {}
+
+  /** Milliseconds since 1970; null where no rule has an end. */
+  async read(): Promise<number | null> {
+    const seen = recordsOn(this.context.folder.path);
+    if (seen !== this.#seen) {
+      const enforcement = await readEnforcement(this.context);
+      this.#next = enforcement?.record ? nextEnd(enforcement.record.ruleset) : null;
+      this.#seen = seen;
+    }
+    return this.#next;
+  }
+}
+
+/** Changes whenever the record of a generation is written or removed, which each apply does. */
+function recordsOn(folder: string): string {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.startsWith('generation-'))
+      .map((name) => {
+        const { ino, mtimeNs } = statSync(join(folder, name), { bigint: true });
+        return `${name} ${ino} ${mtimeNs}`;
+      })
+      .join('\n');
+  } catch (error) {
+    // No folder yet, or a record that an apply has just taken away: then the next look sees more.
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

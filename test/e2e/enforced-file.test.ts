@@ -1,0 +1,107 @@
+/** Which file a command is about after another one than the default was enforced: across disable, enable, uninstall. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { uninstall } from '../../src/operate/apply';
+import { kernel } from '../../src/kernel/native';
+import { EdgeHost } from '../support/edge-host';
+
+jest.setTimeout(60_000);
+
+const ruleset = (port: number, device = 'eth0'): string =>
+  `version: 1\ninterfaces: [${device}]\ninbound:\n  default: allow\n  rules:\n    - deny to any port ${port}\n`;
+
+let host: EdgeHost;
+let [ordinary, other]: string[] = [];
+
+beforeEach(async () => {
+  host = await EdgeHost.open('enforced-file');
+  ordinary = host.write('rules.yaml', ruleset(1000));
+  other = host.write('other.yaml', ruleset(2000));
+});
+
+afterEach(() => host.close());
+
+const firstRow = async (): Promise<string | undefined> =>
+  (await host.status()).sections.find(({ name }) => name === 'inbound')?.rows[0]?.to;
+
+test('enable enforces again what disable ended, and says which file that is', async () => {
+  await host.must('apply', other);
+  await host.must('disable', '--yes');
+  const { status, stderr } = await host.sluice(['enable']);
+  expect({ status, stderr }).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining(`note: ${other} is`) as string,
+  });
+  expect(await host.status()).toMatchObject({ active: true, file: other });
+  expect(await firstRow()).toBe('2000');
+  // Also without a disable in between.
+  expect(await host.must('enable')).toMatch(/^no changes/);
+  expect((await host.status()).file).toBe(other);
+});
+
+test('enable keeps to the interface the command line gave, and to the file it names', async () => {
+  writeFileSync(other, ruleset(2000, 'eth9'));
+  await host.must('apply', other, '--interface', 'eth0');
+  await host.must('disable', '--yes');
+  await host.must('enable');
+  expect((await host.status()).interfaces.map(({ name }) => name)).toEqual(['eth0']);
+  await host.must('disable', '--yes');
+  await host.must('enable', '--file', ordinary);
+  expect(await host.status()).toMatchObject({ active: true, file: ordinary });
+});
+
+test('between disable and enable verbs change the file that enable will enforce', async () => {
+  await host.must('apply', other);
+  await host.must('disable', '--yes');
+  const { stderr } = await host.sluice(['allow', '22/tcp']);
+  expect(stderr).toContain(`${other} is not enforced: sluice enable`);
+  expect(readFileSync(other, 'utf8')).toContain('allow 22/tcp');
+  expect(readFileSync(ordinary, 'utf8')).toBe(ruleset(1000));
+  const named = await host.sluice(['allow', '23/tcp', '--file', ordinary]);
+  expect(named.stderr).toContain(`${ordinary} is not enforced: sluice apply ${ordinary}`);
+});
+
+test('what was read from standard input cannot be enabled again, nor purged', async () => {
+  const apply = await host.edge.run(['sh', '-c', `${process.execPath} dist/cli/main.js apply - < ${other}`], {
+    env: host.environment,
+  });
+  expect(apply).toMatchObject({ status: 0 });
+  const purge = await host.sluice(['uninstall', '--purge', '--yes']);
+  expect(purge).toMatchObject({ status: 2, stderr: expect.stringContaining('standard input') as string });
+  expect((await host.status()).active).toBe(true);
+  await host.must('disable', '--yes');
+  const enable = await host.sluice(['enable']);
+  expect(enable).toMatchObject({ status: 1, stderr: expect.stringContaining('standard input') as string });
+  expect((await host.status()).active).toBe(false);
+});
+
+test.each([['while it enforces'], ['after disable']])(
+  'uninstall --purge removes the file of what enforced, %s',
+  async (when) => {
+    await host.must('apply', other);
+    if (when === 'after disable') await host.must('disable', '--yes');
+    const asked = await host.sluice(['uninstall', '--purge']);
+    expect(asked).toMatchObject({ status: 2, stderr: expect.stringContaining(`the ruleset ${other}?`) as string });
+    expect(await host.must('uninstall', '--purge', '--yes')).toContain(`, ${other}`);
+    expect([existsSync(ordinary), existsSync(other)]).toEqual([true, false]);
+    await host.recount('uninstall removed the counts, as it should');
+  },
+);
+
+test('an apply that waited for an uninstall keeps what it wrote', async () => {
+  await host.must('apply');
+  const context = host.context();
+  // Removing takes a while, so that whoever waits could come in between.
+  for (let i = 0; i < 20_000; i++) writeFileSync(join(context.folder.path, `litter-${i}`), '');
+  const lock = kernel().tryLock(join(context.folder.path, 'lock'))!;
+  const apply = host.startSluice(['apply', other]);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect(apply.running).toBe(true);
+  lock.close();
+  await uninstall(context);
+  expect(await apply.end()).toBe(0);
+  await host.recount('uninstall removed the counts, as it should');
+  expect(await host.status()).toMatchObject({ active: true, file: other, warnings: [] });
+  expect(existsSync(join(context.folder.path, 'lock'))).toBe(true);
+  expect(existsSync(join(context.folder.path, 'litter-0'))).toBe(false);
+});

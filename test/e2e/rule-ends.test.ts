@@ -1,0 +1,138 @@
+/** Rules with an end: the daemon ends them at their moment, asleep, locked out or busy; without one they stay, and it shows. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SnapshotRow } from '../../src/observe/snapshot';
+import { serve, tcpConnect } from '../support/clients';
+import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { driverCounters } from '../support/ethtool';
+import { Background } from '../support/process';
+
+jest.setTimeout(120_000);
+
+const RULES = `version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  rules:
+    # the door
+    - allow 22/tcp
+`;
+
+let host: EdgeHost;
+beforeEach(async () => {
+  host = await EdgeHost.open('ends');
+  host.write('rules.yaml', RULES);
+  await serve(host.edge, ['tcp:22', 'tcp:9000', 'tcp:9001']);
+  await host.must('enable');
+});
+afterEach(() => host.close());
+
+const reach = (port: number) => tcpConnect(host.wire, HOST.ipv4, port);
+const file = (): string => readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
+const row = async (id: string): Promise<SnapshotRow> =>
+  (await host.status()).sections[0].rows.find((candidate) => candidate.id === id)!;
+const startDaemon = async (): Promise<Background> => {
+  const daemon = host.startSluice(['daemon']);
+  await daemon.waitFor(/the daemon runs/);
+  return daemon;
+};
+const expectSameCounts = async (): Promise<void> => {
+  expect(Number((await host.status()).packets.seen)).toBe(driverCounters(host.edge, HOST.link).packets);
+};
+
+test('opened for a while and closed for a while: the packets say so, before and after', async () => {
+  const daemon = await startDaemon();
+  const opened = await host.sluice(['allow', '9000/tcp', '--for', '8s', 'comment', 'a visitor']);
+  expect([opened.status, opened.stderr]).toEqual([0, '']);
+  expect(opened.stdout).toMatch(/^added rule 2: allow 9000\/tcp, until \d{4}-\S+\napplied/);
+  const closed = await host.must('deny', '22/tcp', '--for', '8s');
+  expect(closed).toMatch(/^inserted rule 1: deny 22\/tcp, until \S+, then "allow 22\/tcp" decides again\n/);
+  const end = Date.parse((await row('tcp-9000')).until!);
+  expect(end).toBeGreaterThan(Date.now());
+  const [open, shut] = [await reach(9000), await reach(22)];
+  if (Date.now() < end) expect([open, shut]).toEqual(['connected', 'timeout']);
+  expect(await host.must('status')).toMatch(/\[ 3\] +9000\/tcp +ALLOW IN .* \(until \S+, in \d+ s\) # a visitor/);
+  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended \(until \S+\): generation \d+/);
+  expect(Date.now()).toBeGreaterThanOrEqual(end);
+  await daemon.waitFor(/inbound\/tcp-22 "deny 22\/tcp" has ended/);
+  expect([await reach(9000), await reach(22)]).toEqual(['timeout', 'connected']);
+  // The file is the user's: the row stands in it until he takes it out, and its hits are kept.
+  expect(file()).toContain('- allow 9000/tcp until ');
+  expect(Number((await row('tcp-9000')).packets)).toBeGreaterThan(0);
+  expect(await host.must('status')).toMatch(
+    /9000\/tcp +ALLOW IN .* \(ended \d+ s ago\) # a visitor|\(ended now\) # a visitor/,
+  );
+  expect(await host.must('explain', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '9000')).toMatch(
+    /the model and the datapath program agree\n[^]*allow 9000\/tcp: has ended \(until /,
+  );
+  expect((await host.sluice(['check'])).stderr).toMatch(/warning\[lint\/ended\]|lint\/ended/);
+  expect(await host.must('plan')).toBe('no changes\n');
+  await expectSameCounts();
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('a daemon that slept over the moment, or is started after it, makes up for it', async () => {
+  const first = await startDaemon();
+  await host.must('allow', '9000/tcp', '--for', '4s');
+  process.kill(first.pid, 'SIGSTOP');
+  await sleep(Date.parse((await row('tcp-9000')).until!) + 2500 - Date.now());
+  expect(await reach(9000)).toBe('connected');
+  const late = await host.sluice(['status']);
+  expect(late.stdout).toMatch(/\(was to end \d+ s ago, still enforced\)/);
+  expect(late.stdout).toMatch(/warning: inbound\/tcp-9000 "allow 9000\/tcp" was to end \S+ and is still enforced/);
+  process.kill(first.pid, 'SIGCONT');
+  await first.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/);
+  expect(await reach(9000)).toBe('timeout');
+  await first.stop();
+
+  const alone = await host.sluice(['allow', '9001/tcp', '--for', '2s']);
+  expect(alone.stderr).toMatch(/lint\/nobody-ends[^]*no daemon runs that would end it/);
+  expect((await host.sluice(['check'])).stderr).toMatch(/lint\/nobody-ends|lint\/ended/);
+  await sleep(Date.parse((await row('tcp-9001')).until!) + 200 - Date.now());
+  expect(await reach(9001)).toBe('connected');
+  const second = await startDaemon();
+  await second.waitFor(/inbound\/tcp-9001 "allow 9001\/tcp" has ended/);
+  expect(await reach(9001)).toBe('timeout');
+  await second.stop();
+  await expectSameCounts();
+});
+
+test('an apply that fails is tried again, and said; a file edited by hand stays unapplied', async () => {
+  const daemon = await startDaemon();
+  await host.must('allow', '9000/tcp', '--for', '3s');
+  const enforced = await host.status();
+  const until = Date.parse((await row('tcp-9000')).until!);
+  const holder = new Background(['flock', '--no-fork', host.pins.directory, 'sleep', '60']);
+  // Somebody is in the middle of opening everything in the editor: none of it is to be enforced by this.
+  const edited = host.write('rules.yaml', file().replace('default: deny', 'default: allow'));
+  await daemon.waitFor(
+    /rules whose end has come are still enforced: another sluice \(pid \d+\) is changing this firewall/,
+  );
+  expect(Date.now()).toBeGreaterThanOrEqual(until);
+  expect((await host.status()).generation).toBe(enforced.generation);
+  await holder.stop();
+  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/);
+  expect(daemon.output.match(/still enforced/g)).toHaveLength(1);
+  expect([await reach(9000), await reach(9001)]).toEqual(['timeout', 'timeout']);
+  expect(readFileSync(edited, 'utf8')).toContain('default: allow');
+  // The verbs still see that the file is not what is enforced.
+  expect((await host.sluice(['allow', '80/tcp'])).stderr).toMatch(/was edited since it was applied[^]*default: allow/);
+  await daemon.stop();
+  await expectSameCounts();
+});
+
+test('what cannot be is refused, and nothing is written', async () => {
+  const before = [file(), statSync(join(host.directory, 'rules.yaml')).mtimeMs];
+  for (const [words, status, message] of [
+    [['allow', '9000/tcp', '--for', 'soon'], 2, /"soon" is not a length of time/],
+    [['allow', '9000/tcp', '--until', '2020-01-01'], 2, /"2020-01-01" has passed/],
+    [['allow', '9000/tcp', '--for', '1h', '--until', '2090-01-01'], 2, /both say when it ends/],
+    [['allow', '9000/tcp', 'until', '2090-01-01', '--for', '1h'], 2, /the row says until itself/],
+    [['allow', '9000/tcp', 'until', 'tomorrow'], 3, /parse\/time/],
+  ] as const) {
+    const result = await host.sluice(words);
+    expect([words, result.status, result.stderr]).toEqual([words, status, expect.stringMatching(message)]);
+  }
+  expect([file(), statSync(join(host.directory, 'rules.yaml')).mtimeMs]).toEqual(before);
+});
