@@ -52,6 +52,20 @@ static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struc
                         tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE, steps);
 }
 
+/* The word of the guard's row that refuses a later fragment; SLC_WORD_NONE where none does. */
+static __always_inline __u32 slc_guard_refuses_later(struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 kept;
+
+    if (!slc_guard_out)
+        return SLC_WORD_NONE;
+    slc_mirror(&packet->key, packet->family, packet->is_icmp);
+    kept = slc_keeps_reachable(packet, &packet->key, steps);
+    slc_mirror(&packet->key, packet->family, packet->is_icmp);
+    return kept == SLC_WORD_NONE    ? slc_guard_refuses(packet, &packet->key, SLC_ENTRY_GUARD_OUT_LATER, steps)
+           : kept == SLC_WORD_FAULT ? kept
+                                    : SLC_WORD_NONE;
+}
+
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
@@ -82,8 +96,14 @@ int slc_egress_main(struct __sk_buff *skb) {
     if (reason)
         return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
 
-    /* 4 later fragments follow their first; unknown ones pass only where nothing that goes out is refused */
+    /*
+     * 2, 3 what can be of an answer to keep-reachable is spared by the guard. 4 later fragments follow their first;
+     * unknown ones pass only where nothing that goes out is refused.
+     */
     if (packet.fragment == SLC_FRAGMENT_LATER) {
+        guarded = slc_guard_refuses_later(&packet, &steps);
+        if (guarded != SLC_WORD_NONE)
+            return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);

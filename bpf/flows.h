@@ -21,19 +21,29 @@
 #define SLC_TCP_ACK 0x10
 
 /*
- * The flow whose answer has this key; 0 where no flow can have it: of ICMP only echo-replies are answers.
- * `identifier` is that of the echo.
+ * What stands for the ports in the flow whose answer has this key: those of the inside and of the outside, or the
+ * identifier of an echo and 0. Nothing where no flow can have it: of ICMP only echo-replies are answers.
  */
-static __always_inline int slc_flow_of_answer(const struct slc_key *answer, __u8 family, __u16 identifier,
-                                              struct slc_flow_key *flow) {
-    __u8 protocol = SLC_LANE(answer->words[SLC_KEY_PROTOCOL]);
-    __u32 ports = answer->words[SLC_KEY_PORTS];
-
-    if (protocol == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
-        if (ports >> 24 != (family == 4 ? 0 : 129))
+static __always_inline int slc_flow_ports(const struct slc_key *answer, __u8 family, __u16 identifier, __u32 *ports) {
+    *ports = answer->words[SLC_KEY_PORTS];
+    if (SLC_LANE(answer->words[SLC_KEY_PROTOCOL]) == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+        if (*ports >> 24 != (family == 4 ? 0 : 129))
             return 0;
-        ports = (__u32)identifier << 16;
+        *ports = (__u32)identifier << 16;
     }
+    return 1;
+}
+
+/* The hash of that flow, over the words of the answer's key as they lie there. */
+static __always_inline __u32 slc_flow_hash(const struct slc_key *answer, __u8 family, __u32 ports) {
+    __u64 hash = slc_table_hash_addresses(&answer->words[SLC_KEY_SOURCE], &answer->words[SLC_KEY_DESTINATION], family);
+
+    return slc_table_mix(hash + slc_table_factors[8] * ports +
+                         slc_table_factors[9] * SLC_LANE(answer->words[SLC_KEY_PROTOCOL]));
+}
+
+static __always_inline void slc_flow_of_answer(const struct slc_key *answer, __u8 family, __u32 ports,
+                                               struct slc_flow_key *flow) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         flow->local[i] = answer->words[SLC_KEY_DESTINATION + i];
@@ -41,10 +51,9 @@ static __always_inline int slc_flow_of_answer(const struct slc_key *answer, __u8
     }
     flow->local_port = ports >> 16;
     flow->remote_port = ports;
-    flow->protocol = protocol;
+    flow->protocol = SLC_LANE(answer->words[SLC_KEY_PROTOCOL]);
     flow->family = family;
     flow->reserved = 0;
-    return 1;
 }
 
 /* Whether a packet that goes out, and has no flow, opens one. */
@@ -125,6 +134,18 @@ static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_f
     }
 }
 
+/* Whether this is the flow, it lives, and nothing is in doubt: read without the lock, see table.h for the order. */
+static __always_inline int slc_flow_lives_surely(const struct slc_flow *flow, const struct slc_flow_key *key,
+                                                 __u64 now) {
+    __u64 expires = *(const volatile __u64 *)&flow->expires;
+    __u32 generation = *(const volatile __u32 *)&flow->generation;
+    __u8 flags = *(const volatile __u8 *)&flow->flags;
+
+    slc_in_order();
+    return slc_table_same(flow, key) && (__s64)(expires - now) > 0 && generation == slc_generation &&
+           !(flags & SLC_FLOW_REFUSED);
+}
+
 /*
  * The state of the flow that a packet with this key would answer. `tcp_flags` are those of a packet that goes out.
  * Where no packet goes out by a flow in doubt, what comes in passes for a while, so that an idle connection whose
@@ -135,20 +156,35 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
-    __u64 hash, now;
-    __u16 tag;
+    void *tags;
+    __u32 index, hash, ports;
+    __u64 matches, now;
+    __u8 tag;
     int state = SLC_FLOW_NONE;
 
-    if (!answer || !slc_flow_of_answer(answer, family, identifier, &key))
+    if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
         return 0;
-    hash = slc_table_hash(&key, family);
-    bucket = slc_table_bucket(&slc_flows, slc_flow_mask, hash);
+    hash = slc_flow_hash(answer, family, ports);
+    index = slc_table_index(slc_flow_mask, hash);
     tag = slc_table_tag(hash);
-    if (!bucket || !slc_table_may_hold(bucket, tag))
+    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    if (!tags)
         return 0;
+    matches = slc_table_matches(tags, tag);
+    if (!matches)
+        return 0;
+    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    if (!bucket)
+        return 0;
+    slc_flow_of_answer(answer, family, ports, &key);
     now = bpf_jiffies64();
+    if (use == SLC_FLOW_COME_IN || use == SLC_FLOW_LOOK) {
+        flow = slc_table_first(bucket, matches);
+        if (slc_flow_lives_surely(flow, &key, now))
+            return SLC_FLOW_LIVES;
+    }
     bpf_spin_lock(&bucket->lock);
-    flow = slc_table_find(bucket, tag, &key);
+    flow = slc_table_find(bucket, tags, tag, &key);
     if (flow && slc_table_lives(flow, now)) {
         state = flow->generation == slc_generation && !(flow->flags & SLC_FLOW_REFUSED) ? SLC_FLOW_LIVES
                                                                                         : SLC_FLOW_IN_DOUBT;
@@ -161,9 +197,26 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     return state;
 }
 
-/* Whether the flow lives that the packet, which comes in, would answer. */
-__noinline int slc_flow_lives(const struct slc_key *answer, __u8 family, __u16 identifier) {
+__noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u16 identifier) {
     return slc_flow_look_up(answer, family, identifier, SLC_FLOW_COME_IN, 0);
+}
+
+/*
+ * Whether the flow lives that the packet, which comes in, would answer. Most that come in answer nothing: what they
+ * read is in line.
+ */
+static __always_inline int slc_flow_lives(const struct slc_packet *packet) {
+    __u32 index, hash, ports;
+    void *tags;
+
+    if (!slc_flow_ports(&packet->key, packet->family, packet->icmp_identifier, &ports))
+        return 0;
+    hash = slc_flow_hash(&packet->key, packet->family, ports);
+    index = slc_table_index(slc_flow_mask, hash);
+    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    if (!tags || !slc_table_matches(tags, slc_table_tag(hash)))
+        return 0;
+    return slc_flow_come_in(&packet->key, packet->family, packet->icmp_identifier);
 }
 
 /* The same for what an ICMP error quotes: it changes nothing. */
@@ -192,22 +245,27 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
-    __u64 hash, now;
-    __u16 tag;
+    void *tags;
+    __u32 index, hash, ports;
+    __u64 now;
+    __u8 tag;
     int evicted = 0;
 
-    if (slc_dry_run || !figures || !answer || !slc_flow_of_answer(answer, family, identifier, &key))
+    if (slc_dry_run || !figures || !answer || !slc_flow_ports(answer, family, identifier, &ports))
         return 0;
-    hash = slc_table_hash(&key, family);
-    bucket = slc_table_bucket(&slc_flows, slc_flow_mask, hash);
+    slc_flow_of_answer(answer, family, ports, &key);
+    hash = slc_flow_hash(answer, family, ports);
+    index = slc_table_index(slc_flow_mask, hash);
     tag = slc_table_tag(hash);
-    if (!bucket)
+    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    if (!tags || !bucket)
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    flow = slc_table_find(bucket, tag, &key);
+    flow = slc_table_find(bucket, tags, tag, &key);
     if (!flow)
-        flow = slc_table_claim(bucket, tag, &key, now, &evicted);
+        flow = slc_table_claim(bucket, tags, tag, &key, now, &evicted);
     flow->opened = now;
     flow->generation = slc_generation;
     flow->flags = 0;

@@ -29,26 +29,39 @@ static __always_inline void slc_name_fragment(const struct slc_packet *packet, s
     key->reserved = 0;
 }
 
+static __always_inline __u32 slc_fragment_hash(const struct slc_fragment_key *key) {
+    __u64 hash = slc_table_hash_addresses(key->source, key->destination, key->family);
+
+    return slc_table_mix(hash + slc_table_factors[8] * key->identification +
+                         slc_table_factors[9] * ((__u32)key->protocol << 16 | key->family << 8 | key->hook));
+}
+
 /* Whether a later fragment follows one that passed: SLC_REASON_FRAGMENT_FOLLOWS, or the reason to drop it. */
 static __noinline int slc_judge_later(const struct slc_packet *packet) {
     struct slc_fragment_bucket *bucket;
     const struct slc_first_fragment *first;
     struct slc_fragment_key key;
     int reason = SLC_REASON_FRAGMENT;
-    __u64 hash, now;
-    __u16 tag;
+    void *tags;
+    __u32 index, hash;
+    __u64 now;
+    __u8 tag;
 
     if (!packet)
         return reason;
     slc_name_fragment(packet, &key);
-    hash = slc_table_hash(&key, key.family);
-    bucket = slc_table_bucket(&slc_fragments, slc_fragment_mask, hash);
+    hash = slc_fragment_hash(&key);
+    index = slc_table_index(slc_fragment_mask, hash);
     tag = slc_table_tag(hash);
-    if (!bucket || !slc_table_may_hold(bucket, tag))
+    tags = bpf_map_lookup_elem(&slc_fragment_tags, &index);
+    if (!tags || !slc_table_matches(tags, tag))
+        return reason;
+    bucket = bpf_map_lookup_elem(&slc_fragments, &index);
+    if (!bucket)
         return reason;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    first = slc_table_find(bucket, tag, &key);
+    first = slc_table_find(bucket, tags, tag, &key);
     if (first && slc_table_lives(first, now))
         reason = packet->fragment_at < first->judged ? SLC_REASON_FRAGMENT_OVERLAP : SLC_REASON_FRAGMENT_FOLLOWS;
     bpf_spin_unlock(&bucket->lock);
@@ -82,23 +95,26 @@ __noinline int slc_remember_first(void) {
     struct slc_first_fragment *noted = bpf_map_lookup_elem(&slc_noted, &hook);
     struct slc_fragment_bucket *bucket;
     struct slc_first_fragment *first;
-    __u32 before = 0;
-    __u64 hash, now;
-    __u16 tag;
+    void *tags;
+    __u32 index, hash, before = 0;
+    __u64 now;
+    __u8 tag;
     int evicted = 0;
 
     if (slc_dry_run || !figures || !noted || !noted->key.family)
         return 0;
-    hash = slc_table_hash(&noted->key, noted->key.family);
-    bucket = slc_table_bucket(&slc_fragments, slc_fragment_mask, hash);
+    hash = slc_fragment_hash(&noted->key);
+    index = slc_table_index(slc_fragment_mask, hash);
     tag = slc_table_tag(hash);
-    if (!bucket)
+    tags = bpf_map_lookup_elem(&slc_fragment_tags, &index);
+    bucket = bpf_map_lookup_elem(&slc_fragments, &index);
+    if (!tags || !bucket)
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    first = slc_table_find(bucket, tag, &noted->key);
+    first = slc_table_find(bucket, tags, tag, &noted->key);
     if (!first)
-        first = slc_table_claim(bucket, tag, &noted->key, now, &evicted);
+        first = slc_table_claim(bucket, tags, tag, &noted->key, now, &evicted);
     else if (slc_table_lives(first, now))
         before = first->judged;
     first->judged = noted->judged > before ? noted->judged : before;

@@ -10,10 +10,16 @@
 #include "config.h"
 #include "packet.h"
 
-/* The word of the entry of keep-reachable that lets a packet with this key in; SLC_WORD_NONE where none does. */
+/*
+ * The word of the entry of keep-reachable that lets a packet with this key in, or may let in the packet of a later
+ * fragment; SLC_WORD_NONE where none does.
+ */
 static __always_inline __u32 slc_keeps_reachable(const struct slc_packet *packet, const struct slc_key *key,
                                                  struct slc_steps *steps) {
-    return slc_keep_reachable ? slc_ask(packet, key, SLC_ENTRY_KEEP_REACHABLE, steps) : SLC_WORD_NONE;
+    if (!slc_keep_reachable)
+        return SLC_WORD_NONE;
+    return slc_ask(packet, key,
+                   packet->fragment == SLC_FRAGMENT_LATER ? SLC_ENTRY_KEPT_LATER : SLC_ENTRY_KEEP_REACHABLE, steps);
 }
 
 /*

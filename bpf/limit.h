@@ -75,14 +75,21 @@ static __always_inline const struct slc_limit_rule *slc_limit_rule_of(const void
 }
 
 /* As slc_table_hash, over other words. */
-static __always_inline __u64 slc_window_hash(const struct slc_window_key *key) {
+static __always_inline __u32 slc_window_hash(const struct slc_window_key *key) {
     __u64 hash = slc_table_factors[0] * (__u32)key->rule + slc_table_factors[1] * (__u32)(key->rule >> 32) +
                  slc_table_factors[2] * key->source[0] + slc_table_factors[3] * ((__u32)key->port << 16 | key->family);
 
     if (key->family == 6)
         hash += slc_table_factors[4] * key->source[1] + slc_table_factors[5] * key->source[2] +
                 slc_table_factors[6] * key->source[3];
-    return hash;
+    return slc_table_mix(hash);
+}
+
+/* 16 bits of the hash; 0 means an empty way. */
+static __always_inline __u16 slc_window_tag(__u32 hash) {
+    __u16 tag = hash >> 16;
+
+    return tag ? tag : 1;
 }
 
 static __always_inline int slc_window_has_key(const struct slc_window *window, const struct slc_window_key *key) {
@@ -137,8 +144,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     const __u32 zero = 0;
     struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
     struct slc_window_bucket *bucket;
-    __u64 hash, oldest = ~0ull;
-    __u32 index, count, window_ms, victim = SLC_LIMIT_WAYS;
+    __u64 oldest = ~0ull;
+    __u32 index, hash, count, window_ms, victim = SLC_LIMIT_WAYS;
     __u16 tag;
     int found = 0, evicts = 0, result = 0;
 
@@ -147,8 +154,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     count = rule->count;
     window_ms = rule->window_ms;
     hash = slc_window_hash(key);
-    index = (__u32)(hash >> 44) & slc_window_mask;
-    tag = slc_table_tag(hash);
+    index = slc_table_index(slc_window_mask, hash);
+    tag = slc_window_tag(hash);
     bucket = bpf_map_lookup_elem(&slc_windows, &index);
     if (!bucket || !figures)
         return -1;

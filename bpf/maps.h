@@ -79,6 +79,14 @@ struct {
     __type(value, struct slc_flow_bucket);
 } slc_flows SEC(".maps");
 
+/* Which ways of slc_flows can hold a key: a byte a way, 0 where it is empty. Written with it, and lives like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_flows */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_flow_tags SEC(".maps");
+
 /* What became of flows. Written by the egress program. Lives like slc_flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -115,6 +123,14 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_fragment_bucket);
 } slc_fragments SEC(".maps");
+
+/* What slc_flow_tags is to the flows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_fragments */
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_fragment_tags SEC(".maps");
 
 /* What became of them. Written by both programs. Lives like slc_flows. */
 struct {

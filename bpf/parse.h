@@ -141,6 +141,8 @@ static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_pa
     if (packet->fragment != SLC_FRAGMENT_NONE) {
         packet->fragment_start = packet->offset;
         packet->fragment_at = fragment << 3;
+        /* Later ones show it too: receivers put together what has the same protocol (RFC 791 3.2). */
+        packet->key.words[SLC_KEY_PROTOCOL] = SLC_LANE(packet->protocol);
         packet->identification = bpf_ntohs(ip->id);
         return slc_check_fragment(packet, header_bytes, fragment & SLC_MORE_FRAGMENTS);
     }

@@ -71,7 +71,7 @@ static __always_inline int slc_is_nobody(const __u32 *words, __u8 family) {
 
 /* Whether a packet of this kind is ever answered. */
 static __always_inline int slc_may_answer(const struct slc_packet *packet) {
-    if (packet->is_group)
+    if (packet->is_group || packet->fragment == SLC_FRAGMENT_LATER)
         return 0;
     if (packet->protocol == IPPROTO_TCP) {
         if (packet->tcp_flags & 0x04)

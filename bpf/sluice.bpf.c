@@ -103,7 +103,7 @@ SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
     struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
     struct slc_steps steps = {};
-    int reason;
+    int reason, later;
     __u32 word;
 
     packet.bytes = packet.length;
@@ -127,16 +127,15 @@ int slc_ingress(struct xdp_md *ctx) {
     if (reason)
         return slc_leave(ctx, &packet, SLC_TIER_LINK, reason);
 
-    /* 3 keep-reachable, bans, guard; later fragments show no ports and only follow their first */
-    if (packet.fragment != SLC_FRAGMENT_LATER) { /* 3.1 */
-        word = slc_keeps_reachable(&packet, &packet.key, &steps);
-        if (word != SLC_WORD_NONE)
-            return slc_leave_by(ctx, &packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
-    }
-    if (!(slc_keep_reachable && packet.fragment == SLC_FRAGMENT_LATER) && slc_is_banned(&packet)) /* 3.2 */
+    /* 3 a later fragment that can be of what is kept reachable is spared by bans and guard, and follows its first */
+    later = packet.fragment == SLC_FRAGMENT_LATER;
+    word = slc_keeps_reachable(&packet, &packet.key, &steps); /* 3.1 */
+    if (word != SLC_WORD_NONE && (!later || word == SLC_WORD_FAULT))
+        return slc_leave_by(ctx, &packet, word, SLC_ENTRY_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE, &steps);
+    if (word == SLC_WORD_NONE && slc_is_banned(&packet)) /* 3.2 */
         return slc_leave(ctx, &packet, SLC_TIER_BANS, SLC_REASON_BANNED);
-    if (slc_guard_in && packet.fragment != SLC_FRAGMENT_LATER) { /* 3.3 */
-        word = slc_guard_refuses(&packet, &packet.key, SLC_ENTRY_GUARD_IN, &steps);
+    if (slc_guard_in && word == SLC_WORD_NONE) { /* 3.3 */
+        word = slc_guard_refuses(&packet, &packet.key, later ? SLC_ENTRY_GUARD_IN_LATER : SLC_ENTRY_GUARD_IN, &steps);
         if (word != SLC_WORD_NONE) {
             struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_GUARD_IN, SLC_REASON_GUARD, &steps);
 
@@ -147,9 +146,9 @@ int slc_ingress(struct xdp_md *ctx) {
     /* 4 later fragments follow their first, which is judged like any packet; flows */
     if (packet.fragment != SLC_FRAGMENT_NONE && !slc_track_fragments)
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FRAGMENT_REFUSED);
-    if (packet.fragment == SLC_FRAGMENT_LATER)
+    if (later)
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, slc_judge_later(&packet));
-    if (slc_flow_lives(&packet.key, packet.family, packet.icmp_identifier))
+    if (slc_flow_lives(&packet))
         return slc_leave(ctx, &packet, SLC_TIER_FLOWS, SLC_REASON_FLOW);
 
     /* 5 ICMP essentials */

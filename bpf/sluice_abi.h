@@ -116,8 +116,8 @@ enum slc_out {
  * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins; no two sections share one. The tier is of enum slc_out in sections of
- * packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins; no two sections share one, but a section and its later fragments. The
+ * tier is of enum slc_out in sections of packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -181,7 +181,10 @@ enum slc_entry {
     SLC_ENTRY_KEEP_REACHABLE = 2, /* tier 3.1 */
     SLC_ENTRY_GUARD_IN = 3,       /* tier 3.3 */
     SLC_ENTRY_GUARD_OUT = 4,      /* outbound step 3 */
-    SLC_ENTRY_SERVERS = 5,        /* the first server */
+    SLC_ENTRY_KEPT_LATER = 5,     /* the same three as far as later fragments show what rows look at */
+    SLC_ENTRY_GUARD_IN_LATER = 6,
+    SLC_ENTRY_GUARD_OUT_LATER = 7,
+    SLC_ENTRY_SERVERS = 8, /* the first server */
 };
 
 /*
@@ -381,15 +384,15 @@ struct slc_flow {
 };
 
 /*
- * One value of slc_flows. The first cache line tells which ways can hold a key: a tag is 16 bits of the key's hash, 0
- * an empty way. Ways are read and written under the lock.
+ * One value of slc_flows; which ways can hold a key says slc_flow_tags. Ways are read and written under the lock; one
+ * whose `expires` is 0 is empty. A multiple of a cache line long, with the ways behind 8 bytes: an array's values begin
+ * 8 bytes before a line where the kernel is a recent one, and then each way is a line.
  */
 struct slc_flow_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_flow ways[8];
+    struct slc_flow ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* What became of the entries of a table, one for each CPU. */
@@ -459,9 +462,8 @@ struct slc_first_fragment {
 struct slc_fragment_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_first_fragment ways[8];
+    struct slc_first_fragment ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 
 /* ---------------------------------------------------------------- events */
@@ -567,7 +569,10 @@ struct slc_window {
     __u32 stamps[32]; /* SLC_LIMIT_STAMPS, a ring */
 };
 
-/* One value of slc_windows, built as struct slc_flow_bucket is. */
+/*
+ * One value of slc_windows. A tag is 16 bits of the key's hash, 0 an empty way: beside the ways, since whoever asks
+ * nearly always writes.
+ */
 struct slc_window_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;

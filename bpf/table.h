@@ -1,9 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Set-associative tables, as flows and fragments use them: the kernel's own LRU hashes refuse locks, evict below their
- * size and tell nobody. A key's hash names a bucket of eight ways, and 16 more bits of it, the tag, which of them can
- * hold the key. Tags are read without the lock, so that a packet whose key is in no table takes none. Keys are 40
- * bytes in ten words: two addresses (four words each, of which IPv4 uses the first) and two words more.
+ * size and tell nobody. A key's hash names a bucket of eight ways, and eight more bits of it, the tag, which of them
+ * can hold the key. Keys are 40 bytes in ten words: two addresses (four words each, of which IPv4 uses the first) and
+ * two words more.
+ *
+ * The tags of a bucket are one 64-bit word in a map of their own, eight buckets a cache line, so that a packet whose
+ * key is in no table reads one dense word and no bucket (but one in 30 to 60, by a tag that is the same by chance), and
+ * takes no lock. Tags are written under the bucket's lock and read without it. A reader misses no entry that it must
+ * find:
+ * - while an entry lives in its way its tag stays as it is, and a store of one byte touches no other, so that no writer
+ *   of another way can hide it;
+ * - one that is being made shows its tag before its bucket is unlocked, before the packet it was made for has left:
+ *   whatever that packet brings about, its answer or its later fragments, comes after. Whoever sees the tag waits for
+ *   the lock, so he never sees half an entry.
+ * A tag that is seen says only that it is worth to look: the key is compared.
+ *
+ * Who only asks whether an entry lives compares it without the lock as well, and what of it he needs he reads before
+ * its key: whoever gives the way to another key stores 0 as its end, then the key, then the new end. So an end that is
+ * not over, followed by the key that is looked for, is the end of that entry. (Where a machine shows another CPU's
+ * stores in another order, a packet of an entry that is over may find it once more in the nanoseconds in which its way
+ * is given away.) Who changes an entry holds the lock.
  */
 #ifndef SLUICE_TABLE_H
 #define SLUICE_TABLE_H
@@ -12,6 +29,11 @@
 #include <bpf/bpf_helpers.h>
 #include "config.h"
 #include "packet.h"
+
+/* What stands above it is read and stored before what stands below. */
+static __always_inline void slc_in_order(void) {
+    asm volatile("" : : : "memory");
+}
 
 /* What every entry begins with. */
 struct slc_way {
@@ -24,52 +46,69 @@ struct slc_way {
 struct slc_bucket {
     struct bpf_spin_lock lock;
     __u32 reserved;
-    __u16 tags[8]; /* SLC_TABLE_WAYS */
-    __u64 unused[5];
-    struct slc_way ways[8];
+    struct slc_way ways[8]; /* SLC_TABLE_WAYS */
+    __u64 unused[7];
 };
 _Static_assert(sizeof(struct slc_bucket) == sizeof(struct slc_flow_bucket), "every table has buckets of one shape");
 
 /*
  * Multilinear hashing: random 64-bit factors over 32-bit words, of which the high bits count. Two keys collide with the
  * chance of two random numbers, whoever chose them, as long as the factors are secret (Lemire and Kaser, "Strongly
- * universal string hashing is fast", 2014).
+ * universal string hashing is fast", 2014). That says nothing of many keys: those of neighbouring addresses and ports
+ * lie on a grid, which with some factors fills a part of the buckets only. Hence the mixing. It is a bijection, so what
+ * is said of two keys still holds.
  */
-static __always_inline __u64 slc_table_hash(const void *key, __u8 family) {
-    const __u32 *words = key;
-    __u64 hash = slc_table_factors[0] * words[0] + slc_table_factors[4] * words[4] + slc_table_factors[8] * words[8] +
-                 slc_table_factors[9] * words[9];
+static __always_inline __u32 slc_table_mix(__u64 sum) {
+    __u32 hash = sum >> 32;
+
+    hash ^= hash >> 15;
+    hash *= 0x2c1b3c6d;
+    return hash ^ hash >> 16;
+}
+
+/* Two addresses' share of the sum. */
+static __always_inline __u64 slc_table_hash_addresses(const __u32 *one, const __u32 *other, __u8 family) {
+    __u64 sum = slc_table_factors[0] * one[0] + slc_table_factors[4] * other[0];
 
     if (family == 6) {
 #pragma unroll
         for (int i = 1; i < 4; i++)
-            hash += slc_table_factors[i] * words[i] + slc_table_factors[4 + i] * words[4 + i];
+            sum += slc_table_factors[i] * one[i] + slc_table_factors[4 + i] * other[i];
     }
-    return hash;
+    return sum;
 }
 
-/* 16 bits of the hash; 0 means an empty way. */
-static __always_inline __u16 slc_table_tag(__u64 hash) {
-    __u16 tag = hash >> 30;
+/* Eight bits of the hash, other ones than name the bucket; 0 means an empty way. */
+static __always_inline __u8 slc_table_tag(__u32 hash) {
+    __u8 tag = hash >> 24;
 
     return tag ? tag : 1;
 }
 
 /* The bucket of a hash; `mask` is the table's number of buckets - 1. */
-static __always_inline void *slc_table_bucket(void *table, __u32 mask, __u64 hash) {
-    __u32 index = (__u32)(hash >> 44) & mask;
-
-    return bpf_map_lookup_elem(table, &index);
+static __always_inline __u32 slc_table_index(__u32 mask, __u32 hash) {
+    return hash & mask;
 }
 
-/* Whether any way of the bucket can hold the key: read without the lock. */
-static __always_inline int slc_table_may_hold(const void *bucket, __u16 tag) {
-    int found = 0;
+#define SLC_EACH_BYTE 0x0101010101010101ull
 
-#pragma unroll
-    for (int i = 0; i < SLC_TABLE_WAYS; i++)
-        found |= *(const volatile __u16 *)&((const struct slc_bucket *)bucket)->tags[i] == tag;
-    return found;
+/*
+ * Which ways of the bucket with these tags can hold the key: 0 where none can, else the highest bit of the byte of the
+ * first that can is the lowest that is set. One word, read without the lock.
+ */
+static __always_inline __u64 slc_table_matches(const void *tags, __u8 tag) {
+    __u64 others = *(const volatile __u64 *)tags ^ SLC_EACH_BYTE * tag;
+
+    /* Finds the bytes that are 0 (Warren, "Hacker's Delight", 6-1); above the first one also some that are 1. */
+    return (others - SLC_EACH_BYTE) & ~others & SLC_EACH_BYTE << 7;
+}
+
+/* That first way, of a bucket. Without a branch, which nobody could foretell. */
+static __always_inline void *slc_table_first(void *bucket, __u64 matches) {
+    const __u64 numbers = 1ull << 53 | 2ull << 45 | 3ull << 37 | 4ull << 29 | 5ull << 21 | 6ull << 13 | 7ull << 5;
+    __u64 first = (matches & -matches) >> 7; /* 1 << 8 * way: it shifts the way's number to the top */
+
+    return &((struct slc_bucket *)bucket)->ways[numbers * first >> 61];
 }
 
 static __always_inline int slc_table_same(const void *one, const void *other) {
@@ -80,11 +119,12 @@ static __always_inline int slc_table_same(const void *one, const void *other) {
 }
 
 /* The way that holds the key, alive or not; NULL where none does. Under the lock. */
-static __always_inline void *slc_table_find(void *bucket, __u16 tag, const void *key) {
+static __always_inline void *slc_table_find(void *bucket, const void *tags, __u8 tag, const void *key) {
     struct slc_bucket *ways = bucket;
+    const __u8 *tag_of = tags;
 
     for (int i = 0; i < SLC_TABLE_WAYS; i++) {
-        if (ways->tags[i] == tag && slc_table_same(&ways->ways[i], key))
+        if (tag_of[i] == tag && slc_table_same(&ways->ways[i], key))
             return &ways->ways[i];
     }
     return NULL;
@@ -99,14 +139,15 @@ static __always_inline int slc_table_lives(const void *way, __u64 now) {
  * the one that would end first (which is past its end, where there is such a one). `evicted`: whether one that lives
  * had to make room. Under the lock.
  */
-static __always_inline void *slc_table_claim(void *bucket, __u16 tag, const void *key, __u64 now, int *evicted) {
+static __always_inline void *slc_table_claim(void *bucket, void *tags, __u8 tag, const void *key, __u64 now,
+                                             int *evicted) {
     struct slc_bucket *ways = bucket;
     __s64 least = 0;
     __u32 victim = 0;
     struct slc_way *way;
 
     for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
-        __s64 left = ways->tags[i] ? (__s64)(ways->ways[i].expires - now) : -0x7fffffffffffffffll;
+        __s64 left = ways->ways[i].expires - now; /* where the way is empty: least of all */
 
         if (i == 0 || left < least) {
             least = left;
@@ -116,8 +157,11 @@ static __always_inline void *slc_table_claim(void *bucket, __u16 tag, const void
     *evicted = least > 0;
     victim &= SLC_TABLE_WAYS - 1;
     way = &ways->ways[victim];
-    ways->tags[victim] = tag;
+    *(volatile __u64 *)&way->expires = 0;
+    slc_in_order();
     __builtin_memcpy(way->key, key, sizeof(way->key));
+    slc_in_order(); /* the caller stores its end */
+    *((volatile __u8 *)tags + victim) = tag;
     return way;
 }
 

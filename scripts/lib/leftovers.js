@@ -1,6 +1,6 @@
 'use strict';
-// What a test run could leave behind on the machine: namespaces, links, pins, kernel objects, processes, temporary
-// files, kernel complaints. A snapshot before and one after; what is only in the second is a leftover.
+// What a test run could leave behind on the machine: namespaces, links, pins, kernel objects, state files, mounts,
+// processes, temporary files, kernel complaints. A snapshot before and one after; what is only in the second is a leftover.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -30,6 +30,11 @@ function listTree(directory) {
     const full = path.join(directory, name);
     return [full, ...listTree(full)];
   });
+}
+
+function mounts() {
+  const text = fs.readFileSync('/proc/self/mounts', 'utf8');
+  return [...text.matchAll(/^\S+ (\S+) /gm)].map(([, where]) => `mount ${where}`);
 }
 
 /** Names of network links of this namespace, without the `@peer` part. */
@@ -115,6 +120,11 @@ function snapshot(mark, temporary) {
       .filter((name) => /sluice|slc/.test(name))
       .map((name) => `pin ${name}`),
     ...kernelObjects(),
+    ...['/etc/sluice', '/var/lib/sluice', '/run/sluice', '/etc/systemd/system']
+      .flatMap(listTree)
+      .filter((name) => name.includes('sluice'))
+      .map((name) => `file ${name}`),
+    ...mounts().filter((name) => /sluice|slc/.test(name)),
     ...processes(mark, ancestry()),
     ...listDirectory(temporary)
       .filter((name) => name !== 'node-compile-cache')

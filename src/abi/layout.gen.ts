@@ -130,7 +130,10 @@ export const SLC_ENTRY = {
   KEEP_REACHABLE: 2,
   GUARD_IN: 3,
   GUARD_OUT: 4,
-  SERVERS: 5,
+  KEPT_LATER: 5,
+  GUARD_IN_LATER: 6,
+  GUARD_OUT_LATER: 7,
+  SERVERS: 8,
 } as const;
 export const SLC_KEY_WORD = {
   DESTINATION: 0,
@@ -325,9 +328,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_table_figures: {
@@ -389,9 +391,8 @@ export const LAYOUT = {
     fields: {
       lock: { offset: 0, size: 4 },
       reserved: { offset: 4, size: 4 },
-      tags: { offset: 8, size: 16 },
-      unused: { offset: 24, size: 40 },
-      ways: { offset: 64, size: 512 },
+      ways: { offset: 8, size: 512 },
+      unused: { offset: 520, size: 56 },
     },
   },
   slc_event: {

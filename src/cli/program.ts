@@ -61,7 +61,7 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
       new Option(
         '--interface <name>',
         'filter this interface instead of those the ruleset names; may be repeated',
-      ).argParser((name: string, before: string[] | undefined) => [...(before ?? []), name]),
+      ).argParser((name: string, before: string[] | undefined) => [...new Set([...(before ?? []), name])]),
     )
     .option('--strict', 'treat warnings as errors')
     .option('--json', 'one JSON document on stdout, nothing else')

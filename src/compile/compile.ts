@@ -9,7 +9,7 @@ import type { Image, ImageFeatures, RankEntry } from './image';
 import { limitTable } from './limits';
 import { type FamilyTrees, pack } from './pack';
 import { assignRanks, ranksOf, wordOf } from './ranks';
-import { type ImageSection, imageSections, isUsed } from './sections';
+import { type ImageSection, imageSections, isUsed, sharedEntry } from './sections';
 import { ServiceTable } from './services';
 import { imageStats, type SectionTrees } from './stats';
 
@@ -19,7 +19,7 @@ const COUNTER_SLOTS_STEP = 128;
 /** Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. */
 export function compile(ruleset: Ruleset): Image {
   const sections = rankSections(imageSections(ruleset));
-  const ranks = sections.flatMap((section) => ranksOf(section.ranks));
+  const ranks = sections.flatMap(({ section, ranks: own }) => (section.laterOf === undefined ? ranksOf(own) : []));
   const services = new ServiceTable();
   const tables = expandSections(sections, services);
   const trees = tables.map((rules): SectionTrees => {
@@ -33,7 +33,10 @@ export function compile(ruleset: Ruleset): Image {
   const slots = ranks[ranks.length - 1].rank + 1;
   const limits = limitTable(ranks);
   const bytes = pack({
-    sections: trees.map(({ families }, i) => ({ families, defaultWord: defaultWordOf(sections[i]) })),
+    sections: trees.map(({ families }, i) => {
+      const sharedWith = sharedEntry(sections[i].section);
+      return { families, defaultWord: defaultWordOf(sections[i]), ...(sharedWith !== undefined && { sharedWith }) };
+    }),
     services: services.services,
     counterSlots: slots,
     limits,
@@ -51,7 +54,7 @@ export function compile(ruleset: Ruleset): Image {
     limits: limits.count > 0,
     rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
   };
-  const rows = sections.reduce((sum, { section }) => sum + section.rules.length, 0);
+  const rows = ruleCount(sections);
   return {
     bytes,
     digest: digestOf(bytes, features, ranks),
@@ -63,14 +66,21 @@ export function compile(ruleset: Ruleset): Image {
   };
 }
 
-/** Ranks ascend over all sections, in the order of the table. */
+/** Ranks ascend over all sections, in the order of the table. What later fragments are judged by has no own. */
 function rankSections(sections: readonly ImageSection[]): RankedSection[] {
   let first: number = SLC_LIMITS.RANK_FIRST;
-  return sections.map((section) => {
-    const ranks = assignRanks(section, first);
-    first = ranks.end;
-    return { section, ranks };
-  });
+  const ranked: RankedSection[] = [];
+  for (const section of sections) {
+    const ranks = section.laterOf === undefined ? assignRanks(section, first) : ranked[section.laterOf].ranks;
+    first = Math.max(first, ranks.end);
+    ranked.push({ section, ranks });
+  }
+  return ranked;
+}
+
+/** Written rows. */
+function ruleCount(sections: readonly RankedSection[]): number {
+  return sections.reduce((sum, { section }) => (section.laterOf === undefined ? sum + section.rules.length : sum), 0);
 }
 
 function defaultWordOf({ ranks }: RankedSection): number {

@@ -3,6 +3,7 @@
  * word of its row. One table a family, in first-match order.
  */
 import { ANY, type Match, MATCH_ALL } from '../model/match';
+import { laterRows } from '../model/later-fragment';
 import { addressBits, type Family, maskWord, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
@@ -10,7 +11,7 @@ import type { RankEntry } from './image';
 import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
 import { nameOfEntry, type SectionRanks, UDP_OFF, wordOf } from './ranks';
-import type { ImageSection } from './sections';
+import { type ImageSection, sharedEntry } from './sections';
 import { isEveryService, type ServiceTable } from './services';
 
 /** The image rules of one family, column by column; index 0 is tried first. */
@@ -51,14 +52,17 @@ export interface RankedSection {
  */
 export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
   const products = sections.map((ranked) => {
-    const rows = rowsOf(ranked);
-    return { 4: productsOf(rows, 4, table), 6: productsOf(rows, 6, table) };
+    const of = (family: Family): Products => productsOf(rowsOf(ranked, family), family, table);
+    return { 4: of(4), 6: of(6) };
   });
   checkSize(products.flatMap((section) => [section[4], section[6]]));
   return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
 }
 
-function rowsOf({ section, ranks }: RankedSection): { entry: RankEntry; match: Match }[] {
+function rowsOf({ section, ranks }: RankedSection, family: Family): { entry: RankEntry; match: Match }[] {
+  if (sharedEntry(section) !== undefined) return [];
+  if (section.laterOf !== undefined)
+    return laterRows(ranks.rows, ({ rule }) => rule!, family).map(({ row, match }) => ({ entry: row, match }));
   const rows: { entry: RankEntry; match: Match }[] = [];
   if (section.udp === 'off') rows.push({ entry: UDP_OFF, match: { ...MATCH_ALL, protocols: [PROTOCOL.UDP] } });
   for (const entry of ranks.rows) if (entry.rule!.enabled) rows.push({ entry, match: entry.rule!.match });

@@ -66,17 +66,23 @@ export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenS
   return judgeOutgoingFrame(image.features, frame, imageJudges(image), state);
 }
 
-const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT } = SLC_ENTRY;
+const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } =
+  SLC_ENTRY;
+
+/** Entries that judge what goes out. */
+const OUTGOING: readonly number[] = [OUTBOUND, GUARD_OUT, GUARD_OUT_LATER];
 
 function imageJudges(image: Image): Judges {
   const { sections } = image.features;
   const guards = { in: GUARD_IN, out: GUARD_OUT };
+  const later = { in: GUARD_IN_LATER, out: GUARD_OUT_LATER };
   return {
     keepReachable: (key) => (sections[KEEP_REACHABLE] ? decide(image, key, KEEP_REACHABLE) : null),
+    mayBeKept: (key) => sections[KEEP_REACHABLE] && decide(image, key, KEPT_LATER) !== null,
     guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
+    guardLater: (direction, key) => (sections[guards[direction]] ? decide(image, key, later[direction]) : null),
     inbound: (packet, limits) => decide(image, packet, INBOUND, limits) ?? imageFault('inbound', '9'),
     outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
-    keepsReachable: sections[KEEP_REACHABLE],
     outboundRefuses: sections[OUTBOUND],
     guardsOut: sections[GUARD_OUT],
   };
@@ -87,8 +93,7 @@ function decide(image: Image, key: LimitedPacket, index: number, limits: LimitSt
   const { word, fault } = interpret(image, key, index);
   if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
-  if (!entry)
-    return index === OUTBOUND || index === GUARD_OUT ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
+  if (!entry) return OUTGOING.includes(index) ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
   const { section, tier, action } = entry;
   const rule = entry.rule?.id ?? null;
   const limit = entry.rule?.limit;

@@ -27,6 +27,8 @@ export interface FamilyTrees {
 export interface PackedSection {
   readonly families: Readonly<Record<Family, FamilyTrees>>;
   readonly defaultWord: number;
+  /** The section before it whose root block is its own; it has no trees then. */
+  readonly sharedWith?: number;
 }
 
 /** What becomes an image. */
@@ -70,16 +72,22 @@ export function pack(input: PackInput): Uint8Array {
   const header = writer.take(LAYOUT.slc_image_header.size / SLOT_BYTES);
   const sections = writer.take(SECTION_SLOTS * input.sections.length);
   if (sections !== SLC_LIMITS.SECTIONS_SLOT) throw new Error('the section table does not follow the image header');
-  const roots = input.sections.map(() => writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS));
+  const roots: number[] = [];
+  for (const { sharedWith } of input.sections)
+    roots.push(
+      sharedWith === undefined ? writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS) : roots[sharedWith],
+    );
   const services = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * input.services.length);
   input.services.forEach((service, i) => writeService(writer, services + i * (LAYOUT.slc_service.size / 8), service));
 
-  input.sections.forEach(({ families, defaultWord }, i) => {
+  input.sections.forEach(({ families, defaultWord, sharedWith }, i) => {
     const root = roots[i];
-    writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
-    writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
-    writer.u32(root, ROOTS.default_word.offset, defaultWord);
-    writer.u32(root, ROOTS.services.offset, services);
+    if (sharedWith === undefined) {
+      writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
+      writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
+      writer.u32(root, ROOTS.default_word.offset, defaultWord);
+      writer.u32(root, ROOTS.services.offset, services);
+    }
     writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
     writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
   });

@@ -24,7 +24,7 @@ export function printImage(image: Image): string {
   image.sections.forEach((_, index) => {
     const rows = entryRanks(image, index);
     const isEmpty = rows.every(({ rule, action }) => !rule && action === 'allow');
-    if (isEmpty && index !== SLC_ENTRY.INBOUND) return;
+    if (index !== SLC_ENTRY.INBOUND && (isEmpty || reader.sharesRoots(index))) return;
     lines.push(...(lines.length > 0 ? [''] : []), `section ${sectionLabel(index)}`, '', 'rows', ...printRows(rows));
     const printer = new SectionPrinter(image, reader, rows);
     const roots = reader.roots(index);

@@ -81,9 +81,7 @@ export class ImageReader {
 
   /** The root block of a section (an index into the section table). */
   roots(section: number): Roots {
-    if (section >= this.sectionCount) throw new ImageFault(`the image has no section ${section}`);
-    const entry = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
-    const at = this.byteOf(this.view.getUint32(entry + SECTION.fields.root.offset, true), ROOTS.size);
+    const at = this.byteOf(this.rootOf(section), ROOTS.size);
     const trees = (offset: number): Slot[] =>
       Array.from({ length: SLC_LIMITS.TREES }, (_, tree) => this.slotAtByte(at + offset + tree * SLOT_BYTES));
     return {
@@ -91,6 +89,17 @@ export class ImageReader {
       defaultWord: this.view.getUint32(at + ROOTS.fields.default_word.offset, true),
       services: this.view.getUint32(at + ROOTS.fields.services.offset, true),
     };
+  }
+
+  /** Whether a section before it has the same root block. */
+  sharesRoots(section: number): boolean {
+    return Array.from({ length: section }, (_, before) => this.rootOf(before)).includes(this.rootOf(section));
+  }
+
+  private rootOf(section: number): number {
+    if (section >= this.sectionCount) throw new ImageFault(`the image has no section ${section}`);
+    const entry = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
+    return this.view.getUint32(entry + SECTION.fields.root.offset, true);
   }
 
   slot(index: number): Slot {

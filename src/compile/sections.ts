@@ -1,5 +1,6 @@
 /** A ruleset as the entries of the section table: which rows each is made of, and what happens where none matches. */
 import { SLC_ENTRY } from '../abi/layout.gen';
+import { looksOnlyAtLater } from '../model/later-fragment';
 import type { Rule, Ruleset, SshRow } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import type { Image, RankEntry, RowTier } from './image';
@@ -13,6 +14,8 @@ export interface ImageSection {
   /** UDP drops before the rows. */
   readonly udp?: 'off';
   readonly ssh?: SshRow;
+  /** The entry whose rows these are, as later fragments are judged by them. */
+  readonly laterOf?: number;
   /** Left out: a packet that no row matches goes on to what stands below. */
   readonly otherwise?: { readonly tier: RowTier; readonly action: Exclude<Action, 'limit'> };
 }
@@ -24,6 +27,9 @@ const ENTRIES: readonly { readonly label: string; readonly tiers: readonly RowTi
   { label: 'guard, keep-reachable', tiers: ['3.1'] },
   { label: 'guard, in', tiers: ['3.3'] },
   { label: 'guard, out', tiers: ['out 3'] },
+  { label: 'guard, keep-reachable, later fragments', tiers: ['3.1'] },
+  { label: 'guard, in, later fragments', tiers: ['3.3'] },
+  { label: 'guard, out, later fragments', tiers: ['out 3'] },
 ];
 
 type Sections = Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>;
@@ -57,7 +63,16 @@ export function imageSections({ guard, inbound, outbound }: Sections): ImageSect
     rules: guarded('out'),
     rowTier: 'out 3',
   };
+  const later = (laterOf: number): ImageSection => ({ ...sections[laterOf], laterOf });
+  sections[SLC_ENTRY.KEPT_LATER] = later(SLC_ENTRY.KEEP_REACHABLE);
+  sections[SLC_ENTRY.GUARD_IN_LATER] = later(SLC_ENTRY.GUARD_IN);
+  sections[SLC_ENTRY.GUARD_OUT_LATER] = later(SLC_ENTRY.GUARD_OUT);
   return sections;
+}
+
+/** The entry whose trees an entry has, where it needs none of its own: its later fragments show all its rows look at. */
+export function sharedEntry({ laterOf, rules }: ImageSection): number | undefined {
+  return laterOf !== undefined && looksOnlyAtLater(rules) ? laterOf : undefined;
 }
 
 /** Tells the entries of an image apart for a reader: `guard, in`. */

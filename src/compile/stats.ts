@@ -24,6 +24,8 @@ export interface SectionTrees {
 const WALKED: readonly (readonly number[])[] = [
   [SLC_ENTRY.KEEP_REACHABLE, SLC_ENTRY.GUARD_IN, SLC_ENTRY.INBOUND],
   [SLC_ENTRY.KEEP_REACHABLE, SLC_ENTRY.GUARD_OUT, SLC_ENTRY.INBOUND, SLC_ENTRY.OUTBOUND],
+  [SLC_ENTRY.KEPT_LATER, SLC_ENTRY.GUARD_IN_LATER],
+  [SLC_ENTRY.KEPT_LATER, SLC_ENTRY.GUARD_OUT_LATER],
 ];
 
 /** Counts what is stored once, once; worst cases follow every path. `rows` is the number of written rows. */

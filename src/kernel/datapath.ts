@@ -1,4 +1,5 @@
 /** The compiled datapath objects, one a hook: opened with the sizes and switches of one use. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
@@ -19,8 +20,10 @@ const MAPS = [
   'slc_egress',
   'slc_gate_counters',
   'slc_flows',
+  'slc_flow_tags',
   'slc_flow_stats',
   'slc_fragments',
+  'slc_fragment_tags',
   'slc_fragment_stats',
   'slc_noted',
   'slc_windows',
@@ -171,6 +174,13 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
   }
 }
 
+/** Which datapath this is: changes with every byte of its objects. */
+export function datapathDigest(): string {
+  const hash = createHash('sha256');
+  for (const program of ['slc_ingress', 'slc_egress_main'] as const) hash.update(datapathObject(program));
+  return hash.digest('hex');
+}
+
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
 export function stateMapEntries(
   buckets: { flows: number; fragments: number; windows: number },
@@ -183,8 +193,10 @@ export function stateMapEntries(
     slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: buckets.flows,
+    slc_flow_tags: buckets.flows,
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
+    slc_fragment_tags: buckets.fragments,
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
     slc_limit_stats: 1,
@@ -279,8 +291,11 @@ export interface GenerationMaps extends Partial<Tables> {
 /** Tables that outlive generations, each with its figures; empty ones are made where they are left out. */
 export interface Tables {
   readonly flows: BpfMap;
+  /** As many values as buckets: which of their ways are in use. */
+  readonly flowTags: BpfMap;
   readonly flowStats: BpfMap;
   readonly fragments: BpfMap;
+  readonly fragmentTags: BpfMap;
   readonly fragmentStats: BpfMap;
   /** What limit rules have counted. */
   readonly windows: BpfMap;
@@ -295,8 +310,10 @@ export interface Tables {
 /** Maps of each table, and the hook whose program alone has it. */
 const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
   flows: ['slc_flows'],
+  flowTags: ['slc_flow_tags'],
   flowStats: ['slc_flow_stats', 'slc_egress_main'],
   fragments: ['slc_fragments'],
+  fragmentTags: ['slc_fragment_tags'],
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
@@ -357,7 +374,9 @@ export async function loadProgram(
 function tableEntries(tables: TableSwitches | undefined): Partial<Record<DatapathMap, number>> {
   return {
     slc_flows: tables?.flows.buckets ?? 1,
+    slc_flow_tags: tables?.flows.buckets ?? 1,
     slc_fragments: tables?.fragments.buckets ?? 1,
+    slc_fragment_tags: tables?.fragments.buckets ?? 1,
     slc_windows: tables?.windows.buckets ?? 1,
     ...BUDGET_ENTRIES,
   };

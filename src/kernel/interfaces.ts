@@ -25,6 +25,8 @@ export interface Interface {
   readonly addresses: readonly InterfaceAddress[];
   /** Whether a default route (either family, main table) leaves through it. */
   readonly defaultRoute: boolean;
+  /** Whether any route of any table leaves through it by a gateway. */
+  readonly gateway: boolean;
   /** The XDP program attached to it, if any. */
   readonly xdp: { readonly mode: 'native' | 'generic' | 'offload'; readonly programId: number } | null;
 }
@@ -51,7 +53,7 @@ const IFLA = { address: 1, name: 3, mtu: 4, linkinfo: 18, xdp: 43 } as const;
 const IFLA_INFO_KIND = 1;
 const IFLA_XDP = { attached: 2, id: 4, nativeId: 5, genericId: 6, offloadId: 7 } as const;
 const IFA = { address: 1, local: 2 } as const;
-const RTA = { oif: 4, multipath: 9, table: 15 } as const;
+const RTA = { oif: 4, gateway: 5, multipath: 9, table: 15, via: 18 } as const;
 const RT_TABLE_MAIN = 254;
 const RTN_UNICAST = 1;
 
@@ -73,7 +75,7 @@ export async function listLinks(kernel: Kernel, netns?: string): Promise<Pick<In
 /** The same from recorded dumps of links, addresses and routes. */
 export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, routes: readonly Uint8Array[]): Interface[] {
   const byIndex = decodeAddresses(addresses);
-  const leaving = new Set(routes.flatMap((dump) => [...defaultRoutes(dump)]));
+  const leaving = routes.flatMap((dump) => [...unicastRoutes(dump)]);
   const interfaces: Interface[] = [];
   for (const { type, body } of netlinkMessages(links)) {
     if (type !== RTM_NEWLINK || body.length < IFINFOMSG) continue;
@@ -94,7 +96,8 @@ export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, route
       ...(kind !== undefined && { kind: netlinkText(kind) }),
       ...(mac?.some((byte) => byte !== 0) === true && { mac: formatMac(mac) }),
       addresses: byIndex.get(index) ?? [],
-      defaultRoute: leaving.has(index),
+      defaultRoute: leaving.some((route) => route.ifindex === index && route.isDefault),
+      gateway: leaving.some((route) => route.ifindex === index && route.gateway),
       xdp: decodeXdp(attributes.get(IFLA.xdp)),
     });
   }
@@ -141,21 +144,34 @@ function decodeAddresses(dump: Uint8Array): Map<number, InterfaceAddress[]> {
   return byIndex;
 }
 
-/** Interfaces that default routes of the main table leave through. */
-function* defaultRoutes(dump: Uint8Array): Generator<number> {
+/** A route's way out. */
+interface Leaving {
+  readonly ifindex: number;
+  /** A default route of the main table. */
+  readonly isDefault: boolean;
+  readonly gateway: boolean;
+}
+
+/** Ways out of unicast routes, each kind of each interface once: a machine may have a million routes. */
+function unicastRoutes(dump: Uint8Array): Iterable<Leaving> {
+  const found = new Map<string, Leaving>();
+  const add = (leaving: Leaving): unknown => found.set(Object.values(leaving).join(), leaving);
   for (const { type, body } of netlinkMessages(dump)) {
-    if (type !== RTM_NEWROUTE || body.length < RTMSG) continue;
-    if (body[1] !== 0 || body[7] !== RTN_UNICAST) continue; // destination length, route type
+    if (type !== RTM_NEWROUTE || body.length < RTMSG || body[7] !== RTN_UNICAST) continue; // route type
     const attributes = netlinkAttributes(body.subarray(RTMSG));
-    if ((netlinkNumber(attributes.get(RTA.table)) ?? body[4]) !== RT_TABLE_MAIN) continue;
+    const isMain = (netlinkNumber(attributes.get(RTA.table)) ?? body[4]) === RT_TABLE_MAIN;
+    const isDefault = body[1] === 0 && isMain; // destination length
+    const gateway = attributes.has(RTA.gateway) || attributes.has(RTA.via);
     const single = netlinkNumber(attributes.get(RTA.oif));
-    if (single !== undefined) yield single;
+    if (single !== undefined) add({ ifindex: single, isDefault, gateway });
     const hops = attributes.get(RTA.multipath) ?? Buffer.alloc(0);
     for (let at = 0; at + RTNEXTHOP <= hops.length;) {
       const length = hops.readUInt16LE(at);
       if (length < RTNEXTHOP) break;
-      yield hops.readInt32LE(at + 4);
+      // Each hop has attributes of its own; nobody spreads packets over neighbours without gateways.
+      add({ ifindex: hops.readInt32LE(at + 4), isDefault, gateway: true });
       at += (length + 3) & ~3;
     }
   }
+  return found.values();
 }

@@ -94,8 +94,8 @@ export function translate(operation: string, error: unknown): unknown {
   if (error.state === 'busy') {
     return new KernelError(operation, errno, {
       code: 'kernel/busy',
-      detail: `${operation}: the object is busy, it is being loaded`,
-      hint: 'await load() first',
+      detail: `${operation}: it is busy with an earlier call`,
+      hint: 'await that one first',
       cause: error,
     });
   }

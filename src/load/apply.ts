@@ -4,6 +4,7 @@
  * attached) a failure, or a kill, changes nothing.
  */
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { datapathSwitches } from '../kernel/datapath';
@@ -111,14 +112,15 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-attach');
     if (attachedBefore.length > 0) changeGate();
   } catch (error) {
-    await undo(kernel, pins, state, { generation, slot, attachedBefore, netns: request.netns }, async () => {
+    const made = { generation, slot, attachedBefore, netns: request.netns };
+    const failures = await undo(kernel, pins, state, made, async () => {
       if (!gateChanged) return;
       state.exchangeGate(after, before);
       // Some interfaces may have been filtered for a moment; none is now, so all figures are final.
       await kernel.grace();
       for (const number of pins.generations()) await request.fold(number, figuresOf(kernel, pins, number));
     });
-    throw error;
+    throw failures.length === 0 ? error : new HalfUndoneError(error, failures);
   } finally {
     closePrograms(programs);
   }
@@ -191,18 +193,50 @@ async function seedFrom(
   }
 }
 
-/** Takes back what was made ready; what judged before goes on. */
+/** Something failed, and so did a part of taking back what had been made until then. */
+export class HalfUndoneError extends SluiceError {
+  constructor(cause: unknown, failures: readonly unknown[]) {
+    const told = failures.map((failure) => messageOf(failure)).join('; ');
+    super('load/half-undone', `${messageOf(cause)}; and what was made until then could not all be undone: ${told}`, {
+      hint: 'sluice status tells what enforces; sluice apply or sluice disable clears the rest away',
+      cause,
+    });
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return types.isNativeError(cause) ? cause.message : String(cause);
+}
+
+/**
+ * Takes back what was made ready; what judged before goes on. Each step is tried, whatever became of the others; answers
+ * with what failed.
+ */
 async function undo(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
   made: { generation: number; slot: number; attachedBefore: readonly Attachment[]; netns?: string },
   restoreGate: () => Promise<void>,
-): Promise<void> {
-  for (const { ifindex } of pins.links()) {
-    if (!made.attachedBefore.some((old) => old.ifindex === ifindex)) detachOne(kernel, pins, ifindex);
+): Promise<unknown[]> {
+  const fresh = pins.links().filter(({ ifindex }) => !made.attachedBefore.some((old) => old.ifindex === ifindex));
+  const steps: (() => void | Promise<void>)[] = [
+    ...[...new Set(fresh.map(({ ifindex }) => ifindex))].map((ifindex) => () => {
+      detachOne(kernel, pins, ifindex);
+    }),
+    restoreGate,
+    () => emptySlot(state, made.slot),
+    () => {
+      pins.removeGeneration(made.generation);
+    },
+  ];
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (failure) {
+      failures.push(failure);
+    }
   }
-  await restoreGate();
-  await emptySlot(state, made.slot);
-  pins.removeGeneration(made.generation);
+  return failures;
 }

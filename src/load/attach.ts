@@ -242,7 +242,7 @@ async function attachOne(
 }
 
 /** Answers of drivers that lack native XDP, or cannot offer it with their present MTU, queues or offloads. */
-const NATIVE_REFUSALS = new Set(['EOPNOTSUPP', 'ENOTSUP', 'EINVAL', 'ERANGE', 'ENOSPC']);
+const NATIVE_REFUSALS = new Set(['EOPNOTSUPP', 'ENOTSUPP', 'EINVAL', 'ERANGE', 'ENOSPC']);
 
 function refuseForeignProgram(kernel: Kernel, device: Interface): void {
   if (!device.xdp) return;

@@ -23,7 +23,7 @@ import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwi
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = [
-  ...(['flows', 'flowStats', 'fragments', 'fragmentStats'] as const),
+  ...(['flows', 'flowTags', 'flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
   ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];

@@ -12,7 +12,7 @@ import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
  * - `port-unreachable`: ICMP 3/3 or ICMPv6 1/4, for what else has ports.
  * - `prohibited`: ICMP 3/13 or ICMPv6 1/1 ("administratively prohibited"), for the rest.
  * - `none`: never answered (RFC 1122 §3.2.2, RFC 4443 §2.4e): a RST, an ICMP error or redirect, multicast, broadcast
- *   and addresses that are no host's. A first fragment without ACK neither: its segment's length is not known.
+ *   and addresses that are no host's, later fragments. A first fragment without ACK neither: its segment's length is not known.
  */
 export type Answer = 'reset' | 'port-unreachable' | 'prohibited' | 'none';
 
@@ -25,6 +25,7 @@ const UNANSWERED_ICMP: Record<Family, ReadonlySet<number>> = { 4: new Set([3, 4,
 /** What the packet is answered with where a rule rejects it; `isGroup`: a link address of it is no single station's. */
 export function answerTo(packet: Packet, isGroup = false): Answer {
   const { family, protocol, tcpFlags = 0, icmp } = packet;
+  if (packet.fragment === 'later') return 'none';
   if (isGroup || isNobody(family, packet.source) || isNobody(family, packet.destination)) return 'none';
   if (icmp && (UNANSWERED_ICMP[family].has(icmp.type) || (family === 6 && icmp.type < 128))) return 'none';
   if (protocol !== PROTOCOL.TCP) return PORT_PROTOCOLS.has(protocol) ? 'port-unreachable' : 'prohibited';

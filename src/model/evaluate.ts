@@ -6,7 +6,7 @@
  */
 import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
 import type { AddressWords, Family } from './prefix';
-import type { Direction, Rule, Ruleset, Section } from './ruleset';
+import type { Direction, Guard, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
 import type { OutTier, Tier, Verdict } from './verdict';
 import { decode, ETHERTYPE } from './decode';
@@ -18,6 +18,7 @@ import { prefixContains } from './prefix';
 import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
+import { laterRows } from './later-fragment';
 import { type GivenState, NO_STATE } from './given-state';
 import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './limit';
 
@@ -39,14 +40,16 @@ export type Switches = Pick<Ruleset, 'icmp' | 'echo' | 'ethertypes' | 'fragments
 export interface Judges {
   /** Tier 3.1; null where no entry matches. */
   readonly keepReachable: (packet: FlowKey) => Decision | null;
+  /** Whether a later fragment can be of what keep-reachable lets in. */
+  readonly mayBeKept: (fragment: FlowKey) => boolean;
   /** Tier 3.3, or step 3 of what goes out; null where no row matches. */
   readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
+  /** The same for later fragments, of which rows see less. */
+  readonly guardLater: (direction: Direction, fragment: FlowKey) => Decision | null;
   /** Tiers 6 to 9, by what limit rules have seen. */
   readonly inbound: (packet: LimitedPacket, limits: LimitState) => Decision;
   /** Steps 6 and 7 of what goes out. */
   readonly outbound: (packet: FlowKey) => Decision;
-  /** Whether keep-reachable has entries. */
-  readonly keepsReachable: boolean;
   /** Whether `outbound` can decide anything but to let out. */
   readonly outboundRefuses: boolean;
   /** Whether the guard has rows for what goes out. */
@@ -66,24 +69,26 @@ export function scan(ruleset: Ruleset): Judges {
       const row = firstMatch(guard.keepReachable, packet);
       return row ? outcome('3.1', 'allow', 'keep-reachable', row, 'guard') : null;
     },
-    guard: (direction, packet) => {
-      const row = firstMatch(
-        guard.rules.filter((rule) => rule.direction === direction),
-        packet,
-      );
-      const tier = direction === 'in' ? '3.3' : 'out 3';
-      return row ? outcome(tier, verdictOf(row), 'guard', row, 'guard') : null;
-    },
+    mayBeKept: (fragment) => laterMatches(guard.keepReachable, fragment) !== undefined,
+    guard: (direction, packet) => guarded(direction, firstMatch(guardRows(guard, direction), packet)),
+    guardLater: (direction, fragment) => guarded(direction, laterMatches(guardRows(guard, direction), fragment)),
     inbound: (packet, limits) => evaluateSection(inbound, packet, limits),
     outbound: (packet) => {
       const row = firstMatch(outbound.rules, packet);
       if (row) return outcome('out 6', verdictOf(row), 'rule', row, outbound.name);
       return outcome('out 7', outbound.default, 'default', undefined, outbound.name);
     },
-    keepsReachable: guard.keepReachable.some(({ enabled }) => enabled),
     outboundRefuses: outbound.default !== 'allow' || outbound.rules.some(({ enabled }) => enabled),
     guardsOut: guard.rules.some(({ direction, enabled }) => direction === 'out' && enabled),
   };
+}
+
+function guardRows({ rules }: Guard, direction: Direction): readonly Rule[] {
+  return rules.filter((rule) => rule.direction === direction);
+}
+
+function guarded(direction: Direction, row: Rule | undefined): Decision | null {
+  return row ? outcome(direction === 'in' ? '3.3' : 'out 3', verdictOf(row), 'guard', row, 'guard') : null;
 }
 
 /** Tiers 1 to 5 of one frame; what is left to rows is asked of `judges`. */
@@ -116,16 +121,18 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
   const link = judgeIpv6Link(packet);
   if (link) return outcome('2', 'allow', link);
 
-  // tier 3: a later fragment shows no ports, so it only follows its first, in tier 4
+  // tier 3: a later fragment shows no ports; one that can be of what is kept reachable is spared, and follows its first
   const isLater = packet.fragment === 'later';
   // 3.1 keep-reachable
   const kept = isLater ? null : judges.keepReachable(packet);
   if (kept) return kept;
-  // 3.2 bans; later fragments of what is kept reachable must get by
-  if (!(isLater && judges.keepsReachable) && isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
-  // 3.3 guard: only a refusal is final
-  const guarded = isLater ? null : judges.guard('in', packet);
-  if (guarded && guarded.verdict !== 'allow') return guarded;
+  if (!(isLater && judges.mayBeKept(packet))) {
+    // 3.2 bans
+    if (isBanned(state.bans, packet)) return outcome('3.2', 'deny', 'banned');
+    // 3.3 guard: only a refusal is final
+    const guarded = isLater ? judges.guardLater('in', packet) : judges.guard('in', packet);
+    if (guarded && guarded.verdict !== 'allow') return guarded;
+  }
 
   // tier 4: later fragments follow their first, which is judged like any packet; answers to what went out pass
   if (packet.fragment !== 'none' && switches.fragments === 'drop') return outcome('4', 'deny', 'fragment-refused');
@@ -166,6 +173,11 @@ export function evaluateSection(section: Section, packet: LimitedPacket, limits:
 
 function firstMatch(rules: readonly Rule[], packet: FlowKey): Rule | undefined {
   return rules.find((rule) => rule.enabled && matches(rule.match, packet));
+}
+
+/** The first row that decides about a later fragment. */
+function laterMatches(rules: readonly Rule[], fragment: FlowKey): Rule | undefined {
+  return laterRows(rules, (rule) => rule, fragment.family).find(({ match }) => matches(match, fragment))?.row;
 }
 
 /** Whether every field of the match holds for the packet. */

@@ -77,6 +77,11 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
 
 /** Later fragments follow their first; unknown ones pass only where nothing that goes out is refused. */
 function judgeLater(switches: Switches, packet: Packet, judges: Judges, state: GivenState): Decision {
+  // steps 2 and 3: what can be of an answer to keep-reachable is spared by the guard
+  const guarded = judges.mayBeKept(mirror(packet)) ? null : judges.guardLater('out', packet);
+  if (guarded && guarded.verdict !== 'allow') return guarded;
+
+  // step 4
   const tracked = switches.fragments === 'track' ? judgeLaterFragment(state.fragments, packet, 'out') : 'fragment';
   if (tracked === 'fragment-follows') return outcome('out 4', 'allow', tracked);
   const isRefused = tracked === 'fragment-overlap' || judges.outboundRefuses || judges.guardsOut;

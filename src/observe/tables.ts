@@ -27,7 +27,6 @@ export async function readTableFigures(table: BpfMap, stats: BpfMap, nowJiffies:
   for (let bucket = 0; bucket < values.length; bucket += BUCKET.size) {
     const before = live;
     for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
-      if (view.getUint16(bucket + BUCKET.fields.tags.offset + 2 * way, true) === 0) continue;
       const entry = bucket + BUCKET.fields.ways.offset + way * WAY.size;
       if (view.getBigUint64(entry + WAY.fields.expires.offset, true) > nowJiffies) live++;
     }

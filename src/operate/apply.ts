@@ -5,6 +5,7 @@ import { type Applied, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import type { Fold } from '../load/generations';
 import { findUsable, unload } from '../load/unload';
+import { datapathDigest } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
 import { keepBans } from './bans';
@@ -83,12 +84,14 @@ export async function applyRuleset(
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
-    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, netns));
+    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
       enforcement?.record?.digest === candidate.image.digest &&
+      // Another version of sluice means its own programs for the same rules.
+      enforcement.record.datapath === datapathDigest() &&
       wanted.join() === filtered.join() &&
       enforcement.attachments.every((attachment) => attachment.egress)
     ) {

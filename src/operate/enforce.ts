@@ -2,6 +2,7 @@
 import type { Image } from '../compile/image';
 import { type Applied, applyImage, type ApplyRequest } from '../load/apply';
 import { failpoint } from '../load/failpoint';
+import { datapathDigest } from '../kernel/datapath';
 import type { Interface } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
@@ -118,6 +119,7 @@ function recordOf(
   return {
     ...named,
     digest,
+    datapath: datapathDigest(),
     counterSlots,
     imageBytes: bytes.length,
     features,

@@ -13,6 +13,8 @@ export interface GenerationRecord {
   /** ISO time of the apply. */
   readonly since: string;
   readonly digest: string;
+  /** Of the objects its programs come from (`datapathDigest`). */
+  readonly datapath: string;
   readonly counterSlots: number;
   readonly imageBytes: number;
   readonly features: Image['features'];

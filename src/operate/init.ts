@@ -1,4 +1,5 @@
 /** The first ruleset for a machine: a text made of facts, commented for someone who has never seen one. */
+import type { UfwRule } from './ufw-rules';
 
 /** What listens, as far as others can reach it. */
 export interface Listener {
@@ -22,8 +23,8 @@ export interface InitFacts {
   readonly caller: string | null;
   /** Listeners that can be reached from other machines, without the SSH server. */
   readonly listeners: readonly Listener[];
-  /** Rules of a local ufw as rows of ours; null where ufw is not active. */
-  readonly ufwRules: readonly string[] | null;
+  /** Rules of a local ufw; null where ufw is not active. */
+  readonly ufwRules: readonly UfwRule[] | null;
 }
 
 /** A complete, valid ruleset for the machine; it writes only keys that this version enforces. */
@@ -86,7 +87,11 @@ function rules({ listeners, ufwRules }: InitFacts): string[] {
     ...(ufwRules === null
       ? []
       : ['    # ufw is active on this machine and goes on filtering behind sluice. Its rules:']),
-    ...(ufwRules ?? []).map((row) => `    # - ${row}`),
+    ...(ufwRules ?? []).map((rule) =>
+      'row' in rule
+        ? `    # - ${rule.row}`
+        : `    # no row says this, ufw's rule ${rule.why}: ${printable(rule.words, 120)}`,
+    ),
   ];
   // No "[]" where there is no row yet: whoever takes a # away would get invalid YAML.
   return ['  rules:', ...comments, ...active];
@@ -97,9 +102,9 @@ function describe({ program, addresses }: Listener): string {
   return addresses.includes('any') ? name : `${name} on ${addresses.join(', ')}`;
 }
 
-/** Program names are chosen by whoever runs them: nothing that could end the comment. */
-function printable(name: string): string {
-  return name.replace(/[^\x21-\x7e]/g, '?').slice(0, 32);
+/** What others chose, such as names of programs: nothing that could end the comment. */
+function printable(text: string, length = 32): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, length);
 }
 
 const DHCP_CLIENT_PORT = 68;

@@ -1,32 +1,36 @@
 /** SSH connections that a change must not cut: the caller's own, and those that are open on the machine. */
 import * as fs from 'node:fs';
 import type { LiveConnection } from '../analyse/lockout';
-import { listInterfaces } from '../kernel/interfaces';
+import { type Interface, listInterfaces } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, type Socket, type SocketOwner, socketOwners } from '../kernel/sockets';
 import type { FlowKey } from '../model/packet';
 import { PROTOCOL } from '../model/protocol';
+import { mayPass } from './session-path';
 import { parseSshConnection } from './ssh-connection';
 import { isSshServer, sshServerPortsOf } from './ssh-server';
 
 /**
- * The caller's SSH connection and all open ones of the namespace, in the inbound direction, each once. The caller's
- * counts where its server address belongs to the namespace (`netns` left out: always). Connections over loopback are
- * left out, since loopback is never filtered.
+ * The caller's SSH connection and all open ones of the namespace that may pass one of the `filtered` interfaces, in the
+ * inbound direction, each once. The caller's counts where its server address belongs to the namespace (`netns` left
+ * out: always). Connections over loopback are left out, since loopback is never filtered.
  */
 export async function sshConnections(
   kernel: Kernel,
+  filtered: readonly Interface[],
   netns?: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<LiveConnection[]> {
   const { caller, live } = await readSessions(kernel, netns, environment);
   const all = caller ? [{ description: 'your session', key: caller }, ...live] : live;
+  const interfaces = await listInterfaces(kernel, netns);
+  const indexes = new Set(filtered.map(({ index }) => index));
   const seen = new Set<string>();
   return all.filter(({ key }) => {
     const text = JSON.stringify(key);
     const fresh = !isLoopback(key) && !seen.has(text);
     seen.add(text);
-    return fresh;
+    return fresh && mayPass(key, interfaces, indexes);
   });
 }
 

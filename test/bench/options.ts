@@ -11,6 +11,8 @@ export interface Options {
   readonly mode: 'native' | 'test-run';
   readonly peers: boolean;
   readonly apply: boolean;
+  /** What each tier costs. */
+  readonly tiers: boolean;
 }
 
 export const USAGE = `usage: npm run bench -- [OPTION …]
@@ -22,6 +24,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --rounds N         interleaved rounds a figure, 5 unless told
   --test-run         plain test runs instead of live frames
   --peers            also other firewalls, and the literal kernel-map design
+  --tiers            what each tier costs; rules only with --set
   --apply            also whole commands: sluice apply FILE`;
 
 /** Reads the words of the command; throws with what is wrong. */
@@ -35,6 +38,7 @@ export function readOptions(words: readonly string[]): Options {
     mode: 'native' as Options['mode'],
     peers: false,
     apply: false,
+    tiers: false,
   };
   const rest = [...words];
   const value = (name: string): string => {
@@ -75,6 +79,10 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--peers':
         options.peers = true;
+        break;
+      case '--tiers':
+        options.tiers = true;
+        if (!words.includes('--set')) options.sets = [];
         break;
       case '--apply':
         options.apply = true;

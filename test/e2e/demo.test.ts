@@ -1,5 +1,6 @@
 /** README's first command ends with the demonstration: it must hold what it prints, and leave nothing. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,3 +35,26 @@ test('real packets of three hosts end as explained, and the exchanged rows let h
   expect(shown.counted.sluice.denied).toBeGreaterThan(0);
   expect(leftovers()).toEqual(before);
 }, 240_000);
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends it soon, and nothing stays: no namespace, no pin',
+  async (signal) => {
+    const before = leftovers();
+    const pins = `/sys/fs/bpf/sluice-demo-${process.pid}`;
+    const env = { ...process.env, SLUICE_BPFFS: pins };
+    const child = spawn(process.execPath, [MAIN, 'demo'], { stdio: ['ignore', 'pipe', 'ignore'], env });
+    const ended = once(child, 'close');
+    let told = '';
+    await new Promise<void>((resolve) =>
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        told += text;
+        if (told.includes('applied: generation 1')) resolve();
+      }),
+    );
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    expect(told).not.toContain('traffic goes on');
+    expect({ left: leftovers(), pinned: existsSync(pins) }).toEqual({ left: before, pinned: false });
+  },
+  60_000,
+);

@@ -141,6 +141,22 @@ test.each([
   expect(await inSession('status', behind)).toContain('Status: active');
 });
 
+test('a session through another interface is not the business of a ruleset for this one', async () => {
+  must(host.edge.argv(['ip', 'link', 'add', 'spare', 'type', 'veth', 'peer', 'name', 'far']));
+  must(host.edge.argv(['ip', 'address', 'add', '198.51.100.1/24', 'dev', 'spare']));
+  for (const name of ['spare', 'far']) must(host.edge.argv(['ip', 'link', 'set', name, 'up']));
+  rules('allow 8000/tcp');
+  expect(await host.sluice(['apply', '--interface', 'spare'])).toMatchObject({ status: 0 });
+  expect(
+    await host.sluice(['apply', '--interface', 'spare', '--interface', 'eth0', '--interface', 'spare']),
+  ).toMatchObject({ status: 5 });
+  expect(await host.sluice(['disable', '--yes'])).toMatchObject({ status: 0 });
+  expect(await inSession('apply --interface spare', '')).toContain('exit 0');
+  // Behind a gateway of `spare` there may be anybody, but a neighbour of eth0 comes by eth0.
+  must(host.edge.argv(['ip', 'route', 'add', 'default', 'via', '198.51.100.2']));
+  expect(await host.sluice(['apply', '--interface', 'spare'])).toMatchObject({ status: 0 });
+});
+
 test('init writes the port the server really listens on, and who is connected', async () => {
   const written = await inSession('init --print', '');
   expect(written).toContain(`ssh: { port: ${PORT}, from: anyone }`);

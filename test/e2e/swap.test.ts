@@ -15,6 +15,7 @@ import { driverCounters, since } from '../support/ethtool';
 import { Injector } from '../support/injector';
 import { joinByVeth, Namespace } from '../support/netns';
 import { compose, ethernet, ipv4, udp } from '../support/packet';
+import { must } from '../support/process';
 
 const SWAPS = Number(process.env.SLUICE_SWAPS ?? 1000);
 const FRAMES_A_CALL = 16_384;
@@ -49,6 +50,7 @@ function compileText(text: string): Image {
 class Tally {
   readonly rows: Record<string, number> = {};
   denied = 0;
+  allowed = 0;
 
   /** Adds a retired generation that enforced this image. */
   fold(image: Image): Fold {
@@ -58,10 +60,24 @@ class Tally {
         const name = row?.id ?? (slot < SLC_LIMITS.RANK_FIRST ? `reason ${slot}` : `rank ${slot}`);
         this.rows[name] = (this.rows[name] ?? 0) + Number(packets);
         if (row?.action === 'deny') this.denied += Number(packets);
+        if (row?.action === 'allow') this.allowed += Number(packets);
       }
       return Promise.resolve();
     };
   }
+}
+
+/** Counts by port what comes out of the driver into the stack, before anything of the stack can drop it. */
+function watchStack(edge: Namespace): void {
+  const rules = Object.values(PORTS).map((port) => `udp dport ${port} counter`);
+  const chain = `chain in { type filter hook ingress device eth0 priority 0; ${rules.join('; ')}; }`;
+  must(edge.argv(['nft', `table netdev watch { ${chain}; }`]));
+}
+
+function seenByStack(edge: Namespace): Record<string, number> {
+  const text = must(edge.argv(['nft', 'list', 'table', 'netdev', 'watch']));
+  const counted = new Map([...text.matchAll(/dport (\d+) counter packets (\d+)/g)].map(([, a, b]) => [+a, +b]));
+  return Object.fromEntries(Object.entries(PORTS).map(([name, port]) => [name, counted.get(port)!]));
 }
 
 test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncounted`, async () => {
@@ -95,6 +111,7 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
       return generation;
     };
     let generation = await apply(images[0]);
+    watchStack(edge);
     const before = driverCounters(edge, 'eth0');
     // To a MAC address nobody has: what passes the filter is dropped first thing in the stack.
     const frame = compose(ethernet({ to: '02:00:00:00:00:77' }), ipv4({ to: '192.0.2.10' }), udp());
@@ -129,6 +146,9 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
     expect(rows.reduce((sum, { judged }) => sum + judged, 0)).toBe(driver.packets);
     expect(lost).toBeLessThan(total / 1000);
     expect(driver.drops).toBe(tally.denied);
+    // The stack's own count is the witness that no frame came in past the filter: it has met what was let in, no more.
+    const allowed = { always: tally.rows.always, never: 0, sometimes: tally.allowed - tally.rows.always, nobody: 0 };
+    expect(seenByStack(edge)).toEqual(allowed);
     expect(pins.generations()).toEqual([generation]);
     // The rate is printed, and is the machine's: on two idle cores well above 0.3 million a second. What must hold
     // everywhere is that each swap happened in the thick of traffic.

@@ -11,7 +11,7 @@ import { PROTOCOL } from '../../src/model/protocol';
 import type { Direction } from '../../src/model/ruleset';
 import { CornerPackets, turnRound } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
-import { drawOddFrame } from '../support/generate/odd-frames';
+import { drawOddFrame, ODDITIES } from '../support/generate/odd-frames';
 import { printFrame, printRuleset } from '../support/generate/print';
 import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
@@ -20,7 +20,7 @@ import { KernelJudge } from '../support/kernel-judge';
 
 const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
 const FRAMES = 2000;
-const ODD_EVERY = 10;
+const ODD_EVERY = 5;
 /** SYN, SYN+ACK, ACK, FIN+ACK, RST, PSH+ACK, none. */
 const TCP_FLAGS = [2, 18, 16, 17, 4, 24, 0];
 
@@ -37,7 +37,9 @@ function drawFrames(random: Random, packets: CornerPackets, batch: FrameBatch): 
     const packet = packets.draw();
     if (random.chance(0.5) && packet.quote === null) turnRound(packet);
     if (i % ODD_EVERY === 0) {
-      const { frame } = drawOddFrame(random, packet);
+      // Half of them fragments, of which rows see less.
+      const fragment = ODDITIES[packet.family === 4 ? 'ipv4 fragment' : 'ipv6 fragment'];
+      const frame = random.chance(0.5) ? fragment(random, packet) : drawOddFrame(random, packet).frame;
       if (frame.length >= SKB_BYTES.least && frame.length < SKB_BYTES.most) {
         batch.addFrame(frame);
         continue;

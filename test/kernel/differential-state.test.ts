@@ -18,7 +18,8 @@ import { FrameBatch, PacketFields } from '../support/generate/frame-batch';
 import { ODDITIES } from '../support/generate/odd-frames';
 import { printFrame, printRuleset } from '../support/generate/print';
 import { Random, testSeed } from '../support/generate/random';
-import { drawSize, generateRuleset } from '../support/generate/ruleset';
+import { drawSize } from '../support/generate/ruleset';
+import { generateSections } from '../support/generate/sections';
 import { KernelJudge } from '../support/kernel-judge';
 
 const PAIRS = 250_000;
@@ -86,10 +87,10 @@ it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet, give
   let stateless = 0;
   try {
     for (let round = 0; pairs < PAIRS; round++) {
-      const ruleset = generateRuleset(random, { rules: drawSize(random, 40) });
+      const { ruleset, rows } = generateSections(random, drawSize(random, 40));
       const image = compile(ruleset);
       await judge.install(image);
-      drawFrames(random, new CornerPackets(random, ruleset), incoming, outgoing);
+      drawFrames(random, new CornerPackets(random, rows), incoming, outgoing);
       echoes.second++;
       await judge.enforce('slc_egress_main', outgoing.frames, outgoing.lengths());
       await judge.enforce('slc_ingress', incoming.frames, incoming.lengths());
@@ -120,7 +121,7 @@ it(`agree on ${PAIRS.toLocaleString('en')} pairs of a ruleset and a packet, give
   }
   for (const reason of [
     ...['flow', 'icmp-error', 'fragment', 'fragment-follows', 'fragment-overlap', 'fragment-refused'],
-    ...['icmp-echo', 'icmp-echo-source', 'icmp-echo-all'],
+    ...['keep-reachable', 'guard', 'icmp-echo', 'icmp-echo-source', 'icmp-echo-all'],
   ])
     expect([reason, (reasons.get(reason) ?? 0) > pairs / 5000]).toEqual([reason, true]);
   // Without what the tables hold the scan says something else: they were asked.

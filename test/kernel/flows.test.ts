@@ -306,7 +306,7 @@ describe('a full bucket', () => {
 
 test('a million spoofed SYNs: no flow is opened, none lost', async () => {
   const random = new Random(testSeed(7));
-  const host = await stand(DENY, { buckets: 1024 });
+  const host = await stand(DENY, { buckets: 4096 });
   const ports = Array.from({ length: 2000 }, (_, i) => 20_000 + i);
   for (const port of ports) {
     await host.egress.testRun({ frame: p.compose(OUT[4](), p.tcp({ from: port, to: 443, flags: ['syn'] })) });

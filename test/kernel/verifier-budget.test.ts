@@ -130,19 +130,24 @@ test.each(cases)('%s', async (name, measure) => {
   measured[name] = instructions;
   expect(instructions).toBeGreaterThan(0);
   expect(instructions).toBeLessThan(HARD_LIMIT);
-  if (UPDATE) return;
-  const budget = readBudget();
-  expect(budget.instructions).toHaveProperty([name]);
-  if (budget.kernel !== release()) return;
-  const allowed = Math.floor(budget.instructions[name] * GROWTH);
-  if (instructions > allowed) {
+});
+
+// Each kernel's verifier counts in its own way: growth shows only on the one that the budget was taken on.
+const sameKernel = !UPDATE && readBudget().kernel === release();
+(sameKernel ? test : test.skip)(
+  `nothing has grown by more than 10 %, on Linux ${UPDATE ? '' : readBudget().kernel}`,
+  () => {
+    const { instructions: budget } = readBudget();
+    expect(Object.keys(measured).sort()).toEqual(Object.keys(budget).sort());
+    const grown = Object.entries(measured).filter(([name, now]) => now > Math.floor(budget[name] * GROWTH));
+    if (grown.length === 0) return;
+    const list = grown.map(([name, now]) => `${name}: ${now} instructions processed, the budget is ${budget[name]}`);
     throw new Error(
-      `${name}: the verifier processed ${instructions} instructions, the budget is ${budget.instructions[name]} ` +
-        `(+10 %: ${allowed}). where that is meant: SLUICE_UPDATE_BUDGET=1 npx jest --selectProjects kernel ` +
+      `${list.join('\n')}\nwhere that is meant: SLUICE_UPDATE_BUDGET=1 npx jest --selectProjects kernel ` +
         '--testPathPatterns verifier-budget, and say in the commit what it buys',
     );
-  }
-});
+  },
+);
 
 test('the budget names no case that is not measured', () => {
   if (UPDATE) return;

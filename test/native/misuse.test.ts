@@ -63,6 +63,31 @@ async function handles(): Promise<Record<string, object>> {
 
 const KNOWN = /^(TypeError|RangeError|Error)$/;
 
+test('names whose reading loads the object: refused, the load goes on', async () => {
+  const object = addon.openObject(probeBytes(), 'reentrant') as {
+    setPrograms(names: string[]): void;
+    load(): Promise<void>;
+    close(): void;
+  };
+  object.setPrograms(['probe_observe']);
+  let loading: Promise<void> | undefined;
+  const names = Object.defineProperty(['x'], 0, {
+    get() {
+      loading ??= object.load();
+      return 'probe_observe';
+    },
+  });
+  let refusal: unknown;
+  try {
+    object.setPrograms(names);
+  } catch (error) {
+    refusal = error;
+  }
+  expect(refusal).toMatchObject({ state: 'busy' });
+  await loading;
+  object.close();
+});
+
 test('any arguments to any function', async () => {
   const all = await handles();
   const functions = Object.entries(addon)

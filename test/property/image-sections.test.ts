@@ -5,10 +5,13 @@ import { interpret } from '../../src/compile/interpret';
 import { entryOfWord } from '../../src/compile/ranks';
 import { imageSections } from '../../src/compile/sections';
 import { matches } from '../../src/model/evaluate';
+import { laterRows } from '../../src/model/later-fragment';
 import type { Match } from '../../src/model/match';
 import type { Rule } from '../../src/model/ruleset';
 import { anyKey, anyMatch } from '../support/any-match';
 import { rule, ruleset } from '../support/findings';
+
+const NOTHING_SHOWN = { sourcePort: 0, destinationPort: 0, icmp: undefined };
 
 const rowsOf = (list: readonly Match[]): Rule[] =>
   list.map((match, i) => ({ ...rule(i + 1, i % 2 === 0 ? 'deny' : 'allow'), match, enabled: i % 7 !== 6 }));
@@ -33,9 +36,15 @@ test('first match in each section, and what no row matches goes to its default o
         const sections = imageSections(written);
         for (const packet of packets) {
           for (const [index, section] of sections.entries()) {
-            const { word, fault } = interpret(image, packet, index);
+            // Later fragments show no ports, and no ICMP type.
+            const shown = section.laterOf === undefined ? packet : { ...packet, ...NOTHING_SHOWN };
+            const { word, fault } = interpret(image, shown, index);
             const entry = entryOfWord(image.ranks, word);
-            const row = section.rules.find(({ enabled, match }) => enabled && matches(match, packet));
+            const rows =
+              section.laterOf === undefined
+                ? section.rules.filter(({ enabled }) => enabled).map((row) => ({ row, match: row.match }))
+                : laterRows(section.rules, (row) => row, packet.family);
+            const row = rows.find(({ match }) => matches(match, shown))?.row;
             const expected = row ? { tier: section.rowTier, action: row.action } : section.otherwise;
             expect(fault).toBeUndefined();
             expect(entry && { tier: entry.tier, action: entry.action, rule: entry.rule }).toEqual(

@@ -42,7 +42,7 @@ export type TimeoutSeconds = Partial<Record<keyof typeof SLC_FLOW_TIMEOUT, numbe
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Pick<Tables, 'flows' | 'flowStats' | 'fragments' | 'fragmentStats'>;
+  readonly maps: Omit<Tables, 'windows' | 'limitStats' | 'echoBudget' | 'rejectBudget' | 'rejectStats'>;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
@@ -51,8 +51,10 @@ export class FlowTable {
   ) {
     this.maps = {
       flows: object.map('slc_flows'),
+      flowTags: object.map('slc_flow_tags'),
       flowStats: object.map('slc_flow_stats'),
       fragments: object.map('slc_fragments'),
+      fragmentTags: object.map('slc_fragment_tags'),
       fragmentStats: object.map('slc_fragment_stats'),
     };
   }
@@ -60,8 +62,8 @@ export class FlowTable {
   static async create(buckets: number, hz: number, fragmentBuckets = 64): Promise<FlowTable> {
     const object = openDatapath(kernel(), 'slc_read_clock', {
       create: {
-        ...{ slc_clock: 1, slc_flows: buckets, slc_flow_stats: 1 },
-        ...{ slc_fragments: fragmentBuckets, slc_fragment_stats: 1 },
+        ...{ slc_clock: 1, slc_flows: buckets, slc_flow_tags: buckets, slc_flow_stats: 1 },
+        ...{ slc_fragments: fragmentBuckets, slc_fragment_tags: fragmentBuckets, slc_fragment_stats: 1 },
       },
     });
     await object.load();
@@ -104,7 +106,6 @@ export class FlowTable {
     const found = new Map<string, number>();
     for (let at = 0; at < bytes.length; at += bucket.size) {
       for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
-        if (bytes.readUInt16LE(at + bucket.fields.tags.offset + 2 * way) === 0) continue;
         const entry = bytes.subarray(at + bucket.fields.ways.offset + way * first.size);
         if (entry.readBigUInt64LE(first.fields.expires.offset) <= jiffies) continue;
         const hook = entry[key.fields.hook.offset] === SLC_HOOK.EGRESS ? 'out' : 'in';
@@ -133,7 +134,6 @@ export class FlowTable {
     const found: { name: string; generation: number; flags: number }[] = [];
     for (let at = 0; at < bytes.length; at += bucket.size) {
       for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
-        if (bytes.readUInt16LE(at + bucket.fields.tags.offset + 2 * way) === 0) continue;
         const entry = bytes.subarray(at + bucket.fields.ways.offset + way * flow.size);
         if (entry.readBigUInt64LE(flow.fields.expires.offset) <= jiffies) continue;
         const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
@@ -184,13 +184,13 @@ export class FlowStand {
   static async load(
     text: string,
     table: FlowTable,
-    options: { timeouts?: TimeoutSeconds; generation?: number; fragmentSeconds?: number } = {},
+    options: { timeouts?: TimeoutSeconds; generation?: number; fragmentSeconds?: number; seed?: number } = {},
   ): Promise<FlowStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'flows.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
     const tables = tableSwitches({
-      ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: table.hz },
+      ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, options.seed ?? 8), hz: table.hz },
       ...{ flowBuckets: table.buckets.flows, fragmentBuckets: table.buckets.fragments, windowBuckets: 1 },
       generation: options.generation ?? 1,
     });
@@ -247,7 +247,12 @@ export class FlowStand {
     return judged;
   }
 
-  /** Runs many frames that come in; how many passed for each counter slot. */
+  /** Runs many frames that go out, off the event loop. */
+  async outMany(frames: Uint8Array, lengths: Uint32Array): Promise<void> {
+    await this.egress.testRunBatch({ frames, lengths });
+  }
+
+  /** Runs many frames that come in; how many passed. */
   async inMany(frames: Uint8Array, lengths: Uint32Array): Promise<{ passed: number; dropped: number }> {
     const { returnValues } = await this.ingress.testRunBatch({ frames, lengths });
     const passed = returnValues.filter((value) => value === XDP_PASS).length;

@@ -42,8 +42,10 @@ const TABLES = {
   rejectStats: 'slc_reject_stats',
   clock: 'slc_clock',
   flows: 'slc_flows',
+  flowTags: 'slc_flow_tags',
   flowStats: 'slc_flow_stats',
   fragments: 'slc_fragments',
+  fragmentTags: 'slc_fragment_tags',
   fragmentStats: 'slc_fragment_stats',
 } as const;
 type Table = keyof typeof TABLES;
@@ -58,11 +60,13 @@ export class IngressTables {
   ) {}
 
   static async create(buckets = 64): Promise<IngressTables> {
-    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1, slc_flows: 1, slc_flow_stats: 1 };
-    const budgets = 1 + SLC_LIMITS.BUDGET_SOURCES;
-    const fragments = { slc_fragments: 1, slc_fragment_stats: 1 };
+    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1 };
+    const flows = { slc_flows: 1, slc_flow_tags: 1, slc_flow_stats: 1 };
+    const fragments = { slc_fragments: 1, slc_fragment_tags: 1, slc_fragment_stats: 1 };
+    const budget = 1 + SLC_LIMITS.BUDGET_SOURCES;
+    const budgets = { slc_reject_budget: budget, slc_echo_budget: budget };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, ...fragments, slc_windows: buckets, slc_reject_budget: budgets, slc_echo_budget: budgets },
+      create: { ...ones, ...flows, ...fragments, ...budgets, slc_windows: buckets },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { readCapture } from '../../observe/pcap';
 import { replay } from '../../observe/replay';
@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .description('judge every packet of a capture, as JSON lines; nothing is attached')
     .argument('[file]', 'ruleset file')
     .requiredOption('--pcap <capture>', 'pcap or pcapng file of Ethernet frames')
-    .option('--model', 'by the scan alone; needs no privilege')
+    .addOption(new Option('--model', 'by the scan alone; needs no privilege').conflicts('kernel'))
     .option('--kernel', 'by the datapath alone');
   onRun<{ pcap: string; model?: boolean; kernel?: boolean }>(
     command,

@@ -1,6 +1,7 @@
 /** The demo's network: an edge with one NIC, a router, three people behind it. Namespaces of its own, gone at the end. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { SluiceError } from '../../kernel/errors';
 
 export interface Person {
@@ -16,6 +17,8 @@ export const PEOPLE: readonly Person[] = [
 ];
 
 export const EDGE = { ipv4: '192.0.2.10', ipv6: '2001:db8:1::10' };
+
+const run = promisify(execFile);
 
 const PREFIX = 'sluice-demo-';
 const TOOLS = ['ip', 'nsenter', 'nc', 'curl', 'ping'];
@@ -50,15 +53,11 @@ export class Stage {
   }
 
   /** Runs an ordinary program where a person sits; its exit status tells whether it worked. */
-  run(name: string, program: readonly string[], timeoutMs = 5000): { ok: boolean; output: string } {
+  async run(name: string, program: readonly string[], timeout = 5000): Promise<{ ok: boolean; output: string }> {
+    const [command, args] = this.inside(name, program);
     try {
-      const [command, args] = this.inside(name, program);
-      const output = execFileSync(command, args, {
-        encoding: 'utf8',
-        timeout: timeoutMs,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      return { ok: true, output };
+      const { stdout } = await run(command, args, { timeout });
+      return { ok: true, output: stdout };
     } catch {
       return { ok: false, output: '' };
     }
@@ -93,7 +92,8 @@ export class Stage {
       ip(['-n', this.namespace(name), 'link', 'set', 'lo', 'up']);
     }
     for (const switchName of ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding']) {
-      this.run('wire', ['sh', '-c', `echo 1 > /proc/sys/${switchName}`]);
+      const [command, args] = this.inside('wire', ['sh', '-c', `echo 1 > /proc/sys/${switchName}`]);
+      execFileSync(command, args);
     }
     this.plug('edge', 'eth0', { ipv4: EDGE.ipv4, ipv6: EDGE.ipv6, wire });
     for (const person of PEOPLE) this.plug(person.name, 'eth0', { ...person, wire });

@@ -1,5 +1,5 @@
 /** The demo's story: the product's own commands on a NIC with real packets, told as it happens. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -49,23 +49,26 @@ export interface Counts {
   readonly driver: { readonly seen: number; readonly denied: number } | null;
 }
 
-/** Plays the story; returns what it showed. Throws when a real packet and the explanation disagree. */
+/**
+ * Plays the story; returns what it showed. Throws when a real packet and the explanation disagree. A signal ends it at the
+ * next step, and the process once everything it made is gone.
+ */
 export async function play(
   tell: (text: string) => void,
 ): Promise<{ results: readonly Result[]; swap: readonly Result[]; counted: Counts }> {
   const work = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
   tell('building a network of namespaces: edge (eth0), office, home, phone');
   const stage = Stage.build();
-  const cleanUp = (): void => {
-    stage.clear();
-    rmSync(work, { recursive: true, force: true });
+  let interrupted: NodeJS.Signals | undefined;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    interrupted = signal;
   };
-  const interrupted = (): void => {
-    cleanUp();
-    process.exit(130);
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const inEdge = sluiceIn(stage, work, tell);
+  const sluice: Sluice = (...args) => {
+    if (interrupted) throw new SluiceError('demo/interrupted', `interrupted by ${interrupted}`);
+    return inEdge(...args);
   };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  const sluice = sluiceIn(stage, work, tell);
   try {
     const servers = stage.start('edge', [process.execPath, '-e', SERVERS]);
     await once(servers.stdout!, 'data');
@@ -73,11 +76,11 @@ export async function play(
     const file = join(work, 'rules.yaml');
     writeFileSync(file, RULESET);
     tell(`\nthe ruleset:\n\n${indent(RULESET)}`);
-    sluice('check', file);
-    sluice('apply', file);
+    await sluice('check', file);
+    await sluice('apply', file);
 
     tell('\neverybody tries with ordinary clients (nc, curl, ping), over IPv4 and IPv6:\n');
-    const results = attempt(stage, sluice, attempts());
+    const results = await attempt(stage, sluice, attempts());
     tell(resultTable(results));
 
     tell('\nhome is kept out by the order of rules 1 and 2. traffic goes on while they change places:\n');
@@ -88,9 +91,9 @@ export async function play(
     ]);
     let lost = 0;
     traffic.stdout!.on('data', (text: Buffer) => (lost += text.toString().split('lost').length - 1));
-    sluice('move', '2', 'before', '1');
+    await sluice('move', '2', 'before', '1');
     tell('\nthe attempts at port 14141 once more:\n');
-    const swap = attempt(
+    const swap = await attempt(
       stage,
       sluice,
       attempts().filter(({ what }) => what.includes('14141')),
@@ -100,10 +103,10 @@ export async function play(
     tell(`requests of office that failed meanwhile: ${lost}`);
     if (lost > 0) throw new SluiceError('demo/lost', `${lost} requests were lost while the rules changed`);
 
-    sluice('status', 'verbose');
+    await sluice('status', 'verbose');
     const counted = await agreedCounts(stage, sluice);
     tell(`\n${countsSentence(counted)}`);
-    sluice('disable', '--yes');
+    await sluice('disable', '--yes');
     const wrong = [...results, ...swap].filter(({ through, expected }) => through !== expected);
     if (wrong.length > 0) {
       throw new SluiceError(
@@ -113,28 +116,27 @@ export async function play(
     }
     return { results, swap, counted };
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     try {
-      sluice('--json', 'uninstall', '--yes');
+      await inEdge('--json', 'uninstall', '--yes');
     } finally {
-      cleanUp();
+      stage.clear();
+      rmSync(work, { recursive: true, force: true });
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      if (interrupted) process.kill(process.pid, interrupted);
     }
   }
 }
 
-type Sluice = (...args: string[]) => string;
+type Sluice = (...args: string[]) => Promise<string>;
 
 /** The installed command itself, in the edge's namespace, with state of its own. */
 function sluiceIn(stage: Stage, work: string, tell: (text: string) => void): Sluice {
   const main = join(__dirname, '../main.js');
-  return (...args) => {
+  return async (...args) => {
     const quiet = args.includes('--json');
     if (!quiet) tell(`\nedge$ sluice ${args.join(' ')}`);
     const env = { ...process.env, SLUICE_STATE_DIR: join(work, 'state'), SLUICE_CONFIG: join(work, 'rules.yaml') };
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, '--netns', stage.path('edge'), ...args], {
-      encoding: 'utf8',
-      env,
-    });
+    const { status, stdout, stderr } = await runToEnd([main, '--netns', stage.path('edge'), ...args], env);
     if (!quiet) tell(indent([stderr.trimEnd(), stdout.trimEnd()].filter((text) => text !== '').join('\n')));
     if (status !== 0)
       throw new SluiceError(
@@ -143,6 +145,20 @@ function sluiceIn(stage: Stage, work: string, tell: (text: string) => void): Slu
       );
     return stdout;
   };
+}
+
+/** Runs node to its end, in a process group of its own: what interrupts the demo lets a command end. */
+async function runToEnd(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => (printed[name] += text));
+  }
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, ...printed };
 }
 
 function attempts(): Attempt[] {
@@ -198,28 +214,30 @@ function ping(who: string, from: string, to: string): Attempt {
   };
 }
 
-function attempt(stage: Stage, sluice: Sluice, list: readonly Attempt[]): Result[] {
-  return list.map(({ who, what, command, probe }) => {
-    const explanation = JSON.parse(sluice('--json', 'explain', probe)) as FullExplanation;
-    const { decision } = explanation;
-    const { ok } = stage.run(who, command);
-    return {
+async function attempt(stage: Stage, sluice: Sluice, list: readonly Attempt[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const { who, what, command, probe } of list) {
+    const { decision } = JSON.parse(await sluice('--json', 'explain', probe)) as FullExplanation;
+    const { ok } = await stage.run(who, command);
+    const expected = decision.verdict === 'allow';
+    results.push({
       who,
       what,
       through: ok,
-      expected: decision.verdict === 'allow',
+      expected,
       by: decision.rule ?? `${decision.reason} (tier ${decision.tier})`,
-    };
-  });
+    });
+  }
+  return results;
 }
 
 /** The driver counts on its own what its program saw and dropped; it must be what sluice counted. */
 async function agreedCounts(stage: Stage, sluice: Sluice): Promise<Counts> {
   // The last packets of the clients may still be on their way.
   for (const deadline = Date.now() + 5000; ;) {
-    const { snapshot } = JSON.parse(sluice('--json', 'status')) as { snapshot: Snapshot };
+    const { snapshot } = JSON.parse(await sluice('--json', 'status')) as { snapshot: Snapshot };
     const ours = { seen: Number(snapshot.packets.seen), denied: Number(snapshot.packets.denied) };
-    const { ok, output } = stage.run('edge', ['ethtool', '-S', 'eth0']);
+    const { ok, output } = await stage.run('edge', ['ethtool', '-S', 'eth0']);
     if (!ok || snapshot.interfaces.some(({ mode }) => mode !== 'native')) return { sluice: ours, driver: null };
     const driver = { seen: sumOf(output, 'xdp_packets'), denied: sumOf(output, 'xdp_drops') };
     if (driver.seen === ours.seen && driver.denied === ours.denied) return { sluice: ours, driver };

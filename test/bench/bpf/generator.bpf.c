@@ -2,17 +2,15 @@
 /*
  * Gives every frame the addresses, ports and protocol of the next entry of a trace, and sends it out of the interface
  * it is run on (live test run, XDP_TX); or, with `replay`, hands it to the program that is measured (plain test run).
- * The clock is read once a batch.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <bpf/bpf_helpers.h>
+#include "progress.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-#define BATCH 64
 
 /* One object, so that its layout in the section is known. */
 struct {
@@ -21,22 +19,6 @@ struct {
     __u32 replay;
     __u32 unused;
 } const volatile config = {.count = 1, .family = 4};
-
-/* Batches by how long they took, eight bins an octave: what another process stole does not count as the filter's. */
-struct bin {
-    __u64 batches;
-    __u64 ns;
-};
-
-#define BINS 256
-
-struct {
-    __u64 next; /* entry of the trace */
-    __u64 sent;
-    __u64 last; /* the clock when the newest batch began */
-    __u64 unused;
-    struct bin bins[BINS];
-} progress;
 
 struct entry4 {
     __be32 addresses[2];
@@ -70,42 +52,13 @@ struct {
     __uint(value_size, 4);
 } target SEC(".maps");
 
-static __always_inline __u32 bin_of(__u64 ns) {
-    __u64 rest = ns;
-    __u32 octave = 0;
-
-    if (ns >> 32)
-        return BINS - 1;
-    for (__u32 step = 16; step; step >>= 1) {
-        if (rest >> step) {
-            rest >>= step;
-            octave += step;
-        }
-    }
-    return octave < 3 ? 0 : octave << 3 | ((ns >> (octave - 3)) & 7);
-}
-
-static __always_inline void time_batch(void) {
-    __u64 now = bpf_ktime_get_ns();
-
-    if (progress.sent) {
-        struct bin *bin = &progress.bins[bin_of(now - progress.last) & (BINS - 1)];
-
-        bin->batches++;
-        bin->ns += now - progress.last;
-    }
-    progress.last = now;
-}
-
 static __always_inline __u32 next_entry(void) {
     __u64 n = progress.next;
 
     if (n >= config.count)
         n = 0;
     progress.next = n + 1;
-    if (!(progress.sent & (BATCH - 1)))
-        time_batch();
-    progress.sent++;
+    count_frame();
     return n;
 }
 

@@ -7,7 +7,10 @@ import type { Lab, Port } from './lab';
 
 const SOURCE = join(__dirname, '../bpf/floors.bpf.c');
 const DATAPATH = join(__dirname, '../../../bpf');
-const HEADERS = ['sluice_abi.h', 'config.h', 'packet.h', 'parse.h'].map((name) => join(DATAPATH, name));
+/** What the floors are made of: a change of them is a change of the floors. */
+export const DATAPATH_HEADERS = ['sluice_abi.h', 'hook-xdp.h', 'hook-tc.h', 'config.h', 'packet.h', 'parse.h'].map(
+  (name) => join(DATAPATH, name),
+);
 
 export interface Floors {
   readonly drop: BpfProgram;
@@ -17,7 +20,7 @@ export interface Floors {
 }
 
 export async function loadFloors(): Promise<Floors> {
-  const object = kernel().openObject(compileBpf(SOURCE, HEADERS), 'floors');
+  const object = kernel().openObject(compileBpf(SOURCE, DATAPATH_HEADERS), 'floors');
   try {
     await object.load();
     return {

@@ -5,16 +5,9 @@ import type { BpfMap, BpfProgram } from '../../../src/kernel/kernel';
 import { compileBpf } from '../../support/compile-c';
 import type { PacketColumns } from '../sets/packet-columns';
 import { type Port, portCounters } from './lab';
+import { BATCH, PROGRESS_HEADER, readProgress, resetProgress } from './progress';
 
 const SOURCE = join(__dirname, '../bpf/generator.bpf.c');
-/** Frames the kernel sends at once; the generator reads the clock as often. */
-const BATCH = 64;
-/** `progress` of generator.bpf.c: four words, then bins of two. */
-const BINS = 256;
-const BINS_AT = 32;
-const PROGRESS_BYTES = BINS_AT + BINS * 16;
-/** Batches of more than about three times the median were interrupted: eight bins double the time. */
-const KEPT_BINS = 12;
 const ZERO_KEY = new Uint8Array(4);
 
 /** One burst. */
@@ -38,7 +31,7 @@ export class Generator {
 
   /** Loads the trace. `replay`: for `replay()`, else for `send()`. */
   static async open(packets: PacketColumns, options: { replay: boolean }): Promise<Generator> {
-    const object = kernel().openObject(compileBpf(SOURCE), 'generator');
+    const object = kernel().openObject(compileBpf(SOURCE, [PROGRESS_HEADER]), 'generator');
     const trace = packets.trace();
     const config = Uint32Array.of(packets.count, packets.family, Number(options.replay), 0);
     object.setRodata(0, new Uint8Array(config.buffer));
@@ -59,7 +52,7 @@ export class Generator {
   async send(port: Port, count: number): Promise<Burst> {
     const frame = new Uint8Array(this.packets.frameBytes);
     this.packets.writeFrame(frame, 0, 0, { from: port.wireMac, to: port.mac });
-    this.progress.update(ZERO_KEY, new Uint8Array(PROGRESS_BYTES));
+    resetProgress(this.progress);
     const before = portCounters(port);
     const rounded = Math.ceil(count / BATCH) * BATCH;
     await this.program.injectLive({
@@ -69,7 +62,7 @@ export class Generator {
       ingressIfindex: port.wireIndex,
       netns: port.wirePath,
     });
-    const { ns, sent } = this.read();
+    const { ns, sent } = readProgress(this.progress);
     const seen = await settled(port, before.packets + sent);
     const packets = seen.packets - before.packets;
     return { ns, sent, lost: sent - packets, passed: packets - (seen.drops - before.drops) };
@@ -80,25 +73,10 @@ export class Generator {
     this.target.updateProgram(ZERO_KEY, program);
     const frame = new Uint8Array(this.packets.frameBytes);
     this.packets.writeFrame(frame, 0, 0, { from: '02:00:00:00:00:01', to: '02:00:00:00:00:02' });
-    this.progress.update(ZERO_KEY, new Uint8Array(PROGRESS_BYTES));
+    resetProgress(this.progress);
     await this.program.testRun({ frame, repeat: count });
-    return { ...this.read(), lost: 0, passed: 0 };
-  }
-
-  /** Mean of the batches that nothing interrupted. */
-  private read(): { ns: number; sent: number } {
-    const bytes = Buffer.from(this.progress.lookup(ZERO_KEY)!);
-    const word = (at: number): number => Number(bytes.readBigUInt64LE(at));
-    const bins = Array.from({ length: BINS }, (_, i) => ({
-      batches: word(BINS_AT + 16 * i),
-      ns: word(BINS_AT + 16 * i + 8),
-    }));
-    const all = bins.reduce((sum, { batches }) => sum + batches, 0);
-    let below = 0;
-    const median = bins.findIndex(({ batches }) => (below += batches) * 2 >= all && all > 0);
-    const kept = bins.slice(0, median + KEPT_BINS + 1);
-    const [batches, ns] = kept.reduce(([count, sum], bin) => [count + bin.batches, sum + bin.ns], [0, 0]);
-    return { ns: ns / (batches * BATCH), sent: word(8) };
+    const { ns, sent } = readProgress(this.progress);
+    return { ns, sent, lost: 0, passed: 0 };
   }
 
   close(): void {
@@ -109,7 +87,7 @@ export class Generator {
 }
 
 /** Waits until the port has seen so many frames: the last batch may still be on its way. */
-async function settled(port: Port, packets: number): Promise<{ packets: number; drops: number }> {
+export async function settled(port: Port, packets: number): Promise<{ packets: number; drops: number }> {
   for (let attempt = 0; ; attempt++) {
     const seen = portCounters(port);
     if (seen.packets >= packets || attempt === 5) return seen;

@@ -7,6 +7,7 @@ import type { Interface } from '../../../src/kernel/interfaces';
 import { applyImage } from '../../../src/load/apply';
 import { resolveInterfaces } from '../../../src/load/attach';
 import { generationCounters } from '../../../src/load/generations';
+import type { SharedState } from '../../../src/load/state';
 import { unload } from '../../../src/load/unload';
 import type { Context } from '../../../src/operate/context';
 import { testContext } from '../../support/context';
@@ -23,16 +24,20 @@ export class Product {
     private readonly removeContext: () => void,
   ) {}
 
-  static async open(lab: Lab): Promise<Product> {
-    const namespace: Namespace = lab.namespace('bench-product');
-    const port = lab.port('product', namespace);
+  /** `name`: of its port, where there are several. */
+  static async open(lab: Lab, name = 'product'): Promise<Product> {
+    const namespace: Namespace = lab.namespace(`bench-${name}`);
+    const port = lab.port(name, namespace);
     const { context, destroy } = await testContext(namespace.path);
     const interfaces = await resolveInterfaces(context.kernel, [port.link], namespace.path);
     return new Product(port, context, interfaces, destroy);
   }
 
-  /** Enforces the image; answers with the milliseconds from the image to the stored gate word and cleared slots. */
-  async install(image: Image): Promise<number> {
+  /**
+   * Enforces the image; answers with the milliseconds from the image to the stored gate word and cleared slots. `fill`
+   * puts into the state what is to be there, such as bans, before anything is filtered.
+   */
+  async install(image: Image, fill: (state: SharedState) => Promise<void> = () => Promise.resolve()): Promise<number> {
     const began = performance.now();
     const { generation } = await applyImage(this.context.kernel, this.context.pins, {
       image,
@@ -42,7 +47,7 @@ export class Product {
       firstGeneration: 1,
       record: () => Promise.resolve(),
       fold: () => Promise.resolve(),
-      fillState: () => Promise.resolve(),
+      fillState: fill,
     });
     this.generation = generation;
     return performance.now() - began;

@@ -12,6 +12,8 @@ const MIN_PACKETS = 256;
 export interface Rounds {
   /** Medians, by subject. */
   readonly ns: readonly number[];
+  /** By subject, by round. */
+  readonly samples: readonly (readonly number[])[];
   /** By subject: median, smallest and largest ratio to the first subject of the same round. */
   readonly ratio: readonly { readonly median: number; readonly min: number; readonly max: number }[];
   readonly sent: readonly number[];
@@ -45,6 +47,7 @@ export async function measureRounds(subjects: readonly Subject[], rounds: number
   }
   return {
     ns: ns.map(median),
+    samples: ns,
     ratio: ns.map((values) => {
       const ratios = values.map((value, round) => value / ns[0][round]);
       return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };

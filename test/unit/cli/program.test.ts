@@ -23,3 +23,9 @@ test('a word that is no verb at all is unknown, and later verbs are not listed',
   expect(await failureOf('chekc')).toMatchObject({ code: 'commander.unknownCommand' });
   expect((await buildProgram()).helpInformation()).not.toMatch(/rollback|allow-all/);
 });
+
+test('two judges of which each is to be the only one are refused', async () => {
+  expect(await failureOf('replay', '--pcap', 'x', '--model', '--kernel')).toMatchObject({
+    code: 'commander.conflictingOption',
+  });
+});

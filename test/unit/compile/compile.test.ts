@@ -61,9 +61,9 @@ describe('ranks', () => {
       [264, 'guard/g2', '3.3'],
       [265, 'guard/g1', 'out 3'],
     ]);
-    expect(sections).toEqual(['inbound', 'outbound', 'guard', 'guard', 'guard']);
-    expect(features.sections).toEqual([true, true, true, true, true]);
-    expect(compile(ruleset([row])).features.sections).toEqual([true, false, false, false, false]);
+    expect(sections).toEqual(['inbound', 'outbound', ...new Array<string>(6).fill('guard')]);
+    expect(features.sections).toEqual(new Array(8).fill(true));
+    expect(compile(ruleset([row])).features.sections).toEqual([true, ...new Array<boolean>(7).fill(false)]);
   });
 });
 

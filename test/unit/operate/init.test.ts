@@ -20,7 +20,7 @@ const facts: InitFacts = {
     { protocol: 'tcp', port: 40000, program: null, addresses: ['192.0.2.1'] },
     { protocol: 'udp', port: 68, program: 'dhclient', addresses: ['any'] },
   ],
-  ufwRules: ['allow 8000/tcp'],
+  ufwRules: [{ row: 'allow 8000/tcp' }],
 };
 const parse = (text: string) => {
   const { ruleset, diagnostics } = parseRuleset(text, { file: '/nowhere/rules.yaml' });
@@ -93,7 +93,7 @@ test('whatever the facts, the text is a ruleset that lets SSH in', () => {
     sshPorts: fc.uniqueArray(port, { minLength: 1, maxLength: 3 }).map((ports) => ports.sort((a, b) => a - b)),
     caller: fc.constantFrom(null, '192.0.2.9', '2001:db8::9'),
     listeners: fc.array(listener, { maxLength: 4 }),
-    ufwRules: fc.constantFrom(null, [], ['allow 22/tcp']),
+    ufwRules: fc.constantFrom(null, [], [{ row: 'allow 22/tcp' }]),
   });
   fc.assert(
     fc.property(any, (anything) => {
@@ -129,19 +129,32 @@ describe('ufw', () => {
   test.each([
     ['allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in', ['allow 22/tcp']],
     ['allow any 80 ::/0 any ::/0 in', ['allow 80']],
-    ['deny_log tcp 25,587 0.0.0.0/0 any 10.0.0.0/8 in_eth0', ['deny from 10.0.0.0/8 to any port 25,587 proto tcp']],
+    ['deny_log tcp 25,587 0.0.0.0/0 any 10.0.0.0/8 in', ['deny from 10.0.0.0/8 to any port 25,587 proto tcp']],
     ['limit any any 192.0.2.1 53 0.0.0.0/0 in comment=aabb', ['limit from any port 53 to 192.0.2.1']],
     ['allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 Apache - in', ['allow 80/tcp']],
     ['allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 out', []],
   ])('%s', (tuple, rows) => {
-    expect(parseUfwTuple(`### tuple ### ${tuple}`)).toEqual(rows);
+    expect(parseUfwTuple(`### tuple ### ${tuple}`)).toEqual(rows.map((row) => ({ row })));
+  });
+
+  test.each([
+    ['allow any 3306 0.0.0.0/0 any 0.0.0.0/0 in_wg0', 'is for wg0 alone'],
+    ['route:allow any 80 0.0.0.0/0 any 0.0.0.0/0 in', 'is for forwarded packets alone'],
+    ['route:allow any 80 0.0.0.0/0 any 0.0.0.0/0 in_eth0!out_eth1', 'is for forwarded packets alone'],
+  ])('%s is no row of ours', (tuple, why) => {
+    expect(parseUfwTuple(`### tuple ### ${tuple} comment=6869`)).toEqual([{ words: tuple, why }]);
+    const text = initRuleset({ ...facts, ufwRules: [{ words: tuple, why }] });
+    expect(text).toContain(`    # no row says this, ufw's rule ${why}: ${tuple}\n`);
   });
 
   test('its limit and reject rules mean here what they mean there', () => {
     const rows = ['limit tcp 22', 'limit_log tcp 22', 'reject tcp 113'].flatMap((start) =>
       parseUfwTuple(`### tuple ### ${start} 0.0.0.0/0 any 0.0.0.0/0 in`),
     );
-    const { ruleset } = parseRuleset(`version: 1\ninbound: { rules: [${rows.join(', ')}] }\n`, { file: 'ufw.yaml' });
+    const { ruleset } = parseRuleset(
+      `version: 1\ninbound: { rules: ${JSON.stringify(rows.map((rule) => 'row' in rule && rule.row))} }\n`,
+      { file: 'ufw.yaml' },
+    );
     expect(ruleset!.inbound.rules.map(({ action, limit }) => [action, limit])).toEqual([
       ['limit', UFW_LIMIT],
       ['limit', UFW_LIMIT],
@@ -161,7 +174,16 @@ describe('ufw', () => {
       fs.writeFileSync(path.join(folder, 'ufw.conf'), 'ENABLED=no\n');
       expect(readUfwRules(folder)).toBeNull();
       fs.writeFileSync(path.join(folder, 'ufw.conf'), '# on\nENABLED=yes\nLOGLEVEL=low\n');
-      expect(readUfwRules(folder)).toEqual(['allow 22/tcp']);
+      expect(readUfwRules(folder)).toEqual([{ row: 'allow 22/tcp' }]);
+      fs.writeFileSync(
+        path.join(folder, 'user6.rules'),
+        '### tuple ### allow tcp 25 ::/0 any ::/0 in\n### tuple ### deny any any ::/0 any 2001:db8::/32 in\n',
+      );
+      expect(readUfwRules(folder)).toEqual([
+        { row: 'allow 22/tcp family ipv4' },
+        { row: 'allow 25/tcp family ipv6' },
+        { row: 'deny from 2001:db8::/32 to any' },
+      ]);
     } finally {
       fs.rmSync(folder, { recursive: true });
     }
