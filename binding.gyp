@@ -6,6 +6,7 @@
         'native/addon.cc',
         'native/abi.cc',
         'native/args.cc',
+        'native/clsact.cc',
         'native/errors.cc',
         'native/link.cc',
         'native/lock.cc',

@@ -117,7 +117,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
     struct slc_event *event;
-    __u32 bytes = packet->length;
+    __u32 bytes = packet->length, last;
 
     if (!figures)
         return 0;
@@ -142,13 +142,17 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     event->log = log;
     event->passed = told >> 8;
     __builtin_memset(event->reserved, 0, sizeof(event->reserved));
-    /* Keeps clang from merging the bounds with those of others, so that the verifier sees them here. */
-    asm volatile("" : "+r"(bytes));
     if (bytes > SLC_EVENT_FRAME_BYTES)
         bytes = SLC_EVENT_FRAME_BYTES;
-    if (bytes == 0 || SLC_LOAD_BYTES(ctx, 0, event->frame, bytes))
-        bytes = 0;
-    event->captured = bytes;
+    /*
+     * The verifier of 6.1 learns nothing from a comparison with 0, hence the number of the last byte; opaque, so that
+     * clang keeps both bounds here.
+     */
+    last = bytes - 1;
+    asm volatile("" : "+r"(last));
+    event->captured = 0;
+    if (last < SLC_EVENT_FRAME_BYTES && !SLC_LOAD_BYTES(ctx, 0, event->frame, last + 1))
+        event->captured = bytes;
     bpf_ringbuf_submit(event, 0);
     return 0;
 }

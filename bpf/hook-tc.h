@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What every header knows of the hook it is compiled for: here tcx egress, packets that go out. */
+/* What every header knows of the hook it is compiled for: here packets that go out, by tcx or clsact. */
 #ifndef SLUICE_HOOK_H
 #define SLUICE_HOOK_H
 
@@ -10,9 +10,12 @@
 #define SLC_LOAD_BYTES bpf_skb_load_bytes
 /* Where the packet goes out. */
 #define SLC_IFINDEX(ctx) ((ctx)->ifindex)
-/* Not TCX_PASS: programs of others behind this one run too. By number, headers of older systems lack them. */
-#define SLC_PASS (-1)       /* TCX_NEXT */
-#define SLC_DROP 2          /* TCX_DROP */
+/*
+ * Not TCX_PASS, nor TC_ACT_OK: programs and filters of others behind this one run too. By number, headers of older
+ * systems lack them.
+ */
+#define SLC_PASS (-1)       /* TCX_NEXT; of a clsact filter TC_ACT_UNSPEC */
+#define SLC_DROP 2          /* TCX_DROP, TC_ACT_SHOT */
 #define SLC_ANSWER SLC_DROP /* nothing is answered here */
 #define SLC_HOOK SLC_HOOK_EGRESS
 /* Section of what leaves without a row, and the tier of what the image cannot decide. */

@@ -52,10 +52,13 @@ struct {
     __uint(value_size, 4);
 } slc_programs SEC(".maps");
 
-/* The same for the egress hook, whose programs are of another type. Lives like slc_programs. */
+/*
+ * The same for the egress hook, whose programs are of another type; SLC_SHUT_SLOT holds slc_gate_shut where a clsact
+ * filter may jump through it. Lives like slc_programs.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, SLC_PROGRAM_SLOTS);
+    __uint(max_entries, SLC_SHUT_SLOT + 1);
     __uint(key_size, 4);
     __uint(value_size, 4);
 } slc_egress SEC(".maps");

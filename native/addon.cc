@@ -1,5 +1,6 @@
 // The addon's face: what src/kernel/native.ts sees. Everything else is behind the handles these functions return.
 #include "abi.h"
+#include "clsact.h"
 #include "handle.h"
 #include "link.h"
 #include "lock.h"
@@ -47,6 +48,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<hook_exists>(exports, "probeHook");
     expose<attach_xdp>(exports, "attachXdp");
     expose<attach_egress>(exports, "attachEgress");
+    expose<make_clsact>(exports, "makeClsact");
+    expose<remove_clsact>(exports, "removeClsact");
+    expose<attach_filter>(exports, "attachFilter");
+    expose<detach_filter>(exports, "detachFilter");
+    expose<clsact_works>(exports, "probeClsact");
     expose<netlink_dump>(exports, "netlinkDump");
     expose<netns_cookie>(exports, "netnsCookie");
     expose<read_file_in>(exports, "readFileIn");

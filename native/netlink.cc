@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "fd.h"
@@ -19,26 +20,24 @@ constexpr int kMaxAttempts = 8;
 constexpr std::size_t kDatagram = 64 * 1024; // the kernel fills at most 32 KiB for a dump
 constexpr int kTimeoutSeconds = 5;
 
-// The header of every dump request starts with the family; the longest of them (ifinfomsg) is all zero otherwise.
-struct Request {
-    nlmsghdr header;
-    ifinfomsg body;
-};
+constexpr std::size_t kMaxBody = 64;
 
 // One dump; false where the kernel says that something changed meanwhile and the result may be inconsistent.
-bool dump(std::uint16_t type, std::uint8_t family, Messages &out) {
+bool dump(std::uint16_t type, const Messages &body, Messages &out) {
     const Fd socket = Fd::from(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket");
     const timeval timeout = {kTimeoutSeconds, 0};
     check(::setsockopt(socket.number(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), "setsockopt");
-    Request request = {};
-    request.header.nlmsg_len = sizeof(request);
-    request.header.nlmsg_type = type;
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request.header.nlmsg_seq = 1;
-    request.body.ifi_family = family;
+    nlmsghdr header = {};
+    header.nlmsg_len = static_cast<__u32>(sizeof(header) + body.size());
+    header.nlmsg_type = type;
+    header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    header.nlmsg_seq = 1;
+    Messages request(header.nlmsg_len);
+    std::memcpy(request.data(), &header, sizeof(header));
+    std::copy(body.begin(), body.end(), request.begin() + sizeof(header));
     sockaddr_nl kernel = {};
     kernel.nl_family = AF_NETLINK;
-    check(static_cast<int>(::sendto(socket.number(), &request, sizeof(request), 0,
+    check(static_cast<int>(::sendto(socket.number(), request.data(), request.size(), 0,
                                     reinterpret_cast<sockaddr *>(&kernel), sizeof(kernel))),
           "sendto");
     out.clear();
@@ -77,17 +76,18 @@ bool dump(std::uint16_t type, std::uint8_t family, Messages &out) {
 
 Napi::Value netlink_dump(const Arguments &arguments) {
     const auto type = static_cast<std::uint16_t>(arguments.number(0, "type", NLMSG_MIN_TYPE, UINT16_MAX));
-    const auto family = static_cast<std::uint8_t>(arguments.number(1, "family", 0, UINT8_MAX));
+    const Messages body = arguments.bytes(1, "body").copy();
     const std::string netns = arguments.text(2, "netns", true);
     // Requests for a dump are the third of each four message types (RTM_NEW, DEL, GET, SET): nothing else is sent.
     arguments.require(type % 4 == 2, "type", "is no request for a dump");
+    arguments.require(!body.empty() && body.size() <= kMaxBody, "body", "has not the length of a request");
     return Task<Messages>::start(
         arguments.env(),
-        [type, family, netns] {
+        [type, body, netns] {
             Messages out;
             in_namespace(netns, [&] {
                 for (int i = 0; i < kMaxAttempts; i++)
-                    if (dump(type, family, out))
+                    if (dump(type, body, out))
                         return;
                 fail("netlink", EAGAIN);
             });

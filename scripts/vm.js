@@ -121,7 +121,7 @@ function boot({ image, modules }, { acceleration, initramfs, results, seconds })
     'qemu-system-x86_64',
     [
       ...acceleration,
-      ...['-machine', 'q35', '-smp', '2', '-m', '4096'],
+      ...['-machine', 'q35', '-smp', process.env.SLUICE_VM_CPUS ?? '2', '-m', '4096'],
       ...[...HEADLESS, '-serial', 'stdio'],
       ...['-device', 'virtio-rng-pci', '-kernel', image, '-initrd', initramfs, '-append', line.join(' ')],
       ...share('host', '/', true),

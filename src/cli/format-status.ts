@@ -24,7 +24,8 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   lines.push(`Status: ${snapshot.active ? 'active' : 'inactive'}`);
   const warnings = snapshot.warnings.flatMap((warning) => ['', `warning: ${warning}`]);
   if (!snapshot.active) return [...lines, ...warnings].join('\n');
-  lines.push(`filtered: ${snapshot.interfaces.map(({ name, mode }) => `${name} (${mode})`).join(', ')}`);
+  lines.push(`filtered: ${snapshot.interfaces.map((each) => formatInterface(each, form)).join(', ')}`);
+  lines.push(...snapshot.interfaces.flatMap(formatFilter));
   lines.push(
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
@@ -51,6 +52,21 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
+}
+
+/** The modes of its hooks; of what goes out only where that is no link, or where all is asked for. */
+function formatInterface({ name, mode, egress }: Snapshot['interfaces'][number], form: StatusForm): string {
+  const out = egress === 'clsact' || (form === 'verbose' && egress !== null) ? `, out by ${egress}` : '';
+  return `${name} (${mode}${out})`;
+}
+
+/** What others have to do with the filter that meets what goes out. */
+function formatFilter({ name, filter }: Snapshot['interfaces'][number]): string[] {
+  if (!filter) return [];
+  const notOurs = filter.ours ? [] : ['its clsact discipline is not of sluice, and stays when sluice goes'];
+  const others = filter.others.length === 0 ? [] : [`beside the filter of sluice hangs ${filter.others.join(', ')}`];
+  const parts = [...notOurs, ...others];
+  return parts.length === 0 ? [] : [`${name}: ${parts.join('; ')}`];
 }
 
 /** Inbound always, of the others what can decide something. */

@@ -116,7 +116,17 @@ export interface Addon {
   probeHook(ifindex: number, attachType: number): number | null;
   attachXdp(program: RawProgram, ifindex: number, flags: number, netns: string): Promise<RawLink>;
   attachEgress(program: RawProgram, ifindex: number, netns: string): Promise<RawLink>;
-  netlinkDump(type: number, family: number, netns: string): Promise<Uint8Array>;
+  /** False where the device has a clsact queueing discipline, or another at its place, already. */
+  makeClsact(ifindex: number, netns: string): Promise<boolean>;
+  /** With all filters at both of its hooks; false where there is none. */
+  removeClsact(ifindex: number, netns: string): Promise<boolean>;
+  attachFilter(program: RawProgram, ifindex: number, priority: number, handle: number, netns: string): Promise<boolean>;
+  /** False where there is no such filter. */
+  detachFilter(ifindex: number, priority: number, handle: number, netns: string): Promise<boolean>;
+  /** Tries a clsact filter in a namespace of its own: null where it works, else the errno. */
+  probeClsact(): Promise<number | null>;
+  /** `body`: what follows the netlink header, at most 64 bytes. */
+  netlinkDump(type: number, body: Uint8Array, netns: string): Promise<Uint8Array>;
   netnsCookie(netns: string): Promise<bigint>;
   readFileIn(path: string, netns: string): Promise<Uint8Array>;
   isBpffs(path: string): boolean;

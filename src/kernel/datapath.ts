@@ -49,6 +49,8 @@ const OBJECT_OF = {
   slc_read_clock: 'sluice',
   slc_egress_main: 'egress',
   slc_gate_egress: 'egress',
+  slc_gate_clsact: 'egress',
+  slc_gate_shut: 'egress',
 } as const;
 export type DatapathProgram = keyof typeof OBJECT_OF;
 type DatapathFile = (typeof OBJECT_OF)[DatapathProgram];
@@ -190,7 +192,7 @@ export function stateMapEntries(
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
-    slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
+    slc_egress: SLC_LIMITS.SHUT_SLOT + 1,
     slc_gate_counters: GATE_COUNTERS,
     slc_flows: buckets.flows,
     slc_flow_tags: buckets.flows,

@@ -1,9 +1,10 @@
-/** What the running kernel can do, for `version` and `doctor`. Every question has three answers. */
+/** What the running kernel can do, for `version` and `doctor`, and which hook it offers. Every question has three answers. */
 import { existsSync, readFileSync } from 'node:fs';
+import { SluiceError } from './errors';
 import { addon } from './native';
 import { errnoName, isAddonError } from './translate';
 
-export type FeatureName = 'bpf' | 'btf' | 'bpffs' | 'xdp-frags' | 'membarrier' | 'tcx';
+export type FeatureName = 'bpf' | 'btf' | 'bpffs' | 'xdp-frags' | 'membarrier' | 'tcx' | 'clsact';
 
 export interface Feature {
   readonly name: FeatureName;
@@ -34,14 +35,32 @@ export async function probeFeatures(): Promise<Feature[]> {
     fromErrno('xdp-frags', '5.18', addon().probeProgram(BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS)),
     await probeMembarrier(),
     fromErrno('tcx', '6.6', addon().probeHook(LOOPBACK, BPF_TCX_INGRESS)),
+    fromErrno('clsact', '4.5', await addon().probeClsact()),
   ];
+}
+
+/** How packets that go out are met: by a link (tcx, since Linux 6.6), or by a filter in a clsact discipline. */
+export type EgressHook = 'tcx' | 'clsact';
+
+/**
+ * The hook this kernel offers for packets that go out, tcx before clsact; null where none is wanted. The environment
+ * may choose: `SLUICE_EGRESS_HOOK=tcx|clsact|none`.
+ */
+export function chooseEgressHook(): EgressHook | null {
+  const chosen = process.env.SLUICE_EGRESS_HOOK || 'auto';
+  if (chosen === 'none') return null;
+  if (chosen === 'tcx' || chosen === 'clsact') return chosen;
+  if (chosen === 'auto') return addon().probeHook(LOOPBACK, BPF_TCX_INGRESS) === null ? 'tcx' : 'clsact';
+  throw new SluiceError('kernel/egress-hook', `SLUICE_EGRESS_HOOK is "${chosen}", expected tcx, clsact or none`, {
+    hint: 'leave it out: sluice takes tcx where the kernel has it, else clsact',
+  });
 }
 
 /** EINVAL and its kin mean that the kernel does not know it; a refusal for lack of privilege means nothing. */
 function fromErrno(name: FeatureName, since: string, code: number | null): Feature {
   if (code === null) return { name, since, answer: 'supported' };
   const errno = errnoName(code);
-  const told = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSYS', 'E2BIG'].includes(errno);
+  const told = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSYS', 'E2BIG', 'ENOENT'].includes(errno);
   if (told) return { name, since, answer: 'unsupported', detail: errno };
   const refused = errno === 'EPERM' || errno === 'EACCES';
   return { name, since, answer: 'unknown', detail: refused ? NOT_TOLD : errno };

@@ -177,6 +177,14 @@ export interface BpfLink {
   close(): void;
 }
 
+/** Where a filter hangs: priority 1 to 65535, the lowest first; handle any but 0. */
+export interface FilterPlace {
+  readonly ifindex: number;
+  readonly priority: number;
+  readonly handle: number;
+  readonly netns?: string;
+}
+
 export type XdpMode = 'native' | 'generic';
 
 /** A lock on a file, held until closed or until the process dies. */
@@ -203,10 +211,33 @@ export interface Kernel {
   /** Ids of all maps and programs loaded on the machine: for leak tests. */
   objectIds(): { maps: number[]; programs: number[]; links: number[] };
   attachXdp(program: BpfProgram, options: { ifindex: number; mode: XdpMode; netns?: string }): Promise<BpfLink>;
-  /** Attaches to packets that go out (tcx). Throws `UnsupportedError` before Linux 6.6. */
+  /** Attaches to packets that go out by a link (tcx). Throws `UnsupportedError` before Linux 6.6. */
   attachEgress(program: BpfProgram, options: { ifindex: number; netns?: string }): Promise<BpfLink>;
-  /** Sends one rtnetlink dump request and returns the raw messages. */
-  netlinkDump(options: { type: number; family: number; netns?: string }): Promise<Uint8Array>;
+  /**
+   * Makes a clsact queueing discipline, where filters for packets that go out can hang. False where the device has one
+   * already, or another one at its place. Throws `UnsupportedError` where the kernel has none.
+   */
+  makeClsact(options: { ifindex: number; netns?: string }): Promise<boolean>;
+  /** Removes it with all filters at both of its hooks, whosever they are. False where there is none. */
+  removeClsact(options: { ifindex: number; netns?: string }): Promise<boolean>;
+  /**
+   * Hangs the program into the device's clsact discipline as a filter for packets that go out, direct action. A filter
+   * is no link: it stays until it is detached. EEXIST where the place is taken. Throws `UnsupportedError` where the
+   * kernel has no such filters.
+   */
+  attachFilter(program: BpfProgram, options: FilterPlace): Promise<void>;
+  /** False where there is no such filter. */
+  detachFilter(options: FilterPlace): Promise<boolean>;
+  /**
+   * Sends one rtnetlink dump request and returns the raw messages. Requests of traffic control have a header of their
+   * own, with `tc`: the device (0: all) and what hangs there.
+   */
+  netlinkDump(options: {
+    type: number;
+    family: number;
+    tc?: { ifindex: number; parent: number };
+    netns?: string;
+  }): Promise<Uint8Array>;
   /** Cookie of a network namespace (SO_NETNS_COOKIE). */
   netnsCookie(netns?: string): Promise<bigint>;
   /** Reads a /proc file as a thread of the namespace sees it. */

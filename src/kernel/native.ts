@@ -6,7 +6,17 @@ import bindings from 'bindings';
 import type { Addon } from './addon';
 import { KernelError, SluiceError, UnsupportedError } from './errors';
 import { LinkHandle, MapHandle, ObjectHandle, ProgramHandle, rawProgram } from './handles';
-import type { BpfLink, BpfMap, BpfObject, BpfProgram, FileLock, Kernel, ProgramInfo, XdpMode } from './kernel';
+import type {
+  BpfLink,
+  BpfMap,
+  BpfObject,
+  BpfProgram,
+  FileLock,
+  FilterPlace,
+  Kernel,
+  ProgramInfo,
+  XdpMode,
+} from './kernel';
 import { attempt, attemptLater } from './translate';
 
 /** Numbers of the kernel (linux/bpf.h, linux/if_link.h, linux/membarrier.h). */
@@ -22,6 +32,9 @@ const MAP_TYPES = {
 const MAP_FLAGS = { 'no-prealloc': 1, mmapable: 1 << 10 } as const;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4 };
 const MEMBARRIER_GLOBAL = 1;
+/** Sizes of ifinfomsg, the longest header of a request by family, which is all zero but for that; and of tcmsg. */
+const IFINFOMSG = 16;
+const TCMSG = 20;
 /** Where the kernel offers no grace period: longer than any packet stays in a program. */
 const GRACE_MS = 50;
 
@@ -160,9 +173,41 @@ class NativeKernel implements Kernel {
     }
   }
 
-  netlinkDump(options: { type: number; family: number; netns?: string }): Promise<Uint8Array> {
-    const { type, family, netns = '' } = options;
-    return attemptLater('ask the kernel about interfaces', () => this.addon.netlinkDump(type, family, netns));
+  makeClsact({ ifindex, netns = '' }: { ifindex: number; netns?: string }): Promise<boolean> {
+    return withoutClsact(
+      attemptLater(`make a clsact discipline on interface ${ifindex}`, () => this.addon.makeClsact(ifindex, netns)),
+    );
+  }
+
+  removeClsact({ ifindex, netns = '' }: { ifindex: number; netns?: string }): Promise<boolean> {
+    return attemptLater(`remove the clsact discipline of interface ${ifindex}`, () =>
+      this.addon.removeClsact(ifindex, netns),
+    );
+  }
+
+  async attachFilter(program: BpfProgram, { ifindex, priority, handle, netns = '' }: FilterPlace): Promise<void> {
+    await withoutClsact(
+      attemptLater(`attach a filter to packets that leave through interface ${ifindex}`, () =>
+        this.addon.attachFilter(rawProgram(program), ifindex, priority, handle, netns),
+      ),
+    );
+  }
+
+  detachFilter({ ifindex, priority, handle, netns = '' }: FilterPlace): Promise<boolean> {
+    return attemptLater(`detach a filter from interface ${ifindex}`, () =>
+      this.addon.detachFilter(ifindex, priority, handle, netns),
+    );
+  }
+
+  netlinkDump(options: Parameters<Kernel['netlinkDump']>[0]): Promise<Uint8Array> {
+    const { type, family, tc, netns = '' } = options;
+    const body = Buffer.alloc(tc ? TCMSG : IFINFOMSG);
+    body.writeUInt8(family);
+    if (tc) {
+      body.writeInt32LE(tc.ifindex, 4);
+      body.writeUInt32LE(tc.parent, 12);
+    }
+    return attemptLater('ask the kernel about interfaces', () => this.addon.netlinkDump(type, body, netns));
   }
 
   netnsCookie(netns = ''): Promise<bigint> {
@@ -213,6 +258,19 @@ class NativeKernel implements Kernel {
 
   abiWitness(): Record<string, number> {
     return this.addon.abiWitness();
+  }
+}
+
+/** ENOENT: the kernel knows no such discipline or filter, as a module or at all; EOPNOTSUPP: it was built without. */
+async function withoutClsact<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof KernelError && ['ENOENT', 'EOPNOTSUPP'].includes(error.errno))) throw error;
+    throw new UnsupportedError('clsact', 'this kernel has neither tcx nor clsact, the hooks for packets that go out', {
+      hint: 'its modules sch_ingress and cls_bpf are missing',
+      cause: error,
+    });
   }
 }
 

@@ -6,8 +6,14 @@ import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SluiceError } from './errors';
 
-/** Hooks that links can hold. */
+/** Hooks of an interface. */
 export type Hook = 'xdp' | 'egress';
+
+/**
+ * What is pinned for an interface: the links of its hooks, or, where a filter stands for the egress link (which cannot
+ * be pinned), marks of that: `clsact` while the filter is there, `qdisc` where the discipline it hangs in is ours.
+ */
+export type LinkPin = Hook | 'clsact' | 'qdisc';
 
 /** Names under `state/`: what all generations, hooks and interfaces share. */
 export const STATE_PINS = {
@@ -51,8 +57,8 @@ export class PinLayout {
     return join(this.directory, 'state', name);
   }
 
-  /** Program behind every link of the hook. */
-  gate(hook: Hook): string {
+  /** Program behind every link of the hook, or behind every filter. */
+  gate(hook: Hook | 'clsact'): string {
     return this.state(`slc_gate_${hook}`);
   }
 
@@ -60,7 +66,7 @@ export class PinLayout {
     return join(this.directory, 'gen', String(number));
   }
 
-  link(ifindex: number, hook: Hook): string {
+  link(ifindex: number, hook: LinkPin): string {
     return join(this.directory, 'links', `${ifindex}-${hook}`);
   }
 
@@ -72,12 +78,12 @@ export class PinLayout {
       .sort((a, b) => a - b);
   }
 
-  /** Links that are pinned. */
-  links(): { ifindex: number; hook: Hook; path: string }[] {
+  /** Links that are pinned, and marks. */
+  links(): { ifindex: number; hook: LinkPin; path: string }[] {
     return list(join(this.directory, 'links')).flatMap((name) => {
-      const match = /^(\d+)-(xdp|egress)$/.exec(name);
+      const match = /^(\d+)-(xdp|egress|clsact|qdisc)$/.exec(name);
       return match
-        ? [{ ifindex: Number(match[1]), hook: match[2] as Hook, path: join(this.directory, 'links', name) }]
+        ? [{ ifindex: Number(match[1]), hook: match[2] as LinkPin, path: join(this.directory, 'links', name) }]
         : [];
     });
   }
@@ -128,7 +134,7 @@ export class PinLayout {
     rmSync(this.generation(number), { recursive: true, force: true });
   }
 
-  removeLink(ifindex: number, hook: Hook): void {
+  removeLink(ifindex: number, hook: LinkPin): void {
     rmSync(this.link(ifindex, hook), { force: true });
   }
 

@@ -14,6 +14,7 @@ import type { Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
+import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
 import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
@@ -72,12 +73,13 @@ export async function applyImage(kernel: Kernel, pins: PinLayout, request: Apply
 }
 
 /** Clears away what an interrupted apply or detach left behind what judges. The caller holds the lock. */
-export async function clearInterrupted(kernel: Kernel, pins: PinLayout, fold: Fold): Promise<void> {
+export async function clearInterrupted({ kernel, pins, netns }: Place, fold: Fold): Promise<void> {
   const state = SharedState.find(kernel, pins);
   if (!state) return;
   try {
     await retireGenerations(kernel, pins, state, fold);
     removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns });
   } finally {
     state.close();
   }
@@ -107,6 +109,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     // judged as the others are until the gate changes for all of them at once.
     if (attachedBefore.length === 0) changeGate();
     removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns: request.netns });
     const options = attachOptions(kernel, pins, state, { ...request, generation });
     attachments = await attachAll(kernel, pins, request.interfaces, options);
     failpoint('after-attach');
@@ -126,7 +129,7 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
-  for (const old of detached) detachOne(kernel, pins, old.ifindex);
+  for (const old of detached) await detachOne({ kernel, pins, netns: request.netns }, old.ifindex);
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
   return { generation, instance: state.instance, attachments, instructions, detached: detached.map((old) => old.name) };
@@ -152,6 +155,7 @@ export async function attachMore(kernel: Kernel, pins: PinLayout, request: Attac
   try {
     pins.create(); // also where the folder of the links was removed
     removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns: request.netns });
     return await attachAll(kernel, pins, request.interfaces, attachOptions(kernel, pins, state, request));
   } finally {
     state.close();
@@ -221,9 +225,9 @@ async function undo(
 ): Promise<unknown[]> {
   const fresh = pins.links().filter(({ ifindex }) => !made.attachedBefore.some((old) => old.ifindex === ifindex));
   const steps: (() => void | Promise<void>)[] = [
-    ...[...new Set(fresh.map(({ ifindex }) => ifindex))].map((ifindex) => () => {
-      detachOne(kernel, pins, ifindex);
-    }),
+    ...[...new Set(fresh.map(({ ifindex }) => ifindex))].map(
+      (ifindex) => () => detachOne({ kernel, pins, netns: made.netns }, ifindex),
+    ),
     restoreGate,
     () => emptySlot(state, made.slot),
     () => {

@@ -1,12 +1,14 @@
 /**
  * The gates on interfaces: attached once, pinned, never exchanged by an `apply`. An interface has two, one for packets
- * that come in (XDP) and one for those that go out (tcx, since Linux 6.6), or none.
+ * that come in (XDP) and one for those that go out (tcx, since Linux 6.6; a clsact filter before), or none.
  */
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
+import { chooseEgressHook, type EgressHook } from '../kernel/features';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import type { BpfLink, BpfProgram, Kernel, XdpMode } from '../kernel/kernel';
-import type { Hook, PinLayout } from '../kernel/pins';
+import type { Hook, LinkPin, PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
+import { attachFilter, currentFilters, detachFilter, type EgressFilter, type Place } from './egress-filter';
 import { failpoint } from './failpoint';
 
 /** An interface the gate filters. */
@@ -14,8 +16,10 @@ export interface Attachment {
   readonly name: string;
   readonly ifindex: number;
   readonly mode: XdpMode;
-  /** Whether packets that go out meet their gate too; not where somebody has removed it. */
-  readonly egress: boolean;
+  /** How packets that go out meet their gate; null where they do not, or where somebody has removed it. */
+  readonly egress: EgressHook | null;
+  /** Set where that is a filter of a clsact discipline. */
+  readonly filter?: EgressFilter;
   /** Set where `mode: auto` had to take generic: why native was refused. */
   readonly fallback?: string;
   /** Set where this kernel has no hook for packets that go out: there are no flows then. */
@@ -48,30 +52,41 @@ export async function resolveInterfaces(
   });
 }
 
-function withoutEgress(name: string, why: string): SluiceError {
-  return new SluiceError('load/no-egress', `what goes out through ${name} cannot be filtered: ${why}`, {
-    hint: 'it needs Linux 6.6; leave out the outgoing rules of outbound and guard, and outbound: { default: deny }',
+function withoutEgress(name: string, cause: UnsupportedError): SluiceError {
+  return new SluiceError('load/no-egress', `what goes out through ${name} cannot be filtered: ${cause.message}`, {
+    cause,
+    hint: 'leave out the outgoing rules of outbound and guard, and outbound: { default: deny }',
   });
 }
 
 /** What the gate is attached to now, from the kernel. Links whose device is gone are left out. */
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
+  const pinned = pins.links();
+  if (pinned.length === 0) return [];
   const interfaces = await listInterfaces(kernel, netns);
   const links = pinnedLinks(kernel, pins);
+  const filters = await currentFilters({ kernel, pins, netns });
   const found: Attachment[] = [];
   for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {
     const device = interfaces.find((candidate) => candidate.index === ifindex);
     if (!device?.xdp) continue;
-    const egress = links.some((link) => link.hook === 'egress' && link.ifindex === ifindex);
+    const linked = links.some((link) => link.hook === 'egress' && link.ifindex === ifindex);
+    const filter = filters.get(device.index);
+    const egress = linked ? 'tcx' : filter ? 'clsact' : null;
     const mode = device.xdp.mode === 'native' ? 'native' : 'generic';
-    found.push({ name: device.name, ifindex: device.index, mode, egress });
+    found.push({ name: device.name, ifindex: device.index, mode, egress, ...(filter && { filter }) });
   }
   return found;
 }
 
 /** Where pinned links are attached: an ifindex, 0 where the device is gone, null where something else is pinned. */
 export function pinnedLinks(kernel: Kernel, pins: PinLayout): { hook: Hook; ifindex: number | null }[] {
-  return pins.links().map(({ hook, path }) => ({ hook, ifindex: deviceOf(kernel, path) }));
+  return pins.links().flatMap((pin) => (isLink(pin) ? [{ hook: pin.hook, ifindex: deviceOf(kernel, pin.path) }] : []));
+}
+
+/** The others are marks of what hangs there without a link. */
+function isLink(pin: { hook: LinkPin; path: string }): pin is { hook: Hook; path: string } {
+  return pin.hook === 'xdp' || pin.hook === 'egress';
 }
 
 /** Ifindex of the device a pinned link is attached to, 0 where that is gone; null where no link is pinned there. */
@@ -87,7 +102,7 @@ function deviceOf(kernel: Kernel, path: string): number | null {
 /** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */
 export function removeDeadLinks(kernel: Kernel, pins: PinLayout): void {
   for (const { ifindex, hook, path } of pins.links()) {
-    if (deviceOf(kernel, path) === 0) pins.removeLink(ifindex, hook);
+    if ((hook === 'xdp' || hook === 'egress') && deviceOf(kernel, path) === 0) pins.removeLink(ifindex, hook);
   }
 }
 
@@ -109,7 +124,10 @@ export async function attachAll(
     beforeIngress: (device: Interface) => Promise<unknown>;
   },
 ): Promise<Attachment[]> {
+  const place = { kernel, pins, netns: options.netns };
+  const hook = chooseEgressHook();
   const present = await currentAttachments(kernel, pins, options.netns);
+  const filters = await currentFilters(place);
   const done: Attachment[] = [];
   const made: { ifindex: number; hook: Hook }[] = [];
   const pin = (link: BpfLink, ifindex: number, hook: Hook): void => {
@@ -129,28 +147,40 @@ export async function attachAll(
     for (const device of interfaces) {
       const existing = present.find((attachment) => attachment.ifindex === device.index);
       if (!existing) refuseForeignProgram(kernel, device);
-      let egress: Pick<Attachment, 'egress' | 'withoutEgress'> = { egress: true };
-      if (!isAttached(kernel, pins, device.index, 'egress')) {
-        const { index: ifindex } = device;
-        const link = await attachEgress(kernel, gates.egress, ifindex, options.netns);
-        if (typeof link === 'string') {
-          if (options.needsEgress) throw withoutEgress(device.name, link);
-          egress = { egress: false, withoutEgress: link };
-        } else pin(link, ifindex, 'egress');
+      const { index: ifindex, name } = device;
+      let egress: Pick<Attachment, 'egress' | 'withoutEgress'> = {
+        egress: isAttached(kernel, pins, ifindex, 'egress') ? 'tcx' : filters.has(ifindex) ? 'clsact' : null,
+      };
+      if (egress.egress === null) {
+        try {
+          if (hook === null) throw new UnsupportedError('egress', 'SLUICE_EGRESS_HOOK asks for none');
+          else if (hook === 'tcx')
+            pin(await kernel.attachEgress(gates.egress, { ifindex, netns: options.netns }), ifindex, 'egress');
+          else {
+            await attachFilter(place, { ifindex, name });
+            made.push({ ifindex, hook: 'egress' });
+          }
+          egress = { egress: hook };
+        } catch (error) {
+          // Filtering what comes in does not depend on it, flows do.
+          if (!(error instanceof UnsupportedError)) throw error;
+          if (options.needsEgress) throw withoutEgress(name, error);
+          egress = { egress: null, withoutEgress: error.message };
+        }
         failpoint('after-egress');
       }
       if (existing) {
         done.push({ ...existing, ...egress });
         continue;
       }
-      if (egress.egress) await options.beforeIngress(device);
+      if (egress.egress !== null) await options.beforeIngress(device);
       const { link, mode, fallback } = await attachOne(kernel, gates.xdp, device, options);
       pin(link, device.index, 'xdp');
       done.push({ name: device.name, ifindex: device.index, mode, ...egress, ...(fallback && { fallback }) });
     }
     return done;
   } catch (error) {
-    for (const { ifindex, hook } of made.reverse()) detachHook(kernel, pins, ifindex, hook);
+    for (const each of made.reverse()) await detachHook(place, each.ifindex, each.hook);
     throw error;
   } finally {
     gates.xdp.close();
@@ -158,28 +188,15 @@ export async function attachAll(
   }
 }
 
-/** The link, or why this kernel offers none: filtering what comes in does not depend on it, flows do. */
-async function attachEgress(
-  kernel: Kernel,
-  gate: BpfProgram,
-  ifindex: number,
-  netns?: string,
-): Promise<BpfLink | string> {
-  try {
-    return await kernel.attachEgress(gate, { ifindex, netns });
-  } catch (error) {
-    if (error instanceof UnsupportedError) return error.message;
-    throw error;
-  }
-}
-
 /** Detaches both gates from one interface. */
-export function detachOne(kernel: Kernel, pins: PinLayout, ifindex: number): void {
-  detachHook(kernel, pins, ifindex, 'xdp');
-  detachHook(kernel, pins, ifindex, 'egress');
+export async function detachOne(place: Place, ifindex: number): Promise<void> {
+  await detachHook(place, ifindex, 'xdp');
+  await detachHook(place, ifindex, 'egress');
 }
 
-function detachHook(kernel: Kernel, pins: PinLayout, ifindex: number, hook: Hook): void {
+async function detachHook(place: Place, ifindex: number, hook: Hook): Promise<void> {
+  const { kernel, pins } = place;
+  if (hook === 'egress') await detachFilter(place, ifindex);
   const pinned = pins.links().find((link) => link.ifindex === ifindex && link.hook === hook);
   if (!pinned) return;
   const link = openLink(kernel, pinned.path);

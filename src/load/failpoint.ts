@@ -14,6 +14,7 @@ export const FAILPOINTS = [
   'after-record',
   'after-slot',
   'after-gate',
+  'after-qdisc',
   'after-egress',
   'after-attach',
   'after-fold',

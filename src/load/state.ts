@@ -272,7 +272,9 @@ export function slotKey(slot: number): Uint8Array {
 
 /** Names of the state pins that should be there and are not. */
 function missingPins(pins: PinLayout): string[] {
-  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), pins.gate('xdp'), pins.gate('egress')];
+  const gates = [pins.gate('xdp'), pins.gate('egress')];
+  if (pins.links().some(({ hook }) => hook === 'clsact')) gates.push(pins.gate('clsact'));
+  const wanted = [...Object.values(STATE_PINS).map((name) => pins.state(name)), ...gates];
   return wanted.filter((path) => !existsSync(path)).map((path) => basename(path));
 }
 

@@ -77,7 +77,7 @@ export async function applyRuleset(
   candidate: Candidate,
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
-  const { kernel, netns, pins, folder } = context;
+  const { kernel, netns, folder } = context;
   return withLock(context, async () => {
     const enforcement = await readEnforcement(context);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
@@ -93,9 +93,9 @@ export async function applyRuleset(
       // Another version of sluice means its own programs for the same rules.
       enforcement.record.datapath === datapathDigest() &&
       wanted.join() === filtered.join() &&
-      enforcement.attachments.every((attachment) => attachment.egress)
+      enforcement.attachments.every(({ egress }) => egress !== null)
     ) {
-      await clearInterrupted(kernel, pins, foldInto(context));
+      await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
       const { generation, instance, attachments, record } = enforcement;
       const names = interfaces.map(({ name }) => name);
@@ -183,7 +183,7 @@ async function end(context: Context, fold: Fold, keep: () => Promise<void> = () 
   // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
   const before = await filteredInterfaces(context);
   await keep();
-  const wasActive = await unload(context.kernel, context.pins, fold).catch(async (error: unknown) => {
+  const wasActive = await unload(context, fold).catch(async (error: unknown) => {
     const left = await filteredInterfaces(context);
     const opened = before.filter((name) => !left.includes(name));
     throw new UnfinishedEndError(opened, left, error);

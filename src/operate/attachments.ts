@@ -11,7 +11,7 @@ export async function unfilteredInterfaces(
   { enforced, attachments }: Enforcement,
 ): Promise<Interface[]> {
   if (!enforced) return [];
-  const whole = new Set(attachments.filter(({ egress }) => egress).map(({ name }) => name));
+  const whole = new Set(attachments.filter(({ egress }) => egress !== null).map(({ name }) => name));
   const lacking = enforced.interfaces.filter((name) => !whole.has(name));
   if (lacking.length === 0) return [];
   return (await listInterfaces(kernel, netns)).filter(({ name }) => lacking.includes(name));

@@ -6,6 +6,7 @@ import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { isHostBan } from '../load/ban-table';
+import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
@@ -104,7 +105,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   }
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
-  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement));
+  warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement), ...(await staleWarnings(context)));
   const booted = readBooted(context.folder, enforcement);
   const bootWarns = booted && bootWarning(booted);
   if (bootWarns) warnings.push(bootWarns);
@@ -171,6 +172,14 @@ function countBans(bans: readonly Ban[]): Snapshot['bans'] {
   return { hosts, prefixes: bans.length - hosts };
 }
 
+/** Interfaces with a filter that the removal of the pins has left: it does nothing, but somebody may wonder. */
+async function staleWarnings(context: Context): Promise<string[]> {
+  return (await staleFilters(context)).map(
+    ({ name }) =>
+      `${name} keeps a filter of a sluice whose pins are gone: everything passes it; sluice enable or disable removes it`,
+  );
+}
+
 /** What was filtered when the ruleset was applied and is not any more: its device went away, and maybe came again. */
 function detachedWarnings(enforcement: Enforcement | null): string[] {
   if (!enforcement) return [];
@@ -178,7 +187,7 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   const gone = (enforcement.enforced?.interfaces ?? []).filter((name) => !filtered.includes(name));
   if (gone.length > 0)
     return [`not filtered any more: ${gone.join(', ')} (removed since the last apply); sluice apply attaches again`];
-  const deaf = enforcement.attachments.filter(({ egress }) => !egress).map(({ name }) => name);
+  const deaf = enforcement.attachments.filter(({ egress }) => egress === null).map(({ name }) => name);
   if (deaf.length > 0) {
     const names = deaf.join(', ');
     return [

@@ -1,8 +1,9 @@
 /** What is meant to be filtered and is not, looked for often: it reads little, and takes no lock. */
 import { existsSync } from 'node:fs';
 import { listLinks } from '../kernel/interfaces';
-import { STATE_PINS } from '../kernel/pins';
+import { type Hook, STATE_PINS } from '../kernel/pins';
 import { pinnedLinks } from '../load/attach';
+import { currentFilters } from '../load/egress-filter';
 import type { Context } from './context';
 import { readEnforced } from './state-files';
 
@@ -25,11 +26,12 @@ export async function lookForMissing({ kernel, pins, folder, netns }: Context): 
   // Links go first and state comes first: without state there is nothing to attach.
   if (state.length === 0) return null;
   const wanted = readEnforced(folder).value?.interfaces ?? [];
+  const filters = await currentFilters({ kernel, pins, netns });
   const devices = (await listLinks(kernel, netns)).filter(({ name }) => wanted.includes(name));
+  const linked = (index: number, hook: Hook): boolean =>
+    links.some((link) => link.ifindex === index && link.hook === hook);
   const lacking = devices
-    .filter(({ index }) =>
-      (['xdp', 'egress'] as const).some((hook) => !links.some((link) => link.ifindex === index && link.hook === hook)),
-    )
+    .filter(({ index }) => !linked(index, 'xdp') || !(linked(index, 'egress') || filters.has(index)))
     .map(({ name }) => name);
   return { lacking, seen: JSON.stringify([links, state, pins.generations(), lacking]) };
 }

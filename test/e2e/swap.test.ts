@@ -153,7 +153,7 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
     // The rate is printed, and is the machine's: on two idle cores well above 0.3 million a second. What must hold
     // everywhere is that each swap happened in the thick of traffic.
     expect(total).toBeGreaterThan(SWAPS * 1000);
-    await unload(kernel, pins, () => Promise.resolve());
+    await unload({ kernel, pins }, () => Promise.resolve());
     expect(pins.exists()).toBe(false);
   } finally {
     injector.close();

@@ -92,7 +92,9 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
   }
 }
 
-async function gateInstructions(name: 'slc_gate_xdp' | 'slc_gate_egress'): Promise<number> {
+const GATES = ['slc_gate_xdp', 'slc_gate_egress', 'slc_gate_clsact', 'slc_gate_shut'] as const;
+
+async function gateInstructions(name: (typeof GATES)[number]): Promise<number> {
   const object = openDatapath(kernel(), name, {
     create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
   });
@@ -113,8 +115,7 @@ afterAll(() => {
 });
 
 const cases: [string, () => Promise<number>][] = [
-  ['slc_gate_xdp', () => gateInstructions('slc_gate_xdp')],
-  ['slc_gate_egress', () => gateInstructions('slc_gate_egress')],
+  ...GATES.map((name): [string, () => Promise<number>] => [name, () => gateInstructions(name)]),
   ...Object.entries(INGRESS).map(([name, switches]): [string, () => Promise<number>] => [
     name,
     () => mainInstructions('slc_ingress', { ...DEFAULT, ...switches }),

@@ -206,16 +206,18 @@ export class EdgeHost {
   }
 }
 
-/** What is pinned when exactly one generation enforces. */
-export function pinsOf(generation: number, ifindexes: readonly number[]): string[] {
+/** What is pinned when exactly one generation enforces, with that hook for what goes out. */
+export function pinsOf(generation: number, ifindexes: readonly number[], hook: 'tcx' | 'clsact' = 'tcx'): string[] {
+  const marks = hook === 'tcx' ? ['egress'] : ['clsact', 'qdisc'];
+  const gates = ['slc_gate_egress', 'slc_gate_xdp', ...(hook === 'clsact' ? ['slc_gate_clsact'] : [])];
   return [
     'gen/',
     `gen/${generation}/`,
     ...['counters', 'egress', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
     'links/',
-    ...ifindexes.flatMap((ifindex) => [`links/${ifindex}-egress`, `links/${ifindex}-xdp`]),
+    ...ifindexes.flatMap((ifindex) => [...marks, 'xdp'].map((name) => `links/${ifindex}-${name}`)),
     'state/',
-    ...[...Object.values(STATE_PINS), 'slc_gate_egress', 'slc_gate_xdp'].map((name) => `state/${name}`),
+    ...[...Object.values(STATE_PINS), ...gates].map((name) => `state/${name}`),
   ].sort();
 }
 

@@ -60,7 +60,7 @@ export class Product {
   }
 
   async close(): Promise<void> {
-    await unload(this.context.kernel, this.context.pins, () => Promise.resolve());
+    await unload(this.context, () => Promise.resolve());
     this.removeContext();
   }
 }
