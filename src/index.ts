@@ -46,7 +46,7 @@ export type { Flows } from './model/flow';
 export type { FirstFragments } from './model/fragment';
 export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision, type MatchField } from './model/evaluate';
-export { rulesetAt } from './model/until';
+export { rulesetAt, type NamedRule } from './model/until';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 
@@ -65,7 +65,11 @@ export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './com
 export { readCapture, writePcap, type Capture, type CapturedFrame } from './observe/pcap';
 
 // the running firewall
-export { Firewall, type ApplyOptions, type FirewallApplied } from './operate/firewall';
+export { Firewall, type ApplyOptions, type BanOptions, type FirewallApplied } from './operate/firewall';
+export type { Ban } from './operate/ban-file';
+export { BanRefusedError, type Banned, type BanOutcome } from './operate/ban-sources';
+export type { BanList, UnbanOutcome } from './operate/bans';
+export type { EndedRules } from './operate/end-rules';
 export { LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';

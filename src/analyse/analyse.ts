@@ -1,9 +1,9 @@
 /** The lints: what can be said about a valid ruleset without a kernel, a clock or a network. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { Ruleset } from '../model/ruleset';
-import { sectionRegions } from './decisions';
+import { sectionRegions, type SectionRegions } from './decisions';
 import { guardLists } from './guard-lists';
-import { lintExposure } from './exposure';
+import { lintExposure, lintKept, lintWayOut } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintNeverMatches } from './never-matches';
@@ -16,11 +16,14 @@ import { lintUdpSwitch } from './udp-switch';
  */
 export function analyse(ruleset: Ruleset): Diagnostic[] {
   const regions = sectionRegions(ruleset.inbound);
-  const others = [ruleset.outbound, ...guardLists(ruleset.guard)]
-    .filter(({ rules }) => rules.length > 0)
-    .map((section) => sectionRegions(section));
+  const outbound = sectionRegions(ruleset.outbound, [], ruleset.inbound.rules.length + 1);
+  const [kept, ...guards] = guardLists(ruleset.guard).map((section) => sectionRegions(section));
+  const always = (section: SectionRegions): Diagnostic[] => [...lintNeverMatches(section), ...lintShadowed(section)];
   return [
-    ...others.flatMap((section) => [...lintNeverMatches(section), ...lintShadowed(section)]),
+    ...[outbound, ...guards].flatMap((section) => [...always(section), ...lintFamilies(section)]),
+    ...lintWayOut(outbound),
+    ...always(kept),
+    ...lintKept(kept),
     ...lintNeverMatches(regions),
     ...lintShadowed(regions),
     ...lintFamilies(regions),

@@ -12,7 +12,7 @@ import { type Cube, intersectCubes, type Region, subtractCube, weightOf } from '
 import { CubeTable } from './cube-table';
 import { Space } from './space';
 
-/** What decides a packet in tiers 6 to 9. `number` counts written rows from 1. */
+/** What decides a packet in tiers 6 to 9. `number`: of the row, as `status` and verbs have it; in the guard from 1. */
 export type Decider =
   | { readonly kind: 'rule'; readonly rule: Rule; readonly number: number }
   | { readonly kind: 'udp-off' }
@@ -30,6 +30,8 @@ export interface Row {
 /** A section made ready for questions about regions. */
 export interface SectionRegions {
   readonly section: Section;
+  /** Number of its first row: those of outbound go on from inbound's. */
+  readonly first: number;
   readonly space: Space;
   /** In the order in which they are tried. */
   readonly rows: readonly Row[];
@@ -47,7 +49,7 @@ export interface Decided {
  * The region of a ruleset's section in a space that also tells apart the packets of `more`; or in a space that is
  * there, which must know the matches of all rows.
  */
-export function sectionRegions(section: Section, more: Iterable<Match> | Space = []): SectionRegions {
+export function sectionRegions(section: Section, more: Iterable<Match> | Space = [], first = 1): SectionRegions {
   const ssh: Match | null =
     section.ssh?.from === 'anyone'
       ? {
@@ -60,10 +62,10 @@ export function sectionRegions(section: Section, more: Iterable<Match> | Space =
   const rows: Row[] = section.rules.flatMap((rule, i) => {
     if (!rule.enabled) return [];
     const verdict: Verdict = rule.action === 'limit' ? 'allow' : rule.action;
-    return [{ decider: { kind: 'rule', rule, number: i + 1 }, verdict, region: space.regionOf(rule.match) }];
+    return [{ decider: { kind: 'rule', rule, number: first + i }, verdict, region: space.regionOf(rule.match) }];
   });
   if (ssh) rows.push({ decider: { kind: 'ssh' }, verdict: 'allow', region: space.regionOf(ssh) });
-  return { section, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+  return { section, first, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 
 /** As `sectionRegions` for the inbound section and its UDP switch, with the packets of every expectation told apart. */
@@ -100,6 +102,16 @@ export function* decide({ rows, table, section }: SectionRegions, region: Region
     if (!budget.takePieces(pieces.length)) return;
     for (const piece of pieces) stack.push({ cube: piece, next: at + 1 });
   }
+}
+
+/** What a finding calls a row of the section: those of the guard have numbers of their own, which no verb takes. */
+export function rowNoun({ name }: Section): string {
+  return name === 'guard' ? 'guard row' : 'rule';
+}
+
+/** How a row is taken out. */
+export function deletionOf(section: Section, number: number): string {
+  return section.name === 'guard' ? `take guard row ${number} out` : `sluice delete ${number}`;
 }
 
 /** What a finding calls the decider: `rule 3`, `the SSH row`, `the default`. */

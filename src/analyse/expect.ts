@@ -38,7 +38,7 @@ export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
     space,
     kept: sectionRegions(kept, space),
     guards: { in: sectionRegions(incoming, space), out: sectionRegions(outgoing, space) },
-    last: { in: sectionRegions(inbound, space), out: sectionRegions(outbound, space) },
+    last: { in: sectionRegions(inbound, space), out: sectionRegions(outbound, space, inbound.rules.length + 1) },
   };
   return ruleset.expect.flatMap((expectation) => check(ruleset, layers, expectation));
 }

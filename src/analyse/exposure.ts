@@ -1,6 +1,6 @@
 /** `lint/no-ssh`, `lint/broad-allow`, `lint/source-port-trust`: too little let in, or too much. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { ANY, MATCH_ALL, type Match } from '../model/match';
+import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, SourceRange } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
@@ -12,6 +12,43 @@ export function lintExposure(regions: SectionRegions): Diagnostic[] {
     ...lintSsh(regions),
     ...regions.rows.flatMap(({ decider }) => (decider.kind === 'rule' ? lintAllow(regions, decider) : [])),
   ];
+}
+
+/** Reports a row of outbound that lets everything out where the default would not. */
+export function lintWayOut({ section, rows }: SectionRegions): Diagnostic[] {
+  if (section.default === 'allow') return [];
+  return rows.flatMap(({ decider }): Diagnostic[] => {
+    if (decider.kind !== 'rule' || decider.rule.action !== 'allow') return [];
+    const { match, text, source } = decider.rule;
+    if (!isEverybody(match.to) || match.protocols !== ANY || match.toPorts !== ANY || match.fromPorts !== ANY)
+      return [];
+    if (match.from !== ANY) return [];
+    const message = `rule ${decider.number} "${text}" lets everything out, whatever the default says`;
+    const hint = 'name the ports or the destinations that are meant, or write default: allow';
+    return [{ code: 'lint/broad-allow', severity: 'warning', message, source, notes: [], hint }];
+  });
+}
+
+/** Reports entries of keep-reachable that are for everybody: nothing below can take back what they let in. */
+export function lintKept({ rows }: SectionRegions): Diagnostic[] {
+  return rows.flatMap(({ decider }): Diagnostic[] => {
+    if (decider.kind !== 'rule' || !isEverybody(decider.rule.match.from)) return [];
+    const { match, text, source } = decider.rule;
+    const subject = `keep-reachable "${text}"`;
+    if (match.fromPorts !== ANY) {
+      const message = `${subject} trusts a source port: whoever sends chooses it, so nothing below can keep anybody out`;
+      const hint = 'name the sources with "from", or leave "from-port" out if everybody is meant';
+      return [{ code: 'lint/source-port-trust', severity: 'warning', message, source, notes: [], hint }];
+    }
+    if (match.protocols !== ANY || match.toPorts !== ANY) return [];
+    const message = `${subject} lets everybody in on every port, and nothing below can change that`;
+    const hint = 'name the ports or the sources that are meant';
+    return [{ code: 'lint/broad-allow', severity: 'warning', message, source, notes: [], hint }];
+  });
+}
+
+function isEverybody(addresses: AddressMatch): boolean {
+  return addresses === ANY || addresses.some(({ length }) => length === 0);
 }
 
 function lintSsh(regions: SectionRegions): Diagnostic[] {
@@ -45,8 +82,7 @@ function fileOf(rules: readonly Rule[]): SourceRange {
 
 function lintAllow({ section }: SectionRegions, { rule, number }: { rule: Rule; number: number }): Diagnostic[] {
   const { match, action } = rule;
-  const isFromEverybody = match.from === ANY || match.from.some(({ length }) => length === 0);
-  if ((action !== 'allow' && action !== 'limit') || !isFromEverybody || section.default === 'allow') return [];
+  if ((action !== 'allow' && action !== 'limit') || !isEverybody(match.from) || section.default === 'allow') return [];
   if (match.fromPorts !== ANY) {
     return [
       {

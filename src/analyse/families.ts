@@ -6,10 +6,10 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { ANY, type AddressMatch, type Match } from '../model/match';
 import { formatAddress, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule } from '../model/ruleset';
+import type { Rule, Section } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, sectionBudget } from './budget';
-import { decide, type Decided, type Decider, nameOf, sectionRegions, type SectionRegions } from './decisions';
+import { decide, type Decided, type Decider, nameOf, rowNoun, sectionRegions, type SectionRegions } from './decisions';
 import { describePacket } from './packet-text';
 
 const EVERYBODY: Record<Family, Prefix> = {
@@ -28,6 +28,7 @@ export function lintFamilies(original: SectionRegions): Diagnostic[] {
   const regions = sectionRegions(
     original.section,
     candidates.map(({ twin }) => twin.match),
+    original.first,
   );
   const rowOf = new Map<Decider, number>(regions.rows.map(({ decider }, row) => [decider, row]));
   const shared = sectionBudget();
@@ -37,9 +38,15 @@ export function lintFamilies(original: SectionRegions): Diagnostic[] {
     const proof =
       other === 'not-proven'
         ? 'too many rules overlap there to prove that it gets the same'
-        : `${describePacket(regions.space.exampleOf(other.cube))} gets "${other.verdict}" from ${nameOf(other.decider)}`;
-    return [describe(rule, number, twin.family, proof)];
+        : `${describePacket(regions.space.exampleOf(other.cube))} ${whatElse(regions.section, other)}`;
+    return [describe(rule, `${rowNoun(regions.section)} ${number}`, twin.family, proof)];
   });
+}
+
+/** What becomes of the packet; what no row of the guard decides goes on. */
+function whatElse(section: Section, { decider, verdict }: Decided): string {
+  if (section.name !== 'guard') return `gets "${verdict}" from ${nameOf(decider)}`;
+  return decider.kind === 'rule' ? `gets "${verdict}" from guard row ${decider.number}` : 'goes on to the sections';
 }
 
 interface Twin {
@@ -84,7 +91,7 @@ function findOther(
   return budget.isSpent ? 'not-proven' : null;
 }
 
-function describe(rule: Rule, number: number, missing: Family, proof: string): Diagnostic {
+function describe(rule: Rule, row: string, missing: Family, proof: string): Diagnostic {
   const base = { source: rule.source, notes: [{ message: proof }] };
   const { ipv4AnyFrom, ipv4AnyTo } = rule.written;
   if (missing === 6 && (ipv4AnyFrom || ipv4AnyTo)) {
@@ -96,7 +103,7 @@ function describe(rule: Rule, number: number, missing: Family, proof: string): D
       ...base,
       code: 'lint/ipv4-only-any',
       severity: isClosing ? 'error' : 'warning',
-      message: `"0.0.0.0/0" in rule ${number} is IPv4 only: IPv6 packets to the same place get another verdict`,
+      message: `"0.0.0.0/0" in ${row} is IPv4 only: IPv6 packets to the same place get another verdict`,
       hint: `write any: ${corrected} (or add "family: ipv4" if only IPv4 is meant)`,
     };
   }
@@ -105,7 +112,7 @@ function describe(rule: Rule, number: number, missing: Family, proof: string): D
     ...base,
     code: 'lint/missing-twin',
     severity: 'note',
-    message: `rule ${number} "${rule.text}" is for all of IPv${missing === 6 ? 4 : 6} (${written}) and none of IPv${missing}, which gets another verdict`,
+    message: `${row} "${rule.text}" is for all of IPv${missing === 6 ? 4 : 6} (${written}) and none of IPv${missing}, which gets another verdict`,
     hint: `write "any" for both families, or "family: ipv${missing === 6 ? 4 : 6}" if only one is meant`,
   };
 }

@@ -76,6 +76,14 @@ export function intersectSets(a: IntervalSet, b: IntervalSet): IntervalSet {
   return result;
 }
 
+/** The elements of either set. */
+export function unionSets(a: IntervalSet, b: IntervalSet): IntervalSet {
+  if (a === b || b.length === 0) return a;
+  const pairs = (set: IntervalSet): (readonly [number, number])[] =>
+    Array.from({ length: set.length / 2 }, (_, i) => [set[2 * i], set[2 * i + 1]] as const);
+  return unionOf([...pairs(a), ...pairs(b)]);
+}
+
 /** The elements of `a` that are not in `b`. */
 export function subtractSets(a: IntervalSet, b: IntervalSet): IntervalSet {
   if (a === b) return EMPTY;

@@ -1,10 +1,10 @@
 /** `lint/never-matches`: a rule whose fields contradict each other, or that names an empty list. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { ANY, type Match } from '../model/match';
-import type { SectionRegions } from './decisions';
+import { deletionOf, rowNoun, type SectionRegions } from './decisions';
 
 /** Reports every enabled rule that matches no packet at all, whatever stands above it. */
-export function lintNeverMatches({ rows }: SectionRegions): Diagnostic[] {
+export function lintNeverMatches({ rows, section }: SectionRegions): Diagnostic[] {
   return rows.flatMap(({ decider, region }) => {
     if (decider.kind !== 'rule' || region.length > 0) return [];
     const { rule, number } = decider;
@@ -12,10 +12,10 @@ export function lintNeverMatches({ rows }: SectionRegions): Diagnostic[] {
       {
         code: 'lint/never-matches',
         severity: 'warning',
-        message: `rule ${number} "${rule.text}" can never match: ${whyEmpty(rule.match)}`,
+        message: `${rowNoun(section)} ${number} "${rule.text}" can never match: ${whyEmpty(rule.match)}`,
         source: rule.source,
         notes: [],
-        hint: `sluice delete ${number}`,
+        hint: deletionOf(section, number),
       } as const,
     ];
   });

@@ -3,7 +3,7 @@ import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
 import type { Rule } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
 import { findCover } from './cover';
-import type { Row, SectionRegions } from './decisions';
+import { deletionOf, type Row, rowNoun, type SectionRegions } from './decisions';
 import { findShadowed, type Shadowed } from './shadow';
 
 /** Covering rules that are named one by one. */
@@ -19,7 +19,7 @@ export function lintShadowed(regions: SectionRegions): Diagnostic[] {
     findings.push({
       code: 'lint/not-proven',
       severity: 'note',
-      message: `whether ${list('rule', numbers)} can be reached was not proven: too many earlier rules overlap`,
+      message: `whether ${list(rowNoun(regions.section), numbers)} can be reached was not proven: too many earlier rules overlap`,
       source: written(regions.rows[unproven[0]]).rule.source,
       notes: [],
     });
@@ -28,12 +28,13 @@ export function lintShadowed(regions: SectionRegions): Diagnostic[] {
 }
 
 function describe(regions: SectionRegions, finding: Shadowed): Diagnostic {
-  const { rows } = regions;
+  const { rows, section } = regions;
+  const noun = rowNoun(section);
   const { rule, number } = written(rows[finding.row]);
   const cover = finding.cover.map((row) => written(rows[row]));
   const together = cover.length > 1 ? ' together' : '';
   const numbers = list(
-    'rule',
+    noun,
     cover.map((row) => row.number),
   );
   const base = { severity: 'warning', source: rule.source } as const;
@@ -43,47 +44,47 @@ function describe(regions: SectionRegions, finding: Shadowed): Diagnostic {
     return {
       ...base,
       code: 'lint/redundant',
-      message: `rule ${number} "${rule.text}" is never reached: ${numbers} above it${together} already ${cover.length > 1 ? 'decide' : 'decides'} the same`,
-      notes: [...notesFor(cover, rule), ...notesFor(exceptions, rule)],
-      hint: `sluice delete ${number}`,
+      message: `${noun} ${number} "${rule.text}" is never reached: ${numbers} above it${together} already ${cover.length > 1 ? 'decide' : 'decides'} the same`,
+      notes: [...notesFor(noun, cover, rule), ...notesFor(noun, exceptions, rule)],
+      hint: deletionOf(section, number),
     };
   }
   return {
     ...base,
     code: 'lint/shadowed',
-    message: `rule ${number} "${rule.text}" is never reached: it sits under ${numbers}, which${together} ${cover.length > 1 ? 'match' : 'matches'} all its packets and ${verdictWords(cover, rule)}`,
-    notes: notesFor(cover, rule),
+    message: `${noun} ${number} "${rule.text}" is never reached: it sits under ${numbers}, which${together} ${cover.length > 1 ? 'match' : 'matches'} all its packets and ${verdictWords(noun, cover, rule)}`,
+    notes: notesFor(noun, cover, rule),
     hint: remedy(regions, finding),
   };
 }
 
 /** The move that lets the rule decide; for two rules about the same packets, the choice of a deletion. */
-function remedy({ rows }: SectionRegions, { row, cover, differing }: Shadowed): string {
+function remedy({ rows, section }: SectionRegions, { row, cover, differing }: Shadowed): string {
   const { number } = written(rows[row]);
   const target = written(rows[differing[0]]).number;
   const own = rows[row].region.map((cube) => ({ owner: row, cube }));
   if (cover.length === 1 && findCover(rows[cover[0]].region, own, ordinaryBudget()).answer === 'covered') {
-    return `both match the same packets; keep one: sluice delete ${written(rows[cover[0]]).number}, or: sluice delete ${number}`;
+    return `both match the same packets; keep one: ${deletionOf(section, written(rows[cover[0]]).number)}, or: ${deletionOf(section, number)}`;
   }
-  return `sluice move ${number} before ${target}`;
+  return section.name === 'guard' ? `write it above guard row ${target}` : `sluice move ${number} before ${target}`;
 }
 
 /** `denies them`, `deny them`, `of which rule 2 decides differently`. */
-function verdictWords(cover: readonly Written[], rule: Rule): string {
+function verdictWords(noun: string, cover: readonly Written[], rule: Rule): string {
   const [{ action }] = cover.map((row) => row.rule);
   if (cover.every((row) => row.rule.action === action))
     return cover.length === 1 ? `${DOES[action]} them` : `${action} them`;
   const differing = cover.filter((row) => row.rule.action !== rule.action);
   const numbers = list(
-    'rule',
+    noun,
     differing.map((row) => row.number),
   );
   return `of which ${numbers} ${differing.length > 1 ? 'decide' : 'decides'} differently`;
 }
 
-function notesFor(cover: readonly Written[], covered: Rule): DiagnosticNote[] {
+function notesFor(noun: string, cover: readonly Written[], covered: Rule): DiagnosticNote[] {
   const notes: DiagnosticNote[] = cover.slice(0, NAMED_MAX).map(({ rule, number }) => ({
-    message: `rule ${number} "${rule.text}" ${rule.action === covered.action ? 'decides the same' : 'decides differently'}`,
+    message: `${noun} ${number} "${rule.text}" ${rule.action === covered.action ? 'decides the same' : 'decides differently'}`,
     source: rule.source,
   }));
   if (cover.length > NAMED_MAX) notes.push({ message: `and ${cover.length - NAMED_MAX} more` });

@@ -10,10 +10,10 @@
  */
 import { ANY, type AddressMatch, type IcmpType, type Match, type PortMatch } from '../model/match';
 import type { FlowKey } from '../model/packet';
-import { type AddressWords, type Family, lastAddress, type Prefix } from '../model/prefix';
+import { addressBits, type AddressWords, type Family, lastAddress, type Prefix } from '../model/prefix';
 import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import { type Cube, DIMENSION, type Region } from './cube';
-import { contains, EMPTY, intersectSets, interval, type IntervalSet, unionOf } from './interval-set';
+import { contains, EMPTY, intersectSets, interval, type IntervalSet, subtractSets, unionOf } from './interval-set';
 
 /** An address as one number: a double for IPv4, a bigint for IPv6. */
 type AddressValue = number | bigint;
@@ -35,6 +35,12 @@ const EXAMPLE_DESTINATION_PORT = 443;
 /** Protocol number of ICMP of the family. */
 export function icmpOf(family: Family): number {
   return family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
+}
+
+/** Sources, as few prefixes: these, or everybody of the family but these. */
+export interface Sources {
+  readonly everyoneBut: boolean;
+  readonly prefixes: readonly Prefix[];
 }
 
 /** Turns matches into regions and pieces of regions into example packets. */
@@ -80,6 +86,14 @@ export class Space {
       sourcePort: Math.max(1, preferred(sets[DIMENSION.SOURCE_LANE], [EXAMPLE_SOURCE_PORT])),
       destinationPort: Math.max(1, preferred(sets[DIMENSION.DESTINATION_LANE], [EXAMPLE_DESTINATION_PORT])),
     };
+  }
+
+  /** The addresses of a set of ranks of the family, in the shorter of the two forms. */
+  sourcesOf(family: Family, set: IntervalSet): Sources {
+    const axis = this.axes[family];
+    const [these, others] = [set, subtractSets(axis.full, set)].map((ranks) => axis.prefixesOf(ranks));
+    const everyoneBut = others.length < these.length;
+    return { everyoneBut, prefixes: everyoneBut ? others : these };
   }
 
   private cubesOf(match: Match, family: Family): Cube[] {
@@ -171,8 +185,30 @@ class Axis {
   /** The lowest address of a rank. */
   firstOf(rank: number): AddressWords {
     const value = this.cuts[rank];
-    if (typeof value === 'number') return [value];
-    return [96n, 64n, 32n, 0n].map((shift) => Number((value >> shift) & 0xffffffffn));
+    return wordsOf(this.family, BigInt(value));
+  }
+
+  /** The fewest prefixes that make up the ranks, ascending. */
+  prefixesOf(set: IntervalSet): Prefix[] {
+    const bits = addressBits(this.family);
+    const end = 1n << BigInt(bits);
+    const valueAt = (rank: number): bigint => (rank < this.cuts.length ? BigInt(this.cuts[rank]) : end);
+    const prefixes: Prefix[] = [];
+    for (let i = 0; i < set.length; i += 2) {
+      const behindLast = valueAt(set[i + 1]);
+      for (let first = valueAt(set[i]); first < behindLast;) {
+        // The widest prefix that begins here and does not reach too far.
+        let length = 0;
+        let size = end;
+        while (first % size !== 0n || first + size > behindLast) {
+          size >>= 1n;
+          length++;
+        }
+        prefixes.push({ family: this.family, words: wordsOf(this.family, first), length });
+        first += size;
+      }
+    }
+    return prefixes;
   }
 
   /** How many cuts are smaller than the value. */
@@ -186,6 +222,11 @@ class Axis {
     }
     return low;
   }
+}
+
+function wordsOf(family: Family, value: bigint): AddressWords {
+  const shifts = family === 4 ? [0n] : [96n, 64n, 32n, 0n];
+  return shifts.map((shift) => Number((value >> shift) & 0xffffffffn));
 }
 
 function valueOf(words: AddressWords): AddressValue {

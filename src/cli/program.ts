@@ -22,11 +22,12 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['install'], load: () => import('./commands/install') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
-    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'logging'],
+    names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'ssh', 'udp', 'logging'],
     load: () => import('./commands/edit'),
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },
@@ -39,7 +40,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 
 /** Verbs of a later version, with what works today: refused by name, and not listed. */
 const LATER: Readonly<Record<string, string>> = {
-  ssh: 'write ssh: { port: 22, from: anyone } under inbound, then sluice apply',
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',
   confirm: 'an apply holds at once; keep a second session open',

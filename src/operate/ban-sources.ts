@@ -17,6 +17,7 @@ export interface Banned {
   readonly before: Ban | null;
 }
 
+/** What became of a wish to ban sources. */
 export interface BanOutcome {
   readonly banned: readonly Banned[];
   /** Asked for, and not banned: the caller would be cut, or it is kept reachable. */
@@ -28,7 +29,7 @@ export interface BanOutcome {
 
 /** A ban would cut off whoever asks for it, or a source that is kept reachable. */
 export class BanRefusedError extends SluiceError {
-  constructor(prefix: Prefix, { why, hint }: WhyNot) {
+  constructor(prefix: Prefix, why: string, hint: string) {
     super('operate/ban-refused', `"${formatPrefix(prefix)}" is not banned: ${why}`, {
       hint: `nobody was banned; ${hint}`,
     });
@@ -56,7 +57,10 @@ export async function banSources(
     const problem = whyNot(prefix);
     return problem ? [{ prefix, ...problem }] : [];
   });
-  if (leftOut.length > 0 && !options.leaveOut) throw new BanRefusedError(leftOut[0].prefix, leftOut[0]);
+  if (leftOut.length > 0 && !options.leaveOut) {
+    const [{ prefix, why, hint }] = leftOut;
+    throw new BanRefusedError(prefix, why, hint);
+  }
   const refused = new Set(leftOut.map(({ prefix }) => prefix));
   return changeBans(context, (current) => {
     const known = new Map(current.map((ban) => [prefixKey(ban.prefix), ban]));

@@ -21,6 +21,7 @@ export interface BanList {
   readonly warning?: string;
 }
 
+/** What became of a wish to end bans. */
 export interface UnbanOutcome {
   readonly ended: readonly Ban[];
   /** Asked for, and not banned under this prefix. */

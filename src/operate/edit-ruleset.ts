@@ -3,7 +3,6 @@
  * parsed again and must hold exactly the intended rules, and everything else must be as it was.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { isMap } from 'yaml';
 import type { LogLevel } from '../model/logging';
 import { ANY, type Match } from '../model/match';
 import { formatPortRange } from '../model/port-range';
@@ -16,20 +15,12 @@ import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReferen
 import { replaceRow } from './edit/replace-row';
 import { type EditedSection, findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
 import { joinRow, newRuleId, type RowParts, splitRow, withAction } from './edit/row-text';
+import { withSetting } from './edit/section-setting';
 import { accept, shapeOf } from './edit/verify';
-import {
-  contentEnd,
-  insertLine,
-  isNothing,
-  isOwnText,
-  openYaml,
-  pairOf,
-  scalarText,
-  setKey,
-  setValue,
-} from './edit/yaml-text';
+import { isOwnText, openYaml, pairOf, scalarText, setKey } from './edit/yaml-text';
 import { matchText } from './plan';
 
+export { setSsh, type SshChange } from './edit/set-ssh';
 export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 
 /**
@@ -97,7 +88,7 @@ export function setDefault(
   const now = opened.ruleset[section].default;
   if (now === action)
     return { kind: 'unchanged', text: document.text, message: `the ${direction} default is ${action} already` };
-  const text = withSetting(opened, section, 'default', action);
+  const text = withSetting(opened.yaml, section, 'default', scalarText(opened.yaml, action, 'flow'));
   if (text === null) return byHand(document, opened.yaml, section, `"${section}" is not a map written out here`);
   return accept(opened, text, {
     rules: opened.rules.map(shapeOf),
@@ -130,7 +121,7 @@ export function setUdp(document: RulesetDocument, udp: 'on' | 'off'): EditOutcom
   if ('kind' in opened) return opened;
   if ((opened.ruleset.inbound.udp ?? 'on') === udp)
     return { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` };
-  const text = withSetting(opened, 'inbound', 'udp', udp);
+  const text = withSetting(opened.yaml, 'inbound', 'udp', scalarText(opened.yaml, udp, 'flow'));
   if (text === null) return byHand(document, opened.yaml, 'inbound', '"inbound" is not a map written out here');
   const opens = opened.ruleset.inbound.rules.filter(
     ({ enabled, action, match }) =>
@@ -296,18 +287,4 @@ function noPosition(opened: Opened, position: number, last: number): EditRefused
   const hint =
     last === 1 ? `the only position${of} is ${offset + 1}` : `positions${of} go from ${offset + 1} to ${offset + last}`;
   return refuse(opened, 'edit/position', `there is no position ${position}`, hint);
-}
-
-/** The text with a switch of a section set. */
-function withSetting({ yaml }: Opened, section: EditedSection, key: string, value: string): string | null {
-  const root = yaml.root!;
-  const pair = pairOf(root, section);
-  if (pair && !isNothing(pair.value)) {
-    if (!isMap(pair.value) || !isOwnText(pair.value)) return null;
-    return setKey(yaml, pair.value, key, scalarText(yaml, value, 'flow'), 'first');
-  }
-  const map = `{ ${scalarText(yaml, key, 'flow')}: ${scalarText(yaml, value, 'flow')} }`;
-  if (pair) return setValue(yaml.text, pair, map);
-  if (root.flow) return setKey(yaml, root, section, map);
-  return insertLine(yaml, contentEnd(root), `${section}:${yaml.lineEnd}  ${key}: ${value}`);
 }

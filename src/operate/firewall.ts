@@ -2,9 +2,16 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { FlowKey } from '../model/packet';
 import type { Snapshot } from '../observe/snapshot';
+import { SluiceError } from '../kernel/errors';
+import { banOfAddress } from '../model/ban';
+import type { Prefix } from '../model/prefix';
+import { parseAddressText } from '../parse/address';
 import { type ApplyOutcome, applyRuleset, disable } from './apply';
+import { type BanOutcome, banSources } from './ban-sources';
+import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
 import { checkRuleset } from './check';
 import { type Context, openContext } from './context';
+import { type EndedRules, endRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
 import { readRulesetText } from './ruleset-file';
@@ -17,6 +24,16 @@ export interface ApplyOptions {
   readonly strict?: boolean;
   /** Filter these interfaces instead of those the ruleset names. */
   readonly interfaces?: readonly string[];
+}
+
+/** How `Firewall.ban` goes about it. */
+export interface BanOptions {
+  /** When the bans end; left out: never. */
+  readonly until?: Date;
+  /** An IPv6 address is banned alone, not with its /64. */
+  readonly exact?: boolean;
+  /** Also the source of the caller's own SSH session. */
+  readonly force?: boolean;
 }
 
 /** What became of a ruleset; `refused` means that its findings hold errors and that nothing was changed. */
@@ -64,6 +81,38 @@ export class Firewall {
     return disable(this.context);
   }
 
+  /**
+   * Ends rules whose end (`until`) has come, as the daemon does within a second of it: what is enforced goes on without
+   * them, and their file stays as it is. Null where there are none.
+   */
+  async endRules(now: Date = new Date()): Promise<EndedRules | null> {
+    return endRules(this.context, now.getTime());
+  }
+
+  /**
+   * Bans sources, addresses or prefixes: whatever comes from them drops above all rules, from this moment until the
+   * given one, by the kernel's own clock, whoever runs. An IPv6 address stands for its /64 unless `exact`, or written
+   * with its length. Throws `BanRefusedError` where the caller's SSH session comes from one of them, unless `force`, and
+   * where the enforced keep-reachable names one; then nobody was banned.
+   */
+  async ban(sources: readonly string[], options: BanOptions = {}): Promise<BanOutcome> {
+    return banSources(this.context, readSources(sources, options.exact ?? false), {
+      untilMs: options.until?.getTime() ?? null,
+      force: options.force ?? false,
+      leaveOut: false,
+    });
+  }
+
+  /** Ends the bans of exactly these sources, or all; what holds them still, as part of a wider ban, is among the outcome. */
+  async unban(sources: readonly string[] | 'all', options: Pick<BanOptions, 'exact'> = {}): Promise<UnbanOutcome> {
+    return unbanSources(this.context, sources === 'all' ? 'all' : readSources(sources, options.exact ?? false));
+  }
+
+  /** The bans that hold now, with what they stopped; with `source` only those that hold all of it. */
+  async bans(source?: string): Promise<BanList> {
+    return listBans(this.context, source === undefined ? null : readSources([source], true)[0]);
+  }
+
   /** Rules with their hits, interfaces filtered and not, reasons of drops: the firewall at this moment. */
   async snapshot(): Promise<Snapshot> {
     return takeSnapshot(this.context);
@@ -78,4 +127,13 @@ export class Firewall {
     if (!enforcement?.record) return null;
     return explainEnforced(this.context, { ...enforcement, record: enforcement.record }, packet);
   }
+}
+
+function readSources(words: readonly string[], exact: boolean): Prefix[] {
+  return words.map((word) => {
+    const reading = parseAddressText(word);
+    if (reading.kind === 'prefix') return banOfAddress(reading.prefix, exact || word.includes('/'));
+    const { message, hint } = reading.problem;
+    throw new SluiceError('operate/source', message, hint === undefined ? {} : { hint });
+  });
 }

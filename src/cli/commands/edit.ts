@@ -14,7 +14,9 @@ import {
   type RulesetDocument,
   setDefault,
   setLogging,
+  setSsh,
   setUdp,
+  type SshChange,
 } from '../../operate/edit-ruleset';
 import { LOG_LEVELS } from '../../model/logging';
 import { parseLogLevel } from '../../parse/settings';
@@ -110,6 +112,15 @@ export function register(program: Command): void {
     },
   );
   verb(
+    'ssh',
+    'the SSH row behind your rules: sluice ssh 2222, sluice ssh 22,2222 from rules, sluice ssh off',
+    '<ports-and-from...>',
+    (words) => {
+      const change = readSsh(words);
+      return (document) => setSsh(document, change);
+    },
+  );
+  verb(
     'default',
     'what happens to packets no rule decides: sluice default deny incoming',
     '<action...>',
@@ -130,6 +141,22 @@ export function register(program: Command): void {
     if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the level`, 'sluice logging medium');
     return (document) => setLogging(document, level);
   });
+}
+
+/** `2222`, `22,2222 from anyone`, `from rules`, `off`. */
+function readSsh(words: readonly string[]): SshChange | 'off' {
+  const example = 'sluice ssh 2222, sluice ssh 22,2222 from rules, sluice ssh off';
+  const text = words
+    .join(' ')
+    .toLowerCase()
+    .replace(/\s*,\s*/g, ',');
+  if (text === 'off') return 'off';
+  const [, list, from] = /^([\d,]+)?(?:(?:^| )from (anyone|any|rules))?$/.exec(text) ?? [];
+  if (list === undefined && from === undefined) throw new UsageError(`"${words.join(' ')}" is no SSH row`, example);
+  const ports = list?.split(',').map(Number);
+  const bad = ports?.find((port) => !(port >= 1 && port <= 65535));
+  if (bad !== undefined) throw new UsageError(`"${list}" is not a list of ports from 1 to 65535`, example);
+  return { ...(ports && { ports }), ...(from !== undefined && { from: from === 'rules' ? 'rules' : 'anyone' }) };
 }
 
 function isSwitch(word: string): word is 'on' | 'off' {

@@ -1,0 +1,103 @@
+import type { Command } from 'commander';
+import type { Reach } from '../../analyse/reach';
+import type { Sources } from '../../analyse/space';
+import { type Family, formatPrefix } from '../../model/prefix';
+import { resolveInterfaces } from '../../load/attach';
+import { listBans } from '../../operate/bans';
+import { readEnforcement } from '../../operate/enforcement';
+import { type ExposedSocket, type Exposure, findExposed } from '../../operate/exposed';
+import { requireCandidate } from '../candidate';
+import { EXIT, type ExitCode } from '../exit-code';
+import { onRun } from '../run';
+import { renderTable } from '../table';
+
+export function register(program: Command): void {
+  const command = program
+    .command('exposed')
+    .description('what listens here, which program that is, and who can reach it by the enforced rules (or by FILE)')
+    .argument('[file]', 'judge by this ruleset instead');
+  onRun(command, async (run, file: string | undefined): Promise<ExitCode> => {
+    const context = await run.context();
+    const { kernel, netns } = context;
+    const enforcement = await readEnforcement(context);
+    const candidate = file === undefined ? null : requireCandidate(run, run.readText(file), 'nothing was looked at.');
+    const ruleset = candidate?.ruleset ?? enforcement?.record?.ruleset ?? null;
+    const filtered = candidate
+      ? (await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns)).map(({ name }) => name)
+      : (enforcement?.attachments ?? []).map(({ name }) => name);
+    const bans = ruleset ? (await listBans(context)).bans.map(({ prefix }) => prefix) : [];
+    const exposure = await findExposed(kernel, netns, { ruleset, filtered, bans });
+    if (!ruleset) run.output.line('nothing is filtered: everybody reaches all that does not listen on loopback alone');
+    else if (exposure.notFiltered.length > 0)
+      run.output.line(`not filtered: ${exposure.notFiltered.join(', ')}; whoever is there reaches all but loopback`);
+    run.output.line(formatSockets(exposure));
+    run.output.document({ filtered: ruleset ? filtered : [], ...toJson(exposure) });
+    return EXIT.DONE;
+  });
+}
+
+function formatSockets({ sockets }: Exposure): string {
+  if (sockets.length === 0) return 'nothing listens';
+  const rows = sockets.map((socket) => [
+    `${socket.port}/${socket.protocol}`,
+    socket.address ?? (socket.families.length === 2 ? 'any' : `any IPv${socket.families[0]}`),
+    socket.owner ? `${socket.owner.command}[${socket.owner.pid}]` : 'unknown',
+    whoReaches(socket),
+  ]);
+  return renderTable([{ title: 'Port' }, { title: 'Address' }, { title: 'Program' }, { title: 'Reached by' }], rows);
+}
+
+function whoReaches({ loopback, reach }: ExposedSocket): string {
+  if (loopback) return 'this machine only';
+  const families = (Object.keys(reach) as ('4' | '6')[]).map((key) => Number(key) as Family);
+  const texts = families.map((family) => reachText(reach[family] ?? null));
+  if (new Set(texts).size === 1 && (texts.length === 1 || !/\d/.test(texts[0]))) return texts[0];
+  return families.map((family, i) => (/\d/.test(texts[i]) ? texts[i] : `${texts[i]} over IPv${family}`)).join('; ');
+}
+
+function reachText(reach: Reach | null): string {
+  if (!reach) return 'not proven: too many rules overlap';
+  const { sources, partly, limited } = reach;
+  const remarks = [
+    ...(isNobody(limited) ? [] : [sameSources(limited, sources) ? 'limited' : `limited: ${sourcesText(limited)}`]),
+    ...(isNobody(partly) ? [] : ['some only from some source ports or to some addresses']),
+  ];
+  return sourcesText(sources) + (remarks.length > 0 ? ` (${remarks.join('; ')})` : '');
+}
+
+/** Prefixes that are named one by one. */
+const MAX_NAMED = 6;
+
+function sourcesText({ everyoneBut, prefixes }: Sources): string {
+  if (prefixes.length === 0) return everyoneBut ? 'everyone' : 'nobody';
+  const named = prefixes.slice(0, MAX_NAMED).map(formatPrefix).join(', ');
+  const more = prefixes.length > MAX_NAMED ? ` and ${prefixes.length - MAX_NAMED} more` : '';
+  return everyoneBut ? `everyone but ${named}${more}` : `${named}${more}`;
+}
+
+function isNobody({ everyoneBut, prefixes }: Sources): boolean {
+  return !everyoneBut && prefixes.length === 0;
+}
+
+function sameSources(one: Sources, other: Sources): boolean {
+  return sourcesText(one) === sourcesText(other) && one.prefixes.length === other.prefixes.length;
+}
+
+function toJson({ sockets, notFiltered }: Exposure): Record<string, unknown> {
+  const sources = ({ everyoneBut, prefixes }: Sources): object => ({
+    everyoneBut,
+    prefixes: prefixes.map(formatPrefix),
+  });
+  return {
+    notFiltered,
+    sockets: sockets.map(({ reach, ...socket }) => ({
+      ...socket,
+      reach: Object.fromEntries(
+        Object.entries(reach).map(([family, found]) => [
+          `ipv${family}`,
+          found && { sources: sources(found.sources), partly: sources(found.partly), limited: sources(found.limited) },
+        ]),
+      ),
+    })),
+  };
+}

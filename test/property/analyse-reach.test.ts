@@ -1,0 +1,153 @@
+/** Who reaches a listener, against the scan: every source at a corner, by every source port at a corner. */
+import * as fc from 'fast-check';
+import { type Door, ReachMap } from '../../src/analyse/reach';
+import type { Sources } from '../../src/analyse/space';
+import { evaluatePacket } from '../../src/model/evaluate';
+import { TCP_FLAG } from '../../src/model/flow';
+import { NO_STATE } from '../../src/model/given-state';
+import { evaluateOutgoingPacket } from '../../src/model/outbound';
+import { type FlowKey, mirror } from '../../src/model/packet';
+import {
+  type AddressWords,
+  addressBits,
+  firstAddress,
+  lastAddress,
+  type Prefix,
+  prefixContains,
+} from '../../src/model/prefix';
+import type { Action } from '../../src/model/verdict';
+import type { GuardRule, Rule, Ruleset } from '../../src/model/ruleset';
+import { anyKey, anyMatch } from '../support/any-match';
+import { at, prefix, rule, ruleset } from '../support/findings';
+
+const listOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> =>
+  fc
+    .array(
+      fc.record({
+        action: fc.constantFrom(...actions),
+        match: anyMatch,
+        enabled: fc.constantFrom(true, true, true, false),
+      }),
+      {
+        maxLength: most,
+      },
+    )
+    .map((list) =>
+      list.map(({ action, match, enabled }, i) => ({
+        ...rule(i + 1, action),
+        match,
+        enabled,
+        ...(action === 'limit' && {
+          limit: { count: 6, windowMs: 30_000, verdict: 'reject', prefix: { 4: 32, 6: 64 } } as const,
+        }),
+      })),
+    );
+
+const someRuleset = fc
+  .record({
+    kept: listOf(['allow'], 2),
+    guard: fc.tuple(listOf(['allow', 'deny', 'reject'], 2), listOf(['allow', 'deny'], 2)),
+    rows: listOf(['allow', 'deny', 'reject', 'limit'], 6),
+    icmp: fc.constantFrom('essentials' as const, 'rules' as const),
+    fallback: fc.constantFrom('allow' as const, 'deny' as const),
+    outbound: fc.constantFrom('allow' as const, 'deny' as const),
+    ssh: fc.constantFrom(undefined, { ports: [22], from: 'anyone' as const, source: at(80) }),
+    udp: fc.constantFrom(undefined, 'off' as const),
+  })
+  .map(({ kept, guard: [incoming, outgoing], rows, icmp, fallback, outbound, ssh, udp }): Ruleset => {
+    const directed = (list: readonly Rule[], direction: 'in' | 'out'): GuardRule[] =>
+      list.map((one) => ({ ...one, id: `${direction}-${one.id}`, direction }));
+    return ruleset(rows, {
+      icmp,
+      guard: { keepReachable: kept, rules: [...directed(incoming, 'in'), ...directed(outgoing, 'out')] },
+      outbound: { name: 'outbound', default: outbound, rules: [] },
+      inbound: { default: fallback, ...(ssh && { ssh }), ...(udp && { udp }) },
+    });
+  });
+
+const someBans = fc.subarray(['10.0.0.1', '128.0.0.0/1', '2001:db8::/33', '8000::/1', '::/0'].map(prefix), {
+  maxLength: 2,
+});
+const someDoors = fc.array(
+  fc
+    .tuple(
+      anyKey,
+      anyKey,
+      fc.constantFrom('tcp' as const, 'udp' as const),
+      fc.constantFrom(1, 22, 68, 546, 1024, 65535),
+    )
+    .map(([one, two, protocol, port]): Door => ({
+      family: one.family,
+      protocol,
+      port,
+      addresses: two.family === one.family ? [one.destination, two.destination] : [one.destination],
+    })),
+  { minLength: 1, maxLength: 3 },
+);
+
+const SOURCE_PORTS = [1, 2, 3, 20, 21, 22, 23, 24, 66, 67, 68, 547, 1022, 1023, 1024, 1025, 65533, 65534, 65535];
+
+/** Whether a first packet gets in, and of TCP its answer out. */
+function getsThrough(set: Ruleset, bans: readonly Prefix[], key: FlowKey): boolean {
+  const plain = { hopLimit: 64, fragment: 'none' } as const;
+  const state = { ...NO_STATE, bans };
+  if (evaluatePacket(set, { ...key, ...plain, tcpFlags: TCP_FLAG.SYN }, state).verdict !== 'allow') return false;
+  if (key.protocol !== 6) return true;
+  const answer = { ...mirror(key), ...plain, tcpFlags: TCP_FLAG.SYN | TCP_FLAG.ACK };
+  return evaluateOutgoingPacket(set, answer, state).verdict === 'allow';
+}
+
+const holds = ({ everyoneBut, prefixes }: Sources, words: AddressWords): boolean =>
+  prefixes.some((one) => prefixContains(one, words)) !== everyoneBut;
+
+test('is exactly who gets through, from every port or from some', () => {
+  let [some, all, none, partly] = [0, 0, 0, 0];
+  fc.assert(
+    fc.property(
+      someRuleset,
+      someBans,
+      someDoors,
+      fc.array(anyKey, { minLength: 8, maxLength: 8 }),
+      (set, bans, doors, keys) => {
+        const map = new ReachMap(set, doors, bans);
+        for (const door of doors) {
+          const { family, port } = door;
+          const reach = map.of(door)!;
+          const corners = [reach.sources, reach.partly, reach.limited]
+            .flatMap(({ prefixes }) => prefixes)
+            .flatMap((one) => [firstAddress(one), lastAddress(one)]);
+          const sources = [
+            ...corners,
+            ...keys.filter((key) => key.family === family).map(({ source }) => source),
+          ].slice(0, 24);
+          for (const source of sources) {
+            const tries = door.addresses.flatMap((destination) =>
+              SOURCE_PORTS.map((sourcePort) =>
+                getsThrough(set, bans, {
+                  family,
+                  source,
+                  destination,
+                  protocol: door.protocol === 'tcp' ? 6 : 17,
+                  sourcePort,
+                  destinationPort: port,
+                }),
+              ),
+            );
+            const [any, every] = [tries.some(Boolean), tries.every(Boolean)];
+            expect([holds(reach.sources, source), holds(reach.partly, source)]).toEqual([any, any && !every]);
+            some += Number(any);
+            all += Number(every);
+            none += Number(!any);
+            partly += Number(any && !every);
+          }
+          for (const list of [reach.sources, reach.partly, reach.limited]) {
+            expect(list.prefixes.every((one) => one.family === family && one.length <= addressBits(family))).toBe(true);
+          }
+        }
+      },
+    ),
+    { numRuns: 400 },
+  );
+  // The samples are of all kinds.
+  expect(Math.min(some, all, none, partly)).toBeGreaterThan(50);
+});
