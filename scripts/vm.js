@@ -6,7 +6,8 @@
 //   npm run test:vm -- 6.1 all            the whole suites also where the processor is emulated
 //   npm run test:vm -- 6.1 -- COMMAND …   one command there, instead of all that
 // Nothing is installed: packages are unpacked below ~/.cache/sluice-vm. Needs qemu-system-x86 and busybox-static. Without
-// /dev/kvm the processor is emulated, ten times slower or more; then the first steps are all, unless asked.
+// /dev/kvm the processor is emulated, ten times slower or more; then the first steps are all, unless asked. The machine
+// has two processors, or as many as SLUICE_VM_CPUS says.
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -43,19 +44,23 @@ function jest(name, suite, choice = '') {
 
 /**
  * What an older kernel could refuse or do otherwise:
+ * - no-egress: without modules for what goes out, before anything loads them;
+ * - packets: the product's own commands on a NIC, in both modes, with real connections: every part of the ruleset decides
+ *   some of them, in and out; everything is gone after disable;
  * - programs: every program in every setting of the verifier's budget is loaded, the twins among them;
- * - attach: on a NIC, in each mode, real connections filtered; everything is gone after disable;
- * - tiers: each way out of the datapath by test run, under every split, and what goes out as well.
+ * - tiers: each way out of the datapath by test run, under every split; and the gates.
  */
 const FIRST_STEPS = [
+  { name: 'no-egress', seconds: 120, command: 'test/vm/no-egress.sh' },
   { name: 'version', seconds: 60, command: 'node dist/cli/main.js version' },
+  jest('packets', 'e2e', '--testPathPatterns e2e/every-kernel'),
   jest('programs', 'kernel', '--testPathPatterns verifier-budget oldest-verifier'),
-  jest('attach', 'e2e', "--testPathPatterns e2e/attach --testNamePattern='modes|leaves nothing in the kernel'"),
-  jest('tiers', 'kernel', '--testPathPatterns kernel/tiers kernel/flows'),
+  jest('tiers', 'kernel', '--testPathPatterns kernel/tiers kernel/gate kernel/egress-gate'),
 ];
 /** The demo, and the rest of the suites but for the tests of the witness, which is no part of the product. */
-const DONE = ['verifier-budget', 'oldest-verifier', 'tiers', 'flows', 'lpm-witness'];
+const DONE = ['verifier-budget', 'oldest-verifier', 'tiers', 'gate', 'egress-gate', 'lpm-witness'];
 const MORE_STEPS = [
+  jest('attach', 'e2e', '--testPathPatterns e2e/attach e2e/clsact'),
   { name: 'demo', seconds: 300, command: 'node dist/cli/main.js demo' },
   jest('native', 'native'),
   jest('kernel', 'kernel', `--testPathIgnorePatterns ${DONE.map((name) => `kernel/${name}`).join(' ')}`),

@@ -70,9 +70,16 @@ export type { Ban } from './operate/ban-file';
 export { BanRefusedError, type Banned, type BanOutcome } from './operate/ban-sources';
 export type { BanList, UnbanOutcome } from './operate/bans';
 export type { EndedRules } from './operate/end-rules';
-export { LockoutError, type ApplyOutcome } from './operate/apply';
+export { KeepReachableError, LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { renderMetrics } from './observe/metrics';
 export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
-export { KernelError, PrivilegeError, SluiceError, UnsupportedError, VerifierError } from './kernel/errors';
+export {
+  KernelError,
+  PrivilegeError,
+  RefusedError,
+  SluiceError,
+  UnsupportedError,
+  VerifierError,
+} from './kernel/errors';

@@ -4,9 +4,7 @@
  */
 import { types } from 'node:util';
 import { escapeJson, escapeLines } from '../diagnostics/display';
-import { PrivilegeError, SluiceError, UnsupportedError } from '../kernel/errors';
-import { LockoutError } from '../operate/apply';
-import { BanRefusedError } from '../operate/ban-sources';
+import { PrivilegeError, RefusedError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { EXIT, type ExitCode } from './exit-code';
 
 /** Ends a command with a code after its own output has been written. */
@@ -108,7 +106,7 @@ function bigintText(_key: string, value: unknown): unknown {
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof LockoutError || error instanceof BanRefusedError) return EXIT.REFUSED;
+  if (error instanceof RefusedError) return EXIT.REFUSED;
   if (error instanceof UsageError) return EXIT.USAGE;
   if (error instanceof PrivilegeError || error instanceof UnsupportedError) return EXIT.UNSUPPORTED;
   return EXIT.SYSTEM;

@@ -27,6 +27,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
+  { names: ['fmt'], load: () => import('./commands/fmt') },
   { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },
@@ -45,7 +46,6 @@ const LATER: Readonly<Record<string, string>> = {
   confirm: 'an apply holds at once; keep a second session open',
   rollback: 'keep the old file, and sluice apply it',
   history: 'sluice status tells which generation is enforced, and since when',
-  fmt: 'sluice check says what would be written differently',
 };
 
 /**

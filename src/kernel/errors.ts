@@ -66,6 +66,9 @@ export class UnsupportedError extends SluiceError {
   }
 }
 
+/** Refused for the safety of whoever asked, or of others; the hint tells how to do it all the same. */
+export class RefusedError extends SluiceError {}
+
 /** Capabilities are missing. */
 export class PrivilegeError extends SluiceError {
   readonly missing: readonly string[];

@@ -93,6 +93,8 @@ export class PinLayout {
    * world-writable).
    */
   claim(): void {
+    // Looked at before anything is made in it, and once more, since somebody may have been faster.
+    this.assertOurs();
     this.#make('.');
     this.assertOurs();
   }
@@ -116,16 +118,18 @@ export class PinLayout {
   }
 
   /**
-   * Throws when the directory, or the one it stands in, is no directory of this user's or is open to others: who owns
-   * the outer one can put another in the inner one's place, or a symbolic link.
+   * Throws when the directory, or the one it stands in, exists and is no directory of this user's or is open to others:
+   * who owns the outer one can put another in the inner one's place, or a symbolic link.
    */
   assertOurs(): void {
     for (const path of [dirname(this.directory), this.directory]) {
-      const status = lstatSync(path);
+      const status = lstatSync(path, { throwIfNoEntry: false });
+      if (!status) continue;
       if (status.isDirectory() && status.uid === process.geteuid?.() && (status.mode & 0o077) === 0) continue;
-      const kind = status.isSymbolicLink() ? 'a symbolic link' : `mode ${(status.mode & 0o777).toString(8)}`;
+      const other = status.isDirectory() ? null : 'not a directory';
+      const kind = status.isSymbolicLink() ? 'a symbolic link' : (other ?? `mode ${(status.mode & 0o777).toString(8)}`);
       throw new SluiceError('kernel/pins', `"${path}" does not belong to sluice: owner ${status.uid}, ${kind}`, {
-        hint: `nothing was changed; look at who made it, then: rm -r ${path}`,
+        hint: `nothing was changed; look at who made it, then: ${status.isDirectory() ? 'rm -r' : 'rm'} ${path}`,
       });
     }
   }

@@ -26,7 +26,7 @@ export interface Attachment {
   readonly withoutEgress?: string;
 }
 
-/** Interfaces of a ruleset: `auto` are those with a default route. */
+/** Interfaces of a ruleset, at least one: `auto` are those with a default route. */
 export async function resolveInterfaces(
   kernel: Kernel,
   wanted: 'auto' | readonly string[],
@@ -41,6 +41,11 @@ export async function resolveInterfaces(
         .filter((candidate) => !candidate.loopback)
         .map((candidate) => candidate.name)
         .join(', ')}]`,
+    });
+  }
+  if (wanted.length === 0) {
+    throw new SluiceError('load/no-interface', 'no interface is named, so nothing would be filtered', {
+      hint: 'name one, or say "auto"; to end enforcement: sluice disable',
     });
   }
   return wanted.map((name) => {
@@ -97,6 +102,11 @@ function deviceOf(kernel: Kernel, path: string): number | null {
   } finally {
     link?.close();
   }
+}
+
+/** Whether anything is filtered through these pins, in whichever namespace. */
+export function holdsLiveLink(kernel: Kernel, pins: PinLayout): boolean {
+  return pins.links().some(({ path }) => (deviceOf(kernel, path) ?? 0) !== 0);
 }
 
 /** Removes pins of links whose device is gone: they filter nothing, but would stay for ever. */

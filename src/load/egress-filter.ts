@@ -51,7 +51,7 @@ async function findFilters({ kernel, pins, netns }: Place): Promise<Found[]> {
   for (const [ifindex, kind] of await listDisciplines(kernel, netns)) {
     if (kind !== 'clsact') continue;
     const filters = await listFilters(kernel, ifindex, 'egress', netns);
-    for (const filter of filters.filter((each) => isGate(kernel, each))) {
+    for (const filter of filters.filter(isGate)) {
       const others = filters.filter((each) => each !== filter);
       found.push({ ifindex, handle: filter.handle, stale: filter.programId !== gate, others });
     }
@@ -59,9 +59,15 @@ async function findFilters({ kernel, pins, netns }: Place): Promise<Found[]> {
   return found;
 }
 
-function isGate(kernel: Kernel, { kind, priority, handle, programId }: Filter): boolean {
+/** By the name in the filter: to ask for a program by its id takes more privileges than sluice needs. */
+function isGate({ kind, priority, handle, name }: Filter): boolean {
   const place = priority === PRIORITY && (handle === HANDLE.ours || handle === HANDLE.theirs);
-  return kind === 'bpf' && place && programId !== undefined && kernel.programInfo(programId)?.name === GATE;
+  return kind === 'bpf' && place && name !== undefined && programName(name) === GATE;
+}
+
+/** libbpf names filters `PROGRAM:[ID]`. */
+function programName(name: string): string {
+  return name.replace(/:\[\d+\]$/, '');
 }
 
 /** Program id of the gate that is pinned; null where no filter was ever needed. */
@@ -90,16 +96,12 @@ export async function currentFilters(place: Place): Promise<Map<number, EgressFi
   return new Map(
     found
       .filter(({ stale }) => !stale)
-      .map(({ ifindex, handle, others }) => [
-        ifindex,
-        { ours: handle === HANDLE.ours, others: others.map((filter) => describe(place.kernel, filter)) },
-      ]),
+      .map(({ ifindex, handle, others }) => [ifindex, { ours: handle === HANDLE.ours, others: others.map(describe) }]),
   );
 }
 
-function describe(kernel: Kernel, { kind, priority, name, programId }: Filter): string {
-  const shown = (programId === undefined ? undefined : kernel.programInfo(programId)?.name) ?? name;
-  return `${kind} filter${shown === undefined ? '' : ` "${shown}"`} of priority ${priority}`;
+function describe({ kind, priority, name }: Filter): string {
+  return `${kind} filter${name === undefined ? '' : ` "${programName(name)}"`} of priority ${priority}`;
 }
 
 /**
@@ -115,9 +117,19 @@ export async function staleFilters(place: Place): Promise<{ ifindex: number; nam
   return stale.flatMap(({ ifindex }) => {
     const device = interfaces.find((candidate) => candidate.index === ifindex);
     const xdp = device?.xdp?.programId;
-    const another = xdp !== undefined && xdp !== ours && kernel.programInfo(xdp)?.name === XDP_GATE;
+    const another = xdp !== undefined && xdp !== ours && maybeGate(kernel, xdp);
     return device && !another ? [{ ifindex, name: device.name }] : [];
   });
+}
+
+/** Whether the program may be another sluice's: it is one by its name, or may not be asked for that. */
+function maybeGate(kernel: Kernel, programId: number): boolean {
+  try {
+    return kernel.programInfo(programId)?.name === XDP_GATE;
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'EPERM') return true;
+    throw error;
+  }
 }
 
 function xdpGateId({ kernel, pins }: Place): number | null {

@@ -22,7 +22,8 @@ export const FAILPOINTS = [
   'after-enforced',
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** `during-write`: in each file that is written, when it is on the disk under another name. */
+export type Failpoint = (typeof FAILPOINTS)[number] | 'during-write';
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {

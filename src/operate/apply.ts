@@ -6,7 +6,7 @@ import { type Attachment, currentAttachments, resolveInterfaces } from '../load/
 import type { Fold } from '../load/generations';
 import { findUsable, unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
-import { SluiceError } from '../kernel/errors';
+import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
 import { keepBans } from './bans';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
@@ -16,6 +16,8 @@ import { type Candidate, enforce, remember, sourceOf } from './enforce';
 import { readEnforcement } from './enforcement';
 import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
+import { clearOrphans } from './orphans';
+import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
 import { removeState } from './state-files';
 import { messageOf } from './system-error';
@@ -30,7 +32,7 @@ export type ApplyOutcome = {
 );
 
 /** The ruleset would cut the caller or a live SSH session. */
-export class LockoutError extends SluiceError {
+export class LockoutError extends RefusedError {
   readonly findings: readonly LockoutFinding[];
 
   constructor(findings: readonly LockoutFinding[]) {
@@ -43,7 +45,7 @@ export class LockoutError extends SluiceError {
 }
 
 /** The ruleset takes something out of keep-reachable, which nothing else may do unnoticed. */
-export class KeepReachableError extends SluiceError {
+export class KeepReachableError extends RefusedError {
   constructor(narrowed: readonly NarrowedEntry[]) {
     const causes = narrowed.map(({ rule, example }) =>
       example === null ? `"${rule.text}" (guard/${rule.id})` : `"${rule.text}" (guard/${rule.id}): ${example}`,
@@ -69,8 +71,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Applies the candidate. Throws `LockoutError` unless `force`; until the gate changes, what enforced before goes on.
- * A failure after that is an `UnfinishedError`.
+ * Applies the candidate. Throws `LockoutError` and `KeepReachableError` unless `force`; until the gate changes, what
+ * enforced before goes on. A failure after that is an `UnfinishedError`.
  */
 export async function applyRuleset(
   context: Context,
@@ -78,7 +80,8 @@ export async function applyRuleset(
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
   const { kernel, netns, folder } = context;
-  return withLock(context, async () => {
+  const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
+    removeUnfinishedRuleset(candidate.file);
     const enforcement = await readEnforcement(context);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
@@ -120,6 +123,8 @@ export async function applyRuleset(
     const applied = await enforce(context, candidate, { interfaces, names, before: enforcement?.generation ?? null });
     return { kind: 'applied', ...previous, overridden, ...applied };
   });
+  await clearOrphans(context);
+  return outcome;
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
@@ -159,12 +164,14 @@ export interface Ended {
  * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
 export async function disable(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, foldInto(context), () => keepState(context));
+  const ended = await withLock(context, async () => {
+    const done = await end(context, foldInto(context), () => keepState(context));
     pruneGenerationRecords(context.folder, new Set());
-    loadNothingAtBoot(context, ended.wasActive);
-    return ended;
+    loadNothingAtBoot(context, done.wasActive);
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 /**
@@ -172,11 +179,13 @@ export async function disable(context: Context): Promise<Ended> {
  * written. All in one turn: an apply that waited for it begins anew, and loses nothing. Throws as `disable`.
  */
 export async function uninstall(context: Context): Promise<Ended> {
-  return withLock(context, async () => {
-    const ended = await end(context, () => Promise.resolve());
+  const ended = await withLock(context, async () => {
+    const done = await end(context, () => Promise.resolve());
     removeState(context.folder);
-    return ended;
+    return done;
   });
+  await clearOrphans(context);
+  return ended;
 }
 
 async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { failpoint } from '../load/failpoint';
 import { errnoOf } from './system-error';
 
 /** How a file is put into place. */
@@ -25,6 +26,7 @@ export function writeAtomically(target: string, content: string | Uint8Array, op
   const temporary = path.join(folder, `.${path.basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.new`);
   try {
     writeAndSync(temporary, content, options);
+    failpoint('during-write');
     options.beforeExchange?.();
     if (options.how === 'create') fs.linkSync(temporary, target);
     else fs.renameSync(temporary, target);
@@ -32,6 +34,36 @@ export function writeAtomically(target: string, content: string | Uint8Array, op
     fs.rmSync(temporary, { force: true });
   }
   syncFolder(folder);
+}
+
+/**
+ * Removes what processes that were killed in `writeAtomically` left in the folder: of every file, or of the named one.
+ * The caller knows that no process of another machine, or that it cannot see, writes there.
+ */
+export function removeUnfinished(folder: string, name?: string): void {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  for (const found of names) {
+    const match = UNFINISHED.exec(found);
+    if (!match || (name !== undefined && match[1] !== name) || isAlive(Number(match[2]))) continue;
+    fs.rmSync(path.join(folder, found), { force: true });
+  }
+}
+
+const UNFINISHED = /^\.(.+)\.(\d+)\.[0-9a-f]{12}\.new$/;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
+  }
 }
 
 function writeAndSync(file: string, content: string | Uint8Array, { mode, owner }: AtomicWriteOptions): void {

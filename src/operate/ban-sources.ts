@@ -1,6 +1,6 @@
 /** Banning sources: who may be, and what becomes of the bans there are. */
 import { KeptSources } from '../analyse/kept-sources';
-import { SluiceError } from '../kernel/errors';
+import { RefusedError } from '../kernel/errors';
 import { prefixKey } from '../load/ban-table';
 import { formatPrefix, type Prefix, prefixContains } from '../model/prefix';
 import { NO_GUARD } from '../model/ruleset';
@@ -28,7 +28,7 @@ export interface BanOutcome {
 }
 
 /** A ban would cut off whoever asks for it, or a source that is kept reachable. */
-export class BanRefusedError extends SluiceError {
+export class BanRefusedError extends RefusedError {
   constructor(prefix: Prefix, why: string, hint: string) {
     super('operate/ban-refused', `"${formatPrefix(prefix)}" is not banned: ${why}`, {
       hint: `nobody was banned; ${hint}`,

@@ -7,7 +7,8 @@ import { KernelError, SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import { kernel as openKernel } from '../kernel/native';
 import { PinLayout, pinRoot } from '../kernel/pins';
-import { type StateFolder, stateFolder } from './state-files';
+import { namespaceKey } from './namespace-key';
+import { assertTrusted, type StateFolder, stateFolder } from './state-files';
 
 export interface Context {
   readonly kernel: Kernel;
@@ -29,6 +30,7 @@ export async function openContext(options: { netns?: string } = {}): Promise<Con
   const kernel = openKernel();
   ensureBpffs(kernel, dirname(pinRoot()));
   const { netns, cookie, folder } = await findFolder(options);
+  assertTrusted(folder);
   return { kernel, pins: new PinLayout(cookie), folder, ...(netns !== undefined && { netns }) };
 }
 
@@ -39,7 +41,7 @@ export async function findFolder(options: {
   const kernel = openKernel();
   const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   const cookie = await kernel.netnsCookie(netns);
-  const key = (await isHostNamespace(kernel, netns)) ? HOST_KEY : cookie.toString();
+  const key = (await isHostNamespace(kernel, netns)) ? HOST_KEY : namespaceKey(cookie);
   return { kernel, cookie, folder: stateFolder(key), ...(netns !== undefined && { netns }) };
 }
 
@@ -60,7 +62,7 @@ export function netnsPath(nameOrPath: string): string {
 }
 
 /**
- * The machine's first namespace keeps its state over reboots under the name `host`; others are known by their cookie.
+ * The machine's first namespace keeps its state over reboots under the name `host`; others are known by their cookie and the boot.
  * Only there the kernel shows its global network settings, and unlike /proc/1/ns that needs no privilege to look at.
  */
 async function isHostNamespace(kernel: Kernel, netns: string | undefined): Promise<boolean> {

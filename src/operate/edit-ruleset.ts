@@ -20,6 +20,7 @@ import { accept, shapeOf } from './edit/verify';
 import { isOwnText, openYaml, pairOf, scalarText, setKey } from './edit/yaml-text';
 import { matchText } from './plan';
 
+export { formatRuleset } from './edit/format-rows';
 export { setSsh, type SshChange } from './edit/set-ssh';
 export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 

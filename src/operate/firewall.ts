@@ -58,7 +58,8 @@ export class Firewall {
 
   /**
    * Reads, checks, compiles and enforces a ruleset file, which becomes the enforced one. Until its last step what
-   * enforced before goes on, and a failure leaves it. Throws `LockoutError` when a live SSH session would be cut.
+   * enforced before goes on, and a failure leaves it. Throws `LockoutError` when a live SSH session would be cut,
+   * `KeepReachableError` when it keeps less reachable.
    */
   async apply(file: string, options: ApplyOptions = {}): Promise<FirewallApplied> {
     const source = readRulesetText(file);

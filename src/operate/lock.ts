@@ -2,13 +2,13 @@
  * One change at a time. Two things are shared, and each has its lock: the state folder (a file in it) and what is pinned
  * (its directory), since processes may come with different state folders and change the same firewall.
  */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
+import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
-import { LOCK_FILE } from './state-files';
-import { fileError } from './system-error';
+import { LOCK_FILE, makeFolder } from './state-files';
 
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
@@ -18,9 +18,10 @@ export async function withLock<T>({ kernel, pins, folder }: Context, change: () 
   const deadline = Date.now() + LOCK_PATIENCE_MS;
   // Always in this order, so that no two processes wait for each other.
   const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
-    makeFolder(folder.path);
+    makeFolder(folder);
   });
   try {
+    removeUnfinished(folder.path);
     const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
       pins.claim();
     });
@@ -77,12 +78,4 @@ function lockHolder(path: string): number | null {
     if (kind === 'FLOCK' && what === file && Number(pid) > 0) return Number(pid);
   }
   return null;
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw fileError('state/write', 'make the folder', path, error);
-  }
 }

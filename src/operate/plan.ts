@@ -1,7 +1,7 @@
 /** What a change would do to the rules: data first, see `render-plan.ts` for the text. */
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
-import type { Rule, Ruleset, Section } from '../model/ruleset';
+import type { GuardRule, Rule, Ruleset, Section } from '../model/ruleset';
 import { formatLimit } from '../parse/limit';
 
 /** A row and its number in its section, from 1. */
@@ -12,7 +12,7 @@ export interface PlannedRule {
   readonly text: string;
 }
 
-/** A row whose text, end or enabled state differs; ids can differ where action and match derive them. */
+/** A row of which anything differs that was written; ids can differ where action and match derive them. */
 export interface ChangedRule {
   readonly from: PlannedRule;
   readonly to: PlannedRule;
@@ -20,6 +20,8 @@ export interface ChangedRule {
   readonly enabled?: boolean;
   /** Set where its end differs: the new one, ISO time, null where it has none any more. */
   readonly until?: string | null;
+  /** What else differs: `log`, `note`, `owner`, `review`, an `id` that was written, the `list` of the guard. */
+  readonly settings?: readonly ChangedSetting[];
 }
 
 /** A row that stands elsewhere relative to the rows that stayed. */
@@ -58,6 +60,8 @@ export interface RulesetPlan {
   readonly sections: readonly SectionPlan[];
   readonly settings: readonly ChangedSetting[];
   readonly sets: readonly ChangedSet[];
+  /** Canonical texts of expectations. */
+  readonly expect: Pick<ChangedSet, 'added' | 'removed'>;
 }
 
 /** Compares the enforced ruleset (null: none) with the one to be applied. */
@@ -73,6 +77,7 @@ export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan
     ],
     settings: before ? changedSettings(rulesetSettings(before), rulesetSettings(after)) : [],
     sets: before ? changedSets(before, after) : [],
+    expect: difference(expectations(before), expectations(after)),
   };
 }
 
@@ -80,7 +85,8 @@ export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan
 export function isEmptyPlan(plan: RulesetPlan): boolean {
   const quiet = (section: SectionPlan): boolean =>
     [section.added, section.removed, section.changed, section.moved, section.settings].every((list) => !list.length);
-  return plan.sections.every(quiet) && plan.settings.length === 0 && plan.sets.length === 0;
+  const { settings, sets, expect } = plan;
+  return plan.sections.every(quiet) && [settings, sets, expect.added, expect.removed].every((list) => !list.length);
 }
 
 /** The guard's rows as those of a section: keep-reachable, then its rules. */
@@ -112,11 +118,16 @@ function planSection(
     removed: oldRules.flatMap((_, i) => (kept.has(i) ? [] : [wasPlanned(i)])),
     changed: pairs.flatMap(([i, j]) => {
       const [from, to] = [oldRules[i], after.rules[j]];
-      if (from.text === to.text && from.enabled === to.enabled && from.untilMs === to.untilMs) return [];
+      const named = from.idIsExplicit || to.idIsExplicit;
+      const settings = changedSettings(rowSettings(from, named), rowSettings(to, named));
+      const same = from.text === to.text && from.enabled === to.enabled && from.untilMs === to.untilMs;
+      if (same && settings.length === 0) return [];
       const switched = from.enabled === to.enabled ? {} : { enabled: to.enabled };
       const until = to.untilMs === undefined ? null : new Date(to.untilMs).toISOString();
       const ending = from.untilMs === to.untilMs ? {} : { until };
-      return [{ from: wasPlanned(i), to: isPlanned(j), ...switched, ...ending }];
+      return [
+        { from: wasPlanned(i), to: isPlanned(j), ...switched, ...ending, ...(settings.length > 0 && { settings }) },
+      ];
     }),
     moved: pairs.flatMap(([i, j], k) =>
       anchored.has(k)
@@ -176,25 +187,58 @@ export function longestIncreasing(values: readonly number[]): Set<number> {
   return positions;
 }
 
-function rulesetSettings(ruleset: Ruleset): Record<string, string> {
+/** The types of these tables leave out what is compared elsewhere: a new key is in the plan, or it does not compile. */
+type Settings<T, Elsewhere extends keyof T> = Readonly<Record<Exclude<keyof T, Elsewhere>, string>>;
+
+function rulesetSettings(
+  ruleset: Ruleset,
+): Settings<Ruleset, 'version' | 'echo' | 'sets' | 'guard' | 'inbound' | 'outbound' | 'expect'> {
   return {
     interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
     mode: ruleset.mode,
     icmp: ruleset.icmp,
-    'icmp.echo-rate': String(ruleset.echo.inAll),
-    'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
+    ...{
+      'icmp.echo-rate': String(ruleset.echo.inAll),
+      'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
+    },
     fragments: ruleset.fragments,
+    logging: ruleset.logging,
     boot: ruleset.boot ?? 'closed',
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };
 }
 
-function sectionSettings(section: Section): Record<string, string> {
-  const ssh = section.ssh;
-  return { default: section.default, ssh: ssh ? `port ${ssh.ports.join(', ')} from ${ssh.from}` : 'none' };
+function sectionSettings({ default: otherwise, udp, ssh }: Section): Settings<Section, 'name' | 'rules'> {
+  return {
+    default: otherwise,
+    udp: udp ?? 'on',
+    ssh: ssh ? `port ${ssh.ports.join(', ')} from ${ssh.from}` : 'none',
+  };
 }
 
-function changedSettings(before: Record<string, string>, after: Record<string, string>): ChangedSetting[] {
+type ComparedInRow = 'text' | 'action' | 'match' | 'limit' | 'enabled' | 'untilMs';
+type NotWritten = 'source' | 'written' | 'idIsExplicit';
+
+/** What a row says beside its text. Both lists of the guard are shown as one: in which a row stands changes what it does. */
+function rowSettings(rule: Rule | GuardRule, named: boolean): Settings<Rule, ComparedInRow | NotWritten> {
+  return {
+    id: named ? rule.id : 'derived',
+    log: rule.log ?? 'off',
+    note: rule.note ?? '',
+    owner: rule.owner ?? 'none',
+    review: rule.review ?? 'none',
+    ...{ list: 'direction' in rule ? 'rules' : 'keep-reachable' },
+  };
+}
+
+function expectations(ruleset: Ruleset | null): Set<string> {
+  return new Set(ruleset?.expect.map(({ text }) => text));
+}
+
+function changedSettings(
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+): ChangedSetting[] {
   return Object.keys(after).flatMap((key) =>
     before[key] === after[key] ? [] : [{ key, from: before[key], to: after[key] }],
   );
@@ -205,10 +249,13 @@ function changedSets(before: Ruleset, after: Ruleset): ChangedSet[] {
   const now = new Map(after.sets.map((set) => [set.name, members(set.addresses)]));
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((name) => {
     const [from, to] = [old.get(name) ?? new Set<string>(), now.get(name) ?? new Set<string>()];
-    const added = [...to].filter((address) => !from.has(address));
-    const removed = [...from].filter((address) => !to.has(address));
+    const { added, removed } = difference(from, to);
     return added.length + removed.length > 0 ? [{ name, added, removed }] : [];
   });
+}
+
+function difference(from: ReadonlySet<string>, to: ReadonlySet<string>): Pick<ChangedSet, 'added' | 'removed'> {
+  return { added: [...to].filter((entry) => !from.has(entry)), removed: [...from].filter((entry) => !to.has(entry)) };
 }
 
 function members(addresses: AddressMatch): Set<string> {

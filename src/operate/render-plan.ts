@@ -1,13 +1,15 @@
 import { formatMoment } from '../parse/time';
-import { isEmptyPlan, type RulesetPlan, type SectionPlan } from './plan';
+import { type ChangedSetting, isEmptyPlan, type RulesetPlan, type SectionPlan } from './plan';
 
 /** The plan as text: one line a row (`+` added, `-` removed, `~` changed, `→` moved), then the sums. */
 export function renderPlan(plan: RulesetPlan): string {
   if (isEmptyPlan(plan)) return 'no changes\n';
   const lines = [
-    ...plan.settings.map((setting) => `  ~ ${setting.key}: ${setting.to} (was ${setting.from})`),
+    ...plan.settings.map(({ key, from, to }) => `  ~ ${key}: ${to} (was ${from})`),
     ...plan.sets.map((set) => `  ~ set ${set.name}: ${sample('+', set.added)}${sample('-', set.removed)}`.trimEnd()),
     ...plan.sections.flatMap(renderSection),
+    ...plan.expect.added.map((text) => `  + expect ${text}`),
+    ...plan.expect.removed.map((text) => `  - expect ${text}`),
     summary(plan),
   ];
   return `${lines.join('\n')}\n`;
@@ -22,18 +24,27 @@ function renderSection(plan: SectionPlan): string[] {
   return [
     ...plan.settings.map(({ key, from, to }) => `  ~ ${plan.section} ${key}: ${to} (was ${from})`),
     ...plan.added.map(({ id, number, text }) => row('+', id, text, ` (rule ${number})`)),
-    ...plan.changed.map(({ from, to, enabled, until }) => {
+    ...plan.changed.map(({ from, to, enabled, until, settings = [] }) => {
       const switched = enabled === undefined ? [] : [enabled ? 'now enabled' : 'now disabled'];
       const ending =
         until === undefined
           ? []
           : [until === null ? 'now without end' : `now until ${formatMoment(Date.parse(until))}`];
-      const notes = [...(from.text === to.text ? [] : [`was ${from.text}`]), ...switched, ...ending];
+      const notes = [
+        ...(from.text === to.text ? [] : [`was ${from.text}`]),
+        ...switched,
+        ...ending,
+        ...settings.map(settingText),
+      ];
       return row('~', to.id, to.text, ` (${notes.join('; ')})`);
     }),
     ...plan.moved.map(({ id, text, from, to }) => row('→', id, text, ` (moved ${from} → ${to})`)),
     ...plan.removed.map(({ id, number, text }) => row('-', id, text, ` (was rule ${number})`)),
   ];
+}
+
+function settingText({ key, from, to }: ChangedSetting): string {
+  return `${key} ${key === 'note' ? JSON.stringify(to) : to}, was ${key === 'note' ? JSON.stringify(from) : from}`;
 }
 
 function summary(plan: RulesetPlan): string {
@@ -43,7 +54,14 @@ function summary(plan: RulesetPlan): string {
     [sum((section) => section.changed.length), 'changed'],
     [sum((section) => section.moved.length), 'moved'],
     [sum((section) => section.removed.length), 'removed'],
-    [plan.settings.length + plan.sets.length + sum((section) => section.settings.length), 'other'],
+    [
+      plan.settings.length +
+        plan.sets.length +
+        plan.expect.added.length +
+        plan.expect.removed.length +
+        sum((section) => section.settings.length),
+      'other',
+    ],
   ] as const;
   return figures
     .filter(([count]) => count > 0)

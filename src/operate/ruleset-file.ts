@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import { MAX_FILE_BYTES, readRegularFile } from '../parse/read-file';
-import { writeAtomically } from './atomic-write';
+import { removeUnfinished, writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
 import { errnoOf, fileError } from './system-error';
 
@@ -57,11 +57,19 @@ export function writeRulesetText(file: string, text: string, expected: string | 
       hint: 'name a file with --file',
     });
   const named = path.resolve(file);
+  removeUnfinishedRuleset(named);
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length > MAX_RULESET_BYTES) throw tooLarge(named);
   if (expected === null) create(named, bytes);
   else replace(named, bytes, expected);
   return { path: named, text, digest: contentDigest(bytes) };
+}
+
+/** Removes what a command that was killed while it wrote the file left beside it. */
+export function removeUnfinishedRuleset(file: string): void {
+  if (file === STANDARD_INPUT) return;
+  const target = fs.existsSync(file) ? fs.realpathSync(file) : file;
+  removeUnfinished(path.dirname(target), path.basename(target));
 }
 
 /** Reads a file that a ruleset names (a set): whoever may write that decides who is let in as much as the ruleset. */

@@ -4,6 +4,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
 import { writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
@@ -48,10 +49,10 @@ export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): st
 
 /**
  * The folder of a namespace, which need not exist yet.
- * @param key `host`, or the namespace's cookie as decimal text.
+ * @param key `host`, or what `namespaceKey` made of the namespace's cookie.
  */
 export function stateFolder(key: string, directory: string = stateDirectory()): StateFolder {
-  if (!/^[a-z0-9]+$/.test(key)) throw new TypeError(`"${key}" is not a namespace key`);
+  if (!/^[a-z0-9-]+$/.test(key)) throw new TypeError(`"${key}" is not a namespace key`);
   return { path: path.join(directory, key) };
 }
 
@@ -121,13 +122,38 @@ export function removeState(folder: StateFolder): void {
   }
 }
 
-/** Makes the folder where it is missing. */
+/** Makes the folder (mode 0700) where it is missing. Throws as `assertTrusted`. */
 export function makeFolder(folder: StateFolder): void {
+  assertTrusted(folder);
   try {
     fs.mkdirSync(folder.path, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw fileError('state/write', 'make the folder', folder.path, error);
   }
+  assertTrusted(folder); // somebody may have been faster
+}
+
+/**
+ * Throws `SluiceError` `state/unsafe` where others could change what is kept: bans come back from it, and verbs take from
+ * it which file they change. Checksums do not help, whoever can write can compute them. The state directory may be a
+ * symbolic link, and open to all where only owners can take things out of it (as /tmp).
+ */
+export function assertTrusted(folder: StateFolder): void {
+  const own = process.geteuid?.();
+  const check = (path: string, status: fs.Stats | undefined, open: number): void => {
+    if (!status) return;
+    const trusted = status.isDirectory() && (status.uid === own || status.uid === 0) && (status.mode & open) === 0;
+    if (trusted) return;
+    const kind = status.isSymbolicLink() ? 'a symbolic link' : `mode ${(status.mode & 0o7777).toString(8)}`;
+    const message = `others could change what sluice keeps in "${path}": owner ${status.uid}, ${kind}`;
+    throw new SluiceError('state/unsafe', message, {
+      hint: `nothing was changed; look at who made it, and at what is in it, then: chown root: ${path}; chmod go-w ${path}`,
+    });
+  };
+  const directory = path.dirname(folder.path);
+  const outer = fs.statSync(directory, { throwIfNoEntry: false });
+  check(directory, outer, outer && outer.mode & 0o1000 ? 0 : 0o022);
+  check(folder.path, fs.lstatSync(folder.path, { throwIfNoEntry: false }), 0o022);
 }
 
 /** The file in which the text of this digest is kept while it is enforced. */

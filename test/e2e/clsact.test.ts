@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { driverCounters, since } from '../support/ethtool';
 import { httpGet, ping, slowDownload, tcpConnect, udpEcho } from '../support/clients';
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
-import { type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { COMMAND, type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
 jest.setTimeout(120_000);
 
@@ -102,6 +102,25 @@ describe('what others hang there', () => {
     expect(await stand.filters()).toEqual(['slc_gate_egress', 'slc_gate_egress']);
     for (const each of [first, last]) each.close();
     stand.tc('qdisc', 'del', 'dev', HOST.link, 'clsact');
+  });
+
+  test('the capabilities that are asked for are enough to tell them apart', async () => {
+    stand.tc('qdisc', 'add', 'dev', HOST.link, 'clsact');
+    const foreign = await stand.hangForeignFilter(9);
+    for (const words of [['apply'], ['status'], ['disable', '--yes']]) {
+      const finished = await host.command([
+        'setpriv',
+        '--bounding-set=-sys_admin',
+        '--',
+        process.execPath,
+        COMMAND,
+        ...words,
+      ]);
+      expect(finished).toMatchObject({ status: 0 });
+      if (words[0] === 'status') expect(finished.stdout).toContain('hangs bpf filter "slc_gate_egress" of priority 9');
+    }
+    expect(await stand.filters()).toEqual(['slc_gate_egress']);
+    foreign.close();
   });
 
   test('an empty discipline of theirs stays too, also where enable was killed or the pins removed', async () => {

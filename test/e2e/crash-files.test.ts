@@ -293,3 +293,23 @@ test('nothing is left in the state directory that an apply did not mean to keep'
     'totals.json',
   ]);
 });
+
+test('what a process that was killed while it wrote a file left beside it goes with the next run', async () => {
+  const ruleset = files.get(14141)!;
+  const unfinished = (folder: string): string[] => readdirSync(folder).filter((name) => name.endsWith('.new'));
+  await host.must('apply', ruleset);
+  const killed = { SLUICE_FAILPOINT: 'during-write:kill' };
+  const before = readFileSync(ruleset, 'utf8');
+  expect((await host.sluice(['allow', '22/tcp'], killed)).status).toBe(137);
+  expect(unfinished(host.directory)).toHaveLength(1);
+  expect(readFileSync(ruleset, 'utf8')).toBe(before);
+  expect((await host.sluice(['apply', files.get(14142)!], killed)).status).toBe(137);
+  expect(unfinished(host.context().folder.path)).toHaveLength(1);
+  // That of a process that lives is left alone.
+  const living = `.14141.yaml.${process.pid}.0123456789ab.new`;
+  host.write(living, '');
+  await host.must('apply', ruleset);
+  expect(unfinished(host.directory)).toEqual([living]);
+  expect(unfinished(host.context().folder.path)).toEqual([]);
+  expect(await expectWhole()).toBe(14141);
+});

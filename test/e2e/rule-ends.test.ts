@@ -43,19 +43,19 @@ const expectSameCounts = async (): Promise<void> => {
 
 test('opened for a while and closed for a while: the packets say so, before and after', async () => {
   const daemon = await startDaemon();
-  const opened = await host.sluice(['allow', '9000/tcp', '--for', '8s', 'comment', 'a visitor']);
+  const opened = await host.sluice(['allow', '9000/tcp', '--for', '25s', 'comment', 'a visitor']);
   expect([opened.status, opened.stderr]).toEqual([0, '']);
   expect(opened.stdout).toMatch(/^added rule 2: allow 9000\/tcp, until \d{4}-\S+\napplied/);
-  const closed = await host.must('deny', '22/tcp', '--for', '8s');
+  const closed = await host.must('deny', '22/tcp', '--for', '25s');
   expect(closed).toMatch(/^inserted rule 1: deny 22\/tcp, until \S+, then "allow 22\/tcp" decides again\n/);
   const end = Date.parse((await row('tcp-9000')).until!);
-  expect(end).toBeGreaterThan(Date.now());
   const [open, shut] = [await reach(9000), await reach(22)];
   if (Date.now() < end) expect([open, shut]).toEqual(['connected', 'timeout']);
-  expect(await host.must('status')).toMatch(/\[ 3\] +9000\/tcp +ALLOW IN .* \(until \S+, in \d+ s\) # a visitor/);
-  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended \(until \S+\): generation \d+/);
+  const early = await host.must('status');
+  if (Date.now() < end) expect(early).toMatch(/\[ 3\] +9000\/tcp +ALLOW IN .* \(until \S+, in \d+ s\) # a visitor/);
+  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended \(until \S+\): generation \d+/, 60_000);
   expect(Date.now()).toBeGreaterThanOrEqual(end);
-  await daemon.waitFor(/inbound\/tcp-22 "deny 22\/tcp" has ended/);
+  await daemon.waitFor(/inbound\/tcp-22 "deny 22\/tcp" has ended/, 60_000);
   expect([await reach(9000), await reach(22)]).toEqual(['timeout', 'connected']);
   // The file is the user's: the row stands in it until he takes it out, and its hits are kept.
   expect(file()).toContain('- allow 9000/tcp until ');
@@ -74,7 +74,7 @@ test('opened for a while and closed for a while: the packets say so, before and 
 
 test('a daemon that slept over the moment, or is started after it, makes up for it', async () => {
   const first = await startDaemon();
-  await host.must('allow', '9000/tcp', '--for', '4s');
+  await host.must('allow', '9000/tcp', '--for', '15s');
   process.kill(first.pid, 'SIGSTOP');
   await sleep(Date.parse((await row('tcp-9000')).until!) + 2500 - Date.now());
   expect(await reach(9000)).toBe('connected');
@@ -82,7 +82,7 @@ test('a daemon that slept over the moment, or is started after it, makes up for 
   expect(late.stdout).toMatch(/\(was to end \d+ s ago, still enforced\)/);
   expect(late.stdout).toMatch(/warning: inbound\/tcp-9000 "allow 9000\/tcp" was to end \S+ and is still enforced/);
   process.kill(first.pid, 'SIGCONT');
-  await first.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/);
+  await first.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/, 60_000);
   expect(await reach(9000)).toBe('timeout');
   await first.stop();
 
@@ -92,7 +92,7 @@ test('a daemon that slept over the moment, or is started after it, makes up for 
   await sleep(Date.parse((await row('tcp-9001')).until!) + 200 - Date.now());
   expect(await reach(9001)).toBe('connected');
   const second = await startDaemon();
-  await second.waitFor(/inbound\/tcp-9001 "allow 9001\/tcp" has ended/);
+  await second.waitFor(/inbound\/tcp-9001 "allow 9001\/tcp" has ended/, 60_000);
   expect(await reach(9001)).toBe('timeout');
   await second.stop();
   await expectSameCounts();
@@ -100,7 +100,7 @@ test('a daemon that slept over the moment, or is started after it, makes up for 
 
 test('an apply that fails is tried again, and said; a file edited by hand stays unapplied', async () => {
   const daemon = await startDaemon();
-  await host.must('allow', '9000/tcp', '--for', '3s');
+  await host.must('allow', '9000/tcp', '--for', '15s');
   const enforced = await host.status();
   const until = Date.parse((await row('tcp-9000')).until!);
   const holder = new Background(['flock', '--no-fork', host.pins.directory, 'sleep', '60']);
@@ -108,11 +108,12 @@ test('an apply that fails is tried again, and said; a file edited by hand stays 
   const edited = host.write('rules.yaml', file().replace('default: deny', 'default: allow'));
   await daemon.waitFor(
     /rules whose end has come are still enforced: another sluice \(pid \d+\) is changing this firewall/,
+    60_000,
   );
   expect(Date.now()).toBeGreaterThanOrEqual(until);
   expect((await host.status()).generation).toBe(enforced.generation);
   await holder.stop();
-  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/);
+  await daemon.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/, 60_000);
   expect(daemon.output.match(/still enforced/g)).toHaveLength(1);
   expect([await reach(9000), await reach(9001)]).toEqual(['timeout', 'timeout']);
   expect(readFileSync(edited, 'utf8')).toContain('default: allow');

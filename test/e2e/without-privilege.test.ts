@@ -46,6 +46,6 @@ test('version says in one sentence what it could not ask', async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^sluice \d/);
   expect(stdout.split('\n').filter((line) => /not known|unknown|EPERM/.test(line))).toEqual([
-    '  not known: bpf, xdp-frags, tcx (the kernel answers only root, or a process with CAP_BPF and CAP_NET_ADMIN)',
+    '  not known: bpf, xdp-frags, tcx, clsact (the kernel answers only root, or a process with CAP_BPF and CAP_NET_ADMIN)',
   ]);
 });

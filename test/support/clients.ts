@@ -17,7 +17,7 @@ export const SEND_FRAMES = join(__dirname, 'send-frames.py');
 /** Starts servers (`tcp:PORT`, `hold:PORT`, `http:PORT`, `udp:PORT`) on both families; resolves once all listen. */
 export async function serve(namespace: Namespace, services: readonly string[] = EDGE_SERVICES): Promise<Background> {
   const server = namespace.start([process.execPath, LISTEN, ...services]);
-  await server.waitFor(/^ready$/m);
+  await server.waitFor(/^ready$/m, 60_000); // an emulated processor takes its time
   return server;
 }
 

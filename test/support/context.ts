@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { kernel as openKernel } from '../../src/kernel/native';
 import { PinLayout } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
+import { namespaceKey } from '../../src/operate/namespace-key';
 import { stateFolder } from '../../src/operate/state-files';
 import { atEnd } from './netns';
 import { must } from './process';
@@ -30,7 +31,7 @@ export async function testContext(
   const cookie = await kernel.netnsCookie(netns);
   const pins = new PinLayout(cookie, join(bpffs, 'sluice'));
   return {
-    context: { kernel, netns, pins, folder: stateFolder(String(cookie), join(directory, 'state')) },
+    context: { kernel, netns, pins, folder: stateFolder(namespaceKey(cookie), join(directory, 'state')) },
     directory,
     destroy,
   };

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { kernel } from '../../src/kernel/native';
 import { PinLayout, STATE_PINS } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
+import { namespaceKey } from '../../src/operate/namespace-key';
 import { stateFolder } from '../../src/operate/state-files';
 import type { Snapshot } from '../../src/observe/snapshot';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
@@ -91,7 +92,7 @@ export class EdgeHost {
   /** The context in which `sluice` works here, for what is read often. */
   context(): Context {
     const cookie = this.pins.directory.split('/').at(-1)!;
-    const folder = stateFolder(cookie, this.environment.SLUICE_STATE_DIR);
+    const folder = stateFolder(namespaceKey(BigInt(cookie)), this.environment.SLUICE_STATE_DIR);
     return { kernel: kernel(), netns: this.edge.path, pins: this.pins, folder };
   }
 

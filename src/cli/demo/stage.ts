@@ -144,7 +144,8 @@ function removeNamespacesOfTheDead(): void {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether the process has not ended. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

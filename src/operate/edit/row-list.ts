@@ -105,17 +105,24 @@ export function withRowMoved(yaml: YamlText, list: FoundRows, from: number, to: 
   return lineEdit(yaml, list.lines, numbered, (lines) => moveRow(lines, from, to));
 }
 
+/** The text with several rows' own texts exchanged; comments, places and leading numbers stay. */
+export function withRowsReplaced(yaml: YamlText, list: FoundRows, rows: ReadonlyMap<number, string>): string {
+  const numbered = areNumbered(bodies(yaml, list));
+  const pieces: string[] = [];
+  let at = 0;
+  for (const [index, row] of [...rows].sort(([a], [b]) => a - b)) {
+    const { start, end } = list.rows[index];
+    const own = numbered ? withNumber(row, yaml.text.slice(start, end)) : withoutNumber(row);
+    const place = list.kind === 'inline' || isFlow(list) ? 'flow' : 'block';
+    pieces.push(yaml.text.slice(at, start), list.kind === 'lines' ? own : scalarText(yaml, own, place));
+    at = end;
+  }
+  return pieces.join('') + yaml.text.slice(at);
+}
+
 /** The text with the row's own text exchanged; comments, place and a leading number stay. */
 export function withRowReplaced(yaml: YamlText, list: FoundRows, index: number, row: string): string {
-  const { start, end } = list.rows[index];
-  const numbered = areNumbered(bodies(yaml, list));
-  const own = numbered ? withNumber(row, yaml.text.slice(start, end)) : withoutNumber(row);
-  return splice(
-    yaml.text,
-    start,
-    end,
-    list.kind === 'lines' ? own : scalarText(yaml, own, list.kind === 'inline' || isFlow(list) ? 'flow' : 'block'),
-  );
+  return withRowsReplaced(yaml, list, new Map([[index, row]]));
 }
 
 function refused(pair: Pair<Node, Node | null>, why: string): FoundList {

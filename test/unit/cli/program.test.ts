@@ -9,7 +9,7 @@ async function failureOf(...words: string[]): Promise<unknown> {
   );
 }
 
-test.each(['allow-all', 'reset', 'confirm', 'rollback', 'history', 'fmt'])(
+test.each(['allow-all', 'reset', 'confirm', 'rollback', 'history'])(
   'the later verb %s is refused by name, with what works today',
   async (verb) => {
     expect(await failureOf(verb, '22/tcp', '--for', '10m')).toMatchObject({

@@ -66,6 +66,16 @@ test('a symbolic link is not followed, wherever it leads', () => {
   expect(existsSync(join(elsewhere, 'links', 'kept'))).toBe(true);
 });
 
+test('nothing is made where a symbolic link leads', () => {
+  const elsewhere = join(parent, 'elsewhere');
+  mkdirSync(elsewhere, { mode: 0o700 });
+  symlinkSync(elsewhere, join(parent, 'sluice'));
+  expect(() => pins.claim()).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/then: rm \S*sluice$/) as string }) as Error,
+  );
+  expect(readdirSync(elsewhere)).toEqual([]);
+});
+
 test('a dangling link is there, and not ours', () => {
   mkdirSync(join(parent, 'sluice'), { mode: 0o700 });
   symlinkSync(join(parent, 'nowhere'), pins.directory);
@@ -75,5 +85,5 @@ test('a dangling link is there, and not ours', () => {
 
 test('what stands in the way of the directory is named', () => {
   writeFileSync(join(parent, 'sluice'), '');
-  expect(() => pins.create()).toThrow(/cannot make ".*": (ENOTDIR|EEXIST)/);
+  expect(() => pins.create()).toThrow(/does not belong to sluice: owner \d+, not a directory/);
 });

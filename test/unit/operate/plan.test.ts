@@ -62,7 +62,8 @@ test('added, changed, moved, removed, as a person would say it', () => {
 });
 
 test('rows with derived ids that change their action are changed, not exchanged', () => {
-  const plan = planRuleset(ruleset([rule('allow-22', 'allow 22/tcp')]), ruleset([rule('deny-22', 'deny 22/tcp')]));
+  const derived = (id: string, text: string): Ruleset => ruleset([{ ...rule(id, text), idIsExplicit: false }]);
+  const plan = planRuleset(derived('allow-22', 'allow 22/tcp'), derived('deny-22', 'deny 22/tcp'));
   expect(plan.sections[0].changed).toEqual([
     {
       from: { id: 'allow-22', number: 1, text: 'allow 22/tcp' },
@@ -89,6 +90,34 @@ test('settings, default, SSH row and sets', () => {
       '',
     ].join('\n'),
   );
+});
+
+test('everything that can be written is compared', () => {
+  const [web, guarded] = [rule('web', 'allow 80/tcp'), { ...rule('edge', 'deny from any'), direction: 'in' } as const];
+  const before = ruleset([web]);
+  const inbound = before.inbound;
+  const expectation = { direction: 'in', verdict: 'deny', match: MATCH_ALL, text: 'deny from any', source } as const;
+  const changes: [string, Ruleset, Ruleset?][] = [
+    ['  ~ inbound udp: off (was on)', ruleset([web], { inbound: { ...inbound, udp: 'off' } })],
+    ['  ~ logging: full (was low)', ruleset([web], { logging: 'full' })],
+    ['  ~ web  allow 80/tcp (log all, was off)', ruleset([{ ...web, log: 'all' }])],
+    ['  ~ web  allow 80/tcp (note "shop", was "")', ruleset([{ ...web, note: 'shop' }])],
+    ['  ~ web  allow 80/tcp (owner ops, was none)', ruleset([{ ...web, owner: 'ops' }])],
+    ['  ~ web  allow 80/tcp (review 2027-01-01, was none)', ruleset([{ ...web, review: '2027-01-01' }])],
+    ['  ~ shop  allow 80/tcp (id shop, was web)', ruleset([{ ...web, id: 'shop' }])],
+    ['  + expect deny from any', ruleset([web], { expect: [expectation] })],
+    ['  - expect deny from any', before, ruleset([web], { expect: [expectation] })],
+    [
+      '  ~ guard/edge  deny from any (list rules, was keep-reachable)',
+      ruleset([web], { guard: { keepReachable: [], rules: [guarded] } }),
+      ruleset([web], { guard: { keepReachable: [rule('edge', 'deny from any')], rules: [] } }),
+    ],
+  ];
+  for (const [line, after, from = before] of changes) {
+    const plan = planRuleset(from, after);
+    expect(renderPlan(plan).split('\n')[0]).toBe(line);
+    expect(isEmptyPlan(plan)).toBe(false);
+  }
 });
 
 test('the first ruleset is all added; the same one is no change', () => {
