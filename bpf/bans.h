@@ -3,7 +3,8 @@
  * Tier 3.2: banned sources, changed one entry at a time while packets pass. Hosts are in a hash, since a kernel LPM
  * trie of their number costs every packet several times as much; other prefixes are in such a trie. Which of them end
  * when is decided here, by the clock, so that a ban ends without any process. The clock is read for banned sources
- * only. TypeScript twin: src/model/ban.ts.
+ * only, and either map asked only where a bit of a filter says that it may know the source: a map that misses the
+ * caches costs more than all else. TypeScript twins: src/model/ban.ts, src/load/ban-filter.ts.
  */
 #ifndef SLUICE_BANS_H
 #define SLUICE_BANS_H
@@ -27,6 +28,28 @@ static __always_inline int slc_ban_holds(struct slc_ban *ban) {
         ban->last_hit = now;
     }
     return 1;
+}
+
+/* Whether a bit is set. */
+static __always_inline int slc_ban_bit(const __u64 *words, __u32 bit) {
+    return (*(const volatile __u64 *)&words[bit >> 6] >> (bit & 63)) & 1;
+}
+
+/* Whether any host that is banned may be the source. */
+static __always_inline int slc_may_be_host(const struct slc_ban_filter *filter, const struct slc_packet *packet) {
+    __u32 hash = packet->key.words[SLC_KEY_SOURCE] * SLC_BAN_FACTOR_0;
+
+    if (packet->family == 6)
+        hash ^= packet->key.words[SLC_KEY_SOURCE + 1] * SLC_BAN_FACTOR_1;
+    return slc_ban_bit(filter->hosts, hash >> SLC_BAN_HOST_SHIFT);
+}
+
+/* Whether any prefix that is banned may hold the source. */
+static __always_inline int slc_may_be_net(const struct slc_ban_filter *filter, const struct slc_packet *packet) {
+    __u32 word = packet->key.words[SLC_KEY_SOURCE];
+
+    return packet->family == 4 ? slc_ban_bit(filter->nets4, word >> SLC_BAN_NET_SHIFT)
+                               : slc_ban_bit(filter->nets6, word * SLC_BAN_FACTOR_0 >> SLC_BAN_NET_SHIFT);
 }
 
 static __always_inline int slc_host_is_banned(const struct slc_packet *packet) {
@@ -70,12 +93,14 @@ __noinline int slc_net_is_banned(const struct slc_key *key, __u8 family) {
 static __always_inline int slc_is_banned(const struct slc_packet *packet) {
     const __u32 zero = 0;
     const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+    const struct slc_ban_filter *filter = bpf_map_lookup_elem(&slc_ban_filter, &zero);
 
-    if (!state)
+    if (!state || !filter)
         return 0;
-    if (*(const volatile __u32 *)&state->ban_hosts && slc_host_is_banned(packet))
+    if (*(const volatile __u32 *)&state->ban_hosts && slc_may_be_host(filter, packet) && slc_host_is_banned(packet))
         return 1;
-    return *(const volatile __u32 *)&state->ban_nets && slc_net_is_banned(&packet->key, packet->family);
+    return *(const volatile __u32 *)&state->ban_nets && slc_may_be_net(filter, packet) &&
+           slc_net_is_banned(&packet->key, packet->family);
 }
 
 #endif

@@ -155,6 +155,20 @@ int slc_egress_main(struct __sk_buff *skb) {
     return slc_leave_outbound(skb, &packet, word, &steps);
 }
 
+/* Never attached: a test run moves flows into a table of another size. Returns how many of them had no room. */
+SEC("tc")
+int slc_move_flows(struct __sk_buff *skb) {
+    const struct slc_move *asked = (void *)(long)skb->data;
+    struct slc_move move;
+
+    if ((void *)(asked + 1) > (void *)(long)skb->data_end)
+        return -1;
+    move = *asked;
+    move.lost = 0;
+    bpf_loop(move.count * SLC_TABLE_WAYS, slc_move_way, &move, 0);
+    return move.lost;
+}
+
 /* Jumps where the word says. Comes back with SLC_PASS where that is nowhere, counted, or SLC_DROP for an empty slot. */
 static __always_inline int slc_jump(struct __sk_buff *skb) {
     switch (slc_gate_slot()) {

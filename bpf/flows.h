@@ -238,6 +238,68 @@ __noinline int slc_flow_settle(const struct slc_key *answer, __u8 family, __u16 
     return 0;
 }
 
+/* The hash of a flow, the same as of its answer. */
+static __always_inline __u32 slc_flow_hash_of(const struct slc_flow_key *key) {
+    __u64 hash = slc_table_hash_addresses(key->remote, key->local, key->family);
+
+    return slc_table_mix(hash + slc_table_factors[8] * ((__u32)key->local_port << 16 | key->remote_port) +
+                         slc_table_factors[9] * key->protocol);
+}
+
+/* What slc_move_flows is told in the first bytes of the frame it is run on, and what it has lost. */
+struct slc_move {
+    __u32 first; /* bucket */
+    __u32 count; /* of buckets */
+    __u32 lost;  /* flows that lived and had to make room */
+    __u32 unused;
+};
+
+/*
+ * Moves one way of slc_flows_before: what bpf_loop calls. Where slc_flows holds the flow already it becomes as it was
+ * before, unless packets have been judged by it there: those know more.
+ */
+static inline long slc_move_way(__u32 i, struct slc_move *move) {
+    const __u32 zero = 0;
+    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
+    __u32 index = move->first + i / SLC_TABLE_WAYS;
+    struct slc_flow_bucket *bucket = bpf_map_lookup_elem(&slc_flows_before, &index);
+    __u64 now = bpf_jiffies64();
+    struct slc_flow flow, *way;
+    void *tags;
+    __u32 hash;
+    int evicted = 0;
+
+    if (!bucket || !figures)
+        return 1;
+    bpf_spin_lock(&bucket->lock);
+    flow = bucket->ways[i & (SLC_TABLE_WAYS - 1)];
+    bpf_spin_unlock(&bucket->lock);
+    if (!slc_table_lives(&flow, now))
+        return 0;
+    hash = slc_flow_hash_of(&flow.key);
+    index = slc_table_index(slc_flow_mask, hash);
+    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    if (!tags || !bucket)
+        return 1;
+    bpf_spin_lock(&bucket->lock);
+    way = slc_table_find(bucket, tags, slc_table_tag(hash), &flow.key);
+    if (way && (way->generation == slc_generation || way->flags & (SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED))) {
+        way = NULL;
+    } else {
+        if (!way)
+            way = slc_table_claim(bucket, tags, slc_table_tag(hash), &flow.key, now, &evicted);
+        way->opened = flow.opened;
+        way->generation = flow.generation;
+        way->flags = flow.flags;
+        way->expires = flow.expires;
+    }
+    bpf_spin_unlock(&bucket->lock);
+    figures->evicted += evicted;
+    move->lost += evicted;
+    return 0;
+}
+
 /* Opens the flow, anew where one with the same key ended. What can have no flow opens none. Returns 0. */
 __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
     const __u32 zero = 0;

@@ -82,6 +82,14 @@ struct {
     __type(value, struct slc_flow_bucket);
 } slc_flows SEC(".maps");
 
+/* The table of another size that slc_move_flows takes flows from. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_flow_bucket);
+} slc_flows_before SEC(".maps");
+
 /* Which ways of slc_flows can hold a key: a byte a way, 0 where it is empty. Written with it, and lives like it. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -118,6 +126,18 @@ struct {
     __type(key, struct slc_ban_net);
     __type(value, struct slc_ban);
 } slc_ban_nets SEC(".maps");
+
+/*
+ * Which sources may be banned. Written by user space, which knows all bans, before an entry is written and after one is
+ * removed. Lives like slc_state.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_ban_filter);
+} slc_ban_filter SEC(".maps");
 
 /* First fragments that passed, so that later ones follow. Written by both programs. Lives like slc_flows. */
 struct {

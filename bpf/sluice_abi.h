@@ -428,6 +428,21 @@ struct slc_ban {
 };
 #define SLC_BAN_FOREVER 0xffffffffffffffffull
 
+/*
+ * The one value of slc_ban_filter: bits of what is banned, small enough for the caches, so that hardly a source that is
+ * not banned asks a map. Bit i is bit i % 64 of word i / 64. A bit may be set without a ban, never the other way round.
+ */
+struct slc_ban_filter {
+    __u64 hosts[16384]; /* bit (word 0 * FACTOR_0 ^ word 1 * FACTOR_1) >> HOST_SHIFT of each host's key */
+    __u64 nets4[1024];  /* the upper halves of the IPv4 addresses that prefixes hold */
+    __u64 nets6[1024];  /* bit (upper 32 bits * FACTOR_0) >> NET_SHIFT of the IPv6 addresses that they hold */
+};
+/* 32-bit arithmetic. Odd factors, without a bit pattern of their own (the golden ratio; xxHash's second). */
+#define SLC_BAN_FACTOR_0 0x9e3779b1u
+#define SLC_BAN_FACTOR_1 0x85ebca77u
+#define SLC_BAN_HOST_SHIFT 12u /* of 32 bits 20 are left */
+#define SLC_BAN_NET_SHIFT 16u
+
 /* ---------------------------------------------------------------- fragments */
 
 /*
@@ -634,6 +649,7 @@ SLC_ASSERT_SIZE(struct slc_reject_figures, 24);
 SLC_ASSERT_SIZE(struct slc_ban_host, 12);
 SLC_ASSERT_SIZE(struct slc_ban_net, 24);
 SLC_ASSERT_SIZE(struct slc_ban, 32);
+SLC_ASSERT_SIZE(struct slc_ban_filter, 147456);
 SLC_ASSERT_SIZE(struct slc_table_figures, 16);
 SLC_ASSERT_SIZE(struct slc_fragment_key, 40);
 SLC_ASSERT_SIZE(struct slc_first_fragment, 64);

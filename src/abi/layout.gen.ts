@@ -23,6 +23,10 @@ export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
 export const SLC_SLOT_OPEN = 0xf;
 export const SLC_BAN_FAMILY_BITS = 0x20;
 export const SLC_BAN_FOREVER = 0xffffffffffffffffn;
+export const SLC_BAN_FACTOR_0 = 0x9e3779b1;
+export const SLC_BAN_FACTOR_1 = 0x85ebca77;
+export const SLC_BAN_HOST_SHIFT = 0xc;
+export const SLC_BAN_NET_SHIFT = 0x10;
 
 export const SLC_TIER = {
   GATE: 0,
@@ -363,6 +367,14 @@ export const LAYOUT = {
       last_hit: { offset: 16, size: 8 },
       length: { offset: 24, size: 4 },
       reserved: { offset: 28, size: 4 },
+    },
+  },
+  slc_ban_filter: {
+    size: 147456,
+    fields: {
+      hosts: { offset: 0, size: 131072 },
+      nets4: { offset: 131072, size: 8192 },
+      nets6: { offset: 139264, size: 8192 },
     },
   },
   slc_fragment_key: {

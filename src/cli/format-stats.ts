@@ -1,7 +1,13 @@
 /** Figures of an image as a table. */
+import { flowTableBytes } from '../compile/flow-table';
 import type { Image } from '../compile/image';
 
-export function formatStats({ stats, digest }: Image): string {
+/** 9.1 MiB. */
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+export function formatStats({ stats, digest, features }: Image): string {
   const rows: [string, string | number][] = [
     ['digest', digest.slice(0, 16)],
     ['rules', stats.rules],
@@ -12,6 +18,7 @@ export function formatStats({ stats, digest }: Image): string {
     ['leaves', stats.leaves],
     ['leaf rules', stats.leafRules],
     ['longest leaf', stats.longestLeaf],
+    ['flow table', `${features.maxFlows} flows, ${mebibytes(flowTableBytes(features.maxFlows))}`],
     ['worst case', `${stats.worstCase.nodes} nodes, ${stats.worstCase.leaves} leaves, ${stats.worstCase.rules} rules`],
   ];
   const lines = rows.map(([name, value]) => `${name.padEnd(16)}${value}`);

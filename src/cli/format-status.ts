@@ -147,10 +147,14 @@ function formatEvents({ made, written, capped, ringFull }: NonNullable<Snapshot[
   return `events: ${made} made, ${written} handed over, ${held}, ${ringFull} lost since nobody read them`;
 }
 
-function formatTable(name: string, entries: string, { live, ways, pressure, evicted }: SnapshotTable): string {
+/** Bytes from which on a table's memory is told: more than one takes that nobody made larger. */
+const LARGE_TABLE = 16 * 2 ** 20;
+
+function formatTable(name: string, entries: string, { live, ways, pressure, evicted, bytes }: SnapshotTable): string {
+  const memory = bytes < LARGE_TABLE ? '' : `, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
   const full = pressure === 0 ? '' : `, ${(100 * pressure).toFixed(1)} % of its buckets are full`;
   const lost = evicted === '0' ? '' : `; ${evicted} made room for others: the table is too small`;
-  return `${name}: ${live} ${entries} (made for ${ways / 2}${full})${lost}`;
+  return `${name}: ${live} ${entries} (made for ${ways / 2}${memory}${full})${lost}`;
 }
 
 function formatLimits({ live, ways, evicted }: SnapshotTable): string {

@@ -1,4 +1,5 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
+import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import { createHash } from 'node:crypto';
 import { SLC_ENTRY, SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
@@ -45,6 +46,7 @@ export function compile(ruleset: Ruleset): Image {
     icmp: ruleset.icmp,
     echo: ruleset.echo,
     fragments: ruleset.fragments,
+    maxFlows: ruleset.maxFlows ?? DEFAULT_MAX_FLOWS,
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
     ipv4: tables.some((rules) => rules[4].count > 0),
@@ -88,10 +90,12 @@ function defaultWordOf({ ranks }: RankedSection): number {
 }
 
 function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
-  const { icmp, echo, fragments, logging, ethertypes, ipv4, ipv6, sections } = features;
+  const { icmp, echo, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(bytes);
-  hash.update(JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, logging, ethertypes, ipv4, ipv6, sections]));
+  hash.update(
+    JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
+  );
   hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
   return hash.digest('hex');
 }

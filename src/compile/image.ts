@@ -29,6 +29,8 @@ export interface ImageFeatures {
   readonly icmp: IcmpMode;
   readonly echo: EchoRates;
   readonly fragments: FragmentMode;
+  /** Flows that their table is made for. */
+  readonly maxFlows: number;
   readonly logging: LogLevel;
   /** At most 16. */
   readonly ethertypes: readonly number[];

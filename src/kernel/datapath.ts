@@ -21,6 +21,7 @@ const MAPS = [
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_tags',
+  'slc_flows_before',
   'slc_flow_stats',
   'slc_fragments',
   'slc_fragment_tags',
@@ -34,6 +35,7 @@ const MAPS = [
   'slc_scratch',
   'slc_ban_hosts',
   'slc_ban_nets',
+  'slc_ban_filter',
   'slc_events',
   'slc_event_stats',
   'slc_event_sources',
@@ -51,6 +53,7 @@ const OBJECT_OF = {
   slc_gate_egress: 'egress',
   slc_gate_clsact: 'egress',
   slc_gate_shut: 'egress',
+  slc_move_flows: 'egress',
 } as const;
 export type DatapathProgram = keyof typeof OBJECT_OF;
 type DatapathFile = (typeof OBJECT_OF)[DatapathProgram];
@@ -185,7 +188,7 @@ export function datapathDigest(): string {
 
 /** Entries of the maps that live as long as the state, for tables of so many buckets. */
 export function stateMapEntries(
-  buckets: { flows: number; fragments: number; windows: number },
+  buckets: { fragments: number; windows: number },
   cpus: number,
 ): Partial<Record<DatapathMap, number>> {
   return {
@@ -194,8 +197,6 @@ export function stateMapEntries(
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
     slc_egress: SLC_LIMITS.SHUT_SLOT + 1,
     slc_gate_counters: GATE_COUNTERS,
-    slc_flows: buckets.flows,
-    slc_flow_tags: buckets.flows,
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,
     slc_fragment_tags: buckets.fragments,
@@ -206,6 +207,7 @@ export function stateMapEntries(
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
     slc_ban_hosts: MAX_BANS + 1,
     slc_ban_nets: MAX_BANS + 1,
+    slc_ban_filter: 1,
     slc_events: EVENT_RING_BYTES,
     slc_event_stats: 1,
     slc_event_sources: cpus,
@@ -248,6 +250,76 @@ export function openDatapath(
   return object;
 }
 
+/** The flow table: its buckets and their tags. */
+export type FlowMaps = Pick<Tables, 'flows' | 'flowTags'>;
+
+/** An empty flow table. */
+export function createFlowMaps(kernel: Kernel, buckets: number): Promise<FlowMaps> {
+  return createMaps(kernel, { slc_flows: buckets, slc_flow_tags: buckets }, (map) => ({
+    flows: map('slc_flows'),
+    flowTags: map('slc_flow_tags'),
+  }));
+}
+
+/** Maps whose layout only the object knows. */
+async function createMaps<Made>(
+  kernel: Kernel,
+  create: Partial<Record<DatapathMap, number>>,
+  take: (map: (name: DatapathMap) => BpfMap) => Made,
+): Promise<Made> {
+  const object = openDatapath(kernel, 'slc_read_clock', { create: { ...create, slc_clock: 1 } });
+  try {
+    await object.load();
+    return take((name) => object.map(name));
+  } finally {
+    object.close();
+  }
+}
+
+/** Buckets that one run of `slc_move_flows` takes. */
+const MOVED_AT_ONCE = 4096;
+/** Two numbers, then what is left of the shortest frame. */
+const MOVE_FRAME = 64;
+
+/**
+ * Brings the flows that live from one table into another. One that the other knows already stays there as it is where a
+ * packet of it has gone out under the programs of `generation`, and becomes as the first has it where none has. Returns
+ * how many live flows had no room.
+ */
+export async function moveFlows(
+  kernel: Kernel,
+  from: FlowMaps,
+  to: FlowMaps & Pick<Tables, 'flowStats'>,
+  tables: TableSwitches,
+): Promise<number> {
+  const object = openDatapath(kernel, 'slc_move_flows', {
+    reuse: {
+      ...{ slc_flows_before: from.flows, slc_flows: to.flows, slc_flow_tags: to.flowTags },
+      slc_flow_stats: to.flowStats,
+    },
+  });
+  try {
+    setTables(object, tables);
+    await object.load();
+    const program = object.program('slc_move_flows');
+    try {
+      let lost = 0;
+      const buckets = from.flows.info().maxEntries;
+      for (let first = 0; first < buckets; first += MOVED_AT_ONCE) {
+        const frame = Buffer.alloc(MOVE_FRAME);
+        frame.writeUInt32LE(first, 0);
+        frame.writeUInt32LE(Math.min(MOVED_AT_ONCE, buckets - first), 4);
+        lost += (await program.testRun({ frame })).returnValue;
+      }
+      return lost;
+    } finally {
+      program.close();
+    }
+  } finally {
+    object.close();
+  }
+}
+
 /** The two maps every generation has of its own. */
 export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches): { image: BpfMap; counters: BpfMap } {
   const image = createImageMap(kernel, switches.imageSlots);
@@ -283,7 +355,12 @@ export interface GenerationMaps extends Partial<Tables> {
   /** The time, where the switches say that it is given. */
   readonly clock?: BpfMap;
   /** Shared state and the bans it counts; where they are left out nobody is banned. */
-  readonly bans?: { readonly state: BpfMap; readonly hosts: BpfMap; readonly nets: BpfMap };
+  readonly bans?: {
+    readonly state: BpfMap;
+    readonly hosts: BpfMap;
+    readonly nets: BpfMap;
+    readonly filter: BpfMap;
+  };
   /** The ring of events, their figures and their caps; made where they are left out. */
   readonly events?: BpfMap;
   readonly eventStats?: BpfMap;
@@ -340,7 +417,10 @@ export async function loadProgram(
     slc_counters: maps.counters,
     slc_result: result,
     ...(ingress && maps.clock && { slc_clock: maps.clock }),
-    ...(bans && { slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets }),
+    ...(bans && {
+      ...{ slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets },
+      slc_ban_filter: bans.filter,
+    }),
     ...(tells && events && { slc_events: events }),
     ...(tells && eventStats && { slc_event_stats: eventStats }),
     ...(tells && eventSources && { slc_event_sources: eventSources }),
@@ -350,7 +430,7 @@ export async function loadProgram(
     ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
     ...(tells && !eventStats && { slc_event_stats: 1 }),
     ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
-    ...(!bans && ingress && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1 }),
+    ...(!bans && ingress && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1, slc_ban_filter: 1 }),
     ...(ingress && { slc_scratch: 1, ...(!maps.clock && { slc_clock: 1 }) }),
   };
   const entries = tableEntries(switches.tables);
@@ -398,9 +478,7 @@ export function createResultMap(kernel: Kernel): BpfMap {
 
 function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   const set = (name: NumberSwitch, value: number): void => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(value);
-    object.setRodata(RODATA[name].offset, bytes);
+    setNumber(object, name, value);
   };
   set('slc_dry_run', Number(switches.dryRun));
   set('slc_image_slots', switches.imageSlots);
@@ -425,8 +503,13 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
     set('slc_event_window', switches.events.window);
     object.setRodata(RODATA.slc_event_factor.offset, new Uint8Array(BigUint64Array.of(switches.events.factor).buffer));
   }
-  if (!switches.tables) return;
-  const { factors, generation, flows, fragments, windows } = switches.tables;
+  if (switches.tables) setTables(object, switches.tables);
+}
+
+function setTables(object: BpfObject, { factors, generation, flows, fragments, windows }: TableSwitches): void {
+  const set = (name: NumberSwitch, value: number): void => {
+    setNumber(object, name, value);
+  };
   const setWords = (name: keyof typeof RODATA, words: readonly bigint[]): void => {
     object.setRodata(RODATA[name].offset, new Uint8Array(BigUint64Array.from(words).buffer));
   };
@@ -437,6 +520,12 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_fragment_mask', fragments.buckets - 1);
   setWords('slc_fragment_timeout', [fragments.timeout]);
   set('slc_window_mask', windows.buckets - 1);
+}
+
+function setNumber(object: BpfObject, name: NumberSwitch, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  object.setRodata(RODATA[name].offset, bytes);
 }
 
 /** Switches of one 32-bit number. */

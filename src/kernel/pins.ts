@@ -22,14 +22,13 @@ export const STATE_PINS = {
   programs: 'slc_programs',
   egress: 'slc_egress',
   gateCounters: 'slc_gate_counters',
-  flows: 'slc_flows',
-  flowTags: 'slc_flow_tags',
   flowStats: 'slc_flow_stats',
   events: 'slc_events',
   eventStats: 'slc_event_stats',
   eventSources: 'slc_event_sources',
   banHosts: 'slc_ban_hosts',
   banNets: 'slc_ban_nets',
+  banFilter: 'slc_ban_filter',
   fragments: 'slc_fragments',
   fragmentTags: 'slc_fragment_tags',
   fragmentStats: 'slc_fragment_stats',
@@ -39,6 +38,9 @@ export const STATE_PINS = {
   rejectBudget: 'slc_reject_budget',
   rejectStats: 'slc_reject_stats',
 } as const;
+
+/** Names of the flow table under `gen/<n>/`: generations of one size share it. */
+export const FLOW_PINS = { flows: 'flows', flowTags: 'flow_tags' } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */
 export function pinRoot(): string {

@@ -6,8 +6,9 @@
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { SLC_ENTRY } from '../abi/layout.gen';
+import { flowBuckets } from '../compile/flow-table';
 import type { Image } from '../compile/image';
-import { datapathSwitches } from '../kernel/datapath';
+import { createFlowMaps, datapathSwitches, type FlowMaps, moveFlows } from '../kernel/datapath';
 import { SluiceError } from '../kernel/errors';
 import type { Interface } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
@@ -17,7 +18,17 @@ import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLi
 import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
 import { freeSlot, type GateWord } from './gate-word';
-import { closePrograms, createGeneration, emptySlot, figuresOf, type Fold, retireGenerations } from './generations';
+import {
+  closeFlows,
+  closePrograms,
+  createGeneration,
+  emptySlot,
+  figuresOf,
+  type Fold,
+  liveGenerations,
+  openFlows,
+  retireGenerations,
+} from './generations';
 import { seedFlows } from './seed-flows';
 import { SharedState } from './state';
 
@@ -85,17 +96,72 @@ export async function clearInterrupted({ kernel, pins, netns }: Place, fold: Fol
   }
 }
 
+/** The flow table of what judges now, and the one that the image asks for: the same, where it is of that size. */
+interface FlowTables {
+  readonly after: FlowMaps;
+  /** Only where the size changes. */
+  readonly before?: FlowMaps;
+}
+
+async function flowTables(kernel: Kernel, pins: PinLayout, state: SharedState, image: Image): Promise<FlowTables> {
+  const buckets = flowBuckets(image.features.maxFlows);
+  const judging = Math.max(...liveGenerations(state));
+  if (judging <= 0) return { after: await createFlowMaps(kernel, buckets) };
+  const before = openFlows(kernel, pins, judging);
+  if (before.flows.info().maxEntries === buckets) return { after: before };
+  try {
+    return { before, after: await createFlowMaps(kernel, buckets) };
+  } catch (error) {
+    closeFlows(before);
+    throw error;
+  }
+}
+
 async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, request: ApplyRequest): Promise<Applied> {
+  const flows = await flowTables(kernel, pins, state, request.image);
+  try {
+    return await applyWith(kernel, pins, state, request, flows);
+  } finally {
+    closeFlows(flows.after);
+    if (flows.before) closeFlows(flows.before);
+  }
+}
+
+async function applyWith(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  request: ApplyRequest,
+  flows: FlowTables,
+): Promise<Applied> {
   const before = state.gate;
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const generation = state.takeGeneration();
   const slot = freeSlot(before);
   const after: GateWord = { slot, previous: slot, deadlineNs: 0n };
-  const { programs, instructions } = await createGeneration(kernel, pins, state, generation, request.image);
+  const { programs, instructions } = await createGeneration(
+    kernel,
+    pins,
+    state,
+    generation,
+    request.image,
+    flows.after,
+  );
+  const moveToNewTable = async (): Promise<void> => {
+    if (!flows.before) return;
+    const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);
+    await moveFlows(kernel, flows.before, { ...flows.after, flowStats: state.tables.flowStats }, switches);
+  };
   let gateChanged = false;
-  const changeGate = (): void => {
+  const changeGate = async (): Promise<void> => {
+    // A table of another size: all flows before, and what the old programs have made of them meanwhile after. In between
+    // those that are opened in these moments are unknown.
+    await moveToNewTable();
     if (!state.exchangeGate(before, after)) throw new ConflictError();
     gateChanged = true;
+    if (!flows.before) return;
+    await kernel.grace();
+    await moveToNewTable();
   };
   let attachments: Attachment[];
   try {
@@ -107,13 +173,13 @@ async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, re
     failpoint('after-slot');
     // Where nothing is filtered the gate changes first, so that no packet meets it open. Else new interfaces are
     // judged as the others are until the gate changes for all of them at once.
-    if (attachedBefore.length === 0) changeGate();
+    if (attachedBefore.length === 0) await changeGate();
     removeDeadLinks(kernel, pins);
     await removeStaleFilters({ kernel, pins, netns: request.netns });
-    const options = attachOptions(kernel, pins, state, { ...request, generation });
+    const options = attachOptions(kernel, pins, state, { ...request, generation, flows: flows.after });
     attachments = await attachAll(kernel, pins, request.interfaces, options);
     failpoint('after-attach');
-    if (attachedBefore.length > 0) changeGate();
+    if (attachedBefore.length > 0) await changeGate();
   } catch (error) {
     const made = { generation, slot, attachedBefore, netns: request.netns };
     const failures = await undo(kernel, pins, state, made, async () => {
@@ -156,7 +222,17 @@ export async function attachMore(kernel: Kernel, pins: PinLayout, request: Attac
     pins.create(); // also where the folder of the links was removed
     removeDeadLinks(kernel, pins);
     await removeStaleFilters({ kernel, pins, netns: request.netns });
-    return await attachAll(kernel, pins, request.interfaces, attachOptions(kernel, pins, state, request));
+    const flows = openFlows(kernel, pins, request.generation);
+    try {
+      return await attachAll(
+        kernel,
+        pins,
+        request.interfaces,
+        attachOptions(kernel, pins, state, { ...request, flows }),
+      );
+    } finally {
+      closeFlows(flows);
+    }
   } finally {
     state.close();
   }
@@ -166,12 +242,12 @@ function attachOptions(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
-  { image, generation, mode, netns }: Omit<AttachRequest, 'interfaces'>,
+  { image, generation, mode, netns, flows }: Omit<AttachRequest, 'interfaces'> & { flows: FlowMaps },
 ): Parameters<typeof attachAll>[3] {
   return {
     mode,
     needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => image.features.sections[entry]),
-    beforeIngress: (device) => seedFrom(kernel, pins, state, { image, generation, netns }, device),
+    beforeIngress: (device) => seedFrom(kernel, pins, state, { image, generation, netns }, device, flows),
     ...(netns !== undefined && { netns }),
   };
 }
@@ -183,15 +259,16 @@ async function seedFrom(
   state: SharedState,
   { image, generation, netns }: { image: Image; generation: number; netns?: string },
   device: Interface,
+  flows: FlowMaps,
 ): Promise<void> {
   const imageMap = kernel.openPinnedMap(join(pins.generation(generation), 'image'));
   try {
     // What seeds flows is no packet of anybody's: nothing is told of it.
     const switches = {
-      ...datapathSwitches(image, false, state.tableSwitches(generation)),
+      ...datapathSwitches(image, false, state.tableSwitches(generation, flows.flows.info().maxEntries)),
       logging: 'off' as const,
     };
-    await seedFlows(kernel, device, image, { switches, imageMap, tables: state.tables }, netns);
+    await seedFlows(kernel, device, image, { switches, imageMap, tables: { ...state.tables, ...flows } }, netns);
   } finally {
     imageMap.close();
   }

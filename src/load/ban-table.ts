@@ -3,6 +3,7 @@
  * of the namespace. Which ban has ended the datapath decides by its clock; here ended ones are only cleared away.
  */
 import { LAYOUT, SLC_BAN_FAMILY_BITS, SLC_BAN_FOREVER } from '../abi/layout.gen';
+import { banFilter, isHostBan } from './ban-filter';
 import type { BpfMap } from '../kernel/kernel';
 import { addressBits, type Family, type Prefix } from '../model/prefix';
 
@@ -18,23 +19,26 @@ export interface KernelBan {
 }
 
 const { slc_ban_host: HOST, slc_ban_net: NET, slc_ban: BAN } = LAYOUT;
-
-/** Whether a ban of the prefix stands in the hash: IPv4 addresses and the /64 of IPv6; all others are in the trie. */
-export function isHostBan({ family, length }: Prefix): boolean {
-  return length === (family === 4 ? 32 : 64);
-}
+/** Both numbers are one word: `ban_hosts` is the lower half. */
+const BAN_COUNTS = LAYOUT.slc_state.fields.ban_hosts.offset;
 
 /** Name of a prefix, for comparing. */
 export function prefixKey({ family, words, length }: Prefix): string {
   return `${family} ${words.join('.')} ${length}`;
 }
 
+/** What the datapath asks about bans. */
+export interface BanMaps {
+  /** `struct slc_state`: how many entries each map holds at least, since it does not look into an empty one. */
+  readonly state: BpfMap;
+  readonly hosts: BpfMap;
+  readonly nets: BpfMap;
+  /** Which sources may be in them, see `banFilter`. */
+  readonly filter: BpfMap;
+}
+
 export class BanTable {
-  /** `count` tells the datapath how many entries each map holds at least: it does not look into an empty one. */
-  constructor(
-    private readonly maps: { readonly hosts: BpfMap; readonly nets: BpfMap },
-    private readonly count: (hosts: number, nets: number) => void,
-  ) {}
+  constructor(private readonly maps: BanMaps) {}
 
   /** All entries, those that have ended too, in no order. */
   async list(): Promise<KernelBan[]> {
@@ -50,7 +54,7 @@ export class BanTable {
     const known = new Map(present.map((ban) => [prefixKey(ban.prefix), ban]));
     const after = new Map(known);
     for (const ban of put) after.set(prefixKey(ban.prefix), ban);
-    this.publish(after);
+    await this.publish(after);
     try {
       await this.write(put);
     } catch (error) {
@@ -59,20 +63,30 @@ export class BanTable {
         if (old) this.mapOf(prefix).update(keyOf(prefix), valueOf(old));
         else this.mapOf(prefix).delete(keyOf(prefix));
       }
-      this.publish(known);
+      await this.publish(known);
       throw error;
     }
     for (const prefix of remove) {
       this.mapOf(prefix).delete(keyOf(prefix));
       after.delete(prefixKey(prefix));
     }
-    this.publish(after);
+    await this.publish(after);
   }
 
-  private publish(bans: ReadonlyMap<string, KernelBan>): void {
-    let hosts = 0;
-    for (const { prefix } of bans.values()) if (isHostBan(prefix)) hosts++;
-    this.count(hosts, bans.size - hosts);
+  /** Tells the datapath where to look: before entries are written, and after some are removed. */
+  private async publish(bans: ReadonlyMap<string, KernelBan>): Promise<void> {
+    const prefixes = [...bans.values()].map(({ prefix }) => prefix);
+    const hosts = prefixes.filter(isHostBan).length;
+    const filter = this.maps.filter.mmap({ writable: true });
+    const state = this.maps.state.mmap({ writable: true });
+    try {
+      // Bits that stay set are written as they are, so that no ban has a hole in between.
+      await filter.write(0, banFilter(prefixes));
+      state.store64(BAN_COUNTS, BigInt(hosts) | (BigInt(prefixes.length - hosts) << 32n));
+    } finally {
+      filter.close();
+      state.close();
+    }
   }
 
   private async write(bans: readonly KernelBan[]): Promise<void> {

@@ -1,14 +1,8 @@
 /** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  type DatapathSwitches,
-  type GenerationMaps,
-  loadProgram,
-} from '../kernel/datapath';
-import type { BpfProgram, Kernel } from '../kernel/kernel';
-import type { PinLayout } from '../kernel/pins';
+import { createGenerationMaps, datapathSwitches, type FlowMaps, loadProgram } from '../kernel/datapath';
+import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
+import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { mkdirSync } from 'node:fs';
@@ -40,8 +34,14 @@ export async function createGeneration(
   state: SharedState,
   number: number,
   image: Image,
+  flows: FlowMaps,
 ): Promise<{ programs: GenerationPrograms; instructions: number }> {
-  const switches = datapathSwitches(image, false, state.tableSwitches(number), state.eventSwitches);
+  const switches = datapathSwitches(
+    image,
+    false,
+    state.tableSwitches(number, flows.flows.info().maxEntries),
+    state.eventSwitches,
+  );
   const maps = createGenerationMaps(kernel, switches);
   try {
     const region = maps.image.mmap({ writable: true });
@@ -52,8 +52,12 @@ export async function createGeneration(
     }
     maps.image.freeze();
     failpoint('after-image');
-    const used = { ...maps, ...state.tables, bans: state.banMaps, ...state.eventMaps };
-    const [ingress, egress] = await loadBoth(kernel, switches, used);
+    const used = { ...maps, ...state.tables, ...flows, bans: state.banMaps, ...state.eventMaps };
+    const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
+    const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
+      ingress.program.close();
+      throw error;
+    });
     const programs: GenerationPrograms = { ingress: ingress.program, egress: egress.program };
     try {
       failpoint('after-load');
@@ -62,6 +66,8 @@ export async function createGeneration(
       maps.counters.pin(join(pins.generation(number), 'counters'));
       ingress.program.pin(join(pins.generation(number), 'program'));
       egress.program.pin(join(pins.generation(number), 'egress'));
+      flows.flows.pin(join(pins.generation(number), FLOW_PINS.flows));
+      flows.flowTags.pin(join(pins.generation(number), FLOW_PINS.flowTags));
       failpoint('after-pin');
       return { programs, instructions: ingress.instructions + egress.instructions };
     } catch (error) {
@@ -75,17 +81,16 @@ export async function createGeneration(
   }
 }
 
-type Loaded = Awaited<ReturnType<typeof loadProgram>>;
+/** The flow table of a pinned generation; the caller closes it. */
+export function openFlows(kernel: Kernel, pins: PinLayout, number: number): FlowMaps {
+  const open = (name: keyof typeof FLOW_PINS): BpfMap =>
+    kernel.openPinnedMap(join(pins.generation(number), FLOW_PINS[name]));
+  return { flows: open('flows'), flowTags: open('flowTags') };
+}
 
-/** Loads the programs of both hooks side by side: the verifier takes most of the time of an apply. */
-async function loadBoth(kernel: Kernel, switches: DatapathSwitches, maps: GenerationMaps): Promise<[Loaded, Loaded]> {
-  const [ingress, egress] = await Promise.allSettled([
-    loadProgram(kernel, 'slc_ingress', switches, maps),
-    loadProgram(kernel, 'slc_egress_main', switches, maps),
-  ]);
-  if (ingress.status === 'fulfilled' && egress.status === 'fulfilled') return [ingress.value, egress.value];
-  for (const one of [ingress, egress]) if (one.status === 'fulfilled') one.value.program.close();
-  throw ingress.status === 'rejected' ? ingress.reason : (egress as PromiseRejectedResult).reason;
+export function closeFlows({ flows, flowTags }: FlowMaps): void {
+  flows.close();
+  flowTags.close();
 }
 
 /** Figures of a pinned generation by counter slot. */

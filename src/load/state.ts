@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
 import {
   type EventSwitches,
+  type FlowMaps,
   type GenerationMaps,
   openDatapath,
   stateMapEntries,
@@ -15,15 +16,16 @@ import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
-import { BanTable } from './ban-table';
+import { type BanMaps, BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
 import { eventFactor, eventWindow } from './event-caps';
-import { DEFAULT_FLOWS, DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from './tables';
+import { flowBuckets } from '../compile/flow-table';
+import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = [
-  ...(['flows', 'flowTags', 'flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
+  ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
   ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
@@ -34,6 +36,7 @@ const OPEN_MAPS = [
   'gateCounters',
   'banHosts',
   'banNets',
+  'banFilter',
   ...TABLES,
   ...EVENT_MAPS,
 ] as const;
@@ -100,7 +103,7 @@ export class SharedState {
     pins.create();
     const object = openDatapath(kernel, 'slc_gate_xdp', {
       create: stateMapEntries(
-        { flows: flowBuckets(DEFAULT_FLOWS), fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) },
+        { fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) },
         kernel.possibleCpus(),
       ),
     });
@@ -167,16 +170,14 @@ export class SharedState {
     return Buffer.from(this.region.read(FIELDS.seed.offset, 8)).toString('hex');
   }
 
-  /** The tables; they live as long as the state. */
-  get tables(): Tables {
+  /** The tables that live as long as the state. */
+  get tables(): Omit<Tables, keyof FlowMaps> {
     return this.maps;
   }
 
   /** Who is banned; lives as long as the state. */
   get bans(): BanTable {
-    return new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
-      this.region.store64(FIELDS.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
-    });
+    return new BanTable(this.banMaps);
   }
 
   /** The ring of events, their figures, and the caps of their sources; they live as long as the state. */
@@ -191,16 +192,17 @@ export class SharedState {
   }
 
   /** The maps of the bans, for a program that asks them. */
-  get banMaps(): { state: BpfMap; hosts: BpfMap; nets: BpfMap } {
-    return { state: this.maps.state, hosts: this.maps.banHosts, nets: this.maps.banNets };
+  get banMaps(): BanMaps {
+    const { state, banHosts: hosts, banNets: nets, banFilter: filter } = this.maps;
+    return { state, hosts, nets, filter };
   }
 
-  /** What the programs of a generation know of the tables. */
-  tableSwitches(generation: number): TableSwitches {
+  /** What the programs of a generation know of the tables, over a flow table of so many buckets. */
+  tableSwitches(generation: number, buckets: number): TableSwitches {
     return tableSwitches({
       seed: this.region.read(FIELDS.seed.offset, 8),
       hz: this.hz,
-      flowBuckets: this.maps.flows.info().maxEntries,
+      flowBuckets: buckets,
       fragmentBuckets: this.maps.fragments.info().maxEntries,
       windowBuckets: this.maps.windows.info().maxEntries,
       generation,

@@ -5,9 +5,6 @@ import type { TableSwitches } from '../kernel/datapath';
 import { DOUBTED_SECONDS, FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
 import { FRAGMENT_SECONDS } from '../model/fragment';
 
-/** Flows the table is made for where nothing else is asked. */
-export const DEFAULT_FLOWS = 65_536;
-
 /**
  * Packets in fragments that are remembered at once, 1.2 MB. One of R first fragments a second lives for about 16,384 / R
  * seconds where that is less than 30: at a million a second for 16 ms, while the fragments of a packet come within one.
@@ -16,14 +13,6 @@ export const FRAGMENT_BUCKETS = 16_384 / SLC_LIMITS.TABLE_WAYS;
 
 /** Sources whose windows of limit rules the table is made for: 5.75 MiB. */
 export const DEFAULT_WINDOWS = 16_384;
-
-/**
- * Buckets of a table for so many entries, a power of two. Half of the ways stay empty, so that fewer than one flow in a
- * hundred meets a full bucket when the table holds what it was made for (a Poisson distribution of mean 4).
- */
-export function flowBuckets(entries: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, (2 * entries) / SLC_LIMITS.TABLE_WAYS)));
-}
 
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */
 export function tableFactors(seed: Uint8Array): bigint[] {

@@ -11,6 +11,11 @@ export type Flows = ReadonlySet<string>;
 
 export const NO_FLOWS: Flows = new Set();
 
+/** Flows that the table is made for: where nothing is written, and what may be written. */
+export const DEFAULT_MAX_FLOWS = 65_536;
+export const LEAST_MAX_FLOWS = 1024;
+export const MOST_MAX_FLOWS = 1_000_000;
+
 /**
  * Seconds a flow outlives the last packet that went out, by what our own packets have told:
  *

@@ -124,6 +124,8 @@ export interface Ruleset {
   /** What tier 5 lets pass of echo-requests; without that tier of no meaning. */
   readonly echo: EchoRates;
   readonly fragments: FragmentMode;
+  /** Flows that the table is made for; left out: `DEFAULT_MAX_FLOWS`. */
+  readonly maxFlows?: number;
   /** How much is told of packets. */
   readonly logging: LogLevel;
   /** What a boot does when no ruleset that enforced before loads: `open` filters nothing. Left out: the built-in one. */

@@ -42,6 +42,7 @@ export async function readLimitFigures(windows: BpfMap, stats: BpfMap, bootNs: b
     live,
     ways: count * SLC_LIMITS.LIMIT_WAYS,
     pressure: full / count,
+    bytes: values.length,
     made: sum(FIGURES.fields.made.offset),
     evicted: sum(FIGURES.fields.evicted.offset),
   };

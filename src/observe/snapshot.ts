@@ -72,6 +72,8 @@ export interface SnapshotTable {
   readonly ways: number;
   /** Share of the buckets that are full of live entries, 0 to 1: how likely a new one makes another give way. */
   readonly pressure: number;
+  /** Kernel memory it takes. */
+  readonly bytes: number;
   /** Entries made since the table was. */
   readonly made: string;
   /** Live ones that made room for others. */

@@ -10,6 +10,8 @@ export interface TableFigures {
   readonly ways: number;
   /** Share of the buckets, 0 to 1, in which every way lives: how likely a new entry makes one that lives give way. */
   readonly pressure: number;
+  /** Kernel memory it takes. */
+  readonly bytes: number;
   readonly made: bigint;
   /** Live ones that made room for others: where this grows the table is too small. */
   readonly evicted: bigint;
@@ -43,6 +45,8 @@ export async function readTableFigures(table: BpfMap, stats: BpfMap, nowJiffies:
     live,
     ways: count * SLC_LIMITS.TABLE_WAYS,
     pressure: full / count,
+    // with the tags, a byte a way
+    bytes: values.length + count * SLC_LIMITS.TABLE_WAYS,
     made: sum('made'),
     evicted: sum('evicted'),
   };

@@ -5,9 +5,10 @@ import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
-import { isHostBan } from '../load/ban-table';
+import { isHostBan } from '../load/ban-filter';
 import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
+import { closeFlows, liveGenerations, openFlows } from '../load/generations';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
@@ -155,9 +156,15 @@ async function tableFigures({
   if (!state) return {};
   try {
     const { jiffies, bootNs } = await readClock(kernel);
-    const { flows, flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
+    const judging = Math.max(...liveGenerations(state));
+    const flows = judging > 0 ? openFlows(kernel, pins, judging) : null;
     return {
-      flows: await readTableFigures(flows, flowStats, jiffies),
+      ...(flows && {
+        flows: await readTableFigures(flows.flows, flowStats, jiffies).finally(() => {
+          closeFlows(flows);
+        }),
+      }),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
       limits: await readLimitFigures(windows, limitStats, bootNs),
       rejects: readRejectFigures(rejectStats),

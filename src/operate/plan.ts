@@ -1,4 +1,5 @@
 /** What a change would do to the rules: data first, see `render-plan.ts` for the text. */
+import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
 import type { GuardRule, Rule, Ruleset, Section } from '../model/ruleset';
@@ -202,6 +203,7 @@ function rulesetSettings(
       'icmp.echo-rate-per-source': String(ruleset.echo.perSource),
     },
     fragments: ruleset.fragments,
+    maxFlows: String(ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
     logging: ruleset.logging,
     boot: ruleset.boot ?? 'closed',
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),

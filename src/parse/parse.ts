@@ -21,6 +21,7 @@ import {
   readInterfaces,
   readBootOpen,
   readLogging,
+  readMaxFlows,
   readMode,
   refuseLaterSettings,
 } from './settings';
@@ -102,6 +103,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, (sshPorts) =>
     makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
   );
+  const maxFlows = readMaxFlows(valueOf(root, 'flows'));
   return {
     version: 1,
     interfaces: readInterfaces(valueOf(root, 'interfaces'), context),
@@ -109,6 +111,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     icmp: readIcmpMode(valueOf(root, 'icmp')),
     echo: readEchoRates(valueOf(root, 'icmp'), context),
     fragments: readFragmentMode(valueOf(root, 'fragments')),
+    ...(maxFlows !== undefined && { maxFlows }),
     logging: readLogging(valueOf(root, 'logging')),
     ...(readBootOpen(valueOf(root, 'boot')) && { boot: 'open' as const }),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DEFAULT_ECHO_RATES, MAX_ECHO_RATE } from '../model/echo';
+import { DEFAULT_MAX_FLOWS, LEAST_MAX_FLOWS, MOST_MAX_FLOWS } from '../model/flow';
 import { LOG_LEVELS } from '../model/logging';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
@@ -199,6 +200,22 @@ const icmpObject = z.strictObject(
   { error: ICMP },
 );
 
+const MAX_FLOWS = `a number from ${LEAST_MAX_FLOWS} to ${MOST_MAX_FLOWS}`;
+const FLOWS = 'a map such as { max: 1000000 }';
+const flows = z.strictObject(
+  {
+    max: z
+      .int({ error: MAX_FLOWS })
+      .min(LEAST_MAX_FLOWS, { error: MAX_FLOWS })
+      .max(MOST_MAX_FLOWS, { error: MAX_FLOWS })
+      .optional()
+      .meta({
+        description: `connections opened from inside that are remembered at once; left out: ${DEFAULT_MAX_FLOWS}`,
+      }),
+  },
+  { error: FLOWS },
+);
+
 const MAP = 'a map of names';
 const ruleset = z
   .strictObject(
@@ -225,6 +242,7 @@ const ruleset = z
       fragments: choice(['track', 'drop'])
         .optional()
         .meta({ description: 'track: later fragments follow a first one that passed; drop: no fragment comes in' }),
+      flows: flows.optional().meta({ description: 'the table of what was opened from inside' }),
       logging: z
         .union([z.boolean(), z.enum(['on', 'yes', 'no', 'true', 'false', ...LOG_LEVELS])], {
           error: `one of ${LOG_LEVELS.join(', ')}`,

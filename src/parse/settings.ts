@@ -123,6 +123,12 @@ export function readBootOpen(node: DocumentNode | undefined): boolean {
   return node?.kind === 'text' && node.text.toLowerCase() === 'open';
 }
 
+/** `flows: { max }`, where it is written; one out of range is reported by the shape. */
+export function readMaxFlows(node: DocumentNode | undefined): number | undefined {
+  const max = node?.kind === 'map' ? valueOf(node, 'max') : undefined;
+  return max?.kind === 'text' && !isNothing(max) ? Number(max.text) : undefined;
+}
+
 /** The list of tier 2, ascending. */
 export function readEthertypes(node: DocumentNode | undefined, context: Context): readonly number[] {
   if (node?.kind !== 'list') return DEFAULT_ETHERTYPES;

@@ -83,6 +83,24 @@ test('a new ruleset keeps flows', async () => {
   expect(await download.end()).toBe(0);
 });
 
+test('a flow table of another size takes the flows over, larger and smaller', async () => {
+  await host.must('enable');
+  const download = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 6);
+  await new Promise((done) => setTimeout(done, 500));
+  for (const [max, ways] of [
+    [1_000_000, 2_097_152],
+    [1024, 2048],
+  ]) {
+    host.write('rules.yaml', `${RULES}flows: { max: ${max} }\n`);
+    await host.must('apply');
+    const { flows } = await host.status();
+    expect(flows).toMatchObject({ ways, evicted: '0' });
+    expect(flows!.live).toBeGreaterThanOrEqual(1);
+    expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('timeout');
+  }
+  expect(await download.end()).toBe(0);
+});
+
 test('what ran before the first enforcement goes on, in both directions', async () => {
   const out = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 5);
   const denied = slowDownload(host.wire, HOST.ipv4, 8001, 5);

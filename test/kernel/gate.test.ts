@@ -35,7 +35,7 @@ const judges: { program: BpfProgram; counters: BpfMap }[] = [];
 
 beforeAll(async () => {
   object = openDatapath(kernel(), 'slc_gate_xdp', {
-    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
+    create: stateMapEntries({ fragments: 1, windows: 1 }, 1),
   });
   await object.load();
   gate = object.program('slc_gate_xdp');

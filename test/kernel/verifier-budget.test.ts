@@ -96,7 +96,7 @@ const GATES = ['slc_gate_xdp', 'slc_gate_egress', 'slc_gate_clsact', 'slc_gate_s
 
 async function gateInstructions(name: (typeof GATES)[number]): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries({ flows: 1, fragments: 1, windows: 1 }, 1),
+    create: stateMapEntries({ fragments: 1, windows: 1 }, 1),
   });
   try {
     await object.load();

@@ -48,11 +48,11 @@ export class BanStand {
 
   private constructor(
     readonly ruleset: Ruleset,
-    private readonly maps: Record<'state' | 'hosts' | 'nets' | 'image' | 'counters' | 'result', BpfMap>,
+    private readonly maps: Record<'state' | 'hosts' | 'nets' | 'filter' | 'image' | 'counters' | 'result', BpfMap>,
     private readonly programs: { enforcing: BpfProgram; twin: BpfProgram },
   ) {
     this.state = maps.state.mmap({ writable: true });
-    this.table = new BanTable(maps, (hosts, nets) => this.publish(hosts, nets));
+    this.table = new BanTable(maps);
   }
 
   static async load(text: string, entries = 1000): Promise<BanStand> {
@@ -60,13 +60,14 @@ export class BanStand {
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { slc_clock: 1, slc_state: 1, slc_ban_hosts: entries, slc_ban_nets: entries },
+      create: { slc_clock: 1, slc_state: 1, slc_ban_hosts: entries, slc_ban_nets: entries, slc_ban_filter: 1 },
     });
     await object.load();
     const bans = {
       state: object.map('slc_state'),
       hosts: object.map('slc_ban_hosts'),
       nets: object.map('slc_ban_nets'),
+      filter: object.map('slc_ban_filter'),
     };
     object.close();
     const generation = createGenerationMaps(kernel(), datapathSwitches(image, false));

@@ -13,6 +13,7 @@ import {
   createGenerationMaps,
   datapathSwitches,
   loadProgram,
+  moveFlows,
   openDatapath,
   type Tables,
 } from '../../src/kernel/datapath';
@@ -126,7 +127,7 @@ export class FlowTable {
   }
 
   /** The flows that live. */
-  private async living(): Promise<{ name: string; generation: number; flags: number }[]> {
+  async living(): Promise<{ name: string; generation: number; flags: number }[]> {
     const { jiffies } = await readClock(kernel());
     const { values } = await this.maps.flows.entries();
     const bytes = Buffer.from(values);
@@ -147,6 +148,15 @@ export class FlowTable {
       }
     }
     return found;
+  }
+
+  /** Brings the flows of another table in, as an apply does that changes the size. Returns how many lost their place. */
+  moveFrom(other: FlowTable, generation: number): Promise<number> {
+    const switches = tableSwitches({
+      ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: this.hz, generation },
+      ...{ flowBuckets: this.buckets.flows, fragmentBuckets: this.buckets.fragments },
+    });
+    return moveFlows(kernel(), other.maps, this.maps, switches);
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { printImage } from '../../compile/print';
 import { requireCandidate } from '../candidate';
 import { onRun } from '../run';
+import { flowTableBytes } from '../../compile/flow-table';
 import { formatStats } from '../format-stats';
 
 export function register(program: Command): void {
@@ -17,7 +18,10 @@ export function register(program: Command): void {
     if (run.options.stats ?? !run.options.print) run.output.line(formatStats(image));
     run.output.document({
       digest: image.digest,
-      stats: image.stats,
+      stats: {
+        ...image.stats,
+        flowTable: { flows: image.features.maxFlows, bytes: flowTableBytes(image.features.maxFlows) },
+      },
       ...(run.options.print && { print: printImage(image) }),
     });
     return undefined;

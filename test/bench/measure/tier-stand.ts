@@ -12,11 +12,11 @@ import {
 } from '../../../src/kernel/datapath';
 import type { BpfMap, BpfProgram } from '../../../src/kernel/kernel';
 import { kernel } from '../../../src/kernel/native';
-import { BanTable } from '../../../src/load/ban-table';
-import { DEFAULT_WINDOWS, flowBuckets, FRAGMENT_BUCKETS, tableSwitches } from '../../../src/load/tables';
+import { type BanMaps, BanTable } from '../../../src/load/ban-table';
+import { flowBuckets } from '../../../src/compile/flow-table';
+import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from '../../../src/load/tables';
 import type { Prefix } from '../../../src/model/prefix';
 import { readTableFigures } from '../../../src/observe/tables';
-import { LAYOUT } from '../../../src/abi/layout.gen';
 import { parseRuleset } from '../../../src/parse/parse';
 import { PatternGenerator, type Pattern } from './pattern';
 
@@ -25,7 +25,7 @@ const MAPS = {
   ...{ fragments: 'slc_fragments', fragmentTags: 'slc_fragment_tags', fragmentStats: 'slc_fragment_stats' },
   ...{ windows: 'slc_windows', limitStats: 'slc_limit_stats' },
   ...{ rejectBudget: 'slc_reject_budget', rejectStats: 'slc_reject_stats' },
-  ...{ state: 'slc_state', banHosts: 'slc_ban_hosts', banNets: 'slc_ban_nets' },
+  ...{ state: 'slc_state', banHosts: 'slc_ban_hosts', banNets: 'slc_ban_nets', banFilter: 'slc_ban_filter' },
   ...{ events: 'slc_events', eventStats: 'slc_event_stats', eventSources: 'slc_event_sources' },
 } as const satisfies Readonly<Record<string, DatapathMap>>;
 
@@ -57,8 +57,7 @@ export class TierStand {
     const region = generation.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    const bans = { state: maps.state, hosts: maps.banHosts, nets: maps.banNets };
-    const used = { ...maps, ...generation, bans };
+    const used = { ...maps, ...generation, bans: banMapsOf(maps) };
     const { program: ingress } = await loadProgram(system, 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(system, 'slc_egress_main', switches, used);
     generation.image.close();
@@ -83,10 +82,7 @@ export class TierStand {
 
   /** Bans them without end, and nobody else. */
   async ban(prefixes: readonly Prefix[]): Promise<void> {
-    const state = this.maps.state.mmap({ writable: true });
-    const table = new BanTable({ hosts: this.maps.banHosts, nets: this.maps.banNets }, (hosts, nets) => {
-      state.store64(LAYOUT.slc_state.fields.ban_hosts.offset, BigInt(hosts) | (BigInt(nets) << 32n));
-    });
+    const table = new BanTable(banMapsOf(this.maps));
     const present = await table.list();
     await table.change(
       present,
@@ -98,7 +94,6 @@ export class TierStand {
       prefixes.map((prefix) => ({ prefix, expiresNs: null, packets: 0n, lastHitNs: null })),
       [],
     );
-    state.close();
   }
 
   /** Counter slot of a row, such as `inbound/default`. */
@@ -125,9 +120,14 @@ export class TierStand {
   }
 }
 
-async function stateObject(buckets: Parameters<typeof stateMapEntries>[0]) {
+function banMapsOf({ state, banHosts, banNets, banFilter }: Readonly<Record<keyof typeof MAPS, BpfMap>>): BanMaps {
+  return { state, hosts: banHosts, nets: banNets, filter: banFilter };
+}
+
+async function stateObject(buckets: Parameters<typeof stateMapEntries>[0] & { flows: number }) {
   const system = kernel();
-  const create = { ...stateMapEntries(buckets, system.possibleCpus()), slc_clock: 1 };
+  const flows = { slc_flows: buckets.flows, slc_flow_tags: buckets.flows };
+  const create = { ...stateMapEntries(buckets, system.possibleCpus()), ...flows, slc_clock: 1 };
   const object = openDatapath(system, 'slc_read_clock', { create });
   await object.load();
   return { kernel: system, object };

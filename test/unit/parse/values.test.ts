@@ -29,6 +29,11 @@ describe('values', () => {
     ['icmp: { mode: rule }', 'error parse/bad-value 2:15+4'],
     ['icmp: { mode: rules, echo-rate: 5 }', 'error parse/bad-value 2:22+9'],
     ['icmp: [essentials]', 'error parse/wrong-type 2:7+1'],
+    ['flows: { max: 1023 }', 'error parse/wrong-type 2:15+4'],
+    ['flows: { max: 1000001 }', 'error parse/wrong-type 2:15+7'],
+    ['flows: { max: many }', 'error parse/wrong-type 2:15+4'],
+    ['flows: { maximum: 5000 }', 'error parse/unknown-key 2:10+7'],
+    ['flows: 5000', 'error parse/wrong-type 2:8+4'],
     ['ethertypes: [0x0800]', 'error parse/ethertype 2:14+6'],
     ['ethertypes: [ldp]', 'error parse/ethertype 2:14+3'],
     ['inboud: {}', 'error parse/unknown-key 2:1+6'],
@@ -73,6 +78,14 @@ describe('values', () => {
     ['{ mode: essentials, echo-rate: 1000000, echo-rate-per-source: 1 }', 'essentials', 1_000_000, 1],
   ])('icmp: %s', (text, icmp, inAll, perSource) => {
     expect(good(`version: 1\nicmp: ${text}\n`)).toMatchObject({ icmp, echo: { inAll, perSource } });
+  });
+
+  test.each([
+    ['{ max: 1024 }', 1024],
+    ['{ max: 1000000 }', 1_000_000],
+    ['{}', undefined],
+  ])('flows: %s', (text, maxFlows) => {
+    expect(good(`version: 1\nflows: ${text}\n`).maxFlows).toBe(maxFlows);
   });
 
   test('strict: a warning is an error', () => {
