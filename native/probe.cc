@@ -55,7 +55,7 @@ std::vector<std::uint8_t> read_all(const std::string &path) {
 }
 
 std::uint64_t cookie_here() {
-    const Fd socket = Fd::from(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+    const Fd socket = Fd::from(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
     std::uint64_t cookie = 0;
     socklen_t length = sizeof(cookie);
     check(::getsockopt(socket.number(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length), "getsockopt");

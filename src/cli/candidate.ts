@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { diagnosticsToJson } from '../diagnostics/json';
 import { renderDiagnostics } from '../diagnostics/render';
-import type { Candidate } from '../operate/apply';
+import type { Candidate } from '../operate/enforce';
 import { checkRuleset, hasErrors } from '../operate/check';
 import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';

@@ -30,6 +30,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.pending) lines.push(formatPending(snapshot.pending));
+  if (snapshot.booted) lines.push(formatBooted(snapshot.booted, snapshot.takenAt));
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
   if (snapshot.events) lines.push(formatLogging(snapshot.events));
   const { fragments, bans } = snapshot;
@@ -123,6 +124,12 @@ function remarks(row: SnapshotRow, now: string, verbose: boolean): string {
   if (verbose && row.owner !== undefined) parts.push(`owner ${row.owner}`);
   if (verbose && row.review !== undefined) parts.push(`review ${row.review}`);
   return parts.join(' ');
+}
+
+function formatBooted({ loaded, at, since }: NonNullable<Snapshot['booted']>, now: string): string {
+  const what = loaded === 'built-in' ? 'the built-in ruleset' : `the ruleset of ${ago(since, now)}`;
+  const why = loaded === 'last' ? '' : ', since nothing newer could be: see the warning';
+  return `loaded at boot, ${ago(at, now)}: ${what}${why}`;
 }
 
 /** `(until 2027-01-31T18:00Z, in 3 h)`, `(ended 2 min ago)`. */

@@ -19,6 +19,8 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['enable'], load: () => import('./commands/enable') },
   { names: ['confirm', 'rollback'], load: () => import('./commands/confirm') },
   { names: ['disable'], load: () => import('./commands/disable') },
+  { names: ['boot'], load: () => import('./commands/boot') },
+  { names: ['install'], load: () => import('./commands/install') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
     names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'ssh', 'udp', 'logging'],

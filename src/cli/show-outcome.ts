@@ -1,7 +1,8 @@
 /** What an apply did, in words and as JSON. */
 import { diagnosticsToJson } from '../diagnostics/json';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { ApplyOutcome, Candidate } from '../operate/apply';
+import type { ApplyOutcome } from '../operate/apply';
+import type { Candidate } from '../operate/enforce';
 import type { Output } from './output';
 
 export function showOutcome(

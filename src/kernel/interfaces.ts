@@ -66,6 +66,12 @@ export async function listInterfaces(kernel: Kernel, netns?: string): Promise<In
   return decodeInterfaces(links, addresses, [routes4, routes6]);
 }
 
+/** Names and indexes alone, by one dump: routes can be many. */
+export async function listLinks(kernel: Kernel, netns?: string): Promise<Pick<Interface, 'index' | 'name'>[]> {
+  const links = await kernel.netlinkDump({ type: RTM_GETLINK, family: AF_UNSPEC, netns });
+  return decodeInterfaces(links, new Uint8Array(), []);
+}
+
 /** The same from recorded dumps of links, addresses and routes. */
 export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, routes: readonly Uint8Array[]): Interface[] {
   const byIndex = decodeAddresses(addresses);

@@ -189,12 +189,8 @@ async function applyWith(
     if (attachedBefore.length === 0) await changeGate();
     removeDeadLinks(kernel, pins);
     await removeStaleFilters({ kernel, pins, netns: request.netns });
-    attachments = await attachAll(kernel, pins, request.interfaces, {
-      mode: request.mode,
-      netns: request.netns,
-      needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => request.image.features.sections[entry]),
-      beforeIngress: (device) => seedFrom(kernel, pins, state, generation, request, device, flows.after),
-    });
+    const options = attachOptions(kernel, pins, state, { ...request, generation, flows: flows.after });
+    attachments = await attachAll(kernel, pins, request.interfaces, options);
     failpoint('after-attach');
     if (attachedBefore.length > 0) await changeGate();
   } catch (error) {
@@ -249,13 +245,63 @@ async function markFresh(
   await state.setFresh(fresh);
 }
 
+/** Interfaces that what judges already is to filter too. */
+export interface AttachRequest {
+  readonly interfaces: readonly Interface[];
+  readonly mode: AttachMode;
+  readonly netns?: string;
+  /** What judges, and its image. */
+  readonly generation: number;
+  readonly image: Image;
+}
+
+/**
+ * Attaches the gates to interfaces that lack one of them: what appeared after the apply, or lost its link. The caller
+ * holds the lock.
+ */
+export async function attachMore(kernel: Kernel, pins: PinLayout, request: AttachRequest): Promise<Attachment[]> {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return [];
+  try {
+    pins.create(); // also where the folder of the links was removed
+    removeDeadLinks(kernel, pins);
+    await removeStaleFilters({ kernel, pins, netns: request.netns });
+    const flows = openFlows(kernel, pins, request.generation);
+    try {
+      return await attachAll(
+        kernel,
+        pins,
+        request.interfaces,
+        attachOptions(kernel, pins, state, { ...request, flows }),
+      );
+    } finally {
+      closeFlows(flows);
+    }
+  } finally {
+    state.close();
+  }
+}
+
+function attachOptions(
+  kernel: Kernel,
+  pins: PinLayout,
+  state: SharedState,
+  { image, generation, mode, netns, flows }: Omit<AttachRequest, 'interfaces'> & { flows: FlowMaps },
+): Parameters<typeof attachAll>[3] {
+  return {
+    mode,
+    needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => image.features.sections[entry]),
+    beforeIngress: (device) => seedFrom(kernel, pins, state, { image, generation, netns }, device, flows),
+    ...(netns !== undefined && { netns }),
+  };
+}
+
 /** Opens the flows of connections through a device that is not filtered yet. */
 async function seedFrom(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
-  generation: number,
-  { image, netns }: ApplyRequest,
+  { image, generation, netns }: { image: Image; generation: number; netns?: string },
   device: Interface,
   flows: FlowMaps,
 ): Promise<void> {

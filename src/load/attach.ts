@@ -69,7 +69,7 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
   const pinned = pins.links();
   if (pinned.length === 0) return [];
   const interfaces = await listInterfaces(kernel, netns);
-  const links = pinned.filter(isLink).map(({ hook, path }) => ({ hook, ifindex: deviceOf(kernel, path) }));
+  const links = pinnedLinks(kernel, pins);
   const filters = await currentFilters({ kernel, pins, netns });
   const found: Attachment[] = [];
   for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {
@@ -82,6 +82,11 @@ export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?
     found.push({ name: device.name, ifindex: device.index, mode, egress, ...(filter && { filter }) });
   }
   return found;
+}
+
+/** Where pinned links are attached: an ifindex, 0 where the device is gone, null where something else is pinned. */
+export function pinnedLinks(kernel: Kernel, pins: PinLayout): { hook: Hook; ifindex: number | null }[] {
+  return pins.links().flatMap((pin) => (isLink(pin) ? [{ hook: pin.hook, ifindex: deviceOf(kernel, pin.path) }] : []));
 }
 
 /** The others are marks of what hangs there without a link. */

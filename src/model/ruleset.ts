@@ -128,6 +128,8 @@ export interface Ruleset {
   readonly maxFlows?: number;
   /** How much is told of packets. */
   readonly logging: LogLevel;
+  /** What a boot does when no ruleset that enforced before loads: `open` filters nothing. Left out: the built-in one. */
+  readonly boot?: 'open';
   /** Ethertypes besides IP and ARP that pass in tier 2, at most 16. */
   readonly ethertypes: readonly number[];
   readonly sets: readonly AddressSet[];

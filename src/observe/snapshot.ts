@@ -140,7 +140,21 @@ export interface Snapshot {
     readonly ringFull: string;
   } | null;
   /** What is wrong or worth knowing, in words. */
+  /** What was loaded at boot, while that enforces (or, where it is nothing, until something does); else null. */
+  readonly booted: SnapshotBoot | null;
   readonly warnings: readonly string[];
+}
+
+/** What a boot loaded. */
+export interface SnapshotBoot {
+  /** The ruleset that enforced last, one before it, the built-in one, or (`boot: open`) none. */
+  readonly loaded: 'last' | 'older' | 'built-in' | 'nothing';
+  /** ISO time of the boot. */
+  readonly at: string;
+  /** Since when that ruleset had enforced before, as ISO time; null for the built-in one and none. */
+  readonly since: string | null;
+  /** Why nothing newer was loaded. */
+  readonly reasons: readonly string[];
 }
 
 /** Figures by `section/id` and by reason, totals and the running generation together. */
@@ -168,6 +182,7 @@ export interface SnapshotInput {
   readonly limits?: TableFigures;
   readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
+  readonly booted: SnapshotBoot | null;
   readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
 }
@@ -214,6 +229,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
       },
       ringFull: input.events.ringFull.toString(),
     },
+    booted: input.booted,
     warnings: input.warnings,
   };
 }

@@ -1,21 +1,18 @@
 /** A checked ruleset becomes the one that is enforced; and the ways to end that. */
-import { types } from 'node:util';
-import type { Image } from '../compile/image';
 import { findNarrowed, type NarrowedEntry } from '../analyse/keep-reachable';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
-import { type Applied, applyImage, type ApplyRequest, clearInterrupted } from '../load/apply';
+import { type Applied, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
-import { failpoint } from '../load/failpoint';
 import type { Fold } from '../load/generations';
 import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
-import type { AttachMode, Ruleset } from '../model/ruleset';
-import { restoreBans } from './bans';
+import type { AttachMode } from '../model/ruleset';
+import { readBootPlan, saveNothingForBoot } from './boot-files';
 import type { Context } from './context';
-import { contentDigest } from './digest';
+import { foldInto, keepState } from './counts';
+import { type Candidate, enforce, remember, sourceOf } from './enforce';
 import { type Enforcement, readEnforcement } from './enforcement';
-import { foldInto, keepState } from './fold';
 import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { clearOrphans } from './orphans';
@@ -23,19 +20,8 @@ import { PendingError, settleLocked } from './pending';
 import { forgetReturned } from './returned';
 import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
-import { keepText, readEnforced, removeOtherTexts, removeState, writeEnforced } from './state-files';
-import { newestFolded, readTotals } from './totals';
-
-/** A ruleset that has been parsed, checked and compiled. */
-export interface Candidate {
-  /** Absolute path of its file. */
-  readonly file: string;
-  readonly text: string;
-  readonly ruleset: Ruleset;
-  readonly image: Image;
-  /** Interfaces of the command line, which stand in `ruleset` in place of the file's. */
-  readonly interfaceOverride?: readonly string[];
-}
+import { keepText, removeState } from './state-files';
+import { messageOf } from './system-error';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome = {
@@ -77,17 +63,6 @@ export class KeepReachableError extends RefusedError {
   }
 }
 
-/** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
-export class UnfinishedError extends SluiceError {
-  constructor(generation: number, cause: unknown) {
-    const message = `the new ruleset enforces (generation ${generation}), but what follows failed: ${messageOf(cause)}`;
-    super('operate/unfinished', message, {
-      hint: 'sluice apply finishes it; until then status and counters are right all the same',
-      cause,
-    });
-  }
-}
-
 /** How a candidate is applied. */
 export interface ApplyOptions {
   /** Also when it cuts a live SSH session, or narrows keep-reachable. */
@@ -111,7 +86,7 @@ export async function applyRuleset(
   candidate: Candidate,
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome> {
-  const { kernel, netns, pins, folder } = context;
+  const { kernel, netns, folder } = context;
   const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
     removeUnfinishedRuleset(candidate.file);
     await settleLocked(context);
@@ -133,16 +108,19 @@ export async function applyRuleset(
     ) {
       await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
+      const { generation, instance, attachments, record } = enforcement;
+      const names = interfaces.map(({ name }) => name);
       writeGenerationRecord(folder, {
-        ...enforcement.record,
+        ...record,
         ruleset: candidate.ruleset,
         source: sourceOf(candidate),
+        interfaces: names,
       });
-      const { generation, attachments, pending } = enforcement;
+      const { pending } = enforcement;
       // What waits is not the enforced file yet.
       if (pending) keepText(folder, candidate.text);
-      else remember(context, candidate, generation, attachments);
-      pruneGenerationRecords(folder, new Set(pins.generations()));
+      else await remember(context, candidate, { generation, instance, names });
+      pruneGenerationRecords(folder, new Set(context.pins.generations()));
       return { kind: 'unchanged', ...previous, generation, attachments, ...pendingIn(enforcement) };
     }
     if (enforcement?.pending && options.confirmSeconds === undefined)
@@ -152,63 +130,19 @@ export async function applyRuleset(
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
 
-    const since = new Date().toISOString();
-    const totals = readTotals(folder).value;
-    const newest = Math.max(totals ? newestFolded(totals) : 0, readEnforced(folder).value?.generation ?? 0);
+    // Given by name they are those that are filtered now; one that is away at the moment is meant all the same.
+    const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
+    const names = [...new Set([...meant, ...interfaces.map(({ name }) => name)])];
     const { confirmSeconds } = options;
     const confirm = confirmSeconds !== undefined && {
       ...{ seconds: confirmSeconds, ifindexes: wanted },
       ...(options.edited && textBefore(enforcement)),
     };
-    const request: ApplyRequest = {
-      image: candidate.image,
-      interfaces,
-      mode: candidate.ruleset.mode,
-      firstGeneration: newest + 1,
-      fold: foldInto(context),
-      ...(confirmSeconds !== undefined && { confirmNs: BigInt(confirmSeconds) * 1_000_000_000n }),
-      fillState: (state) => restoreBans(context, state),
-      record: (generation, instance) => {
-        const { digest, counterSlots, features, sections, ranks } = candidate.image;
-        writeGenerationRecord(folder, {
-          generation,
-          instance,
-          since,
-          digest,
-          datapath: datapathDigest(),
-          counterSlots,
-          imageBytes: candidate.image.bytes.length,
-          features,
-          sections,
-          ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
-          ...(confirm && { confirm }),
-          ruleset: candidate.ruleset,
-          source: sourceOf(candidate),
-        });
-        return Promise.resolve();
-      },
-      ...(netns !== undefined && { netns }),
-    };
-    const finish = async (): Promise<Applied> => {
-      // What may become the enforced text, or return, is kept before anything judges by it.
-      if (confirm) keepText(folder, candidate.text);
-      const applied = await applyImage(kernel, pins, request);
-      if (confirm) keepTexts(context, candidate);
-      else remember(context, candidate, applied.generation, applied.attachments);
-      forgetReturned(folder);
-      failpoint('after-enforced');
-      pruneGenerationRecords(folder, new Set(pins.generations()));
-      return applied;
-    };
-    try {
-      const applied = await finish();
-      return { kind: 'applied', ...previous, overridden, ...applied, ...pendingIn(await readEnforcement(context)) };
-    } catch (error) {
-      pruneGenerationRecords(folder, new Set(pins.generations()));
-      const now = await readEnforcement(context).catch(() => null);
-      if (!now || now.generation === enforcement?.generation) throw error;
-      throw new UnfinishedError(now.generation, error);
-    }
+    const applied = await enforce(context, candidate, {
+      ...{ interfaces, names, before: enforcement?.generation ?? null },
+      ...(confirm && { confirm }),
+    });
+    return { kind: 'applied', ...previous, overridden, ...applied, ...pendingIn(await readEnforcement(context)) };
   });
   await clearOrphans(context);
   return outcome;
@@ -228,12 +162,6 @@ function secondsIn(ns: bigint): number {
 function textBefore(enforcement: Enforcement | null): { textBefore?: string } {
   const before = enforcement?.pending ? enforcement.record?.confirm?.textBefore : enforcement?.enforced?.textDigest;
   return before === undefined ? {} : { textBefore: before };
-}
-
-/** Keeps the text that waits and the one that is enforced, and no other. */
-function keepTexts({ folder }: Context, candidate: Candidate): void {
-  const enforced = readEnforced(folder).value;
-  removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : [])]);
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
@@ -277,6 +205,7 @@ export async function disable(context: Context): Promise<Ended> {
     const done = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
     pruneGenerationRecords(context.folder, new Set());
+    loadNothingAtBoot(context, done.wasActive);
     return done;
   });
   await clearOrphans(context);
@@ -309,6 +238,16 @@ async function end(context: Context, fold: Fold, keep: () => Promise<void> = () 
   return { wasActive, interfaces: before };
 }
 
+function loadNothingAtBoot({ folder }: Context, wasActive: boolean): void {
+  if (!wasActive && readBootPlan(folder).value === null) return;
+  try {
+    saveNothingForBoot(folder);
+  } catch (error) {
+    const message = `enforcement has ended, but a boot would begin it again: ${messageOf(error)}`;
+    throw new SluiceError('operate/unfinished-end', message, { hint: 'sluice disable tries again', cause: error });
+  }
+}
+
 /** Names of the interfaces that are filtered, also where nothing else of what is pinned can be read. */
 export async function filteredInterfaces({ kernel, pins, netns }: Context): Promise<string[]> {
   return (await currentAttachments(kernel, pins, netns)).map((attachment) => attachment.name);
@@ -327,29 +266,4 @@ function refuseOtherMode(mode: AttachMode, wanted: readonly number[], attachment
       hint: 'nothing was changed; the mode changes only through an unfiltered moment: sluice disable, sluice enable',
     },
   );
-}
-
-function remember(
-  { folder }: Context,
-  candidate: Candidate,
-  generation: number,
-  attachments: readonly Attachment[],
-): void {
-  const state = {
-    ...sourceOf(candidate),
-    rulesetDigest: candidate.image.digest,
-    generation,
-    appliedAt: new Date().toISOString(),
-    interfaces: attachments.map((attachment) => attachment.name),
-    mode: candidate.ruleset.mode,
-  };
-  writeEnforced(folder, state, candidate.text);
-}
-
-function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
-  return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
-}
-
-function messageOf(cause: unknown): string {
-  return types.isNativeError(cause) ? cause.message : String(cause);
 }

@@ -1,6 +1,6 @@
 /** Where a command works: the kernel, a network namespace, its pins and its state folder. */
 import { statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ensureBpffs } from '../kernel/bpffs';
 import { requireCapabilities } from '../kernel/capabilities';
 import { KernelError, SluiceError } from '../kernel/errors';
@@ -17,6 +17,9 @@ export interface Context {
   readonly pins: PinLayout;
   readonly folder: StateFolder;
 }
+
+/** Name of the state folder of the machine's first namespace. */
+const HOST_KEY = 'host';
 
 /**
  * Opens the context of a namespace, given by name (`edge`, as `ip netns` lists it) or path. Checks capabilities
@@ -38,8 +41,13 @@ export async function findFolder(options: {
   const kernel = openKernel();
   const netns = options.netns === undefined ? undefined : netnsPath(options.netns);
   const cookie = await kernel.netnsCookie(netns);
-  const key = (await isHostNamespace(kernel, netns)) ? 'host' : namespaceKey(cookie);
+  const key = (await isHostNamespace(kernel, netns)) ? HOST_KEY : namespaceKey(cookie);
   return { kernel, cookie, folder: stateFolder(key), ...(netns !== undefined && { netns }) };
+}
+
+/** Whether it is the machine's first namespace, the only one that is there again after a reboot. */
+export function isHostContext({ folder }: Context): boolean {
+  return basename(folder.path) === HOST_KEY;
 }
 
 /** Path of a namespace given by name or path. */

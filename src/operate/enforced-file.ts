@@ -1,4 +1,5 @@
 /** The file behind what enforces: which one verbs edit, and whether it is still the text that was applied. */
+import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
@@ -19,9 +20,10 @@ export class EditedError extends SluiceError {
   }
 }
 
-/** The file that enforces, or did until `disable`; null where none ever did. */
+/** The file that enforces, or did until `disable` or a boot that could not load it; null where none ever did. */
 export async function lastEnforced(context: Context): Promise<EnforcedState | null> {
-  return (await readEnforcement(context))?.enforced ?? readEnforced(context.folder).value;
+  const enforced = (await readEnforcement(context))?.enforced ?? null;
+  return enforced && enforced.file !== BUILT_IN ? enforced : readEnforced(context.folder).value;
 }
 
 /**
@@ -39,6 +41,11 @@ export async function openForEdit(
     const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;
     throw new SluiceError('operate/no-file', message, {
       hint: `sluice apply ${named ?? fallback} makes that file the enforced one`,
+    });
+  }
+  if (enforced?.file === BUILT_IN) {
+    throw new SluiceError('operate/no-file', 'what enforces is the built-in ruleset: there is no file to change', {
+      hint: `sluice status tells why; sluice apply ${named ?? fallback} makes that file the enforced one`,
     });
   }
   if (enforced && named !== undefined && named !== enforced.file) {

@@ -9,8 +9,7 @@ import { isHostBan } from '../load/ban-filter';
 import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
 import { judgingSlot } from '../load/gate-word';
-import { closeFlows, figuresOf, liveGenerations, openFlows } from '../load/generations';
-import type { Hook } from '../kernel/pins';
+import { closeFlows, liveGenerations, openFlows } from '../load/generations';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
@@ -19,17 +18,16 @@ import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/sna
 import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
+import { bootWarning, readBooted } from './booted';
 import type { Context } from './context';
+import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
-import { namedFigures } from './fold';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { type EnforcedState, readEnforced } from './state-files';
 import { describeReturned, readReturned } from './returned';
-import { addFigures, emptyTotals, type GenerationFigures, isFolded, readTotals } from './totals';
-
-type GateFigures = ReturnType<SharedState['gateFigures']>;
+import { addFigures, foldGates, type GateTotals, isFolded } from './totals';
 
 /** The generation that judges packets of a namespace. */
 export interface Enforcement {
@@ -37,7 +35,7 @@ export interface Enforcement {
   readonly instance: string;
   readonly hz: number;
   /** Packets the gates themselves decided, since they were attached. */
-  readonly gates: Readonly<Record<Hook, GateFigures>>;
+  readonly gates: GateTotals;
   readonly attachments: readonly Attachment[];
   /** What its ranks mean; null where the file is lost. */
   readonly record: GenerationRecord | null;
@@ -65,7 +63,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
       generation,
       instance: state.instance,
       hz: state.hz,
-      gates: { xdp: state.gateFigures('xdp'), egress: state.gateFigures('egress') },
+      gates: readGates(state),
       attachments,
       record,
       enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
@@ -83,7 +81,7 @@ export function stateOf(record: GenerationRecord, attachments: readonly Attachme
     rulesetDigest: record.digest,
     generation: record.generation,
     appliedAt: record.since,
-    interfaces: attachments.map((attachment) => attachment.name),
+    interfaces: record.interfaces ?? attachments.map((attachment) => attachment.name),
     mode: record.ruleset.mode,
   };
 }
@@ -100,14 +98,14 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const enforcement = await readEnforcement(context);
   // Before the totals: what is folded in between stands in them then.
   const unfolded = enforcement ? await pinnedFigures(context, enforcement) : [];
-  const totalsRead = readTotals(folder);
+  const totalsRead = readSettledTotals(context, enforcement?.instance ?? null);
   if (totalsRead.warning !== undefined) warnings.push(totalsRead.warning);
   const now = new Date().toISOString();
-  let totals = totalsRead.value ?? emptyTotals(now);
+  let totals = totalsRead.value!;
   for (const { generation, figures } of unfolded) {
     if (!isFolded(totals, generation)) totals = addFigures(totals, figures);
   }
-  if (enforcement) totals = addFigures(totals, gateFigures(enforcement, now));
+  if (enforcement) totals = foldGates(totals, enforcement.gates);
   if (enforcement && !enforcement.record) {
     warnings.push(
       `the record of generation ${enforcement.generation} is lost: hits of its rules cannot be named until the next apply`,
@@ -118,6 +116,9 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement), ...(await staleWarnings(context)));
   const returned = readReturned(folder);
   if (returned) warnings.push(describeReturned(returned));
+  const booted = readBooted(folder, enforcement);
+  const bootWarns = booted && bootWarning(booted);
+  if (bootWarns) warnings.push(bootWarns);
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
@@ -139,6 +140,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     ...(enforcement && (await tableFigures(context))),
     bans: countBans(bans),
+    booted: booted && { loaded: booted.loaded, at: booted.at, since: booted.since, reasons: booted.reasons },
     events: enforcement && eventFigures(context),
     warnings,
   });
@@ -152,39 +154,6 @@ function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot[
     ...{ generation, previous: pending.previous, secondsLeft: Math.ceil(leftMs / 1000) },
     deadline: new Date(Date.parse(now) + leftMs).toISOString(),
   };
-}
-
-/**
- * Figures of the generation that enforces and of those before it whose figures no apply has added to the totals yet
- * (it is under way, or was cut short, or was not confirmed), ascending.
- */
-async function pinnedFigures(
-  context: Context,
-  { generation: enforcing, instance, hz }: Enforcement,
-): Promise<{ generation: number; figures: GenerationFigures }[]> {
-  const { kernel, pins, folder } = context;
-  const found: { generation: number; figures: GenerationFigures }[] = [];
-  for (const generation of pins.generations()) {
-    const slots = figuresOf(kernel, pins, generation);
-    // A newer one judged before, and was not confirmed; or it has never judged.
-    if (generation > enforcing && slots.size === 0) continue;
-    const record = readGenerationRecord(folder, generation, instance);
-    const figures = await namedFigures(context, slots, record, hz);
-    found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
-  }
-  return found;
-}
-
-/** The gates' own counters as figures: they live as long as the gates and belong to no generation. */
-function gateFigures({ gates }: Enforcement, since: string): GenerationFigures {
-  const direction = ({ empty, open }: GateFigures): GenerationFigures['outgoing'] => ({
-    reasons: {
-      ...(empty.packets > 0n && { 'gate-empty': empty }),
-      ...(open.packets > 0n && { 'gate-open': open }),
-    },
-    verdicts: { allow: open, deny: empty },
-  });
-  return { since, rules: {}, ...direction(gates.xdp), outgoing: direction(gates.egress) };
 }
 
 /** What became of events, and who reads them. */

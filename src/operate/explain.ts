@@ -11,7 +11,7 @@ import { SluiceError } from '../kernel/errors';
 import { NO_STATE } from '../model/given-state';
 import { addressBits, formatPrefix, type Prefix } from '../model/prefix';
 import { SharedState } from '../load/state';
-import type { Candidate } from './apply';
+import type { Candidate } from './enforce';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
 import type { Context } from './context';

@@ -3,6 +3,7 @@ import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import { type Ruleset, writtenSections } from '../model/ruleset';
+import type { StateRead } from './sealed-file';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 export interface GenerationRecord {
@@ -18,6 +19,8 @@ export interface GenerationRecord {
   readonly imageBytes: number;
   readonly features: Image['features'];
   readonly sections: readonly string[];
+  /** Names of the interfaces it is for; left out by older versions. */
+  readonly interfaces?: readonly string[];
   /** The file it came from, until `enforced.json` says so too. */
   readonly source: Pick<EnforcedState, 'file' | 'textDigest' | 'interfaceOverride'>;
   /** Without `rule`: those are found by id in `ruleset`. */
@@ -37,7 +40,7 @@ export interface GenerationRecord {
 const SCHEMA_VERSION = 2;
 
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
-  writeStateFile(folder, fileName(record.generation), SCHEMA_VERSION, record);
+  writeStateFile(folder, generationFile(record.generation), SCHEMA_VERSION, record);
 }
 
 /** The record, or null where it is lost or belongs to another installation. */
@@ -46,7 +49,13 @@ export function readGenerationRecord(
   generation: number,
   instance: string,
 ): GenerationRecord | null {
-  const { value } = readStateFile(folder, fileName(generation), SCHEMA_VERSION, (body) => {
+  const { value } = readRecordFile(folder, generationFile(generation));
+  return value?.instance === instance ? value : null;
+}
+
+/** The record in a file of the folder, of whatever installation. */
+export function readRecordFile(folder: StateFolder, name: string): StateRead<GenerationRecord> {
+  return readStateFile(folder, name, SCHEMA_VERSION, (body) => {
     const record = body as Partial<GenerationRecord> | null;
     if (
       typeof record?.instance !== 'string' ||
@@ -58,7 +67,6 @@ export function readGenerationRecord(
     }
     return record as GenerationRecord;
   });
-  return value?.instance === instance ? value : null;
 }
 
 /** Tiers of rows that nobody wrote. */
@@ -92,6 +100,7 @@ export function pruneGenerationRecords(folder: StateFolder, keep: ReadonlySet<nu
   }
 }
 
-function fileName(generation: number): string {
+/** Name of a record in the state folder. */
+export function generationFile(generation: number): string {
   return `generation-${generation}.json`;
 }

@@ -7,9 +7,10 @@ import { confirmGate, type PendingGate, pendingGate, returnGate } from '../load/
 import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
+import { saveForBoot } from './boot-files';
 import type { Context } from './context';
+import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
-import { foldInto, keepState } from './fold';
 import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
@@ -146,7 +147,10 @@ async function rememberConfirmed(context: Context): Promise<void> {
   const enforcement = await readEnforcement(context);
   if (enforcement?.record) {
     const enforced = stateOf(enforcement.record, enforcement.attachments);
-    writeEnforced(folder, enforced, readEnforcedText(folder, enforced));
+    const text = readEnforcedText(folder, enforced);
+    writeEnforced(folder, enforced, text);
+    if (text !== null)
+      await saveForBoot(context, enforcement.record.ruleset, { ...enforced, instance: enforcement.instance });
   }
   pruneGenerationRecords(folder, new Set(pins.generations()));
 }

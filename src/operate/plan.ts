@@ -205,6 +205,7 @@ function rulesetSettings(
     fragments: ruleset.fragments,
     maxFlows: String(ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
     logging: ruleset.logging,
+    boot: ruleset.boot ?? 'closed',
     ethertypes: ruleset.ethertypes.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', '),
   };
 }

@@ -162,7 +162,8 @@ export function assertTrusted(folder: StateFolder): void {
   check(folder.path, fs.lstatSync(folder.path, { throwIfNoEntry: false }), 0o022);
 }
 
-function textFile(folder: StateFolder, digest: string): string {
+/** The file in which the text of this digest is kept while it is enforced. */
+export function textFile(folder: StateFolder, digest: string): string {
   return path.join(folder.path, `enforced-${digest.slice(0, 32)}.text`);
 }
 

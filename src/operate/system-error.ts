@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { SluiceError } from '../kernel/errors';
 
 /** The errno name of a Node.js file system error (`ENOENT`), or undefined where it is something else. */
@@ -14,4 +15,9 @@ export function fileError(code: string, operation: string, path: string, error: 
     hint: hint ?? (permission ? 'run as root, or as the owner of the file' : undefined),
     cause: error,
   });
+}
+
+/** What an exception says. */
+export function messageOf(error: unknown): string {
+  return types.isNativeError(error) ? error.message : String(error);
 }

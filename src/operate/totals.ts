@@ -36,6 +36,16 @@ export interface CounterTotals {
     readonly reasons: Readonly<Record<string, ReasonTotal>>;
     readonly verdicts: Readonly<Record<'allow' | 'deny', ReasonTotal>>;
   };
+  /** How much of what the gates decided is contained; left out: nothing of any installation's. */
+  readonly gates?: GateTotals;
+}
+
+/** What the gates of one installation (`SharedState.instance`) decided themselves since they were made. */
+export interface GateTotals {
+  readonly instance: string;
+  /** Packets that met an empty slot or an open gate, by direction. */
+  readonly in: Readonly<Record<'empty' | 'open', ReasonTotal>>;
+  readonly out: Readonly<Record<'empty' | 'open', ReasonTotal>>;
 }
 
 /** Final figures of one generation, read when nothing writes to its counters any more. */
@@ -99,6 +109,37 @@ export function foldCounters(
   };
 }
 
+/**
+ * Adds what the gates decided. They outlive generations and are never reset, so only what exceeds the part that is
+ * contained already is added: any number of calls, in any order, count a packet once.
+ */
+export function foldGates(totals: CounterTotals, gates: GateTotals): CounterTotals {
+  const contained = totals.gates?.instance === gates.instance ? totals.gates : null;
+  const beyond = (one: ReasonTotal, before: ReasonTotal | undefined): { packets: bigint; bytes: bigint } => ({
+    packets: positive(BigInt(one.packets) - BigInt(before?.packets ?? '0')),
+    bytes: positive(BigInt(one.bytes) - BigInt(before?.bytes ?? '0')),
+  });
+  const figures = (direction: 'in' | 'out'): GenerationFigures['outgoing'] => {
+    const empty = beyond(gates[direction].empty, contained?.[direction].empty);
+    const open = beyond(gates[direction].open, contained?.[direction].open);
+    return {
+      reasons: { ...(empty.packets > 0n && { 'gate-empty': empty }), ...(open.packets > 0n && { 'gate-open': open }) },
+      verdicts: { allow: open, deny: empty },
+    };
+  };
+  const most = (direction: 'in' | 'out'): GateTotals['in'] => {
+    const larger = (kind: 'empty' | 'open'): ReasonTotal => {
+      const before = contained?.[direction][kind];
+      return before && BigInt(before.packets) > BigInt(gates[direction][kind].packets)
+        ? before
+        : gates[direction][kind];
+    };
+    return { empty: larger('empty'), open: larger('open') };
+  };
+  const added = addFigures(totals, { since: totals.since, rules: {}, ...figures('in'), outgoing: figures('out') });
+  return { ...added, gates: { instance: gates.instance, in: most('in'), out: most('out') } };
+}
+
 /** Totals and the figures of the generation that runs, for showing; `foldedThrough` stays. */
 export function addFigures(totals: CounterTotals, figures: GenerationFigures): CounterTotals {
   const rules = new Map(Object.entries(totals.rules));
@@ -138,8 +179,8 @@ function addDirection(
 
 /** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
 export function resetTotals(totals: CounterTotals, now: string, keys?: readonly string[]): CounterTotals {
-  const { foldedThrough, folded } = totals;
-  if (!keys) return { ...emptyTotals(now), foldedThrough, folded };
+  const { foldedThrough, folded, gates } = totals;
+  if (!keys) return { ...emptyTotals(now), foldedThrough, folded, ...(gates && { gates }) };
   const gone = new Set(keys);
   return {
     ...totals,
@@ -155,6 +196,10 @@ export function readTotals(folder: StateFolder): StateRead<CounterTotals> {
 /** Writes the totals, atomically. */
 export function writeTotals(folder: StateFolder, totals: CounterTotals): void {
   writeStateFile(folder, FILE, SCHEMA_VERSION, totals);
+}
+
+function positive(count: bigint): bigint {
+  return count > 0n ? count : 0n;
 }
 
 function plus(known: string | undefined, added: bigint): string {
@@ -177,7 +222,8 @@ function checkTotals(body: unknown): CounterTotals {
     isRecord(totals.rules) &&
     Object.values(totals.rules).every(isFigure) &&
     isDirection(totals) &&
-    isDirection(totals.outgoing);
+    isDirection(totals.outgoing) &&
+    (totals.gates === undefined || isGates(totals.gates));
   if (!sound) throw new Error('fields are missing');
   // Totals written before changes could wait to be confirmed have no list.
   return { ...(totals as CounterTotals), folded: totals.folded ?? [] };
@@ -189,6 +235,15 @@ function isDirection(value: unknown): boolean {
     isRecord(value.reasons) &&
     isRecord(value.verdicts) &&
     [value.verdicts.allow, value.verdicts.deny, ...Object.values(value.reasons)].every(isFigure)
+  );
+}
+
+/** Whether it is what gates decided, as a state file holds it. */
+export function isGates(value: unknown): value is GateTotals {
+  return (
+    isRecord(value) &&
+    typeof value.instance === 'string' &&
+    [value.in, value.out].every((side) => isRecord(side) && isFigure(side.empty) && isFigure(side.open))
   );
 }
 

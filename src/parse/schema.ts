@@ -260,7 +260,10 @@ const ruleset = z
       inbound: section.optional().meta({ description: 'packets that come in' }),
       outbound: outboundSection.optional().meta({ description: 'packets that go out' }),
       servers: later,
-      boot: later,
+      boot: choice(['closed', 'open']).optional().meta({
+        description:
+          'what a boot does when no ruleset that enforced before loads: closed: essentials, keep-reachable and SSH pass, nothing else; open: everything passes',
+      }),
       expect: z
         .array(z.union([text(EXPECTATION), expectObject], { error: EXPECTATION }), { error: 'a list of expectations' })
         .optional()

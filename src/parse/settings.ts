@@ -118,6 +118,11 @@ export function readFragmentMode(node: DocumentNode | undefined): FragmentMode {
   return node?.kind === 'text' && node.text.toLowerCase() === 'drop' ? 'drop' : 'track';
 }
 
+/** Whether a boot that finds no ruleset to load leaves everything open; other words are reported by the shape. */
+export function readBootOpen(node: DocumentNode | undefined): boolean {
+  return node?.kind === 'text' && node.text.toLowerCase() === 'open';
+}
+
 /** `flows: { max }`, where it is written; one out of range is reported by the shape. */
 export function readMaxFlows(node: DocumentNode | undefined): number | undefined {
   const max = node?.kind === 'map' ? valueOf(node, 'max') : undefined;
@@ -165,7 +170,6 @@ export function refuseLaterSettings(root: MapNode, context: Context): void {
     context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
   };
   check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
-  check('boot', () => false, 'leave it out; nothing loads at boot yet');
 }
 
 function isEmpty(node: DocumentNode): boolean {

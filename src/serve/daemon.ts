@@ -1,7 +1,7 @@
 /**
- * The daemon: writes events to the log or the journal, shows them to `sluice events`, and ends rules that have an end.
- * It owns nothing that enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring
- * for the next one.
+ * The daemon: writes events to the log or the journal, shows them to `sluice events`, ends rules that have an end,
+ * saves counts, and watches that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall
+ * as it is, and what it had not written stays in the ring for the next one.
  */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -9,13 +9,19 @@ import type { Context } from '../operate/context';
 import { EventSource } from '../operate/event-source';
 import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from '../observe/events';
 import { EventSocket, eventSocketPath } from './event-socket';
+import { Complaint } from './complaint';
+import { keepCounts } from './keeper';
 import { LogFile, type LogFileOptions } from './log-file';
+import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
+import { keepFiltering } from './watch';
 
 export interface DaemonOptions {
   /** Left out: the journal, by lines on stdout. */
   readonly log?: LogFileOptions;
-  /** Ends the daemon; what was read is written first. */
+  /** Milliseconds between two savings of counts and bans. */
+  readonly saveEveryMs: number;
+  /** Ends the daemon; what was read is written first, and counts are saved. */
   readonly signal: AbortSignal;
   /** What the daemon has to say about itself. */
   readonly say: (text: string) => void;
@@ -32,10 +38,15 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   const source = await EventSource.open(context, 'daemon');
   const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
   let socket: EventSocket | null = null;
+  let keeping: Promise<void>[] = [];
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
     say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
-    const trouble = new Trouble(say);
+    keeping = [
+      keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
+      keepFiltering(context, { signal, say }),
+    ];
+    const trouble = new Complaint(say);
     const ends = new RuleEnds(context, say);
     while (!signal.aborted) {
       await ends.watch();
@@ -45,14 +56,18 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
         const fresh = sink.write(batch.events);
         batch.release();
         socket.show(fresh);
-        trouble.over(sink.name);
+        trouble.over(`events are written to ${sink.name} again`);
       } catch (error) {
         // What was not written stays in the ring; when that is full the kernel counts what is lost.
-        trouble.tell(error, sink.name);
+        trouble.tell(
+          error,
+          (message) => `events are not written to ${sink.name}: ${message}; trying again until they are`,
+        );
         await pause(RETRY_MS, signal);
       }
     }
   } finally {
+    await Promise.all(keeping);
     await socket?.close();
     sink.close();
     source.close();
@@ -127,33 +142,4 @@ function placeOfLine(line: string | null): { ring: string; position: bigint } | 
 function placeOf(event: PacketEvent): { ring: string; position: bigint } | null {
   const match = /^([0-9a-f]+)-([0-9a-f]+)$/.exec(fieldOf(event, 'EVENT') ?? '');
   return match && { ring: match[1], position: BigInt(`0x${match[2]}`) };
-}
-
-/** Says once what is wrong, and once when it is over. */
-class Trouble {
-  #said: string | null = null;
-
-  constructor(private readonly say: (text: string) => void) {}
-
-  tell(error: unknown, name: string): void {
-    const message = error instanceof Error ? error.message : String(error);
-    if (message === this.#said) return;
-    this.#said = message;
-    this.say(`events are not written to ${name}: ${message}; trying again until they are`);
-  }
-
-  over(name: string): void {
-    if (this.#said !== null) this.say(`events are written to ${name} again`);
-    this.#said = null;
-  }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

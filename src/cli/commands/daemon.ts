@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
 import { type DaemonOptions, runDaemon, stdoutIsJournal } from '../../serve/daemon';
 import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP } from '../../serve/log-file';
+import { DEFAULT_SAVE_SECONDS } from '../../serve/keeper';
 import { onRun } from '../run';
 
 interface Options {
@@ -9,13 +10,14 @@ interface Options {
   readonly journal?: boolean;
   readonly logSize: number;
   readonly logKeep: number;
+  readonly saveEvery: number;
 }
 
 export function register(program: Command): void {
   const command = program
     .command('daemon')
     .description(
-      'write events to the log, show them to sluice events, end rules at their until; runs until it is told to end',
+      'write events to the log, show them to sluice events, end rules at their until, save counts; runs until it is told to end',
     )
     .addOption(new Option('--log <file>', `where to (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`))
     .addOption(
@@ -28,9 +30,14 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option('--log-keep <files>', 'rotated files that are kept').argParser(readCount).default(DEFAULT_LOG_KEEP),
+    )
+    .addOption(
+      new Option('--save-every <seconds>', 'save counts and bans for the next boot so often')
+        .argParser(readSeconds)
+        .default(DEFAULT_SAVE_SECONDS),
     );
   onRun<Options>(command, async (run) => {
-    const { log, journal, logSize, logKeep } = run.options;
+    const { log, journal, logSize, logKeep, saveEvery } = run.options;
     const toJournal = journal ?? (log === undefined && !process.env.SLUICE_LOG && stdoutIsJournal());
     const path = resolve(log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
     const ended = new AbortController();
@@ -38,6 +45,7 @@ export function register(program: Command): void {
     process.once('SIGTERM', end).once('SIGINT', end);
     const options: DaemonOptions = {
       ...(!toJournal && { log: { path, bytes: logSize, keep: logKeep } }),
+      saveEveryMs: saveEvery * 1000,
       signal: ended.signal,
       say: (text) => run.output.say(text),
     };
@@ -55,5 +63,11 @@ function readBytes(text: string): number {
 
 function readCount(text: string): number {
   if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('expected a number from 0 to 999.');
+  return Number(text);
+}
+
+function readSeconds(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text) || Number(text) > 3600)
+    throw new InvalidArgumentError('expected seconds from 1 to 3600.');
   return Number(text);
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { isHostContext } from '../../operate/context';
+import { disableUnits } from '../../operate/install';
 import { disable, filteredInterfaces } from '../../operate/apply';
 import { confirm } from '../ask';
 import { onRun } from '../run';
@@ -21,6 +23,7 @@ export function register(program: Command): void {
       return EXIT.REFUSED;
     }
     const { wasActive, interfaces } = await disable(context);
+    if (isHostContext(context)) disableUnits();
     run.output.line(
       interfaces.length > 0
         ? `disabled: ${interfaces.join(', ')} unfiltered now`

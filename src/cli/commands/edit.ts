@@ -1,7 +1,8 @@
 /** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
-import { applyRuleset, UnfinishedError } from '../../operate/apply';
+import { applyRuleset } from '../../operate/apply';
+import { UnfinishedError } from '../../operate/enforce';
 import type { Context } from '../../operate/context';
 import {
   addRule,

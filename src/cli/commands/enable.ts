@@ -3,6 +3,7 @@ import { fileToEnable } from '../../operate/enforced-file';
 import { addConfirmOptions, type ConfirmOptions } from '../confirm-option';
 import { onRun } from '../run';
 import { applyFile } from './apply';
+import { installAfterEnable } from './install';
 
 export function register(program: Command): void {
   const command = program
@@ -17,7 +18,7 @@ export function register(program: Command): void {
     if (file !== run.path())
       run.output.say(`note: ${file} is what enforced last; --file ${run.path()} enforces that one instead`);
     const code = await applyFile(run, file, interfaceOverride);
-    run.output.say('note: nothing is loaded at boot yet: after a reboot run sluice enable again');
+    await installAfterEnable(run);
     return code;
   });
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { existsSync, rmSync } from 'node:fs';
 import { uninstall } from '../../operate/apply';
-import type { Context } from '../../operate/context';
+import { type Context, isHostContext } from '../../operate/context';
+import { removeUnits } from '../../operate/install';
 import { lastEnforced } from '../../operate/enforced-file';
 import { STANDARD_INPUT } from '../../operate/ruleset-file';
 import { readEnforced } from '../../operate/state-files';
@@ -31,13 +32,15 @@ export function register(program: Command): void {
       run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
       return EXIT.REFUSED;
     }
+    // First, so that no daemon makes anew what is removed.
+    const units = isHostContext(context) ? removeUnits() : [];
     const { interfaces } = await uninstall(context);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;
     if (purged) purge(file);
     const rest = purged ? `, ${file}` : written ? `; kept: ${file}` : `; there is no ${file}`;
-    run.output.line(`removed: pins, counters and state${rest}`);
-    run.output.document({ outcome: 'removed', unfiltered: interfaces, purged: purged ? [file] : [] });
+    run.output.line(`removed: ${units.length > 0 ? 'systemd units, ' : ''}pins, counters and state${rest}`);
+    run.output.document({ outcome: 'removed', unfiltered: interfaces, units, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
 }

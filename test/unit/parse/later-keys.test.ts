@@ -3,7 +3,6 @@ import { findings } from './support';
 describe('keys of later versions are never taken in silence', () => {
   test.each([
     ['servers: { a: { address: 192.0.2.1 } }', 'error parse/not-supported-yet 2:1+7'],
-    ['boot: open', 'error parse/not-supported-yet 2:1+4'],
     ['inbound: { rules: [{ action: deny, in: eth0 }] }', 'error parse/not-supported-yet 2:36+2'],
   ])('%s', (line, expected) => expect(findings(`version: 1\n${line}\n`)).toEqual([expected]));
 
@@ -13,6 +12,7 @@ describe('keys of later versions are never taken in silence', () => {
     ['outbound: { default: allow, rules: [] }'],
     ['logging: "off"'],
     ['logging: no'],
+    ['boot: closed'],
     ['inbound: { udp: true }'],
     ['inbound: { udp: off }'],
     ['inbound: { rules: [{ action: deny, log: false }] }'],

@@ -1,0 +1,186 @@
+/**
+ * What a boot needs: the last rulesets that enforced, as they were compiled (sets resolved, so that nothing an editor or
+ * a download has touched since counts), and from what the built-in one is made where none of them loads.
+ */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { syncFolder } from './atomic-write';
+import type { Kernel } from '../kernel/kernel';
+import { listTcpSockets, socketOwners } from '../kernel/sockets';
+import type { AttachMode, Rule, Ruleset } from '../model/ruleset';
+import type { Context } from './context';
+import { type GenerationRecord, generationFile, readRecordFile } from './generation-record';
+import { contentDigest } from './digest';
+import type { StateRead } from './sealed-file';
+import { sshServerPortsOf } from './ssh-server';
+import {
+  type EnforcedState,
+  makeFolder,
+  readStateFile,
+  type StateFolder,
+  textFile,
+  writeStateFile,
+} from './state-files';
+import { errnoOf, fileError } from './system-error';
+
+/** What the next boot does, and what it needs when no saved ruleset loads. */
+export interface BootPlan {
+  /** `nothing` since `disable`. */
+  readonly load: 'ruleset' | 'nothing';
+  /** Generation that enforced when this was written, and its installation. */
+  readonly instance: string;
+  readonly generation: number;
+  /** Digests of that ruleset's image and text; empty where there was none. */
+  readonly digest: string;
+  readonly textDigest: string;
+  readonly builtIn: BuiltInFacts;
+}
+
+/** Facts of the last ruleset and its machine that the built-in one keeps. */
+export interface BuiltInFacts {
+  /** `open`: better no filter than the built-in one (`boot: open`). */
+  readonly boot: 'closed' | 'open';
+  readonly interfaces: readonly string[];
+  readonly mode: AttachMode;
+  /** Ports of the SSH row and those on which an SSH server listened. */
+  readonly sshPorts: readonly number[];
+  readonly keepReachable: readonly Rule[];
+}
+
+/** A ruleset that enforced once, and its text. */
+export interface SavedRuleset {
+  readonly record: GenerationRecord;
+  readonly text: string;
+}
+
+/** Rulesets that are kept: the last one, and those to fall back to. */
+export const SAVED_RULESETS = 3;
+
+const PLAN = 'boot.json';
+const PLAN_SCHEMA = 1;
+
+/**
+ * Keeps what enforces now for the next boot. Its record and its text are in the folder already: they get a second name,
+ * which costs nothing however large they are.
+ */
+export async function saveForBoot(
+  { kernel, folder, netns }: Context,
+  ruleset: Ruleset,
+  enforced: EnforcedState & { readonly instance: string },
+): Promise<void> {
+  const { generation, instance, interfaces, mode, rulesetDigest: digest, textDigest } = enforced;
+  keepRuleset(folder, enforced);
+  const listening = await listeningSshPorts(kernel, netns);
+  // The daemon may not look at whose sockets they are, when it ends a rule: then what was known before holds.
+  const known = listening.length > 0 ? listening : (readBootPlan(folder).value?.builtIn.sshPorts ?? []);
+  const sshPorts = [...(ruleset.inbound.ssh?.ports ?? []), ...known];
+  const builtIn: BuiltInFacts = {
+    boot: ruleset.boot ?? 'closed',
+    interfaces,
+    mode,
+    sshPorts: [...new Set(sshPorts)].sort((a, b) => a - b),
+    keepReachable: ruleset.guard.keepReachable,
+  };
+  const plan: BootPlan = { load: 'ruleset', instance, generation, digest, textDigest, builtIn };
+  writeStateFile(folder, PLAN, PLAN_SCHEMA, plan);
+}
+
+async function listeningSshPorts(kernel: Kernel, netns: string | undefined): Promise<number[]> {
+  const sockets = await listTcpSockets(kernel, netns);
+  const inodes = sockets.filter(({ state }) => state === 'listen').map(({ inode }) => inode);
+  return sshServerPortsOf(sockets, socketOwners(inodes));
+}
+
+/** From now on a boot loads nothing; what was saved is kept. */
+export function saveNothingForBoot(folder: StateFolder): void {
+  const plan = readBootPlan(folder).value;
+  if (plan?.load === 'nothing') return;
+  const builtIn: BuiltInFacts = { boot: 'closed', interfaces: [], mode: 'auto', sshPorts: [], keepReachable: [] };
+  const kept = plan ?? { instance: '', generation: 0, digest: '', textDigest: '', builtIn };
+  writeStateFile(folder, PLAN, PLAN_SCHEMA, { ...kept, load: 'nothing' } satisfies BootPlan);
+}
+
+/** What the next boot does; null where nothing was ever enforced, or the file is lost. */
+export function readBootPlan(folder: StateFolder): StateRead<BootPlan> {
+  return readStateFile(folder, PLAN, PLAN_SCHEMA, (body) => {
+    const plan = body as Partial<BootPlan> | null;
+    const { interfaces, sshPorts, keepReachable, boot } = plan?.builtIn ?? {};
+    const sound =
+      (plan?.load === 'ruleset' || plan?.load === 'nothing') &&
+      (boot === 'closed' || boot === 'open') &&
+      [plan.instance, plan.digest, plan.textDigest].every((text) => typeof text === 'string') &&
+      Number.isSafeInteger(plan.generation) &&
+      [interfaces, sshPorts, keepReachable].every(Array.isArray);
+    if (!sound) throw new Error('fields are missing');
+    return plan as BootPlan;
+  });
+}
+
+/** Numbers of the saved rulesets, newest first. */
+export function savedRulesets(folder: StateFolder): number[] {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder.path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw fileError('state/read', 'read', folder.path, error);
+  }
+  return names
+    .flatMap((name) => /^saved-(\d{1,15})\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+/** Reads a saved ruleset; without its text it is as good as lost, since nobody could tell what enforces. */
+export function readSavedRuleset(folder: StateFolder, number: number): StateRead<SavedRuleset> {
+  const { value: record, warning } = readRecordFile(folder, savedFile(number));
+  if (!record) return { value: null, ...(warning !== undefined && { warning }) };
+  const file = join(folder.path, savedText(number));
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    return { value: null, warning: fileError('state/read', 'read', file, error).message };
+  }
+  if (contentDigest(text) !== record.source.textDigest)
+    return { value: null, warning: `"${file}" is not the text that "${savedFile(number)}" names` };
+  return { value: { record, text } };
+}
+
+/** The text first: a record without its text does not count. What is the same as the newest takes its place. */
+function keepRuleset(folder: StateFolder, { generation, textDigest, rulesetDigest }: EnforcedState): void {
+  makeFolder(folder);
+  const numbers = savedRulesets(folder);
+  const newest = readBootPlan(folder).value;
+  const same = newest?.digest === rulesetDigest && newest.textDigest === textDigest;
+  const number = same && numbers.length > 0 ? numbers[0] : (numbers[0] ?? 0) + 1;
+  link(textFile(folder, textDigest), join(folder.path, savedText(number)));
+  link(join(folder.path, generationFile(generation)), join(folder.path, savedFile(number)));
+  syncFolder(folder.path);
+  for (const old of numbers.filter((kept) => kept !== number).slice(SAVED_RULESETS - 1)) {
+    fs.rmSync(join(folder.path, savedFile(old)), { force: true });
+    fs.rmSync(join(folder.path, savedText(old)), { force: true });
+  }
+}
+
+/** Gives a file a second name, in place of what had it. */
+function link(file: string, name: string): void {
+  const temporary = `${name}.${process.pid}.new`;
+  try {
+    fs.rmSync(temporary, { force: true });
+    fs.linkSync(file, temporary);
+    fs.renameSync(temporary, name);
+    // Renaming one name of a file over another of the same does nothing, and leaves both.
+    fs.rmSync(temporary, { force: true });
+  } catch (error) {
+    throw fileError('state/write', 'write', name, error);
+  }
+}
+
+function savedFile(number: number): string {
+  return `saved-${number}.json`;
+}
+
+function savedText(number: number): string {
+  return `saved-${number}.text`;
+}

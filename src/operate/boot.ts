@@ -1,0 +1,169 @@
+/**
+ * What happens at boot, before the network is up: the last ruleset that enforced is loaded, else an older one, else one
+ * that is built in. Never silently open.
+ */
+import { compile } from '../compile/compile';
+import { SluiceError } from '../kernel/errors';
+import { type Interface, listInterfaces } from '../kernel/interfaces';
+import { rulesetAt } from '../model/until';
+import type { Applied } from '../load/apply';
+import { keepUpWithInterfaces } from './attachments';
+import {
+  type BootPlan,
+  type BuiltInFacts,
+  readBootPlan,
+  readSavedRuleset,
+  savedRulesets,
+  type SavedRuleset,
+} from './boot-files';
+import { type Booted, bootId, writeBooted } from './booted';
+import { builtInRuleset } from './built-in';
+import type { Context } from './context';
+import { type Candidate, enforce } from './enforce';
+import { readEnforcement } from './enforcement';
+import type { GenerationRecord } from './generation-record';
+import { withLock } from './lock';
+import type { StateFolder } from './state-files';
+import { messageOf } from './system-error';
+
+/** What `bootFirewall` did. */
+export type BootOutcome =
+  | { readonly kind: 'enforces-already'; readonly generation: number; readonly attached: readonly string[] }
+  | { readonly kind: 'disabled' }
+  | { readonly kind: 'booted'; readonly booted: Booted; readonly interfaces: readonly string[] };
+
+const POLL_MS = 100;
+
+/**
+ * Loads what a boot is to load. Interfaces that are not there yet are waited for, `waitMs` at most: the network waits
+ * for this. Throws `SluiceError` `operate/boot`, with every reason, where nothing could be loaded.
+ */
+export async function bootFirewall(context: Context, { waitMs }: { waitMs: number }): Promise<BootOutcome> {
+  return withLock(context, async () => {
+    const { folder } = context;
+    const enforcement = await readEnforcement(context);
+    if (enforcement) {
+      const attached = await keepUpWithInterfaces(context);
+      return { kind: 'enforces-already', generation: enforcement.generation, attached };
+    }
+    const plan = readBootPlan(folder);
+    if (plan.value?.load === 'nothing') return { kind: 'disabled' };
+    const reasons = plan.warning === undefined ? [] : [plan.warning];
+    const loader = new Loader(context, plan.value, Date.now() + waitMs);
+    const numbers = savedRulesets(folder);
+    if (numbers.length === 0) reasons.push(`no ruleset is saved in "${folder.path}"`);
+    for (const [i, number] of numbers.entries()) {
+      const saved = readSavedRuleset(folder, number);
+      if (!saved.value) {
+        reasons.push(saved.warning ?? `what "${folder.path}" saved as number ${number} is lost`);
+        continue;
+      }
+      try {
+        const done = await loader.loadSaved(saved.value);
+        const { record } = saved.value;
+        const last = i === 0 && (plan.value === null || isNewest(record, plan.value));
+        if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
+        return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
+      } catch (error) {
+        reasons.push(`the ruleset of ${saved.value.record.since} does not load: ${messageOf(error)}`);
+      }
+    }
+    if (plan.value?.builtIn.boot === 'open') {
+      return outcome(folder, { applied: null, missing: [], loaded: 'nothing', since: null, reasons });
+    }
+    try {
+      const done = await loader.loadBuiltIn();
+      return outcome(folder, { ...done, loaded: 'built-in', since: null, reasons });
+    } catch (error) {
+      reasons.push(`the built-in ruleset does not load: ${messageOf(error)}`);
+    }
+    throw new SluiceError(
+      'operate/boot',
+      `nothing is filtered, no ruleset could be loaded:\n  ${reasons.join('\n  ')}`,
+      {
+        hint: 'sluice enable, once that is mended',
+      },
+    );
+  });
+}
+
+/** Whether no later ruleset enforced: the plan is written after the record. */
+function isNewest({ digest, source, instance, generation }: GenerationRecord, plan: BootPlan): boolean {
+  const same = digest === plan.digest && source.textDigest === plan.textDigest;
+  return same || (instance === plan.instance && generation > plan.generation);
+}
+
+class Loader {
+  constructor(
+    private readonly context: Context,
+    private readonly plan: BootPlan | null,
+    private readonly deadline: number,
+  ) {}
+
+  /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
+  async loadSaved({ record, text }: SavedRuleset): Promise<{ applied: Applied; missing: readonly string[] }> {
+    const { source } = record;
+    const ruleset = rulesetAt(record.ruleset, Date.now());
+    const candidate: Candidate = {
+      file: source.file,
+      text,
+      ruleset,
+      image: compile(ruleset),
+      ...(source.interfaceOverride && { interfaceOverride: source.interfaceOverride }),
+    };
+    const listed = ruleset.interfaces === 'auto' ? undefined : ruleset.interfaces;
+    const names = record.interfaces ?? listed ?? this.plan?.builtIn.interfaces ?? [];
+    return this.load(candidate, names, ruleset.interfaces === 'auto', 'file');
+  }
+
+  async loadBuiltIn(): Promise<{ applied: Applied; missing: readonly string[] }> {
+    const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
+    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, 'nothing');
+  }
+
+  private async load(
+    candidate: Candidate,
+    meant: readonly string[],
+    any: boolean,
+    keep: 'file' | 'nothing',
+  ): Promise<{ applied: Applied; missing: readonly string[] }> {
+    const found = await this.await(meant);
+    // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
+    const interfaces = found.length > 0 || !any ? found : await this.others();
+    const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
+    const names = [...interfaces.map(({ name }) => name), ...missing];
+    const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
+    return { applied, missing };
+  }
+
+  /** Those of the named interfaces that exist, all of them or as many as there are in time. */
+  private async await(names: readonly string[]): Promise<Interface[]> {
+    for (;;) {
+      const all = await listInterfaces(this.context.kernel, this.context.netns);
+      const found = all.filter(({ name }) => names.includes(name));
+      if (found.length === names.length || Date.now() >= this.deadline) return found;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  private async others(): Promise<Interface[]> {
+    const all = await listInterfaces(this.context.kernel, this.context.netns);
+    return all.filter(({ loopback }) => !loopback);
+  }
+}
+
+/** Keeps what was loaded, for `status`. */
+function outcome(
+  folder: StateFolder,
+  { applied, ...rest }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & { applied: Applied | null },
+): BootOutcome {
+  const booted: Booted = {
+    ...rest,
+    at: new Date().toISOString(),
+    generation: applied?.generation ?? null,
+    instance: applied?.instance ?? null,
+    bootId: bootId(),
+  };
+  writeBooted(folder, booted);
+  return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [] };
+}

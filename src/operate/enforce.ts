@@ -1,0 +1,165 @@
+/** The step at which a candidate becomes what judges: kernel, records and what a reboot needs, under the lock. */
+import type { Image } from '../compile/image';
+import { type Applied, applyImage, type ApplyRequest } from '../load/apply';
+import { failpoint } from '../load/failpoint';
+import { datapathDigest } from '../kernel/datapath';
+import type { Interface } from '../kernel/interfaces';
+import { SluiceError } from '../kernel/errors';
+import type { Ruleset } from '../model/ruleset';
+import { restoreBans } from './bans';
+import { saveForBoot } from './boot-files';
+import { newestOf, readCheckpoint } from './checkpoint';
+import type { Context } from './context';
+import { foldInto } from './counts';
+import { contentDigest } from './digest';
+import { readEnforcement } from './enforcement';
+import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
+import { forgetReturned } from './returned';
+import {
+  type EnforcedState,
+  keepText,
+  readEnforced,
+  removeOtherTexts,
+  type StateFolder,
+  writeEnforced,
+} from './state-files';
+import { messageOf } from './system-error';
+import { newestFolded, readTotals } from './totals';
+
+/** A ruleset that has been parsed, checked and compiled. */
+export interface Candidate {
+  /** Absolute path of its file. */
+  readonly file: string;
+  readonly text: string;
+  readonly ruleset: Ruleset;
+  readonly image: Image;
+  /** Interfaces of the command line, which stand in `ruleset` in place of the file's. */
+  readonly interfaceOverride?: readonly string[];
+}
+
+/** The new ruleset enforces, but what comes after that, such as saving the counts of the old one, failed. */
+export class UnfinishedError extends SluiceError {
+  constructor(generation: number, cause: unknown) {
+    const message = `the new ruleset enforces (generation ${generation}), but what follows failed: ${messageOf(cause)}`;
+    super('operate/unfinished', message, {
+      hint: 'sluice apply finishes it; until then status and counters are right all the same',
+      cause,
+    });
+  }
+}
+
+/** Whose packets a candidate is to judge. */
+export interface Where {
+  /** Those that exist. */
+  readonly interfaces: readonly Interface[];
+  /** Names of all that are meant. */
+  readonly names: readonly string[];
+  /** The generation that enforces now, null where none does. */
+  readonly before: number | null;
+  /** Set where the candidate waits to be confirmed: until then it is not what files name and boots load. */
+  readonly confirm?: NonNullable<GenerationRecord['confirm']>;
+  /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
+  readonly keep?: 'file' | 'nothing';
+}
+
+/**
+ * Makes the candidate judge, and keeps what later processes and boots need of it. Until the gate changes a failure
+ * changes nothing; after that it is an `UnfinishedError`. The caller holds the lock.
+ */
+export async function enforce(context: Context, candidate: Candidate, where: Where): Promise<Applied> {
+  const { kernel, pins, folder, netns } = context;
+  const { names, confirm } = where;
+  const since = new Date().toISOString();
+  const request: ApplyRequest = {
+    image: candidate.image,
+    interfaces: where.interfaces,
+    mode: candidate.ruleset.mode,
+    firstGeneration: newestKnown(folder) + 1,
+    fold: foldInto(context),
+    ...(confirm && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
+    fillState: (state) => restoreBans(context, state),
+    record: (generation, instance) => {
+      writeGenerationRecord(
+        folder,
+        recordOf(candidate, { generation, instance, since, interfaces: names, ...(confirm && { confirm }) }),
+      );
+      return Promise.resolve();
+    },
+    ...(netns !== undefined && { netns }),
+  };
+  try {
+    // What may become the enforced text, or return, is kept before anything judges by it.
+    if (confirm) keepText(folder, candidate.text);
+    const applied = await applyImage(kernel, pins, request);
+    if (confirm) keepTexts(folder, candidate);
+    else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
+    forgetReturned(folder);
+    failpoint('after-enforced');
+    pruneGenerationRecords(folder, new Set(pins.generations()));
+    return applied;
+  } catch (error) {
+    pruneGenerationRecords(folder, new Set(pins.generations()));
+    const now = await readEnforcement(context).catch(() => null);
+    if (!now || now.generation === where.before) throw error;
+    throw new UnfinishedError(now.generation, error);
+  }
+}
+
+/** Keeps the text that waits and the one that is enforced, and no other. */
+function keepTexts(folder: StateFolder, candidate: Candidate): void {
+  const enforced = readEnforced(folder).value;
+  removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : [])]);
+}
+
+/** Keeps which text enforces, under which name, and what the next boot loads. */
+export async function remember(
+  context: Context,
+  candidate: Candidate,
+  { generation, instance, names }: { generation: number; instance: string; names: readonly string[] },
+  keepForBoot = true,
+): Promise<void> {
+  const state: EnforcedState = {
+    ...sourceOf(candidate),
+    rulesetDigest: candidate.image.digest,
+    generation,
+    appliedAt: new Date().toISOString(),
+    interfaces: names,
+    mode: candidate.ruleset.mode,
+  };
+  writeEnforced(context.folder, state, candidate.text);
+  if (keepForBoot) await saveForBoot(context, candidate.ruleset, { ...state, instance });
+}
+
+/** Where a candidate came from, as records keep it. */
+export function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
+  return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
+}
+
+function recordOf(
+  candidate: Candidate,
+  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm'>,
+): GenerationRecord {
+  const { digest, counterSlots, features, sections, ranks, bytes } = candidate.image;
+  return {
+    ...named,
+    digest,
+    datapath: datapathDigest(),
+    counterSlots,
+    imageBytes: bytes.length,
+    features,
+    sections,
+    ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
+    ruleset: candidate.ruleset,
+    source: sourceOf(candidate),
+  };
+}
+
+/** The newest generation that any file names: numbers never repeat, over reboots too. */
+function newestKnown(folder: StateFolder): number {
+  const totals = readTotals(folder).value;
+  return Math.max(
+    totals ? newestFolded(totals) : 0,
+    newestOf(readCheckpoint(folder).value),
+    readEnforced(folder).value?.generation ?? 0,
+  );
+}

@@ -1,0 +1,43 @@
+/** The daemon's watch over what is filtered: what lost its link, or was not there before, is filtered again. */
+import { keepUpWithInterfaces } from '../operate/attachments';
+import type { Context } from '../operate/context';
+import { withLock } from '../operate/lock';
+import { lookForMissing } from '../operate/missing';
+import { Complaint } from './complaint';
+import { pause } from './pause';
+
+const LOOK_MS = 150;
+/**
+ * Looks that must agree before anything is mended. Who removes the whole directory, to end it all, must come to the end
+ * of that first; together with mending it is still well within a second.
+ */
+const SAME_LOOKS = 3;
+/** How long it waits where mending changed nothing. */
+const RETRY_MS = 5000;
+
+/** Watches until the signal comes. */
+export async function keepFiltering(
+  context: Context,
+  { signal, say }: { signal: AbortSignal; say: (text: string) => void },
+): Promise<void> {
+  const complaint = new Complaint(say);
+  let before = '';
+  let same = 0;
+  while (!signal.aborted) {
+    await pause(LOOK_MS, signal);
+    try {
+      const look = await lookForMissing(context);
+      same = look?.seen === before ? same + 1 : 1;
+      before = look?.seen ?? '';
+      if (!look || look.lacking.length === 0) complaint.over('everything that is to be filtered is again');
+      if (!look || look.lacking.length === 0 || same < SAME_LOOKS) continue;
+      const names = await withLock(context, () => keepUpWithInterfaces(context));
+      if (names.length > 0) say(`${names.join(', ')}: was not filtered, and is again`);
+      else await pause(RETRY_MS, signal);
+      same = 0;
+    } catch (error) {
+      complaint.tell(error, (message) => `something is not filtered, and cannot be: ${message}; trying again`);
+      await pause(RETRY_MS, signal);
+    }
+  }
+}

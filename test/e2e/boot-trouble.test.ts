@@ -1,0 +1,56 @@
+/** A boot meets interfaces that come late, its own death, and what no ruleset can load against. */
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BootHost, PORTS } from '../support/boot-host';
+import { type EdgeHost, HOST } from '../support/edge-host';
+
+jest.setTimeout(120_000);
+
+let machine: BootHost;
+let host: EdgeHost;
+
+beforeEach(async () => {
+  machine = await BootHost.open('boot-trouble');
+  host = machine.edge;
+});
+
+afterEach(() => host.close());
+
+test('interfaces that are not there yet are waited for', async () => {
+  await host.must('enable');
+  await machine.goDown({ withLink: false });
+  const waiting = host.edge.start(machine.boot, { env: host.environment });
+  await sleep(1500);
+  expect(waiting.running).toBe(true);
+  host.join();
+  await host.recount('the link is there again');
+  expect(await waiting.end()).toBe(0);
+  expect(waiting.output).toMatch(/^loaded: the ruleset of .*, generation 2, on eth0\n$/);
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
+});
+
+test('a boot that is killed leaves nothing that the next one cannot finish', async () => {
+  await host.must('enable');
+  for (const place of ['after-state', 'after-slot', 'after-enforced']) {
+    await machine.goDown();
+    expect((await machine.up({ SLUICE_FAILPOINT: `${place}:kill` })).status).toBe(137);
+    expect((await machine.up()).status).toBe(0);
+    expect(await host.status()).toMatchObject({
+      active: true,
+      interfaces: [{ name: HOST.link, egress: expect.anything() as string }],
+      warnings: [],
+    });
+    expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
+  }
+});
+
+test('what stands in the way of every ruleset is said with all reasons, as a failure', async () => {
+  await host.must('enable');
+  await machine.goDown();
+  const failed = await machine.up({ SLUICE_FAILPOINT: 'after-load:error' });
+  expect(failed.status).toBe(1);
+  expect(failed.stderr).toMatch(
+    /^error: nothing is filtered, no ruleset could be loaded:\n {2}the ruleset of .* does not load: .*\n {2}the built-in ruleset does not load: /,
+  );
+  expect(existsSync(machine.state('saved-1.json'))).toBe(true);
+});

@@ -1,0 +1,124 @@
+/**
+ * A reboot, by the command line of the unit: what was pinned is gone, links are made anew, files are what they were.
+ * What is loaded is what enforced, not what the file says by then; where that cannot be loaded it is never silently open.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { BootHost, bootRules, PORTS } from '../support/boot-host';
+import type { EdgeHost } from '../support/edge-host';
+
+jest.setTimeout(120_000);
+
+let machine: BootHost;
+let host: EdgeHost;
+
+beforeEach(async () => {
+  machine = await BootHost.open('boot');
+  host = machine.edge;
+});
+
+afterEach(() => host.close());
+
+test('what enforced is loaded, with its sets, whatever the files say by then', async () => {
+  await host.must('enable');
+  const { digest } = await host.status();
+  host.write('rules.yaml', bootRules().replace('default: deny', 'default: allow'));
+  host.write('friends.txt', '198.51.100.0/24\n');
+  await machine.goDown();
+  expect(await machine.connect(PORTS.other)).toEqual(['connected']); // nothing is filtered yet
+  const booted = await machine.up();
+  expect(booted).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^loaded: the ruleset of .*, generation 2, on eth0\n$/) as string,
+  });
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
+  expect(await host.status()).toMatchObject({
+    active: true,
+    digest,
+    generation: 2,
+    booted: { loaded: 'last', reasons: [] },
+  });
+  expect(await host.must('status')).toMatch(/loaded at boot, .* ago: the ruleset of /);
+  // The file was edited since: verbs show that, as they would have without the reboot.
+  expect((await host.sluice(['deny', '8000/tcp'])).stderr).toContain('was edited since it was applied');
+  // Again, as systemctl restart sluice does: nothing changes.
+  expect((await machine.up()).stdout).toBe('generation 2 enforces already\n');
+});
+
+test('a damaged one is followed by the one before it, and that is said until the next apply', async () => {
+  await host.must('enable');
+  host.write('rules.yaml', bootRules('', PORTS.other));
+  await host.must('apply');
+  machine.damage(1);
+  await machine.goDown();
+  const booted = await machine.up();
+  expect(booted.status).toBe(0);
+  expect(booted.stderr).toMatch(
+    /^warning: at boot the last ruleset did not load, one before it, of .*, enforces:\n {2}".*saved-2\.json" is damaged/,
+  );
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
+  expect((await host.status()).warnings.join()).toContain('at boot the last ruleset did not load');
+  // The next boot says it too.
+  await machine.goDown();
+  expect((await machine.up()).stderr).toContain('the ruleset that enforced last is lost');
+  await host.must('apply');
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['timeout', 'connected']);
+  expect(await host.status()).toMatchObject({ warnings: [], booted: null });
+});
+
+test('where none loads the built-in one does: SSH and keep-reachable pass, nothing else', async () => {
+  host.write('rules.yaml', bootRules(`guard: { keep-reachable: [{ from: 192.0.2.0/24, port: ${PORTS.other}/tcp }] }`));
+  await host.must('enable');
+  machine.damage(1);
+  await machine.goDown();
+  const booted = await machine.up();
+  expect(booted).toMatchObject({ status: 0, stdout: 'loaded: the built-in ruleset, generation 2, on eth0\n' });
+  expect(await machine.connect(PORTS.ssh, PORTS.other, PORTS.open)).toEqual(['connected', 'connected', 'timeout']);
+  expect((await host.edge.run(['ping', '-c1', '-W2', '192.0.2.1'])).status).toBe(0);
+  expect(await host.must('status')).toMatch(
+    /ruleset: \(built-in\)[^]*warning: at boot no ruleset loaded, the built-in one enforces/,
+  );
+  const verb = await host.sluice(['deny', '8000/tcp']);
+  expect(verb).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('what enforces is the built-in ruleset: there is no file to change') as string,
+  });
+  await host.must('apply');
+  expect(await machine.connect(PORTS.open)).toEqual(['connected']);
+});
+
+test('with all that was kept lost, what is built in knows the usual SSH port and every interface', async () => {
+  await host.must('enable');
+  await machine.goDown();
+  rmSync(machine.state(), { recursive: true });
+  expect(await machine.up()).toMatchObject({
+    status: 0,
+    stdout: 'loaded: the built-in ruleset, generation 1, on eth0\n',
+  });
+  expect(await machine.connect(PORTS.usual, PORTS.ssh, PORTS.open)).toEqual(['connected', 'timeout', 'timeout']);
+});
+
+test('boot: open lets everything in rather than that, and never in silence', async () => {
+  host.write('rules.yaml', bootRules('boot: open'));
+  await host.must('enable');
+  machine.damage(1);
+  await machine.goDown();
+  const booted = await machine.up();
+  expect(booted).toMatchObject({ status: 0, stdout: 'nothing is loaded, nothing is filtered (boot: open)\n' });
+  expect(booted.stderr).toContain('warning: at boot no ruleset loaded, and boot: open asked for no other');
+  expect(await machine.connect(PORTS.other)).toEqual(['connected']);
+  expect(await host.must('status')).toMatch(/Status: inactive[^]*warning: at boot no ruleset loaded/);
+  await host.must('apply');
+  expect((await host.status()).warnings).toEqual([]);
+});
+
+test('after disable nothing is loaded', async () => {
+  await host.must('enable');
+  await host.must('disable', '--yes');
+  await machine.goDown();
+  expect(await machine.up()).toMatchObject({
+    status: 0,
+    stdout: 'sluice is disabled: nothing is loaded, nothing is filtered\n',
+  });
+  expect(await machine.connect(PORTS.other)).toEqual(['connected']);
+  expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
+});

@@ -1,0 +1,94 @@
+/** The daemon sees within a second that something is not filtered any more, and mends it; the emergency exit it lets be. */
+import { existsSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { kernel } from '../../src/kernel/native';
+import { BootHost, PORTS } from '../support/boot-host';
+import { type EdgeHost, HOST } from '../support/edge-host';
+import type { Background } from '../support/process';
+
+jest.setTimeout(120_000);
+
+let machine: BootHost;
+let host: EdgeHost;
+let daemon: Background;
+
+beforeEach(async () => {
+  machine = await BootHost.open('heal');
+  host = machine.edge;
+  await host.must('enable');
+  daemon = host.edge.start(machine.daemon, { env: host.environment });
+  await daemon.waitFor(/the daemon runs/);
+});
+
+afterEach(() => host.close());
+
+const link = (hook: 'xdp' | 'egress'): string => host.pins.link(host.edge.ifindex(HOST.link), hook);
+const FILTERED = ['connected', 'timeout'];
+const judged = (): Promise<string[]> => machine.connect(PORTS.open, PORTS.other);
+let said = 0;
+const untilMended = async (what = 'was not filtered, and is again'): Promise<void> => {
+  said += 1;
+  await daemon.waitFor(new RegExp(`(eth0: ${what}[^]*){${said}}`), 5000);
+};
+beforeEach(() => (said = 0));
+
+test('links that are removed, or let go of, are made again', async () => {
+  for (const hook of ['xdp', 'egress'] as const) {
+    rmSync(link(hook));
+    await untilMended();
+    expect(await judged()).toEqual(FILTERED);
+    const opened = kernel().openPinnedLink(link(hook));
+    opened.detach();
+    opened.close();
+    await untilMended();
+    expect(await host.status()).toMatchObject({
+      interfaces: [{ name: HOST.link, egress: expect.anything() as string }],
+      warnings: [],
+    });
+  }
+  rmSync(`${host.pins.directory}/links`, { recursive: true });
+  await untilMended();
+  expect(await judged()).toEqual(FILTERED);
+  expect(host.pinned()).toEqual(expect.arrayContaining([expect.stringMatching(/^links\/\d+-xdp$/)]));
+  await host.recount('what passed while nothing was filtered was not counted');
+});
+
+test('an interface that comes back is filtered again, also after a boot without it', async () => {
+  host.edge.ip(`link del ${HOST.link}`);
+  host.join();
+  await untilMended();
+  expect(await judged()).toEqual(FILTERED);
+  await daemon.stop();
+  await machine.goDown({ withLink: false });
+  const booted = await machine.up({}, '--wait', '0');
+  expect(booted).toMatchObject({ status: 0, stdout: expect.stringContaining('on no interface yet') as string });
+  expect(booted.stderr).toContain('eth0: not there, and not filtered until sluice daemon sees it appear');
+  daemon = host.edge.start(machine.daemon, { env: host.environment });
+  await daemon.waitFor(/the daemon runs/);
+  host.join();
+  said = 0;
+  await untilMended();
+  expect(await judged()).toEqual(FILTERED);
+  await host.recount('the link came and went');
+});
+
+test('whoever removes the whole directory has ended it', async () => {
+  for (let i = 0; i < 3; i++) {
+    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    await sleep(1500);
+    expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
+    expect(await machine.connect(PORTS.other)).toEqual(['connected']);
+    expect(daemon.output).not.toContain('was not filtered');
+    await host.must('enable');
+  }
+  // Slowly, a file at a time, as on a machine that is busy.
+  for (const path of host.pinned().filter((name) => !name.endsWith('/'))) {
+    rmSync(`${host.pins.directory}/${path}`);
+    await sleep(100);
+  }
+  rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+  await sleep(1500);
+  expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
+  expect(await machine.connect(PORTS.other)).toEqual(['connected']);
+  await host.recount('it was ended');
+});
