@@ -214,7 +214,7 @@ export function pinsOf(generation: number, ifindexes: readonly number[], hook: '
   return [
     'gen/',
     `gen/${generation}/`,
-    ...['counters', 'egress', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
+    ...['counters', 'egress', 'flow_tags', 'flows', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
     'links/',
     ...ifindexes.flatMap((ifindex) => [...marks, 'xdp'].map((name) => `links/${ifindex}-${name}`)),
     'state/',
