@@ -190,8 +190,7 @@ Napi::Value ObjectHandle::set_map(const Arguments &arguments) {
 }
 
 Napi::Value ObjectHandle::set_programs(const Arguments &arguments) {
-    // Before the object is asked whether it is idle: reading an array may run code of the caller's, and that may load
-    // it.
+    // First: reading an array may run code of the caller's, which may load the object.
     const std::vector<std::string> names = arguments.texts(0, "names");
     const auto object = idle();
     object->apply([names](ObjectResource &target) {

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { kernel } from '../../src/kernel/native';
-import { PinLayout, STATE_PINS } from '../../src/kernel/pins';
+import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
 import { namespaceKey } from '../../src/operate/namespace-key';
 import { stateFolder } from '../../src/operate/state-files';
@@ -214,7 +214,9 @@ export function pinsOf(generation: number, ifindexes: readonly number[], hook: '
   return [
     'gen/',
     `gen/${generation}/`,
-    ...['counters', 'egress', 'flow_tags', 'flows', 'image', 'program'].map((name) => `gen/${generation}/${name}`),
+    ...['counters', 'egress', 'image', 'program', ...Object.values(FLOW_PINS)].map(
+      (name) => `gen/${generation}/${name}`,
+    ),
     'links/',
     ...ifindexes.flatMap((ifindex) => [...marks, 'xdp'].map((name) => `links/${ifindex}-${name}`)),
     'state/',
