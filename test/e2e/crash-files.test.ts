@@ -286,10 +286,15 @@ test('nothing is left in the state directory that an apply did not mean to keep'
   await host.must('apply', files.get(14142)!);
   const names = readdirSync(host.context().folder.path).sort();
   expect(names.map((name) => name.replace(/-[0-9a-f]{32}\./, '-DIGEST.'))).toEqual([
+    'boot.json',
     'enforced-DIGEST.text',
     'enforced.json',
     'generation-2.json',
     'lock',
+    'saved-1.json',
+    'saved-1.text',
+    'saved-2.json',
+    'saved-2.text',
     'totals.json',
   ]);
 });
