@@ -25,8 +25,8 @@ const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:la
 const RUNS = [
   { suites: ['unit', 'property', 'golden'], minutes: 10 },
   { suites: ['native'], workers: 1, minutes: 8, asRoot: true },
-  { suites: ['kernel'], workers: 1, minutes: 14, asRoot: true },
-  { suites: ['e2e'], workers: 2, minutes: 32, asRoot: true },
+  { suites: ['kernel'], workers: 1, minutes: 20, asRoot: true },
+  { suites: ['e2e'], workers: 2, minutes: 55, asRoot: true },
 ];
 
 const mark = randomUUID();
