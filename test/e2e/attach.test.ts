@@ -14,7 +14,7 @@ import { must } from '../support/process';
 const PORT = 14141;
 const OPEN = 8000;
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 let prober: Prober;

@@ -9,7 +9,7 @@ import { inboundRows } from '../support/snapshot-rows';
 const frame = (from?: string): Uint8Array =>
   compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4, ...(from !== undefined && { from }) }), udp({ to: 7777 }));
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let machine: BootHost;
 let host: EdgeHost;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BootHost, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let machine: BootHost;
 let host: EdgeHost;

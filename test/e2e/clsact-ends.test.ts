@@ -7,7 +7,7 @@ import { tcpConnect } from '../support/clients';
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { type EdgeHost, HOST, NEIGHBOUR, pinsOf, untilGone } from '../support/edge-host';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let stand: ClsactHost;
 let host: EdgeHost;

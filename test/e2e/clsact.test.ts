@@ -8,7 +8,7 @@ import { httpGet, ping, slowDownload, tcpConnect, udpEcho } from '../support/cli
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { COMMAND, type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let stand: ClsactHost;
 let host: EdgeHost;

@@ -10,7 +10,7 @@ import { EdgeHost, HOST, pinsOf, Prober } from '../support/edge-host';
 const A = 14141;
 const B = 14142;
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 let prober: Prober;

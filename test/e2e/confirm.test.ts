@@ -15,7 +15,7 @@ import { inboundRows } from '../support/snapshot-rows';
 const A = 14141;
 const B = 14142;
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 let prober: Prober;

@@ -11,7 +11,7 @@ import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { FAR, joinFar, learnedMtu, SMALL_MTU } from '../support/small-hop';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const CONTAINER = { ipv4: '172.17.0.2', ipv6: 'fd00:17::2' } as const;
 const ROUTER = { ipv4: '172.17.0.1', ipv6: 'fd00:17::1' } as const;

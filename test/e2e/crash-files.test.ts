@@ -11,7 +11,7 @@ import { inboundRows } from '../support/snapshot-rows';
 const PORTS = [14141, 14142, 14143, 14144, 14145] as const;
 const COUNTED = 7777;
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 let prober: Prober;

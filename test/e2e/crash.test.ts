@@ -29,7 +29,7 @@ inbound:
 `;
 }
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 let prober: Prober;

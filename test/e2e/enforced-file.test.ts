@@ -5,7 +5,7 @@ import { uninstall } from '../../src/operate/apply';
 import { kernel } from '../../src/kernel/native';
 import { EdgeHost } from '../support/edge-host';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const ruleset = (port: number, device = 'eth0'): string =>
   `version: 1\ninterfaces: [${device}]\ninbound:\n  default: allow\n  rules:\n    - deny to any port ${port}\n`;

@@ -11,7 +11,7 @@ import { type Background, must } from '../support/process';
 import { sendFrames } from '../support/clients';
 import { Traffic } from '../support/traffic';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

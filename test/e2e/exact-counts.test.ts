@@ -91,7 +91,7 @@ function minus(after: Tally, before: Tally): Tally {
   return Object.fromEntries(keys.map((key) => [key, after[key] - (before[key] ?? 0)]));
 }
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 // Three numbers that must agree: frames on the wire, the driver's own XDP counters, the sum of ours (SPEC §3). And
 // what the scan says of each captured frame must be what the kernel counted for its rule or reason.

@@ -6,7 +6,7 @@ import { prefix } from '../support/findings';
 import { listen, type Listening, tryToReach } from '../support/listeners';
 import { must } from '../support/process';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 interface Claim {
   readonly protocol: 'tcp' | 'udp';

@@ -10,7 +10,7 @@ import { fail2ban } from '../support/fail2ban';
 import * as p from '../support/packet';
 import { run } from '../support/process';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const SHIPPED = resolve(__dirname, '../../scripts/fail2ban');
 const FILTER = join(SHIPPED, 'filter.d/sluice.conf');

@@ -8,7 +8,7 @@ import { ping, sendFrames } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import * as p from '../support/packet';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

@@ -5,7 +5,7 @@ import { EdgeHost, NEIGHBOUR } from '../support/edge-host';
 import { compose, ipv4, udp } from '../support/packet';
 import { sendFrames } from '../support/clients';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let host: EdgeHost;
 

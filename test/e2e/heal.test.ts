@@ -6,7 +6,7 @@ import { BootHost, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
 import type { Background } from '../support/process';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let machine: BootHost;
 let host: EdgeHost;

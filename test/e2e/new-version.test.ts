@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { COMMAND, EdgeHost } from '../support/edge-host';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 

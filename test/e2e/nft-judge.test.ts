@@ -11,7 +11,7 @@ import { nftScript, NftJudge } from '../support/nft-judge';
 const RULESETS = 20;
 const FRAMES = 2500;
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 describe('nftables, on the same frames', () => {
   let judge: NftJudge;

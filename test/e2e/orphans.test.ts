@@ -8,7 +8,7 @@ import { EdgeHost } from '../support/edge-host';
 import { Namespace } from '../support/netns';
 import { must } from '../support/process';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const RULES =
   'version: 1\ninterfaces: [eth0]\ninbound: { default: deny, rules: [{ id: web, action: allow, port: 80/tcp }] }\n';

@@ -5,7 +5,7 @@ import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

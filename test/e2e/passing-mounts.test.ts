@@ -5,7 +5,7 @@ import { must, run } from '../support/process';
 
 const PORT = 14141;
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 

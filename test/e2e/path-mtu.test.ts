@@ -11,7 +11,7 @@ import * as p from '../support/packet';
 import { must } from '../support/process';
 import { FAR, joinFar, learnedMtu, SMALL_MTU } from '../support/small-hop';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

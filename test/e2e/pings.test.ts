@@ -4,7 +4,7 @@ import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters, since } from '../support/ethtool';
 import * as p from '../support/packet';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

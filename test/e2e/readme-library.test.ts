@@ -9,7 +9,7 @@ import { must } from '../support/process';
 
 const ROOT = resolve(__dirname, '../..');
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let host: EdgeHost;
 

@@ -8,7 +8,7 @@ import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 import { Background } from '../support/process';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]

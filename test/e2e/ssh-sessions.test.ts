@@ -8,7 +8,7 @@ import { copyEtc, toolEnvironment, toolPath, withEtc } from '../support/test-too
 const PORT = 2222;
 const OPENS = `allow ${PORT}/tcp`;
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let host: EdgeHost;
 let server: Background;

@@ -10,7 +10,7 @@ interface Line {
   readonly snapshot: Snapshot;
 }
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 

@@ -11,7 +11,7 @@ const FRAMES = Array.from({ length: 20 }, (_, i) =>
   compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), udp({ to: 9000 + i })),
 );
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 let host: EdgeHost;
 
