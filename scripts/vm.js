@@ -170,7 +170,8 @@ function commandOf({ command, report }, acceleration) {
   const emulated = acceleration === EMULATION;
   const pairs = process.env.SLUICE_PAIRS ?? (emulated ? 20_000 : 200_000);
   const options = emulated ? [PATIENT, ...(command.includes('--testNamePattern') ? [] : [NO_FLOODS])] : [];
-  return [`SLUICE_PAIRS=${pairs}`, command, ...options].join(' ');
+  const patience = emulated ? [`SLUICE_PATIENCE=${PATIENCE}`] : [];
+  return [`SLUICE_PAIRS=${pairs}`, ...patience, command, ...options].join(' ');
 }
 
 /** What a step's files say: `problem` in words, and jest's counts; a plain step counts as one test. */

@@ -4,6 +4,8 @@
 # apply once they can be loaded.
 export SLUICE_EGRESS_HOOK=clsact SLUICE_STATE_DIR=/tmp/no-egress
 modprobe=$(cat /proc/sys/kernel/modprobe)
+# what comes after needs its modules, whatever happens here
+trap 'echo "$modprobe" >/proc/sys/kernel/modprobe' EXIT
 mkdir -p "$SLUICE_STATE_DIR"
 rules='version: 1
 interfaces: [eth0]
