@@ -80,7 +80,14 @@ describe('the preset', () => {
     expect(await host.in(...syn())).toEqual(REFUSED);
     // Nobody else is.
     expect(await host.in(...syn('203.0.113.51'))).toEqual(ACCEPTED);
-    expect(await host.tables.limits()).toEqual({ live: 2, ways: 512, bytes: 512 * 184, pressure: 0, made: 2n, evicted: 0n });
+    expect(await host.tables.limits()).toEqual({
+      live: 2,
+      ways: 512,
+      bytes: 512 * 184,
+      pressure: 0,
+      made: 2n,
+      evicted: 0n,
+    });
   });
 
   test('the window slides, to the millisecond', async () => {
