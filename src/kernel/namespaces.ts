@@ -7,16 +7,26 @@ import type { Kernel } from './kernel';
 /** Inode of the first PID namespace, PROC_PID_INIT_INO of the kernel: in another one not all processes can be seen. */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
+/** How often what could not be opened is looked for again: on a busy machine namespaces end while /proc is read. */
+const LOOKS = 8;
+
 /** Cookies of all living namespaces; null where that cannot be told for sure. */
 export async function livingNamespaces(kernel: Kernel): Promise<ReadonlySet<bigint> | null> {
   if (linkOf('/proc/self/ns/pid') !== FIRST_PID_NAMESPACE) return null;
   const cookies = new Set<bigint>();
-  for (const paths of namespacePaths().values()) {
-    const cookie = await firstCookie(kernel, paths);
-    if (cookie === null) return null;
-    if (cookie !== undefined) cookies.add(cookie);
+  let open = namespacePaths();
+  for (let look = 0; look < LOOKS; look++) {
+    const lost = new Set<string>();
+    for (const [name, paths] of open) {
+      const cookie = await firstCookie(kernel, paths);
+      if (cookie === null) lost.add(name);
+      else if (cookie !== undefined) cookies.add(cookie);
+    }
+    if (lost.size === 0) return cookies;
+    // What has ended is not found again; what another process holds by now is found there.
+    open = new Map([...namespacePaths()].filter(([name]) => lost.has(name)));
   }
-  return cookies;
+  return null;
 }
 
 /** Paths at which each namespace can be opened, by the name the kernel gives it (`net:[4026531840]`). */

@@ -74,6 +74,18 @@ test('pins and state of a namespace that was deleted go; those of living ones st
   expect((await host.status()).active).toBe(true);
 });
 
+test('namespaces that come and go while it is asked who lives do not keep it from clearing up', async () => {
+  const dead = await other('churn');
+  must(['ip', '-n', dead.namespace.name, 'link', 'delete', 'eth0']);
+  dead.namespace.destroy();
+  await untilUnfiltered(dead.pins);
+  const churn = host.edge.start(['sh', '-c', 'echo begun; for i in $(seq 2000); do unshare -n true; done']);
+  await churn.waitFor(/begun/);
+  await host.must('apply');
+  await churn.stop();
+  expect([dead.pins.exists(), existsSync(dead.state)]).toEqual([false, false]);
+});
+
 test('what another process is changing is left alone, and a namespace that only a descriptor holds lives', async () => {
   const { namespace, pins, state } = await other('held');
   const holder = host.edge.start(['sh', '-c', `exec 9< ${namespace.path}; echo held; exec sleep 60`]);
