@@ -19,10 +19,10 @@ import {
 import { type Booted, bootId, writeBooted } from './booted';
 import { builtInRuleset } from './built-in';
 import type { Context } from './context';
-import { type Candidate, enforce } from './enforce';
+import { type Candidate, enforce, UnfinishedError, type Where } from './enforce';
 import { readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
-import { withLock } from './lock';
+import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
 import { messageOf } from './system-error';
 
@@ -32,6 +32,9 @@ export type BootOutcome =
   | { readonly kind: 'disabled' }
   | { readonly kind: 'booted'; readonly booted: Booted; readonly interfaces: readonly string[] };
 
+/** What a candidate became. */
+type Judging = Pick<Applied, 'generation' | 'instance' | 'attachments'>;
+
 const POLL_MS = 100;
 
 /**
@@ -39,7 +42,7 @@ const POLL_MS = 100;
  * for this. Throws `SluiceError` `operate/boot`, with every reason, where nothing could be loaded.
  */
 export async function bootFirewall(context: Context, { waitMs }: { waitMs: number }): Promise<BootOutcome> {
-  return withLock(context, async () => {
+  return withBootLock(context, async (unwritten) => {
     const { folder } = context;
     const enforcement = await readEnforcement(context);
     if (enforcement) {
@@ -48,8 +51,8 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
     }
     const plan = readBootPlan(folder);
     if (plan.value?.load === 'nothing') return { kind: 'disabled' };
-    const reasons = plan.warning === undefined ? [] : [plan.warning];
-    const loader = new Loader(context, plan.value, Date.now() + waitMs);
+    const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
+    const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons);
     const numbers = savedRulesets(folder);
     if (numbers.length === 0) reasons.push(`no ruleset is saved in "${folder.path}"`);
     for (const [i, number] of numbers.entries()) {
@@ -98,10 +101,12 @@ class Loader {
     private readonly context: Context,
     private readonly plan: BootPlan | null,
     private readonly deadline: number,
+    /** Why what was loaded is not all that it should be. */
+    private readonly reasons: string[],
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
-  async loadSaved({ record, text }: SavedRuleset): Promise<{ applied: Applied; missing: readonly string[] }> {
+  async loadSaved({ record, text }: SavedRuleset): Promise<{ applied: Judging; missing: readonly string[] }> {
     const { source } = record;
     const ruleset = rulesetAt(record.ruleset, Date.now());
     const candidate: Candidate = {
@@ -116,7 +121,7 @@ class Loader {
     return this.load(candidate, names, ruleset.interfaces === 'auto', 'file');
   }
 
-  async loadBuiltIn(): Promise<{ applied: Applied; missing: readonly string[] }> {
+  async loadBuiltIn(): Promise<{ applied: Judging; missing: readonly string[] }> {
     const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
     return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, 'nothing');
   }
@@ -126,14 +131,29 @@ class Loader {
     meant: readonly string[],
     any: boolean,
     keep: 'file' | 'nothing',
-  ): Promise<{ applied: Applied; missing: readonly string[] }> {
+  ): Promise<{ applied: Judging; missing: readonly string[] }> {
     const found = await this.await(meant);
     // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
     const interfaces = found.length > 0 || !any ? found : await this.others();
     const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
     const names = [...interfaces.map(({ name }) => name), ...missing];
-    const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
+    const applied = await this.enforce(candidate, { interfaces, names, before: null, keep });
     return { applied, missing };
+  }
+
+  /** What judges already is what was loaded, whatever became of the files after that. */
+  private async enforce(candidate: Candidate, where: Where): Promise<Judging> {
+    const onUnwritten = (why: string): void => {
+      this.reasons.push(`${why}; until sluice apply, interfaces that appear later are not filtered`);
+    };
+    try {
+      return await enforce(this.context, candidate, { ...where, onUnwritten });
+    } catch (error) {
+      const now = error instanceof UnfinishedError ? await readEnforcement(this.context) : null;
+      if (!now) throw error;
+      this.reasons.push(messageOf(error));
+      return now;
+    }
   }
 
   /** Those of the named interfaces that exist, all of them or as many as there are in time. */
@@ -152,18 +172,24 @@ class Loader {
   }
 }
 
-/** Keeps what was loaded, for `status`. */
+/** Keeps what was loaded, for `status`; what filters goes on where that cannot be written. */
 function outcome(
   folder: StateFolder,
-  { applied, ...rest }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & { applied: Applied | null },
+  { applied, ...rest }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & { applied: Judging | null },
 ): BootOutcome {
+  const reasons = [...rest.reasons];
   const booted: Booted = {
     ...rest,
+    reasons,
     at: new Date().toISOString(),
     generation: applied?.generation ?? null,
     instance: applied?.instance ?? null,
     bootId: bootId(),
   };
-  writeBooted(folder, booted);
+  try {
+    writeBooted(folder, booted);
+  } catch (error) {
+    reasons.push(messageOf(error));
+  }
   return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [] };
 }
