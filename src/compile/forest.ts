@@ -1,5 +1,6 @@
 /** Image rules of a family → the trees of its groups. Where groups turn out badly others are tried. */
 import type { Family } from '../model/prefix';
+import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
 import { partition } from './partition';
 import { type GrownTree, growTree, type Tree } from './tree';
@@ -24,7 +25,12 @@ export function growForest(rules: RuleTable): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
   for (const narrow of NARROW[rules.family]) {
-    const forest = partition(rules, narrow).map((group) => growTree(rules, group));
+    const [destinations, sources, wide] = partition(rules, narrow);
+    const forest = [
+      growTree(rules, destinations),
+      growTree(rules, sources),
+      rules.crossings.length === 0 ? growTree(rules, wide) : growCrossed(rules, wide),
+    ];
     const cost = costOf(rules, forest);
     if (cost < bestCost) [best, bestCost] = [forest, cost];
     // Only overlapping wide rules are better off in the trees of the narrow ones.

@@ -47,8 +47,8 @@ const PAGE_BYTES = 4096;
 /** A slot in bytes, and slots of a cache line. */
 const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
-/** Slots behind the used ones: what reads one whole record at a time never stands at the very end. */
-const SLACK_SLOTS = LINE_SLOTS;
+/** Slots behind the used ones: the datapath checks once that the first eight rules of a leaf are in the image. */
+const SLACK_SLOTS = 8 * (LAYOUT.slc_rule6.size / SLOT_BYTES);
 
 /** An entry of the section table, in slots. */
 const SECTION_SLOTS = LAYOUT.slc_section.size / SLOT_BYTES;
