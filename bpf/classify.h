@@ -261,8 +261,12 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     trees = family == 4 ? roots->trees4 : roots->trees6;
     /* Code of its own for each tree: how deep one is says nothing of the next. */
 #pragma unroll
-    for (int tree = 0; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++)
+    for (int tree = 0; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++) {
+        /* Most packets that a narrow row decides are spared the tree of the wide ones, which stand behind it. */
+        if (tree > 0 && word <= roots->least[tree - 1])
+            continue;
         word = slc_ask_tree(&walk, trees[tree], word, family);
+    }
     return word == SLC_WORD_NONE ? roots->default_word : word;
 }
 

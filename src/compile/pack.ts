@@ -12,6 +12,7 @@ import {
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
+import { leastWord } from './least';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
@@ -87,6 +88,12 @@ export function pack(input: PackInput): Uint8Array {
       writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
       writer.u32(root, ROOTS.default_word.offset, defaultWord);
       writer.u32(root, ROOTS.services.offset, services);
+      for (let tree = 1; tree < SLC_LIMITS.TREES; tree++) {
+        const least = ([4, 6] as const).map((family) =>
+          leastWord(families[family].rules, families[family].trees[tree]),
+        );
+        writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
+      }
     }
     writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
     writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
