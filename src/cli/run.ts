@@ -29,13 +29,13 @@ export interface Run<Options> {
   path: (argument?: string) => string;
 }
 
-/** Says what became of a change that nobody confirmed; where that cannot be written down the command goes on. */
+/** Ends what an earlier change left, and says what became of it; where that cannot be written down the command goes on. */
 export async function tidyUp(context: Context, output: Output): Promise<void> {
   try {
     const news = await settle(context);
     if (news !== null) output.say(`note: ${news}`);
   } catch (error) {
-    output.say(`note: a change was not confirmed, and it cannot be tidied up: ${messageOf(error)}`);
+    output.say(`note: an earlier change cannot be tidied up: ${messageOf(error)}`);
   }
 }
 

@@ -20,7 +20,8 @@ export function showOutcome(
       if (withoutEgress !== undefined)
         output.say(`note: ${withoutEgress}: what ${name} sends opens no flows, answers to it are judged by the rules`);
     for (const { message } of outcome.overridden) output.say(`warning: ${message}`);
-    for (const name of outcome.detached) output.say(`note: ${name} is not filtered any more`);
+    const gone = outcome.pending ? 'will not be filtered any more once this is confirmed' : 'is not filtered any more';
+    for (const name of outcome.detached) output.say(`note: ${name} ${gone}`);
     const rules = candidate.image.stats.rules;
     output.line(`applied: generation ${outcome.generation}, ${rules} rule${rules === 1 ? '' : 's'}, on ${names}`);
   }

@@ -1,7 +1,7 @@
 /** The end of a change that waits to be confirmed: it holds, or what it replaced judges again for good. */
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import { ConflictError } from './apply';
-import { currentAttachments, detachOne } from './attach';
+import { type Attachment, currentAttachments, detachOne } from './attach';
 import type { Place } from './egress-filter';
 import { failpoint } from './failpoint';
 import { awaitsConfirmation, type GateWord, lastingWord } from './gate-word';
@@ -29,24 +29,24 @@ export function pendingGate(state: SharedState): PendingGate | null {
 }
 
 /**
- * What waits holds from now on. Interfaces not in `ifindexes` are let go of. False where its time is over, and what it
- * replaced judges. The caller holds the lock.
+ * What waits holds from now on; `letGo` and `clearInterrupted` end what it replaced. False where its time is over, and
+ * what it replaced judges. The caller holds the lock.
  */
-export async function confirmGate(
-  place: Place,
-  options: { readonly ifindexes: readonly number[]; readonly fold: Fold },
-): Promise<boolean> {
-  const { kernel, pins, netns } = place;
-  return withPendingGate(place, false, async (state, gate) => {
+export async function confirmGate(place: Place): Promise<boolean> {
+  return withPendingGate(place, false, (state, gate) => {
     failpoint('before-confirm');
-    if (kernel.bootTimeNs() >= gate.deadlineNs) return false;
+    if (place.kernel.bootTimeNs() >= gate.deadlineNs) return Promise.resolve(false);
     if (!state.exchangeGate(gate, lastingWord(gate.slot))) throw new ConflictError();
     failpoint('after-confirm');
-    for (const { ifindex } of await currentAttachments(kernel, pins, netns))
-      if (!options.ifindexes.includes(ifindex)) await detachOne(place, ifindex);
-    await retireGenerations(kernel, pins, state, options.fold);
-    return true;
+    return Promise.resolve(true);
   });
+}
+
+/** Lets go of the interfaces of which this holds. The caller holds the lock. */
+export async function letGo(place: Place, which: (attachment: Attachment) => boolean): Promise<void> {
+  const { kernel, pins, netns } = place;
+  for (const attachment of await currentAttachments(kernel, pins, netns))
+    if (which(attachment)) await detachOne(place, attachment.ifindex);
 }
 
 /**

@@ -11,12 +11,18 @@ import type { AttachMode } from '../model/ruleset';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
+import { contentDigest } from './digest';
 import { type Candidate, enforce, remember, sourceOf } from './enforce';
 import { type Enforcement, readEnforcement } from './enforcement';
-import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
+import {
+  type FileEdit,
+  type GenerationRecord,
+  pruneGenerationRecords,
+  writeGenerationRecord,
+} from './generation-record';
 import { withLock } from './lock';
 import { clearOrphans } from './orphans';
-import { PendingError, settleLocked } from './pending';
+import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
 import { forgetReturned } from './returned';
 import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
@@ -69,7 +75,7 @@ export interface ApplyOptions {
   readonly force?: boolean;
   /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
   readonly inPlaceOf?: GenerationRecord;
-  /** Interfaces by name, whatever the ruleset says. */
+  /** Those that are filtered now, by name, whatever the ruleset says. */
   readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
   readonly confirmSeconds?: number;
@@ -117,7 +123,10 @@ export async function applyRuleset(
         ruleset: candidate.ruleset,
         source: sourceOf(candidate),
         interfaces: names,
-        ...(pending && record.confirm && options.atBoot && { confirm: { ...record.confirm, atBoot: true } }),
+        ...(pending &&
+          record.confirm && {
+            confirm: { ...record.confirm, ...confirmation(enforcement, candidate, options) },
+          }),
       });
       // What waits is not the enforced file yet.
       if (pending) keepText(folder, candidate.text);
@@ -134,13 +143,15 @@ export async function applyRuleset(
 
     // Given by name they are those that are filtered now; one that is away at the moment is meant all the same.
     const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
-    const names = [...new Set([...meant, ...interfaces.map(({ name }) => name)])];
+    const found = options.interfaces && enforcement?.pending ? [] : interfaces;
+    const names = [...new Set([...meant, ...found.map(({ name }) => name)])];
     const { confirmSeconds } = options;
     const pendingConfirm = enforcement?.pending ? enforcement.record?.confirm : undefined;
     const confirm = confirmSeconds !== undefined && {
-      ...{ seconds: confirmSeconds, ifindexes: wanted },
-      ...(options.edited && textBefore(enforcement)),
-      ...((options.atBoot || pendingConfirm?.atBoot) && { atBoot: true }),
+      seconds: confirmSeconds,
+      // What waits to be let go of is filtered still, and goes on waiting.
+      ifindexes: (options.interfaces && pendingConfirm?.ifindexes) || wanted,
+      ...confirmation(enforcement, candidate, options),
     };
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
@@ -162,10 +173,30 @@ function secondsIn(ns: bigint): number {
   return Math.ceil(Number(ns) / 1e9);
 }
 
-/** The text that stands in the file again where a verb's change is not confirmed: of several that wait, the first's. */
-function textBefore(enforcement: Enforcement | null): { textBefore?: string } {
-  const before = enforcement?.pending ? enforcement.record?.confirm?.textBefore : enforcement?.enforced?.textDigest;
-  return before === undefined ? {} : { textBefore: before };
+/** What a change that waits says of itself: also what it takes over from one that waits already. */
+function confirmation(
+  enforcement: Enforcement | null,
+  candidate: Candidate,
+  { edited, atBoot }: ApplyOptions,
+): Pick<NonNullable<GenerationRecord['confirm']>, 'edits' | 'atBoot'> {
+  const waiting = enforcement?.pending ? enforcement.record?.confirm : undefined;
+  return {
+    edits: edited ? withEdit(waiting?.edits ?? [], candidate, enforcement) : (waiting?.edits ?? []),
+    ...((atBoot || waiting?.atBoot) && { atBoot: true }),
+  };
+}
+
+/** Of several edits of a file the text before the first is kept, unless somebody else changed it in between. */
+function withEdit(
+  edits: readonly FileEdit[],
+  { file, text }: Candidate,
+  enforcement: Enforcement | null,
+): readonly FileEdit[] {
+  const now = enforcement?.enforced?.textDigest;
+  if (now === undefined) return edits;
+  const earlier = edits.find((edit) => edit.file === file && edit.after === now);
+  const edit = { file, before: earlier?.before ?? now, after: contentDigest(text) };
+  return [...edits.filter((other) => other.file !== file), edit];
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {
@@ -194,10 +225,13 @@ export class UnfinishedEndError extends SluiceError {
   }
 }
 
-/** What ending enforcement changed: the interfaces that were filtered. */
+/** What ending enforcement changed. */
 export interface Ended {
   readonly wasActive: boolean;
+  /** Those that were filtered. */
   readonly interfaces: readonly string[];
+  /** Files that verbs had changed, which nobody had confirmed: they are again as they were. */
+  readonly putBack: readonly string[];
 }
 
 /**
@@ -233,13 +267,14 @@ export async function uninstall(context: Context): Promise<Ended> {
 async function end(context: Context, fold: Fold, keep: () => Promise<void> = () => Promise.resolve()): Promise<Ended> {
   // Not readEnforcement(): what is damaged, or of another version, must be possible to end.
   const before = await filteredInterfaces(context);
+  const putBack = putUnconfirmedBack(context);
   await keep();
   const wasActive = await unload(context, fold).catch(async (error: unknown) => {
     const left = await filteredInterfaces(context);
     const opened = before.filter((name) => !left.includes(name));
     throw new UnfinishedEndError(opened, left, error);
   });
-  return { wasActive, interfaces: before };
+  return { wasActive, interfaces: before, putBack };
 }
 
 function loadNothingAtBoot({ folder }: Context, wasActive: boolean): void {

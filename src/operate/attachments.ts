@@ -4,15 +4,16 @@ import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { attachMore, type AttachRequest } from '../load/apply';
 import type { Context } from './context';
 import { type Enforcement, readEnforcement } from './enforcement';
+import { InterfacesMeant } from './interfaces-meant';
 
 /** Interfaces that are meant to be filtered, are there, and lack a gate. */
 export async function unfilteredInterfaces(
-  { kernel, netns }: Context,
-  { enforced, attachments }: Enforcement,
+  { kernel, netns, folder }: Context,
+  enforcement: Enforcement,
 ): Promise<Interface[]> {
-  if (!enforced) return [];
+  const { attachments } = enforcement;
   const whole = new Set(attachments.filter(({ egress }) => egress !== null).map(({ name }) => name));
-  const lacking = enforced.interfaces.filter((name) => !whole.has(name));
+  const lacking = new InterfacesMeant(folder).read(enforcement).filter((name) => !whole.has(name));
   if (lacking.length === 0) return [];
   return (await listInterfaces(kernel, netns)).filter(({ name }) => lacking.includes(name));
 }

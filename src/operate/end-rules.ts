@@ -44,10 +44,7 @@ export async function endRules(context: Context, nowMs: number): Promise<EndedRu
     inPlaceOf: record,
     interfaces: enforcement.attachments.map(({ name }) => name),
     // What waits to be confirmed goes on waiting, for what is left of its time.
-    ...(pending && {
-      confirmSeconds: Math.ceil(Number(pending.leftNs) / 1e9),
-      edited: record.confirm?.textBefore !== undefined,
-    }),
+    ...(pending && { confirmSeconds: Math.ceil(Number(pending.leftNs) / 1e9) }),
   });
   const overridden = outcome.kind === 'applied' ? outcome.overridden : [];
   return { ended, overridden, generation: outcome.generation };

@@ -59,7 +59,7 @@ export interface Where {
   /** Set where the candidate waits to be confirmed: until then it is not what files name and boots load. */
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
   /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
-  readonly keep?: 'file' | 'nothing';
+  readonly keep?: GenerationRecord['keep'];
   /** Called where the record cannot be written; left out: nothing changes then. */
   readonly onUnwritten?: (why: string) => void;
 }
@@ -81,7 +81,15 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     ...(confirm && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
     fillState: (state) => restoreBans(context, state),
     record: (generation, instance) => {
-      const named = { generation, instance, since, interfaces: names, ...(confirm && { confirm }) };
+      const { keep } = where;
+      const named = {
+        generation,
+        instance,
+        since,
+        interfaces: names,
+        ...(confirm && { confirm }),
+        ...(keep && { keep }),
+      };
       try {
         writeGenerationRecord(folder, recordOf(candidate, named));
       } catch (error) {
@@ -94,10 +102,10 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   };
   try {
     // What may become the enforced text, or return, is kept before anything judges by it.
-    if (confirm) keepText(folder, candidate.text);
+    if (!where.keep) keepText(folder, candidate.text);
     if (confirm && where.before === null) keepBootsOpen(folder);
     const applied = await applyImage(kernel, pins, request);
-    if (confirm) keepTexts(folder, candidate);
+    if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
     forgetReturned(folder);
     failpoint('after-enforced');
@@ -120,13 +128,17 @@ function keepBootsOpen(folder: StateFolder): void {
   if (readBootPlan(folder).value === null && savedRulesets(folder).length === 0) saveNothingForBoot(folder);
 }
 
-/** Keeps the text that waits and the one that is enforced, and no other. */
-function keepTexts(folder: StateFolder, candidate: Candidate): void {
+/** Keeps the text that waits, the one that is enforced, those that may stand in files again, and no other. */
+function keepTexts(folder: StateFolder, candidate: Candidate, { edits }: NonNullable<Where['confirm']>): void {
   const enforced = readEnforced(folder).value;
-  removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : [])]);
+  const before = (edits ?? []).map((edit) => edit.before);
+  removeOtherTexts(folder, [contentDigest(candidate.text), ...(enforced ? [enforced.textDigest] : []), ...before]);
 }
 
-/** Keeps which text enforces, under which name, and what the next boot loads. */
+/**
+ * Keeps which text enforces, under which name, and what the next boot loads: that first, so that who is cut short here
+ * is found by `enforced.json` (`settle`).
+ */
 export async function remember(
   context: Context,
   candidate: Candidate,
@@ -141,8 +153,9 @@ export async function remember(
     interfaces: names,
     mode: candidate.ruleset.mode,
   };
-  writeEnforced(context.folder, state, candidate.text);
+  keepText(context.folder, candidate.text);
   if (keepForBoot) await saveForBoot(context, candidate.ruleset, { ...state, instance });
+  writeEnforced(context.folder, state, null);
 }
 
 /** Where a candidate came from, as records keep it. */
@@ -152,7 +165,7 @@ export function sourceOf({ file, text, interfaceOverride }: Candidate): Generati
 
 function recordOf(
   candidate: Candidate,
-  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm'>,
+  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'keep'>,
 ): GenerationRecord {
   const { digest, counterSlots, features, sections, ranks, bytes } = candidate.image;
   return {

@@ -6,6 +6,14 @@ import { type Ruleset, writtenSections } from '../model/ruleset';
 import type { StateRead } from './sealed-file';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
+/** A file that verbs changed and nobody has confirmed. */
+export interface FileEdit {
+  readonly file: string;
+  /** Digests of the text that is to stand in it again where this is not confirmed, and of the one that verbs wrote. */
+  readonly before: string;
+  readonly after: string;
+}
+
 export interface GenerationRecord {
   readonly generation: number;
   /** Installation the generation belongs to (`SharedState.instance`). */
@@ -30,11 +38,13 @@ export interface GenerationRecord {
     readonly seconds: number;
     /** Interfaces that the ruleset filters; others are let go of when it is confirmed. */
     readonly ifindexes: readonly number[];
-    /** Where a verb changed the file: digest of the text that is to stand in it again where this is not confirmed. */
-    readonly textBefore?: string;
+    /** Files that verbs changed, also for changes that wait with this one. */
+    readonly edits?: readonly FileEdit[];
     /** Confirmed, it is also what systemd loads at boot (`enable`). */
     readonly atBoot?: boolean;
   };
+  /** Set where a boot loaded it: boots go on with what they did; `nothing`: so do verbs. */
+  readonly keep?: 'file' | 'nothing';
   /** The ruleset with its sets resolved, as it was compiled. */
   readonly ruleset: Ruleset;
 }

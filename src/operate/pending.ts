@@ -3,7 +3,8 @@
  * change before that, and tidies up afterwards, whenever the next command comes: files then say what judges already.
  */
 import { RefusedError, SluiceError } from '../kernel/errors';
-import { confirmGate, type PendingGate, pendingGate, returnGate } from '../load/confirm';
+import { clearInterrupted } from '../load/apply';
+import { confirmGate, letGo, type PendingGate, pendingGate, returnGate } from '../load/confirm';
 import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
@@ -11,7 +12,12 @@ import { saveForBoot } from './boot-files';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
-import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
+import {
+  type FileEdit,
+  type GenerationRecord,
+  pruneGenerationRecords,
+  readGenerationRecord,
+} from './generation-record';
 import { withLock } from './lock';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
@@ -49,14 +55,11 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
     const { pending, record } = found;
-    const { pins } = context;
-    const ifindexes = record?.confirm?.ifindexes ?? pins.links().map(({ ifindex }) => ifindex);
-    const held = await confirmGate(context, { ifindexes, fold: foldInto(context) });
-    if (!held) {
+    if (!(await confirmGate(context))) {
       await settleLocked(context);
       throw new NothingPendingError(readReturned(context.folder));
     }
-    await rememberConfirmed(context);
+    await rememberJudging(context);
     return { generation: pending.generation, atBoot: record?.confirm?.atBoot ?? false };
   });
 }
@@ -64,15 +67,15 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
 /** What waits is taken back before its time. Throws `NothingPendingError`. */
 export async function rollbackPending(
   context: Context,
-): Promise<Pick<Returned, 'generation' | 'previous' | 'file' | 'fate'>> {
+): Promise<Pick<Returned, 'generation' | 'previous' | 'file' | 'fate' | 'others'>> {
   return withLock(context, async () => {
     await settleLocked(context);
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
-    const fate = putFileBack(context, found.record);
+    const fates = putFilesBack(context, found.record);
     await returnLocked(context);
     const { generation, previous } = found.pending;
-    return { generation, previous, file: found.record?.source.file ?? '', fate };
+    return { generation, previous, ...fates };
   });
 }
 
@@ -95,7 +98,7 @@ export async function settle(context: Context): Promise<string | null> {
 export async function settleLocked(context: Context): Promise<Returned | null> {
   const found = readPending(context);
   if (!found) {
-    if (isUnsettled(context)) await rememberConfirmed(context);
+    if (isUnsettled(context)) await rememberJudging(context);
     return null;
   }
   const { pending, record } = found;
@@ -105,8 +108,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
     previous: pending.previous,
     seconds: record?.confirm?.seconds ?? 0,
     since: record?.since ?? new Date().toISOString(),
-    file: record?.source.file ?? 'the file',
-    fate: putFileBack(context, record),
+    ...putFilesBack(context, record),
   };
   // Before the gate says that it is over: whoever is interrupted here finds it again.
   writeReturned(context.folder, returned);
@@ -114,7 +116,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
   return returned;
 }
 
-/** Whether the kernel went on without us, or a confirmation was cut short before it was written down. */
+/** Whether the kernel went on without us, or a change was cut short before files said that it holds. */
 function isUnsettled(context: Context): boolean {
   const state = SharedState.find(context.kernel, context.pins);
   if (!state) return false;
@@ -124,7 +126,8 @@ function isUnsettled(context: Context): boolean {
     const generation = state.slotGeneration(gate.slot);
     // Only then the record, which holds the whole ruleset, is worth reading.
     if (generation === 0 || readEnforced(context.folder).value?.generation === generation) return false;
-    return readGenerationRecord(context.folder, generation, instance)?.confirm !== undefined;
+    const record = readGenerationRecord(context.folder, generation, instance);
+    return record !== null && record.keep !== 'nothing';
   } finally {
     state.close();
   }
@@ -144,17 +147,26 @@ function readPending({ kernel, pins, folder }: Context): {
   }
 }
 
-/** Writes down that what judges is confirmed: from now on it is what a boot loads and what verbs go by. */
-async function rememberConfirmed(context: Context): Promise<void> {
+/**
+ * Ends what was replaced by what judges, and writes that one down: from now on it is what a boot loads and what verbs
+ * go by. Cut short, it is done again.
+ */
+async function rememberJudging(context: Context): Promise<void> {
   const { folder, pins } = context;
   const enforcement = await readEnforcement(context);
-  if (enforcement?.record) {
-    const enforced = stateOf(enforcement.record, enforcement.attachments);
-    const text = readEnforcedText(folder, enforced);
-    writeEnforced(folder, enforced, text);
-    if (text !== null)
-      await saveForBoot(context, enforcement.record.ruleset, { ...enforced, instance: enforcement.instance });
-  }
+  // Cut short before anything was attached, it filters nothing.
+  if (!enforcement?.record || enforcement.attachments.length === 0) return;
+  const { record, instance } = enforcement;
+  const { confirm, interfaces } = record;
+  // Who was given another index meanwhile is known by its name.
+  if (confirm)
+    await letGo(context, ({ ifindex, name }) => !confirm.ifindexes.includes(ifindex) && !interfaces?.includes(name));
+  await clearInterrupted(context, foldInto(context));
+  const enforced = stateOf(record, enforcement.attachments);
+  if (!record.keep && readEnforcedText(folder, enforced) !== null)
+    await saveForBoot(context, record.ruleset, { ...enforced, instance });
+  // Last: by this the next command knows that all is done.
+  writeEnforced(folder, enforced, null);
   pruneGenerationRecords(folder, new Set(pins.generations()));
 }
 
@@ -172,22 +184,47 @@ async function returnLocked(context: Context): Promise<void> {
 }
 
 /**
+ * Where something waits to be confirmed, or did and was not: files that verbs changed meanwhile are again as they were.
+ * Which; none where nobody can tell any more. The caller holds the lock.
+ */
+export function putUnconfirmedBack(context: Context): readonly string[] {
+  try {
+    const { file, fate, others } = putFilesBack(context, readPending(context)?.record ?? null);
+    return [...(fate === 'put-back' ? [file] : []), ...others];
+  } catch (error) {
+    if (error instanceof SluiceError) return [];
+    throw error;
+  }
+}
+
+/** What becomes of the file of what was not confirmed, and of others that verbs changed. */
+function putFilesBack(
+  context: Context,
+  record: GenerationRecord | null,
+): { file: string; fate: FileFate; others: readonly string[] } {
+  const file = record?.source.file ?? 'the file';
+  const putBack = (record?.confirm?.edits ?? []).filter((edit) => putFileBack(context, edit)).map((edit) => edit.file);
+  return {
+    file,
+    fate: putBack.includes(file) ? 'put-back' : 'kept',
+    others: putBack.filter((other) => other !== file),
+  };
+}
+
+/**
  * Where a verb changed the file, and nobody did since, the text before it stands there again. A file that was changed
  * by hand is its owner's: it is never touched.
  */
-function putFileBack({ folder }: Context, record: GenerationRecord | null): FileFate {
-  const before = record?.confirm?.textBefore;
-  if (!record || before === undefined) return 'kept';
+function putFileBack({ folder }: Context, { file, before, after }: FileEdit): boolean {
   const text = readEnforcedText(folder, { textDigest: before });
   try {
-    const { file, textDigest } = record.source;
     const now = readRulesetText(file).digest;
-    if (now === before) return 'put-back'; // an interrupted process was here
-    if (text === null || now !== textDigest) return 'kept';
-    writeRulesetText(file, text, textDigest);
-    return 'put-back';
+    if (now === before) return true; // an interrupted process was here
+    if (text === null || now !== after) return false;
+    writeRulesetText(file, text, after);
+    return true;
   } catch (error) {
-    if (error instanceof SluiceError) return 'kept';
+    if (error instanceof SluiceError) return false;
     throw error;
   }
 }

@@ -17,6 +17,8 @@ export interface Returned {
   readonly since: string;
   readonly file: string;
   readonly fate: FileFate;
+  /** Other files that verbs had changed, and that are again as they were. */
+  readonly others?: readonly string[];
 }
 
 const FILE = 'returned.json';
@@ -47,11 +49,11 @@ export function forgetReturned(folder: StateFolder): void {
 }
 
 /** What happened, in words. */
-export function describeReturned({ generation, previous, seconds, since, file, fate }: Returned): string {
+export function describeReturned({ generation, previous, seconds, since, file, fate, others = [] }: Returned): string {
   const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
   const rest =
     fate === 'put-back'
       ? `${file} is again as it was`
       : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
-  return `the change of ${since.slice(0, 19).replace('T', ' ')} UTC (generation ${generation}) was not confirmed within ${seconds} s: ${now}; ${rest}`;
+  return `the change of ${since.slice(0, 19).replace('T', ' ')} UTC (generation ${generation}) was not confirmed within ${seconds} s: ${[now, rest, ...others.map((other) => `${other} is again as it was`)].join('; ')}`;
 }

@@ -2,6 +2,7 @@
 import { keepUpWithInterfaces } from '../operate/attachments';
 import type { Context } from '../operate/context';
 import { withLock } from '../operate/lock';
+import { InterfacesMeant } from '../operate/interfaces-meant';
 import { lookForMissing } from '../operate/missing';
 import { Complaint } from './complaint';
 import { pause } from './pause';
@@ -21,12 +22,13 @@ export async function keepFiltering(
   { signal, say }: { signal: AbortSignal; say: (text: string) => void },
 ): Promise<void> {
   const complaint = new Complaint(say);
+  const meant = new InterfacesMeant(context.folder);
   let before = '';
   let same = 0;
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
     try {
-      const look = await lookForMissing(context);
+      const look = await lookForMissing(context, meant);
       same = look?.seen === before ? same + 1 : 1;
       before = look?.seen ?? '';
       if (!look || look.lacking.length === 0) complaint.over('everything that is to be filtered is again');

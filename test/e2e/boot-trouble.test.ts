@@ -135,3 +135,13 @@ test('an interface that another program holds keeps no other from being filtered
     await daemon.stop();
   }
 });
+
+test('an apply that is killed behind the gate is what the next boot loads', async () => {
+  await host.must('enable');
+  host.write('rules.yaml', bootRules('', PORTS.other));
+  expect((await host.sluice(['apply'], { SLUICE_FAILPOINT: 'after-gate:kill' })).status).toBe(137);
+  await host.must('status');
+  await machine.goDown();
+  expect(await machine.up()).toMatchObject({ status: 0, stderr: '' });
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['timeout', 'connected']);
+});

@@ -2,11 +2,13 @@
  * Changes that wait to be confirmed, by real commands on a filtered host: kept, taken back, forgotten, piled up;
  * what judges, what the files say and what was counted must agree all the while.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kernel } from '../../src/kernel/native';
 import { pendingGate } from '../../src/load/confirm';
 import { SharedState } from '../../src/load/state';
+import { endRules } from '../../src/operate/end-rules';
+import { lookForMissing } from '../../src/operate/missing';
 import { serve } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR, pinsOf, Prober } from '../support/edge-host';
 import { joinByVeth } from '../support/netns';
@@ -136,6 +138,26 @@ test('a verb: its row leaves the file again, unless somebody has touched the fil
   expect(readFileSync(file('rules.yaml'), 'utf8')).toBe(touched);
 });
 
+test('rows of verbs leave every file they were written into, whatever was piled on them', async () => {
+  await host.must('apply');
+  const texts = (): string[] => ['rules.yaml', 'b.yaml'].map((name) => readFileSync(file(name), 'utf8'));
+  const before = texts();
+  await host.must('allow', '9998/tcp', '--confirm', '60s');
+  await host.must('apply', file('b.yaml'), '--confirm', '60s');
+  await host.must('allow', '9999/tcp', '--confirm', '60s');
+  expect(texts().map((text, i) => text.replace(/9999|9998/, '') === before[i])).toEqual([false, false]);
+  const back = await host.sluice(['rollback']);
+  expect(back.stderr).toContain(`${file('b.yaml')} is again as it was\n${file('rules.yaml')} is again as it was\n`);
+  expect(texts()).toEqual(before);
+
+  await host.must('allow', '9998/tcp', '--confirm', '60s');
+  const ended = await host.sluice(['disable', '--yes']);
+  expect(ended.stderr).toContain(`${file('rules.yaml')} is again as it was: what verbs wrote was not confirmed`);
+  expect(texts()).toEqual(before);
+  await host.must('enable');
+  expect(await open()).toEqual([A]);
+});
+
 test('the first ruleset of all: everything passes again, and nothing is left in the kernel', async () => {
   const untilOver = await waiting('enable', '--confirm', '8s');
   expect(await open()).toEqual([A]);
@@ -218,6 +240,21 @@ test('an interface that nothing filtered before: past the deadline it passes eve
     await host.must('confirm');
     expect((await host.status()).interfaces.map(({ name }) => name)).toEqual(['eth0']);
     expect(await beside.open(A, B)).toEqual([A, B]);
+
+    // While it waits, one that is added is watched as well.
+    await host.must('apply', file('two.yaml'), '--confirm', '60s');
+    rmSync(host.pins.link(host.edge.ifindex('d0'), 'xdp'));
+    expect((await lookForMissing(host.context()))!.lacking).toEqual(['d0']);
+    await host.must('confirm');
+    // Neither a rule that ends meanwhile nor a confirmation that is cut short keeps what was left out.
+    const ends = rules('ends.yaml', `allow ${B}/tcp`, '{ action: allow, port: 1/tcp, until: 2099-01-01 }');
+    const waits = await host.sluice(['apply', ends, '--confirm', '60s']);
+    expect(waits.stderr).toContain('note: d0 will not be filtered any more once this is confirmed\n');
+    expect((await endRules(host.context(), Date.parse('2099-01-02')))!.ended).toHaveLength(1);
+    expect((await host.sluice(['confirm'], { SLUICE_FAILPOINT: 'after-confirm:kill' })).status).toBe(137);
+    const { interfaces, generation } = await host.status();
+    expect(interfaces.map(({ name }) => name)).toEqual(['eth0']);
+    expectOnly(generation!);
     await host.recount('what came through another link was counted too');
   } finally {
     await beside.stop();

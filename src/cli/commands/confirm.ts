@@ -17,11 +17,18 @@ export function register(program: Command): void {
     .command('rollback')
     .description('take back the change that waits to be confirmed, before its time is over');
   onRun(rollback, async (run) => {
-    const { generation, previous, file, fate } = await rollbackPending(await run.context({ tidyUp: false }));
+    const {
+      generation,
+      previous,
+      file,
+      fate,
+      others = [],
+    } = await rollbackPending(await run.context({ tidyUp: false }));
     const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
     run.output.line(`taken back: generation ${generation}; ${now}`);
     run.output.say(fate === 'put-back' ? `${file} is again as it was` : `note: ${file} was left as it is`);
-    run.output.document({ outcome: 'rolled-back', generation, previous, file: { path: file, outcome: fate } });
+    for (const other of others) run.output.say(`${other} is again as it was`);
+    run.output.document({ outcome: 'rolled-back', generation, previous, file: { path: file, outcome: fate }, others });
     return EXIT.DONE;
   });
 }

@@ -22,7 +22,7 @@ export function register(program: Command): void {
       run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
       return EXIT.REFUSED;
     }
-    const { wasActive, interfaces } = await disable(context);
+    const { wasActive, interfaces, putBack } = await disable(context);
     if (isHostContext(context)) disableUnits();
     run.output.line(
       interfaces.length > 0
@@ -31,6 +31,7 @@ export function register(program: Command): void {
           ? 'disabled: nothing was filtered any more; what was left in the kernel is gone'
           : 'not active: nothing to disable',
     );
+    for (const file of putBack) run.output.say(`${file} is again as it was: what verbs wrote was not confirmed`);
     run.output.document({ outcome: wasActive ? 'disabled' : 'not-active', unfiltered: interfaces });
     return EXIT.DONE;
   });

@@ -34,12 +34,14 @@ export function register(program: Command): void {
     }
     // First, so that no daemon makes anew what is removed.
     const units = isHostContext(context) ? removeUnits() : [];
-    const { interfaces } = await uninstall(context);
+    const { interfaces, putBack } = await uninstall(context);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;
     if (purged) purge(file);
     const rest = purged ? `, ${file}` : written ? `; kept: ${file}` : `; there is no ${file}`;
     run.output.line(`removed: ${units.length > 0 ? 'systemd units, ' : ''}pins, counters and state${rest}`);
+    for (const changed of putBack.filter((path) => existsSync(path)))
+      run.output.say(`${changed} is again as it was: what verbs wrote was not confirmed`);
     run.output.document({ outcome: 'removed', unfiltered: interfaces, units, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
