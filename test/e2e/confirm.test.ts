@@ -246,6 +246,7 @@ test('an interface that nothing filtered before: past the deadline it passes eve
     rmSync(host.pins.link(host.edge.ifindex('d0'), 'xdp'));
     expect((await lookForMissing(host.context()))!.lacking).toEqual(['d0']);
     await host.must('confirm');
+    await host.must('apply', file('two.yaml'));
     // Neither a rule that ends meanwhile nor a confirmation that is cut short keeps what was left out.
     const ends = rules('ends.yaml', `allow ${B}/tcp`, '{ action: allow, port: 1/tcp, until: 2099-01-01 }');
     const waits = await host.sluice(['apply', ends, '--confirm', '60s']);
