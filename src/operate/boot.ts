@@ -239,6 +239,10 @@ function outcome(
     instance: applied?.instance ?? null,
     bootId: bootId(),
   };
-  writeBooted(folder, booted);
+  try {
+    writeBooted(folder, booted);
+  } catch (error) {
+    reasons.push(messageOf(error));
+  }
   return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [], refused };
 }
