@@ -40,6 +40,7 @@ export async function keepFiltering(
       const { attached, refused } = await withLock(context, () => keepUpWithInterfaces(context));
       if (attached.length > 0)
         say(`${attached.join(', ')}: was not filtered, and is again${whole === null ? '' : sinceThen(whole)}`);
+      if (attached.length > 0 && refused.length === 0) whole = performance.now();
       same = 0;
       if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
       if (attached.length === 0) await pause(RETRY_MS, signal);
