@@ -1,13 +1,14 @@
 /** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
 import { createGenerationMaps, datapathSwitches, type FlowMaps, loadProgram } from '../kernel/datapath';
-import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
+import type { BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from './failpoint';
+import { openPinnedMaps } from './pinned-maps';
 import { awaitsConfirmation } from './gate-word';
 import type { SharedState } from './state';
 
@@ -84,9 +85,8 @@ export async function createGeneration(
 
 /** The flow table of a pinned generation; the caller closes it. */
 export function openFlows(kernel: Kernel, pins: PinLayout, number: number): FlowMaps {
-  const open = (name: keyof typeof FLOW_PINS): BpfMap =>
-    kernel.openPinnedMap(join(pins.generation(number), FLOW_PINS[name]));
-  return { flows: open('flows'), flowTags: open('flowTags') };
+  const path = (name: keyof typeof FLOW_PINS): string => join(pins.generation(number), FLOW_PINS[name]);
+  return openPinnedMaps(kernel, { flows: path('flows'), flowTags: path('flowTags') });
 }
 
 export function closeFlows({ flows, flowTags }: FlowMaps): void {
