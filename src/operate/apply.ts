@@ -136,7 +136,7 @@ export async function applyRuleset(
     const { confirmSeconds } = options;
     const confirm = confirmSeconds !== undefined && {
       ...{ seconds: confirmSeconds, ifindexes: wanted },
-      ...(options.edited && textBefore(enforcement)),
+      ...(options.edited && textBefore(enforcement, candidate.file)),
     };
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
@@ -159,8 +159,10 @@ function secondsIn(ns: bigint): number {
 }
 
 /** The text that stands in the file again where a verb's change is not confirmed: of several that wait, the first's. */
-function textBefore(enforcement: Enforcement | null): { textBefore?: string } {
-  const before = enforcement?.pending ? enforcement.record?.confirm?.textBefore : enforcement?.enforced?.textDigest;
+function textBefore(enforcement: Enforcement | null, file: string): { textBefore?: string } {
+  // The text of another file has no place in this one.
+  if (enforcement?.enforced?.file !== file) return {};
+  const before = enforcement.pending ? enforcement.record?.confirm?.textBefore : enforcement.enforced.textDigest;
   return before === undefined ? {} : { textBefore: before };
 }
 
@@ -168,7 +170,7 @@ function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | n
   const same = (['generation', 'instance', 'digest'] as const).every((key) => found?.[key] === expected[key]);
   if (same && found?.source.textDigest === expected.source.textDigest) return;
   throw new SluiceError('operate/changed', 'another ruleset was applied meanwhile', {
-    hint: 'nothing was changed; look at what is enforced now and try again',
+    hint: 'it goes on enforcing; look at it (sluice status), then try again',
   });
 }
 
