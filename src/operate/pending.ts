@@ -41,8 +41,11 @@ export class PendingError extends RefusedError {
   }
 }
 
-/** What waits holds from now on. Throws `NothingPendingError`, also where it comes too late. */
-export async function confirmPending(context: Context): Promise<{ generation: number }> {
+/**
+ * What waits holds from now on; `atBoot`: systemd is to load it too. Throws `NothingPendingError`, also where it comes too
+ * late.
+ */
+export async function confirmPending(context: Context): Promise<{ generation: number; atBoot: boolean }> {
   return withLock(context, async () => {
     await settleLocked(context);
     const found = readPending(context);
@@ -56,7 +59,7 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
       throw new NothingPendingError(readReturned(context.folder));
     }
     await rememberConfirmed(context);
-    return { generation: pending.generation };
+    return { generation: pending.generation, atBoot: record?.confirm?.atBoot ?? false };
   });
 }
 
@@ -81,7 +84,11 @@ export async function rollbackPending(
  * daemon's unit: the next command may.
  */
 export async function settle(context: Context, { leaveUnwritable = false } = {}): Promise<string | null> {
-  if (!isUnsettled(context)) return null;
+  try {
+    if (!isUnsettled(context)) return null;
+  } catch {
+    return null; // what is damaged is said by the command that needs it
+  }
   try {
     const change = (): Promise<Returned | null> =>
       leaveUnwritable && isUnwritable(readPending(context)?.record) ? Promise.resolve(null) : settleLocked(context);
