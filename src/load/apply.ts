@@ -170,6 +170,7 @@ async function applyWith(
     }
     if (!state.exchangeGate(before, after)) throw new ConflictError();
     gateChanged = true;
+    failpoint('after-exchange');
     if (!flows.before) return;
     await kernel.grace();
     await moveToNewTable();
@@ -198,9 +199,9 @@ async function applyWith(
     const failures = await undo(kernel, pins, state, made, async () => {
       if (!gateChanged) return;
       state.exchangeGate(after, before);
-      // Some interfaces may have been filtered for a moment; none is now, so all figures are final.
+      // It may have judged for a moment. What it was to replace goes on counting: that is folded when it retires.
       await kernel.grace();
-      for (const number of pins.generations()) await request.fold(number, figuresOf(kernel, pins, number));
+      await request.fold(generation, figuresOf(kernel, pins, generation));
     });
     throw failures.length === 0 ? error : new HalfUndoneError(error, failures);
   } finally {

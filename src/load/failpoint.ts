@@ -4,7 +4,7 @@
  */
 import { SluiceError } from '../kernel/errors';
 
-/** In the order in which `apply` passes them. */
+/** In the order in which an `apply` that filters anew passes them; `after-exchange`: the gate has changed, and can go back. */
 export const FAILPOINTS = [
   'before-state',
   'after-state',
@@ -13,6 +13,7 @@ export const FAILPOINTS = [
   'after-pin',
   'after-record',
   'after-slot',
+  'after-exchange',
   'after-gate',
   'after-qdisc',
   'after-egress',

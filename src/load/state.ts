@@ -70,8 +70,22 @@ export class SharedState {
   static find(kernel: Kernel, pins: PinLayout): SharedState | null {
     if (!pins.exists()) return null;
     pins.assertOurs();
+    const region = mapState(kernel, pins);
+    // First of all: another version pins other maps.
+    const version = region && readNumber(region, 'abi_version');
+    if (version !== null && version !== SLC_ABI_VERSION) {
+      region?.close();
+      throw new SluiceError(
+        'load/abi',
+        `what is pinned in "${pins.directory}" has layout ${version}, this sluice knows ${SLC_ABI_VERSION}`,
+        {
+          hint: 'use the version of sluice that pinned it, or end it first: sluice disable',
+        },
+      );
+    }
     const missing = missingPins(pins);
-    if (missing.length > 0) {
+    if (!region || missing.length > 0) {
+      region?.close();
       // State is pinned before links and removed after them: cut short in between, nothing is attached.
       if (pins.links().length === 0) return null;
       throw new SluiceError(
@@ -79,20 +93,6 @@ export class SharedState {
         `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${named(missing)}`,
         {
           hint: 'it cannot be mended while packets pass through it; end it and begin anew: sluice disable, sluice enable',
-        },
-      );
-    }
-    const map: BpfMap = kernel.openPinnedMap(pins.state(STATE_PINS.state));
-    const region = map.mmap({ writable: true });
-    map.close();
-    const version = readNumber(region, 'abi_version');
-    if (version !== SLC_ABI_VERSION) {
-      region.close();
-      throw new SluiceError(
-        'load/abi',
-        `what is pinned in "${pins.directory}" has layout ${version}, this sluice knows ${SLC_ABI_VERSION}`,
-        {
-          hint: 'use the version of sluice that pinned it, or end it first: sluice disable',
         },
       );
     }
@@ -291,6 +291,18 @@ export function slotKey(slot: number): Uint8Array {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(slot);
   return key;
+}
+
+/** The page of `slc_state`; null where it is not pinned. */
+function mapState(kernel: Kernel, pins: PinLayout): MappedRegion | null {
+  const path = pins.state(STATE_PINS.state);
+  if (!existsSync(path)) return null;
+  const map = kernel.openPinnedMap(path);
+  try {
+    return map.mmap({ writable: true });
+  } finally {
+    map.close();
+  }
 }
 
 /** How many missing pins an error names. */

@@ -248,8 +248,9 @@ function withEdit(
   { file, text }: Candidate,
   enforcement: Enforcement | null,
 ): readonly FileEdit[] {
-  const now = enforcement?.enforced?.textDigest;
-  if (now === undefined) return edits;
+  // The text of another file has no place in this one.
+  if (enforcement?.enforced?.file !== file) return edits;
+  const now = enforcement.enforced.textDigest;
   const earlier = edits.find((edit) => edit.file === file && edit.after === now);
   const edit = { file, before: earlier?.before ?? now, after: contentDigest(text) };
   return [...edits.filter((other) => other.file !== file), edit];
@@ -259,7 +260,7 @@ function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | n
   const same = (['generation', 'instance', 'digest'] as const).every((key) => found?.[key] === expected[key]);
   if (same && found?.source.textDigest === expected.source.textDigest) return;
   throw new SluiceError('operate/changed', 'another ruleset was applied meanwhile', {
-    hint: 'nothing was changed; look at what is enforced now and try again',
+    hint: 'it goes on enforcing; look at it (sluice status), then try again',
   });
 }
 

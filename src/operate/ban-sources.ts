@@ -1,6 +1,6 @@
 /** Banning sources: who may be, and what becomes of the bans there are. */
 import { KeptSources } from '../analyse/kept-sources';
-import { RefusedError } from '../kernel/errors';
+import { RefusedError, SluiceError } from '../kernel/errors';
 import { prefixKey } from '../load/ban-table';
 import { formatPrefix, type Prefix, prefixContains } from '../model/prefix';
 import { NO_GUARD } from '../model/ruleset';
@@ -42,16 +42,25 @@ interface WhyNot {
   readonly hint: string;
 }
 
+const YEAR_MS = 365.25 * 24 * 3600e3;
+/** The kernel's clock ends 584 years after the boot. */
+const MAX_BAN_MS = 500 * YEAR_MS;
+
 /**
  * Bans sources until `untilMs`, without end where that is null; a prefix that is banned already gets the new end. Throws
  * `BanRefusedError` where the caller's own SSH source is among them, unless `force`, and where a prefix holds, or lies
- * in, a source that the enforced ruleset keeps reachable; with `leaveOut` those are left out instead.
+ * in, a source that the enforced ruleset keeps reachable; with `leaveOut` those are left out instead. Throws
+ * `SluiceError` `operate/moment` where the end lies beyond the kernel's clock.
  */
 export async function banSources(
   context: Context,
   prefixes: readonly Prefix[],
   options: { untilMs: number | null; force: boolean; leaveOut: boolean },
 ): Promise<BanOutcome> {
+  if (options.untilMs !== null && options.untilMs - Date.now() > MAX_BAN_MS) {
+    const message = `the bans would end in ${Math.round((options.untilMs - Date.now()) / YEAR_MS)} years; ${MAX_BAN_MS / YEAR_MS} is the most`;
+    throw new SluiceError('operate/moment', message, { hint: 'nobody was banned; without an end bans hold for ever' });
+  }
   const whyNot = await banProblem(context, options.force);
   const leftOut = prefixes.flatMap((prefix) => {
     const problem = whyNot(prefix);

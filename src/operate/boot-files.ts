@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { syncFolder } from './atomic-write';
 import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, socketOwners } from '../kernel/sockets';
+import type { Prefix } from '../model/prefix';
 import type { AttachMode, Rule, Ruleset } from '../model/ruleset';
 import type { Context } from './context';
 import { type GenerationRecord, generationFile, readRecordFile } from './generation-record';
 import { contentDigest } from './digest';
 import type { StateRead } from './sealed-file';
+import { packLists, unpackLists, walkRules } from './shared-lists';
 import { sshServerPortsOf } from './ssh-server';
 import {
   type EnforcedState,
@@ -57,7 +59,9 @@ export interface SavedRuleset {
 export const SAVED_RULESETS = 3;
 
 const PLAN = 'boot.json';
-const PLAN_SCHEMA = 1;
+const PLAN_SCHEMA = 2;
+/** In which each row has its own copies of the lists of addresses it names. */
+const PLAN_WITHOUT_LISTS = 1;
 
 /**
  * Keeps what enforces now for the next boot. Its record and its text are in the folder already: they get a second name,
@@ -82,7 +86,13 @@ export async function saveForBoot(
     keepReachable: ruleset.guard.keepReachable,
   };
   const plan: BootPlan = { load: 'ruleset', instance, generation, digest, textDigest, builtIn };
-  writeStateFile(folder, PLAN, PLAN_SCHEMA, plan);
+  writePlan(folder, plan);
+}
+
+function writePlan(folder: StateFolder, plan: BootPlan): void {
+  const { lists, packed } = packLists(plan.builtIn.keepReachable, walkRules);
+  const builtIn = { ...plan.builtIn, keepReachable: packed };
+  writeStateFile(folder, PLAN, PLAN_SCHEMA, { ...plan, builtIn, lists });
 }
 
 async function listeningSshPorts(kernel: Kernel, netns: string | undefined): Promise<number[]> {
@@ -97,23 +107,27 @@ export function saveNothingForBoot(folder: StateFolder): void {
   if (plan?.load === 'nothing') return;
   const builtIn: BuiltInFacts = { boot: 'closed', interfaces: [], mode: 'auto', sshPorts: [], keepReachable: [] };
   const kept = plan ?? { instance: '', generation: 0, digest: '', textDigest: '', builtIn };
-  writeStateFile(folder, PLAN, PLAN_SCHEMA, { ...kept, load: 'nothing' } satisfies BootPlan);
+  writePlan(folder, { ...kept, load: 'nothing' });
 }
 
 /** What the next boot does; null where nothing was ever enforced, or the file is lost. */
 export function readBootPlan(folder: StateFolder): StateRead<BootPlan> {
-  return readStateFile(folder, PLAN, PLAN_SCHEMA, (body) => {
-    const plan = body as Partial<BootPlan> | null;
-    const { interfaces, sshPorts, keepReachable, boot } = plan?.builtIn ?? {};
+  const check = (body: unknown): BootPlan => {
+    const { lists, ...plan } = (body ?? {}) as Partial<BootPlan> & { lists?: readonly (readonly Prefix[])[] };
+    const { interfaces, sshPorts, keepReachable, boot } = plan.builtIn ?? {};
     const sound =
-      (plan?.load === 'ruleset' || plan?.load === 'nothing') &&
+      (plan.load === 'ruleset' || plan.load === 'nothing') &&
       (boot === 'closed' || boot === 'open') &&
       [plan.instance, plan.digest, plan.textDigest].every((text) => typeof text === 'string') &&
       Number.isSafeInteger(plan.generation) &&
       [interfaces, sshPorts, keepReachable].every(Array.isArray);
     if (!sound) throw new Error('fields are missing');
-    return plan as BootPlan;
-  });
+    const sure = plan as BootPlan;
+    if (!lists) return sure;
+    const packed = sure.builtIn.keepReachable;
+    return { ...sure, builtIn: { ...sure.builtIn, keepReachable: unpackLists({ lists, packed }, walkRules) } };
+  };
+  return readStateFile(folder, PLAN, PLAN_SCHEMA, check, PLAN_WITHOUT_LISTS);
 }
 
 /** Numbers of the saved rulesets, newest first. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { compile } from '../compile/compile';
 import { endedRules, type NamedRule, nextEnd, rulesetAt } from '../model/until';
 import type { LockoutFinding } from '../analyse/lockout';
+import { judgingSlot } from '../load/gate-word';
+import { findUsable } from '../load/unload';
 import { applyRuleset } from './apply';
 import type { Context } from './context';
 import { readEnforcement } from './enforcement';
@@ -59,13 +61,23 @@ export class NextEnd {
 
   /** Milliseconds since 1970; null where no rule has an end. */
   async read(): Promise<number | null> {
-    const seen = recordsOn(this.context.folder.path);
+    const seen = `${judging(this.context)}\n${recordsOn(this.context.folder.path)}`;
     if (seen !== this.#seen) {
       const enforcement = await readEnforcement(this.context);
       this.#next = enforcement?.record ? nextEnd(enforcement.record.ruleset) : null;
       this.#seen = seen;
     }
     return this.#next;
+  }
+}
+
+/** Changes also where the kernel alone goes back to what judged before, since nobody confirmed what replaced it. */
+function judging({ kernel, pins }: Context): string {
+  const state = findUsable(kernel, pins);
+  try {
+    return state ? `${state.instance} ${state.slotGeneration(judgingSlot(state.gate, kernel.bootTimeNs()))}` : '';
+  } finally {
+    state?.close();
   }
 }
 

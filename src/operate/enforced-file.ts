@@ -4,6 +4,7 @@ import type { Context } from './context';
 import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
 import { readEnforcement } from './enforcement';
+import type { GenerationRecord } from './generation-record';
 import { readEnforced, readEnforcedText, type EnforcedState } from './state-files';
 import { readRulesetText, type RulesetText, STANDARD_INPUT } from './ruleset-file';
 import { SluiceError } from '../kernel/errors';
@@ -27,14 +28,15 @@ export async function lastEnforced(context: Context): Promise<EnforcedState | nu
 }
 
 /**
- * The file verbs edit: the enforced one, else the one `enable` would enforce. `enforced` is null where nothing enforces. Throws
+ * The file verbs edit: the enforced one, else the one `enable` would enforce. `enforced` is null where nothing enforces, `record`
+ * (for `inPlaceOf` of an apply) also where it is lost. Throws
  * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where there is none to edit.
  */
 export async function openForEdit(
   context: Context,
   fallback: string,
   named?: string,
-): Promise<{ source: RulesetText; enforced: EnforcedState | null }> {
+): Promise<{ source: RulesetText; enforced: EnforcedState | null; record: GenerationRecord | null }> {
   const enforcement = await readEnforcement(context);
   const enforced = enforcement?.enforced ?? null;
   if (enforcement && !enforced) {
@@ -66,7 +68,7 @@ export async function openForEdit(
       before === null ? '(the applied text is lost)' : renderDiff(diffLines(before, source.text)),
     );
   }
-  return { source, enforced };
+  return { source, enforced, record: enforcement?.record ?? null };
 }
 
 /**

@@ -113,21 +113,23 @@ export class Firewall {
 
   /**
    * Ends rules whose end (`until`) has come, as the daemon does within a second of it: what is enforced goes on without
-   * them, and their file stays as it is. Null where there are none.
+   * them, and their file stays as it is. Null where there are none. Throws `SluiceError` `operate/moment` for a date that
+   * is none.
    */
   async endRules(now: Date = new Date()): Promise<EndedRules | null> {
-    return endRules(this.context, now.getTime());
+    return endRules(this.context, momentOf(now));
   }
 
   /**
    * Bans sources, addresses or prefixes: whatever comes from them drops above all rules, from this moment until the
    * given one, by the kernel's own clock, whoever runs. An IPv6 address stands for its /64 unless `exact`, or written
    * with its length. Throws `BanRefusedError` where the caller's SSH session comes from one of them, unless `force`, and
-   * where the enforced keep-reachable names one; then nobody was banned.
+   * where the enforced keep-reachable names one, `SluiceError` `operate/moment` where the end has passed or is no date;
+   * then nobody was banned.
    */
   async ban(sources: readonly string[], options: BanOptions = {}): Promise<BanOutcome> {
     return banSources(this.context, readSources(sources, options.exact ?? false), {
-      untilMs: options.until?.getTime() ?? null,
+      untilMs: options.until === undefined ? null : endOf(options.until),
       force: options.force ?? false,
       leaveOut: false,
     });
@@ -157,6 +159,24 @@ export class Firewall {
     if (!enforcement?.record) return null;
     return explainEnforced(this.context, { ...enforcement, record: enforcement.record }, packet);
   }
+}
+
+/** Milliseconds since 1970; `new Date('31.12.2026')` makes a date that has none. */
+function momentOf(date: Date): number {
+  const ms = date.getTime();
+  if (Number.isFinite(ms)) return ms;
+  throw new SluiceError('operate/moment', 'the date is no moment: expected a valid Date, found "Invalid Date"', {
+    hint: "nothing was changed; write it as in new Date('2027-01-31T18:00')",
+  });
+}
+
+/** The end of something that begins now. */
+function endOf(date: Date): number {
+  const ms = momentOf(date);
+  if (ms > Date.now()) return ms;
+  throw new SluiceError('operate/moment', `"${date.toISOString()}" has passed`, {
+    hint: 'nothing was changed; give a moment to come, or none for no end',
+  });
 }
 
 function readSources(words: readonly string[], exact: boolean): Prefix[] {

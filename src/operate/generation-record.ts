@@ -2,8 +2,10 @@
 import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
+import type { Prefix } from '../model/prefix';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import type { StateRead } from './sealed-file';
+import { packLists, unpackLists, walkRuleset } from './shared-lists';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** A file that verbs changed and nobody has confirmed. */
@@ -49,10 +51,14 @@ export interface GenerationRecord {
   readonly ruleset: Ruleset;
 }
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
+/** In which each row has its own copies of the lists of addresses it names. */
+const WITHOUT_LISTS = 2;
 
+/** Throws `SluiceError` `state/too-large` where it would be larger than what is read again, and as `writeStateFile`. */
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
-  writeStateFile(folder, generationFile(record.generation), SCHEMA_VERSION, record);
+  const { lists, packed } = packLists(record.ruleset, walkRuleset);
+  writeStateFile(folder, generationFile(record.generation), SCHEMA_VERSION, { ...record, ruleset: packed, lists });
 }
 
 /** The record, or null where it is lost or belongs to another installation. */
@@ -67,18 +73,20 @@ export function readGenerationRecord(
 
 /** The record in a file of the folder, of whatever installation. */
 export function readRecordFile(folder: StateFolder, name: string): StateRead<GenerationRecord> {
-  return readStateFile(folder, name, SCHEMA_VERSION, (body) => {
-    const record = body as Partial<GenerationRecord> | null;
+  const check = (body: unknown): GenerationRecord => {
+    const { lists, ...record } = (body ?? {}) as Partial<GenerationRecord> & { lists?: readonly (readonly Prefix[])[] };
     if (
-      typeof record?.instance !== 'string' ||
+      typeof record.instance !== 'string' ||
       !Array.isArray(record.ranks) ||
       typeof record.ruleset !== 'object' ||
       typeof record.source?.file !== 'string'
     ) {
       throw new Error('fields are missing');
     }
-    return record as GenerationRecord;
-  });
+    const ruleset = lists ? unpackLists({ lists, packed: record.ruleset }, walkRuleset) : record.ruleset;
+    return { ...(record as GenerationRecord), ruleset };
+  };
+  return readStateFile(folder, name, SCHEMA_VERSION, check, WITHOUT_LISTS);
 }
 
 /** Tiers of rows that nobody wrote. */

@@ -2,6 +2,8 @@
  * Changes that wait to be confirmed. The kernel alone ends the wait, by its clock; what is here keeps or takes back a
  * change before that, and tidies up afterwards, whenever the next command comes: files then say what judges already.
  */
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import { clearInterrupted } from '../load/apply';
 import { confirmGate, letGo, type PendingGate, pendingGate, returnGate } from '../load/confirm';
@@ -81,20 +83,34 @@ export async function rollbackPending(
 
 /**
  * Tidies up after a change whose time is over, in words; null where there was nothing to tidy up, or another process
- * is about to.
+ * is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write it, as the
+ * daemon's unit: the next command may.
  */
-export async function settle(context: Context): Promise<string | null> {
+export async function settle(context: Context, { leaveUnwritable = false } = {}): Promise<string | null> {
   try {
     if (!isUnsettled(context)) return null;
   } catch {
     return null; // what is damaged is said by the command that needs it
   }
   try {
-    const returned = await withLock(context, () => settleLocked(context), 0);
+    const change = (): Promise<Returned | null> =>
+      leaveUnwritable && isUnwritable(readPending(context)?.record) ? Promise.resolve(null) : settleLocked(context);
+    const returned = await withLock(context, change, 0);
     return returned && describeReturned(returned);
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'operate/locked') return null;
     throw error;
+  }
+}
+
+/** Whether a verb changed the file, and it cannot be put back from here. */
+function isUnwritable(record: GenerationRecord | null | undefined): boolean {
+  if (record?.confirm?.textBefore === undefined) return false;
+  try {
+    accessSync(dirname(record.source.file), constants.W_OK);
+    return false;
+  } catch {
+    return true;
   }
 }
 

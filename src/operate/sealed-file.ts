@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
+import { SluiceError } from '../kernel/errors';
 import { errnoOf, fileError } from './system-error';
 
 /** A value read from the state directory; `warning` says what was wrong and what became of the file. */
@@ -17,12 +18,15 @@ interface Envelope {
   readonly body: unknown;
 }
 
-/** State files are figures and a few paths: anything larger is not ours. */
+/** Anything larger is not ours. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
+/** At most, around the body. */
+const ENVELOPE_BYTES = 256;
 
-/** Writes `body` as a state file (mode 0600). Throws `SluiceError` `state/write`. */
+/** Writes `body` as a state file (mode 0600). Throws `SluiceError` `state/write`; `state/too-large` before anything is written. */
 export function writeSealed(file: string, schemaVersion: number, body: unknown): void {
-  const text = JSON.stringify(body);
+  const text = stateText(file, body);
+  if (Buffer.byteLength(text) > MAX_STATE_BYTES - ENVELOPE_BYTES) throw tooLarge(file);
   const envelope = `{"schemaVersion":${schemaVersion},"checksum":"${contentDigest(text)}","body":${text}}\n`;
   try {
     writeAtomically(file, envelope, { mode: 0o600, how: 'replace' });
@@ -31,12 +35,33 @@ export function writeSealed(file: string, schemaVersion: number, body: unknown):
   }
 }
 
+function stateText(file: string, body: unknown): string {
+  try {
+    return JSON.stringify(body);
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(file); // longer than any string can be
+    throw error;
+  }
+}
+
+function tooLarge(file: string): SluiceError {
+  const message = `"${file}" would have more than ${MAX_STATE_BYTES / 2 ** 20} MiB, the most a state file can have`;
+  return new SluiceError('state/too-large', message, {
+    hint: 'addresses that several rows name are kept once where they stand under sets: name them there',
+  });
+}
+
 /**
- * Reads a state file of this schema version; `check` turns the body into the value, or says what is wrong with it
+ * Reads a state file of this schema version, or of one down to `oldest`; `check` turns the body into the value, or says what is wrong with it
  * by throwing. A missing file is `null` without a warning; a damaged one is renamed and reported; one of a newer
  * version is left where it is and reported. Throws `SluiceError` `state/read` only where the file cannot be read.
  */
-export function readSealed<T>(file: string, schemaVersion: number, check: (body: unknown) => T): StateRead<T> {
+export function readSealed<T>(
+  file: string,
+  schemaVersion: number,
+  check: (body: unknown) => T,
+  oldest = schemaVersion,
+): StateRead<T> {
   const text = readText(file);
   if (text === null) return { value: null };
   try {
@@ -45,7 +70,7 @@ export function readSealed<T>(file: string, schemaVersion: number, check: (body:
       throw new Error('it is not a state file');
     if (envelope.schemaVersion > schemaVersion)
       return { value: null, warning: `"${file}" was written by a newer version of sluice and is not used` };
-    if (envelope.schemaVersion !== schemaVersion) throw new Error(`unknown version ${envelope.schemaVersion}`);
+    if (!(envelope.schemaVersion >= oldest)) throw new Error(`unknown version ${envelope.schemaVersion}`);
     if (contentDigest(JSON.stringify(envelope.body)) !== envelope.checksum) throw new Error('the checksum is wrong');
     return { value: check(envelope.body) };
   } catch (error) {

@@ -68,8 +68,9 @@ export function readStateFile<T>(
   name: string,
   schemaVersion: number,
   check: (body: unknown) => T,
+  oldest?: number,
 ): StateRead<T> {
-  return readSealed(path.join(folder.path, name), schemaVersion, check);
+  return readSealed(path.join(folder.path, name), schemaVersion, check, oldest);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The daemon: writes events to the log or the journal, shows them to `sluice events`, ends rules that have an end,
- * saves counts, and watches that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall
+ * saves counts, tidies up after changes that nobody confirmed, and watches that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall
  * as it is, and what it had not written stays in the ring for the next one.
  */
 import { fstatSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from 
 import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
+import { keepSettled } from './keep-settled';
 import { LogFile, type LogFileOptions } from './log-file';
 import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
@@ -45,6 +46,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
     keeping = [
       keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
       keepFiltering(context, { signal, say }),
+      keepSettled(context, { signal, say }),
     ];
     const trouble = new Complaint(say);
     const ends = new RuleEnds(context, say);

@@ -1,6 +1,7 @@
 /** Which file a command is about after another one than the default was enforced: across disable, enable, uninstall. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { uninstall } from '../../src/operate/apply';
 import { kernel } from '../../src/kernel/native';
 import { EdgeHost } from '../support/edge-host';
@@ -105,6 +106,28 @@ test('an apply that waited for an uninstall keeps what it wrote', async () => {
   expect(existsSync(join(context.folder.path, 'lock'))).toBe(true);
   expect(existsSync(join(context.folder.path, 'litter-0'))).toBe(false);
 });
+
+test.each([[['--confirm', '2s']], [[]]])(
+  'a verb (%j) that another file overtakes is refused, and undone',
+  async (confirm) => {
+    await host.must('apply');
+    const lock = kernel().tryLock(join(host.context().folder.path, 'lock'))!;
+    const verb = host.startSluice(['allow', '9999/tcp', ...confirm]);
+    for (const deadline = Date.now() + 30_000; !readFileSync(ordinary, 'utf8').includes('9999');) {
+      expect(Date.now()).toBeLessThan(deadline);
+      await sleep(20);
+    }
+    // It has read what enforces, and waits for its turn.
+    process.kill(verb.pid, 'SIGSTOP');
+    lock.close();
+    await host.must('apply', other);
+    process.kill(verb.pid, 'SIGCONT');
+    expect(await verb.end()).toBe(1);
+    expect(verb.output).toContain('another ruleset was applied meanwhile');
+    expect(await host.status()).toMatchObject({ file: other, pending: null });
+    expect([readFileSync(ordinary, 'utf8'), readFileSync(other, 'utf8')]).toEqual([ruleset(1000), ruleset(2000)]);
+  },
+);
 
 test('fmt --write of what is enforced changes its form and nothing else: no generation, no hit, no edit by hand', async () => {
   host.write(

@@ -1,6 +1,8 @@
 /** Another version of sluice with the same layouts: the same ruleset is enforced by its programs, at the next apply. */
-import { appendFileSync, cpSync, symlinkSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { SLC_ABI_VERSION } from '../../src/abi/layout.gen';
+import { STATE_PINS } from '../../src/kernel/pins';
 import { COMMAND, EdgeHost } from '../support/edge-host';
 
 jest.setTimeout(180_000);
@@ -40,4 +42,30 @@ test('its programs take over at the next apply, without an unfiltered moment; hi
   expect((await host.command([process.execPath, other, 'apply'])).stdout).toContain('no changes');
   expect(await hits()).toBe(before);
   expect(await host.must('apply')).toContain('applied: generation 3');
+});
+
+test('a version with other layouts touches nothing, says which they are, and can end it', async () => {
+  host.write('rules.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: allow, rules: [deny 14141] }\n');
+  await host.must('enable');
+  const other = otherVersion();
+  const layout = join(host.directory, 'other/dist/abi/layout.gen.js');
+  const line = `exports.SLC_ABI_VERSION = ${SLC_ABI_VERSION};`;
+  expect(readFileSync(layout, 'utf8')).toContain(line);
+  writeFileSync(layout, readFileSync(layout, 'utf8').replace(line, line.replace(/\d+/, String(SLC_ABI_VERSION + 1))));
+  const refused = {
+    status: 1,
+    stderr: expect.stringContaining(
+      `has layout ${SLC_ABI_VERSION}, this sluice knows ${SLC_ABI_VERSION + 1}`,
+    ) as string,
+  };
+  expect(await host.command([process.execPath, other, 'apply'])).toMatchObject(refused);
+  // A map that the older version did not know is no damage.
+  const pin = host.pins.state(STATE_PINS.events);
+  renameSync(pin, `${pin}_aside`);
+  expect(await host.command([process.execPath, other, 'apply'])).toMatchObject(refused);
+  renameSync(`${pin}_aside`, pin);
+  expect(await host.must('apply')).toContain('no changes');
+  expect(await host.command([process.execPath, other, 'disable', '--yes'])).toMatchObject({ status: 0 });
+  await host.recount('what another version counted cannot be read');
+  expect(host.pinned()).toEqual([]);
 });

@@ -1,10 +1,10 @@
 /** Rules with an end: the daemon ends them at their moment, asleep, locked out or busy; without one they stay, and it shows. */
-import { readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotRow } from '../../src/observe/snapshot';
 import { serve, tcpConnect } from '../support/clients';
-import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 import { Background } from '../support/process';
 
@@ -94,6 +94,33 @@ test('a daemon that slept over the moment, or is started after it, makes up for 
   const second = await startDaemon();
   await second.waitFor(/inbound\/tcp-9001 "allow 9001\/tcp" has ended/, 60_000);
   expect(await reach(9001)).toBe('timeout');
+  await second.stop();
+  await expectSameCounts();
+});
+
+test('after a change that the kernel took back, with no command after it, the daemon goes on where it was', async () => {
+  const folder = join(host.directory, 'etc');
+  mkdirSync(folder);
+  const path = host.write('etc/rules.yaml', RULES);
+  await host.must('apply', path);
+  const first = await startDaemon();
+  await host.must('allow', '9001/tcp', '--confirm', '2s');
+  await first.waitFor(/was not confirmed within 2 s: generation \d+ judges again; \S+ is again as it was/, 60_000);
+  expect(readFileSync(path, 'utf8')).toBe(RULES);
+  await first.stop();
+
+  // Its unit may not write the file, and leaves it to the next command.
+  await host.must('allow', '9000/tcp', '--for', '25s');
+  const until = Date.parse((await row('tcp-9000')).until!);
+  const readOnly = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+  const second = host.edge.start(['unshare', '-m', 'sh', '-c', readOnly, folder, process.execPath, COMMAND, 'daemon'], {
+    env: host.environment,
+  });
+  await second.waitFor(/the daemon runs/);
+  await host.must('delete', 'tcp-9000', '--confirm', '3s');
+  await second.waitFor(/inbound\/tcp-9000 "allow 9000\/tcp" has ended/, 60_000);
+  expect(Date.now()).toBeGreaterThanOrEqual(until);
+  expect(await reach(9000)).toBe('timeout');
   await second.stop();
   await expectSameCounts();
 });

@@ -94,6 +94,9 @@ test('a program bans, lists, unbans, and ends rules, as the commands do', async 
       say((await firewall.bans('2001:db8:9::77')).bans.length);
       await firewall.ban(['198.51.100.0/24']).catch((error) => say([error instanceof BanRefusedError, error.message]));
       await firewall.ban(['010.0.0.1']).catch((error) => say([error.code, error.message]));
+      for (const until of ['31.12.2026', '2020-01-01', '+200000-01-01T00:00:00Z'])
+        await firewall.ban(['203.0.113.1'], { until: new Date(until) }).catch((error) => say([error.code, error.message]));
+      await firewall.endRules(new Date('soon')).catch((error) => say(error.code));
       await firewall.unban(['192.0.2.1']);
       say((await firewall.bans()).bans.length);
       say((await firewall.unban('all')).ended.length);
@@ -111,6 +114,10 @@ test('a program bans, lists, unbans, and ends rules, as the commands do', async 
     1,
     [true, '"198.51.100.0/24" is not banned: guard/admin "allow from 198.51.100.7" keeps a source in it reachable'],
     ['operate/source', expect.stringContaining('"010.0.0.1"')],
+    ['operate/moment', expect.stringContaining('Invalid Date')],
+    ['operate/moment', '"2020-01-01T00:00:00.000Z" has passed'],
+    ['operate/moment', expect.stringContaining('500 is the most')],
+    'operate/moment',
     1,
     1,
     null,

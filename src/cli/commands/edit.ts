@@ -173,7 +173,7 @@ async function editFile(
   checkConfirmTime(run.options);
   const context: Context = await run.context();
   const change = edit(await withCaller(words, context));
-  const { source, enforced } = await openForEdit(
+  const { source, enforced, record } = await openForEdit(
     context,
     run.path(),
     run.options.file === undefined ? undefined : run.path(),
@@ -213,6 +213,8 @@ async function editFile(
   try {
     const outcome = await applyRuleset(context, candidate, {
       ...{ force: run.options.force ?? false, edited: true },
+      // Another file that was applied while this waited is not undone by it.
+      ...(record && { inPlaceOf: record }),
       ...(await confirmSeconds(run.options, context, candidate.ruleset)),
     });
     showOutcome(run.output, candidate, outcome);

@@ -40,12 +40,13 @@ export function register(program: Command): void {
 /** Writes the text; where the old one is what enforces, the new one is from now on: it means the same. */
 async function write(run: Run<object>, source: RulesetText, text: string): Promise<void> {
   const context = hasCapabilities() ? await run.context() : null;
-  const enforced = context && (await readEnforcement(context))?.enforced;
+  const enforcement = context && (await readEnforcement(context));
+  const enforced = enforcement?.enforced;
   writeRulesetText(source.path, text, source.digest);
   if (!context || enforced?.file !== source.path || enforced.textDigest !== contentDigest(source.text)) return;
   const interfaceOverride = run.options.interface ?? enforced.interfaceOverride;
   const candidate = requireCandidate(run, { ...source, text }, 'nothing was applied.', {
     ...(interfaceOverride && { interfaceOverride }),
   });
-  await applyRuleset(context, candidate);
+  await applyRuleset(context, candidate, enforcement?.record ? { inPlaceOf: enforcement.record } : {});
 }

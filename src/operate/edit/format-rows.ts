@@ -1,57 +1,72 @@
 /** `fmt`: rows in their canonical form; comments, layout, ids and rule objects stay as they are. */
+import { isDeepStrictEqual } from 'node:util';
 import { isMap } from 'yaml';
+import { SluiceError } from '../../kernel/errors';
+import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseAddressText } from '../../parse/address';
-import type { Rule } from '../../model/ruleset';
-import { type Opened, openDocument } from './opened';
+import { byHand, parseText } from './opened';
 import type { EditOutcome, RulesetDocument } from './outcome';
-import { type EditedSection, withRowsReplaced } from './row-list';
+import { type EditedSection, findList, type RowPlace, withRowsReplaced } from './row-list';
 import { joinRow, splitRow, withAction } from './row-text';
-import { accept, shapeOf } from './verify';
-import { isOwnText } from './yaml-text';
+import { isOwnText, openYaml, type YamlText } from './yaml-text';
 
-/** The text with the one-line rows of both sections in canonical form; unchanged where they are. */
+/** The lists of rows, in the order in which findings name them. */
+const LISTS: readonly {
+  section: EditedSection | 'guard';
+  key: string;
+  rulesOf: (ruleset: Ruleset) => readonly Rule[];
+}[] = [
+  { section: 'guard', key: 'keep-reachable', rulesOf: ({ guard }) => guard.keepReachable },
+  { section: 'guard', key: 'rules', rulesOf: ({ guard }) => guard.rules },
+  { section: 'inbound', key: 'rules', rulesOf: ({ inbound }) => inbound.rules },
+  { section: 'outbound', key: 'rules', rulesOf: ({ outbound }) => outbound.rules },
+];
+
+/** The text with the one-line rows of the guard and both sections in canonical form; unchanged where they are. */
 export function formatRuleset(document: RulesetDocument): EditOutcome {
+  const { ruleset, diagnostics } = parseText(document, document.text);
+  if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
   let { text } = document;
   let count = 0;
-  for (const section of ['inbound', 'outbound'] as const) {
-    const outcome = formatSection({ ...document, text }, section);
-    if (outcome.kind === 'refused') return outcome;
-    ({ text } = outcome);
-    count += outcome.count;
+  for (const { section, key, rulesOf } of LISTS) {
+    const yaml = openYaml(text);
+    const list = findList(yaml, section, key);
+    if (list.kind === 'refused') return byHand(document, openYaml(document.text), section, list.why);
+    if (list.kind === 'none') continue;
+    const rules = rulesOf(ruleset);
+    if (list.rows.length !== rules.length)
+      throw notWritten(`found ${list.rows.length} rows in the text, but the ruleset has ${rules.length}`);
+    const rows = new Map<number, string>();
+    rules.forEach((rule, i) => {
+      const row = canonicalRow(yaml, list.rows[i], rule);
+      if (row !== null) rows.set(i, row);
+    });
+    text = withRowsReplaced(yaml, list, rows);
+    count += rows.size;
   }
   if (count === 0) return { kind: 'unchanged', text, message: 'every row is in its canonical form' };
+  const formatted = parseText(document, text).ruleset;
+  if (!formatted || !isDeepStrictEqual(meaningOf(formatted), meaningOf(ruleset)))
+    throw notWritten('the canonical form would not have meant the same');
   const message = `wrote ${count} row${count === 1 ? '' : 's'} in canonical form`;
   return { kind: 'changed', text, message, removedComments: [], diagnostics: [] };
 }
 
-function formatSection(
-  document: RulesetDocument,
-  section: EditedSection,
-): { kind: 'done'; text: string; count: number } | Extract<EditOutcome, { kind: 'refused' }> {
-  const opened = openDocument(document, section);
-  if ('kind' in opened) return opened;
-  const { list, yaml } = opened;
-  if (list.kind === 'none') return { kind: 'done', text: document.text, count: 0 };
-  const rows = new Map<number, string>();
-  opened.rules.forEach((rule, i) => {
-    const row = canonicalRow(opened, list.rows[i], rule);
-    if (row !== null) rows.set(i, row);
+function notWritten(message: string): SluiceError {
+  return new SluiceError('operate/edit', message, {
+    hint: 'nothing was written; edit the file by hand, and please report this',
   });
-  if (rows.size === 0) return { kind: 'done', text: document.text, count: 0 };
-  const outcome = accept(opened, withRowsReplaced(yaml, list, rows), {
-    rules: opened.rules.map(shapeOf),
-    message: `canonical form of ${rows.size} rows`,
-  });
-  return outcome.kind === 'refused' ? outcome : { kind: 'done', text: outcome.text, count: rows.size };
+}
+
+/** All of a ruleset but where it stands, and how it was written. */
+function meaningOf(ruleset: Ruleset): unknown {
+  return JSON.parse(
+    JSON.stringify(ruleset, (key, value: unknown) => (key === 'source' || key === 'written' ? undefined : value)),
+  );
 }
 
 /** The row as it is to be written; null where it stands so already, or is not ours to rewrite. */
-function canonicalRow(
-  { yaml }: Opened,
-  place: Exclude<Opened['list'], { kind: 'none' }>['rows'][number],
-  rule: Rule,
-): string | null {
-  const { start, end, node } = place;
+function canonicalRow(yaml: YamlText, { start, end, node }: RowPlace, rule: Rule): string | null {
   if (node && (isMap(node) || !isOwnText(node))) return null;
   const written = node ? String((node as { value?: unknown }).value) : yaml.text.slice(start, end);
   const parts = splitRow(written);

@@ -87,7 +87,7 @@ export function indexOf(opened: Opened, reference: RuleReference): number | Edit
 
 /** A refusal with one finding, placed at the rules. */
 export function refuse(
-  { document, yaml, section }: Pick<Opened, 'document' | 'yaml' | 'section'>,
+  { document, yaml, section }: Pick<Opened, 'document' | 'yaml'> & { readonly section: EditedSection | 'guard' },
   code: Code,
   message: string,
   hint?: string,
@@ -113,7 +113,12 @@ export function refuse(
 }
 
 /** A refusal of a layout that only its author can change without changing more than was asked. */
-export function byHand(document: RulesetDocument, yaml: YamlText, section: EditedSection, why: string): EditRefused {
+export function byHand(
+  document: RulesetDocument,
+  yaml: YamlText,
+  section: EditedSection | 'guard',
+  why: string,
+): EditRefused {
   return refuse({ document, yaml, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
 }
 

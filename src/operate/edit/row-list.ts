@@ -32,7 +32,8 @@ export type EditedSection = 'inbound' | 'outbound';
 /** The list as found, in which section. Rows are counted from 0 here. */
 export type RowList = { readonly section: EditedSection } & FoundList;
 
-type FoundList =
+/** A list of rows anywhere in the text. */
+export type FoundList =
   | { readonly kind: 'none' }
   | { readonly kind: 'refused'; readonly why: string; readonly start: number; readonly end: number }
   | {
@@ -44,17 +45,20 @@ type FoundList =
 
 /** A list with a place in the text; it can be empty. */
 export type FoundRows = Extract<RowList, { rows: unknown }>;
+/** The same, of any list. */
+export type RowsInPlace = Extract<FoundList, { rows: unknown }>;
 
 /** Finds the rows of a section. */
 export function findRows(yaml: YamlText, section: EditedSection): RowList {
-  return { ...findList(yaml, section), section };
+  return { ...findList(yaml, section, 'rules'), section };
 }
 
-function findList(yaml: YamlText, section: EditedSection): FoundList {
+/** Finds the list under this key of a section, or of the guard. */
+export function findList(yaml: YamlText, section: EditedSection | 'guard', key: string): FoundList {
   const map = yaml.root && pairOf(yaml.root, section);
   if (!map || isNothing(map.value)) return { kind: 'none' };
   if (!isMap(map.value) || !isOwnText(map.value)) return refused(map, `${section} is not a map written out here`);
-  const pair = pairOf(map.value, 'rules');
+  const pair = pairOf(map.value, key);
   if (!pair || isNothing(pair.value)) return { kind: 'none' };
   const node = pair.value!;
   if (!isOwnText(node)) return refused(pair, 'the rules carry a YAML anchor, alias or tag');
@@ -106,7 +110,7 @@ export function withRowMoved(yaml: YamlText, list: FoundRows, from: number, to: 
 }
 
 /** The text with several rows' own texts exchanged; comments, places and leading numbers stay. */
-export function withRowsReplaced(yaml: YamlText, list: FoundRows, rows: ReadonlyMap<number, string>): string {
+export function withRowsReplaced(yaml: YamlText, list: RowsInPlace, rows: ReadonlyMap<number, string>): string {
   const numbered = areNumbered(bodies(yaml, list));
   const pieces: string[] = [];
   let at = 0;
@@ -180,11 +184,11 @@ function blockOfLines(yaml: YamlText, pair: Pair<Node, Node | null>, node: Node)
   return { kind: 'lines', pair, rows, lines: splitRows(text, start, rows, { lineEnd: yaml.lineEnd, separator: '' }) };
 }
 
-function isFlow(list: FoundRows): boolean {
+function isFlow(list: RowsInPlace): boolean {
   return list.lines?.separator === ',';
 }
 
-function bodies(yaml: YamlText, list: FoundRows): string[] {
+function bodies(yaml: YamlText, list: RowsInPlace): string[] {
   return list.rows.map(({ start, end }) => yaml.text.slice(start, end));
 }
 

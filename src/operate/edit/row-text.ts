@@ -50,7 +50,9 @@ export function rowEnd(line: string): number {
 
 /** The body of a row with another action and other words about telling of its packets; the rest as it was written. */
 export function withAction(body: string, { action, log }: Pick<Rule, 'action' | 'log'>): string {
-  const [head, directions] = /^\S+((?:\s+(?:in|incoming|inbound|log|log-all)(?=\s))*)/i.exec(body) ?? ['', ''];
+  const [head, directions] = /^\S+((?:\s+(?:in|incoming|inbound|out|outgoing|outbound|log|log-all)(?=\s))*)/i.exec(
+    body,
+  ) ?? ['', ''];
   const kept = directions.split(/\s+/).filter((word) => word !== '' && !/^log/i.test(word));
   return [action, ...kept, ...(log ? [LOG_CLAUSE[log]] : []), body.slice(head.length).trim()].join(' ');
 }

@@ -1,7 +1,7 @@
 /** `fmt`: the canonical form of rows, and all that stays as it was. */
 import { formatRuleset } from '../../../src/operate/edit-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
-import type { Rule } from '../../../src/model/ruleset';
+import { type Rule, writtenSections } from '../../../src/model/ruleset';
 
 const FILE = '/nowhere/rules.yaml';
 const format = (text: string): string => {
@@ -10,16 +10,24 @@ const format = (text: string): string => {
   return outcome.text;
 };
 const meaning = (text: string): Partial<Rule>[] => {
-  const { inbound, outbound } = parseRuleset(text, { file: FILE }).ruleset!;
-  return [...inbound.rules, ...outbound.rules].map(({ id, match, action, log, limit, note, untilMs }) => ({
-    ...{ id, match, action, log, limit, note, untilMs },
-  }));
+  const sections = writtenSections(parseRuleset(text, { file: FILE }).ruleset!);
+  return sections
+    .flatMap(({ rules }) => rules)
+    .map(({ id, match, action, log, limit, note, untilMs }) => ({
+      ...{ id, match, action, log, limit, note, untilMs },
+    }));
 };
 
 const MESSY = `# top
 version: 1
 sets: { office: [203.0.113.0/24] }
 services: { metrics: 9100/tcp }
+guard:
+  keep-reachable: [ "Allow from 192.0.2.77/24 to any port 22/TCP id admin" ]   # us
+  rules:
+    - Deny from 198.51.100.1/24   # them
+    - deny OUT log 25/TCP comment 'no mail'
+    - { action: deny, port: 23 }
 inbound:   # the door
   rules:
     # copied
@@ -40,6 +48,12 @@ test('rows are rewritten, names and everything around them stay', () => {
 version: 1
 sets: { office: [203.0.113.0/24] }
 services: { metrics: 9100/tcp }
+guard:
+  keep-reachable: [ allow from 192.0.2.0/24 to any port 22 proto tcp id admin ]   # us
+  rules:
+    - deny from 198.51.100.0/24   # them
+    - deny out log 25/tcp comment 'no mail'
+    - { action: deny, port: 23 }
 inbound:   # the door
   rules:
     # copied

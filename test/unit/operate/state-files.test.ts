@@ -1,7 +1,15 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { compile } from '../../../src/compile/compile';
 import { contentDigest } from '../../../src/operate/digest';
+import {
+  type GenerationRecord,
+  readGenerationRecord,
+  readRecordFile,
+  writeGenerationRecord,
+} from '../../../src/operate/generation-record';
+import { packLists, walkRuleset } from '../../../src/operate/shared-lists';
 import {
   type EnforcedState,
   readEnforced,
@@ -15,6 +23,7 @@ import {
   writeEnforced,
   writeStateFile,
 } from '../../../src/operate/state-files';
+import { parseRuleset } from '../../../src/parse/parse';
 
 let directory: string;
 let folder: StateFolder;
@@ -115,4 +124,61 @@ test('removing', () => {
   removeState(folder);
   expect(fs.existsSync(folder.path)).toBe(false);
   removeState(folder);
+});
+
+describe('the record of a generation', () => {
+  const TEXT = `version: 1
+sets: { office: [203.0.113.0/24, 2001:db8:77::/48], home: [198.51.100.7] }
+guard: { keep-reachable: [allow from office to any port 22] }
+inbound: { rules: [allow from office to any port 80, deny from home, "allow from office,home to any port 81", allow from any to home] }
+outbound: { rules: [deny out to office] }
+expect: [{ from: home, port: 80, verdict: deny }]
+`;
+  const record = (): GenerationRecord => {
+    const { ruleset, diagnostics } = parseRuleset(TEXT, { file: state.file });
+    if (!ruleset) throw new Error(JSON.stringify(diagnostics));
+    const { ranks, ...image } = compile(ruleset);
+    return {
+      ...{ generation: 7, instance: 'here', since: state.appliedAt, digest: image.digest, datapath: '' },
+      ...{ counterSlots: image.counterSlots, imageBytes: image.bytes.length, features: image.features },
+      ...{
+        sections: image.sections,
+        ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
+      },
+      ...{ source: { file: state.file, textDigest: state.textDigest }, ruleset },
+    };
+  };
+
+  test('holds each list once, and gives rows that shared one the same again', () => {
+    const written = record();
+    writeGenerationRecord(folder, written);
+    const text = fs.readFileSync(path.join(folder.path, 'generation-7.json'), 'utf8');
+    // The set, and the list that the row of two sets joined from it.
+    expect(text.split(String(0xcb007100))).toHaveLength(1 + 2);
+    const read = readGenerationRecord(folder, 7, 'here')!;
+    expect(read).toEqual(JSON.parse(JSON.stringify(written)));
+    const { sets, guard, inbound, outbound } = read.ruleset;
+    for (const rule of [guard.keepReachable[0], inbound.rules[0]]) expect(rule.match.from).toBe(sets[0].addresses);
+    expect(outbound.rules[0].match.to).toBe(sets[0].addresses);
+    expect(compile(read.ruleset).digest).toBe(written.digest);
+  });
+
+  test('of the version before is read too; a list that is missing is damage', () => {
+    const old = record();
+    writeStateFile(folder, 'generation-7.json', 2, old);
+    expect(readGenerationRecord(folder, 7, 'here')).toEqual(JSON.parse(JSON.stringify(old)));
+    writeStateFile(folder, 'generation-7.json', 3, {
+      ...old,
+      lists: [],
+      ruleset: packLists(old.ruleset, walkRuleset).packed,
+    });
+    expect(readRecordFile(folder, 'generation-7.json').warning).toMatch(/a list of addresses is missing/);
+  });
+});
+
+test('what is too large to be read again is not written', () => {
+  const megabyte = 'x'.repeat(2 ** 20);
+  const write = (): void => writeStateFile(folder, 'large.json', 1, Array<string>(256).fill(megabyte));
+  expect(write).toThrow('would have more than 256 MiB');
+  expect(fs.existsSync(path.join(folder.path, 'large.json'))).toBe(false);
 });
