@@ -3,9 +3,11 @@
  * (its directory), since processes may come with different state folders and change the same firewall.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { ensureBpffs } from '../kernel/bpffs';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
+import { pinRoot } from '../kernel/pins';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
 import { LOCK_FILE, makeFolder } from './state-files';
@@ -13,13 +15,17 @@ import { LOCK_FILE, makeFolder } from './state-files';
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
 
-/** Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. */
+/**
+ * Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. Mounts
+ * bpffs where it is missing.
+ */
 export async function withLock<T>(
   { kernel, pins, folder }: Context,
   change: () => Promise<T>,
   patienceMs: number = LOCK_PATIENCE_MS,
 ): Promise<T> {
   const deadline = Date.now() + patienceMs;
+  ensureBpffs(kernel, dirname(pinRoot()));
   // Always in this order, so that no two processes wait for each other.
   const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
     makeFolder(folder);
