@@ -10,10 +10,10 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 # what for: BPF object · addon (node-gyp) · demo and tests · format check
 packages=(clang-19 llvm-19 libbpf-dev libelf-dev)
 packages+=(g++ make pkg-config python3)
-packages+=(bpftool iproute2 iputils-ping netcat-openbsd curl ethtool tcpdump nftables procps iperf3)
+packages+=(bpftool iproute2 iputils-ping netcat-openbsd curl ethtool tcpdump nftables procps iperf3 systemd)
 packages+=(clang-format-19)
 # one command that each brings, for systems where packages have other names
-commands=(clang-19 llvm-strip-19 g++ make pkg-config python3 bpftool ip ping nc curl ethtool tcpdump nft ps iperf3)
+commands=(clang-19 llvm-strip-19 g++ make pkg-config python3 bpftool ip ping nc curl ethtool tcpdump nft ps iperf3 systemd-analyze)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() {

@@ -5,7 +5,7 @@
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { chooseEgressHook, type EgressHook } from '../kernel/features';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
-import type { BpfLink, BpfProgram, Kernel, XdpMode } from '../kernel/kernel';
+import type { BpfLink, BpfProgram, Kernel, ProgramInfo, XdpMode } from '../kernel/kernel';
 import type { Hook, LinkPin, PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
 import { attachFilter, currentFilters, detachFilter, type EgressFilter, type Place } from './egress-filter';
@@ -273,10 +273,20 @@ const NATIVE_REFUSALS = new Set(['EOPNOTSUPP', 'ENOTSUPP', 'EINVAL', 'ERANGE', '
 
 function refuseForeignProgram(kernel: Kernel, device: Interface): void {
   if (!device.xdp) return;
-  const program = kernel.programInfo(device.xdp.programId);
+  const program = describeProgram(kernel, device.xdp.programId);
   throw new SluiceError(
     'load/occupied',
     `another XDP program is attached to "${device.name}": id ${device.xdp.programId}${program ? ` "${program.name}"` : ''} (${device.xdp.mode})`,
     { hint: `nothing was changed; remove it with its own tool, or: ip link set dev ${device.name} xdp off` },
   );
+}
+
+/** The program; null where it is gone, or where CAP_SYS_ADMIN is missing, which programs of others take and nothing else. */
+function describeProgram(kernel: Kernel, id: number): ProgramInfo | null {
+  try {
+    return kernel.programInfo(id);
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 'EPERM') return null;
+    throw error;
+  }
 }

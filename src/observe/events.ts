@@ -1,6 +1,7 @@
 /** Records of the ring → events, and events ↔ lines of the log (SPEC §7). */
 import { LOG_WORD_OF_CODE, REASON_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
+import { UDP_OFF } from '../compile/ranks';
 import type { BpfMap, RingBatch } from '../kernel/kernel';
 import { LOG_WORDS, type LogWord } from '../model/logging';
 import { type Field, fieldText, packetFields } from './packet-fields';
@@ -50,7 +51,7 @@ function readEvent(
   const generation = record.readUInt32LE(EVENT.generation.offset);
   const outgoing = record[EVENT.outgoing.offset] === 1;
   const rank = image === SLC_WORD_NONE ? null : image >>> SLC_WORD_RANK_SHIFT;
-  const named = rank === null ? null : names.rank(generation, rank);
+  const named = rank === null ? null : rank === UDP_OFF.rank ? UDP_OFF : names.rank(generation, rank);
   const section =
     named?.section ??
     (outgoing ? 'outbound' : names.section(generation, record.readUInt16LE(EVENT.section.offset))) ??

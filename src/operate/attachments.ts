@@ -17,23 +17,41 @@ export async function unfilteredInterfaces(
   return (await listInterfaces(kernel, netns)).filter(({ name }) => lacking.includes(name));
 }
 
+/** What became of interfaces that lacked a gate. */
+export interface KeptUp {
+  /** Names of those that are filtered now. */
+  readonly attached: readonly string[];
+  /** Those that still are not, with the reason. */
+  readonly refused: readonly { readonly name: string; readonly error: Error }[];
+}
+
 /**
- * Attaches the gates where they lack; returns the names of interfaces that are filtered now and were not. The caller
- * holds the lock.
+ * Attaches the gates where they lack, to each interface by itself: one that cannot be filtered keeps no other from it.
+ * The caller holds the lock.
  */
-export async function keepUpWithInterfaces(context: Context): Promise<string[]> {
+export async function keepUpWithInterfaces(context: Context): Promise<KeptUp> {
+  const attached: string[] = [];
+  const refused: { name: string; error: Error }[] = [];
   const enforcement = await readEnforcement(context);
-  if (!enforcement?.record) return [];
+  if (!enforcement?.record) return { attached, refused };
   const interfaces = await unfilteredInterfaces(context, enforcement);
-  if (interfaces.length === 0) return [];
+  if (interfaces.length === 0) return { attached, refused };
   const { ruleset } = enforcement.record;
   const { kernel, pins, netns } = context;
-  const attachments = await attachMore(kernel, pins, {
-    interfaces,
+  const request = {
     mode: ruleset.mode,
     generation: enforcement.generation,
     image: compile(ruleset),
     ...(netns !== undefined && { netns }),
-  });
-  return attachments.map(({ name }) => name);
+  };
+  for (const device of interfaces) {
+    try {
+      await attachMore(kernel, pins, { ...request, interfaces: [device] });
+      attached.push(device.name);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      refused.push({ name: device.name, error });
+    }
+  }
+  return { attached, refused };
 }

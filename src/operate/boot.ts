@@ -7,7 +7,9 @@ import { SluiceError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { rulesetAt } from '../model/until';
 import type { Applied } from '../load/apply';
-import { keepUpWithInterfaces } from './attachments';
+import { currentAttachments } from '../load/attach';
+import { unload } from '../load/unload';
+import { type KeptUp, keepUpWithInterfaces } from './attachments';
 import {
   type BootPlan,
   type BuiltInFacts,
@@ -20,6 +22,7 @@ import { type Booted, writeBooted } from './booted';
 import { bootId } from './namespace-key';
 import { builtInRuleset } from './built-in';
 import type { Context } from './context';
+import { foldInto } from './counts';
 import { type Candidate, enforce } from './enforce';
 import { readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
@@ -29,9 +32,27 @@ import { messageOf } from './system-error';
 
 /** What `bootFirewall` did. */
 export type BootOutcome =
-  | { readonly kind: 'enforces-already'; readonly generation: number; readonly attached: readonly string[] }
+  | {
+      readonly kind: 'enforces-already';
+      readonly generation: number;
+      readonly attached: readonly string[];
+      readonly refused: KeptUp['refused'];
+    }
   | { readonly kind: 'disabled' }
-  | { readonly kind: 'booted'; readonly booted: Booted; readonly interfaces: readonly string[] };
+  | {
+      readonly kind: 'booted';
+      readonly booted: Booted;
+      readonly interfaces: readonly string[];
+      /** Interfaces that are there and cannot be filtered, with the reason. */
+      readonly refused: KeptUp['refused'];
+    };
+
+/** What a candidate was loaded as. */
+interface Loaded {
+  readonly applied: Applied;
+  readonly missing: readonly string[];
+  readonly refused: KeptUp['refused'];
+}
 
 const POLL_MS = 100;
 
@@ -44,8 +65,11 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
     const { folder } = context;
     const enforcement = await readEnforcement(context);
     if (enforcement) {
-      const attached = await keepUpWithInterfaces(context);
-      return { kind: 'enforces-already', generation: enforcement.generation, attached };
+      return {
+        kind: 'enforces-already',
+        generation: enforcement.generation,
+        ...(await keepUpWithInterfaces(context)),
+      };
     }
     const plan = readBootPlan(folder);
     if (plan.value?.load === 'nothing') return { kind: 'disabled' };
@@ -70,7 +94,14 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       }
     }
     if (plan.value?.builtIn.boot === 'open') {
-      return outcome(folder, { applied: null, missing: [], loaded: 'nothing', since: null, reasons });
+      return outcome(folder, {
+        applied: null,
+        missing: [],
+        refused: [],
+        loaded: 'nothing',
+        since: null,
+        reasons,
+      });
     }
     try {
       const done = await loader.loadBuiltIn();
@@ -102,7 +133,7 @@ class Loader {
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
-  async loadSaved({ record, text }: SavedRuleset): Promise<{ applied: Applied; missing: readonly string[] }> {
+  async loadSaved({ record, text }: SavedRuleset): Promise<Loaded> {
     const { source } = record;
     const ruleset = rulesetAt(record.ruleset, Date.now());
     const candidate: Candidate = {
@@ -117,7 +148,7 @@ class Loader {
     return this.load(candidate, names, ruleset.interfaces === 'auto', 'file');
   }
 
-  async loadBuiltIn(): Promise<{ applied: Applied; missing: readonly string[] }> {
+  async loadBuiltIn(): Promise<Loaded> {
     const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
     return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, 'nothing');
   }
@@ -127,14 +158,30 @@ class Loader {
     meant: readonly string[],
     any: boolean,
     keep: 'file' | 'nothing',
-  ): Promise<{ applied: Applied; missing: readonly string[] }> {
+  ): Promise<Loaded> {
     const found = await this.await(meant);
     // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
     const interfaces = found.length > 0 || !any ? found : await this.others();
     const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
     const names = [...interfaces.map(({ name }) => name), ...missing];
-    const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
-    return { applied, missing };
+    try {
+      const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
+      return { applied, missing, refused: [] };
+    } catch (error) {
+      // One that cannot be filtered must not keep the others from it.
+      if (interfaces.length < 2) throw error;
+      const applied = await enforce(this.context, candidate, { interfaces: [], names, before: null, keep });
+      const { attached, refused } = await keepUpWithInterfaces(this.context);
+      if (attached.length > 0)
+        return { applied: { ...applied, attachments: await this.attachments() }, missing, refused };
+      await unload(this.context, foldInto(this.context));
+      throw error;
+    }
+  }
+
+  private attachments(): Promise<Applied['attachments']> {
+    const { kernel, pins, netns } = this.context;
+    return currentAttachments(kernel, pins, netns);
   }
 
   /** Those of the named interfaces that exist, all of them or as many as there are in time. */
@@ -156,7 +203,11 @@ class Loader {
 /** Keeps what was loaded, for `status`. */
 function outcome(
   folder: StateFolder,
-  { applied, ...rest }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & { applied: Applied | null },
+  {
+    applied,
+    refused,
+    ...rest
+  }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & Omit<Loaded, 'applied'> & { applied: Applied | null },
 ): BootOutcome {
   const booted: Booted = {
     ...rest,
@@ -166,5 +217,5 @@ function outcome(
     bootId: bootId(),
   };
   writeBooted(folder, booted);
-  return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [] };
+  return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [], refused };
 }

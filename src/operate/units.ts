@@ -25,13 +25,14 @@ const DEFAULT_RUN = '/run/sluice';
 
 /**
  * What both may do. Node compiles code as it runs, so MemoryDenyWriteExecute= cannot be had; the service runs as root,
- * since pins belong to root, but of root's capabilities it has three.
+ * since pins belong to root, but of root's capabilities it has three. ProtectKernelTunables= would make /sys/fs/bpf
+ * read-only whatever ReadWritePaths= says (systemd 252), so that nothing could be pinned: what it protects is named.
  */
 const HARDENING = `CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN CAP_PERFMON
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ProtectKernelTunables=yes
+ReadOnlyPaths=/sys /proc/sys -/proc/sysrq-trigger -/proc/irq -/proc/bus -/proc/fs
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes

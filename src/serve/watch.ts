@@ -31,10 +31,11 @@ export async function keepFiltering(
       before = look?.seen ?? '';
       if (!look || look.lacking.length === 0) complaint.over('everything that is to be filtered is again');
       if (!look || look.lacking.length === 0 || same < SAME_LOOKS) continue;
-      const names = await withLock(context, () => keepUpWithInterfaces(context));
-      if (names.length > 0) say(`${names.join(', ')}: was not filtered, and is again`);
-      else await pause(RETRY_MS, signal);
+      const { attached, refused } = await withLock(context, () => keepUpWithInterfaces(context));
+      if (attached.length > 0) say(`${attached.join(', ')}: was not filtered, and is again`);
       same = 0;
+      if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
+      if (attached.length === 0) await pause(RETRY_MS, signal);
     } catch (error) {
       complaint.tell(error, (message) => `something is not filtered, and cannot be: ${message}; trying again`);
       await pause(RETRY_MS, signal);

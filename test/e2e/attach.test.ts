@@ -2,9 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LAYOUT } from '../../src/abi/layout.gen';
-import { openDatapath } from '../../src/kernel/datapath';
 import { type Interface, listInterfaces } from '../../src/kernel/interfaces';
-import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { STATE_PINS } from '../../src/kernel/pins';
 import { serve } from '../support/clients';
@@ -40,19 +38,6 @@ function rules(interfaces: readonly string[] = [HOST.link], rest = ''): string {
 
 async function device(name: string): Promise<Interface> {
   return (await listInterfaces(kernel(), host.edge.path)).find((candidate) => candidate.name === name)!;
-}
-
-/** Attaches a program that is not sluice's own to a device of the host. */
-async function occupy(name: string): Promise<{ link: BpfLink; programId: number }> {
-  const object = openDatapath(kernel(), 'slc_read_clock', { create: { slc_clock: 1 } });
-  await object.load();
-  const program = object.program('slc_read_clock');
-  const options = { ifindex: host.edge.ifindex(name), mode: 'native' as const, netns: host.edge.path };
-  const link = await kernel().attachXdp(program, options);
-  const programId = program.info().id;
-  program.close();
-  object.close();
-  return { link, programId };
 }
 
 /** Adds a second device whose other end lies in the host too. */
@@ -101,7 +86,7 @@ describe('modes', () => {
 
 describe('what is in the way', () => {
   test('another program is named, refused and left alone', async () => {
-    const { link, programId } = await occupy(HOST.link);
+    const { link, programId } = await host.occupy(HOST.link);
     const { status, stderr } = await host.sluice(['apply', rules()]);
     expect(status).toBe(1);
     expect(stderr).toContain(`another XDP program is attached to "eth0": id ${programId} "slc_read_clock" (native)`);
@@ -120,7 +105,7 @@ describe('what is in the way', () => {
 
   test('two interfaces: all or none', async () => {
     addSecondDevice();
-    const { link } = await occupy('eth1');
+    const { link } = await host.occupy('eth1');
     expect((await host.sluice(['apply', rules([HOST.link, 'eth1'])])).status).toBe(1);
     expect((await device(HOST.link)).xdp).toBeNull();
     expect(host.pinned()).toEqual([]);

@@ -1,7 +1,7 @@
 /** A boot meets interfaces that come late, its own death, and what no ruleset can load against. */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BootHost, PORTS } from '../support/boot-host';
+import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
 
 jest.setTimeout(240_000);
@@ -53,4 +53,33 @@ test('what stands in the way of every ruleset is said with all reasons, as a fai
     /^error: nothing is filtered, no ruleset could be loaded:\n {2}the ruleset of .* does not load: .*\n {2}the built-in ruleset does not load: /,
   );
   expect(existsSync(machine.state('saved-1.json'))).toBe(true);
+});
+
+test('an interface that another program holds keeps no other from being filtered, and is when that has gone', async () => {
+  host.edge.ip('link add eth1 type veth peer name eth1-peer', 'link set eth1 up', 'link set eth1-peer up');
+  host.write('rules.yaml', bootRules().replace(`[${HOST.link}]`, `[eth1, ${HOST.link}]`));
+  await host.must('enable');
+  await machine.goDown();
+  const { link, programId } = await host.occupy('eth1');
+  // With the capabilities of the unit, which are too few to ask for the program's name.
+  const booted = await host.command(['setpriv', '--bounding-set=-sys_admin', '--', ...machine.boot]);
+  expect(booted).toMatchObject({ status: 0, stdout: expect.stringMatching(/ on eth0\n$/) as string });
+  expect(booted.stderr).toContain(
+    `warning: eth1: NOT filtered: another XDP program is attached to "eth1": id ${programId} (native)`,
+  );
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
+  expect(await host.sluice(['status'])).toMatchObject({
+    stdout: expect.stringMatching(/^not filtered: .*eth1/m) as string,
+  });
+
+  const daemon = host.edge.start(machine.daemon, { env: host.environment });
+  try {
+    await daemon.waitFor(/cannot be: eth1: another XDP program is attached [^]*; trying again/, 30_000);
+    link.detach();
+    await daemon.waitFor(/eth1: was not filtered, and is again/, 30_000);
+    expect((await host.status()).interfaces.map(({ name }) => name).sort()).toEqual(['eth0', 'eth1']);
+  } finally {
+    link.close();
+    await daemon.stop();
+  }
 });

@@ -125,6 +125,41 @@ describe.each(LOG_LEVELS)('at level %s', (level) => {
   });
 });
 
+test('what is decided outside the rows, or after packets before it, is told of with its reason', async () => {
+  const stand = await EventStand.load(`version: 1
+interfaces: [eth0]
+logging: full
+guard:
+  keep-reachable: [{ id: kept, from: 203.0.113.0/24, port: 22/tcp }]
+  rules: [deny from 198.51.100.66 id nobody]
+inbound:
+  udp: off
+  rules: [limit 8000/tcp id few]
+`);
+  const host = '192.0.2.10';
+  const told = async (...layers: readonly p.Layer[]): Promise<string[]> =>
+    (await stand.tell(p.compose(...layers))).map(gist);
+  const kept = { from: '203.0.113.9', to: host };
+  expect(await told(p.ipv4(kept), p.tcp({ to: 22 }))).toEqual(['AUDIT kept keep-reachable']);
+  expect(await told(p.ipv4({ from: '198.51.100.66', to: host }), p.tcp({ to: 8000 }))).toEqual(['AUDIT nobody guard']);
+  expect(await told(p.ipv4(), p.udp({ to: 53 }))).toEqual(['BLOCK udp-off udp-off']);
+  const knock = [p.ipv4({ from: '198.51.100.7', to: host }), p.tcp({ to: 8000 })];
+  for (let i = 0; i < 5; i++) expect(await told(...knock)).toEqual(['AUDIT few rule']);
+  expect(await told(...knock)).toEqual(['LIMIT BLOCK few limit']);
+  // Ten in a second pass, at whatever moment it begins.
+  const pings = (await stand.tell(p.compose(p.ipv4(), p.icmp()), 'ingress', 30)).map(gist);
+  expect([...new Set(pings)].sort()).toEqual(['AUDIT - icmp-echo', 'AUDIT INVALID - icmp-echo-source']);
+  const first = p.raw(new Uint8Array(12), 6);
+  expect(await told(p.ipv4({ ...kept, moreFragments: true, id: 7 }), p.tcp({ to: 22 }), first)).toEqual([
+    'AUDIT kept keep-reachable',
+  ]);
+  const later = (fragmentOffset: number): Promise<string[]> =>
+    told(p.ipv4({ ...kept, fragmentOffset, id: 7 }), p.raw(new Uint8Array(16), 6));
+  expect(await later(32)).toEqual(['AUDIT - fragment-follows']);
+  expect(await later(8)).toEqual(['AUDIT INVALID - fragment-overlap']);
+  stand.close();
+});
+
 /** Windows of one tick of the kernel's clock: a frame a window is never held back. */
 const OPEN = { window: 0 };
 /** At 100 Hz, the slowest clock a kernel is built with. */

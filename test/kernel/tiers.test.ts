@@ -1,6 +1,6 @@
 /**
- * Every way out of the datapath, one frame each: tier, verdict, reason, and the one counter of the enforcing program
- * that goes up by that frame. The model and the dry twin must say the same; the twin counts nothing.
+ * Every way out of the datapath, one frame each: tier, verdict, reason, the one counter of the enforcing program
+ * that goes up by that frame, and the one event. The model and the dry twin must say the same; the twin counts nothing.
  */
 import { REASON_CODE, TIER_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE } from '../../src/abi/layout.gen';
@@ -15,6 +15,7 @@ import { REASON_WORDS, type Reason } from '../../src/model/reason';
 import type { Ruleset } from '../../src/model/ruleset';
 import type { Tier } from '../../src/model/verdict';
 import { parseRuleset } from '../../src/parse/parse';
+import { EventStand, gist } from '../support/event-stand';
 import * as p from '../support/packet';
 
 const RULES = `version: 1
@@ -360,6 +361,8 @@ const settingsOf = ({ icmp, fragments }: Pick<Row, 'icmp' | 'fragments'>): strin
   `${icmp ? `icmp: ${icmp}\n` : ''}${fragments ? `fragments: ${fragments}\n` : ''}`;
 const rulesets = new Map<string, Ruleset>();
 const pairs = new Map<string, Pair>();
+/** The same rules at the level that tells of every packet and holds none back. */
+const stands = new Map<string, EventStand>();
 
 beforeAll(async () => {
   for (const settings of new Set(TABLE.map(settingsOf))) {
@@ -367,16 +370,25 @@ beforeAll(async () => {
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     rulesets.set(settings, ruleset);
     pairs.set(settings, await Pair.load(compile(ruleset)));
+    stands.set(settings, await EventStand.load(`${RULES}${settings}logging: full\n`));
   }
 });
 
 afterAll(() => {
-  for (const pair of pairs.values()) pair.close();
+  for (const each of [...pairs.values(), ...stands.values()]) each.close();
 });
+
+/** What is told of it: ufw's word, the rule and the reason; nothing of ARP and other link protocols that pass. */
+function eventOf({ verdict, reason, at }: Row): string[] {
+  if (reason === 'arp' || reason === 'link-protocol') return [];
+  if (reason === 'default') return [`BLOCK ${at} ${reason}`];
+  return [`${at === undefined && verdict === 'deny' ? 'AUDIT INVALID' : 'AUDIT'} ${at ?? '-'} ${reason}`];
+}
 
 const named = TABLE.map((row) => [`tier ${row.tier} ${row.at ?? row.reason}: ${row.what}`, row] as const);
 
-test.each(named)('%s', async (_name, { frame, tier, verdict, reason, at, ...settings }) => {
+test.each(named)('%s', async (_name, row) => {
+  const { frame, tier, verdict, reason, at, ...settings } = row;
   const pair = pairs.get(settingsOf(settings))!;
   const where = p.describeFrame(frame);
   expect({ where, ...evaluate(rulesets.get(settingsOf(settings))!, frame) }).toMatchObject({
@@ -399,6 +411,8 @@ test.each(named)('%s', async (_name, { frame, tier, verdict, reason, at, ...sett
   expect(answer).toEqual({ returned: action, action, tier: TIER_CODE[tier], reason: REASON_CODE[reason] });
   if (at === undefined) expect(word).toBe(SLC_WORD_NONE);
   else expect(word >>> 8).toBe(slot);
+
+  expect((await stands.get(settingsOf(settings))!.tell(frame)).map(gist)).toEqual(eventOf(row));
 });
 
 test('names are told apart', () => {

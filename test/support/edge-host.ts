@@ -6,6 +6,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { openDatapath } from '../../src/kernel/datapath';
+import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
@@ -174,6 +176,19 @@ export class EdgeHost {
       gate.close();
     }
     return { programs, maps: programs.flatMap((id) => [...(kernel().programInfo(id)?.mapIds ?? [])]) };
+  }
+
+  /** Attaches a program that is not sluice's own to a device of the host. */
+  async occupy(name: string): Promise<{ link: BpfLink; programId: number }> {
+    const object = openDatapath(kernel(), 'slc_read_clock', { create: { slc_clock: 1 } });
+    await object.load();
+    const program = object.program('slc_read_clock');
+    const options = { ifindex: this.edge.ifindex(name), mode: 'native' as const, netns: this.edge.path };
+    const link = await kernel().attachXdp(program, options);
+    const programId = program.info().id;
+    program.close();
+    object.close();
+    return { link, programId };
   }
 
   /** From here on counts are compared; what was counted before is lost, for this reason. */

@@ -27,7 +27,13 @@ export function register(program: Command): void {
           `warning: ${missing.join(', ')}: not there, and not filtered until sluice daemon sees it appear`,
         );
     }
-    run.output.document({ outcome: outcome.kind, ...outcome });
+    const refused = outcome.kind === 'disabled' ? [] : outcome.refused;
+    for (const { name, error } of refused) run.output.say(`warning: ${name}: NOT filtered: ${error.message}`);
+    run.output.document({
+      outcome: outcome.kind,
+      ...outcome,
+      refused: refused.map(({ name, error }) => ({ name, reason: error.message })),
+    });
     return EXIT.DONE;
   });
 }

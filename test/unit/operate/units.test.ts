@@ -42,6 +42,15 @@ test('stopping the first ends the daemon', () => {
   );
 });
 
+test('what ProtectKernelTunables= protects is named, since it would take /sys/fs/bpf with it', () => {
+  for (const unit of ['sluice.service', 'sluice-daemon.service']) {
+    expect(lines({}, unit)).toContain(
+      'ReadOnlyPaths=/sys /proc/sys -/proc/sysrq-trigger -/proc/irq -/proc/bus -/proc/fs',
+    );
+    expect(lines({}, unit).filter((line) => line.startsWith('ProtectKernelTunables'))).toEqual([]);
+  }
+});
+
 test('words that systemd would read otherwise are quoted', () => {
   const odd = lines({
     command: ['/opt/my node/node', '/srv/$HOME/100%/"x"/main.js'],
