@@ -21,23 +21,32 @@
  * walks once. A plain loop over SLC_MAX_LEAF_RULES exceeds its million instructions from images of 16 KB on.
  */
 #define SLC_SHORT_LEAF 8u
+/* Size of a leaf rule in slots. */
+#define SLC_RULE_SLOTS(family) ((__u32)((family) == 4 ? sizeof(struct slc_rule4) : sizeof(struct slc_rule6)) / 8)
+
+/* What a walk reads, the same for all of its trees and leaves. */
+struct slc_walk {
+    const void *image;
+    const struct slc_key *key;
+    struct slc_steps *steps;
+    __u64 lanes;
+    __u32 services; /* slot of the service table */
+};
 
 /* Follows nodes from a root slot to a leaf or terminal slot. */
-static __always_inline __u64 slc_descend(const void *image, const struct slc_key *key, __u64 slot,
-                                         struct slc_steps *steps) {
-    for (int i = 0; i < SLC_MAX_STEPS; i++) {
-        __u32 index, value;
+static __always_inline __u64 slc_descend(const struct slc_walk *walk, __u64 slot) {
+    __u32 nodes;
 
-        if (slot >> 63)
-            return slot;
-        value = key->words[(slot >> 37) & 0xf];
-        index = (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
+    for (nodes = 0; nodes < SLC_MAX_STEPS && !(slot >> 63); nodes++) {
+        __u32 value = walk->key->words[(slot >> 37) & 0xf];
+        __u32 index = (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
+
         if (index >= slc_image_slots)
             return SLC_SLOT_FAULT;
-        slot = *SLC_SLOT_POINTER(image, index);
-        if (slc_dry_run)
-            steps->nodes++;
+        slot = *SLC_SLOT_POINTER(walk->image, index);
     }
+    if (slc_dry_run)
+        walk->steps->nodes += nodes;
     return slot >> 63 ? slot : SLC_SLOT_FAULT;
 }
 
@@ -78,90 +87,90 @@ static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const
             slc_shift_right(((__u64)w[6] << 32 | w[7]) ^ rule->source[1], rule->source_shift[1])) == 0;
 }
 
-/* What a walk reads, the same for all of its trees and leaves. */
-struct slc_walk {
-    const void *image;
-    const struct slc_key *key;
-    struct slc_steps *steps;
-    __u64 lanes;
-    __u32 services; /* slot of the service table */
-};
-
-/*
- * Compares the rule at slot `index`, the next of a leaf, with the key. Nonzero: the leaf is done, `best` is its answer.
- */
-static __always_inline int slc_scan_rule(const struct slc_walk *walk, __u32 index, __u32 *best, const int family) {
-    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
-    const void *rule;
+/* Whether a leaf rule holds the key: 1, 0, or -1 where its service is outside the image. */
+static __always_inline int slc_rule_matches(const void *image, const struct slc_key *key, __u64 lanes, __u32 services,
+                                            const void *rule, const int family) {
     const struct slc_service *service;
-    __u32 word, service_index, last;
+    __u32 index;
     int matches;
 
-    if (index >= slc_image_slots - rule_slots) {
-        *best = SLC_WORD_FAULT;
-        return 1;
-    }
-    rule = SLC_SLOT_POINTER(walk->image, index);
-    word = family == 4 ? ((const struct slc_rule4 *)rule)->word : ((const struct slc_rule6 *)rule)->word;
-    if (word >= *best)
-        return 1;
-    /* Before the other fields are read: what is read before a store waits on the stack, which is small. */
-    if (slc_dry_run)
-        walk->steps->rules++;
     if (family == 4) {
         const struct slc_rule4 *rule4 = rule;
 
-        service_index = rule4->service | (rule4->destination_shift & 0xc0) << 10 | (rule4->source_shift & 0x40) << 12;
-        last = rule4->source_shift & SLC_RULE_LAST;
-        matches = slc_rule4_matches(rule4, walk->key);
+        index = rule4->service | (rule4->destination_shift & 0xc0) << 10 | (rule4->source_shift & 0x40) << 12;
+        matches = slc_rule4_matches(rule4, key);
     } else {
         const struct slc_rule6 *rule6 = rule;
 
-        service_index = rule6->service | rule6->service_above << 16;
-        last = rule6->last;
-        matches = slc_rule6_matches(rule6, walk->key);
+        index = rule6->service | rule6->service_above << 16;
+        matches = slc_rule6_matches(rule6, key);
     }
-    if (matches) {
-        service_index = walk->services + service_index * 2;
-        if (service_index >= slc_image_slots - 2) {
-            *best = SLC_WORD_FAULT;
-            return 1;
-        }
-        service = (const void *)SLC_SLOT_POINTER(walk->image, service_index);
-        if (slc_service_matches(service, walk->lanes)) {
-            *best = word;
-            return 1;
-        }
-    }
-    return last != 0;
+    if (!matches)
+        return 0;
+    index = services + index * 2;
+    if (index >= slc_image_slots - 2)
+        return -1;
+    service = (const void *)SLC_SLOT_POINTER(image, index);
+    return slc_service_matches(service, lanes);
 }
 
-/* Where the scan of a long leaf stands: what bpf_loop hands to its body. */
+static __always_inline int slc_is_last(const void *rule, const int family) {
+    return (family == 4 ? ((const struct slc_rule4 *)rule)->source_shift : ((const struct slc_rule6 *)rule)->last) &
+           SLC_RULE_LAST;
+}
+
+static __always_inline __u32 slc_rule_word(const void *rule, const int family) {
+    return family == 4 ? ((const struct slc_rule4 *)rule)->word : ((const struct slc_rule6 *)rule)->word;
+}
+
+/* Where the scan of a long leaf stands: what bpf_loop hands to its body. No more than it must, the stack is small. */
 struct slc_scan {
-    struct slc_walk walk;
+    const struct slc_key *key;
+    struct slc_steps *steps;
+    __u32 services;
     __u32 first; /* slot of the first rule that is left */
-    __u32 count; /* of rules that are left */
     __u32 best;  /* the smallest word so far */
     __u32 unused;
 };
 
-static long slc_scan_rule4(__u32 i, struct slc_scan *scan) {
-    if (i >= scan->count)
+/* Compares a rule of a long leaf with the key. Nonzero: the leaf is done. */
+static __always_inline long slc_scan_rule(__u32 i, struct slc_scan *scan, const int family) {
+    const __u32 zero = 0, rule_slots = SLC_RULE_SLOTS(family);
+    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    __u32 index = scan->first + i * rule_slots;
+    const void *rule;
+    __u32 word;
+    int matches;
+
+    if (!image || index >= slc_image_slots - rule_slots) {
+        scan->best = SLC_WORD_FAULT;
         return 1;
-    return slc_scan_rule(&scan->walk, scan->first + i * (__u32)(sizeof(struct slc_rule4) / 8), &scan->best, 4);
+    }
+    rule = SLC_SLOT_POINTER(image, index);
+    word = slc_rule_word(rule, family);
+    if (word >= scan->best)
+        return 1;
+    if (slc_dry_run)
+        scan->steps->rules++;
+    matches = slc_rule_matches(image, scan->key, slc_lanes(scan->key), scan->services, rule, family);
+    if (matches)
+        scan->best = matches < 0 ? SLC_WORD_FAULT : word;
+    return matches || slc_is_last(rule, family);
+}
+
+static long slc_scan_rule4(__u32 i, struct slc_scan *scan) {
+    return slc_scan_rule(i, scan, 4);
 }
 
 static long slc_scan_rule6(__u32 i, struct slc_scan *scan) {
-    if (i >= scan->count)
-        return 1;
-    return slc_scan_rule(&scan->walk, scan->first + i * (__u32)(sizeof(struct slc_rule6) / 8), &scan->best, 6);
+    return slc_scan_rule(i, scan, 6);
 }
 
-/* The rest of a leaf that is longer than SLC_SHORT_LEAF; out of the way of the others, whose walk stays in registers.
- */
+/* The rest of a leaf that is longer than SLC_SHORT_LEAF. */
 static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u32 first, __u32 count, __u32 best,
                                                 const int family) {
-    struct slc_scan scan = {.walk = *walk, .first = first, .count = count, .best = best};
+    struct slc_scan scan = {
+        .key = walk->key, .steps = walk->steps, .services = walk->services, .first = first, .best = best};
 
     bpf_loop(count, family == 4 ? slc_scan_rule4 : slc_scan_rule6, &scan, 0);
     return scan.best;
@@ -169,56 +178,74 @@ static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u
 
 /* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
 static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
-    const __u32 rule_slots = family == 4 ? sizeof(struct slc_rule4) / 8 : sizeof(struct slc_rule6) / 8;
-    __u32 index = (__u32)slot;
+    const __u32 rule_slots = SLC_RULE_SLOTS(family);
+    __u64 first = (__u32)slot;
     __u32 count = (slot >> 56) & 0x3f;
+    const void *rules;
+    __u32 i;
 
     if (slc_dry_run)
         walk->steps->leaves++;
-    for (__u32 i = 0; i < SLC_SHORT_LEAF; i++, index += rule_slots) {
-        if (i >= count || slc_scan_rule(walk, index, &best, family))
-            return best;
+    /*
+     * The image ends with as much that nothing uses, so one look is enough. What is looked at must be what is scaled:
+     * of a register made of the slot once more Linux 6.1 does not know the bound.
+     */
+    asm volatile("" : "+r"(first));
+    if (first >= slc_image_slots - SLC_SHORT_LEAF * rule_slots)
+        return SLC_WORD_FAULT;
+    rules = SLC_SLOT_POINTER(walk->image, first);
+    for (i = 0; i < SLC_SHORT_LEAF; i++) {
+        const void *rule = rules + i * rule_slots * 8;
+        __u32 word = slc_rule_word(rule, family);
+        int matches;
+
+        if (i == count || word >= best)
+            goto done;
+        matches = slc_rule_matches(walk->image, walk->key, walk->lanes, walk->services, rule, family);
+        if (matches) {
+            best = matches < 0 ? SLC_WORD_FAULT : word;
+            i++;
+            goto done;
+        }
     }
-    if (count == 0x3f)
-        count = SLC_MAX_LEAF_RULES;
-    return slc_scan_long_leaf(walk, index, count - SLC_SHORT_LEAF, best, family);
+    if (count > SLC_SHORT_LEAF) {
+        if (count == 0x3f)
+            count = SLC_MAX_LEAF_RULES;
+        best =
+            slc_scan_long_leaf(walk, (__u32)slot + SLC_SHORT_LEAF * rule_slots, count - SLC_SHORT_LEAF, best, family);
+    }
+done:
+    if (slc_dry_run)
+        walk->steps->rules += i;
+    return best;
 }
 
-static __always_inline __u32 slc_classify_family(const struct slc_walk *walk, const __u64 *trees, const int family) {
-    __u32 best = SLC_WORD_NONE;
+/* The smaller of `best` and the word the tree has for the key. */
+static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 root, __u32 best, const int family) {
+    __u64 slot = slc_descend(walk, root);
 
-    for (int tree = 0; tree < SLC_TREES; tree++) {
-        __u64 slot = slc_descend(walk->image, walk->key, trees[tree], walk->steps);
-
-        if (slot == SLC_SLOT_FAULT)
-            return SLC_WORD_FAULT;
-        if (slot >> 62 == 3) {
-            if ((__u32)slot < best)
-                best = (__u32)slot;
-            continue;
-        }
-        /* A leaf whose smallest rank cannot win is not read. */
-        if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
-            continue;
-        best = slc_scan_leaf(walk, slot, best, family);
-        if (best == SLC_WORD_FAULT)
-            return best;
-    }
-    return best;
+    if (slot == SLC_SLOT_FAULT)
+        return SLC_WORD_FAULT;
+    if (slot >> 62 == 3)
+        return (__u32)slot < best ? (__u32)slot : best;
+    /* A leaf whose smallest rank cannot win is not read. */
+    if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
+        return best;
+    return slc_scan_leaf(walk, slot, best, family);
 }
 
 /*
  * The word that decides for the key in the section, an index of the section table; the default's word where no row
- * matches, SLC_WORD_NONE where it has none; SLC_WORD_FAULT where the image is broken. A function of its own for each
- * family: verified once.
+ * matches, SLC_WORD_NONE where it has none; SLC_WORD_FAULT where the image is broken.
  */
 static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 section, const int family,
                                           struct slc_steps *steps) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
     const struct slc_roots *roots;
+    const __u64 *trees;
     struct slc_walk walk;
-    __u32 index, word;
+    __u32 index, word = SLC_WORD_NONE;
 
     if (!image || !key || !steps)
         return SLC_WORD_FAULT;
@@ -231,10 +258,19 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     roots = (const void *)SLC_SLOT_POINTER(image, index);
     walk = (struct slc_walk){
         .image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .services = roots->services};
-    word = slc_classify_family(&walk, family == 4 ? roots->trees4 : roots->trees6, family);
+    trees = family == 4 ? roots->trees4 : roots->trees6;
+    /* Code of its own for each tree: how deep one is says nothing of the next. */
+#pragma unroll
+    for (int tree = 0; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++) {
+        /* Most packets that a narrow row decides are spared the tree of the wide ones, which stand behind it. */
+        if (tree > 0 && word <= roots->least[tree - 1])
+            continue;
+        word = slc_ask_tree(&walk, trees[tree], word, family);
+    }
     return word == SLC_WORD_NONE ? roots->default_word : word;
 }
 
+/* Functions of their own for each family: verified once. */
 __noinline __u32 slc_classify4(const struct slc_key *key, __u32 section, struct slc_steps *steps) {
     return slc_classify(key, section, 4, steps);
 }

@@ -204,15 +204,16 @@ struct slc_section {
 };
 
 /*
- * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand. The default is
- * SLC_WORD_NONE where a packet that no row matches goes on: keep-reachable and guard.
+ * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand, and the smallest
+ * word that the second tree and the third have in either family (SLC_WORD_NONE: none), so that one that cannot win is
+ * not walked. The default is SLC_WORD_NONE where a packet that no row matches goes on: keep-reachable and guard.
  */
 struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];
     __u32 default_word;
     __u32 services; /* slot index of the service table */
-    __u32 reserved[2];
+    __u32 least[2];
 };
 
 /*

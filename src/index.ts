@@ -53,6 +53,7 @@ export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } 
 
 // proofs about a ruleset
 export { analyse } from './analyse/analyse';
+export { findDifference, type Difference, type VerdictChange } from './analyse/difference';
 export { explainByModel, type Explanation, type ExplainStep } from './analyse/explain';
 export { findLockout, type LiveConnection, type LockoutFinding } from './analyse/lockout';
 
@@ -74,6 +75,8 @@ export type { EndedRules } from './operate/end-rules';
 export { KeepReachableError, LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
+export { planChange, type ChangePlan } from './operate/change-plan';
+export { differenceToJson, renderDifference } from './operate/render-difference';
 export { renderMetrics } from './observe/metrics';
 export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
 export {

@@ -2,6 +2,7 @@
 // What the generated regions of the READMEs hold, read from the built code in dist.
 const fs = require('node:fs');
 const path = require('node:path');
+const { benchFigures } = require('./bench-figures.js');
 const { LEVELS, allowedRooms } = require('./layers.js');
 const { table } = require('./readme.js');
 const { walkthroughForReaders } = require('./walkthrough.js');
@@ -29,6 +30,8 @@ function commandRows(command, prefix = '') {
 const loadSections = async () => sectionsOf(await fromDist('cli/program.js').buildProgram());
 
 const sectionsOf = (program) => ({
+  benchmark: benchFigures,
+
   commands: () => table(['command', 'what it does'], commandRows(program)),
 
   'exit-codes': () =>

@@ -231,7 +231,7 @@ export const LAYOUT = {
       trees6: { offset: 24, size: 24 },
       default_word: { offset: 48, size: 4 },
       services: { offset: 52, size: 4 },
-      reserved: { offset: 56, size: 8 },
+      least: { offset: 56, size: 8 },
     },
   },
   slc_key: {

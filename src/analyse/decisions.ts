@@ -83,7 +83,11 @@ export function withUdpSwitch(regions: SectionRegions): SectionRegions {
  * Splits a region by what decides it, lazily and depth first, so that a caller who looks for one packet stops
  * early. Ends early when the budget is spent: look at `budget.isSpent` before trusting that there was no more.
  */
-export function* decide({ rows, table, section }: SectionRegions, region: Region, budget: Budget): Generator<Decided> {
+export function* decide(
+  { rows, table, section }: Pick<SectionRegions, 'rows' | 'table' | 'section'>,
+  region: Region,
+  budget: Budget,
+): Generator<Decided> {
   const stack = region.map((cube) => ({ cube, next: 0 }));
   for (let item = stack.pop(); item; item = stack.pop()) {
     const at = table.firstMeeting(item.cube, item.next);

@@ -8,19 +8,22 @@
  * packet has (port 0, type 65535) always shares its fate with the nearest real one, and every piece that is left over
  * stands for real packets.
  */
-import { ANY, type AddressMatch, type IcmpType, type Match, type PortMatch } from '../model/match';
+import { ANY, type AddressMatch, type IcmpType, type Match, MATCH_ALL, type PortMatch } from '../model/match';
 import type { FlowKey } from '../model/packet';
 import { addressBits, type AddressWords, type Family, lastAddress, type Prefix } from '../model/prefix';
 import { icmpOf, PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import { type Cube, DIMENSION, type Region } from './cube';
+import type { Point } from './cube-table';
 import { contains, EMPTY, intersectSets, interval, type IntervalSet, subtractSets, unionOf } from './interval-set';
 
 /** An address as one number: a double for IPv4, a bigint for IPv6. */
 type AddressValue = number | bigint;
 
-const LANE = interval(0, 65536);
+/** Every value of a lane. */
+export const LANE = interval(0, 65536);
 const PROTOCOLS = interval(0, 256);
-const WITH_PORTS = unionOf([...PORT_PROTOCOLS.keys()].map((protocol) => [protocol, protocol + 1] as const));
+/** Protocols whose lanes are ports. */
+export const WITH_PORTS = unionOf([...PORT_PROTOCOLS.keys()].map((protocol) => [protocol, protocol + 1] as const));
 const FAMILIES: readonly Family[] = [4, 6];
 
 /** What an example is taken from when it may be anything: documentation addresses (RFC 5737, RFC 3849). */
@@ -56,6 +59,19 @@ export class Space {
   /** The packets a match matches. */
   regionOf(match: Match): Region {
     return FAMILIES.flatMap((family) => this.cubesOf(match, family));
+  }
+
+  /** All packets of the families, as the match of any packet has them. */
+  everything(): Region {
+    return this.regionOf(MATCH_ALL);
+  }
+
+  /** Where a packet lies; protocols without lanes lie at 0 of both, as anywhere in them. */
+  pointOf({ family, source, destination, protocol, icmp, ...ports }: FlowKey): Point {
+    const axis = this.axes[family];
+    const hasPorts = contains(WITH_PORTS, protocol);
+    const lanes = icmp ? [icmp.type, icmp.code] : hasPorts ? [ports.destinationPort, ports.sourcePort] : [0, 0];
+    return { family, values: [axis.rankOf(source), axis.rankOf(destination), ...lanes, protocol] };
   }
 
   /** One packet of the cube, a familiar one where there is a choice. */

@@ -1,15 +1,35 @@
 /** What an apply did, in words and as JSON. */
 import { diagnosticsToJson } from '../diagnostics/json';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import type { ApplyOutcome } from '../operate/apply';
+import type { ApplyOutcome, DryRun } from '../operate/apply';
 import type { Candidate } from '../operate/enforce';
+import type { ChangePlan } from '../operate/change-plan';
+import { isEmptyPlan } from '../operate/plan';
+import { differenceToJson, renderDifference } from '../operate/render-difference';
+import { renderPlan } from '../operate/render-plan';
+import { EXIT, type ExitCode } from './exit-code';
 import type { Output } from './output';
+
+/** What changes in rows and packets; of a first ruleset its rows are no news. */
+export function showChange(output: Output, change: ChangePlan): void {
+  if (change.difference === 'unfiltered' || isEmptyPlan(change.plan)) return;
+  output.say(renderPlan(change.plan, PLAN_LINES_MAX).trimEnd());
+  output.say(renderDifference(change).trimEnd());
+}
+
+/** Rows of a plan that an apply shows; `plan` shows all. */
+const PLAN_LINES_MAX = 20;
 
 export function showOutcome(
   output: Output,
   candidate: Candidate & { diagnostics: readonly Diagnostic[] },
-  outcome: ApplyOutcome,
+  outcome: ApplyOutcome | DryRun,
+  code: ExitCode = EXIT.DONE,
 ): void {
+  if (outcome.kind === 'would-apply') {
+    showDryRun(output, candidate, outcome, code);
+    return;
+  }
   const names = outcome.attachments.map(({ name, mode }) => `${name} (${mode})`).join(', ');
   if (outcome.kind === 'unchanged') {
     output.line(`no changes: generation ${outcome.generation} enforces this ruleset on ${names}`);
@@ -46,6 +66,31 @@ export function showOutcome(
       instructions: outcome.instructions,
       detached: outcome.detached,
       overridden: outcome.overridden.map(({ message }) => message),
+      plan: outcome.change.plan,
+      packets: differenceToJson(outcome.change),
     }),
   });
+}
+
+function showDryRun(
+  output: Output,
+  candidate: Candidate & { diagnostics: readonly Diagnostic[] },
+  { change, overridden }: DryRun,
+  code: ExitCode,
+): void {
+  for (const { message } of overridden) output.say(`warning: ${message}`);
+  showChange(output, change);
+  output.line('dry run: nothing was changed; the verifier takes this ruleset');
+  output.document(
+    {
+      outcome: 'would-apply',
+      file: candidate.file,
+      digest: candidate.image.digest,
+      diagnostics: diagnosticsToJson(candidate.diagnostics),
+      overridden: overridden.map(({ message }) => message),
+      plan: change.plan,
+      packets: differenceToJson(change),
+    },
+    code,
+  );
 }

@@ -1,6 +1,7 @@
 /**
  * Rows → image rules: lists multiplied out, so that an image rule is one prefix, one prefix and one service, with the
- * word of its row. One table a family, in first-match order.
+ * word of its row. One table a family, in first-match order. Where a row joins two long lists of networks only the
+ * sources are multiplied out, see crossing.ts.
  */
 import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { laterRows } from '../model/later-fragment';
@@ -27,6 +28,18 @@ export interface RuleTable {
   readonly service: Uint32Array;
   readonly destinationLength: Uint8Array;
   readonly sourceLength: Uint8Array;
+  readonly crossings: readonly Crossing[];
+}
+
+/** A row of two long lists: rules for its sources, which hold for any destination, and the destinations beside them. */
+export interface Crossing {
+  /** The row, as `nameOfEntry` writes it. */
+  readonly row: string;
+  /** Its rules: the first, and the one behind the last. */
+  readonly first: number;
+  readonly end: number;
+  /** Disjoint. */
+  readonly destinations: readonly Prefix[];
 }
 
 /** What rows become in one family before they are multiplied out, row by row. */
@@ -36,9 +49,12 @@ interface Products {
   readonly to: (readonly Prefix[])[];
   /** Numbers of services. */
   readonly services: (readonly number[])[];
-  /** Image rules of all rows, at most. */
-  size: number;
+  /** Whether only the sources are multiplied out. */
+  readonly crossed: boolean[];
 }
+
+/** Rows of more image rules are crossings, if they can be. */
+const CROSSED_RULES = 1 << 16;
 
 /** A section and the ranks of its rows. */
 export interface RankedSection {
@@ -55,7 +71,7 @@ export function expandSections(sections: readonly RankedSection[], table: Servic
     const of = (family: Family): Products => productsOf(rowsOf(ranked, family), family, table);
     return { 4: of(4), 6: of(6) };
   });
-  checkSize(products.flatMap((section) => [section[4], section[6]]));
+  chooseCrossings(products.flatMap((section) => [section[4], section[6]]));
   return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
 }
 
@@ -79,7 +95,7 @@ function productsOf(
   family: Family,
   table: ServiceTable,
 ): Products {
-  const products: Products = { entries: [], from: [], to: [], services: [], size: 0 };
+  const products: Products = { entries: [], from: [], to: [], services: [], crossed: [] };
   const every = [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
   const merged = new Map<readonly Prefix[], readonly Prefix[]>();
   for (const { entry, match } of rows) {
@@ -93,7 +109,7 @@ function productsOf(
     products.from.push(from);
     products.to.push(to);
     products.services.push(services);
-    products.size += from.length * to.length * services.length;
+    products.crossed.push(false);
     // Nothing behind a row that takes every packet can be reached.
     if (from[0].length > 0 || to[0].length > 0) continue;
     if (services.some((number) => isEveryService(table.services[number]))) break;
@@ -116,26 +132,49 @@ function prefixesOf(
   return prefixes;
 }
 
-function checkSize(parts: readonly Products[]): void {
-  const total = parts.reduce((sum, { size }) => sum + size, 0);
-  if (total <= MAX_IMAGE_RULES) return;
-  let most: { size: number; entry?: RankEntry } = { size: 0 };
-  for (const { entries, from, to, services } of parts) {
-    entries.forEach((entry, i) => {
-      const size = from[i].length * to[i].length * services[i].length;
-      if (size > most.size) most = { size, entry };
-    });
+/** What a row adds to the image: rules, and networks of a trie where it is crossed. */
+function sizeOf({ from, to, services, crossed }: Products, row: number): number {
+  const rules = from[row].length * services[row].length;
+  return crossed[row] ? rules + to[row].length : rules * to[row].length;
+}
+
+/**
+ * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are too
+ * many. Throws `CapacityError` where that is not enough.
+ */
+function chooseCrossings(parts: readonly Products[]): void {
+  const rows = parts.flatMap((products) =>
+    products.entries.map((entry, row) => ({ products, entry, row, size: sizeOf(products, row) })),
+  );
+  let total = rows.reduce((sum, { size }) => sum + size, 0);
+  rows.sort((a, b) => b.size - a.size);
+  for (const each of rows) {
+    const { products, row, size } = each;
+    if (size <= CROSSED_RULES && total <= MAX_IMAGE_RULES) break;
+    if (products.from[row].length === 1 || products.to[row].length === 1) continue;
+    products.crossed[row] = true;
+    each.size = sizeOf(products, row);
+    total += each.size - size;
   }
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry!));
+  if (total <= MAX_IMAGE_RULES) return;
+  const most = rows.reduce((largest, each) => (each.size > largest.size ? each : largest));
+  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry));
 }
 
 function multiply(products: Products, family: Family, table: ServiceTable): RuleTable {
-  const rules = new TableWriter(family, products.size, table);
-  products.entries.forEach((entry, i) => {
+  const { entries, from, to, services, crossed } = products;
+  let size = 0;
+  for (let row = 0; row < entries.length; row++) size += sizeOf(products, row);
+  const rules = new TableWriter(family, size, table);
+  entries.forEach((entry, row) => {
     const word = wordOf(entry);
-    for (const destination of products.to[i]) {
-      for (const source of products.from[i]) {
-        for (const service of products.services[i]) rules.add(word, destination, source, service);
+    if (crossed[row]) {
+      rules.cross(nameOfEntry(entry), word, to[row], from[row], services[row]);
+      return;
+    }
+    for (const destination of to[row]) {
+      for (const source of from[row]) {
+        for (const service of services[row]) rules.add(word, destination, source, service);
       }
     }
   });
@@ -154,6 +193,7 @@ class TableWriter {
   private readonly sourceLength: Uint8Array;
   /** Open addressing: number of a rule + 1 at the first free place from its hash on. */
   private readonly seen: Int32Array;
+  private readonly crossings: Crossing[] = [];
 
   constructor(
     private readonly family: Family,
@@ -172,6 +212,30 @@ class TableWriter {
   }
 
   add(word: number, destination: Prefix, source: Prefix, service: number): void {
+    this.write(word, destination, source, service);
+    if (!this.isRepeated(this.count)) this.count++;
+  }
+
+  /** Adds a crossing. Its rules hide nothing: what they match depends on the trie above them. */
+  cross(
+    row: string,
+    word: number,
+    destinations: readonly Prefix[],
+    sources: readonly Prefix[],
+    services: readonly number[],
+  ): void {
+    const first = this.count;
+    const anywhere = { family: this.family, words: new Array<number>(this.words).fill(0), length: 0 };
+    for (const source of sources) {
+      for (const service of services) {
+        this.write(word, anywhere, source, service);
+        this.count++;
+      }
+    }
+    this.crossings.push({ row, first, end: this.count, destinations });
+  }
+
+  private write(word: number, destination: Prefix, source: Prefix, service: number): void {
     const { count: at, words, low, high } = this;
     this.word[at] = word;
     this.service[at] = service;
@@ -183,7 +247,6 @@ class TableWriter {
       low[words + w][at] = source.words[w];
       high[words + w][at] = source.words[w] | ~maskWord(source.length, w);
     }
-    if (this.isRepeated(at)) return;
     const { destinationPorts, sourcePorts, lanes } = this.table.services[service];
     low[2 * words][at] = destinationPorts.first;
     high[2 * words][at] = destinationPorts.last;
@@ -191,7 +254,6 @@ class TableWriter {
     high[2 * words + 1][at] = sourcePorts.last;
     low[2 * words + 2][at] = lanes.first;
     high[2 * words + 2][at] = lanes.last;
-    this.count++;
   }
 
   finish(): RuleTable {
@@ -206,6 +268,7 @@ class TableWriter {
       service: this.service.subarray(0, count),
       destinationLength: this.destinationLength.subarray(0, count),
       sourceLength: this.sourceLength.subarray(0, count),
+      crossings: this.crossings,
     };
   }
 

@@ -1,6 +1,8 @@
 /** Image rules of a family → the trees of its groups. Where groups turn out badly others are tried. */
 import type { Family } from '../model/prefix';
+import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
+import { leastWord } from './least';
 import { partition } from './partition';
 import { type GrownTree, growTree, type Tree } from './tree';
 
@@ -24,7 +26,12 @@ export function growForest(rules: RuleTable): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
   for (const narrow of NARROW[rules.family]) {
-    const forest = partition(rules, narrow).map((group) => growTree(rules, group));
+    const [destinations, sources, wide] = partition(rules, narrow);
+    const forest = [
+      growTree(rules, destinations),
+      growTree(rules, sources),
+      rules.crossings.length === 0 ? growTree(rules, wide) : growCrossed(rules, wide),
+    ];
     const cost = costOf(rules, forest);
     if (cost < bestCost) [best, bestCost] = [forest, cost];
     // Only overlapping wide rules are better off in the trees of the narrow ones.
@@ -36,6 +43,7 @@ export function growForest(rules: RuleTable): GrownTree[] {
 /** Mean cost of packets that are spread over the rules, and of memory. */
 function costOf(rules: RuleTable, forest: readonly GrownTree[]): number {
   const key = new Uint32Array(rules.lanes.length);
+  const least = forest.map(({ root }) => leastWord(rules, root));
   const packets = Math.min(PACKETS, rules.count);
   let cost = 0;
   let noise = 1;
@@ -46,16 +54,17 @@ function costOf(rules: RuleTable, forest: readonly GrownTree[]): number {
       const low = rules.low[lane][rule];
       key[lane] = low + Math.floor((noise / 2 ** 32) * (rules.high[lane][rule] - low + 1));
     }
-    cost += walk(rules, forest, key);
+    cost += walk(rules, forest, least, key);
   }
   const stored = forest.reduce((sum, { leafRules }) => sum + leafRules, 0);
   return cost / Math.max(1, packets) + DOUBLING_COST * Math.max(0, Math.log2(stored / CACHED_RULES));
 }
 
-function walk(rules: RuleTable, forest: readonly GrownTree[], key: Uint32Array): number {
+function walk(rules: RuleTable, forest: readonly GrownTree[], least: readonly number[], key: Uint32Array): number {
   let cost = 0;
   let best = Infinity;
-  for (const { root } of forest) {
+  for (const [i, { root }] of forest.entries()) {
+    if (best <= least[i]) continue;
     let tree: Tree = root;
     for (; tree.kind === 'node'; cost += NODE_COST) {
       const { lane, shift, width }: { lane: number; shift: number; width: number } = tree.cut;

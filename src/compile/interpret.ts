@@ -22,7 +22,7 @@ import type { Slot } from './slot';
 export interface Interpretation {
   /** The word that decides; `SLC_WORD_NONE` with a fault, and where a section without a default has no such row. */
   readonly word: number;
-  /** Address-trie and port-map nodes read. */
+  /** Address-trie and port-map nodes read; a tree whose smallest word cannot win is not walked. */
   readonly nodes: number;
   /** Leaves read; one whose smallest rank cannot win is not. */
   readonly leaves: number;
@@ -41,9 +41,10 @@ export function interpret(
   const walk = { word: SLC_WORD_NONE, nodes: 0, leaves: 0, rules: 0 };
   try {
     const reader = readerOf(image);
-    const { trees, defaultWord, services } = reader.roots(section);
+    const { trees, least, defaultWord, services } = reader.roots(section);
     const words = keyWordsOf(key);
-    for (const root of trees[key.family]) {
+    for (const [tree, root] of trees[key.family].entries()) {
+      if (tree > 0 && walk.word <= least[tree - 1]) continue;
       const slot = descend(reader, words, root, walk);
       if (slot.kind === 'terminal') walk.word = Math.min(walk.word, slot.word);
       else if (slot.rank < walk.word >>> SLC_WORD_RANK_SHIFT) scanLeaf(reader, key, words, services, slot, walk);

@@ -12,6 +12,7 @@ import {
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
+import { leastWord } from './least';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
@@ -47,8 +48,8 @@ const PAGE_BYTES = 4096;
 /** A slot in bytes, and slots of a cache line. */
 const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
-/** Slots behind the used ones: what reads one whole record at a time never stands at the very end. */
-const SLACK_SLOTS = LINE_SLOTS;
+/** Slots behind the used ones: the datapath checks once that the first eight rules of a leaf are in the image. */
+const SLACK_SLOTS = 8 * (LAYOUT.slc_rule6.size / SLOT_BYTES);
 
 /** An entry of the section table, in slots. */
 const SECTION_SLOTS = LAYOUT.slc_section.size / SLOT_BYTES;
@@ -87,6 +88,12 @@ export function pack(input: PackInput): Uint8Array {
       writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
       writer.u32(root, ROOTS.default_word.offset, defaultWord);
       writer.u32(root, ROOTS.services.offset, services);
+      for (let tree = 1; tree < SLC_LIMITS.TREES; tree++) {
+        const least = ([4, 6] as const).map((family) =>
+          leastWord(families[family].rules, families[family].trees[tree]),
+        );
+        writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
+      }
     }
     writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
     writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);

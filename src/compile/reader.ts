@@ -37,6 +37,8 @@ export interface LeafRule {
 /** The root block of a section. */
 export interface Roots {
   readonly trees: Readonly<Record<Family, readonly Slot[]>>;
+  /** The smallest word of each tree but the first, of both families together. */
+  readonly least: readonly number[];
   readonly defaultWord: number;
   /** Slot index of the service table. */
   readonly services: number;
@@ -86,6 +88,9 @@ export class ImageReader {
       Array.from({ length: SLC_LIMITS.TREES }, (_, tree) => this.slotAtByte(at + offset + tree * SLOT_BYTES));
     return {
       trees: { 4: trees(ROOTS.fields.trees4.offset), 6: trees(ROOTS.fields.trees6.offset) },
+      least: Array.from({ length: SLC_LIMITS.TREES - 1 }, (_, i) =>
+        this.view.getUint32(at + ROOTS.fields.least.offset + 4 * i, true),
+      ),
       defaultWord: this.view.getUint32(at + ROOTS.fields.default_word.offset, true),
       services: this.view.getUint32(at + ROOTS.fields.services.offset, true),
     };

@@ -1,6 +1,7 @@
 /** Machine-independent cost and size figures of the trees of an image. */
 import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
+import type { Crossing } from './expand';
 import type { FamilyTrees } from './pack';
 import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
@@ -44,8 +45,11 @@ export function imageStats(rows: number, bytes: number, sections: readonly Secti
     bytes,
     ...totals,
     worstCase: { nodes: most('nodes'), leaves: most('leaves'), rules: most('rules') },
-    fallbacks: sections.flatMap(({ grown }, index) =>
-      ([4, 6] as const).flatMap((family) => describeFallbacks(index, family, grown[family])),
+    fallbacks: sections.flatMap(({ families, grown }, index) =>
+      ([4, 6] as const).flatMap((family) => [
+        ...families[family].rules.crossings.map((crossing) => describeCrossing(family, crossing)),
+        ...describeFallbacks(index, family, grown[family]),
+      ]),
     ),
   };
 }
@@ -99,6 +103,10 @@ function costOf(tree: Tree, costs: Map<Tree, TreeCost>): TreeCost {
   }
   costs.set(tree, cost);
   return cost;
+}
+
+function describeCrossing(family: Family, { row, first, end, destinations }: Crossing): string {
+  return `ipv${family}, rule "${row}": not multiplied out, ${destinations.length} destinations in front of ${end - first} rules`;
 }
 
 function describeFallbacks(section: number, family: Family, grown: readonly GrownTree[]): string[] {

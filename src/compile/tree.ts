@@ -43,9 +43,9 @@ const SLOTS_PER_RULE = 32;
 /** Longest lists in which rules hidden by single earlier ones are looked for. */
 const CLEANUP_RULES = 24;
 
-/** Builds the tree of the rules in `group`. */
-export function growTree(rules: RuleTable, group: Int32Array): GrownTree {
-  return new TreeBuilder(rules, group.length).build(group);
+/** Builds the tree of the rules in `group`, no deeper than `steps` nodes. */
+export function growTree(rules: RuleTable, group: Int32Array, steps: number = SLC_LIMITS.MAX_STEPS): GrownTree {
+  return new TreeBuilder(rules, group.length, steps).build(group);
 }
 
 const NO_REGION = new Uint32Array(0);
@@ -75,7 +75,11 @@ class TreeBuilder {
   /** Nodes on the longest path of the tree that `grow` returned last. */
   private height = 0;
 
-  constructor(rules: RuleTable, size: number) {
+  constructor(
+    rules: RuleTable,
+    size: number,
+    private readonly steps: number,
+  ) {
     this.rules = rules;
     this.region = new Region(rules, rules.lanes);
     this.leafBudget = LEAF_BUDGET[rules.family];
@@ -138,7 +142,7 @@ class TreeBuilder {
   private grow(start: number, length: number, top: number, depth: number, copies: number): Tree {
     this.height = 0;
     if (length <= this.leafBudget) return this.leaf(start, length);
-    if (depth === SLC_LIMITS.MAX_STEPS) return this.longLeaf(start, length);
+    if (depth === this.steps) return this.longLeaf(start, length);
     const hash = hashNumbers(
       this.region.known,
       0,
@@ -146,7 +150,7 @@ class TreeBuilder {
       hashNumbers(this.arena, start, start + length),
     );
     const known = this.nodes.find(hash, this.arena, start, length, this.readRegion());
-    if (known >= 0 && depth + this.nodes.height(known) <= SLC_LIMITS.MAX_STEPS) {
+    if (known >= 0 && depth + this.nodes.height(known) <= this.steps) {
       this.height = this.nodes.height(known);
       return this.nodes.get(known);
     }

@@ -1,6 +1,13 @@
 /** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
-import { createGenerationMaps, datapathSwitches, type FlowMaps, loadProgram } from '../kernel/datapath';
+import {
+  createGenerationMaps,
+  datapathSwitches,
+  type DatapathSwitches,
+  type FlowMaps,
+  type GenerationMaps,
+  loadProgram,
+} from '../kernel/datapath';
 import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
@@ -54,23 +61,18 @@ export async function createGeneration(
     maps.image.freeze();
     failpoint('after-image');
     const used = { ...maps, ...state.tables, ...flows, bans: state.banMaps, ...state.eventMaps };
-    const ingress = await loadProgram(kernel, 'slc_ingress', switches, used);
-    const egress = await loadProgram(kernel, 'slc_egress_main', switches, used).catch((error: unknown) => {
-      ingress.program.close();
-      throw error;
-    });
-    const programs: GenerationPrograms = { ingress: ingress.program, egress: egress.program };
+    const { programs, instructions } = await loadPrograms(kernel, switches, used);
     try {
       failpoint('after-load');
       mkdirSync(pins.generation(number), { mode: 0o700 });
       maps.image.pin(join(pins.generation(number), 'image'));
       maps.counters.pin(join(pins.generation(number), 'counters'));
-      ingress.program.pin(join(pins.generation(number), 'program'));
-      egress.program.pin(join(pins.generation(number), 'egress'));
+      programs.ingress.pin(join(pins.generation(number), 'program'));
+      programs.egress.pin(join(pins.generation(number), 'egress'));
       flows.flows.pin(join(pins.generation(number), FLOW_PINS.flows));
       flows.flowTags.pin(join(pins.generation(number), FLOW_PINS.flowTags));
       failpoint('after-pin');
-      return { programs, instructions: ingress.instructions + egress.instructions };
+      return { programs, instructions };
     } catch (error) {
       closePrograms(programs);
       pins.removeGeneration(number);
@@ -80,6 +82,27 @@ export async function createGeneration(
     maps.image.close();
     maps.counters.close();
   }
+}
+
+/** Loads both programs at once: an apply waits for little else but the verifier, and machines have several processors. */
+async function loadPrograms(
+  kernel: Kernel,
+  switches: DatapathSwitches,
+  maps: GenerationMaps,
+): Promise<{ programs: GenerationPrograms; instructions: number }> {
+  const [ingress, egress] = await Promise.allSettled([
+    loadProgram(kernel, 'slc_ingress', switches, maps),
+    loadProgram(kernel, 'slc_egress_main', switches, maps),
+  ]);
+  if (ingress.status === 'fulfilled' && egress.status === 'fulfilled') {
+    return {
+      programs: { ingress: ingress.value.program, egress: egress.value.program },
+      instructions: ingress.value.instructions + egress.value.instructions,
+    };
+  }
+  if (ingress.status === 'fulfilled') ingress.value.program.close();
+  if (egress.status === 'fulfilled') egress.value.program.close();
+  throw (ingress.status === 'rejected' ? ingress : (egress as PromiseRejectedResult)).reason;
 }
 
 /** The flow table of a pinned generation; the caller closes it. */

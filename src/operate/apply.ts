@@ -8,7 +8,10 @@ import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
+import type { Image } from '../compile/image';
+import { Twin } from '../observe/twin';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
+import { type ChangePlan, planChange } from './change-plan';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { type Candidate, enforce, remember, sourceOf } from './enforce';
@@ -31,8 +34,23 @@ export type ApplyOutcome = {
   readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
 } & (
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
-  | ({ readonly kind: 'applied'; readonly overridden: readonly LockoutFinding[] } & Applied)
+  | ({
+      readonly kind: 'applied';
+      readonly overridden: readonly LockoutFinding[];
+      /** What it changed in rows and packets. */
+      readonly change: ChangePlan;
+    } & Applied)
 );
+
+/** What an apply would do; nothing was changed. */
+export interface DryRun {
+  readonly kind: 'would-apply';
+  readonly overridden: readonly LockoutFinding[];
+  readonly change: ChangePlan;
+}
+
+/** Rows of both rulesets together up to which an apply tells which packets it is about: a second of time. */
+const COMPARED_ROWS_MAX = 20_000;
 
 /** The ruleset would cut the caller or a live SSH session. */
 export class LockoutError extends RefusedError {
@@ -73,6 +91,8 @@ export interface ApplyOptions {
   readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
   readonly confirmSeconds?: number;
+  /** Everything but the change itself: what could refuse it is asked, the verifier too. */
+  readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
   readonly edited?: boolean;
 }
@@ -84,10 +104,20 @@ export interface ApplyOptions {
 export async function applyRuleset(
   context: Context,
   candidate: Candidate,
+  options?: ApplyOptions & { readonly dryRun?: false },
+): Promise<ApplyOutcome>;
+export async function applyRuleset(
+  context: Context,
+  candidate: Candidate,
+  options: ApplyOptions,
+): Promise<ApplyOutcome | DryRun>;
+export async function applyRuleset(
+  context: Context,
+  candidate: Candidate,
   options: ApplyOptions = {},
-): Promise<ApplyOutcome> {
+): Promise<ApplyOutcome | DryRun> {
   const { kernel, netns, folder } = context;
-  const outcome = await withLock(context, async (): Promise<ApplyOutcome> => {
+  const outcome = await withLock(context, async (): Promise<ApplyOutcome | DryRun> => {
     removeUnfinishedRuleset(candidate.file);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
@@ -106,9 +136,10 @@ export async function applyRuleset(
       wanted.join() === filtered.join() &&
       enforcement.attachments.every(({ egress }) => egress !== null)
     ) {
+      if (options.dryRun) return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
       await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
-      const { generation, instance, attachments, record } = enforcement;
+      const { generation, instance, record } = enforcement;
       const names = interfaces.map(({ name }) => name);
       writeGenerationRecord(folder, {
         ...record,
@@ -121,7 +152,7 @@ export async function applyRuleset(
       if (pending) keepText(folder, candidate.text);
       else await remember(context, candidate, { generation, instance, names });
       pruneGenerationRecords(folder, new Set(context.pins.generations()));
-      return { kind: 'unchanged', ...previous, generation, attachments, ...pendingIn(enforcement) };
+      return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
     }
     if (enforcement?.pending && options.confirmSeconds === undefined)
       throw new PendingError(enforcement.generation, secondsIn(enforcement.pending.leftNs));
@@ -129,6 +160,12 @@ export async function applyRuleset(
     const enforced = enforcement?.record?.ruleset;
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
     if (narrowed.length > 0 && !options.force) throw new KeepReachableError(narrowed);
+
+    const change = planChange(enforcement ? (enforced ?? 'lost') : 'unfiltered', candidate.ruleset, COMPARED_ROWS_MAX);
+    if (options.dryRun) {
+      await verify(context, candidate.image);
+      return { kind: 'would-apply', overridden, change };
+    }
 
     // Given by name they are those that are filtered now; one that is away at the moment is meant all the same.
     const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
@@ -142,10 +179,29 @@ export async function applyRuleset(
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
     });
-    return { kind: 'applied', ...previous, overridden, ...applied, ...pendingIn(await readEnforcement(context)) };
+    return {
+      kind: 'applied',
+      ...previous,
+      overridden,
+      change,
+      ...applied,
+      ...pendingIn(await readEnforcement(context)),
+    };
   });
   await clearOrphans(context);
   return outcome;
+}
+
+function unchangedBy(
+  enforcement: Enforcement,
+): Pick<Enforcement, 'generation' | 'attachments'> & Pick<ApplyOutcome, 'pending'> {
+  const { generation, attachments } = enforcement;
+  return { generation, attachments, ...pendingIn(enforcement) };
+}
+
+/** Loads the programs' dry twins with the image, and lets go of them again. Throws where the verifier refuses. */
+async function verify({ kernel }: Context, image: Image): Promise<void> {
+  for (const direction of ['in', 'out'] as const) (await Twin.load(kernel, image, image, direction)).close();
 }
 
 function pendingIn(enforcement: Enforcement | null): Pick<ApplyOutcome, 'pending'> {

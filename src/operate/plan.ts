@@ -1,4 +1,5 @@
 /** What a change would do to the rules: data first, see `render-plan.ts` for the text. */
+import { longestIncreasing } from '../analyse/longest-increasing';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
@@ -167,25 +168,6 @@ function pairRules(before: readonly Rule[], after: readonly Rule[]): (readonly [
 export function matchText({ text, limit }: Rule): string {
   const end = limit ? text.length - formatLimit(limit).length : text.length;
   return text.slice(text.indexOf(' ') + 1, end).trimEnd();
-}
-
-/** Positions of a longest strictly increasing subsequence (patience sorting). */
-export function longestIncreasing(values: readonly number[]): Set<number> {
-  const tails: number[] = [];
-  const previous: number[] = [];
-  values.forEach((value, i) => {
-    let [low, high] = [0, tails.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (values[tails[middle]] < value) low = middle + 1;
-      else high = middle;
-    }
-    previous[i] = low > 0 ? tails[low - 1] : -1;
-    tails[low] = i;
-  });
-  const positions = new Set<number>();
-  for (let i = tails.at(-1) ?? -1; i >= 0; i = previous[i]) positions.add(i);
-  return positions;
 }
 
 /** The types of these tables leave out what is compared elsewhere: a new key is in the plan, or it does not compile. */

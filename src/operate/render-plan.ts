@@ -1,8 +1,11 @@
 import { formatMoment } from '../parse/time';
 import { type ChangedSetting, isEmptyPlan, type RulesetPlan, type SectionPlan } from './plan';
 
-/** The plan as text: one line a row (`+` added, `-` removed, `~` changed, `→` moved), then the sums. */
-export function renderPlan(plan: RulesetPlan): string {
+/**
+ * The plan as text: one line a row (`+` added, `-` removed, `~` changed, `→` moved), of many rows the first
+ * `linesMax`, then the sums.
+ */
+export function renderPlan(plan: RulesetPlan, linesMax = Infinity): string {
   if (isEmptyPlan(plan)) return 'no changes\n';
   const lines = [
     ...plan.settings.map(({ key, from, to }) => `  ~ ${key}: ${to} (was ${from})`),
@@ -10,9 +13,10 @@ export function renderPlan(plan: RulesetPlan): string {
     ...plan.sections.flatMap(renderSection),
     ...plan.expect.added.map((text) => `  + expect ${text}`),
     ...plan.expect.removed.map((text) => `  - expect ${text}`),
-    summary(plan),
   ];
-  return `${lines.join('\n')}\n`;
+  const hidden = lines.length - linesMax;
+  const shown = hidden > 0 ? [...lines.slice(0, linesMax), `  … and ${hidden} more`] : lines;
+  return `${[...shown, summary(plan)].join('\n')}\n`;
 }
 
 function renderSection(plan: SectionPlan): string[] {

@@ -1,6 +1,6 @@
 /** `npm run bench`: see `options.ts` for what it can be asked, `README.md` for what its figures mean. */
 import { readFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { applyRows } from './apply-rows';
 import { confirmRows } from './confirm-rows';
 import { floorPorts, loadFloors } from './measure/floors';
@@ -26,11 +26,12 @@ export async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   const machine = describeMachine(options);
+  const command = ['npm run -s bench --', ...words].join(' ');
   process.stderr.write(`${machine}\n`);
   let wrong = 0;
   const print = (row: Row): void => {
     wrong += row.wrong;
-    process.stdout.write(options.json ? `${JSON.stringify({ ...row, machine })}\n` : `${tableLine(row)}\n`);
+    process.stdout.write(options.json ? `${JSON.stringify({ ...row, machine, command })}\n` : `${tableLine(row)}\n`);
   };
   if (!options.json) process.stdout.write(`${tableHead()}\n`);
   const lab = new Lab();
@@ -75,6 +76,6 @@ function describeMachine({ mode }: Options): string {
   const way = mode === 'native' ? 'native XDP on veth, live frames' : 'plain test run of the program alone';
   return (
     `bench: workload ${WORKLOAD_VERSION}, ${cpus()[0].model.trim()}, ${cpus().length} CPUs, on CPU ${pinned}, ` +
-    `${memory} GiB, Linux ${release()}, node ${process.version}, ${way}`
+    `${memory} GiB, load ${loadavg()[0].toFixed(1)}, Linux ${release()}, node ${process.version}, ${way}`
   );
 }

@@ -85,6 +85,7 @@ const COLUMNS: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['checked', 8, (row) => String(row.checked)],
   ['wrong', 6, (row) => String(row.wrong)],
   ['n/l/r', 12, (row) => [row.nodes, row.leaves, row.leaf_rules].map((value) => number(value, 1)).join('/')],
+  ['worst', 10, ({ worst }) => (worst ? [worst.nodes, worst.leaves, worst.rules].join('/') : '-')],
 ];
 
 function number(value: number | null, digits: number): string {

@@ -125,14 +125,18 @@ describe('hostile shapes', () => {
 
 describe('ceilings', () => {
   test('image rules, with the row that needs most', () => {
-    const hosts = Array.from({ length: 2000 }, (_, i) => v4(0x0a000000 + 2 * i, 32));
-    const shape = ruleset([rule(1, 'allow', { port: [80] }), rule(2, 'deny', { from: hosts, to: hosts })]);
+    const hosts = Array.from({ length: 3000 }, (_, i) => v4(0x0a000000 + 2 * i, 32));
+    const ports = Array.from({ length: 1000 }, (_, i) => 2 * i + 1);
+    const shape = ruleset([
+      rule(1, 'allow', { port: [80] }),
+      rule(2, 'deny', { from: hosts, port: ports, proto: [6] }),
+    ]);
     expect(() => compile(shape)).toThrow(
       expect.objectContaining({
         name: 'CapacityError',
         ceiling: MAX_IMAGE_RULES,
         ruleId: 'r2',
-        used: 4_000_002,
+        used: 3_000_002,
       }) as Error,
     );
   });

@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import { applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
-import { showOutcome } from '../show-outcome';
+import { showChange, showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
 interface ApplyOptions extends ConfirmOptions {
   readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly exitCode?: boolean;
 }
 
 export function register(program: Command): void {
@@ -15,7 +17,9 @@ export function register(program: Command): void {
     .command('apply')
     .description('enforce a ruleset file: every packet is judged wholly by the old or wholly by the new ruleset')
     .argument('[file]', 'ruleset file; it becomes the enforced one')
-    .option('--force', 'also when it cuts a live SSH session');
+    .option('--force', 'also when it cuts a live SSH session')
+    .option('--dry-run', 'only say what it would change, and what would refuse it: lock-out, verifier')
+    .option('--exit-code', 'with --dry-run: exit 4 when there is a difference');
   onRun<ApplyOptions>(addConfirmOptions(command), (run, file: string | undefined) => applyFile(run, file));
 }
 
@@ -35,8 +39,12 @@ export async function applyFile(
   });
   const outcome = await applyRuleset(context, candidate, {
     force: run.options.force ?? false,
+    dryRun: run.options.dryRun ?? false,
     ...(await confirmSeconds(run.options, context, candidate.ruleset)),
   });
-  showOutcome(run.output, candidate, outcome);
-  return EXIT.DONE;
+  const differs = outcome.kind === 'would-apply' && run.options.exitCode === true;
+  const code = differs ? EXIT.DIFFERENCE : EXIT.DONE;
+  if (outcome.kind === 'applied') showChange(run.output, outcome.change);
+  showOutcome(run.output, candidate, outcome, code);
+  return code;
 }

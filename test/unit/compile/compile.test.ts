@@ -1,6 +1,7 @@
 import { LAYOUT, SLC_ENTRY, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_WORD_NONE } from '../../../src/abi/layout.gen';
 import { compile } from '../../../src/compile/compile';
 import { interpret, interpretFrame } from '../../../src/compile/interpret';
+import { ImageReader } from '../../../src/compile/reader';
 import type { FlowKey } from '../../../src/model/packet';
 import { rule, rules, ruleset } from '../../support/findings';
 import { compose, ipv4, tcp } from '../../support/packet';
@@ -129,6 +130,22 @@ describe('interpret', () => {
       leaves: 1,
       rules: 1,
     });
+  });
+
+  test('a tree whose smallest word cannot win is not walked', () => {
+    const narrow = Array.from({ length: 40 }, (_, i) => rule(i + 1, 'deny', { to: [`198.51.${90 + i}.0/24`] }));
+    const wide = Array.from({ length: 40 }, (_, i) =>
+      rule(i + 41, 'allow', { port: [[14_000 + 10 * i, 14_009 + 10 * i]] }),
+    );
+    const [behind, before] = [compile(ruleset([...narrow, ...wide])), compile(ruleset([...wide, ...narrow]))];
+    const rowOf = ({ ranks }: typeof behind, word: number): string | undefined =>
+      ranks.find(({ rank }) => rank === word >>> 8)?.id;
+    const [first, second] = [interpret(behind, key), interpret(before, key)];
+    expect([rowOf(behind, first.word), rowOf(before, second.word)]).toEqual(['r11', 'r55']);
+    const { least } = new ImageReader(behind.bytes).roots(SLC_ENTRY.INBOUND);
+    expect(least[0]).toBe(SLC_WORD_NONE);
+    expect(rowOf(behind, least[1])).toBe('r41');
+    expect(first.nodes).toBeLessThan(second.nodes);
   });
 
   test('frames get the decision of the model', () => {

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { DEFAULT_ECHO_RATES } from '../../../src/model/echo';
 import { MATCH_ALL } from '../../../src/model/match';
 import { DEFAULT_ETHERTYPES, NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
-import { isEmptyPlan, longestIncreasing, planRuleset } from '../../../src/operate/plan';
+import { longestIncreasing } from '../../../src/analyse/longest-increasing';
+import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
 
 const source = { file: 'rules.yaml', line: 1, column: 1, offset: 0, length: 0 };

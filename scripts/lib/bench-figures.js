@@ -1,0 +1,92 @@
+'use strict';
+// The benchmark's figures in the README, from the rows of one run that are kept in test/bench/results.jsonl.
+const fs = require('node:fs');
+const path = require('node:path');
+const { table } = require('./readme.js');
+
+const RESULTS = path.join(__dirname, '../../test/bench/results.jsonl');
+
+const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+const ratio = (value) => `×${value.toFixed(2)}`;
+const size = (rules) => rules.toLocaleString('en');
+
+/** Rows → one line a kind of set, subject, family and traffic, one column a size: median and worst of the sets. */
+function ratioTable(rows) {
+  const measured = rows.filter(({ ratio: value, wrong }) => value !== null && wrong === 0);
+  const sizes = [...new Set(measured.map(({ rules }) => rules))].sort((a, b) => a - b);
+  const kindOf = ({ set }) => (/^(acl|fw|ipc)\d$/.test(set) ? 'ClassBench shapes' : set);
+  const lines = new Map();
+  for (const row of measured) {
+    const name = [row.subject, kindOf(row), `IPv${row.family}`, row.traffic].join('|');
+    if (!lines.has(name)) lines.set(name, new Map());
+    const cells = lines.get(name);
+    cells.set(row.rules, [...(cells.get(row.rules) ?? []), row]);
+  }
+  const cell = (found) => {
+    if (!found) return '';
+    const ratios = found.map(({ ratio: value }) => value);
+    return found.length === 1 ? ratio(ratios[0]) : `${ratio(median(ratios))}, worst ${ratio(Math.max(...ratios))}`;
+  };
+  return table(
+    ['subject', 'rules', 'family', 'packets', ...sizes.map(size)],
+    [...lines].map(([name, cells]) => [...name.split('|'), ...sizes.map((rules) => cell(cells.get(rules)))]),
+  );
+}
+
+/** What an image of ours takes: memory, compiling, loading, and the worst path of any packet; largest of the sets. */
+function imageTable(rows) {
+  const ours = rows.filter(({ subject, bytes, family }) => subject === 'sluice' && bytes !== null && family === 4);
+  const sizes = [...new Set(ours.map(({ rules }) => rules))].sort((a, b) => a - b);
+  const both = (values) => `${median(values).toFixed(0)} / ${Math.max(...values).toFixed(0)}`;
+  const lines = sizes.map((rules) => {
+    const found = ours.filter((row) => row.rules === rules);
+    const of = (pick) => both(found.map(pick));
+    return [
+      size(rules),
+      of(({ bytes }) => bytes / 1024),
+      of(({ compile_ms }) => compile_ms),
+      of(({ compile_warm_ms }) => compile_warm_ms),
+      of(({ load_ms }) => load_ms),
+      of(({ worst }) => worst.nodes),
+      of(({ worst }) => worst.leaves),
+      of(({ worst }) => worst.rules),
+    ];
+  });
+  const words = ['KiB', 'compile, cold, ms', 'warm, ms', 'apply of the image, ms', 'nodes', 'leaves', 'leaf rules'];
+  return table(['rules', ...words.slice(0, 4), ...words.slice(4).map((word) => `worst path: ${word}`)], lines);
+}
+
+/** Whole commands. */
+function applyTable(rows) {
+  const lines = rows
+    .filter(({ subject, load_ms }) => subject === 'sluice apply' && load_ms !== null)
+    .map(({ set, rules, load_ms, note }) => [set, size(rules), `${(load_ms / 1000).toFixed(2)} s`, note]);
+  return lines.length === 0 ? '' : table(['`sluice apply` of', 'rules', 'whole command', 'written as'], lines);
+}
+
+/** The region `benchmark`. */
+function benchFigures() {
+  const rows = fs
+    .readFileSync(RESULTS, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+  const machines = [...new Set(rows.map(({ machine }) => machine.replace(/^bench: /, '')))];
+  const commands = [...new Set(rows.map(({ command }) => command))];
+  const wrong = rows.reduce((sum, row) => sum + row.wrong, 0);
+  const checked = rows.reduce((sum, row) => sum + row.checked, 0);
+  return [
+    `${machines.join('; ')}; ${commands.map((command) => `\`${command}\``).join(', ')}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`,
+    'Cost of a packet as a multiple of a bare XDP_DROP of the same rounds (median of the sets, and the worst of them):',
+    ratioTable(rows),
+    'What an image takes, median / largest of the sets, IPv4:',
+    imageTable(rows),
+    applyTable(rows),
+  ].join('\n\n');
+}
+
+module.exports = { benchFigures };

@@ -1,0 +1,17 @@
+/** What of a tree tells whether it can win at all. */
+import { SLC_WORD_NONE } from '../abi/layout.gen';
+import type { RuleTable } from './expand';
+import type { Tree } from './tree';
+
+/** The smallest word in a tree, whichever packet asks; `SLC_WORD_NONE` where it is empty. */
+export function leastWord(rules: RuleTable, tree: Tree): number {
+  const seen = new Set<Tree>();
+  const least = (part: Tree): number => {
+    if (part.kind === 'terminal') return part.word;
+    if (part.kind === 'leaf') return rules.word[part.rules[0]];
+    if (seen.has(part)) return SLC_WORD_NONE;
+    seen.add(part);
+    return part.children.reduce((smallest, child) => Math.min(smallest, least(child)), SLC_WORD_NONE);
+  };
+  return least(tree);
+}
