@@ -1,13 +1,13 @@
 /** The systemd units on the machine: written, enabled, and taken away. */
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { SluiceError, UnsupportedError } from '../kernel/errors';
 import { pinRoot } from '../kernel/pins';
 import { writeAtomically } from './atomic-write';
 import { stateDirectory } from './state-files';
-import { errnoOf, fileError, messageOf } from './system-error';
-import { BOOT_UNIT, DAEMON_UNIT, unitFiles } from './units';
+import { fileError, messageOf } from './system-error';
+import { BOOT_UNIT, DAEMON_UNIT, UNIT_HEAD, unitFiles } from './units';
 
 const UNITS = [BOOT_UNIT, DAEMON_UNIT];
 /** Variables that move what sluice keeps; the units say them again. */
@@ -34,15 +34,32 @@ export function systemdRuns(): boolean {
   return fs.lstatSync('/run/systemd/system', { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Whether the unit that loads at boot is there. */
+/** Whether the unit that loads at boot is there, and ours. */
 export function unitsInstalled(): boolean {
-  return fs.existsSync(join(unitFolder(), BOOT_UNIT));
+  return isOurs(join(unitFolder(), BOOT_UNIT));
+}
+
+function isOurs(file: string): boolean {
+  const found = fs.lstatSync(file, { throwIfNoEntry: false });
+  return found !== undefined && found.isFile() && fs.readFileSync(file, 'utf8').startsWith(UNIT_HEAD);
+}
+
+/** Throws where a unit of that name is not ours: another package's, or one that `systemctl mask` keeps from running. */
+function refuseForeignUnit(file: string): void {
+  const found = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (!found || isOurs(file)) return;
+  const what = found.isSymbolicLink()
+    ? `a symbolic link to "${fs.readlinkSync(file)}"`
+    : 'not a unit that sluice wrote';
+  throw new SluiceError('install/foreign', `"${file}" is ${what}`, {
+    hint: `no unit was written, so nothing is loaded at boot; if it can go: systemctl unmask ${basename(file)}, or move it away; then: sluice install`,
+  });
 }
 
 /** Whether the daemon's unit, where it is there, was asked to write to the journal. */
 export function unitsUseJournal(): boolean {
   const file = join(unitFolder(), DAEMON_UNIT);
-  return fs.existsSync(file) && /^ExecStart=.* --journal$/m.test(fs.readFileSync(file, 'utf8'));
+  return isOurs(file) && /^ExecStart=.* --journal$/m.test(fs.readFileSync(file, 'utf8'));
 }
 
 /** The units as they would be written, by name. */
@@ -61,7 +78,7 @@ export function currentUnits(log: string | null, environment: NodeJS.ProcessEnv 
   };
 }
 
-/** Writes the units. Throws `UnsupportedError` where the machine has no place for them. */
+/** Writes the units. Throws `UnsupportedError` where the machine has no place for them, `SluiceError` where it is taken. */
 export function installUnits(log: string | null): Installed {
   const folder = unitFolder();
   if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -69,8 +86,10 @@ export function installUnits(log: string | null): Installed {
       hint: 'let the init system run "sluice boot" before the network is up, and "sluice daemon" after that',
     });
   }
+  const units = Object.entries(currentUnits(log));
+  for (const [name] of units) refuseForeignUnit(join(folder, name));
   const written: string[] = [];
-  for (const [name, text] of Object.entries(currentUnits(log))) {
+  for (const [name, text] of units) {
     const file = join(folder, name);
     try {
       if (fs.existsSync(file) && fs.readFileSync(file, 'utf8') === text) continue;
@@ -98,16 +117,16 @@ export function disableUnits(): void {
   systemctl('disable', '--quiet', '--now', ...UNITS);
 }
 
-/** Takes the units away; returns the names of those that were there. */
+/** Takes our units away; returns the names of those that were there. */
 export function removeUnits(): string[] {
   disableUnits();
   const removed = UNITS.filter((name) => {
     const file = join(unitFolder(), name);
+    if (!isOurs(file)) return false;
     try {
       fs.rmSync(file);
       return true;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return false;
       throw fileError('install/remove', 'remove', file, error);
     }
   });

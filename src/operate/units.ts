@@ -7,6 +7,9 @@ export const BOOT_UNIT = 'sluice.service';
 /** Name of the daemon's unit. */
 export const DAEMON_UNIT = 'sluice-daemon.service';
 
+/** How units of ours begin; a file of the same name that does not is somebody else's. */
+export const UNIT_HEAD = '# Written by sluice install; sluice install --remove takes it away.\n';
+
 /** What stands in the units. All paths are absolute. */
 export interface UnitFacts {
   /** The command: node and the file of `sluice`. */
@@ -66,9 +69,8 @@ export function unitFiles(facts: UnitFacts): Readonly<Record<string, string>> {
   const environment = Object.entries(facts.environment)
     .map(([name, value]) => `Environment=${word(`${name}=${value}`)}\n`)
     .join('');
-  const head = '# Written by sluice install; sluice install --remove takes it away.\n';
   return {
-    [BOOT_UNIT]: `${head}[Unit]
+    [BOOT_UNIT]: `${UNIT_HEAD}[Unit]
 Description=sluice firewall: loads the ruleset before the network is up
 DefaultDependencies=no
 RequiresMountsFor=${mounts}
@@ -86,7 +88,7 @@ ${environment}${HARDENING}${folders(facts, [facts.bpffs])}
 [Install]
 WantedBy=sysinit.target
 `,
-    [DAEMON_UNIT]: `${head}[Unit]
+    [DAEMON_UNIT]: `${UNIT_HEAD}[Unit]
 Description=sluice daemon: writes the log, saves counters, watches what enforces
 PartOf=${BOOT_UNIT}
 After=${BOOT_UNIT}

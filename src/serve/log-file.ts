@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   ftruncateSync,
@@ -16,6 +17,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
 /** Where the log is, and how much is kept of it. */
 export interface LogFileOptions {
@@ -78,7 +81,7 @@ export class LogFile {
     if (this.#descriptor !== null && found?.ino === this.#inode) return this.#descriptor;
     this.close();
     mkdirSync(dirname(path), { recursive: true });
-    const descriptor = openSync(path, 'a+', 0o640);
+    const descriptor = openLog(path, O_RDWR | O_APPEND | O_CREAT);
     this.#descriptor = descriptor;
     const { ino, size } = fstatSync(descriptor);
     this.#inode = ino;
@@ -118,6 +121,26 @@ export class LogFile {
   }
 }
 
+/**
+ * Opens the log. A pipe would stop the daemon once nobody reads it, and behind a symbolic link may
+ * lie what is no log: lines would be cut off its end.
+ */
+export function openLog(path: string, flags: number = O_RDONLY): number {
+  const descriptor = open(path, flags);
+  if (!fstatSync(descriptor).isFIFO()) return descriptor;
+  closeSync(descriptor);
+  throw new Error(`"${path}" is a pipe, not a file`);
+}
+
+function open(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o640);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
+    throw new Error(`"${path}" is a symbolic link, which is not followed`, { cause: error });
+  }
+}
+
 /** Paths of a log and its rotated files that exist, oldest first. */
 export function logFiles(path: string): string[] {
   const found: string[] = [];
@@ -134,7 +157,7 @@ function endOfLastLine(descriptor: number, size: number): number {
 
 function lastLineOf(path: string): string | null {
   if (!existsSync(path)) return null;
-  const descriptor = openSync(path, 'r');
+  const descriptor = openLog(path, O_RDONLY);
   try {
     const tail = readTail(descriptor, fstatSync(descriptor).size);
     return (

@@ -23,16 +23,24 @@ export async function keepFiltering(
   const complaint = new Complaint(say);
   let before = '';
   let same = 0;
+  /** When all was filtered last, by the clock that nobody sets; unknown before the first look. */
+  let whole: number | null = null;
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
     try {
+      const looked = performance.now();
       const look = await lookForMissing(context);
       same = look?.seen === before ? same + 1 : 1;
       before = look?.seen ?? '';
-      if (!look || look.lacking.length === 0) complaint.over('everything that is to be filtered is again');
+      if (!look || look.lacking.length === 0) {
+        whole = looked;
+        complaint.over('everything that is to be filtered is again');
+      }
       if (!look || look.lacking.length === 0 || same < SAME_LOOKS) continue;
       const { attached, refused } = await withLock(context, () => keepUpWithInterfaces(context));
-      if (attached.length > 0) say(`${attached.join(', ')}: was not filtered, and is again`);
+      if (attached.length > 0)
+        say(`${attached.join(', ')}: was not filtered, and is again${whole === null ? '' : sinceThen(whole)}`);
+      if (attached.length > 0 && refused.length === 0) whole = performance.now();
       same = 0;
       if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
       if (attached.length === 0) await pause(RETRY_MS, signal);
@@ -41,4 +49,8 @@ export async function keepFiltering(
       await pause(RETRY_MS, signal);
     }
   }
+}
+
+function sinceThen(whole: number): string {
+  return ` (after ${Math.ceil(performance.now() - whole)} ms at most)`;
 }

@@ -105,3 +105,18 @@ test('an apply that waited for an uninstall keeps what it wrote', async () => {
   expect(existsSync(join(context.folder.path, 'lock'))).toBe(true);
   expect(existsSync(join(context.folder.path, 'litter-0'))).toBe(false);
 });
+
+test('fmt --write of what is enforced changes its form and nothing else: no generation, no hit, no edit by hand', async () => {
+  host.write(
+    'rules.yaml',
+    'version: 1\ninterfaces: [eth0]\ninbound:\n  rules:\n    - 1 Allow 0.0.0.0/0 Port 8000 # everyone\n',
+  );
+  await host.must('apply');
+  const { generation } = await host.status();
+  await host.must('fmt', '--write');
+  expect(readFileSync(ordinary, 'utf8')).toContain('- 1 allow 8000 # everyone\n');
+  expect(await host.status()).toMatchObject({ generation, warnings: [] });
+  expect(await host.must('apply')).toMatch(/^no changes/m);
+  // A verb would stop at what was edited by hand.
+  expect(await host.must('allow', '8001/tcp')).toMatch(/^added rule 2: allow 8001\/tcp\napplied/m);
+});

@@ -47,10 +47,11 @@ test('it compiles in strict mode, and does what it says', async () => {
   const first = await run();
   expect(first).toMatchObject({ status: 0, stderr: '' });
   expect(first.stdout).toMatch(
-    /verdict: 'allow'[\s\S]*verdict: 'deny'[\s\S]*generation 1\n\{ seen: '0', allowed: '0', denied: '0' \}\n$/,
+    /verdict: 'allow'[\s\S]*verdict: 'deny'[\s\S]*generation 1\n2 banned\n\{ seen: '0', allowed: '0', denied: '0' \}\n$/,
   );
   expect(await tcpConnect(host.wire, HOST.ipv4, 8000)).toBe('connected');
   expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
+  expect(await host.must('bans')).toMatch(/^198\.51\.100\.66\b.*\n2001:db8:bad::\/48\b/m);
   await sendFrames(host.wire, NEIGHBOUR.link, frames);
   const second = await run();
   expect(second).toMatchObject({ status: 0, stderr: '' });

@@ -1,7 +1,8 @@
 /** Under systemd itself: `enable` hands over to the units, they load before the network at boot, with few privileges. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tcpConnect, serve } from '../support/clients';
 import { HOST } from '../support/edge-host';
+import type { Finished } from '../support/process';
 import { SystemdHost } from '../support/systemd-host';
 
 jest.setTimeout(240_000);
@@ -73,6 +74,29 @@ test('enabled, killed, booted, stopped: the units do what is said of them', asyn
   await machine.boot();
   expect(await machine.states(...BOTH)).toEqual(['inactive', 'inactive']);
   expect(await judged()).toEqual(['connected', 'connected']);
+});
+
+test('units of others and masked ones are refused, and left as they are', async () => {
+  const file = machine.path('etc/systemd/system', BOTH[0]);
+  const install = (): Promise<Finished> => machine.run([process.execPath, '/opt/sluice/dist/cli/main.js', 'install']);
+  writeFileSync(file, '[Service]\nExecStart=/bin/true\n');
+  expect(await install()).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('is not a unit that sluice wrote') as string,
+  });
+  expect(await machine.sluice('install', '--remove')).toContain('there are no units of sluice');
+  expect(readFileSync(file, 'utf8')).toContain('/bin/true');
+  rmSync(file);
+  await machine.must('systemctl', 'mask', BOTH[0]);
+  expect(await install()).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('symbolic link to "/dev/null"') as string,
+  });
+  expect(existsSync(machine.path('etc/systemd/system', BOTH[1]))).toBe(false);
+  await machine.must('systemctl', 'unmask', BOTH[0]);
+  expect(await machine.sluice('install')).toMatch(/^written: sluice\.service, sluice-daemon\.service/);
+  expect(await machine.sluice('install')).toMatch(/are up to date$/m);
+  expect(await machine.sluice('install', '--remove')).toMatch(/^removed: sluice\.service, sluice-daemon\.service/);
 });
 
 test('the journal gets each event once, with what the daemon says', async () => {

@@ -14,7 +14,7 @@ import {
 import { EventSource } from '../../operate/event-source';
 import { parseAddressText } from '../../parse/address';
 import { eventSocketPath, watchEvents } from '../../serve/event-socket';
-import { DEFAULT_LOG_FILE, logFiles } from '../../serve/log-file';
+import { DEFAULT_LOG_FILE, logFiles, openLog } from '../../serve/log-file';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 
@@ -91,10 +91,13 @@ async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketE
   const path = resolve(run.options.log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
   const files = logFiles(path);
   if (files.length === 0) {
-    throw new UsageError(`there is no log "${path}"`, 'sluice daemon writes it; under systemd: journalctl -u sluice');
+    throw new UsageError(
+      `there is no log "${path}"`,
+      'sluice daemon writes it; what it writes to the journal: journalctl -u sluice-daemon',
+    );
   }
   for (const file of files) {
-    for await (const line of createInterface({ input: createReadStream(file) })) {
+    for await (const line of createInterface({ input: createReadStream(file, { fd: openLog(file) }) })) {
       const event = parseEventLine(line);
       if (event && Date.parse(event.time) >= since) yield event;
     }

@@ -1,15 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LogFile, logFiles } from '../../../src/serve/log-file';
 
 let directory: string;
@@ -99,4 +102,24 @@ test('what cannot be written throws and leaves whole lines', () => {
   expect(existsSync('/dev/full')).toBe(true);
   const folder = new LogFile({ path: directory, bytes: 1000, keep: 0 });
   expect(() => folder.append(['one'])).toThrow('EISDIR');
+});
+
+test('a pipe in its place stops nobody, and a symbolic link leads nowhere', () => {
+  mkdirSync(dirname(path()));
+  execFileSync('mkfifo', [path()]);
+  const log = open();
+  expect(() => log.lastLine()).toThrow('is a pipe, not a file');
+  expect(() => log.append(['one'])).toThrow('is a pipe, not a file');
+  rmSync(path());
+  // Not even what looks like half a line of ours is cut off another file.
+  const other = join(directory, 'other');
+  writeFileSync(other, 'half a line');
+  symlinkSync(other, path());
+  expect(() => log.lastLine()).toThrow('is a symbolic link, which is not followed');
+  expect(() => log.append(['one'])).toThrow('is a symbolic link, which is not followed');
+  expect(readFileSync(other, 'utf8')).toBe('half a line');
+  rmSync(path());
+  log.append(['one']);
+  log.close();
+  expect(read()).toBe('one\n');
 });
