@@ -8,7 +8,7 @@
 
 #include "sluice_abi.h"
 
-/* 1: the dry twin. It writes nothing but slc_result. */
+/* 1: the dry twin. It writes slc_result, and scratch of its own (slc_noted), nothing else. */
 const volatile __u32 slc_dry_run = 0;
 /* Size of the image map in 8-byte slots. */
 const volatile __u32 slc_image_slots = 512;

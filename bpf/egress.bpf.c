@@ -130,7 +130,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     if (guarded != SLC_WORD_NONE)
         return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
 
-    /* 4 flows; one in doubt is judged anew, by rules and default */
+    /* 4 flows; one in doubt is judged anew: what is no TCP by step 5 too, where its default does not count */
     flow = SLC_FLOW_NONE;
     if (!quotes)
         flow = slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
@@ -138,8 +138,8 @@ int slc_egress_main(struct __sk_buff *skb) {
         return slc_leave(skb, &packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 
     /* 5 answers: where nothing is refused below only what would open a flow is asked */
-    if (answers && flow == SLC_FLOW_NONE && (slc_outbound_refuses || opens == SLC_OPENS_UNLESS_ANSWER) &&
-        slc_is_let_in(&packet, answers, &steps))
+    if (answers && (flow == SLC_FLOW_NONE || packet.protocol != IPPROTO_TCP) &&
+        (slc_outbound_refuses || opens == SLC_OPENS_UNLESS_ANSWER) && slc_is_let_in(&packet, answers, &steps))
         return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 6 rules, 7 default; what passes opens a flow, or keeps the one in doubt */

@@ -70,7 +70,10 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
     *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
 }
 
-/* The cap of the packet's source: an IPv4 address or the /64 of an IPv6 one; NULL where there is no table. */
+/*
+ * The cap of the packet's source, of one that goes out (whose key is turned round by then) of its destination: an IPv4
+ * address or the /64 of an IPv6 one; NULL where there is no table.
+ */
 static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
     __u32 cpu = bpf_get_smp_processor_id();
     struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);

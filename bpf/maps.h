@@ -72,8 +72,9 @@ struct {
 } slc_gate_counters SEC(".maps");
 
 /*
- * Flows: a set-associative table, since the kernel's own LRU hashes refuse locks and evict without telling. Written by
- * the egress program only. Lives like slc_state, so that a new generation keeps them.
+ * Flows: a set-associative table, since the kernel's own LRU hashes refuse locks and evict without telling. Opened
+ * and refreshed by the egress program only; what comes in only shortens the life of a flow in doubt. Pinned with each
+ * generation that uses it: a new one shares the table of the one before, unless its size changes.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

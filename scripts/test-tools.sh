@@ -4,14 +4,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=(openssh-server openssh-client libwrap0 ufw)
+# what ufw asks whether it is loaded
+packages+=(iptables libxtables12 libip4tc2 libip6tc2 libmnl0 libnetfilter-conntrack3 libnfnetlink0 libnftnl11)
 folder=build/test-tools
 
-if [ -x "$folder/usr/sbin/sshd" ] && [ -x "$folder/usr/bin/ssh" ] && [ -e "$folder/usr/sbin/ufw" ]; then
-    echo 'test-tools: sshd, ssh and ufw are there'
+if [ -x "$folder/usr/sbin/sshd" ] && [ -x "$folder/usr/bin/ssh" ] && [ -e "$folder/usr/sbin/ufw" ] &&
+    [ -x "$folder/usr/sbin/ip6tables" ]; then
+    echo 'test-tools: sshd, ssh, ufw and iptables are there'
     exit
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "test-tools: there is no apt-get here; put sshd, ssh and ufw below $folder by hand, as in their packages" >&2
+    echo "test-tools: there is no apt-get here; put sshd, ssh, ufw and iptables below $folder by hand, as in their packages" >&2
     exit 1
 fi
 echo "test-tools: unpacking ${packages[*]} into $folder; nothing is installed"
@@ -24,3 +27,5 @@ if ! fetch; then
 fi
 mkdir -p "$folder"
 for package in "$temporary"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+# its package leaves these names to alternatives
+for name in iptables ip6tables; do ln -sf xtables-nft-multi "$folder/usr/sbin/$name"; done

@@ -18,6 +18,8 @@ export interface Interface {
   readonly mtu: number;
   readonly up: boolean;
   readonly loopback: boolean;
+  /** Whether its frames begin with an Ethernet header; those of tunnels (tun, WireGuard, PPP …) begin with the IP header. */
+  readonly ethernet: boolean;
   /** `veth`, `wireguard`, `bridge` …; absent for physical devices. */
   readonly kind?: string;
   /** Colon-separated; absent where the device has none. */
@@ -46,6 +48,9 @@ const IFINFOMSG = 16;
 const IFADDRMSG = 8;
 const RTMSG = 12;
 const RTNEXTHOP = 8;
+
+/** Link types of ifinfomsg, linux/if_arp.h, whose frames begin with an Ethernet header. */
+const ETHERNET_TYPES: readonly number[] = [1 /* ARPHRD_ETHER */, 772 /* ARPHRD_LOOPBACK */];
 
 const IFF_UP = 1;
 const IFF_LOOPBACK = 8;
@@ -79,6 +84,7 @@ export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, route
   const interfaces: Interface[] = [];
   for (const { type, body } of netlinkMessages(links)) {
     if (type !== RTM_NEWLINK || body.length < IFINFOMSG) continue;
+    const linkType = body.readUInt16LE(2);
     const index = body.readInt32LE(4);
     const flags = body.readUInt32LE(8);
     const attributes = netlinkAttributes(body.subarray(IFINFOMSG));
@@ -93,6 +99,7 @@ export function decodeInterfaces(links: Uint8Array, addresses: Uint8Array, route
       mtu: netlinkNumber(attributes.get(IFLA.mtu)) ?? 0,
       up: (flags & IFF_UP) !== 0,
       loopback: (flags & IFF_LOOPBACK) !== 0,
+      ethernet: ETHERNET_TYPES.includes(linkType),
       ...(kind !== undefined && { kind: netlinkText(kind) }),
       ...(mac?.some((byte) => byte !== 0) === true && { mac: formatMac(mac) }),
       addresses: byIndex.get(index) ?? [],

@@ -80,14 +80,15 @@ export class PinLayout {
       .sort((a, b) => a - b);
   }
 
-  /** Links that are pinned, and marks. */
+  /** Links that are pinned, and marks, by interface. */
   links(): { ifindex: number; hook: LinkPin; path: string }[] {
-    return list(join(this.directory, 'links')).flatMap((name) => {
+    const links = list(join(this.directory, 'links')).flatMap((name) => {
       const match = /^(\d+)-(xdp|egress|clsact|qdisc)$/.exec(name);
       return match
         ? [{ ifindex: Number(match[1]), hook: match[2] as LinkPin, path: join(this.directory, 'links', name) }]
         : [];
     });
+    return links.sort((a, b) => a.ifindex - b.ifindex);
   }
 
   /**

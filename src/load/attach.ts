@@ -34,13 +34,13 @@ export async function resolveInterfaces(
 ): Promise<Interface[]> {
   const all = await listInterfaces(kernel, netns);
   if (wanted === 'auto') {
-    const chosen = all.filter((candidate) => candidate.defaultRoute && !candidate.loopback);
+    const able = all.filter((candidate) => candidate.ethernet && !candidate.loopback);
+    const chosen = able.filter((candidate) => candidate.defaultRoute);
     if (chosen.length > 0) return chosen;
-    throw new SluiceError('load/no-interface', 'interfaces: auto found no interface with a default route', {
-      hint: `name them: interfaces: [${all
-        .filter((candidate) => !candidate.loopback)
-        .map((candidate) => candidate.name)
-        .join(', ')}]`,
+    const tunnel = all.find((candidate) => candidate.defaultRoute && !candidate.ethernet);
+    const but = tunnel ? ` but "${tunnel.name}", whose frames have no Ethernet header` : '';
+    throw new SluiceError('load/no-interface', `interfaces: auto found no interface with a default route${but}`, {
+      hint: `name them: interfaces: [${able.map((candidate) => candidate.name).join(', ')}]`,
     });
   }
   if (wanted.length === 0) {
@@ -50,11 +50,27 @@ export async function resolveInterfaces(
   }
   return wanted.map((name) => {
     const found = all.find((candidate) => candidate.name === name);
-    if (found) return found;
+    if (found) {
+      refuseWithoutEthernet(found);
+      return found;
+    }
     throw new SluiceError('load/no-interface', `interface "${name}" does not exist`, {
       hint: `there are: ${all.map((candidate) => candidate.name).join(', ')}`,
     });
   });
+}
+
+/** Without the header the datapath would take a part of the source address for the ethertype. */
+function refuseWithoutEthernet({ name, ethernet, kind }: Interface): void {
+  if (ethernet) return;
+  const what = kind === undefined ? '' : ` (${kind})`;
+  throw new UnsupportedError(
+    'no Ethernet',
+    `frames of "${name}"${what} begin with the IP header, sluice reads Ethernet`,
+    {
+      hint: 'nothing was changed; leave it out: the Ethernet interface that carries it can be filtered',
+    },
+  );
 }
 
 function withoutEgress(name: string, cause: UnsupportedError): SluiceError {
@@ -156,7 +172,10 @@ export async function attachAll(
   try {
     for (const device of interfaces) {
       const existing = present.find((attachment) => attachment.ifindex === device.index);
-      if (!existing) refuseForeignProgram(kernel, device);
+      if (!existing) {
+        refuseWithoutEthernet(device);
+        refuseForeignProgram(kernel, device);
+      }
       const { index: ifindex, name } = device;
       let egress: Pick<Attachment, 'egress' | 'withoutEgress'> = {
         egress: isAttached(kernel, pins, ifindex, 'egress') ? 'tcx' : filters.has(ifindex) ? 'clsact' : null,

@@ -12,6 +12,7 @@ import { listInterfaces } from '../kernel/interfaces';
 import type { BpfProgram, FilterPlace, Kernel } from '../kernel/kernel';
 import { type PinLayout, STATE_PINS } from '../kernel/pins';
 import { failpoint } from './failpoint';
+import { closeMaps, openPinnedMaps } from './pinned-maps';
 import { slotKey } from './state';
 
 /** Early, since a filter before ours may end the matter; 1 is left to those who write their filters by hand. */
@@ -258,20 +259,24 @@ function mark(pins: PinLayout, gate: BpfProgram, ifindex: number, hook: 'clsact'
 async function ensureGate(kernel: Kernel, pins: PinLayout): Promise<BpfProgram> {
   const pinned = openGate(kernel, pins);
   if (pinned) return pinned;
-  const names = ['state', 'egress', 'gateCounters'] as const;
-  const maps = names.map((name) => [STATE_PINS[name], kernel.openPinnedMap(pins.state(STATE_PINS[name]))] as const);
-  const object = openDatapath(kernel, GATE, { reuse: Object.fromEntries(maps) });
+  const { state, egress, gateCounters } = STATE_PINS;
+  const maps = openPinnedMaps(kernel, {
+    [state]: pins.state(state),
+    [egress]: pins.state(egress),
+    [gateCounters]: pins.state(gateCounters),
+  });
+  const object = openDatapath(kernel, GATE, { reuse: maps });
   try {
     object.setPrograms([GATE, 'slc_gate_shut']);
     await object.load();
     const shut = object.program('slc_gate_shut');
-    maps[names.indexOf('egress')][1].updateProgram(slotKey(SLC_LIMITS.SHUT_SLOT), shut);
+    maps[egress].updateProgram(slotKey(SLC_LIMITS.SHUT_SLOT), shut);
     shut.close();
     const gate = object.program(GATE);
     gate.pin(pins.gate('clsact'));
     return gate;
   } finally {
     object.close();
-    for (const [, map] of maps) map.close();
+    closeMaps(maps);
   }
 }

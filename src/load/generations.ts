@@ -8,13 +8,14 @@ import {
   type GenerationMaps,
   loadProgram,
 } from '../kernel/datapath';
-import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
+import type { BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from './failpoint';
+import { openPinnedMaps } from './pinned-maps';
 import { awaitsConfirmation } from './gate-word';
 import type { SharedState } from './state';
 
@@ -107,9 +108,8 @@ async function loadPrograms(
 
 /** The flow table of a pinned generation; the caller closes it. */
 export function openFlows(kernel: Kernel, pins: PinLayout, number: number): FlowMaps {
-  const open = (name: keyof typeof FLOW_PINS): BpfMap =>
-    kernel.openPinnedMap(join(pins.generation(number), FLOW_PINS[name]));
-  return { flows: open('flows'), flowTags: open('flowTags') };
+  const path = (name: keyof typeof FLOW_PINS): string => join(pins.generation(number), FLOW_PINS[name]);
+  return openPinnedMaps(kernel, { flows: path('flows'), flowTags: path('flowTags') });
 }
 
 export function closeFlows({ flows, flowTags }: FlowMaps): void {

@@ -18,6 +18,7 @@ import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { type BanMaps, BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
+import { closeMaps, openPinnedMaps } from './pinned-maps';
 import { eventFactor, eventWindow } from './event-caps';
 import { flowBuckets } from '../compile/flow-table';
 import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
@@ -53,8 +54,13 @@ export class SharedState {
   ) {}
 
   private static open(kernel: Kernel, pins: PinLayout, region: MappedRegion): SharedState {
-    const maps = OPEN_MAPS.map((name) => [name, kernel.openPinnedMap(pins.state(STATE_PINS[name]))] as const);
-    return new SharedState(region, Object.fromEntries(maps) as Record<OpenMap, BpfMap>);
+    const paths = Object.fromEntries(OPEN_MAPS.map((name) => [name, pins.state(STATE_PINS[name])]));
+    try {
+      return new SharedState(region, openPinnedMaps(kernel, paths as Record<OpenMap, string>));
+    } catch (error) {
+      region.close();
+      throw error;
+    }
   }
 
   /**
@@ -70,7 +76,7 @@ export class SharedState {
       if (pins.links().length === 0) return null;
       throw new SluiceError(
         'load/damaged',
-        `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${missing.join(', ')}`,
+        `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${named(missing)}`,
         {
           hint: 'it cannot be mended while packets pass through it; end it and begin anew: sluice disable, sluice enable',
         },
@@ -260,7 +266,7 @@ export class SharedState {
 
   close(): void {
     this.region.close();
-    for (const map of Object.values(this.maps)) map.close();
+    closeMaps(this.maps);
   }
 }
 
@@ -285,6 +291,14 @@ export function slotKey(slot: number): Uint8Array {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(slot);
   return key;
+}
+
+/** How many missing pins an error names. */
+const NAMED_PINS = 3;
+
+function named(missing: readonly string[]): string {
+  const more = missing.length - NAMED_PINS;
+  return missing.slice(0, NAMED_PINS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Names of the state pins that should be there and are not. */

@@ -56,10 +56,11 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
   const isDoubted = flow !== null && state.doubted.has(flow);
   if (flow !== null && state.flows.has(flow) && !isDoubted) return outcome('out 4', 'allow', 'flow');
 
-  // step 5: answers. A flow says that the packet is none; where nothing is refused below only what would open a flow
-  // is asked.
+  // step 5: answers. A flow in doubt says that a TCP packet is none, since for TCP the default counts; where nothing is
+  // refused below only what would open a flow is asked.
   const isAsked = judges.outboundRefuses || opensFlow(packet) === 'unless-answer';
-  if (request && isAsked && !isDoubted && isLetIn(switches, packet, request, judges, state)) {
+  const isOpened = isDoubted && packet.protocol === PROTOCOL.TCP;
+  if (request && isAsked && !isOpened && isLetIn(switches, packet, request, judges, state)) {
     return outcome('out 5', 'allow', 'answer');
   }
 

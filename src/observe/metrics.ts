@@ -129,12 +129,15 @@ function addEvents(text: Exposition, { written, capped, ringFull }: NonNullable<
   events.add({ outcome: 'ring-full' }, ringFull);
 }
 
+/** Rows that decide by themselves; with the reasons they add up to all packets. */
 function eachRow(
   snapshot: Snapshot,
   visit: (labels: Labels, row: Snapshot['sections'][number]['rows'][number]) => void,
 ): void {
   for (const section of snapshot.sections) {
-    for (const row of section.rows) visit({ section: section.name, rule: row.id, verdict: row.action }, row);
+    // What the UDP switch drops is a reason: told of here too, it would be counted twice.
+    for (const row of section.rows)
+      if (row.tier !== '6') visit({ section: section.name, rule: row.id, verdict: row.action }, row);
   }
 }
 

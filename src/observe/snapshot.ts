@@ -140,9 +140,9 @@ export interface Snapshot {
     readonly capped: { readonly all: string; readonly rule: string; readonly source: string };
     readonly ringFull: string;
   } | null;
-  /** What is wrong or worth knowing, in words. */
   /** What was loaded at boot, while that enforces (or, where it is nothing, until something does); else null. */
   readonly booted: SnapshotBoot | null;
+  /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
 

@@ -196,7 +196,7 @@ class Loader {
 
   private async others(): Promise<Interface[]> {
     const all = await listInterfaces(this.context.kernel, this.context.netns);
-    return all.filter(({ loopback }) => !loopback);
+    return all.filter(({ ethernet, loopback }) => ethernet && !loopback);
   }
 }
 

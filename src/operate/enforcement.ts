@@ -213,7 +213,9 @@ function detachedWarnings(enforcement: Enforcement | null): string[] {
   const filtered = enforcement.attachments.map((attachment) => attachment.name);
   const gone = (enforcement.enforced?.interfaces ?? []).filter((name) => !filtered.includes(name));
   if (gone.length > 0)
-    return [`not filtered any more: ${gone.join(', ')} (removed since the last apply); sluice apply attaches again`];
+    return [
+      `not filtered any more: ${gone.join(', ')} (removed since the last apply, or another program holds it); sluice apply attaches again`,
+    ];
   const deaf = enforcement.attachments.filter(({ egress }) => egress === null).map(({ name }) => name);
   if (deaf.length > 0) {
     const names = deaf.join(', ');

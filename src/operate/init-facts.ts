@@ -16,7 +16,7 @@ export async function gatherFacts(
   netns?: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<InitFacts> {
-  const interfaces = (await listInterfaces(kernel, netns)).filter(({ loopback }) => !loopback);
+  const interfaces = (await listInterfaces(kernel, netns)).filter(({ ethernet, loopback }) => ethernet && !loopback);
   const tcp = await listTcpSockets(kernel, netns);
   const udp = await listUdpSockets(kernel, netns);
   const owners = socketOwners([...tcp, ...udp].map(({ inode }) => inode).filter((inode) => inode !== 0));

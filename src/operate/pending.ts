@@ -78,7 +78,11 @@ export async function rollbackPending(
  * is about to.
  */
 export async function settle(context: Context): Promise<string | null> {
-  if (!isUnsettled(context)) return null;
+  try {
+    if (!isUnsettled(context)) return null;
+  } catch {
+    return null; // what is damaged is said by the command that needs it
+  }
   try {
     const returned = await withLock(context, () => settleLocked(context), 0);
     return returned && describeReturned(returned);

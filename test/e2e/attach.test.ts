@@ -103,6 +103,20 @@ describe('what is in the way', () => {
     expect(host.pinned()).toEqual([]);
   });
 
+  test('an interface whose frames have no Ethernet header, also as the one with the default route', async () => {
+    host.edge.ip('tuntap add dev tun7 mode tun', 'link set tun7 up', 'route replace default dev tun7');
+    const named = await host.sluice(['apply', rules(['tun7', HOST.link])]);
+    expect({ status: named.status, stderr: named.stderr }).toEqual({
+      status: 6,
+      stderr: expect.stringContaining(
+        'frames of "tun7" (tun) begin with the IP header, sluice reads Ethernet\n',
+      ) as string,
+    });
+    const auto = await host.sluice(['apply', host.write('auto.yaml', 'version: 1\ninbound: { default: deny }\n')]);
+    expect(auto.stderr).toMatch(/no interface with a default route but "tun7"[\s\S]*name them: interfaces: \[eth0\]/);
+    expect(host.pinned()).toEqual([]);
+  });
+
   test('two interfaces: all or none', async () => {
     addSecondDevice();
     const { link } = await host.occupy('eth1');

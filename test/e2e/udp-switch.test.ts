@@ -45,6 +45,13 @@ test('off closes UDP from outside only, on lists what it opens; driver and count
   expect(await host.must('explain', 'udp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '9000')).toMatch(
     /deny in tier 6 by switches: the UDP switch of the section is off\nthe model and the datapath program agree/,
   );
+  // Rows and reasons of what comes in add up to all of it: the switch is one of them, not both.
+  const metrics = await host.must('metrics');
+  const sum = (pattern: RegExp): number =>
+    [...metrics.matchAll(pattern)].reduce((all, [, count]) => all + Number(count), 0);
+  const parts = /^sluice_(?:rule_packets_total\{section="(?!outbound)|reason_packets_total\{).*\} (\d+)$/gm;
+  expect(sum(parts)).toBe(sum(/^sluice_packets_total\{.*\} (\d+)$/gm));
+  expect(metrics).toMatch(/^sluice_reason_packets_total\{reason="udp-off",verdict="deny"\} [1-9]/m);
   const refused = await host.sluice(['allow', '53/udp']);
   expect([refused.status, refused.stderr]).toEqual([
     3,

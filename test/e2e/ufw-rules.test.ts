@@ -1,9 +1,9 @@
 /** `init` on a machine with ufw: rules that ufw itself wrote are proposed as rows, and they are rows of ours. */
-import { appendFileSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMAND, EdgeHost } from '../support/edge-host';
-import { must } from '../support/process';
-import { copyEtc, toolEnvironment, toolPath, TOOLS, withEtc } from '../support/test-tools';
+import { copyEtc, withEtc } from '../support/test-tools';
+import { Ufw } from '../support/ufw';
 
 /** What is told to ufw, and the row that `init` makes of it. */
 const RULES: readonly (readonly [ufw: string, row: string])[] = [
@@ -26,25 +26,6 @@ beforeEach(async () => {
 
 afterEach(() => host.close());
 
-/** A root directory of ufw's own, as its package sets it up; nothing of the machine's is touched. */
-function ufwRoot(): string {
-  const root = join(host.directory, 'ufw');
-  mkdirSync(root);
-  cpSync(TOOLS, root, { recursive: true, verbatimSymlinks: true });
-  const templates = join(root, 'usr/share/ufw');
-  for (const name of ['before', 'after', 'user'])
-    for (const family of ['', '6'])
-      cpSync(join(templates, `iptables/${name}${family}.rules`), join(root, `etc/ufw/${name}${family}.rules`));
-  for (const name of ['ufw.conf', 'before.init', 'after.init'])
-    cpSync(join(templates, name), join(root, 'etc/ufw', name));
-  return root;
-}
-
-function ufw(root: string, rule: string): void {
-  const command = ['python3', toolPath('usr/sbin/ufw'), `--rootdir=${root}`, `--datadir=${root}`, ...rule.split(' ')];
-  must(host.edge.argv(command), { env: toolEnvironment() });
-}
-
 async function proposal(etc: string): Promise<string> {
   const { status, stdout, stderr } = await host.command(
     withEtc(etc, [process.execPath, COMMAND, 'init', '--print', '--file', join(host.directory, 'new.yaml')]),
@@ -54,11 +35,11 @@ async function proposal(etc: string): Promise<string> {
 }
 
 test('the rules of an active ufw are proposed in their order, and check takes them', async () => {
-  const root = ufwRoot();
-  for (const [rule] of RULES) ufw(root, rule);
-  ufw(root, 'deny out 25');
+  const ufw = Ufw.create(host.edge, host.directory);
+  for (const [rule] of RULES) ufw.run(rule);
+  ufw.run('deny out 25');
   const etc = copyEtc(host.directory);
-  cpSync(join(root, 'etc/ufw'), join(etc, 'ufw'), { recursive: true });
+  cpSync(join(ufw.root, 'etc/ufw'), join(etc, 'ufw'), { recursive: true });
   expect(readFileSync(join(etc, 'ufw/user.rules'), 'utf8')).toContain('### tuple ### allow tcp 22 ');
 
   // ufw writes its rules also while it is off; only an active one filters.

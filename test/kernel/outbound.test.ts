@@ -101,6 +101,16 @@ describe('a flow when the rules change', () => {
     expect((await next.in(answer)).reason).not.toBe('flow');
   });
 
+  test('a fixed pair of UDP ports that was used from inside is answered where the rows let it in', async () => {
+    const pair = goes(p.udp({ from: 5000, to: 5000 }));
+    const host = await stand(OPEN);
+    await host.out(pair);
+    const next = await apply(host, CLOSED);
+    for (let i = 0; i < 3; i++) expect(await next.out(pair)).toEqual(passes('answer'));
+    expect((await next.in(comes(p.udp({ from: 5000, to: 5000 })))).passed).toBe(true);
+    expect(await next.out(goes(p.udp({ from: 5001, to: 5000 })))).toEqual(drops('default'));
+  });
+
   test('still allowed: judged once, then it passes as before', async () => {
     const next = await apply(await connected(), CLOSED.replace('port 53', 'port 443'));
     expect(await next.out(packet)).toEqual(passes('rule'));

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { KernelError } from '../../src/kernel/errors';
 import type { BpfMap } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
-import { frameOf, key32, loadProbe, outcome, privateBpffs, value64 } from './support';
+import { closeMaps, openPinnedMaps } from '../../src/load/pinned-maps';
+import { bpfDescriptors, frameOf, key32, loadProbe, outcome, privateBpffs, value64 } from './support';
 
 jest.setTimeout(60_000); // the machine may be busy with other suites
 
@@ -309,5 +310,21 @@ describe('pins', () => {
     rmSync(path);
     bpffs.remove();
     expect(await outcome(() => kernel().openPinnedMap(path))).toBe('ENOENT');
+  });
+
+  test('of several maps all are opened, or none stays open', () => {
+    const bpffs = privateBpffs();
+    const [first, second] = ['first', 'second'].map((name) => join(bpffs.path, name));
+    create('hash').pin(first);
+    create('hash').pin(second);
+    const before = bpfDescriptors().length;
+    const maps = openPinnedMaps(kernel(), { first, second });
+    expect(maps.first.info().id).not.toBe(maps.second.info().id);
+    expect(bpfDescriptors()).toHaveLength(before + 2);
+    closeMaps(maps);
+    rmSync(second);
+    expect(() => openPinnedMaps(kernel(), { first, second })).toThrow('ENOENT');
+    expect(bpfDescriptors()).toHaveLength(before);
+    bpffs.remove();
   });
 });

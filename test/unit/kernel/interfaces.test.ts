@@ -40,7 +40,15 @@ test('interfaces in order of their index', () => {
   const found = decodeInterfaces(LINKS, ADDRESSES, ROUTES);
   const byName = Object.fromEntries(found.map((one) => [one.name, one]));
   expect(found.map(({ index }) => index)).toEqual(found.map(({ index }) => index).sort((a, b) => a - b));
-  expect(byName.lo).toMatchObject({ index: 1, mtu: 65536, up: true, loopback: true, defaultRoute: false, xdp: null });
+  expect(byName.lo).toMatchObject({
+    index: 1,
+    mtu: 65536,
+    up: true,
+    loopback: true,
+    ethernet: true,
+    defaultRoute: false,
+    xdp: null,
+  });
   expect(byName.lo.mac).toBeUndefined();
   expect(byName.lo.kind).toBeUndefined();
   expect(byName.wan).toMatchObject({ mtu: 1400, up: true, loopback: false, kind: 'veth', mac: '02:00:00:00:00:07' });

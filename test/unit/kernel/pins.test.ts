@@ -87,3 +87,9 @@ test('what stands in the way of the directory is named', () => {
   writeFileSync(join(parent, 'sluice'), '');
   expect(() => pins.create()).toThrow(/does not belong to sluice: owner \d+, not a directory/);
 });
+
+test('links come by the number of their interface', () => {
+  pins.create();
+  for (const name of ['10-xdp', '9-egress', '9-xdp', 'other']) writeFileSync(join(pins.directory, 'links', name), '');
+  expect(pins.links().map(({ ifindex }) => ifindex)).toEqual([9, 9, 10]);
+});

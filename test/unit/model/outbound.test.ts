@@ -76,13 +76,24 @@ test('an ICMP error answers the packet it quotes', () => {
   expect(judge(icmp(3, { kind: 'bad', reason: 'icmp-quote-short' }))).toBe('out 7 deny default');
 });
 
-test('a flow passes; one in doubt is judged by rules and default, never as an answer', () => {
+test('a flow passes; one of TCP in doubt is judged by rules and default, never as an answer', () => {
   const packet = tcp(40000, 443, ACK);
   const flows = new Set([flowOfPacket(packet)!]);
   expect(judge(packet, closed, { ...NO_STATE, flows })).toBe('out 4 allow flow');
   const open = { ...closed, inbound: { ...closed.inbound, default: 'allow' as const } };
   expect(judge(packet, open)).toBe('out 5 allow answer');
   expect(judge(packet, open, { ...NO_STATE, flows, doubted: flows })).toBe('out 7 deny default');
+});
+
+test('a flow in doubt that is no TCP can be an answer all the same: rows alone say what is let in', () => {
+  const doubting = (packet: Packet): string =>
+    judge(packet, closed, {
+      ...NO_STATE,
+      doubted: new Set([flowOfPacket(packet)!]),
+      flows: new Set([flowOfPacket(packet)!]),
+    });
+  expect(doubting(udp(5000, 5000))).toBe('out 5 allow answer');
+  expect(doubting(udp(5001, 5000))).toBe('out 7 deny default');
 });
 
 test('where nothing is refused only what would open a flow is asked whether it answers', () => {

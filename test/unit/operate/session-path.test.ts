@@ -13,6 +13,7 @@ function device(index: number, address: string, length: number, gateway = false)
     mtu: 1500,
     up: true,
     loopback: false,
+    ethernet: true,
     addresses: [{ family, words, text: address, length }],
     defaultRoute: gateway,
     gateway,
