@@ -133,7 +133,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     /* 4 flows; one in doubt is judged anew: what is no TCP by step 5 too, where its default does not count */
     flow = SLC_FLOW_NONE;
     if (!quotes)
-        flow = slc_flow_refresh(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
+        flow = slc_flow_refresh(&packet);
     if (flow == SLC_FLOW_LIVES)
         return slc_leave(skb, &packet, SLC_OUT_FLOWS, SLC_REASON_FLOW);
 

@@ -67,10 +67,26 @@ static __always_inline enum slc_opens slc_opens_flow(const struct slc_packet *pa
     return SLC_OPENS_UNLESS_ANSWER;
 }
 
-/* What a packet that goes out does to its flow: its flags and until when it lives. */
-static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_flags, __u64 now) {
+/* How long a flow outlives a packet that goes out, as its flags stand then. */
+static __always_inline __u64 slc_flow_timeout(__u8 protocol, __u8 flags, __u64 age) {
     __u32 timeout;
 
+    if (protocol == IPPROTO_TCP)
+        timeout = flags & SLC_FLOW_RESET    ? SLC_FLOW_TIMEOUT_TCP_RESET
+                  : flags & SLC_FLOW_CLOSED ? SLC_FLOW_TIMEOUT_TCP_CLOSING
+                  : flags & SLC_FLOW_ACKED  ? SLC_FLOW_TIMEOUT_TCP_ESTABLISHED
+                                            : SLC_FLOW_TIMEOUT_TCP_OPENING;
+    else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+        timeout = age >= slc_flow_timeouts[SLC_FLOW_STREAM_AGE] ? SLC_FLOW_TIMEOUT_DATAGRAM_STREAM
+                                                                : SLC_FLOW_TIMEOUT_DATAGRAM;
+    else
+        timeout =
+            protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? SLC_FLOW_TIMEOUT_ECHO : SLC_FLOW_TIMEOUT_OTHER;
+    return slc_flow_timeouts[timeout];
+}
+
+/* What a packet that goes out does to its flow: its flags and until when it lives. */
+static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_flags, __u64 now) {
     if (flow->key.protocol == IPPROTO_TCP) {
         if ((tcp_flags & (SLC_TCP_SYN | SLC_TCP_ACK)) == SLC_TCP_SYN) {
             flow->flags = 0;
@@ -85,18 +101,8 @@ static __always_inline void slc_flow_advance(struct slc_flow *flow, __u8 tcp_fla
             if (tcp_flags & SLC_TCP_FIN)
                 flow->flags |= SLC_FLOW_CLOSED;
         }
-        timeout = flow->flags & SLC_FLOW_RESET    ? SLC_FLOW_TIMEOUT_TCP_RESET
-                  : flow->flags & SLC_FLOW_CLOSED ? SLC_FLOW_TIMEOUT_TCP_CLOSING
-                  : flow->flags & SLC_FLOW_ACKED  ? SLC_FLOW_TIMEOUT_TCP_ESTABLISHED
-                                                  : SLC_FLOW_TIMEOUT_TCP_OPENING;
-    } else if (flow->key.protocol == IPPROTO_UDP || flow->key.protocol == IPPROTO_UDPLITE) {
-        timeout = now - flow->opened >= slc_flow_timeouts[SLC_FLOW_STREAM_AGE] ? SLC_FLOW_TIMEOUT_DATAGRAM_STREAM
-                                                                               : SLC_FLOW_TIMEOUT_DATAGRAM;
-    } else {
-        timeout = flow->key.protocol == IPPROTO_ICMP || flow->key.protocol == IPPROTO_ICMPV6 ? SLC_FLOW_TIMEOUT_ECHO
-                                                                                             : SLC_FLOW_TIMEOUT_OTHER;
     }
-    flow->expires = now + slc_flow_timeouts[timeout];
+    flow->expires = now + slc_flow_timeout(flow->key.protocol, flow->flags, now - flow->opened);
 }
 
 /* What becomes of a flow that is looked up. */
@@ -137,57 +143,80 @@ static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_f
     }
 }
 
+/* Whether the way holds the flow whose answer has this key. */
+static __always_inline int slc_flow_is(const struct slc_flow *flow, const struct slc_key *answer, __u8 family,
+                                       __u32 ports) {
+    const __u64 *ours = (const __u64 *)&flow->key; /* local, remote: where the answer has destination and source */
+    const __u64 *theirs = (const __u64 *)answer->words;
+
+    return ((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1]) | (ours[2] ^ theirs[2]) | (ours[3] ^ theirs[3]) |
+            (flow->key.local_port ^ ports >> 16) | (flow->key.remote_port ^ (ports & 0xffff)) |
+            (flow->key.protocol ^ SLC_LANE(answer->words[SLC_KEY_PROTOCOL])) | (flow->key.family ^ family)) == 0;
+}
+
 /* Whether this is the flow, it lives, and nothing is in doubt: read without the lock, see table.h for the order. */
-static __always_inline int slc_flow_lives_surely(const struct slc_flow *flow, const struct slc_flow_key *key,
-                                                 __u64 now) {
+static __always_inline int slc_flow_lives_surely(const struct slc_flow *flow, const struct slc_key *answer, __u8 family,
+                                                 __u32 ports, __u64 now) {
     __u64 expires = *(const volatile __u64 *)&flow->expires;
     __u32 generation = *(const volatile __u32 *)&flow->generation;
     __u8 flags = *(const volatile __u8 *)&flow->flags;
 
     slc_in_order();
-    return slc_table_same(flow, key) && (__s64)(expires - now) > 0 && generation == slc_generation &&
+    return slc_flow_is(flow, answer, family, ports) && (__s64)(expires - now) > 0 && generation == slc_generation &&
            !(flags & SLC_FLOW_REFUSED);
 }
 
 /*
- * The state of the flow that a packet with this key would answer. `tcp_flags` are those of a packet that goes out.
- * Where no packet goes out by a flow in doubt, what comes in passes for a while, so that an idle connection whose
- * other end speaks first goes on, and no longer.
+ * The same for a packet that goes out, where it also has nothing to change: it tells nothing new, and the flow's end
+ * would move by no more than a 64th of its time, at most a second. So a connection at work takes the lock once in a
+ * second, not for each packet; its flow may end by as much too early.
  */
-static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 family, __u16 identifier,
+static __always_inline int slc_flow_stays_so(const struct slc_flow *flow, const struct slc_packet *packet, __u32 ports,
+                                             __u64 now) {
+    const __u8 other = SLC_FLOW_RESET | SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED;
+    __u64 expires = *(const volatile __u64 *)&flow->expires;
+    __u64 opened = *(const volatile __u64 *)&flow->opened;
+    __u32 generation = *(const volatile __u32 *)&flow->generation;
+    __u8 flags = *(const volatile __u8 *)&flow->flags;
+    __u64 timeout = slc_flow_timeout(packet->protocol, flags, now - opened);
+    __u64 lag = timeout >> 6;
+
+    slc_in_order();
+    if (lag > slc_flow_timeouts[SLC_FLOW_LAG])
+        lag = slc_flow_timeouts[SLC_FLOW_LAG];
+    if (packet->protocol == IPPROTO_TCP &&
+        ((packet->tcp_flags & (SLC_TCP_FIN | SLC_TCP_SYN | SLC_TCP_RST | SLC_TCP_ACK)) != SLC_TCP_ACK ||
+         !(flags & SLC_FLOW_ACKED)))
+        return 0;
+    return slc_flow_is(flow, &packet->key, packet->family, ports) && (__s64)(expires - now) > 0 &&
+           now + timeout - expires <= lag && generation == slc_generation && !(flags & other);
+}
+
+/*
+ * The state of the flow with this hash that a packet with this key would answer. `tcp_flags` are those of a packet that
+ * goes out. Where no packet goes out by a flow in doubt, what comes in passes for a while, so that an idle connection
+ * whose other end speaks first goes on, and no longer.
+ */
+static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash,
                                             const enum slc_flow_use use, __u8 tcp_flags) {
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
     void *tags;
-    __u32 index, hash, ports;
-    __u64 matches, now;
-    __u8 tag;
+    __u32 index = slc_table_index(slc_flow_mask, hash);
+    __u64 now;
     int state = SLC_FLOW_NONE;
 
-    if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
-        return 0;
-    hash = slc_flow_hash(answer, family, ports);
-    index = slc_table_index(slc_flow_mask, hash);
-    tag = slc_table_tag(hash);
+    if (!answer)
+        return SLC_FLOW_NONE;
     tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
-    if (!tags)
-        return 0;
-    matches = slc_table_matches(tags, tag);
-    if (!matches)
-        return 0;
     bucket = bpf_map_lookup_elem(&slc_flows, &index);
-    if (!bucket)
-        return 0;
+    if (!tags || !bucket)
+        return SLC_FLOW_NONE;
     slc_flow_of_answer(answer, family, ports, &key);
     now = bpf_jiffies64();
-    if (use == SLC_FLOW_COME_IN || use == SLC_FLOW_LOOK) {
-        flow = slc_table_first(bucket, matches);
-        if (slc_flow_lives_surely(flow, &key, now))
-            return SLC_FLOW_LIVES;
-    }
     bpf_spin_lock(&bucket->lock);
-    flow = slc_table_find(bucket, tags, tag, &key);
+    flow = slc_table_find(bucket, tags, slc_table_tag(hash), &key);
     if (flow && slc_table_lives(flow, now)) {
         state = flow->generation == slc_generation && !(flow->flags & SLC_FLOW_REFUSED) ? SLC_FLOW_LIVES
                                                                                         : SLC_FLOW_IN_DOUBT;
@@ -200,44 +229,88 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     return state;
 }
 
-__noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u16 identifier) {
-    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_COME_IN, 0);
+/* By the lock, where the look without it was not enough; the same for the three that follow. */
+__noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash) {
+    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_COME_IN, 0);
+}
+
+__noinline int slc_flow_go_out(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash, __u8 tcp_flags) {
+    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_GO_OUT, tcp_flags);
+}
+
+/* Where the flow with this hash is most likely, alive or not; NULL where it is in no way. */
+static __always_inline const struct slc_flow *slc_flow_likely(__u32 hash) {
+    __u32 index = slc_table_index(slc_flow_mask, hash);
+    void *tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    void *bucket;
+    __u64 matches;
+
+    if (!tags)
+        return NULL;
+    matches = slc_table_matches(tags, slc_table_tag(hash));
+    if (!matches)
+        return NULL;
+    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    return bucket ? slc_table_likely(bucket, matches, hash) : NULL;
 }
 
 /*
- * Whether the flow lives that the packet, which comes in, would answer. Most that come in answer nothing: what they
- * read is in line.
+ * Whether the flow lives that the packet, which comes in, would answer. Most packets answer nothing, or a flow that
+ * surely lives: what they read is in line.
  */
 static __always_inline int slc_flow_lives(const struct slc_packet *packet) {
-    __u32 index, hash, ports;
-    void *tags;
+    const struct slc_flow *flow;
+    __u32 hash, ports;
 
     if (!slc_flow_ports(&packet->key, packet->family, packet->icmp_identifier, &ports))
         return 0;
     hash = slc_flow_hash(&packet->key, packet->family, ports);
-    index = slc_table_index(slc_flow_mask, hash);
-    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
-    if (!tags || !slc_table_matches(tags, slc_table_tag(hash)))
+    flow = slc_flow_likely(hash);
+    if (!flow)
         return 0;
-    return slc_flow_come_in(&packet->key, packet->family, packet->icmp_identifier);
+    return slc_flow_lives_surely(flow, &packet->key, packet->family, ports, bpf_jiffies64()) ||
+           slc_flow_come_in(&packet->key, packet->family, ports, hash);
 }
 
 /* The same for what an ICMP error quotes: it changes nothing. */
 __noinline int slc_flow_is_quoted(const struct slc_key *answer, __u8 family, __u16 identifier) {
-    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_LOOK, 0);
+    __u32 ports;
+
+    if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
+        return 0;
+    return slc_flow_look_up(answer, family, ports, slc_flow_hash(answer, family, ports), SLC_FLOW_LOOK, 0);
 }
 
-/* A packet goes out, whose answer would have this key: refreshes its flow. Returns enum slc_flow_state. */
-__noinline int slc_flow_refresh(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags) {
-    return slc_flow_look_up(answer, family, identifier, SLC_FLOW_GO_OUT, tcp_flags);
+/*
+ * A packet goes out, whose answer would have the key that it has now: refreshes its flow. Returns enum slc_flow_state.
+ * A function of its own, so that it takes no stack from those behind it.
+ */
+static __noinline __attribute__((unused)) int slc_flow_refresh(const struct slc_packet *packet) {
+    const struct slc_flow *flow;
+    __u32 hash, ports;
+
+    if (!packet || !slc_flow_ports(&packet->key, packet->family, packet->icmp_identifier, &ports))
+        return SLC_FLOW_NONE;
+    hash = slc_flow_hash(&packet->key, packet->family, ports);
+    flow = slc_flow_likely(hash);
+    if (!flow)
+        return SLC_FLOW_NONE;
+    if (slc_flow_stays_so(flow, packet, ports, bpf_jiffies64()))
+        return SLC_FLOW_LIVES;
+    return slc_flow_go_out(&packet->key, packet->family, ports, hash, packet->tcp_flags);
 }
 
 /* The rules that enforce have judged a packet that goes out by a flow in doubt. Returns 0. */
 __noinline int slc_flow_settle(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags, int pass) {
+    __u32 hash, ports;
+
+    if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
+        return 0;
+    hash = slc_flow_hash(answer, family, ports);
     if (pass)
-        slc_flow_look_up(answer, family, identifier, SLC_FLOW_PASS, tcp_flags);
+        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_PASS, tcp_flags);
     else
-        slc_flow_look_up(answer, family, identifier, SLC_FLOW_REFUSE, tcp_flags);
+        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_REFUSE, tcp_flags);
     return 0;
 }
 
@@ -291,7 +364,7 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
         way = NULL;
     } else {
         if (!way)
-            way = slc_table_claim(bucket, tags, slc_table_tag(hash), &flow.key, now, &evicted);
+            way = slc_table_claim(bucket, tags, hash, &flow.key, now, &evicted);
         way->opened = flow.opened;
         way->generation = flow.generation;
         way->flags = flow.flags;
@@ -313,7 +386,6 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     void *tags;
     __u32 index, hash, ports;
     __u64 now;
-    __u8 tag;
     int evicted = 0;
 
     if (slc_dry_run || !figures || !answer || !slc_flow_ports(answer, family, identifier, &ports))
@@ -321,16 +393,15 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     slc_flow_of_answer(answer, family, ports, &key);
     hash = slc_flow_hash(answer, family, ports);
     index = slc_table_index(slc_flow_mask, hash);
-    tag = slc_table_tag(hash);
     tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
     bucket = bpf_map_lookup_elem(&slc_flows, &index);
     if (!tags || !bucket)
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    flow = slc_table_find(bucket, tags, tag, &key);
+    flow = slc_table_find(bucket, tags, slc_table_tag(hash), &key);
     if (!flow)
-        flow = slc_table_claim(bucket, tags, tag, &key, now, &evicted);
+        flow = slc_table_claim(bucket, tags, hash, &key, now, &evicted);
     flow->opened = now;
     flow->generation = slc_generation;
     flow->flags = 0;

@@ -98,23 +98,21 @@ __noinline int slc_remember_first(void) {
     void *tags;
     __u32 index, hash, before = 0;
     __u64 now;
-    __u8 tag;
     int evicted = 0;
 
     if (slc_dry_run || !figures || !noted || !noted->key.family)
         return 0;
     hash = slc_fragment_hash(&noted->key);
     index = slc_table_index(slc_fragment_mask, hash);
-    tag = slc_table_tag(hash);
     tags = bpf_map_lookup_elem(&slc_fragment_tags, &index);
     bucket = bpf_map_lookup_elem(&slc_fragments, &index);
     if (!tags || !bucket)
         return 0;
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
-    first = slc_table_find(bucket, tags, tag, &noted->key);
+    first = slc_table_find(bucket, tags, slc_table_tag(hash), &noted->key);
     if (!first)
-        first = slc_table_claim(bucket, tags, tag, &noted->key, now, &evicted);
+        first = slc_table_claim(bucket, tags, hash, &noted->key, now, &evicted);
     else if (slc_table_lives(first, now))
         before = first->judged;
     first->judged = noted->judged > before ? noted->judged : before;

@@ -380,7 +380,8 @@ enum slc_flow_timeout {
     SLC_FLOW_TIMEOUT_OTHER = 7,
     SLC_FLOW_STREAM_AGE = 8,      /* no timeout: age from which on datagrams are a stream */
     SLC_FLOW_TIMEOUT_DOUBTED = 9, /* from the first packet that comes in under a later generation on */
-    SLC_FLOW_TIMEOUTS = 10,
+    SLC_FLOW_LAG = 10,            /* no timeout: by how much an end may lag behind, see slc_flow_stays_so */
+    SLC_FLOW_TIMEOUTS = 11,
 };
 
 struct slc_flow {

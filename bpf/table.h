@@ -16,6 +16,10 @@
  *   the lock, so he never sees half an entry.
  * A tag that is seen says only that it is worth to look: the key is compared.
  *
+ * Another three bits of the hash name the key's home, the way it takes where that is free. Most are at home, so whoever
+ * looks for one reads there while the tags are still on their way: which way it is the processor foretells, as it
+ * foretells any branch, and in a large table each of the two reads is a miss of all caches.
+ *
  * Who only asks whether an entry lives compares it without the lock as well, and what of it he needs he reads before
  * its key: whoever gives the way to another key stores 0 as its end, then the key, then the new end. So an end that is
  * not over, followed by the key that is looked for, is the end of that entry. (Where a machine shows another CPU's
@@ -92,6 +96,12 @@ static __always_inline __u32 slc_table_index(__u32 mask, __u32 hash) {
 
 #define SLC_EACH_BYTE 0x0101010101010101ull
 
+/* The way that a key takes where it is free: bits of the hash that name no bucket (of 2^21 at most) and are in no tag.
+ */
+static __always_inline __u32 slc_table_home(__u32 hash) {
+    return hash >> 21 & (SLC_TABLE_WAYS - 1);
+}
+
 /*
  * Which ways of the bucket with these tags can hold the key: 0 where none can, else the highest bit of the byte of the
  * first that can is the lowest that is set. One word, read without the lock.
@@ -103,12 +113,19 @@ static __always_inline __u64 slc_table_matches(const void *tags, __u8 tag) {
     return (others - SLC_EACH_BYTE) & ~others & SLC_EACH_BYTE << 7;
 }
 
-/* That first way, of a bucket. Without a branch, which nobody could foretell. */
-static __always_inline void *slc_table_first(void *bucket, __u64 matches) {
+/*
+ * The way of a bucket that a key with this hash is most likely in: its home where that matches, else the first that
+ * does, found without a branch, which nobody could foretell.
+ */
+static __always_inline void *slc_table_likely(void *bucket, __u64 matches, __u32 hash) {
     const __u64 numbers = 1ull << 53 | 2ull << 45 | 3ull << 37 | 4ull << 29 | 5ull << 21 | 6ull << 13 | 7ull << 5;
     __u64 first = (matches & -matches) >> 7; /* 1 << 8 * way: it shifts the way's number to the top */
+    struct slc_bucket *ways = bucket;
+    __u32 home = slc_table_home(hash);
 
-    return &((struct slc_bucket *)bucket)->ways[numbers * first >> 61];
+    if (matches >> (home * 8 + 7) & 1)
+        return &ways->ways[home];
+    return &ways->ways[numbers * first >> 61];
 }
 
 static __always_inline int slc_table_same(const void *one, const void *other) {
@@ -135,23 +152,25 @@ static __always_inline int slc_table_lives(const void *way, __u64 now) {
 }
 
 /*
- * A way for a key that none holds, with that key and the caller's to fill. Room is made in this order: an empty way,
- * the one that would end first (which is past its end, where there is such a one). `evicted`: whether one that lives
- * had to make room. Under the lock.
+ * A way for a key that none holds, with that key and the caller's to fill. Room is made in this order: its home where
+ * that is empty or past its end, an empty way, the one that would end first (which is past its end, where there is such
+ * a one). `evicted`: whether one that lives had to make room. Under the lock.
  */
-static __always_inline void *slc_table_claim(void *bucket, void *tags, __u8 tag, const void *key, __u64 now,
+static __always_inline void *slc_table_claim(void *bucket, void *tags, __u32 hash, const void *key, __u64 now,
                                              int *evicted) {
     struct slc_bucket *ways = bucket;
-    __s64 least = 0;
-    __u32 victim = 0;
+    __u32 victim = slc_table_home(hash);
+    __s64 least = ways->ways[victim].expires - now; /* where the way is empty: least of all */
     struct slc_way *way;
 
-    for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
-        __s64 left = ways->ways[i].expires - now; /* where the way is empty: least of all */
+    if (least > 0) {
+        for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
+            __s64 left = ways->ways[i].expires - now;
 
-        if (i == 0 || left < least) {
-            least = left;
-            victim = i;
+            if (left < least) {
+                least = left;
+                victim = i;
+            }
         }
     }
     *evicted = least > 0;
@@ -161,7 +180,7 @@ static __always_inline void *slc_table_claim(void *bucket, void *tags, __u8 tag,
     slc_in_order();
     __builtin_memcpy(way->key, key, sizeof(way->key));
     slc_in_order(); /* the caller stores its end */
-    *((volatile __u8 *)tags + victim) = tag;
+    *((volatile __u8 *)tags + victim) = slc_table_tag(hash);
     return way;
 }
 

@@ -167,7 +167,8 @@ export const SLC_FLOW_TIMEOUT = {
   OTHER: 7,
   FLOW_STREAM_AGE: 8,
   DOUBTED: 9,
-  FLOW_TIMEOUTS: 10,
+  FLOW_LAG: 10,
+  FLOW_TIMEOUTS: 11,
 } as const;
 export const SLC_HOOK = {
   INGRESS: 0,
@@ -546,5 +547,5 @@ export const RODATA = {
   slc_fragment_timeout: { offset: 128, size: 8 },
   slc_generation: { offset: 136, size: 4 },
   slc_table_factors: { offset: 144, size: 80 },
-  slc_flow_timeouts: { offset: 224, size: 80 },
+  slc_flow_timeouts: { offset: 224, size: 88 },
 } as const;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../abi/layout.gen';
 import type { TableSwitches } from '../kernel/datapath';
-import { DOUBTED_SECONDS, FLOW_TIMEOUTS, type FlowTimeout, STREAM_AGE_SECONDS } from '../model/flow';
+import { DOUBTED_SECONDS, FLOW_TIMEOUTS, type FlowTimeout, LAG_SECONDS, STREAM_AGE_SECONDS } from '../model/flow';
 import { FRAGMENT_SECONDS } from '../model/fragment';
 
 /**
@@ -44,6 +44,7 @@ export function flowTimeouts(hz: number): bigint[] {
     jiffies[CODE[name]] = BigInt(seconds * hz);
   jiffies[SLC_FLOW_TIMEOUT.FLOW_STREAM_AGE] = BigInt(STREAM_AGE_SECONDS * hz);
   jiffies[SLC_FLOW_TIMEOUT.DOUBTED] = BigInt(DOUBTED_SECONDS * hz);
+  jiffies[SLC_FLOW_TIMEOUT.FLOW_LAG] = BigInt(LAG_SECONDS * hz);
   return jiffies;
 }
 

@@ -26,6 +26,9 @@ export const MOST_MAX_FLOWS = 1_000_000;
  *   `datagram-stream`, once packets go out 2 s after the first: 180 s, more than the two minutes of RFC 4787 (REQ-5).
  * - `echo`: 30 s, as nf_conntrack. `other` protocols: 600 s, nf_conntrack's for protocols it does not know.
  *
+ * The datapath writes a flow's end anew only where that moves it by more than a 64th of its time or `LAG_SECONDS`: by so
+ * much a flow may end too early.
+ *
  * Packets that come in refresh nothing: RFC 4787 (REQ-6) leaves that open, and it would let strangers keep a flow.
  */
 export const FLOW_TIMEOUTS = {
@@ -46,6 +49,9 @@ export type FlowTimeout = keyof typeof FLOW_TIMEOUTS;
  * goes out by it: the next packet that goes out is judged by the ruleset that enforces, and settles it.
  */
 export const DOUBTED_SECONDS = 60;
+
+/** The most by which the end of a flow that is at work lags behind. */
+export const LAG_SECONDS = 1;
 
 /** Age of a flow from which on further datagrams make it a stream. */
 export const STREAM_AGE_SECONDS = 2;

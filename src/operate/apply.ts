@@ -95,6 +95,8 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
   readonly edited?: boolean;
+  /** Where it waits: its confirmation answers that boots are to load it (`enable`). */
+  readonly atBoot?: boolean;
 }
 
 /**
@@ -139,15 +141,15 @@ export async function applyRuleset(
       if (options.dryRun) return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
       await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
-      const { generation, instance, record } = enforcement;
+      const { generation, instance, record, pending } = enforcement;
       const names = interfaces.map(({ name }) => name);
       writeGenerationRecord(folder, {
         ...record,
         ruleset: candidate.ruleset,
         source: sourceOf(candidate),
         interfaces: names,
+        ...(pending && record.confirm && options.atBoot && { confirm: { ...record.confirm, atBoot: true } }),
       });
-      const { pending } = enforcement;
       // What waits is not the enforced file yet.
       if (pending) keepText(folder, candidate.text);
       else await remember(context, candidate, { generation, instance, names });
@@ -171,9 +173,11 @@ export async function applyRuleset(
     const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
     const names = [...new Set([...meant, ...interfaces.map(({ name }) => name)])];
     const { confirmSeconds } = options;
+    const pendingConfirm = enforcement?.pending ? enforcement.record?.confirm : undefined;
     const confirm = confirmSeconds !== undefined && {
       ...{ seconds: confirmSeconds, ifindexes: wanted },
       ...(options.edited && textBefore(enforcement)),
+      ...((options.atBoot || pendingConfirm?.atBoot) && { atBoot: true }),
     };
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },

@@ -1,7 +1,7 @@
 /** Interfaces come and go: those that a ruleset names are filtered as soon as they are there. */
 import { compile } from '../compile/compile';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
-import { attachMore } from '../load/apply';
+import { attachMore, type AttachRequest } from '../load/apply';
 import type { Context } from './context';
 import { type Enforcement, readEnforcement } from './enforcement';
 
@@ -30,23 +30,25 @@ export interface KeptUp {
  * The caller holds the lock.
  */
 export async function keepUpWithInterfaces(context: Context): Promise<KeptUp> {
+  const enforcement = await readEnforcement(context);
+  if (!enforcement?.record) return { attached: [], refused: [] };
+  const interfaces = await unfilteredInterfaces(context, enforcement);
+  if (interfaces.length === 0) return { attached: [], refused: [] };
+  const { ruleset, generation } = enforcement.record;
+  return attachEach(context, interfaces, { mode: ruleset.mode, generation, image: compile(ruleset) });
+}
+
+/** Attaches the gates of what judges to each of the interfaces by itself. The caller holds the lock. */
+export async function attachEach(
+  { kernel, pins, netns }: Context,
+  interfaces: readonly Interface[],
+  judging: Pick<AttachRequest, 'mode' | 'generation' | 'image'>,
+): Promise<KeptUp> {
   const attached: string[] = [];
   const refused: { name: string; error: Error }[] = [];
-  const enforcement = await readEnforcement(context);
-  if (!enforcement?.record) return { attached, refused };
-  const interfaces = await unfilteredInterfaces(context, enforcement);
-  if (interfaces.length === 0) return { attached, refused };
-  const { ruleset } = enforcement.record;
-  const { kernel, pins, netns } = context;
-  const request = {
-    mode: ruleset.mode,
-    generation: enforcement.generation,
-    image: compile(ruleset),
-    ...(netns !== undefined && { netns }),
-  };
   for (const device of interfaces) {
     try {
-      await attachMore(kernel, pins, { ...request, interfaces: [device] });
+      await attachMore(kernel, pins, { ...judging, interfaces: [device], ...(netns !== undefined && { netns }) });
       attached.push(device.name);
     } catch (error) {
       if (!(error instanceof Error)) throw error;

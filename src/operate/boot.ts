@@ -9,7 +9,7 @@ import { rulesetAt } from '../model/until';
 import type { Applied } from '../load/apply';
 import { currentAttachments } from '../load/attach';
 import { unload } from '../load/unload';
-import { type KeptUp, keepUpWithInterfaces } from './attachments';
+import { attachEach, type KeptUp, keepUpWithInterfaces } from './attachments';
 import {
   type BootPlan,
   type BuiltInFacts,
@@ -23,10 +23,10 @@ import { bootId } from './namespace-key';
 import { builtInRuleset } from './built-in';
 import type { Context } from './context';
 import { foldInto } from './counts';
-import { type Candidate, enforce } from './enforce';
+import { type Candidate, enforce, UnfinishedError, type Where } from './enforce';
 import { readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
-import { withLock } from './lock';
+import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
 import { messageOf } from './system-error';
 
@@ -49,10 +49,13 @@ export type BootOutcome =
 
 /** What a candidate was loaded as. */
 interface Loaded {
-  readonly applied: Applied;
+  readonly applied: Judging;
   readonly missing: readonly string[];
   readonly refused: KeptUp['refused'];
 }
+
+/** What a candidate became. */
+type Judging = Pick<Applied, 'generation' | 'instance' | 'attachments'>;
 
 const POLL_MS = 100;
 
@@ -61,7 +64,7 @@ const POLL_MS = 100;
  * for this. Throws `SluiceError` `operate/boot`, with every reason, where nothing could be loaded.
  */
 export async function bootFirewall(context: Context, { waitMs }: { waitMs: number }): Promise<BootOutcome> {
-  return withLock(context, async () => {
+  return withBootLock(context, async (unwritten) => {
     const { folder } = context;
     const enforcement = await readEnforcement(context);
     if (enforcement) {
@@ -73,8 +76,8 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
     }
     const plan = readBootPlan(folder);
     if (plan.value?.load === 'nothing') return { kind: 'disabled' };
-    const reasons = plan.warning === undefined ? [] : [plan.warning];
-    const loader = new Loader(context, plan.value, Date.now() + waitMs);
+    const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
+    const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons);
     const numbers = savedRulesets(folder);
     if (numbers.length === 0) reasons.push(`no ruleset is saved in "${folder.path}"`);
     for (const [i, number] of numbers.entries()) {
@@ -130,6 +133,8 @@ class Loader {
     private readonly context: Context,
     private readonly plan: BootPlan | null,
     private readonly deadline: number,
+    /** Why what was loaded is not all that it should be. */
+    private readonly reasons: string[],
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
@@ -165,13 +170,15 @@ class Loader {
     const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
     const names = [...interfaces.map(({ name }) => name), ...missing];
     try {
-      const applied = await enforce(this.context, candidate, { interfaces, names, before: null, keep });
+      const applied = await this.enforce(candidate, { interfaces, names, before: null, keep });
       return { applied, missing, refused: [] };
     } catch (error) {
       // One that cannot be filtered must not keep the others from it.
       if (interfaces.length < 2) throw error;
-      const applied = await enforce(this.context, candidate, { interfaces: [], names, before: null, keep });
-      const { attached, refused } = await keepUpWithInterfaces(this.context);
+      const applied = await this.enforce(candidate, { interfaces: [], names, before: null, keep });
+      const { mode } = candidate.ruleset;
+      const judging = { mode, generation: applied.generation, image: candidate.image };
+      const { attached, refused } = await attachEach(this.context, interfaces, judging);
       if (attached.length > 0)
         return { applied: { ...applied, attachments: await this.attachments() }, missing, refused };
       await unload(this.context, foldInto(this.context));
@@ -182,6 +189,21 @@ class Loader {
   private attachments(): Promise<Applied['attachments']> {
     const { kernel, pins, netns } = this.context;
     return currentAttachments(kernel, pins, netns);
+  }
+
+  /** What judges already is what was loaded, whatever became of the files after that. */
+  private async enforce(candidate: Candidate, where: Where): Promise<Judging> {
+    const onUnwritten = (why: string): void => {
+      this.reasons.push(`${why}; until sluice apply, interfaces that appear later are not filtered`);
+    };
+    try {
+      return await enforce(this.context, candidate, { ...where, onUnwritten });
+    } catch (error) {
+      const now = error instanceof UnfinishedError ? await readEnforcement(this.context) : null;
+      if (!now) throw error;
+      this.reasons.push(messageOf(error));
+      return now;
+    }
   }
 
   /** Those of the named interfaces that exist, all of them or as many as there are in time. */
@@ -200,22 +222,28 @@ class Loader {
   }
 }
 
-/** Keeps what was loaded, for `status`. */
+/** Keeps what was loaded, for `status`; what filters goes on where that cannot be written. */
 function outcome(
   folder: StateFolder,
   {
     applied,
     refused,
     ...rest
-  }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & Omit<Loaded, 'applied'> & { applied: Applied | null },
+  }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & Omit<Loaded, 'applied'> & { applied: Judging | null },
 ): BootOutcome {
+  const reasons = [...rest.reasons];
   const booted: Booted = {
     ...rest,
+    reasons,
     at: new Date().toISOString(),
     generation: applied?.generation ?? null,
     instance: applied?.instance ?? null,
     bootId: bootId(),
   };
-  writeBooted(folder, booted);
+  try {
+    writeBooted(folder, booted);
+  } catch (error) {
+    reasons.push(messageOf(error));
+  }
   return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [], refused };
 }

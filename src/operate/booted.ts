@@ -50,9 +50,10 @@ export function readBooted(
 
 /** What a boot loaded, in words; null where all went as it should. */
 export function bootWarning({ loaded, since, reasons }: Booted): string | null {
-  if (loaded === 'last') return null;
+  if (loaded === 'last' && reasons.length === 0) return null;
   const why = reasons.map((reason) => `\n  ${reason}`).join('');
   const what = {
+    last: 'at boot the last ruleset was loaded, but not all went as it should:',
     older: `at boot the last ruleset did not load, one before it, of ${since}, enforces:`,
     'built-in': `at boot no ruleset loaded, the built-in one enforces: essentials, keep-reachable and SSH pass, nothing else comes in:`,
     nothing: 'at boot no ruleset loaded, and boot: open asked for no other: nothing is filtered:',

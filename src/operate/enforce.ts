@@ -7,7 +7,7 @@ import type { Interface } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
 import { restoreBans } from './bans';
-import { saveForBoot } from './boot-files';
+import { readBootPlan, savedRulesets, saveForBoot, saveNothingForBoot } from './boot-files';
 import { newestOf, readCheckpoint } from './checkpoint';
 import type { Context } from './context';
 import { foldInto } from './counts';
@@ -60,6 +60,8 @@ export interface Where {
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
   /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
   readonly keep?: 'file' | 'nothing';
+  /** Called where the record cannot be written; left out: nothing changes then. */
+  readonly onUnwritten?: (why: string) => void;
 }
 
 /**
@@ -79,10 +81,13 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     ...(confirm && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
     fillState: (state) => restoreBans(context, state),
     record: (generation, instance) => {
-      writeGenerationRecord(
-        folder,
-        recordOf(candidate, { generation, instance, since, interfaces: names, ...(confirm && { confirm }) }),
-      );
+      const named = { generation, instance, since, interfaces: names, ...(confirm && { confirm }) };
+      try {
+        writeGenerationRecord(folder, recordOf(candidate, named));
+      } catch (error) {
+        if (!where.onUnwritten) throw error;
+        where.onUnwritten(messageOf(error));
+      }
       return Promise.resolve();
     },
     ...(netns !== undefined && { netns }),
@@ -90,6 +95,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   try {
     // What may become the enforced text, or return, is kept before anything judges by it.
     if (confirm) keepText(folder, candidate.text);
+    if (confirm && where.before === null) keepBootsOpen(folder);
     const applied = await applyImage(kernel, pins, request);
     if (confirm) keepTexts(folder, candidate);
     else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
@@ -98,11 +104,20 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     pruneGenerationRecords(folder, new Set(pins.generations()));
     return applied;
   } catch (error) {
-    pruneGenerationRecords(folder, new Set(pins.generations()));
+    try {
+      pruneGenerationRecords(folder, new Set(pins.generations()));
+    } catch {
+      // What failed first is what is told.
+    }
     const now = await readEnforcement(context).catch(() => null);
     if (!now || now.generation === where.before) throw error;
     throw new UnfinishedError(now.generation, error);
   }
+}
+
+/** Where nothing has ever enforced, a boot loads nothing until something is confirmed. */
+function keepBootsOpen(folder: StateFolder): void {
+  if (readBootPlan(folder).value === null && savedRulesets(folder).length === 0) saveNothingForBoot(folder);
 }
 
 /** Keeps the text that waits and the one that is enforced, and no other. */

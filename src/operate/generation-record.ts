@@ -32,6 +32,8 @@ export interface GenerationRecord {
     readonly ifindexes: readonly number[];
     /** Where a verb changed the file: digest of the text that is to stand in it again where this is not confirmed. */
     readonly textBefore?: string;
+    /** Confirmed, it is also what systemd loads at boot (`enable`). */
+    readonly atBoot?: boolean;
   };
   /** The ruleset with its sets resolved, as it was compiled. */
   readonly ruleset: Ruleset;

@@ -11,6 +11,7 @@ import { pinRoot } from '../kernel/pins';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
 import { LOCK_FILE, makeFolder } from './state-files';
+import { messageOf } from './system-error';
 
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
@@ -20,29 +21,62 @@ const RETRY_MS = 50;
  * bpffs where it is missing.
  */
 export async function withLock<T>(
-  { kernel, pins, folder }: Context,
+  context: Context,
   change: () => Promise<T>,
   patienceMs: number = LOCK_PATIENCE_MS,
 ): Promise<T> {
   const deadline = Date.now() + patienceMs;
   ensureBpffs(kernel, dirname(pinRoot()));
   // Always in this order, so that no two processes wait for each other.
-  const stateLock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
+  const stateLock = await lockState(context, deadline);
+  try {
+    return await withPinLock(context, deadline, change);
+  } finally {
+    stateLock.close();
+  }
+}
+
+/**
+ * The same for a boot, which must filter also where the state folder cannot be written: then what is pinned is locked
+ * alone, and the change is told why.
+ */
+export async function withBootLock<T>(context: Context, change: (unwritten: string[]) => Promise<T>): Promise<T> {
+  const deadline = Date.now() + LOCK_PATIENCE_MS;
+  const unwritten: string[] = [];
+  const stateLock = await lockState(context, deadline).catch((error: unknown) => {
+    if (error instanceof SluiceError && ['operate/locked', 'state/unsafe'].includes(error.code)) throw error;
+    unwritten.push(messageOf(error));
+    return null;
+  });
+  try {
+    return await withPinLock(context, deadline, () => change(unwritten));
+  } finally {
+    stateLock?.close();
+  }
+}
+
+async function lockState({ kernel, folder }: Context, deadline: number): Promise<FileLock> {
+  const lock = await takeLock(kernel, join(folder.path, LOCK_FILE), deadline, () => {
     makeFolder(folder);
   });
   try {
     removeUnfinished(folder.path);
-    const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
-      pins.claim();
-    });
-    try {
-      return await change();
-    } finally {
-      pins.removeEmpty();
-      pinLock.close();
-    }
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+async function withPinLock<T>({ kernel, pins }: Context, deadline: number, change: () => Promise<T>): Promise<T> {
+  const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
+    pins.claim();
+  });
+  try {
+    return await change();
   } finally {
-    stateLock.close();
+    pins.removeEmpty();
+    pinLock.close();
   }
 }
 

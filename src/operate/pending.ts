@@ -39,8 +39,11 @@ export class PendingError extends RefusedError {
   }
 }
 
-/** What waits holds from now on. Throws `NothingPendingError`, also where it comes too late. */
-export async function confirmPending(context: Context): Promise<{ generation: number }> {
+/**
+ * What waits holds from now on; `atBoot`: systemd is to load it too. Throws `NothingPendingError`, also where it comes too
+ * late.
+ */
+export async function confirmPending(context: Context): Promise<{ generation: number; atBoot: boolean }> {
   return withLock(context, async () => {
     await settleLocked(context);
     const found = readPending(context);
@@ -54,7 +57,7 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
       throw new NothingPendingError(readReturned(context.folder));
     }
     await rememberConfirmed(context);
-    return { generation: pending.generation };
+    return { generation: pending.generation, atBoot: record?.confirm?.atBoot ?? false };
   });
 }
 

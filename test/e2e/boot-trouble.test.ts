@@ -1,8 +1,10 @@
 /** A boot meets interfaces that come late, its own death, and what no ruleset can load against. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
+import { must } from '../support/process';
 
 jest.setTimeout(240_000);
 
@@ -53,6 +55,56 @@ test('what stands in the way of every ruleset is said with all reasons, as a fai
     /^error: nothing is filtered, no ruleset could be loaded:\n {2}the ruleset of .* does not load: .*\n {2}the built-in ruleset does not load: /,
   );
   expect(existsSync(machine.state('saved-1.json'))).toBe(true);
+});
+
+test('a state folder that cannot be written keeps no ruleset from being loaded', async () => {
+  const state = host.environment.SLUICE_STATE_DIR!;
+  mkdirSync(state, { mode: 0o700 });
+  must(['mount', '-t', 'tmpfs', '-o', 'size=512k,mode=700', 'slc-full', state]);
+  host.write('rules.yaml', bootRules(`guard: { keep-reachable: [{ from: 192.0.2.0/24, port: ${PORTS.other}/tcp }] }`));
+  await host.must('enable');
+  const filler = join(state, 'filler');
+  const boots = async (loaded: RegExp, open: readonly string[]): Promise<void> => {
+    await machine.goDown();
+    const booted = await machine.up();
+    expect(booted).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(loaded) as string,
+      stderr: expect.stringMatching(/^warning: at boot [^]*cannot (?:write|lock) ".*": E/) as string,
+    });
+    expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(open);
+  };
+  const last = ['connected', 'connected'];
+  // dd(1) ends with a failure: that is what it is for.
+  await host.edge.run(['dd', 'if=/dev/zero', `of=${filler}`, 'bs=4k']);
+  await boots(/^loaded: the ruleset of .*, on eth0\n$/, last);
+  must(['mount', '-o', 'remount,ro', state]);
+  await boots(/^loaded: the ruleset of .*, on eth0\n$/, last);
+  must(['mount', '-o', 'remount,rw', state]);
+  rmSync(filler);
+  machine.damage(1);
+  await host.edge.run(['dd', 'if=/dev/zero', `of=${filler}`, 'bs=4k']);
+  await boots(/^loaded: the built-in ruleset, .*, on eth0\n$/, ['timeout', 'connected']);
+  rmSync(filler);
+  await host.must('apply');
+  expect(await host.status()).toMatchObject({ warnings: [] });
+  await host.recount('what a generation counted without a record bears no names');
+});
+
+test.each(['after-gate', 'after-enforced'])('%s: what judges already is what was loaded', async (place) => {
+  await host.must('enable');
+  const { digest } = await host.status();
+  await machine.goDown();
+  const booted = await machine.up({ SLUICE_FAILPOINT: `${place}:error` });
+  expect(booted).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^loaded: the ruleset of .*, generation 2, on eth0\n$/) as string,
+    stderr: expect.stringMatching(
+      /^warning: at boot the last ruleset was loaded, but .*\n {2}the new ruleset enforces/,
+    ) as string,
+  });
+  expect(await host.status()).toMatchObject({ generation: 2, digest, booted: { loaded: 'last' } });
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
 });
 
 test('an interface that another program holds keeps no other from being filtered, and is when that has gone', async () => {

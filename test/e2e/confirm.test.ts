@@ -148,8 +148,18 @@ test('the first ruleset of all: everything passes again, and nothing is left in 
   expect(host.records()).toEqual([]);
   expect(await host.status()).toMatchObject({ active: false, pending: null });
   await host.recount('what an open gate passed is counted by the gate, which is gone');
+  // Nobody has ever confirmed anything: no boot may close what nothing filtered.
+  expect(await host.must('boot', '--wait', '0')).toMatch(/nothing is loaded/);
+  const enabled = await host.sluice(['enable', '--confirm', '60s']);
+  expect(enabled.stderr).toContain('loaded at boot once it is confirmed');
+  await host.must('rollback');
+  expect(await host.must('boot', '--wait', '0')).toMatch(/nothing is loaded/);
+  expect(await open()).toEqual([A, B]);
   await host.must('enable', '--confirm', '60s');
-  expect(await host.must('confirm')).toMatch(/^confirmed: generation \d+ holds/);
+  const confirmed = await host.sluice(['confirm']);
+  expect(confirmed.stdout).toMatch(/^confirmed: generation \d+ holds/);
+  // Where it would install units, did the namespace outlive a boot.
+  expect([enabled, confirmed].map(({ stderr }) => stderr.includes('does not outlive a reboot'))).toEqual([false, true]);
   expect(await open()).toEqual([A]);
 });
 

@@ -102,9 +102,9 @@ test('a flow table of another size takes the flows over, larger and smaller', as
 });
 
 test('what ran before the first enforcement goes on, in both directions', async () => {
-  const out = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 5);
-  const denied = slowDownload(host.wire, HOST.ipv4, 8001, 5);
-  const allowed = slowDownload(host.wire, HOST.ipv4, 8000, 5);
+  const out = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 12);
+  const denied = slowDownload(host.wire, HOST.ipv4, 8001, 12);
+  const allowed = slowDownload(host.wire, HOST.ipv4, 8000, 12);
   await new Promise((done) => setTimeout(done, 1000));
   await host.must('enable');
   // A connection that began outside to a port that is closed now cannot be told from one of ours.

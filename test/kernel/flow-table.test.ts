@@ -1,6 +1,8 @@
 /** The table of flows under the hands of two CPUs, and how keys spread in it. */
-import { measureHz } from '../../src/kernel/clock';
+import { SLC_FLOW_TIMEOUT } from '../../src/abi/layout.gen';
+import { measureHz, readClock } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
+import { flowTimeouts } from '../../src/load/tables';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
@@ -82,6 +84,40 @@ test('what is refreshed on one CPU while it is asked for on another is never mis
   );
   const missed = await missedMeanwhile(host, [50_000], () => host.outMany(sent, sizes));
   expect(missed).toBe(0);
+});
+
+test('a flow at work is written now and then, its end lags behind by a 64th of its time at most, what ends it by nothing', async () => {
+  const SECONDS = 8;
+  const host = await stand(1, { timeouts: { TCP_ESTABLISHED: SECONDS } });
+  const hz = host.table.hz;
+  const timeout = BigInt(SECONDS * hz);
+  const lag = timeout >> 6n;
+  const end = async (): Promise<bigint> => (await host.table.living())[0].expires;
+  const jiffies = async (): Promise<bigint> => (await readClock(kernel())).jiffies;
+  await host.out(out(50_000, 443, 'syn'));
+  await host.out(out(50_000, 443, 'ack'));
+  const ends = [await end()];
+  const began = await jiffies();
+  let now = began;
+  while (now - began < 8n * lag) {
+    const before = await jiffies();
+    await host.outMany(...batch([out(50_000, 443, 'ack'), out(50_000, 443, 'ack')]));
+    now = await jiffies();
+    const seen = await end();
+    expect(seen).toBeGreaterThanOrEqual(before + timeout - lag);
+    expect(seen).toBeLessThanOrEqual(now + timeout);
+    if (seen !== ends.at(-1)) ends.push(seen);
+  }
+  // it follows the packets, by steps of more than the lag
+  expect(ends.length).toBeGreaterThan(1);
+  ends.slice(1).forEach((seen, i) => {
+    expect(seen - ends[i]).toBeGreaterThan(lag);
+  });
+  const closing = await jiffies();
+  await host.out(out(50_000, 443, 'fin', 'ack'));
+  const last = flowTimeouts(hz)[SLC_FLOW_TIMEOUT.TCP_CLOSING];
+  expect(await end()).toBeGreaterThanOrEqual(closing + last);
+  expect(await end()).toBeLessThanOrEqual((await jiffies()) + last);
 });
 
 test('neighbouring addresses and ports spread over all buckets, whatever the seed', async () => {

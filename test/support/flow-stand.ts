@@ -41,6 +41,14 @@ export interface Judged {
 /** Names of timeouts to seconds, as `FLOW_TIMEOUTS`. */
 export type TimeoutSeconds = Partial<Record<keyof typeof SLC_FLOW_TIMEOUT, number>>;
 
+/** A flow as its entry says it; `expires` in jiffies. */
+export interface LivingFlow {
+  readonly name: string;
+  readonly generation: number;
+  readonly flags: number;
+  readonly expires: bigint;
+}
+
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
   readonly maps: Omit<Tables, 'windows' | 'limitStats' | 'echoBudget' | 'rejectBudget' | 'rejectStats'>;
@@ -127,18 +135,20 @@ export class FlowTable {
   }
 
   /** The flows that live. */
-  async living(): Promise<{ name: string; generation: number; flags: number }[]> {
+  async living(): Promise<LivingFlow[]> {
     const { jiffies } = await readClock(kernel());
     const { values } = await this.maps.flows.entries();
     const bytes = Buffer.from(values);
     const { slc_flow_bucket: bucket, slc_flow: flow, slc_flow_key: key } = LAYOUT;
-    const found: { name: string; generation: number; flags: number }[] = [];
+    const found: LivingFlow[] = [];
     for (let at = 0; at < bytes.length; at += bucket.size) {
       for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
         const entry = bytes.subarray(at + bucket.fields.ways.offset + way * flow.size);
-        if (entry.readBigUInt64LE(flow.fields.expires.offset) <= jiffies) continue;
+        const expires = entry.readBigUInt64LE(flow.fields.expires.offset);
+        if (expires <= jiffies) continue;
         const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
         found.push({
+          expires,
           name:
             `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
             `${entry.readUInt16LE(key.fields.local_port.offset)} ${entry.readUInt16LE(key.fields.remote_port.offset)}`,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { applyRuleset } from '../../operate/apply';
+import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { showChange, showOutcome } from '../show-outcome';
@@ -28,6 +28,7 @@ export async function applyFile(
   run: Run<ApplyOptions>,
   file: string | undefined,
   lastInterfaces?: readonly string[],
+  more: Pick<ApplyRulesetOptions, 'atBoot'> = {},
 ): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
   checkConfirmTime(run.options);
@@ -38,6 +39,7 @@ export async function applyFile(
     ...(interfaceOverride && { interfaceOverride }),
   });
   const outcome = await applyRuleset(context, candidate, {
+    ...more,
     force: run.options.force ?? false,
     dryRun: run.options.dryRun ?? false,
     ...(await confirmSeconds(run.options, context, candidate.ruleset)),

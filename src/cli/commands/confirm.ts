@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import { confirmPending, rollbackPending } from '../../operate/pending';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
+import { installAfterEnable } from './install';
 
 export function register(program: Command): void {
   const confirm = program.command('confirm').description('keep the change that waits: it holds from now on');
   onRun(confirm, async (run) => {
-    const { generation } = await confirmPending(await run.context({ tidyUp: false }));
+    const { generation, atBoot } = await confirmPending(await run.context({ tidyUp: false }));
     run.output.line(`confirmed: generation ${generation} holds`);
+    if (atBoot) await installAfterEnable(run);
     run.output.document({ outcome: 'confirmed', generation });
     return EXIT.DONE;
   });

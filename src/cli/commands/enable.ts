@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { fileToEnable } from '../../operate/enforced-file';
+import { readEnforcement } from '../../operate/enforcement';
 import { addConfirmOptions, type ConfirmOptions } from '../confirm-option';
 import { onRun } from '../run';
 import { applyFile } from './apply';
@@ -17,8 +18,10 @@ export function register(program: Command): void {
     const { file, interfaceOverride } = await fileToEnable(await run.context(), run.path(), named);
     if (file !== run.path())
       run.output.say(`note: ${file} is what enforced last; --file ${run.path()} enforces that one instead`);
-    const code = await applyFile(run, file, interfaceOverride);
-    await installAfterEnable(run);
+    const code = await applyFile(run, file, interfaceOverride, { atBoot: true });
+    const enforcement = await readEnforcement(await run.context());
+    if (enforcement?.pending) run.output.say('note: loaded at boot once it is confirmed');
+    else if (enforcement) await installAfterEnable(run);
     return code;
   });
 }
