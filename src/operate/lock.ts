@@ -26,7 +26,7 @@ export async function withLock<T>(
   patienceMs: number = LOCK_PATIENCE_MS,
 ): Promise<T> {
   const deadline = Date.now() + patienceMs;
-  ensureBpffs(kernel, dirname(pinRoot()));
+  ensureBpffs(context.kernel, dirname(pinRoot()));
   // Always in this order, so that no two processes wait for each other.
   const stateLock = await lockState(context, deadline);
   try {
@@ -42,6 +42,7 @@ export async function withLock<T>(
  */
 export async function withBootLock<T>(context: Context, change: (unwritten: string[]) => Promise<T>): Promise<T> {
   const deadline = Date.now() + LOCK_PATIENCE_MS;
+  ensureBpffs(context.kernel, dirname(pinRoot()));
   const unwritten: string[] = [];
   const stateLock = await lockState(context, deadline).catch((error: unknown) => {
     if (error instanceof SluiceError && ['operate/locked', 'state/unsafe'].includes(error.code)) throw error;
