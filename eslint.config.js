@@ -17,6 +17,19 @@ module.exports = ts.config(
     },
   },
   {
+    // test/support/needs.ts is the one way to leave a test out
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'MemberExpression[object.name=/^(test|it|describe)$/]:matches([property.name=/^(skip|todo|only)$/], [property.value=/^(skip|todo|only)$/])',
+          'CallExpression[callee.name=/^(x(test|it|describe)|f(it|describe))$/]',
+        ].map((selector) => ({ selector, message: 'leave a test out with testWhere of test/support/needs.ts' })),
+      ],
+    },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {
       sourceType: 'commonjs',

@@ -16,7 +16,7 @@
 
 /* Reasons that let a packet pass without a word of the image. */
 static __always_inline int slc_reason_passes(__u8 reason) {
-    return reason >= SLC_REASON_ARP && reason < SLC_REASON_TOO_SHORT;
+    return reason >= SLC_PASS_FIRST && reason < SLC_DROP_FIRST;
 }
 
 /* Returns the counter; NULL where there is none. */

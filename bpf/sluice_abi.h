@@ -45,7 +45,8 @@ enum slc_action {
 /*
  * Why a packet left the way it did; also its counter slot when no image word decided (slots 0..SLC_RANK_FIRST-1
  * of the counters). RULE, SSH, DEFAULT, KEEP_REACHABLE and GUARD are counted at the rank instead. Packets that go out
- * are counted at SLC_REASON_SLOTS_OUT + reason. Words: src/model/reason.ts.
+ * are counted at SLC_REASON_SLOTS_OUT + reason. Reasons from SLC_PASS_FIRST on, below SLC_DROP_FIRST, let a packet
+ * pass; so does GATE_OPEN. Words: src/model/reason.ts.
  */
 enum slc_reason {
     SLC_REASON_NONE = 0,
@@ -137,6 +138,8 @@ enum slc_out {
 #define SLC_WORD_RANK_SHIFT 8
 
 enum slc_limits {
+    SLC_PASS_FIRST = 8,           /* first reason that lets pass without a word */
+    SLC_DROP_FIRST = 32,          /* first reason that drops */
     SLC_RANK_FIRST = 256,         /* ranks below are counter slots of reasons */
     SLC_REASON_SLOTS_OUT = 128,   /* first slot of the reasons of packets that go out */
     SLC_RANK_MAX = 0xfffffe,      /* 24 bits, the last value means none */

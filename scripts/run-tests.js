@@ -12,7 +12,7 @@ const path = require('node:path');
 const { clearInterval, clearTimeout, setInterval, setTimeout } = require('node:timers');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { RUN_MARK, compareSnapshots, removeFolder, snapshot } = require('./lib/leftovers.js');
-const { addCounts, closingLine, countReport, skippedTests } = require('./lib/summary.js');
+const { addCounts, closingLine, countReport, skippedTests, unexplainedSkips } = require('./lib/summary.js');
 
 const root = path.dirname(__dirname);
 
@@ -176,6 +176,11 @@ async function main() {
   for (const item of leftovers) console.error(`left behind: ${item}`);
   checks.push({ name: 'leftovers', problem: leftovers.length > 0 ? `${leftovers.length} left behind` : undefined });
 
+  const skipped = runs.flatMap((result) => result.skipped);
+  const unexplained = unexplainedSkips(skipped);
+  const count = unexplained.length;
+  if (count > 0) checks.push({ name: 'skips', problem: `${count} without a reason: ${unexplained.join(', ')}` });
+
   heading('summary');
   for (const { name, problem } of checks)
     console.log(`${problem ? 'FAILED' : 'ok    '} ${name}${problem ? `: ${problem}` : ''}`);
@@ -183,7 +188,7 @@ async function main() {
     console.log(
       `${problem ? 'FAILED' : 'ok    '} jest ${title}: ${closingLine(counts)}${problem ? ` (${problem})` : ''}`,
     );
-  for (const name of runs.flatMap((result) => result.skipped)) console.log(`skipped: ${name}`);
+  for (const name of skipped) console.log(`skipped: ${name}`);
 
   const total = addCounts(
     runs.map((result) => result.counts),

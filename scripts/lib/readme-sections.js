@@ -54,7 +54,7 @@ const sectionsOf = (program) => ({
 
   services: () => {
     const { formatPortRange } = fromDist('model/port-range.js');
-    const { formatProtocol } = fromDist('parse/protocols.js');
+    const { formatProtocol } = fromDist('model/protocol-names.js');
     return [...fromDist('parse/services.js').BUILTIN_SERVICES]
       .map(([name, { ports, protocols }]) => {
         const [range, words] = [ports.map(formatPortRange).join(','), protocols.map(formatProtocol).join('+')];

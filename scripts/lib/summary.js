@@ -37,8 +37,13 @@ function skippedTests(report) {
   );
 }
 
+/** Those of the names that do not say what the kernel lacks, as `test/support/needs.ts` writes it. */
+function unexplainedSkips(names) {
+  return names.filter((name) => !/ \(needs .+ Linux \d.*\)$/.test(name));
+}
+
 function closingLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-module.exports = { addCounts, closingLine, countReport, skippedTests };
+module.exports = { addCounts, closingLine, countReport, skippedTests, unexplainedSkips };

@@ -1,5 +1,5 @@
 /** Words and texts for the numbers that cross the kernel border. A number without words does not compile. */
-import { SLC_ACTION, SLC_LOG, SLC_LOG_LEVEL, SLC_OUT, SLC_REASON, SLC_TIER } from './layout.gen';
+import { SLC_ACTION, SLC_LIMITS, SLC_LOG, SLC_LOG_LEVEL, SLC_OUT, SLC_REASON, SLC_TIER } from './layout.gen';
 import type { LogLevel, LogWord } from '../model/logging';
 import type { Action, OutTier, Tier } from '../model/verdict';
 import type { Reason } from '../model/reason';
@@ -24,6 +24,12 @@ export const REASON_CODE: Readonly<Record<Reason, number>> = Object.fromEntries(
 export const REASON_OF_CODE: ReadonlyMap<number, Reason> = new Map(
   (Object.entries(REASON_CODE) as [HeaderReason, number][]).map(([name, code]) => [code, name satisfies Reason]),
 );
+
+/** Whether a packet that left for this reason, without a row, passed. */
+export function reasonPasses(reason: Reason): boolean {
+  const code = REASON_CODE[reason];
+  return reason === 'gate-open' || (code >= SLC_LIMITS.PASS_FIRST && code < SLC_LIMITS.DROP_FIRST);
+}
 
 /** Number of each action of an image word. */
 export const ACTION_CODE: Readonly<Record<Action, number>> = {

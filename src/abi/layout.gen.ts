@@ -108,6 +108,8 @@ export const SLC_OUT = {
   DEFAULT: 7,
 } as const;
 export const SLC_LIMITS = {
+  PASS_FIRST: 8,
+  DROP_FIRST: 32,
   RANK_FIRST: 256,
   REASON_SLOTS_OUT: 128,
   RANK_MAX: 16777214,

@@ -5,7 +5,7 @@
 import { MATCH_ALL } from '../model/match';
 import type { Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule, Ruleset, Section } from '../model/ruleset';
+import type { Rule, Section } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
 import { type Cube, intersectCubes, type Region, subtractCube, weightOf } from './cube';
@@ -68,15 +68,13 @@ export function sectionRegions(section: Section, more: Iterable<Match> | Space =
   return { section, first, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 
-/** As `sectionRegions` for the inbound section and its UDP switch, with the packets of every expectation told apart. */
-export function inboundRegions(
-  { inbound, expect }: Pick<Ruleset, 'inbound' | 'expect'>,
-  more: readonly Match[] = [],
-): SectionRegions {
-  const udp: Match = { ...MATCH_ALL, protocols: [PROTOCOL.UDP] };
-  const regions = sectionRegions(inbound, [udp, ...expect.map(({ match }) => match), ...more]);
-  if (inbound.udp !== 'off') return regions;
-  const off: Row = { decider: { kind: 'udp-off' }, verdict: 'deny', region: regions.space.regionOf(udp) };
+/** The packets of the UDP switch (SPEC §4). */
+export const ALL_UDP: Match = { ...MATCH_ALL, protocols: [PROTOCOL.UDP] };
+
+/** With the section's UDP switch above its rows, where that is off. The space must know `ALL_UDP`. */
+export function withUdpSwitch(regions: SectionRegions): SectionRegions {
+  if (regions.section.udp !== 'off') return regions;
+  const off: Row = { decider: { kind: 'udp-off' }, verdict: 'deny', region: regions.space.regionOf(ALL_UDP) };
   const rows = [off, ...regions.rows];
   return { ...regions, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }

@@ -7,12 +7,12 @@
  * on, ICMP errors (judged by the packet they quote). A line about nothing else proves nothing and fails.
  */
 import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
+import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from '../model/essentials';
 import type { Direction, Expectation, Ruleset } from '../model/ruleset';
 import type { Tier, Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, PIECES_MAX } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { type Decided, decide, nameOf, sectionRegions, type SectionRegions } from './decisions';
-import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY } from './essentials';
+import { ALL_UDP, type Decided, decide, nameOf, sectionRegions, type SectionRegions, withUdpSwitch } from './decisions';
 import { guardLists } from './guard-lists';
 import { describePacket } from './packet-text';
 import { Space } from './space';
@@ -33,12 +33,15 @@ export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
   const { inbound, outbound, guard } = ruleset;
   const [kept, incoming, outgoing] = guardLists(guard);
   const rows = [inbound, outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
-  const space = new Space([...rows, ...ruleset.expect.map(({ match }) => match), ...essentials]);
+  const space = new Space([...rows, ...ruleset.expect.map(({ match }) => match), ...essentials, ALL_UDP]);
   const layers: Layers = {
     space,
     kept: sectionRegions(kept, space),
     guards: { in: sectionRegions(incoming, space), out: sectionRegions(outgoing, space) },
-    last: { in: sectionRegions(inbound, space), out: sectionRegions(outbound, space, inbound.rules.length + 1) },
+    last: {
+      in: withUdpSwitch(sectionRegions(inbound, space)),
+      out: sectionRegions(outbound, space, inbound.rules.length + 1),
+    },
   };
   return ruleset.expect.flatMap((expectation) => check(ruleset, layers, expectation));
 }

@@ -1,7 +1,8 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
 import { type Answer, answerTo } from '../model/answer';
 import type { EchoRates } from '../model/echo';
-import { type Decision, evaluatePacket, firstMismatch, type MatchField } from '../model/evaluate';
+import { type Decision, evaluatePacket } from '../model/evaluate';
+import { firstMismatch, type MatchField } from '../model/match-packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import type { Limit } from '../model/limit';
 import type { Packet } from '../model/packet';

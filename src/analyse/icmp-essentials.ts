@@ -5,7 +5,7 @@ import { PROTOCOL } from '../model/protocol';
 import type { Rule, Ruleset } from '../model/ruleset';
 import { PIECES_MAX } from './budget';
 import { intersectRegions, subtractRegion } from './cube';
-import { ECHO_REQUESTS, ICMP_ERRORS } from './essentials';
+import { ECHO_REQUESTS, ICMP_ERRORS } from '../model/essentials';
 import { Space } from './space';
 
 const OFF = 'icmp: rules';

@@ -1,7 +1,8 @@
 /** Regions with as few cubes as a reader can be given. */
 import { type Cube, DIMENSION, type Region, withSet } from './cube';
 import { contains, interval, type IntervalSet, intersectSets, sizeOf, subtractSets, unionSets } from './interval-set';
-import { icmpOf, LANE, WITH_PORTS } from './space';
+import { icmpOf } from '../model/protocol';
+import { LANE, WITH_PORTS } from './space';
 
 /** The same packets in fewer cubes: those that differ in one dimension become one. The cubes given are disjoint. */
 export function mergeCubes(region: Region): Cube[] {

@@ -5,7 +5,7 @@ import type { Row, SectionRegions } from './decisions';
 import { type Cube, DIMENSION, type Region } from './cube';
 import { CubeTable } from './cube-table';
 import { contains, interval, type IntervalSet, intersectSets, subtractSets, unionSets } from './interval-set';
-import { icmpOf } from './space';
+import { icmpOf } from '../model/protocol';
 
 /** The packets that answer, or are answered by, those of the region. */
 export function mirrorRegion(region: Region): Cube[] {

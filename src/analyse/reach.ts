@@ -9,7 +9,7 @@ import type { Rule, Ruleset, Section } from '../model/ruleset';
 import { Budget } from './budget';
 import { type Cube, DIMENSION, intersectRegions, type Region, subtractRegion } from './cube';
 import { type Decided, decide, sectionRegions, type SectionRegions } from './decisions';
-import { DHCP_ANSWERS } from './essentials';
+import { DHCP_ANSWERS } from '../model/essentials';
 import { guardLists } from './guard-lists';
 import { EMPTY, type IntervalSet, intersectSets, unionSets } from './interval-set';
 import { type Sources, Space } from './space';

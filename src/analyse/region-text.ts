@@ -1,9 +1,9 @@
 /** Regions in the words of rules: who, to whom, which port. */
 import { type Family, formatPrefix } from '../model/prefix';
-import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import { icmpOf, PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import { type Cube, DIMENSION, type Region } from './cube';
 import { type IntervalSet, sizeOf, subtractSets } from './interval-set';
-import { icmpOf, LANE, type Sources, type Space, WITH_PORTS } from './space';
+import { LANE, type Sources, type Space, WITH_PORTS } from './space';
 
 /** Part of a region, in words. */
 export interface RegionText {

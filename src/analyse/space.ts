@@ -11,7 +11,7 @@
 import { ANY, type AddressMatch, type IcmpType, type Match, MATCH_ALL, type PortMatch } from '../model/match';
 import type { FlowKey } from '../model/packet';
 import { addressBits, type AddressWords, type Family, lastAddress, type Prefix } from '../model/prefix';
-import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import { icmpOf, PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import { type Cube, DIMENSION, type Region } from './cube';
 import type { Point } from './cube-table';
 import { contains, EMPTY, intersectSets, interval, type IntervalSet, subtractSets, unionOf } from './interval-set';
@@ -34,11 +34,6 @@ const EXAMPLE_ADDRESSES: Record<Family, readonly AddressWords[]> = {
 const EXAMPLE_PROTOCOLS = [PROTOCOL.TCP, PROTOCOL.UDP, PROTOCOL.ICMP, PROTOCOL.ICMPV6];
 const EXAMPLE_SOURCE_PORT = 40000;
 const EXAMPLE_DESTINATION_PORT = 443;
-
-/** Protocol number of ICMP of the family. */
-export function icmpOf(family: Family): number {
-  return family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
-}
 
 /** Sources, as few prefixes: these, or everybody of the family but these. */
 export interface Sources {

@@ -5,15 +5,14 @@
  */
 import { TCP_FLAG } from '../model/flow';
 import { type Match, MATCH_ALL } from '../model/match';
+import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES } from '../model/essentials';
 import { type FlowKey, isIcmpError, type Packet } from '../model/packet';
 import { PROTOCOL } from '../model/protocol';
 import type { Ruleset } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { CubeTable } from './cube-table';
-import { type Decided, decide, type Row, sectionRegions, type SectionRegions } from './decisions';
-import { DHCP_ANSWERS, ECHO_REQUESTS, ICMP_ERRORS, LISTENER_MESSAGES } from './essentials';
+import { type Decided, decide, type Row, sectionRegions, type SectionRegions, withUdpSwitch } from './decisions';
 import { guardLists } from './guard-lists';
 import { mirrorRegion, mirrorRows } from './mirror-region';
 import { type Outcome, outcomeOfRow, plainOutcome } from './outcome';
@@ -33,7 +32,6 @@ export interface Judged {
   readonly cube: Cube;
 }
 
-const UDP: Match = { ...MATCH_ALL, protocols: [PROTOCOL.UDP] };
 const TCP: Match = { ...MATCH_ALL, protocols: [PROTOCOL.TCP] };
 
 /** A space that tells apart what any of the rulesets does. */
@@ -77,7 +75,7 @@ export class VerdictLayers {
       'keep-reachable': sectionRegions(kept, space),
       guard: sectionRegions(incoming, space),
       'guard out': sectionRegions(outgoing, space),
-      inbound: withUdpSwitch(sectionRegions(inbound, space), regionsOf([UDP])),
+      inbound: withUdpSwitch(sectionRegions(inbound, space)),
       outbound: sectionRegions(outbound, space),
     };
     const isOn = icmp === 'essentials';
@@ -174,11 +172,4 @@ const isRefusal = (decided: Decided): boolean => isRule(decided) && decided.verd
 
 function minus(region: Region, part: Region): Cube[] {
   return subtractRegion(region, part, Infinity)!;
-}
-
-/** Tier 6 as a row above the others. */
-function withUdpSwitch(regions: SectionRegions, udp: Region): SectionRegions {
-  if (regions.section.udp !== 'off') return regions;
-  const rows: Row[] = [{ decider: { kind: 'udp-off' }, verdict: 'deny', region: udp }, ...regions.rows];
-  return { ...regions, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }

@@ -6,7 +6,8 @@ import { UsageError } from './output';
 /** Asks yes or no; without a terminal nothing is asked and `--yes` is required. */
 export async function confirm(question: string, yes: boolean): Promise<boolean> {
   if (yes) return true;
-  if (!process.stdin.isTTY) throw new UsageError(question, 'not a terminal: give --yes to do it');
+  if (!process.stdin.isTTY)
+    throw new UsageError(`"${question}" needs an answer, and this is not a terminal`, 'to answer yes: --yes');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     // The end of input (Ctrl-D, Ctrl-C) settles no question: without this the process would end as if all were done.

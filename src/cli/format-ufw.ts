@@ -3,7 +3,7 @@
  * ruleset. What ufw has no form for is printed as the rows ufw would need: an address or prefix and a protocol a row.
  */
 import { displayWidth, escapeControls } from '../diagnostics/display';
-import { formatProtocol } from '../parse/protocols';
+import { formatProtocol } from '../model/protocol-names';
 import { ANY, type AddressMatch, type Match, MATCH_ALL, type PortMatch } from '../model/match';
 import { type Family, formatPrefix, type Prefix } from '../model/prefix';
 import { PORT_DEFAULT_PROTOCOLS, PROTOCOL } from '../model/protocol';

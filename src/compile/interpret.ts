@@ -104,7 +104,8 @@ function decide(image: Image, key: LimitedPacket, index: number, limits: LimitSt
   return { section, tier, verdict, reason: ROW_REASONS[tier], rule };
 }
 
-const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {
+/** The reason a row of each tier leaves with. */
+export const ROW_REASONS: Readonly<Record<RowTier, Reason>> = {
   '3.1': 'keep-reachable',
   '3.3': 'guard',
   '6': 'udp-off',

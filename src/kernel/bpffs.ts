@@ -17,13 +17,7 @@ export function ensureBpffs(kernel: Kernel, path = '/sys/fs/bpf'): boolean {
       hint: inSys ? 'sysfs provides it: mount -t sysfs sysfs /sys' : `mkdir -p ${path}`,
     });
   }
-  if (inPassingMounts()) {
-    throw new SluiceError(
-      'kernel/mounts',
-      `no bpffs is mounted at "${path}", and this command has mounts of its own, as under \`ip netns exec\`: what it pins would end with it`,
-      { hint: `run it outside, with: --netns NAME; where these mounts last: mount -t bpf bpf ${path}` },
-    );
-  }
+  assertSeesPins(kernel, path);
   if (readdirSync(path).length > 0) {
     throw new SluiceError('kernel/mounts', `"${path}" is no bpffs, and a mount there would hide the files in it`, {
       hint: 'SLUICE_BPFFS names a folder inside a bpffs, such as /sys/fs/bpf/sluice',
@@ -38,6 +32,19 @@ export function ensureBpffs(kernel: Kernel, path = '/sys/fs/bpf'): boolean {
     throw cause;
   }
   return true;
+}
+
+/**
+ * Throws `SluiceError` `kernel/mounts` where no bpffs is seen at `path` by a command with mounts of its own: what is
+ * pinned in those of the machine is hidden from it. Mounts nothing.
+ */
+export function assertSeesPins(kernel: Kernel, path: string): void {
+  if (kernel.isBpffs(path) || !inPassingMounts()) return;
+  throw new SluiceError(
+    'kernel/mounts',
+    `no bpffs is mounted at "${path}", and this command has mounts of its own, as under \`ip netns exec\`: it sees nothing of what is pinned elsewhere, and what it pins would end with it`,
+    { hint: `run it outside, with: --netns NAME; where these mounts last: mount -t bpf bpf ${path}` },
+  );
 }
 
 /** Whether an ancestor of the process lives in another mount namespace: this one was made for a command. */

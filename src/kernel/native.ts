@@ -1,5 +1,5 @@
 /** The kernel through the native addon: the only file that loads it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { types } from 'node:util';
 import bindings from 'bindings';
@@ -284,9 +284,4 @@ let cached: Kernel | undefined;
 export function kernel(): Kernel {
   cached ??= new NativeKernel(addon());
   return cached;
-}
-
-/** Release of the running kernel, such as `6.1.0-18-amd64`. */
-export function kernelRelease(): string {
-  return readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
 }

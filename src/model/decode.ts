@@ -5,7 +5,7 @@
 import type { AddressWords, Family } from './prefix';
 import type { FlowKey, FragmentKind, FragmentPart, Packet, Quote } from './packet';
 import { icmpFields, isIcmpError } from './packet';
-import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
+import { icmpOf, PORT_PROTOCOLS, PROTOCOL } from './protocol';
 import type { Reason } from './reason';
 
 /** What a frame turned out to be. */
@@ -274,10 +274,6 @@ function decodeQuote(view: DataView, family: Family, offset: number, end: number
     return { kind: 'packet', key: { ...key, icmp } };
   }
   return { kind: 'packet', key };
-}
-
-function icmpOf(family: Family): number {
-  return family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
 }
 
 function readWords(view: DataView, offset: number, family: Family): AddressWords {

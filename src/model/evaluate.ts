@@ -4,17 +4,15 @@
  * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out. Packets that go out:
  * `outbound.ts`.
  */
-import { ANY, type AddressMatch, type Match, type PortMatch } from './match';
-import type { AddressWords, Family } from './prefix';
 import type { Direction, Guard, Rule, Ruleset, Section } from './ruleset';
 import type { Reason } from './reason';
 import type { OutTier, Tier, Verdict } from './verdict';
-import { decode, ETHERTYPE } from './decode';
 import { judgeEcho, NO_ECHOES } from './echo';
+import { DHCP_ANSWERS } from './essentials';
+import { judgeIpv6Link, judgeLink } from './link';
+import { matches } from './match-packet';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
-import { PORT_PROTOCOLS, PROTOCOL } from './protocol';
-import { portInRanges } from './port-range';
-import { prefixContains } from './prefix';
+import { PROTOCOL } from './protocol';
 import { isBanned } from './ban';
 import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
@@ -98,17 +96,9 @@ export function judgeFrame(
   judges: Judges,
   state: GivenState = NO_STATE,
 ): Decision {
-  const decoded = decode(frame);
-  switch (decoded.kind) {
-    case 'malformed': // tier 1
-      return outcome('1', 'deny', decoded.reason);
-    case 'non-ip': // tier 2
-      if (decoded.ethertype === ETHERTYPE.ARP) return outcome('2', 'allow', 'arp');
-      if (switches.ethertypes.includes(decoded.ethertype)) return outcome('2', 'allow', 'link-protocol');
-      return outcome('2', 'deny', 'ethertype');
-    case 'ip':
-      return judgePacket(switches, decoded.packet, judges, state);
-  }
+  const seen = judgeLink(switches, frame);
+  if (seen.step === 'ip') return judgePacket(switches, seen.packet, judges, state);
+  return outcome(seen.step === 'sanity' ? '1' : '2', seen.verdict, seen.reason);
 }
 
 /** Judges one decoded packet: tier 2 for IPv6, then tiers 3 to 9. */
@@ -180,38 +170,6 @@ function laterMatches(rules: readonly Rule[], fragment: FlowKey): Rule | undefin
   return laterRows(rules, (rule) => rule, fragment.family).find(({ match }) => matches(match, fragment))?.row;
 }
 
-/** Whether every field of the match holds for the packet. */
-export function matches(match: Match, packet: FlowKey): boolean {
-  return firstMismatch(match, packet) === null;
-}
-
-/** Names of the fields of a match, in the order in which `explain` looks at them. */
-export type MatchField = 'family' | 'proto' | 'from' | 'to' | 'from-port' | 'port' | 'icmp-type';
-
-/** The first field that does not hold, or null where all do. */
-export function firstMismatch(match: Match, packet: FlowKey): MatchField | null {
-  if (match.family !== ANY && match.family !== packet.family) return 'family';
-  if (match.protocols !== ANY && !match.protocols.includes(packet.protocol)) return 'proto';
-  if (!addressMatches(match.from, packet.family, packet.source)) return 'from';
-  if (!addressMatches(match.to, packet.family, packet.destination)) return 'to';
-  if (!portMatches(match.fromPorts, packet, packet.sourcePort)) return 'from-port';
-  if (!portMatches(match.toPorts, packet, packet.destinationPort)) return 'port';
-  if (match.icmpTypes !== ANY && !icmpMatches(match.icmpTypes, packet.icmp)) return 'icmp-type';
-  return null;
-}
-
-function addressMatches(match: AddressMatch, family: Family, address: AddressWords): boolean {
-  return match === ANY || match.some((prefix) => prefix.family === family && prefixContains(prefix, address));
-}
-
-function portMatches(match: PortMatch, packet: FlowKey, port: number): boolean {
-  return match === ANY || (PORT_PROTOCOLS.has(packet.protocol) && portInRanges(match, port));
-}
-
-function icmpMatches(types: readonly { type: number; code?: number }[], icmp: FlowKey['icmp']): boolean {
-  return types.some(({ type, code }) => icmp?.type === type && (code === undefined || icmp.code === code));
-}
-
 function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
   return ssh?.from === 'anyone' && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
 }
@@ -234,34 +192,9 @@ function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision 
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 
-/** What a DHCP server sends to a client (RFC 2131 §4.1, RFC 8415 §7.2): over IPv6 from and to link-local addresses. */
-function isDhcpAnswer({ family, protocol, fragment, source, destination, ...ports }: Packet): boolean {
-  if (protocol !== PROTOCOL.UDP || fragment !== 'none') return false;
-  if (family === 4) return ports.sourcePort === 67 && ports.destinationPort === 68;
-  const isLocal = (address: AddressWords): boolean => address[0] >>> 22 === 0xfe80 >>> 6;
-  return ports.sourcePort === 547 && ports.destinationPort === 546 && isLocal(source) && isLocal(destination);
-}
-
-/** Why an IPv6 packet passes in tier 2, or null. */
-export function judgeIpv6Link(packet: Packet): Reason | null {
-  if (isNeighbourDiscovery(packet)) return 'neighbour-discovery';
-  return isMulticastListener(packet) ? 'multicast-listener' : null;
-}
-
-function isNeighbourDiscovery({ family, fragment, icmp, hopLimit }: Packet): boolean {
-  return (
-    family === 6 &&
-    fragment === 'none' &&
-    icmp !== undefined &&
-    icmp.type >= 133 &&
-    icmp.type <= 136 &&
-    hopLimit === 255
-  );
-}
-
-function isMulticastListener({ family, fragment, icmp, source }: Packet): boolean {
-  const listener = icmp !== undefined && ((icmp.type >= 130 && icmp.type <= 132) || icmp.type === 143);
-  return family === 6 && fragment === 'none' && listener && source[0] >>> 22 === 0xfe80 >>> 6;
+/** What a DHCP server sends to a client; such a packet is small, a fragment is none. */
+function isDhcpAnswer(packet: Packet): boolean {
+  return packet.fragment === 'none' && DHCP_ANSWERS.some((match) => matches(match, packet));
 }
 
 /** What a row decides; a limit rule below its limit lets in. */

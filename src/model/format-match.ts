@@ -1,8 +1,9 @@
 /** Short texts of a match's parts for tables; the full canonical line of a rule is `parse/format-rule.ts`. */
 import { ANY, type AddressMatch, type Match } from './match';
-import { formatPortRange } from './port-range';
+import { formatPorts } from './port-range';
 import { formatPrefix } from './prefix';
-import { PORT_DEFAULT_PROTOCOLS, PORT_PROTOCOLS, PROTOCOL } from './protocol';
+import { PORT_DEFAULT_PROTOCOLS } from './protocol';
+import { formatProtocol } from './protocol-names';
 
 const SHOWN_PREFIXES = 2;
 
@@ -15,12 +16,12 @@ export function formatAddressMatch(match: AddressMatch): string {
 }
 
 /** What a row looks at besides the source: `192.0.2.10 22/tcp`, `80,443`, `icmp type 8`, `anywhere`. */
-export function formatPorts(match: Match): string {
+export function formatTarget(match: Match): string {
   const parts: string[] = [];
   if (match.to !== ANY) parts.push(formatAddressMatch(match.to));
   const protocols = formatProtocols(match);
   if (match.toPorts !== ANY) {
-    const ports = match.toPorts.map(formatPortRange).join(',');
+    const ports = formatPorts(match.toPorts);
     parts.push(protocols === '' ? ports : `${ports}/${protocols}`);
   } else if (protocols !== '') {
     parts.push(protocols);
@@ -30,7 +31,7 @@ export function formatPorts(match: Match): string {
       `type ${match.icmpTypes.map(({ type, code }) => (code === undefined ? type : `${type}/${code}`)).join(',')}`,
     );
   }
-  if (match.fromPorts !== ANY) parts.push(`from port ${match.fromPorts.map(formatPortRange).join(',')}`);
+  if (match.fromPorts !== ANY) parts.push(`from port ${formatPorts(match.fromPorts)}`);
   if (match.family !== ANY) parts.push(`(v${match.family})`);
   return parts.join(' ') || 'anywhere';
 }
@@ -40,12 +41,5 @@ function formatProtocols(match: Match): string {
   if (match.protocols === ANY) return '';
   const isPortDefault = match.toPorts !== ANY || match.fromPorts !== ANY;
   if (isPortDefault && match.protocols.join() === PORT_DEFAULT_PROTOCOLS.join()) return '';
-  return match.protocols.map(protocolName).join(',');
-}
-
-/** `tcp`, `udp`, `icmp`, `icmpv6`, or the number. */
-export function protocolName(protocol: number): string {
-  if (protocol === PROTOCOL.ICMP) return 'icmp';
-  if (protocol === PROTOCOL.ICMPV6) return 'icmpv6';
-  return PORT_PROTOCOLS.get(protocol)?.name ?? String(protocol);
+  return match.protocols.map(formatProtocol).join(',');
 }

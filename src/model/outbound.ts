@@ -3,10 +3,10 @@
  * `bpf/egress.bpf.c`. Rules of `outbound` and of the guard see the packet as it is on the wire, after NAT; whether it
  * answers something is asked of the packet that it would answer.
  */
-import { decode, ETHERTYPE } from './decode';
-import { belongsTo, type Decision, type Judges, judgeIpv6Link, scan, type Switches } from './evaluate';
+import { belongsTo, type Decision, type Judges, scan, type Switches } from './evaluate';
 import { flowOfPacket, opensFlow } from './flow';
 import { judgeLaterFragment } from './fragment';
+import { judgeIpv6Link, judgeLink } from './link';
 import { NO_LIMITS } from './limit';
 import { type GivenState, NO_STATE } from './given-state';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
@@ -32,17 +32,9 @@ export function judgeOutgoingFrame(
   judges: Judges,
   state: GivenState = NO_STATE,
 ): Decision {
-  const decoded = decode(frame);
-  switch (decoded.kind) {
-    case 'malformed': // step 1: sanity
-      return outcome('out 1', 'deny', decoded.reason);
-    case 'non-ip': // step 1: link essentials
-      if (decoded.ethertype === ETHERTYPE.ARP) return outcome('out 1', 'allow', 'arp');
-      if (switches.ethertypes.includes(decoded.ethertype)) return outcome('out 1', 'allow', 'link-protocol');
-      return outcome('out 1', 'deny', 'ethertype');
-    case 'ip':
-      return judgePacket(switches, decoded.packet, judges, state);
-  }
+  const seen = judgeLink(switches, frame); // step 1
+  if (seen.step === 'ip') return judgePacket(switches, seen.packet, judges, state);
+  return outcome('out 1', seen.verdict, seen.reason);
 }
 
 function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: GivenState): Decision {

@@ -13,3 +13,8 @@ export function portInRanges(ranges: readonly PortRange[], port: number): boolea
 export function formatPortRange(range: PortRange): string {
   return range.first === range.last ? String(range.first) : `${range.first}:${range.last}`;
 }
+
+/** Canonical text of a list of ranges. */
+export function formatPorts(ranges: readonly PortRange[]): string {
+  return ranges.length === 0 ? 'none' : ranges.map(formatPortRange).join(',');
+}

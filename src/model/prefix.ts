@@ -38,11 +38,6 @@ export function prefixCovers(outer: Prefix, inner: Prefix): boolean {
   return outer.family === inner.family && outer.length <= inner.length && prefixContains(outer, inner.words);
 }
 
-/** Lowest address of a prefix. */
-export function firstAddress(prefix: Prefix): AddressWords {
-  return prefix.words;
-}
-
 /** Highest address of a prefix. */
 export function lastAddress(prefix: Prefix): AddressWords {
   return prefix.words.map((word, i) => (word | ~maskWord(prefix.length, i)) >>> 0);

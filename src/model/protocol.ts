@@ -1,4 +1,5 @@
 /** IP protocol numbers (IANA "Assigned Internet Protocol Numbers") and what sluice knows of them. */
+import type { Family } from './prefix';
 
 export const PROTOCOL = {
   HOPOPT: 0,
@@ -20,6 +21,11 @@ export const PROTOCOL = {
   HIP: 139,
   SHIM6: 140,
 } as const;
+
+/** Protocol number of the ICMP of a family. */
+export function icmpOf(family: Family): number {
+  return family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
+}
 
 /**
  * Protocols that carry a source and a destination port in their first four bytes, with the smallest

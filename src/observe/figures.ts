@@ -1,10 +1,9 @@
 /** Counter slots → figures by rule id and by reason, with times people can read. */
-import { REASON_OF_CODE } from '../abi/codec';
+import { REASON_OF_CODE, reasonPasses } from '../abi/codec';
 import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../abi/layout.gen';
 import type { RankEntry } from '../compile/image';
 import type { ClockReading } from '../kernel/clock';
 import type { CounterFigures } from '../kernel/counters';
-import type { Reason } from '../model/reason';
 
 export interface Figure {
   readonly packets: bigint;
@@ -29,27 +28,6 @@ export interface NamedFigures {
 }
 
 type VerdictFigures = Readonly<Record<'allow' | 'deny', { packets: bigint; bytes: bigint }>>;
-
-/** Reasons that let a packet pass without a row. */
-const PASSING = new Set<Reason>([
-  'arp',
-  'neighbour-discovery',
-  'multicast-listener',
-  'link-protocol',
-  'icmp-echo',
-  'icmp-error',
-  'dhcp',
-  'flow',
-  'answer',
-  'keep-reachable-answer',
-  'fragment-follows',
-  'gate-open',
-]);
-
-/** Whether a packet that left for this reason, without a row, passed. */
-export function reasonPasses(reason: Reason): boolean {
-  return PASSING.has(reason);
-}
 
 /** Whether the row of a rank sees packets that go out. */
 function isOutgoing(tier: RankEntry['tier']): boolean {

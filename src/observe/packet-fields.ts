@@ -134,7 +134,7 @@ class Fields {
   }
 
   private transport(family: 4 | 6, protocol: number, at: number, later: boolean): void {
-    const name = protocolName(family, protocol);
+    const name = netfilterName(family, protocol);
     this.put('PROTO', name ?? protocol);
     if (later || name === undefined) return;
     const { bytes } = this;
@@ -189,15 +189,15 @@ export function fieldText({ key, value }: Field): string {
 }
 
 /** netfilter's names; other protocols are numbers. */
-function protocolName(family: 4 | 6, protocol: number): string | undefined {
+function netfilterName(family: 4 | 6, protocol: number): string | undefined {
   switch (protocol) {
     case PROTOCOL.TCP:
       return 'TCP';
     case PROTOCOL.UDP:
       return 'UDP';
-    case 136:
+    case PROTOCOL.UDPLITE:
       return 'UDPLITE';
-    case 132:
+    case PROTOCOL.SCTP:
       return 'SCTP';
     case PROTOCOL.ICMP:
       return family === 4 ? 'ICMP' : undefined;

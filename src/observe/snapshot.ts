@@ -1,14 +1,15 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
+import { reasonPasses } from '../abi/codec';
 import type { Attachment } from './attachment';
 import type { EventFigures } from './events';
-import { reasonPasses, refusedKey } from './figures';
+import { refusedKey } from './figures';
 import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
-import { formatAddressMatch, formatPorts } from '../model/format-match';
+import { formatAddressMatch, formatTarget } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
 import type { Action, OutTier, Tier } from '../model/verdict';
@@ -335,7 +336,7 @@ function writtenRow(rule: Rule, direction: Direction, tier: SnapshotRow['tier'],
     action: rule.action,
     enabled: rule.enabled,
     text: rule.text,
-    to: formatPorts(rule.match),
+    to: formatTarget(rule.match),
     from: formatAddressMatch(rule.match.from),
     ...(rule.log && { log: rule.log }),
     ...(rule.untilMs !== undefined && { until: new Date(rule.untilMs).toISOString() }),

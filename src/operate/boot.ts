@@ -18,7 +18,8 @@ import {
   savedRulesets,
   type SavedRuleset,
 } from './boot-files';
-import { type Booted, bootId, writeBooted } from './booted';
+import { type Booted, writeBooted } from './booted';
+import { bootId } from './namespace-key';
 import { builtInRuleset } from './built-in';
 import type { Context } from './context';
 import { foldInto } from './counts';

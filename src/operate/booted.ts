@@ -1,5 +1,5 @@
 /** What a boot loaded, kept for whoever asks later. */
-import { readFileSync } from 'node:fs';
+import { bootId } from './namespace-key';
 import { readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** What a boot loaded. */
@@ -59,9 +59,4 @@ export function bootWarning({ loaded, since, reasons }: Booted): string | null {
     nothing: 'at boot no ruleset loaded, and boot: open asked for no other: nothing is filtered:',
   }[loaded];
   return `${what}${why}`;
-}
-
-/** The kernel's name for this boot. */
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }

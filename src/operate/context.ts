@@ -1,7 +1,7 @@
 /** Where a command works: the kernel, a network namespace, its pins and its state folder. */
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ensureBpffs } from '../kernel/bpffs';
+import { assertSeesPins } from '../kernel/bpffs';
 import { requireCapabilities } from '../kernel/capabilities';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
@@ -23,12 +23,12 @@ const HOST_KEY = 'host';
 
 /**
  * Opens the context of a namespace, given by name (`edge`, as `ip netns` lists it) or path. Checks capabilities
- * first and mounts bpffs where it is missing.
+ * first. Changes nothing: bpffs is mounted by the first change (`withLock`).
  */
 export async function openContext(options: { netns?: string } = {}): Promise<Context> {
   requireCapabilities();
   const kernel = openKernel();
-  ensureBpffs(kernel, dirname(pinRoot()));
+  assertSeesPins(kernel, dirname(pinRoot()));
   const { netns, cookie, folder } = await findFolder(options);
   assertTrusted(folder);
   return { kernel, pins: new PinLayout(cookie), folder, ...(netns !== undefined && { netns }) };

@@ -17,6 +17,8 @@ export interface InitFacts {
   readonly defaultRoute: readonly string[];
   /** Other interfaces except loopback. */
   readonly otherInterfaces: readonly string[];
+  /** Those that were asked for; left out: those with a default route. */
+  readonly chosen?: readonly string[];
   /** Ports of the SSH server, ascending, at least one. */
   readonly sshPorts: readonly number[];
   /** Address of whoever runs the command over SSH. */
@@ -49,7 +51,14 @@ export function initRuleset(facts: InitFacts, options: { readonly schema?: strin
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
-function interfaces({ defaultRoute, otherInterfaces }: InitFacts): string[] {
+function interfaces({ defaultRoute, otherInterfaces, chosen }: InitFacts): string[] {
+  if (chosen) {
+    const rest = [...defaultRoute, ...otherInterfaces].filter((name) => !chosen.includes(name));
+    return [
+      `interfaces: [${chosen.map((name) => JSON.stringify(name)).join(', ')}]`,
+      ...(rest.length > 0 ? [`# not filtered: ${rest.join(', ')}`] : []),
+    ];
+  }
   const others = otherInterfaces.length > 0 ? [`# not filtered: ${otherInterfaces.join(', ')}`] : [];
   if (defaultRoute.length > 0)
     return [

@@ -30,11 +30,6 @@ export function diffLines(oldText: string, newText: string): DiffLine[] {
   return interleave(before, after, pairs);
 }
 
-/** Whether a difference has any changed line. */
-export function hasChanges(lines: readonly DiffLine[]): boolean {
-  return lines.some((line) => line.kind !== 'same');
-}
-
 /** Unified-like text: `-` removed, `+` added, `context` unchanged lines around; empty where nothing differs. */
 export function renderDiff(lines: readonly DiffLine[], context = 3): string {
   const shown = lines.map(() => false);

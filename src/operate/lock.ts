@@ -3,9 +3,11 @@
  * (its directory), since processes may come with different state folders and change the same firewall.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { ensureBpffs } from '../kernel/bpffs';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
+import { pinRoot } from '../kernel/pins';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
 import { LOCK_FILE, makeFolder } from './state-files';
@@ -14,13 +16,17 @@ import { messageOf } from './system-error';
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
 
-/** Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. */
+/**
+ * Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. Mounts
+ * bpffs where it is missing.
+ */
 export async function withLock<T>(
   context: Context,
   change: () => Promise<T>,
   patienceMs: number = LOCK_PATIENCE_MS,
 ): Promise<T> {
   const deadline = Date.now() + patienceMs;
+  ensureBpffs(context.kernel, dirname(pinRoot()));
   // Always in this order, so that no two processes wait for each other.
   const stateLock = await lockState(context, deadline);
   try {
@@ -36,6 +42,7 @@ export async function withLock<T>(
  */
 export async function withBootLock<T>(context: Context, change: (unwritten: string[]) => Promise<T>): Promise<T> {
   const deadline = Date.now() + LOCK_PATIENCE_MS;
+  ensureBpffs(context.kernel, dirname(pinRoot()));
   const unwritten: string[] = [];
   const stateLock = await lockState(context, deadline).catch((error: unknown) => {
     if (error instanceof SluiceError && ['operate/locked', 'state/unsafe'].includes(error.code)) throw error;

@@ -177,17 +177,6 @@ function addDirection(
   return { reasons: Object.fromEntries(reasons), verdicts: { allow: sum('allow'), deny: sum('deny') } };
 }
 
-/** Forgets the figures of the named rules, or of everything (an explicit reset); generations stay folded. */
-export function resetTotals(totals: CounterTotals, now: string, keys?: readonly string[]): CounterTotals {
-  const { foldedThrough, folded, gates } = totals;
-  if (!keys) return { ...emptyTotals(now), foldedThrough, folded, ...(gates && { gates }) };
-  const gone = new Set(keys);
-  return {
-    ...totals,
-    rules: Object.fromEntries(Object.entries(totals.rules).filter(([key]) => !gone.has(key))),
-  };
-}
-
 /** Reads the totals; null where there are none yet. */
 export function readTotals(folder: StateFolder): StateRead<CounterTotals> {
   return readStateFile(folder, FILE, SCHEMA_VERSION, checkTotals);

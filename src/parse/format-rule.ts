@@ -6,8 +6,8 @@ import type { Limit } from '../model/limit';
 import type { Action } from '../model/verdict';
 import { formatIcmpType } from './icmp';
 import { formatLimit } from './limit';
-import { formatPorts } from './port';
-import { formatProtocol } from './protocols';
+import { formatPorts } from '../model/port-range';
+import { formatProtocol } from '../model/protocol-names';
 
 /** Addresses as they were named (`office,10.0.0.0/8`); left out: by number. */
 export interface AddressWording {

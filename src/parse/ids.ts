@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { ANY, type Match } from '../model/match';
 import type { Action } from '../model/verdict';
 import type { AddressWording } from './format-rule';
-import { formatPorts } from './port';
-import { formatProtocol } from './protocols';
+import { formatPorts } from '../model/port-range';
+import { formatProtocol } from '../model/protocol-names';
 
 const ID = /^[a-z0-9][a-z0-9._:+-]{0,63}$/i;
 /** Counter ids of the implicit rows; no written rule may take them. */

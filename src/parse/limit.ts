@@ -6,7 +6,7 @@ import { PROTOCOL } from '../model/protocol';
 import type { Action } from '../model/verdict';
 import type { LimitClauses } from './clauses';
 import { at, type Problem, quote, refuse, type Sink, splitTerm, type Term } from './finding';
-import { formatProtocol } from './protocols';
+import { formatProtocol } from '../model/protocol-names';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, min: 60_000, h: 3_600_000 };
 const COUNTED: readonly number[] = [PROTOCOL.TCP, PROTOCOL.UDP];

@@ -1,6 +1,5 @@
 /** Port text → ranges: `80`, `8000:8080`, `80,443/tcp`, `ssh`. */
 import type { PortRange } from '../model/port-range';
-import { formatPortRange } from '../model/port-range';
 import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
 import { at, type Problem, quote, refuse, type Sink, splitTerm, type Term } from './finding';
 import type { Names } from './names';
@@ -169,9 +168,4 @@ function protocolsOf({ term, service, suffix }: Item, sink: Sink): readonly numb
 
 function describe(protocols: readonly number[] | null): string {
   return protocols === null ? 'tcp and udp' : protocols.map((p) => PORT_PROTOCOLS.get(p)?.name ?? p).join(' and ');
-}
-
-/** Canonical text of a list of ranges. */
-export function formatPorts(ranges: readonly PortRange[]): string {
-  return ranges.length === 0 ? 'none' : ranges.map(formatPortRange).join(',');
 }

@@ -6,7 +6,8 @@ import { parseAddressText } from './address';
 import { at, type Finding, quote, refuse, type Sink, type Term } from './finding';
 import { parseIcmpType } from './icmp';
 import { parsePortRange } from './port';
-import { formatProtocol, parseProtocol } from './protocols';
+import { formatProtocol } from '../model/protocol-names';
+import { parseProtocol } from './protocols';
 import { type Token, tokenize } from './tokens';
 
 /** A packet to be judged. Ports are 0 where the protocol has none. */

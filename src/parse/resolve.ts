@@ -11,7 +11,8 @@ import { ICMP_TYPE_NAMES, parseIcmpType } from './icmp';
 import { lookUpSet, type Names } from './names';
 import { nearest } from './nearest';
 import { parsePorts, type PortClause } from './port';
-import { formatProtocol, parseProtocol, PROTOCOL_NAMES } from './protocols';
+import { formatProtocol } from '../model/protocol-names';
+import { parseProtocol, PROTOCOL_NAMES } from './protocols';
 
 /** A row's match, with what its text still knows. */
 export interface Resolved {

@@ -1,12 +1,12 @@
 /** The gate on interfaces and off them again: modes, strangers, devices that go away, and the emergency exit. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LAYOUT } from '../../src/abi/layout.gen';
 import { type Interface, listInterfaces } from '../../src/kernel/interfaces';
 import { kernel } from '../../src/kernel/native';
 import { STATE_PINS } from '../../src/kernel/pins';
 import { serve } from '../support/clients';
-import { COMMAND, EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR, pinsOf, Prober, untilGone } from '../support/edge-host';
 import { must } from '../support/process';
 
 const PORT = 14141;
@@ -283,6 +283,23 @@ describe('where it runs', () => {
       expect((await host.sluice(['disable', '--yes'], environment)).status).toBe(0);
     } finally {
       must(['umount', '-l', place]);
+    }
+  });
+
+  test('a command that reads changes nothing where nothing enforces: no mount, no pin, no file', async () => {
+    const [place, state] = [join(host.directory, 'unmounted'), join(host.directory, 'no-state')];
+    mkdirSync(place);
+    rules();
+    const probe = `tcp from ${NEIGHBOUR.ipv4} to ${HOST.ipv4} port 22`.split(' ');
+    for (const words of [['status'], ['metrics'], ['bans'], ['plan'], ['exposed'], ['fmt'], ['explain', ...probe]]) {
+      const { status, stderr } = await host.sluice(words, {
+        SLUICE_BPFFS: join(place, 'sluice'),
+        SLUICE_STATE_DIR: state,
+      });
+      expect({ words, status, stderr }).toMatchObject({ status: 0 });
+      expect({ words, mounted: kernel().isBpffs(place), made: readdirSync(place), state: existsSync(state) }).toEqual({
+        ...{ words, mounted: false, made: [], state: false },
+      });
     }
   });
 

@@ -6,6 +6,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { tcpConnect } from '../support/clients';
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { type EdgeHost, HOST, NEIGHBOUR, pinsOf, untilGone } from '../support/edge-host';
+import { TCX, testWhere } from '../support/needs';
 
 jest.setTimeout(240_000);
 
@@ -33,7 +34,7 @@ describe('other processes, other hooks', () => {
     expect(await host.must('disable', '--yes')).toMatch(/not active/);
   });
 
-  test('a link that is there stays, and a filter that is there stays', async () => {
+  testWhere(TCX, 'a link that is there stays, and a filter that is there stays', async () => {
     await host.must('enable');
     host.environment.SLUICE_EGRESS_HOOK = 'tcx';
     host.write('rules.yaml', OUTBOUND);
@@ -127,7 +128,7 @@ describe('without sluice', () => {
     await stand.expectFree();
   });
 
-  test('the same, and the next command is disable, or one that makes links', async () => {
+  testWhere(TCX, 'the same, and the next command is disable, or one that makes links', async () => {
     for (const next of [['disable', '--yes'], ['apply']]) {
       await host.must('apply');
       rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });

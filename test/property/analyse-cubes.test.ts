@@ -12,7 +12,7 @@ import {
 import { CubeTable } from '../../src/analyse/cube-table';
 import { contains, intersectSets, isSubset, areDisjoint, subtractSets, unionOf } from '../../src/analyse/interval-set';
 import { Space } from '../../src/analyse/space';
-import { matches } from '../../src/model/evaluate';
+import { matches } from '../../src/model/match-packet';
 import type { Match } from '../../src/model/match';
 import { MATCH_ALL } from '../../src/model/match';
 import type { FlowKey } from '../../src/model/packet';

@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import { ordinaryBudget } from '../../src/analyse/budget';
-import { decide, inboundRegions, sectionRegions } from '../../src/analyse/decisions';
+import { ALL_UDP, decide, sectionRegions, withUdpSwitch } from '../../src/analyse/decisions';
 import { checkExpectations } from '../../src/analyse/expect';
 import { analyse } from '../../src/analyse/analyse';
 import { findShadowed } from '../../src/analyse/shadow';
-import { evaluatePacket, evaluateSection, matches } from '../../src/model/evaluate';
+import { evaluatePacket, evaluateSection } from '../../src/model/evaluate';
+import { matches } from '../../src/model/match-packet';
 import { isIcmpError, type FlowKey } from '../../src/model/packet';
 import type { Expectation, Rule, Ruleset } from '../../src/model/ruleset';
 import { anyKey, anyMatch, matchOf } from '../support/any-match';
@@ -25,10 +26,11 @@ const someRuleset = fc
     list: someRules,
     icmp: fc.constantFrom('essentials' as const, 'rules' as const),
     fallback: fc.constantFrom('allow' as const, 'deny' as const),
+    udp: fc.constantFrom(undefined, 'off' as const),
     ssh: fc.constantFrom(undefined, { ports: [22], from: 'anyone' as const, source: at(80) }),
   })
-  .map(({ list, icmp, fallback, ssh }): Ruleset =>
-    ruleset(list, { icmp, inbound: { default: fallback, ...(ssh && { ssh }) } }),
+  .map(({ list, icmp, fallback, udp, ssh }): Ruleset =>
+    ruleset(list, { icmp, inbound: { default: fallback, ...(udp && { udp }), ...(ssh && { ssh }) } }),
   );
 
 /** A packet of the rule itself where the sampled one is none, so that few samples are wasted. */
@@ -119,7 +121,7 @@ describe('decisions by region', () => {
   test('are those of the scan, and cover the whole region', () => {
     fc.assert(
       fc.property(someRuleset, anyMatch, anyKey, ({ inbound }, match, key) => {
-        const regions = inboundRegions({ inbound, expect: [] }, [match, matchOf(key)]);
+        const regions = withUdpSwitch(sectionRegions(inbound, [ALL_UDP, match, matchOf(key)]));
         const { space } = regions;
         for (const { decider, verdict, cube } of decide(regions, space.regionOf(match), ordinaryBudget())) {
           const example = space.exampleOf(cube);

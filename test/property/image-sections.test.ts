@@ -4,7 +4,7 @@ import { compile } from '../../src/compile/compile';
 import { interpret } from '../../src/compile/interpret';
 import { entryOfWord } from '../../src/compile/ranks';
 import { imageSections } from '../../src/compile/sections';
-import { matches } from '../../src/model/evaluate';
+import { matches } from '../../src/model/match-packet';
 import { laterRows } from '../../src/model/later-fragment';
 import type { Match } from '../../src/model/match';
 import type { Rule } from '../../src/model/ruleset';

@@ -4,9 +4,9 @@
  */
 import { REASON_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS, SLC_FLOW_FLAG } from '../../src/abi/layout.gen';
-import type { RowTier } from '../../src/compile/image';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import { compile } from '../../src/compile/compile';
+import { ROW_REASONS } from '../../src/compile/interpret';
 import { readClock } from '../../src/kernel/clock';
 import { readCounters } from '../../src/kernel/counters';
 import {
@@ -178,18 +178,6 @@ function addressWords(entry: Buffer, offset: number, family: number): string {
   return Array.from({ length: family === 4 ? 1 : 4 }, (_, i) => entry.readUInt32LE(offset + 4 * i)).join('.');
 }
 
-const REASON_OF_ROW: Readonly<Record<RowTier, Reason>> = {
-  '3.1': 'keep-reachable',
-  '3.3': 'guard',
-  '6': 'udp-off',
-  '7': 'rule',
-  '8': 'ssh',
-  '9': 'default',
-  'out 3': 'guard',
-  'out 6': 'rule',
-  'out 7': 'default',
-};
-
 export class FlowStand {
   private constructor(
     readonly table: FlowTable,
@@ -233,7 +221,7 @@ export class FlowStand {
     const used = { ...maps, ...table.maps };
     const { program: ingress } = await loadProgram(kernel(), 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(kernel(), 'slc_egress_main', switches, used);
-    const ranks = new Map<number, Reason>(image.ranks.map(({ rank, tier }) => [rank, REASON_OF_ROW[tier]]));
+    const ranks = new Map<number, Reason>(image.ranks.map(({ rank, tier }) => [rank, ROW_REASONS[tier]]));
     return new FlowStand(table, ruleset, ingress, egress, maps, ranks, options.generation ?? 1);
   }
 

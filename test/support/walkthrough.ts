@@ -20,7 +20,7 @@ import {
   updatedLines,
 } from './walkthrough-text';
 
-const STEP_TIMEOUT_MS = 180_000;
+const STEP_TIMEOUT_MS = 420_000;
 /** Commands that take away what was counted, as they should. */
 const LOSES_COUNTS = /^sluice uninstall/;
 /** What a shell that is not interactive says when a command was killed; an interactive one says `Killed`. */

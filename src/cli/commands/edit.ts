@@ -127,7 +127,10 @@ export function register(program: Command): void {
     '<action...>',
     ([action, direction = 'incoming', extra]) => {
       if (action !== 'allow' && action !== 'deny' && action !== 'reject') {
-        throw new UsageError(`"${action}" is not a default`, 'sluice default deny incoming');
+        throw new UsageError(
+          `"${action}" is not a default, expected allow, deny or reject`,
+          'sluice default deny incoming',
+        );
       }
       if (direction !== 'incoming' && direction !== 'outgoing')
         throw new UsageError(`"${direction}" is not a direction`, 'incoming or outgoing');

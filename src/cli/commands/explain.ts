@@ -5,7 +5,7 @@ import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
 import type { Direction } from '../../model/ruleset';
 import { directionOf } from '../../parse/rule-line';
-import { protocolName } from '../../model/format-match';
+import { formatProtocol } from '../../model/protocol-names';
 import { tierWords } from '../../model/verdict';
 import { REASON_WORDS } from '../../model/reason';
 import { listInterfaces } from '../../kernel/interfaces';
@@ -137,5 +137,5 @@ function describe(key: FlowKey): string {
     return key.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
   };
   const type = key.icmp ? ` type ${key.icmp.type} code ${key.icmp.code}` : '';
-  return `${protocolName(key.protocol)}${type} ${end(key.source, key.sourcePort)} -> ${end(key.destination, key.destinationPort)}`;
+  return `${formatProtocol(key.protocol)}${type} ${end(key.source, key.sourcePort)} -> ${end(key.destination, key.destinationPort)}`;
 }

@@ -18,7 +18,16 @@ export function register(program: Command): void {
     .option('--print', 'show it instead of writing it');
   onRun<{ yes?: boolean; print?: boolean }>(command, async (run): Promise<ExitCode> => {
     const netns = run.options.netns === undefined ? undefined : netnsPath(run.options.netns);
-    const facts = await gatherFacts(openKernel(), netns);
+    const machine = await gatherFacts(openKernel(), netns);
+    const chosen = run.options.interface;
+    const present = [...machine.defaultRoute, ...machine.otherInterfaces];
+    const missing = chosen?.find((name) => !present.includes(name));
+    if (missing !== undefined) {
+      throw new SluiceError('load/no-interface', `interface "${missing}" does not exist`, {
+        hint: `there are: ${present.join(', ') || 'none but loopback'}`,
+      });
+    }
+    const facts = { ...machine, ...(chosen && { chosen }) };
     const text = initRuleset(facts);
     const file = run.path();
     if (run.options.print) {

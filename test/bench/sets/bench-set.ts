@@ -4,7 +4,7 @@ import { ANY } from '../../../src/model/match';
 import { type Family, formatPrefix, type Prefix } from '../../../src/model/prefix';
 import { NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
 import { isAllPorts, lineOf, type PlainRule, protocolsOf, ruleOf } from '../../support/generate/plain-rule';
-import { formatProtocol } from '../../../src/parse/protocols';
+import { formatProtocol } from '../../../src/model/protocol-names';
 
 export interface BenchSet {
   readonly name: string;

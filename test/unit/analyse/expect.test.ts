@@ -84,3 +84,16 @@ test('a line that describes no packet fails', () => {
     '"deny …" describes no packet at all, so that it proves nothing',
   );
 });
+
+test('UDP under the switch drops, whatever the rules say', () => {
+  const from = ['78.168.1.2'];
+  const inbound = { udp: 'off' } as const;
+  const holds = (verdict: Expectation['verdict'], proto: number[]) =>
+    checkExpectations(
+      ruleset(rules(['allow', { from }]), { inbound, expect: [expectation(verdict, { from, port: [53], proto })] }),
+    );
+  expect(holds('allow', [6])).toEqual([]);
+  expect(holds('deny', [17])).toEqual([]);
+  expect(holds('allow', [17])[0].notes).toEqual([{ message: 'the UDP switch, which is off, decides "deny"' }]);
+  expect(holds('allow', [6, 17])).toHaveLength(1);
+});

@@ -37,6 +37,12 @@ test('the text is valid without any finding, and keeps SSH', () => {
   expect(ruleset?.inbound.rules.map(({ id }) => id)).toEqual(['dhcp-answers']);
 });
 
+test('interfaces that were asked for are written, whatever has a default route', () => {
+  const text = initRuleset({ ...facts, chosen: ['wg0', 'on'] });
+  expect(parse(text).ruleset?.interfaces).toEqual(['wg0', 'on']);
+  expect(text).toContain('# not filtered: eth0, eth1\n');
+});
+
 test('it reads like this', () => {
   expect(initRuleset(facts, { schema: '/usr/share/sluice/ruleset.schema.json' })).toBe(`\
 # yaml-language-server: $schema=/usr/share/sluice/ruleset.schema.json

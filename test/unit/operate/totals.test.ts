@@ -10,7 +10,6 @@ import {
   newestFolded,
   type GenerationFigures,
   readTotals,
-  resetTotals,
   writeTotals,
 } from '../../../src/operate/totals';
 
@@ -81,22 +80,12 @@ test('one that was not confirmed is folded before the older one that judges agai
   const replaced = foldCounters(tried, 2, second, [2, 6]);
   expect(replaced).toMatchObject({ foldedThrough: 4, folded: [] });
   expect(BigInt(replaced.reasons.arp.packets)).toBe(3n * 3n + 1n);
-  expect(resetTotals(tried, 'now')).toMatchObject({ foldedThrough: 1, folded: [3, 4] });
 });
 
 test('showing running figures folds nothing', () => {
   const totals = emptyTotals('2026-01-01T00:00:00.000Z');
   expect(addFigures(totals, first).foldedThrough).toBe(0);
   expect(totals.rules).toEqual({});
-});
-
-test('a reset of one rule leaves the others, a reset of all leaves the generation', () => {
-  const totals = foldCounters(emptyTotals('2026-01-01T00:00:00.000Z'), 1, first);
-  expect(Object.keys(resetTotals(totals, 'now', ['inbound/web']).rules)).toEqual(['inbound/idle']);
-  expect(resetTotals(totals, '2026-02-01T00:00:00.000Z')).toEqual({
-    ...emptyTotals('2026-02-01T00:00:00.000Z'),
-    foldedThrough: 1,
-  });
 });
 
 test('totals survive on disk; a section named like a property of Object too', () => {

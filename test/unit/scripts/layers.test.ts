@@ -41,7 +41,8 @@ describe('rooms of src', () => {
       'src/model/rule.ts': "import './prefix';",
       'src/model/prefix.ts': '',
       'src/diagnostics/diagnostic.ts': "import type { R } from '../model/rule';",
-      'src/parse/schema.ts': "import { z } from 'zod'; import '../diagnostics/diagnostic'; import fs from 'node:fs';",
+      'src/parse/schema.ts': "import { z } from 'zod'; import '../diagnostics/diagnostic'; import 'node:path';",
+      'src/parse/read-file.ts': "import fs from 'node:fs';",
       'src/compile/pack.ts':
         "import { createHash } from 'node:crypto'; import '../abi/codec'; import '../parse/schema';",
       'src/abi/codec.ts': '',
@@ -131,6 +132,20 @@ describe('doors', () => {
       'src/compile/a.ts imports "node:fs": compile knows nothing of the machine it runs on',
     ]);
     expect(check({ 'src/operate/a.ts': "import fs from 'node:fs';" })).toEqual([]);
+    for (const room of ['model', 'diagnostics', 'abi', 'parse', 'analyse'])
+      expect(check({ [`src/${room}/a.ts`]: "import fs from 'node:fs';" })).toHaveLength(1);
+    expect(check({ 'src/parse/read-file.ts': "import fs from 'node:fs';" })).toEqual([]);
+    expect(check({ 'src/parse/read-file.ts': "import os from 'node:os';" })).toHaveLength(1);
+    expect(check({ 'src/analyse/a.ts': "import '../kernel/b';", 'src/kernel/b.ts': '' })).toEqual([
+      'src/analyse/a.ts imports "src/kernel/b.ts": analyse may import only model, diagnostics, abi, parse, compile',
+    ]);
+  });
+
+  test.each(['Date.now()', 'new Date()', 'process.env.HOME', 'performance.now()'])('nor ask %s', (look) => {
+    expect(check({ 'src/parse/a.ts': `const x = ${look};` })).toEqual([
+      expect.stringContaining('parse knows nothing of the machine it runs on'),
+    ]);
+    expect(check({ 'src/operate/a.ts': `const x = ${look};`, 'src/parse/b.ts': 'new Date(5);' })).toEqual([]);
   });
 });
 

@@ -1,3 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rulesetJsonSchema } from '../../../src/parse/schema';
+import { UNSUPPORTED_RULE_KEYS } from '../../../src/parse/unsupported';
+
 const { fillRegions, table } = jest.requireActual<{
   fillRegions: (text: string, sections: Record<string, (argument?: string) => string>) => string;
   table: (head: string[], rows: string[][]) => string;
@@ -39,3 +44,31 @@ describe('fillRegions', () => {
 test('table escapes pipes', () => {
   expect(table(['a', 'b'], [['1|2', '3']])).toBe('| a | b |\n| --- | --- |\n| 1\\|2 | 3 |');
 });
+
+describe('the reference', () => {
+  const readme = readFileSync(join(__dirname, '../../../README.md'), 'utf8');
+  /** First cells of the tables that begin with `| key |`. */
+  const documented = new Set(
+    [...readme.matchAll(/^\| key \|.*\n\|.*\n((?:\|.*\n)+)/gm)]
+      .flatMap(([, rows]) => rows.split('\n'))
+      .flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, key]) => key)),
+  );
+
+  test('names every key of a ruleset and of a rule, and no other', () => {
+    const { properties } = rulesetJsonSchema() as { properties: Record<string, Shape> };
+    const sections = ['guard', 'inbound', 'outbound'];
+    const keys = Object.keys(properties).filter((key) => !['$schema', 'servers', ...sections].includes(key));
+    for (const name of sections) keys.push(...Object.keys(properties[name].properties!).map((key) => `${name}.${key}`));
+    const rows = properties.inbound.properties!.rules.anyOf!.find(({ type }) => type === 'array')!;
+    const rule = rows.items!.anyOf!.find(({ type }) => type === 'object')!;
+    keys.push(...Object.keys(rule.properties!).filter((key) => !Object.hasOwn(UNSUPPORTED_RULE_KEYS, key)));
+    expect([...documented].sort()).toEqual(keys.sort());
+  });
+});
+
+interface Shape {
+  readonly type?: string;
+  readonly anyOf?: readonly Shape[];
+  readonly items?: Shape;
+  readonly properties?: Readonly<Record<string, Shape>>;
+}

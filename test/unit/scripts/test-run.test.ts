@@ -3,11 +3,12 @@ interface Counts {
   failed: number;
   skipped: number;
 }
-const { addCounts, closingLine, countReport, skippedTests } = jest.requireActual<{
+const { addCounts, closingLine, countReport, skippedTests, unexplainedSkips } = jest.requireActual<{
   addCounts: (counts: Counts[], failedChecks: number) => Counts;
   closingLine: (counts: Counts) => string;
   countReport: (report?: object) => Counts;
   skippedTests: (report?: object) => string[];
+  unexplainedSkips: (names: string[]) => string[];
 }>('../../../scripts/lib/summary.js');
 const { compareSnapshots } = jest.requireActual<{
   compareSnapshots: (before: Set<string>, after: Set<string>, isAlive: (pid: number) => boolean) => string[];
@@ -55,6 +56,11 @@ test('skipped tests are named', () => {
   ];
   expect(skippedTests({ testResults: [{ assertionResults }, {}] })).toEqual(['needs Linux 6.10']);
   expect(skippedTests(undefined)).toEqual([]);
+  const explained = [
+    'a (needs tcx, since Linux 6.6)',
+    'b (needs the kernel of the budget, from Linux 6.18 to before 6.19)',
+  ];
+  expect(unexplainedSkips([...explained, 'c', 'd (needs luck)'])).toEqual(['c', 'd (needs luck)']);
 });
 
 describe('compareSnapshots', () => {

@@ -1,9 +1,8 @@
-/** The packets that never reach the rows of a section, as regions: tiers 2 and 5 of SPEC §3. */
-import { ANY, type IcmpType, type Match, MATCH_ALL } from '../model/match';
-import { isEchoRequest, isIcmpError } from '../model/packet';
-import type { Family, Prefix } from '../model/prefix';
-import { PROTOCOL } from '../model/protocol';
-import { icmpOf } from './space';
+/** The packets that never reach the rows of a section, as matches: tiers 2 and 5 of SPEC §3. */
+import { ANY, type IcmpType, type Match, MATCH_ALL } from './match';
+import { isEchoRequest, isIcmpError } from './packet';
+import type { Family, Prefix } from './prefix';
+import { icmpOf, PROTOCOL } from './protocol';
 
 const LINK_LOCAL: Prefix = { family: 6, words: [0xfe800000, 0, 0, 0], length: 10 };
 
@@ -54,7 +53,10 @@ const between = (family: Family, from: number, to: number, addresses: Partial<Ma
   toPorts: [{ first: to, last: to }],
 });
 
-/** What DHCP servers send to clients: tier 5 passes it. */
+/**
+ * What DHCP servers send to clients (RFC 2131 §4.1, RFC 8415 §7.2): over IPv6 from and to link-local addresses. Tier 5
+ * passes what is no fragment.
+ */
 export const DHCP_ANSWERS: readonly Match[] = [
   between(4, 67, 68),
   between(6, 547, 546, { from: [LINK_LOCAL], to: [LINK_LOCAL] }),
