@@ -103,15 +103,16 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
   }
 }
 
-/** Whether a verb changed the file, and it cannot be put back from here. */
+/** Whether verbs changed a file that cannot be put back from here. */
 function isUnwritable(record: GenerationRecord | null | undefined): boolean {
-  if (record?.confirm?.textBefore === undefined) return false;
-  try {
-    accessSync(dirname(record.source.file), constants.W_OK);
-    return false;
-  } catch {
-    return true;
-  }
+  return (record?.confirm?.edits ?? []).some(({ file }) => {
+    try {
+      accessSync(dirname(file), constants.W_OK);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
 
 /** The same for who holds the lock. */
