@@ -3,6 +3,7 @@ import { rmSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import { type Ruleset, writtenSections } from '../model/ruleset';
+import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
@@ -33,6 +34,8 @@ export interface GenerationRecord {
     /** Where a verb changed the file: digest of the text that is to stand in it again where this is not confirmed. */
     readonly textBefore?: string;
   };
+  /** What the history is to say of it; left out where it is no change of anybody's, such as what a boot loads again. */
+  readonly change?: ChangeNote;
   /** The ruleset with its sets resolved, as it was compiled. */
   readonly ruleset: Ruleset;
 }

@@ -8,10 +8,12 @@ import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
 import { saveForBoot } from './boot-files';
+import { type Author, authorOf } from './change-note';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
 import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
+import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
 import { withLock } from './lock';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
@@ -53,7 +55,7 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
       await settleLocked(context);
       throw new NothingPendingError(readReturned(context.folder));
     }
-    await rememberConfirmed(context);
+    await rememberConfirmed(context, await authorOf(context));
     return { generation: pending.generation };
   });
 }
@@ -66,7 +68,9 @@ export async function rollbackPending(
     await settleLocked(context);
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
+    const by = await authorOf(context);
     const fate = putFileBack(context, found.record);
+    writeOutcome(context, found.record, 'rolled-back-by-hand', by);
     await returnLocked(context);
     const { generation, previous } = found.pending;
     return { generation, previous, file: found.record?.source.file ?? '', fate };
@@ -107,6 +111,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
   };
   // Before the gate says that it is over: whoever is interrupted here finds it again.
   writeReturned(context.folder, returned);
+  writeOutcome(context, record, 'rolled-back-by-deadline');
   await returnLocked(context);
   return returned;
 }
@@ -142,10 +147,11 @@ function readPending({ kernel, pins, folder }: Context): {
 }
 
 /** Writes down that what judges is confirmed: from now on it is what a boot loads and what verbs go by. */
-async function rememberConfirmed(context: Context): Promise<void> {
+async function rememberConfirmed(context: Context, by?: Author): Promise<void> {
   const { folder, pins } = context;
   const enforcement = await readEnforcement(context);
   if (enforcement?.record) {
+    writeOutcome(context, enforcement.record, 'confirmed', by);
     const enforced = stateOf(enforcement.record, enforcement.attachments);
     const text = readEnforcedText(folder, enforced);
     writeEnforced(folder, enforced, text);
@@ -153,6 +159,19 @@ async function rememberConfirmed(context: Context): Promise<void> {
       await saveForBoot(context, enforcement.record.ruleset, { ...enforced, instance: enforcement.instance });
   }
   pruneGenerationRecords(folder, new Set(pins.generations()));
+}
+
+/** All that waited has ended so; what a process that was killed did not write down of it before comes with it. */
+function writeOutcome(
+  { folder }: Context,
+  record: GenerationRecord | null,
+  outcome: RevisionOutcome,
+  by?: Author,
+): void {
+  tolerate(() => {
+    if (record) addRevision(folder, record, 'pending');
+    endPending(folder, outcome, by, record);
+  });
 }
 
 /** What was replaced judges again, in the kernel and in the files. */

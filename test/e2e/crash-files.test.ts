@@ -290,6 +290,7 @@ test('nothing is left in the state directory that an apply did not mean to keep'
     'enforced-DIGEST.text',
     'enforced.json',
     'generation-2.json',
+    'history',
     'lock',
     'saved-1.json',
     'saved-1.text',
