@@ -6,12 +6,12 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../kernel/errors';
-import { removeUnfinished, writeAtomically } from './atomic-write';
+import { writeAtomically } from './atomic-write';
 import type { Author, ChangeNote } from './change-note';
 import { contentDigest } from './digest';
 import type { GenerationRecord } from './generation-record';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
-import { type EnforcedState, makeFolder, type StateFolder } from './state-files';
+import { type EnforcedState, historyDirectory, makeFolder, type StateFolder } from './state-files';
 import { errnoOf, fileError } from './system-error';
 
 /** How a change went on. */
@@ -217,10 +217,9 @@ function prune(folder: StateFolder, revisions: readonly Revision[]): void {
     if (digest !== undefined) texts.add(digest);
   }
   const named = new Set([...texts].map((digest) => textName(digest)));
-  for (const name of fs.readdirSync(directoryOf(folder)))
+  for (const name of fs.readdirSync(historyDirectory(folder)))
     if (/^[0-9a-f]{32}\.text$/.test(name) && !named.has(name))
-      fs.rmSync(join(directoryOf(folder), name), { force: true });
-  removeUnfinished(directoryOf(folder));
+      fs.rmSync(join(historyDirectory(folder), name), { force: true });
 }
 
 function readRevision(folder: StateFolder, number: number): StateRead<Revision> {
@@ -252,10 +251,10 @@ function readText(folder: StateFolder, digest: string): string | null {
 function numbersIn(folder: StateFolder): { kept: number[]; used: number[] } {
   let names: string[];
   try {
-    names = fs.readdirSync(directoryOf(folder));
+    names = fs.readdirSync(historyDirectory(folder));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return { kept: [], used: [] };
-    throw fileError('state/read', 'read', directoryOf(folder), error);
+    throw fileError('state/read', 'read', historyDirectory(folder), error);
   }
   const matches = names.flatMap((name) => {
     const match = /^(\d{1,6})\.json(\.damaged-.*)?$/.exec(name);
@@ -268,22 +267,18 @@ function numbersIn(folder: StateFolder): { kept: number[]; used: number[] } {
 function makeHistory(folder: StateFolder): void {
   makeFolder(folder);
   try {
-    fs.mkdirSync(directoryOf(folder), { recursive: true, mode: 0o700 });
+    fs.mkdirSync(historyDirectory(folder), { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw fileError('state/write', 'make the folder', directoryOf(folder), error);
+    throw fileError('state/write', 'make the folder', historyDirectory(folder), error);
   }
 }
 
-function directoryOf(folder: StateFolder): string {
-  return join(folder.path, 'history');
-}
-
 function revisionFile(folder: StateFolder, number: number): string {
-  return join(directoryOf(folder), `${number}.json`);
+  return join(historyDirectory(folder), `${number}.json`);
 }
 
 function textFile(folder: StateFolder, digest: string): string {
-  return join(directoryOf(folder), textName(digest));
+  return join(historyDirectory(folder), textName(digest));
 }
 
 function textName(digest: string): string {

@@ -8,7 +8,7 @@ import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
-import { LOCK_FILE, makeFolder } from './state-files';
+import { historyDirectory, LOCK_FILE, makeFolder } from './state-files';
 
 const LOCK_PATIENCE_MS = 5000;
 const RETRY_MS = 50;
@@ -26,6 +26,7 @@ export async function withLock<T>(
   });
   try {
     removeUnfinished(folder.path);
+    removeUnfinished(historyDirectory(folder));
     const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
       pins.claim();
     });
