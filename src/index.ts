@@ -75,6 +75,8 @@ export type { EndedRules } from './operate/end-rules';
 export { KeepReachableError, LockoutError, type ApplyOutcome } from './operate/apply';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
+export { currentRevision, findRevision, type History, type Revision, type RevisionOutcome } from './operate/history';
+export type { Author, ChangeNote, Intent } from './operate/change-note';
 export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
 export { renderMetrics } from './observe/metrics';

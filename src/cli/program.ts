@@ -18,6 +18,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['apply'], load: () => import('./commands/apply') },
   { names: ['enable'], load: () => import('./commands/enable') },
   { names: ['confirm', 'rollback'], load: () => import('./commands/confirm') },
+  { names: ['history', 'show', 'diff'], load: () => import('./commands/history') },
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['boot'], load: () => import('./commands/boot') },
   { names: ['install'], load: () => import('./commands/install') },
@@ -44,7 +45,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 const LATER: Readonly<Record<string, string>> = {
   'allow-all': 'sluice disable lets everything through',
   reset: 'move the file away, then sluice init',
-  history: 'sluice status tells which generation is enforced, and since when',
 };
 
 /**

@@ -53,6 +53,8 @@ export function showOutcome(
       `not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps it, else ${otherwise} by itself`,
     );
   }
+  if (outcome.historyTrouble !== undefined)
+    output.say(`warning: the history does not tell of all this: ${outcome.historyTrouble}`);
   if (outcome.previousFile !== undefined)
     output.say(`note: the enforced file is now ${candidate.file} (was ${outcome.previousFile})`);
   output.document({
@@ -63,6 +65,7 @@ export function showOutcome(
     interfaces: outcome.attachments,
     diagnostics: diagnosticsToJson(candidate.diagnostics),
     ...(pending && { pending }),
+    ...(outcome.historyTrouble !== undefined && { historyTrouble: outcome.historyTrouble }),
     ...(outcome.kind === 'applied' && {
       instructions: outcome.instructions,
       detached: outcome.detached,

@@ -20,6 +20,7 @@ export const FAILPOINTS = [
   'after-attach',
   'after-fold',
   'after-retire',
+  'before-revision',
   'after-enforced',
 ] as const;
 

@@ -11,7 +11,20 @@ import type { AttachMode } from '../model/ruleset';
 import type { Image } from '../compile/image';
 import { Twin } from '../observe/twin';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
+import { describeChange, type Intent } from './change-note';
 import { type ChangePlan, planChange } from './change-plan';
+import {
+  addEnd,
+  addRevision,
+  catchUp,
+  currentRevision,
+  endPending,
+  type History,
+  keepRevisionText,
+  readHistory,
+  tolerate,
+} from './history';
+import { describeRevision } from './render-history';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { contentDigest } from './digest';
@@ -29,13 +42,15 @@ import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
 import { forgetReturned } from './returned';
 import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
-import { keepText, removeState } from './state-files';
+import { keepText, removeState, type StateFolder } from './state-files';
 import { messageOf } from './system-error';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome = {
   /** The file that was enforced before, where it is another: verbs now edit this candidate's. */
   readonly previousFile?: string;
+  /** Why the history does not tell of it, or not all: what enforces is right all the same. */
+  readonly historyTrouble?: string;
   /** Set where it waits to be confirmed: the generation that judges again otherwise (null: nothing does), and when. */
   readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
 } & (
@@ -87,6 +102,20 @@ export class KeepReachableError extends RefusedError {
   }
 }
 
+/** Somebody has changed what is enforced since the caller looked. */
+export class RevisionError extends RefusedError {
+  constructor(history: Pick<History, 'revisions'>, expected: number) {
+    const now = currentRevision(history);
+    const since = history.revisions.filter(({ number }) => number > expected).map(describeRevision);
+    const found = now ? `revision ${now.number} is enforced` : 'no revision is enforced';
+    super('operate/revision', [`${found}, not ${expected}`, ...since].join('\n  '), {
+      hint: now
+        ? `nothing was changed; sluice show ${now.number}, then --expect-revision ${now.number}`
+        : 'nothing was changed; --expect-revision 0 means that none is',
+    });
+  }
+}
+
 /** How a candidate is applied. */
 export interface ApplyOptions {
   /** Also when it cuts a live SSH session, or narrows keep-reachable. */
@@ -97,6 +126,10 @@ export interface ApplyOptions {
   readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
   readonly confirmSeconds?: number;
+  /** What the history says of it; left out: `apply`. */
+  readonly intent?: Intent;
+  /** Only where this revision (0: none yet) says what is enforced; else a `RevisionError`, and nothing has happened. */
+  readonly expectRevision?: number;
   /** Everything but the change itself: what could refuse it is asked, the verifier too. */
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
@@ -125,10 +158,17 @@ export async function applyRuleset(
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome | DryRun> {
   const { kernel, netns, folder } = context;
+  const intent = options.intent ?? { what: 'apply' };
   const outcome = await withLock(context, async (): Promise<ApplyOutcome | DryRun> => {
     removeUnfinishedRuleset(candidate.file);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
+    const troubles = [
+      tolerate(() => {
+        catchUp(folder, enforcement);
+      }),
+    ];
+    if (options.expectRevision !== undefined) refuseOtherRevision(folder, options.expectRevision);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
@@ -147,23 +187,36 @@ export async function applyRuleset(
       if (options.dryRun) return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
       await clearInterrupted(context, foldInto(context));
       // Notes and owners are no part of the image, but of what status shows.
-      const { generation, instance, record, pending } = enforcement;
+      const { generation, instance, record: known, pending } = enforcement;
       const names = interfaces.map(({ name }) => name);
-      writeGenerationRecord(folder, {
-        ...record,
-        ruleset: candidate.ruleset,
-        source: sourceOf(candidate),
-        interfaces: names,
-        ...(pending &&
-          record.confirm && {
-            confirm: { ...record.confirm, ...confirmation(enforcement, candidate, options) },
-          }),
-      });
+      const source = sourceOf(candidate);
+      const isNews = source.textDigest !== known.source.textDigest || source.file !== known.source.file;
+      const change = isNews
+        ? await describeChange(context, intent, planChange(known.ruleset, candidate.ruleset, 0))
+        : known.change;
+      const waits = pending && known.confirm && { ...known.confirm, ...confirmation(enforcement, candidate, options) };
+      const record = {
+        ...{ ...known, ruleset: candidate.ruleset, source, interfaces: names },
+        ...(change && { change }),
+        ...(waits && { confirm: waits }),
+      };
+      troubles.push(
+        tolerate(() => {
+          keepRevisionText(folder, candidate.text);
+        }),
+      );
+      writeGenerationRecord(folder, record);
       // What waits is not the enforced file yet.
       if (pending) keepText(folder, candidate.text);
       else await remember(context, candidate, { generation, instance, names });
+      if (isNews)
+        troubles.push(
+          tolerate(() => {
+            addRevision(folder, record, pending ? 'pending' : 'applied');
+          }),
+        );
       pruneGenerationRecords(folder, new Set(context.pins.generations()));
-      return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
+      return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement), ...troubleIn(troubles) };
     }
     if (enforcement?.pending && options.confirmSeconds === undefined)
       throw new PendingError(enforcement.generation, secondsIn(enforcement.pending.leftNs));
@@ -193,18 +246,24 @@ export async function applyRuleset(
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
+      change: await describeChange(context, intent, change),
     });
-    return {
-      kind: 'applied',
-      ...previous,
-      overridden,
-      change,
-      ...applied,
-      ...pendingIn(await readEnforcement(context)),
-    };
+    const waiting = pendingIn(await readEnforcement(context));
+    const trouble = troubleIn([...troubles, applied.historyTrouble ?? null]);
+    return { kind: 'applied', ...previous, overridden, change, ...applied, ...waiting, ...trouble };
   });
   await clearOrphans(context);
   return outcome;
+}
+
+function troubleIn(troubles: readonly (string | null)[]): Pick<ApplyOutcome, 'historyTrouble'> {
+  const historyTrouble = troubles.find((trouble) => trouble !== null) ?? null;
+  return historyTrouble === null ? {} : { historyTrouble };
+}
+
+function refuseOtherRevision(folder: StateFolder, expected: number): void {
+  const history = readHistory(folder);
+  if ((currentRevision(history)?.number ?? 0) !== expected) throw new RevisionError(history, expected);
 }
 
 function unchangedBy(
@@ -295,10 +354,20 @@ export interface Ended {
  * Ends enforcement: off every interface, nothing left in the kernel; the counters, and which file enforced, are kept.
  * Throws `UnfinishedEndError` where it stopped half way; another call finishes it.
  */
-export async function disable(context: Context): Promise<Ended> {
+export async function disable(context: Context, intent: Intent = { what: 'disable' }): Promise<Ended> {
   const ended = await withLock(context, async () => {
+    const change = await describeChange(context, intent, null);
+    // What is damaged can be ended all the same.
+    const enforcement = await readEnforcement(context).catch(() => null);
+    tolerate(() => {
+      catchUp(context.folder, enforcement);
+    });
     const done = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
+    tolerate(() => {
+      endPending(context.folder, 'rolled-back-by-hand', change.author);
+      if (done.wasActive) addEnd(context.folder, change);
+    });
     pruneGenerationRecords(context.folder, new Set());
     loadNothingAtBoot(context, done.wasActive);
     return done;

@@ -21,11 +21,13 @@ import {
 import { type Booted, writeBooted } from './booted';
 import { bootId } from './namespace-key';
 import { builtInRuleset } from './built-in';
+import { describeChange, type Intent } from './change-note';
 import type { Context } from './context';
 import { foldInto } from './counts';
 import { type Candidate, enforce, UnfinishedError, type Where } from './enforce';
 import { readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
+import { endPending, tolerate } from './history';
 import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
 import { messageOf } from './system-error';
@@ -75,6 +77,10 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       };
     }
     const plan = readBootPlan(folder);
+    // What was not confirmed before the machine went down is no more.
+    tolerate(() => {
+      endPending(folder, 'rolled-back-at-boot');
+    });
     if (plan.value?.load === 'nothing') return { kind: 'disabled' };
     const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
     const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons);
@@ -87,9 +93,9 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
         continue;
       }
       try {
-        const done = await loader.loadSaved(saved.value);
         const { record } = saved.value;
         const last = i === 0 && (plan.value === null || isNewest(record, plan.value));
+        const done = await loader.loadSaved(saved.value, last ? null : { what: 'boot: an older ruleset' });
         if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
         return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
       } catch (error) {
@@ -138,7 +144,7 @@ class Loader {
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
-  async loadSaved({ record, text }: SavedRuleset): Promise<Loaded> {
+  async loadSaved({ record, text }: SavedRuleset, intent: Intent | null): Promise<Loaded> {
     const { source } = record;
     const ruleset = rulesetAt(record.ruleset, Date.now());
     const candidate: Candidate = {
@@ -150,32 +156,38 @@ class Loader {
     };
     const listed = ruleset.interfaces === 'auto' ? undefined : ruleset.interfaces;
     const names = record.interfaces ?? listed ?? this.plan?.builtIn.interfaces ?? [];
-    return this.load(candidate, names, ruleset.interfaces === 'auto', 'file');
+    return this.load(candidate, names, ruleset.interfaces === 'auto', { keep: 'file', intent });
   }
 
   async loadBuiltIn(): Promise<Loaded> {
     const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
-    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, 'nothing');
+    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, {
+      keep: 'nothing',
+      intent: { what: 'boot: the built-in ruleset' },
+    });
   }
 
   private async load(
     candidate: Candidate,
     meant: readonly string[],
     any: boolean,
-    keep: 'file' | 'nothing',
+    { keep, intent }: { readonly keep: 'file' | 'nothing'; readonly intent: Intent | null },
   ): Promise<Loaded> {
     const found = await this.await(meant);
     // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
     const interfaces = found.length > 0 || !any ? found : await this.others();
     const missing = found.length > 0 || !any ? meant.filter((name) => !found.some((one) => one.name === name)) : [];
     const names = [...interfaces.map(({ name }) => name), ...missing];
+    // What enforced last and is loaded again is no change of anybody's.
+    const change = intent && { change: await describeChange(this.context, intent, null) };
+    const where = { names, before: null, keep, ...change };
     try {
-      const applied = await this.enforce(candidate, { interfaces, names, before: null, keep });
+      const applied = await this.enforce(candidate, { interfaces, ...where });
       return { applied, missing, refused: [] };
     } catch (error) {
       // One that cannot be filtered must not keep the others from it.
       if (interfaces.length < 2) throw error;
-      const applied = await this.enforce(candidate, { interfaces: [], names, before: null, keep });
+      const applied = await this.enforce(candidate, { interfaces: [], ...where });
       const { mode } = candidate.ruleset;
       const judging = { mode, generation: applied.generation, image: candidate.image };
       const { attached, refused } = await attachEach(this.context, interfaces, judging);

@@ -43,6 +43,7 @@ export async function endRules(context: Context, nowMs: number): Promise<EndedRu
   };
   const outcome = await applyRuleset(context, candidate, {
     force: true,
+    intent: { what: `end of ${ended.map(({ name }) => name).join(', ')}` },
     inPlaceOf: record,
     interfaces: enforcement.attachments.map(({ name }) => name),
     // What waits to be confirmed goes on waiting, for what is left of its time.

@@ -9,11 +9,18 @@ import type { Ruleset } from '../model/ruleset';
 import { restoreBans } from './bans';
 import { readBootPlan, savedRulesets, saveForBoot, saveNothingForBoot } from './boot-files';
 import { newestOf, readCheckpoint } from './checkpoint';
+import type { ChangeNote } from './change-note';
 import type { Context } from './context';
 import { foldInto } from './counts';
 import { contentDigest } from './digest';
 import { readEnforcement } from './enforcement';
-import { type GenerationRecord, pruneGenerationRecords, writeGenerationRecord } from './generation-record';
+import {
+  type GenerationRecord,
+  pruneGenerationRecords,
+  readGenerationRecord,
+  writeGenerationRecord,
+} from './generation-record';
+import { addRevision, keepRevisionText, tolerate } from './history';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -58,19 +65,24 @@ export interface Where {
   readonly before: number | null;
   /** Set where the candidate waits to be confirmed: until then it is not what files name and boots load. */
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
+  /** What the history says of it; left out: nothing. */
+  readonly change?: ChangeNote;
   /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
   readonly keep?: GenerationRecord['keep'];
   /** Called where the record cannot be written; left out: nothing changes then. */
   readonly onUnwritten?: (why: string) => void;
 }
 
+/** What was applied; `historyTrouble`: why the history does not tell of it, or not all. */
+export type Enforced = Applied & { readonly historyTrouble?: string };
+
 /**
  * Makes the candidate judge, and keeps what later processes and boots need of it. Until the gate changes a failure
  * changes nothing; after that it is an `UnfinishedError`. The caller holds the lock.
  */
-export async function enforce(context: Context, candidate: Candidate, where: Where): Promise<Applied> {
+export async function enforce(context: Context, candidate: Candidate, where: Where): Promise<Enforced> {
   const { kernel, pins, folder, netns } = context;
-  const { names, confirm } = where;
+  const { names, confirm, change } = where;
   const since = new Date().toISOString();
   const request: ApplyRequest = {
     image: candidate.image,
@@ -83,12 +95,10 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     record: (generation, instance) => {
       const { keep } = where;
       const named = {
-        generation,
-        instance,
-        since,
-        interfaces: names,
+        ...{ generation, instance, since, interfaces: names },
         ...(confirm && { confirm }),
         ...(keep && { keep }),
+        ...(change && { change }),
       };
       try {
         writeGenerationRecord(folder, recordOf(candidate, named));
@@ -104,13 +114,21 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     // What may become the enforced text, or return, is kept before anything judges by it.
     if (!where.keep) keepText(folder, candidate.text);
     if (confirm && where.before === null) keepBootsOpen(folder);
+    let trouble = tolerate(() => {
+      if (change) keepRevisionText(folder, candidate.text);
+    });
     const applied = await applyImage(kernel, pins, request);
     if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
     forgetReturned(folder);
+    failpoint('before-revision');
+    const record = readGenerationRecord(folder, applied.generation, applied.instance);
+    trouble ??= tolerate(() => {
+      if (record) addRevision(folder, record, confirm ? 'pending' : 'applied');
+    });
     failpoint('after-enforced');
     pruneGenerationRecords(folder, new Set(pins.generations()));
-    return applied;
+    return { ...applied, ...(trouble !== null && { historyTrouble: trouble }) };
   } catch (error) {
     try {
       pruneGenerationRecords(folder, new Set(pins.generations()));
@@ -165,7 +183,7 @@ export function sourceOf({ file, text, interfaceOverride }: Candidate): Generati
 
 function recordOf(
   candidate: Candidate,
-  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'keep'>,
+  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'keep' | 'change'>,
 ): GenerationRecord {
   const { digest, counterSlots, features, sections, ranks, bytes } = candidate.image;
   return {

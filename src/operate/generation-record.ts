@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
 import { type Ruleset, writtenSections } from '../model/ruleset';
+import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
 import { packLists, unpackLists, walkRuleset } from './shared-lists';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
@@ -47,6 +48,8 @@ export interface GenerationRecord {
   };
   /** Set where a boot loaded it: boots go on with what they did; `nothing`: so do verbs. */
   readonly keep?: 'file' | 'nothing';
+  /** What the history is to say of it; left out where it is no change of anybody's, such as what a boot loads again. */
+  readonly change?: ChangeNote;
   /** The ruleset with its sets resolved, as it was compiled. */
   readonly ruleset: Ruleset;
 }

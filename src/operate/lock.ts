@@ -10,7 +10,7 @@ import type { FileLock, Kernel } from '../kernel/kernel';
 import { pinRoot } from '../kernel/pins';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
-import { LOCK_FILE, makeFolder } from './state-files';
+import { historyDirectory, LOCK_FILE, makeFolder } from './state-files';
 import { messageOf } from './system-error';
 
 const LOCK_PATIENCE_MS = 5000;
@@ -62,6 +62,7 @@ async function lockState({ kernel, folder }: Context, deadline: number): Promise
   });
   try {
     removeUnfinished(folder.path);
+    removeUnfinished(historyDirectory(folder));
     return lock;
   } catch (error) {
     lock.close();

@@ -11,6 +11,7 @@ import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
 import { saveForBoot } from './boot-files';
+import { type Author, authorOf } from './change-note';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
@@ -20,6 +21,7 @@ import {
   pruneGenerationRecords,
   readGenerationRecord,
 } from './generation-record';
+import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
 import { withLock } from './lock';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
@@ -61,7 +63,7 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
       await settleLocked(context);
       throw new NothingPendingError(readReturned(context.folder));
     }
-    await rememberJudging(context);
+    await rememberJudging(context, await authorOf(context));
     return { generation: pending.generation, atBoot: record?.confirm?.atBoot ?? false };
   });
 }
@@ -74,7 +76,9 @@ export async function rollbackPending(
     await settleLocked(context);
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
+    const by = await authorOf(context);
     const fates = putFilesBack(context, found.record);
+    writeOutcome(context, found.record, 'rolled-back-by-hand', by);
     await returnLocked(context);
     const { generation, previous } = found.pending;
     return { generation, previous, ...fates };
@@ -133,6 +137,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
   };
   // Before the gate says that it is over: whoever is interrupted here finds it again.
   writeReturned(context.folder, returned);
+  writeOutcome(context, record, 'rolled-back-by-deadline');
   await returnLocked(context);
   return returned;
 }
@@ -172,7 +177,7 @@ function readPending({ kernel, pins, folder }: Context): {
  * Ends what was replaced by what judges, and writes that one down: from now on it is what a boot loads and what verbs
  * go by. Cut short, it is done again.
  */
-async function rememberJudging(context: Context): Promise<void> {
+async function rememberJudging(context: Context, by?: Author): Promise<void> {
   const { folder, pins } = context;
   const enforcement = await readEnforcement(context);
   // Cut short before anything was attached, it filters nothing.
@@ -186,9 +191,23 @@ async function rememberJudging(context: Context): Promise<void> {
   const enforced = stateOf(record, enforcement.attachments);
   if (!record.keep && readEnforcedText(folder, enforced) !== null)
     await saveForBoot(context, record.ruleset, { ...enforced, instance });
+  if (confirm) writeOutcome(context, record, 'confirmed', by);
   // Last: by this the next command knows that all is done.
   writeEnforced(folder, enforced, null);
   pruneGenerationRecords(folder, new Set(pins.generations()));
+}
+
+/** All that waited has ended so; what a process that was killed did not write down of it before comes with it. */
+function writeOutcome(
+  { folder }: Context,
+  record: GenerationRecord | null,
+  outcome: RevisionOutcome,
+  by?: Author,
+): void {
+  tolerate(() => {
+    if (record) addRevision(folder, record, 'pending');
+    endPending(folder, outcome, by, record);
+  });
 }
 
 /** What was replaced judges again, in the kernel and in the files. */

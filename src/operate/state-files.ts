@@ -56,6 +56,11 @@ export function stateFolder(key: string, directory: string = stateDirectory()): 
   return { path: path.join(directory, key) };
 }
 
+/** Where the folder keeps its revisions. */
+export function historyDirectory(folder: StateFolder): string {
+  return path.join(folder.path, 'history');
+}
+
 /** Writes a state file into the folder, which is made where missing (mode 0700). */
 export function writeStateFile(folder: StateFolder, name: string, schemaVersion: number, body: unknown): void {
   makeFolder(folder);

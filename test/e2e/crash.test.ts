@@ -100,7 +100,7 @@ async function expectWhole(): Promise<void> {
 }
 
 /** Places behind the moment at which the new ruleset judges. */
-const AFTER_GATE = new Set(['after-gate', 'after-fold', 'after-retire', 'after-enforced']);
+const AFTER_GATE = new Set(['after-gate', 'after-fold', 'after-retire', 'before-revision', 'after-enforced']);
 /** One lies where a clsact discipline is made: e2e/clsact. */
 const WAYS = FAILPOINTS.filter((place) => place !== 'after-qdisc').flatMap((place) =>
   (['kill', 'error'] as const).map((how) => ({ place, how })),

@@ -2,11 +2,12 @@ import type { Command } from 'commander';
 import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
 import { requireCandidate } from '../candidate';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
+import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
 import { showChange, showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions extends ConfirmOptions {
+interface ApplyOptions extends ConfirmOptions, ChangeOptions {
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly exitCode?: boolean;
@@ -20,13 +21,16 @@ export function register(program: Command): void {
     .option('--force', 'also when it cuts a live SSH session')
     .option('--dry-run', 'only say what it would change, and what would refuse it: lock-out, verifier')
     .option('--exit-code', 'with --dry-run: exit 4 when there is a difference');
-  onRun<ApplyOptions>(addConfirmOptions(command), (run, file: string | undefined) => applyFile(run, file));
+  onRun<ApplyOptions>(addChangeOptions(addConfirmOptions(command)), (run, file: string | undefined) =>
+    applyFile(run, file, 'apply'),
+  );
 }
 
 /** Checks, compiles and enforces the file. */
 export async function applyFile(
   run: Run<ApplyOptions>,
   file: string | undefined,
+  what: string,
   lastInterfaces?: readonly string[],
   more: Pick<ApplyRulesetOptions, 'atBoot'> = {},
 ): Promise<ExitCode> {
@@ -42,6 +46,7 @@ export async function applyFile(
     ...more,
     force: run.options.force ?? false,
     dryRun: run.options.dryRun ?? false,
+    ...changeOf(run.options, what),
     ...(await confirmSeconds(run.options, context, candidate.ruleset)),
   });
   const differs = outcome.kind === 'would-apply' && run.options.exitCode === true;

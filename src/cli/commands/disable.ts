@@ -3,6 +3,7 @@ import { isHostContext } from '../../operate/context';
 import { disableUnits } from '../../operate/install';
 import { disable, filteredInterfaces } from '../../operate/apply';
 import { confirm } from '../ask';
+import { addMessageOption, changeOf } from '../change-option';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
 
@@ -11,7 +12,7 @@ export function register(program: Command): void {
     .command('disable')
     .description('end enforcement: off every interface, nothing left in the kernel; file and counters are kept')
     .option('-y, --yes', 'do not ask');
-  onRun<{ yes?: boolean }>(command, async (run) => {
+  onRun<{ yes?: boolean; message?: string }>(addMessageOption(command), async (run) => {
     const context = await run.context();
     const names = (await filteredInterfaces(context)).join(', ');
     if (
@@ -22,7 +23,7 @@ export function register(program: Command): void {
       run.output.document({ outcome: 'kept' }, EXIT.REFUSED);
       return EXIT.REFUSED;
     }
-    const { wasActive, interfaces, putBack } = await disable(context);
+    const { wasActive, interfaces, putBack } = await disable(context, changeOf(run.options, 'disable').intent);
     if (isHostContext(context)) disableUnits();
     run.output.line(
       interfaces.length > 0

@@ -23,6 +23,7 @@ import { parseLogLevel } from '../../parse/settings';
 import { openForEdit } from '../../operate/enforced-file';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { requireCandidate, showFindings } from '../candidate';
+import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
@@ -30,7 +31,7 @@ import { onRun, type Run } from '../run';
 import { type EndOptions, joinRow, readEnd, withCaller, withEnd } from '../row-words';
 import { showOutcome } from '../show-outcome';
 
-interface EditOptions extends EndOptions, ConfirmOptions {
+interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions {
   readonly force?: boolean;
 }
 
@@ -48,7 +49,9 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addConfirmOptions(command), (run, words: string[]) => editFile(run, words, edit));
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(command)), (run, words: string[]) =>
+      editFile(run, name, words, edit),
+    );
   };
   /** A verb that writes a row: it can be about the caller, and have an end. */
   const rowVerb = (...[name, description, argument, edit]: Parameters<typeof verb>): void => {
@@ -59,8 +62,8 @@ export function register(program: Command): void {
       .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addConfirmOptions(command), (run, words: string[]) =>
-      editFile(run, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(command)), (run, words: string[]) =>
+      editFile(run, name, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
     );
   };
   const examples = {
@@ -169,6 +172,7 @@ function isSwitch(word: string): word is 'on' | 'off' {
 
 async function editFile(
   run: Run<EditOptions>,
+  verb: string,
   words: readonly string[],
   edit: (words: readonly string[]) => Edit,
 ): Promise<ExitCode> {
@@ -218,6 +222,7 @@ async function editFile(
       ...{ force: run.options.force ?? false, edited: true },
       // Another file that was applied while this waited is not undone by it.
       ...(record && { inPlaceOf: record }),
+      ...changeOf(run.options, [verb, ...words].join(' ')),
       ...(await confirmSeconds(run.options, context, candidate.ruleset)),
     });
     showOutcome(run.output, candidate, outcome);

@@ -1,0 +1,131 @@
+import { type Command, Option } from 'commander';
+import type { Context } from '../../operate/context';
+import { checkRuleset } from '../../operate/check';
+import { planChange } from '../../operate/change-plan';
+import { currentRevision, findRevision, type History, readRevisionText, type Revision } from '../../operate/history';
+import { diffLines, renderDiff } from '../../operate/line-diff';
+import { differenceToJson, renderDifference } from '../../operate/render-difference';
+import { authorWords, outcomeWords, whenWords } from '../../operate/render-history';
+import { renderPlan } from '../../operate/render-plan';
+import { settledHistory } from '../../operate/rollback';
+import { SluiceError } from '../../kernel/errors';
+import { EXIT, type ExitCode } from '../exit-code';
+import { onRun, type Run } from '../run';
+import { renderTable } from '../table';
+
+export function register(program: Command): void {
+  const history = program
+    .command('history')
+    .description('every change of what is enforced: when, who, what, why, and what became of it');
+  onRun(history, async (run) => {
+    const { revisions, current } = await open(run);
+    if (revisions.length === 0) run.output.line('nothing was changed yet that is remembered');
+    else
+      run.output.line(
+        renderTable(
+          COLUMNS,
+          revisions.map((revision) => rowOf(revision, current)),
+        ),
+      );
+    run.output.document({ current: current?.number ?? null, revisions });
+    return EXIT.DONE;
+  });
+
+  const show = program
+    .command('show')
+    .description('one revision: what it changed, in rows and packets; sluice show 7 --text prints its ruleset')
+    .argument('<revision>', 'its number, or the first 7 digits or more of its digest')
+    .addOption(new Option('--text', 'the ruleset as it was, byte for byte, and nothing else'));
+  onRun<{ text?: boolean }>(show, async (run, reference: string): Promise<ExitCode> => {
+    const { context, ...history } = await open(run);
+    const revision = findRevision(history, reference);
+    const text = readRevisionText(context.folder, revision);
+    if (run.options.text && !run.options.json) {
+      process.stdout.write(textOf(revision, text));
+      return EXIT.DONE;
+    }
+    for (const line of describe(revision, text)) run.output.line(line);
+    run.output.document({ revision, text });
+    return EXIT.DONE;
+  });
+
+  const diff = program
+    .command('diff')
+    .description('what differs from one revision to another (or to what is enforced): lines, rows, packets')
+    .argument('<revision>', 'from')
+    .argument('[revision]', 'to; left out: what is enforced')
+    .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
+  onRun<{ exitCode?: boolean }>(diff, async (run, from: string, to: string | undefined): Promise<ExitCode> => {
+    const { context, current, ...history } = await open(run);
+    const one = findRevision(history, from);
+    const other = to === undefined ? current : findRevision(history, to);
+    if (!other) throw new SluiceError('operate/no-revision', 'nothing is enforced to compare it with');
+    const [before, after] = [one, other].map((revision) =>
+      textOf(revision, readRevisionText(context.folder, revision)),
+    );
+    const lines = renderDiff(diffLines(before, after));
+    const [old, now] = [one, other].map((revision, i) => rulesetOf(revision, [before, after][i]));
+    const change = old && now && planChange(old, now);
+    run.output.line(lines === '' ? 'no line differs' : lines.trimEnd());
+    if (change) {
+      run.output.line(renderPlan(change.plan).trimEnd());
+      run.output.line(renderDifference(change).trimEnd());
+    } else run.output.say('note: one of them has errors today: only their lines are compared');
+    const code = run.options.exitCode && lines !== '' ? EXIT.DIFFERENCE : EXIT.DONE;
+    const packets = change && differenceToJson(change);
+    run.output.document({ from: one.number, to: other.number, lines, plan: change?.plan ?? null, packets }, code);
+    return code;
+  });
+}
+
+const COLUMNS = [
+  ...[{ title: 'revision', right: true }, { title: 'when (UTC)' }, { title: 'who' }],
+  ...[{ title: 'what' }, { title: 'outcome' }, { title: 'why' }],
+];
+
+async function open(run: Run<object>): Promise<History & { context: Context; current: Revision | null }> {
+  const context = await run.context();
+  const history = await settledHistory(context);
+  for (const warning of history.warnings) run.output.say(`warning: ${warning}`);
+  return { ...history, context, current: currentRevision(history) };
+}
+
+function rowOf(revision: Revision, current: Revision | null): string[] {
+  const { number, at, author, what, reason } = revision;
+  const isCurrent = number === current?.number && revision.source !== null;
+  return [
+    ...[String(number), whenWords(at), authorWords(author), what],
+    ...[`${outcomeWords(revision)}${isCurrent ? ' (enforced)' : ''}`, reason ?? ''],
+  ];
+}
+
+function describe(revision: Revision, text: string | null): string[] {
+  const { number, at, author, what, reason, source, digest, generation, sections, plan } = revision;
+  return [
+    `revision ${number}: ${what}`,
+    `when:    ${whenWords(at)} UTC`,
+    `who:     ${authorWords(author)}, uid ${author.uid}`,
+    ...(reason === undefined ? [] : [`why:     ${reason}`]),
+    `outcome: ${outcomeWords(revision)}`,
+    ...(source
+      ? [
+          `file:    ${source.file}${text === null ? ' (its text is lost)' : ''}`,
+          `text:    ${source.textDigest}`,
+          `image:   ${digest}, generation ${generation}`,
+        ]
+      : []),
+    ...(sections.length > 0 ? [`about:   ${sections.join(', ')}`] : []),
+    ...(plan === '' ? [] : ['', plan.trimEnd()]),
+  ];
+}
+
+function textOf({ number, source, what }: Revision, text: string | null): string {
+  if (text !== null) return text;
+  const message = source ? `the text of revision ${number} is lost` : `revision ${number} (${what}) has no text`;
+  throw new SluiceError('operate/no-revision', message);
+}
+
+/** As it reads today: lists that it names may have changed. */
+function rulesetOf({ source }: Revision, text: string): ReturnType<typeof checkRuleset>['ruleset'] {
+  return checkRuleset(source!.file, text).ruleset;
+}

@@ -1,0 +1,310 @@
+/**
+ * Every change of what is enforced, as revisions: a small file each, and the texts they name, each text once. It remembers
+ * and decides nothing: lost or damaged, what enforces goes on. What a change is about stands in its generation's record
+ * before the change happens, so that a process that is killed leaves no gap (`catchUp`).
+ */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '../kernel/errors';
+import { writeAtomically } from './atomic-write';
+import type { Author, ChangeNote } from './change-note';
+import { contentDigest } from './digest';
+import type { GenerationRecord } from './generation-record';
+import { readSealed, type StateRead, writeSealed } from './sealed-file';
+import { type EnforcedState, historyDirectory, makeFolder, type StateFolder } from './state-files';
+import { errnoOf, fileError } from './system-error';
+
+/** How a change went on. */
+export type RevisionOutcome =
+  'applied' | 'pending' | 'confirmed' | 'rolled-back-by-deadline' | 'rolled-back-by-hand' | 'rolled-back-at-boot';
+
+/** One change of what is enforced. */
+export interface Revision extends ChangeNote {
+  /** Counts from 1, never used twice. */
+  readonly number: number;
+  /** Generation that it became, and its installation; null where it ended enforcement. */
+  readonly generation: number | null;
+  readonly instance: string | null;
+  /** The file, and the digest of its text (SHA-256, hex); null where it ended enforcement. */
+  readonly source: Pick<EnforcedState, 'file' | 'textDigest' | 'interfaceOverride'> | null;
+  /** Digest of the compiled image; empty where it ended enforcement. */
+  readonly digest: string;
+  readonly outcome: RevisionOutcome;
+  /** Who confirmed it or took it back, and when, ISO time. */
+  readonly ended?: { readonly at: string; readonly by?: Author };
+}
+
+/** The revisions that are kept, oldest first; `warnings`: what of them is lost. */
+export interface History {
+  readonly revisions: readonly Revision[];
+  readonly warnings: readonly string[];
+}
+
+/** Revisions that are kept at most, and bytes of their texts; the newest two are kept whatever their size. */
+export const REVISIONS_MAX = 100;
+export const TEXT_BYTES_MAX = 64 * 1024 * 1024;
+
+const SCHEMA_VERSION = 1;
+
+/** Whether the change has, or had at last, an effect: it was not taken back. */
+export function holds({ outcome }: Revision): boolean {
+  return outcome === 'applied' || outcome === 'pending' || outcome === 'confirmed';
+}
+
+/** The revision that says what is enforced now; null where there was none, or it is lost. */
+export function currentRevision({ revisions }: Pick<History, 'revisions'>): Revision | null {
+  return revisions.filter(holds).at(-1) ?? null;
+}
+
+/** Does what the history needs; the trouble it has with that, in words, is no reason to change or enforce anything else. */
+export function tolerate(write: () => void): string | null {
+  try {
+    write();
+    return null;
+  } catch (error) {
+    if (error instanceof SluiceError && error.code.startsWith('state/')) return error.message;
+    throw error;
+  }
+}
+
+/** Reads what is kept. Throws only where the folder cannot be read. */
+export function readHistory(folder: StateFolder): History {
+  const revisions: Revision[] = [];
+  const warnings: string[] = [];
+  for (const number of numbersIn(folder).kept) {
+    const { value, warning } = readRevision(folder, number);
+    if (value) revisions.push(value);
+    if (warning !== undefined) warnings.push(warning);
+  }
+  return { revisions, warnings };
+}
+
+/** The text of a revision; null where it has none, or it is lost or no longer the one. */
+export function readRevisionText(folder: StateFolder, { source }: Pick<Revision, 'source'>): string | null {
+  return source && readText(folder, source.textDigest);
+}
+
+/** Keeps a text that a change is about to be about; the caller holds the lock. */
+export function keepRevisionText(folder: StateFolder, text: string): void {
+  makeHistory(folder);
+  const digest = contentDigest(text);
+  if (readText(folder, digest) !== null) return;
+  const file = textFile(folder, digest);
+  try {
+    writeAtomically(file, text, { mode: 0o600, how: 'replace' });
+  } catch (error) {
+    throw fileError('state/write', 'write', file, error);
+  }
+}
+
+/**
+ * Adds the change that a generation's record tells of, unless it is there; one without a note, such as what a boot loads
+ * again, is none. The caller holds the lock.
+ */
+export function addRevision(folder: StateFolder, record: GenerationRecord, outcome: RevisionOutcome): void {
+  const { change, generation, instance, digest, source } = record;
+  if (!change) return;
+  const { revisions } = readHistory(folder);
+  if (revisions.some(isOf(record))) return;
+  append(folder, revisions, { ...change, generation, instance, source, digest, outcome });
+}
+
+/** Adds the end of enforcement. The caller holds the lock. */
+export function addEnd(folder: StateFolder, change: ChangeNote): void {
+  const { revisions } = readHistory(folder);
+  append(folder, revisions, {
+    ...change,
+    ...{ generation: null, instance: null, source: null, digest: '', outcome: 'applied' },
+  });
+}
+
+/** All that waits has ended so, and the record's change whatever was said of it before. The caller holds the lock. */
+export function endPending(
+  folder: StateFolder,
+  outcome: RevisionOutcome,
+  by?: Author,
+  record: GenerationRecord | null = null,
+): void {
+  const isIt = isOf(record);
+  for (const revision of readHistory(folder).revisions)
+    if (revision.outcome === 'pending' || isIt(revision)) rewrite(folder, revision, outcome, by);
+}
+
+/**
+ * Writes down what processes that were killed did not: the change that enforces, and how what waited has ended.
+ * `enforcing`: null where nothing enforces. The caller holds the lock.
+ */
+export function catchUp(
+  folder: StateFolder,
+  enforcing: { readonly record: GenerationRecord | null; readonly pending: object | null } | null,
+): void {
+  const record = enforcing?.record ?? null;
+  const isPending = Boolean(enforcing?.pending);
+  const outcome = isPending ? 'pending' : record?.confirm ? 'confirmed' : 'applied';
+  if (record) addRevision(folder, record, outcome);
+  const isIt = isOf(record);
+  const { revisions } = readHistory(folder);
+  const own = revisions.find(isIt);
+  if (isPending) {
+    if (own && own.outcome !== 'pending') rewrite(folder, own, 'pending');
+    return;
+  }
+  const waiting = revisions.filter((one) => one.outcome === 'pending');
+  if (waiting.length > 0) endPending(folder, own?.outcome === 'pending' ? 'confirmed' : 'rolled-back-by-hand');
+}
+
+function rewrite(folder: StateFolder, revision: Revision, outcome: RevisionOutcome, by?: Author): void {
+  // Undefined is left out of JSON: what waits again has not ended.
+  const ended = outcome === 'pending' ? undefined : { at: new Date().toISOString(), ...(by && { by }) };
+  writeSealed(revisionFile(folder, revision.number), SCHEMA_VERSION, { ...revision, outcome, ended });
+}
+
+/** Whether a revision is the change that the record tells of. */
+function isOf(record: GenerationRecord | null): (revision: Revision) => boolean {
+  return ({ instance, generation, at }) =>
+    record?.change !== undefined &&
+    instance === record.instance &&
+    generation === record.generation &&
+    at === record.change.at;
+}
+
+/** Finds a revision by number, or by the first digits of its text's or image's digest; of several the newest. */
+export function findRevision({ revisions }: Pick<History, 'revisions'>, reference: string): Revision {
+  const found = revisions.filter(({ number, digest, source }) =>
+    /^\d{1,6}$/.test(reference)
+      ? number === Number(reference)
+      : DIGEST_PART.test(reference) &&
+        [digest, source?.textDigest ?? ''].some((one) => one.startsWith(reference.toLowerCase())),
+  );
+  const last = found.at(-1);
+  if (last) return last;
+  const [first, newest] = [revisions.at(0)?.number, revisions.at(-1)?.number];
+  throw new SluiceError('operate/no-revision', `there is no revision "${reference}"`, {
+    hint:
+      first === undefined
+        ? 'nothing was changed yet that is remembered'
+        : `sluice history lists those from ${first} to ${newest}; a digest needs 7 digits or more`,
+  });
+}
+
+const DIGEST_PART = /^[0-9a-f]{7,64}$/i;
+
+function append(folder: StateFolder, revisions: readonly Revision[], fresh: Omit<Revision, 'number'>): void {
+  makeHistory(folder);
+  const number = Math.max(0, ...numbersIn(folder).used) + 1;
+  const added: Revision = { ...fresh, number };
+  writeSealed(revisionFile(folder, number), SCHEMA_VERSION, added);
+  prune(folder, [...revisions, added]);
+}
+
+/** The oldest go first, and texts that nobody names. */
+function prune(folder: StateFolder, revisions: readonly Revision[]): void {
+  const texts = new Set<string>();
+  let bytes = 0;
+  let kept = 0;
+  for (const revision of revisions.toReversed()) {
+    const { number, source } = revision;
+    const digest = source?.textDigest;
+    const more = digest === undefined || texts.has(digest) ? 0 : sizeOf(textFile(folder, digest));
+    if (kept >= 2 && (kept >= REVISIONS_MAX || bytes + more > TEXT_BYTES_MAX)) {
+      // Once one is too much, so is whatever is older: there are no holes.
+      bytes = Infinity;
+      fs.rmSync(revisionFile(folder, number), { force: true });
+      continue;
+    }
+    kept++;
+    bytes += more;
+    if (digest !== undefined) texts.add(digest);
+  }
+  const named = new Set([...texts].map((digest) => textName(digest)));
+  for (const name of fs.readdirSync(historyDirectory(folder)))
+    if (/^[0-9a-f]{32}\.text$/.test(name) && !named.has(name))
+      fs.rmSync(join(historyDirectory(folder), name), { force: true });
+}
+
+function readRevision(folder: StateFolder, number: number): StateRead<Revision> {
+  try {
+    return readSealed(revisionFile(folder, number), SCHEMA_VERSION, (body) => check(body, number));
+  } catch (error) {
+    // What is no file at all costs one revision, not all.
+    if (error instanceof SluiceError) return { value: null, warning: error.message };
+    throw error;
+  }
+}
+
+function sizeOf(file: string): number {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function readText(folder: StateFolder, digest: string): string | null {
+  const file = textFile(folder, digest);
+  try {
+    const text = fs.readFileSync(file, 'utf8');
+    return contentDigest(text) === digest ? text : null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
+    throw fileError('state/read', 'read', file, error);
+  }
+}
+
+/** Numbers of revisions that are kept, ascending; and all that were used, damaged ones too. */
+function numbersIn(folder: StateFolder): { kept: number[]; used: number[] } {
+  let names: string[];
+  try {
+    names = fs.readdirSync(historyDirectory(folder));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return { kept: [], used: [] };
+    throw fileError('state/read', 'read', historyDirectory(folder), error);
+  }
+  const matches = names.flatMap((name) => {
+    const match = /^(\d{1,6})\.json(\.damaged-.*)?$/.exec(name);
+    return match ? [{ number: Number(match[1]), isKept: match[2] === undefined }] : [];
+  });
+  const kept = matches.filter(({ isKept }) => isKept).map(({ number }) => number);
+  return { kept: kept.sort((a, b) => a - b), used: matches.map(({ number }) => number) };
+}
+
+function makeHistory(folder: StateFolder): void {
+  makeFolder(folder);
+  try {
+    fs.mkdirSync(historyDirectory(folder), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError('state/write', 'make the folder', historyDirectory(folder), error);
+  }
+}
+
+function revisionFile(folder: StateFolder, number: number): string {
+  return join(historyDirectory(folder), `${number}.json`);
+}
+
+function textFile(folder: StateFolder, digest: string): string {
+  return join(historyDirectory(folder), textName(digest));
+}
+
+function textName(digest: string): string {
+  return `${digest.slice(0, 32)}.text`;
+}
+
+const OUTCOMES: readonly RevisionOutcome[] = [
+  ...(['applied', 'pending', 'confirmed'] as const),
+  ...(['rolled-back-by-deadline', 'rolled-back-by-hand', 'rolled-back-at-boot'] as const),
+];
+
+function check(body: unknown, number: number): Revision {
+  const revision = body as Partial<Revision> | null;
+  const { source, author } = revision ?? {};
+  const sound =
+    revision?.number === number &&
+    [revision.at, revision.what, revision.plan, revision.digest, author?.user].every(
+      (text) => typeof text === 'string',
+    ) &&
+    !Number.isNaN(Date.parse(revision.at!)) &&
+    (revision.reason === undefined || typeof revision.reason === 'string') &&
+    (author?.from === undefined || typeof author.from === 'string') &&
+    Number.isSafeInteger(author?.uid) &&
+    Array.isArray(revision.sections) &&
+    OUTCOMES.includes(revision.outcome!) &&
+    (source === null || (typeof source?.file === 'string' && /^[0-9a-f]{64}$/.test(source.textDigest)));
+  if (!sound) throw new Error('fields are missing');
+  return revision as Revision;
+}

@@ -1,0 +1,237 @@
+/** Revisions: kept, bounded, damaged, cut short. */
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ChangeNote } from '../../../src/operate/change-note';
+import { contentDigest } from '../../../src/operate/digest';
+import type { GenerationRecord } from '../../../src/operate/generation-record';
+import {
+  addEnd,
+  addRevision,
+  catchUp,
+  currentRevision,
+  endPending,
+  findRevision,
+  keepRevisionText,
+  readHistory,
+  readRevisionText,
+  REVISIONS_MAX,
+  tolerate,
+} from '../../../src/operate/history';
+import { describeRevision } from '../../../src/operate/render-history';
+import type { StateFolder } from '../../../src/operate/state-files';
+import { ruleset } from '../../support/findings';
+
+let directory: string;
+let folder: StateFolder;
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'slc-history-'));
+  folder = { path: join(directory, 'host') };
+});
+
+afterEach(() => {
+  fs.rmSync(directory, { recursive: true });
+});
+
+const note = (what: string, n: number): ChangeNote => ({
+  what,
+  at: new Date(Date.UTC(2027, 0, 31, 18, 0, n)).toISOString(),
+  author: { user: 'alice', uid: 1000, from: '203.0.113.9' },
+  plan: 'no changes\n',
+  sections: ['inbound'],
+});
+
+/** The record of a generation whose file held `text`. */
+const record = (
+  generation: number,
+  text = `text ${generation}`,
+  more: Partial<GenerationRecord> = {},
+): GenerationRecord => ({
+  ...{ generation, instance: 'i', since: '', digest: contentDigest(`image ${text}`), datapath: '' },
+  ...{ counterSlots: 0, imageBytes: 0, features: {} as never, sections: [], ranks: [], ruleset: ruleset([]) },
+  source: { file: '/etc/sluice/rules.yaml', textDigest: contentDigest(text) },
+  change: note(`apply ${generation}`, generation),
+  ...more,
+});
+
+/** What an apply does that nothing interrupts. */
+function apply(generation: number, text = `text ${generation}`): void {
+  keepRevisionText(folder, text);
+  addRevision(folder, record(generation, text), 'applied');
+}
+
+const numbers = (): number[] => readHistory(folder).revisions.map(({ number }) => number);
+const files = (): string[] => fs.readdirSync(join(folder.path, 'history')).sort();
+
+test('revisions in order, texts once each, found by number and digest', () => {
+  expect(readHistory(folder)).toEqual({ revisions: [], warnings: [] });
+  expect(currentRevision(readHistory(folder))).toBeNull();
+  apply(1);
+  apply(2, 'other');
+  apply(3, 'text 1');
+  const history = readHistory(folder);
+  expect(history.revisions.map(({ number, what }) => [number, what])).toEqual([
+    [1, 'apply 1'],
+    [2, 'apply 2'],
+    [3, 'apply 3'],
+  ]);
+  expect(files().filter((name) => name.endsWith('.text'))).toHaveLength(2);
+  expect(readRevisionText(folder, history.revisions[2])).toBe('text 1');
+  expect(findRevision(history, '2').number).toBe(2);
+  expect(findRevision(history, contentDigest('text 1').slice(0, 9)).number).toBe(3);
+  for (const wrong of ['4', '0', 'abc', '', '../1', contentDigest('other').slice(0, 6)])
+    expect(() => findRevision(history, wrong)).toThrow(`there is no revision "${wrong}"`);
+  expect(describeRevision(history.revisions[0])).toBe(
+    '1  2027-01-31 18:00:01 UTC  alice from 203.0.113.9: apply 1; applied',
+  );
+  expect(fs.statSync(join(folder.path, 'history')).mode & 0o777).toBe(0o700);
+  expect(fs.statSync(join(folder.path, 'history', '1.json')).mode & 0o777).toBe(0o600);
+});
+
+test('the same change twice is one revision', () => {
+  apply(1);
+  apply(1);
+  catchUp(folder, { record: record(1), pending: null });
+  expect(numbers()).toEqual([1]);
+});
+
+test('at most so many, the oldest go with their texts, and no number comes back', () => {
+  for (let n = 1; n <= REVISIONS_MAX + 3; n++) apply(n);
+  expect(numbers()[0]).toBe(4);
+  expect(numbers()).toHaveLength(REVISIONS_MAX);
+  expect(files().filter((name) => name.endsWith('.text'))).toHaveLength(REVISIONS_MAX);
+  expect(() => findRevision(readHistory(folder), '1')).toThrow('there is no revision "1"');
+});
+
+test('texts take so many bytes at most, but the newest two stay', () => {
+  const big = (n: number): string => `${n}`.repeat(30 * 1024 * 1024);
+  for (let n = 1; n <= 3; n++) apply(n, big(n));
+  expect(numbers()).toEqual([2, 3]);
+  apply(4, 'x'.repeat(70 * 1024 * 1024));
+  expect(numbers()).toEqual([3, 4]);
+  expect(files().filter((name) => name.endsWith('.text'))).toHaveLength(2);
+});
+
+test('what waited: confirmed, taken back, over, or gone with a boot, whoever writes it down', () => {
+  const pending = (generation: number): void => {
+    addRevision(folder, record(generation), 'pending');
+  };
+  apply(1);
+  pending(2);
+  expect(currentRevision(readHistory(folder))?.number).toBe(2);
+  endPending(folder, 'rolled-back-by-deadline', undefined, record(2));
+  expect(currentRevision(readHistory(folder))?.number).toBe(1);
+  // Several that waited over one another end together.
+  pending(3);
+  pending(4);
+  endPending(folder, 'confirmed', { user: 'bob', uid: 1001 }, record(4));
+  expect(readHistory(folder).revisions.map(({ outcome }) => outcome)).toEqual([
+    'applied',
+    'rolled-back-by-deadline',
+    'confirmed',
+    'confirmed',
+  ]);
+  expect(describeRevision(readHistory(folder).revisions[3])).toMatch(/; confirmed by bob$/);
+  // A rollback that was cut short before the kernel heard of it, then confirmed all the same.
+  pending(5);
+  endPending(folder, 'rolled-back-by-hand', undefined, record(5));
+  catchUp(folder, { record: record(5, undefined, { confirm: { seconds: 60, ifindexes: [] } }), pending: {} });
+  expect(readHistory(folder).revisions[4]).toMatchObject({ outcome: 'pending' });
+  expect(readHistory(folder).revisions[4].ended).toBeUndefined();
+  catchUp(folder, { record: record(5, undefined, { confirm: { seconds: 60, ifindexes: [] } }), pending: null });
+  expect(readHistory(folder).revisions[4]).toMatchObject({ outcome: 'confirmed' });
+  pending(6);
+  catchUp(folder, { record: record(5), pending: null });
+  expect(readHistory(folder).revisions[5]).toMatchObject({ outcome: 'rolled-back-by-hand' });
+});
+
+test('a process that was killed between the change and its revision: the next one writes it', () => {
+  keepRevisionText(folder, 'text 1');
+  catchUp(folder, { record: record(1), pending: null });
+  expect(readHistory(folder).revisions[0]).toMatchObject({ what: 'apply 1', outcome: 'applied' });
+  // What a boot loads again is no change of anybody's.
+  const again = record(2);
+  Reflect.deleteProperty(again, 'change');
+  catchUp(folder, { record: again, pending: null });
+  catchUp(folder, null);
+  expect(numbers()).toEqual([1]);
+});
+
+test('the end of enforcement is a revision without a text', () => {
+  apply(1);
+  addEnd(folder, note('disable', 9));
+  const [, end] = readHistory(folder).revisions;
+  expect(end).toMatchObject({ number: 2, source: null, generation: null, what: 'disable' });
+  expect(readRevisionText(folder, end)).toBeNull();
+});
+
+test.each([
+  ['empty', ''],
+  ['half', '{"schemaVersion":1,"checks'],
+  ['not JSON', '\u0000\u0001'],
+  ['of another kind', '[1]'],
+  ['unsealed', '{"schemaVersion":1,"checksum":"","body":{"number":2}}'],
+])('a revision that is %s is said and set aside; the others stay, its number is not used again', (_what, content) => {
+  apply(1);
+  apply(2);
+  apply(3);
+  fs.writeFileSync(join(folder.path, 'history', '3.json'), content);
+  const { revisions, warnings } = readHistory(folder);
+  expect(revisions.map(({ number }) => number)).toEqual([1, 2]);
+  expect(warnings.join()).toMatch(/history\/3\.json" is damaged .* set aside/);
+  apply(4);
+  expect(numbers()).toEqual([1, 2, 4]);
+});
+
+test('another body under the right checksum is no revision either', () => {
+  apply(1);
+  const file = join(folder.path, 'history', '1.json');
+  const sealed = (body: unknown): string => {
+    const text = JSON.stringify(body);
+    return `{"schemaVersion":1,"checksum":"${contentDigest(text)}","body":${text}}\n`;
+  };
+  const { body } = JSON.parse(fs.readFileSync(file, 'utf8')) as { body: object };
+  const hostile = [
+    ...[null, [], 7, { ...body, number: 2 }, { ...body, at: 'yesterday' }, { ...body, outcome: 'fine' }],
+    ...[
+      { ...body, author: null },
+      { ...body, source: { file: 1 } },
+      { ...body, sections: 'inbound' },
+    ],
+    ...[
+      { ...body, source: { file: '/x', textDigest: '../../../etc/shadow' } },
+      { ...body, reason: {} },
+    ],
+  ];
+  for (const one of hostile) {
+    fs.writeFileSync(file, sealed(one));
+    expect(readHistory(folder)).toMatchObject({ revisions: [], warnings: [expect.stringContaining('damaged')] });
+  }
+});
+
+test('no file where a file, or the folder, should be: said, and never thrown at who enforces', () => {
+  apply(1);
+  fs.mkdirSync(join(folder.path, 'history', '2.json'));
+  expect(numbers()).toEqual([1]);
+  expect(readHistory(folder).warnings.join()).toContain('2.json');
+  apply(3);
+  expect(numbers()).toEqual([1, 3]);
+  fs.rmSync(join(folder.path, 'history'), { recursive: true });
+  fs.writeFileSync(join(folder.path, 'history'), '');
+  expect(readHistory(folder)).toEqual({ revisions: [], warnings: [] });
+  expect(
+    tolerate(() => {
+      apply(4);
+    }),
+  ).toContain('history');
+});
+
+test('a text that is not the one its name says is lost, and mended by the next change to it', () => {
+  apply(1);
+  const [name] = files().filter((one) => one.endsWith('.text'));
+  fs.writeFileSync(join(folder.path, 'history', name), 'something else');
+  expect(readRevisionText(folder, readHistory(folder).revisions[0])).toBeNull();
+  apply(2, 'text 1');
+  expect(readRevisionText(folder, readHistory(folder).revisions[0])).toBe('text 1');
+});
