@@ -12,6 +12,9 @@ import { readRulesetText, type RulesetText, STANDARD_INPUT, writeRulesetText } f
 
 /** The history, with what a process that was killed did not write down; as it stands while another changes it. */
 export async function settledHistory(context: Context): Promise<History> {
+  const found = readHistory(context.folder);
+  // Where nothing enforces and nothing waits there is nothing to write down, and reading changes nothing.
+  if (!context.pins.exists() && !found.revisions.some(({ outcome }) => outcome === 'pending')) return found;
   try {
     await withLock(context, async () => catchUp(context.folder, await readEnforcement(context)), 0);
   } catch (error) {
