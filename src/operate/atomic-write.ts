@@ -45,7 +45,7 @@ export function removeUnfinished(folder: string, name?: string): void {
   try {
     names = fs.readdirSync(folder);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
     throw error;
   }
   for (const found of names) {
