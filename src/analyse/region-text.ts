@@ -36,7 +36,7 @@ const LISTED_MAX = 4;
 
 /** One line for each cube; those that differ in family alone share one. The least special come first. */
 export function describeRegion(space: Space, region: Region): RegionText[] {
-  const lines = new Map<string, RegionText & { readonly special: number }>();
+  const lines = new Map<string, RegionText & { readonly special: number; readonly hasAddress: boolean }>();
   for (const cube of region) {
     const words = describeCube(space, cube);
     const known = lines.get(words.text);
@@ -45,8 +45,9 @@ export function describeRegion(space: Space, region: Region): RegionText[] {
   }
   return [...lines.values()]
     .sort((a, b) => a.special - b.special)
-    .map(({ text, families, cube }) => {
-      const [family] = families.length === 1 && !/[.:]\d*[/\d]/.test(text) ? families : [];
+    .map(({ text, families, cube, hasAddress }) => {
+      // An address shows its family itself.
+      const [family] = families.length === 1 && !hasAddress ? families : [];
       return { text: family === undefined ? text : `${text} (IPv${family})`, families, cube };
     });
 }
@@ -80,22 +81,24 @@ export function regionData(space: Space, { family, sets }: Cube): RegionData {
   };
 }
 
+/** What of the set lies between the two: lanes reach beyond what packets can have, see `space.ts`. */
 function rangesOf(set: IntervalSet, first: number, last: number): Ranges {
   return Array.from(
     { length: set.length / 2 },
     (_, i) => [Math.max(first, set[2 * i]), Math.min(last, set[2 * i + 1] - 1)] as const,
-  );
+  ).filter(([from, to]) => from <= to);
 }
 
-function describeCube(space: Space, { family, sets }: Cube): { text: string; special: number } {
+function describeCube(space: Space, { family, sets }: Cube): { text: string; special: number; hasAddress: boolean } {
   const protocols = sets[DIMENSION.PROTOCOL];
   const [toLane, fromLane] = [sets[DIMENSION.DESTINATION_LANE], sets[DIMENSION.SOURCE_LANE]];
   const isIcmp = sizeOf(protocols) === 1 && protocols[0] === icmpOf(family);
   const hasPorts = subtractSets(protocols, WITH_PORTS).length === 0;
   const lane = (word: string, set: IntervalSet, last: number): string =>
     isFull(set) ? '' : ` ${word} ${laneWords(set, last)}`;
-  const source = addressWords(space.sourcesOf(family, sets[DIMENSION.SOURCE]));
-  const destination = addressWords(space.sourcesOf(family, sets[DIMENSION.DESTINATION]));
+  const ends = [sets[DIMENSION.SOURCE], sets[DIMENSION.DESTINATION]].map((ranks) => space.sourcesOf(family, ranks));
+  const [source, destination] = ends.map(addressWords);
+  const hasAddress = ends.some(({ prefixes }) => prefixes.length > 0);
   const text = [
     protocolWords(family, protocols),
     isIcmp ? `${lane('type', toLane, 255)}${lane('code', fromLane, 255)}` : '',
@@ -105,7 +108,7 @@ function describeCube(space: Space, { family, sets }: Cube): { text: string; spe
   const special = [source === 'any', destination === 'any', isFull(toLane), isFull(fromLane)].filter(
     (isWide) => !isWide,
   ).length;
-  return { text, special };
+  return { text, special, hasAddress };
 }
 
 function isFull(set: IntervalSet): boolean {

@@ -5,7 +5,7 @@ import type { ApplyOutcome, DryRun } from '../operate/apply';
 import type { Candidate } from '../operate/enforce';
 import type { ChangePlan } from '../operate/change-plan';
 import { isEmptyPlan } from '../operate/plan';
-import { differenceToJson, renderDifference } from '../operate/render-difference';
+import { differenceToJson, renderChange, renderDifference } from '../operate/render-difference';
 import { renderPlan } from '../operate/render-plan';
 import { EXIT, type ExitCode } from './exit-code';
 import type { Output } from './output';
@@ -83,7 +83,7 @@ function showDryRun(
   code: ExitCode,
 ): void {
   for (const { message } of overridden) output.say(`warning: ${message}`);
-  showChange(output, change);
+  output.say(renderChange(change, candidate.ruleset, PLAN_LINES_MAX).trimEnd());
   output.line('dry run: nothing was changed; the verifier takes this ruleset');
   output.document(
     {

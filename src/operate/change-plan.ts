@@ -1,7 +1,7 @@
 /** What a change of ruleset does: to the rows, and to packets. Data first, see `render-difference.ts` for the text. */
 import { type Difference, findDifference } from '../analyse/difference';
 import { type Ruleset, writtenSections } from '../model/ruleset';
-import { planRuleset, type RulesetPlan } from './plan';
+import { isEmptyPlan, planRuleset, type RulesetPlan } from './plan';
 
 /** Settings whose change can change verdicts in ways that packets by themselves do not show. */
 const NOT_COMPARED: ReadonlySet<string> = new Set([
@@ -19,6 +19,11 @@ export interface ChangePlan {
   readonly difference: Difference | 'unfiltered' | 'lost' | 'large';
   /** Settings that change and that `difference` knows nothing of. */
   readonly notCompared: readonly string[];
+}
+
+/** Whether nothing is to be done: the first ruleset of all is a change even where it has no row. */
+export function changesNothing({ plan, difference }: ChangePlan): boolean {
+  return isEmptyPlan(plan) && difference !== 'unfiltered' && difference !== 'lost';
 }
 
 /** Compares what is enforced (`unfiltered`: nothing; `lost`: nobody knows what) with what is to be; up to `rowsMax` rows. */

@@ -5,7 +5,10 @@ import { describeRegion, regionData } from '../analyse/region-text';
 import type { Traffic } from '../analyse/verdict-layers';
 import type { Decision } from '../model/evaluate';
 import { tierWords } from '../model/verdict';
-import type { ChangePlan } from './change-plan';
+import type { Ruleset } from '../model/ruleset';
+import { type ChangePlan, changesNothing } from './change-plan';
+import { isEmptyPlan } from './plan';
+import { renderPlan } from './render-plan';
 
 /** Lines a change of one kind takes in the text, and kinds that are shown; JSON has all. */
 const LINES_MAX = 6;
@@ -22,13 +25,29 @@ const UNKNOWN = {
   large: 'too many rules to compare packets in a moment: sluice plan does, in its own time',
 } as const;
 
+/** What a change does to rows, of which the first `linesMax` are shown, and to packets. */
+export function renderChange(
+  change: ChangePlan,
+  after: Pick<Ruleset, 'inbound' | 'outbound'>,
+  linesMax = Infinity,
+): string {
+  if (changesNothing(change)) return renderPlan(change.plan);
+  const rows = isEmptyPlan(change.plan) ? '' : renderPlan(change.plan, linesMax);
+  const { inbound, outbound } = after;
+  const first =
+    change.difference === 'unfiltered'
+      ? `this ruleset would be the first: default ${inbound.default} for what comes in, ${outbound.default} for what goes out\n`
+      : '';
+  return `${rows}${renderDifference(change)}${first}`;
+}
+
 /** Which packets change their verdict, with an example each, and how sure that is. */
 export function renderDifference({ difference, notCompared }: Omit<ChangePlan, 'plan'>): string {
   if (typeof difference === 'string') return `${UNKNOWN[difference]}\n`;
   const { changes, isExact } = difference;
   const shown = changes.slice(0, KINDS_MAX);
   const width = Math.max(0, ...shown.map((change) => kindOf(change).length));
-  const lines = shown.flatMap((change) => renderChange(difference, change, width));
+  const lines = shown.flatMap((change) => renderKind(difference, change, width));
   const hidden = changes.length - shown.length;
   const head = isExact ? 'packets whose verdict changes:' : 'packets whose verdict changes, among others:';
   return [
@@ -71,7 +90,7 @@ export function differenceToJson({ difference, notCompared }: Omit<ChangePlan, '
   };
 }
 
-function renderChange({ space }: Difference, change: VerdictChange, width: number): string[] {
+function renderKind({ space }: Difference, change: VerdictChange, width: number): string[] {
   const { traffic, region, examples } = change;
   const regions = describeRegion(space, region);
   const indent = ' '.repeat(width + 4);

@@ -1,10 +1,8 @@
 import { type Command, Option } from 'commander';
 import { requireCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
-import { planChange } from '../../operate/change-plan';
-import { isEmptyPlan } from '../../operate/plan';
-import { differenceToJson, renderDifference } from '../../operate/render-difference';
-import { renderPlan } from '../../operate/render-plan';
+import { changesNothing, planChange } from '../../operate/change-plan';
+import { differenceToJson, renderChange } from '../../operate/render-difference';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun } from '../run';
@@ -24,9 +22,8 @@ export function register(program: Command): void {
     const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
     const change = planChange(before, candidate.ruleset);
     const { plan } = change;
-    run.output.line(renderPlan(plan).trimEnd());
-    if (!isEmptyPlan(plan)) run.output.line(renderDifference(change).trimEnd());
-    const code = run.options.exitCode && !isEmptyPlan(plan) ? EXIT.DIFFERENCE : EXIT.DONE;
+    run.output.line(renderChange(change, candidate.ruleset).trimEnd());
+    const code = run.options.exitCode && !changesNothing(change) ? EXIT.DIFFERENCE : EXIT.DONE;
     run.output.document({ plan, packets: differenceToJson(change) }, code);
     return code;
   });

@@ -1,8 +1,8 @@
 /** Which packets change their verdict, as a person reads it. */
 import { findDifference } from '../../../src/analyse/difference';
 import type { GuardRule, Ruleset } from '../../../src/model/ruleset';
-import { planChange } from '../../../src/operate/change-plan';
-import { differenceToJson, renderDifference } from '../../../src/operate/render-difference';
+import { changesNothing, planChange } from '../../../src/operate/change-plan';
+import { differenceToJson, renderChange, renderDifference } from '../../../src/operate/render-difference';
 import { rule, rules, ruleset } from '../../support/findings';
 
 const text = (before: Ruleset, after: Ruleset): string => renderDifference(planChange(before, after));
@@ -120,6 +120,33 @@ test('what cannot be compared is said to be so', () => {
   expect(renderDifference({ ...known, difference: { ...spent, changes: [] } })).toBe(
     'too many rules overlap to tell which packets change their verdict\n',
   );
+});
+
+test('the first ruleset of all is a change, also without a row', () => {
+  const change = planChange('unfiltered', ruleset([]));
+  expect(changesNothing(change)).toBe(false);
+  expect(renderChange(change, ruleset([]))).toBe(
+    'nothing is filtered now: every packet passes\n' +
+      'this ruleset would be the first: default deny for what comes in, allow for what goes out\n',
+  );
+  const same = planChange(ruleset([]), ruleset([]));
+  expect([changesNothing(same), renderChange(same, ruleset([]))]).toEqual([true, 'no changes\n']);
+});
+
+test('a line that is about one family says so, whatever its ports look like; ranges hold something', () => {
+  for (const [port, words] of [
+    [6000, '6000'],
+    [[6000, 6007], '6000:6007'],
+  ] as const) {
+    const both = rules(['deny', { from: ['198.51.100.0/24'] }], ['allow', { port: [port], proto: [6] }]);
+    const told = text(ruleset(both), ruleset([both[0]]));
+    expect(told).toContain(`tcp from any to any port ${words} (IPv6)\n`);
+    expect(told).toContain(`tcp from any but 198.51.100.0/24 to any port ${words}\n`);
+  }
+  const open = differenceToJson(planChange(ruleset([]), ruleset([], { inbound: { default: 'allow' } })));
+  const ranges = [...JSON.stringify(open).matchAll(/\[(\d+),(\d+)\]/g)].map(([, ...ends]) => ends.map(Number));
+  expect(ranges.length).toBeGreaterThan(0);
+  expect(ranges.filter(([first, last]) => first > last)).toEqual([]);
 });
 
 test('JSON has what the text shortens', () => {
