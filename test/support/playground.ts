@@ -45,7 +45,7 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
     accepting.push(await acceptAnswers(network.wire, WIRE_LINK));
     await serve(network.edge, EDGE_SERVICES);
     const environment = {
-      ...withoutSsh(process.env),
+      ...withoutCaller(process.env),
       PATH: `${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       HOME: directory,
       LC_ALL: 'C.UTF-8',
@@ -63,9 +63,9 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
   }
 }
 
-/** Whoever runs this through SSH is no caller inside the playground: the lock-out check would find him. */
-function withoutSsh(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('SSH_')));
+/** Whoever runs this through SSH or sudo is no caller inside the playground: lock-out check and history would find him. */
+function withoutCaller(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(SSH|SUDO)_/.test(name)));
 }
 
 /** Small scripts: `sluice`, `send-frames`, and each host's name, which runs a command there (`office curl …`). */
