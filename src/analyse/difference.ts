@@ -80,9 +80,7 @@ export function findDifference(
   }
   const { list, areConfirmed } = changes.finish();
   const switched = before.icmp === after.icmp ? [] : (['icmp'] as const);
-  const lists = LISTS.filter(
-    (name) => suspects[name].length > 0 && differs(name, [old.lists[name], now.lists[name]], suspects[name], budget),
-  );
+  const lists = LISTS.filter((name) => suspects[name].length > 0 && differs(name, [old, now], suspects[name], budget));
   return { space, changes: list, isExact: areConfirmed && !budget.isSpent, lists: [...lists, ...switched] };
 }
 
@@ -119,15 +117,19 @@ function disjoint(region: Region, within: Region, budget: Budget): Cube[] {
 /** Whether a list decides otherwise about some packet of the region, asked alone. */
 function differs(
   name: ListName,
-  [old, now]: readonly [SectionRegions, SectionRegions],
+  [old, now]: readonly [VerdictLayers, VerdictLayers],
   region: Region,
   budget: Budget,
 ): boolean {
-  // What keep-reachable does not name goes on; what the guard allows does too.
-  const outcome = (decided: Decided): string =>
-    name === 'keep-reachable' && decided.decider.kind === 'default' ? 'none' : outcomeOfRow(decided).key;
-  for (const decided of decide(old, disjoint(region, old.space.everything(), budget), budget)) {
-    for (const other of decide(now, [decided.cube], budget)) if (outcome(other) !== outcome(decided)) return true;
+  const [before, after] = [old.lists[name], now.lists[name]];
+  // What keep-reachable does not name goes on; what the guard allows does too. What goes out asks `inbound` whether a
+  // row lets in what it answers: to be let in by the default is something else there.
+  const isElse = ({ decider, verdict }: Decided): boolean =>
+    decider.kind === 'default' &&
+    (name === 'keep-reachable' || (name === 'inbound' && verdict === 'allow' && (old.refusesOut || now.refusesOut)));
+  const outcome = (decided: Decided): string => (isElse(decided) ? 'default' : outcomeOfRow(decided).key);
+  for (const decided of decide(before, disjoint(region, before.space.everything(), budget), budget)) {
+    for (const other of decide(after, [decided.cube], budget)) if (outcome(other) !== outcome(decided)) return true;
   }
   return budget.isSpent;
 }

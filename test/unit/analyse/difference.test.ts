@@ -26,6 +26,18 @@ test('a row that is never reached changes nothing, and that is a proof', () => {
   expect(differenceToJson(change)).toEqual({ exact: true, proven: true, notCompared: [], deciding: [], changes: [] });
 });
 
+test('a row the default would do for as well: what goes out asks for the row', () => {
+  const open = { inbound: { default: 'allow' }, outbound: { name: 'outbound', default: 'deny', rules: [] } } as const;
+  const [before, after] = [ruleset(rules(['allow', { port: [53], proto: [17] }]), open), ruleset([], open)];
+  const { lists, changes } = findDifference(before, after);
+  expect({ lists, traffic: changes.map(({ traffic }) => traffic) }).toEqual({ lists: ['inbound'], traffic: ['out'] });
+  const quiet = { inbound: { default: 'allow' } } as const;
+  expect(findDifference(ruleset(before.inbound.rules, quiet), ruleset([], quiet))).toMatchObject({
+    lists: [],
+    changes: [],
+  });
+});
+
 test('a row split in two, or written otherwise, changes nothing', () => {
   const halves = rules(['allow', { from: ['10.0.0.0/9'] }], ['allow', { from: ['10.128.0.0/9'] }]);
   expect(text(ruleset(rules(['allow', { from: ['10.0.0.0/8'] }])), ruleset(halves))).toBe(
