@@ -7,12 +7,13 @@ import { type Cube, type Region, subtractRegion } from './cube';
 import type { Row, SectionRegions } from './decisions';
 import { longestIncreasing } from './longest-increasing';
 import { outcomeOfRow } from './outcome';
+import { pairRows } from './pair-rows';
 
 /** Cubes that may overlap; everything where the defaults differ. Null where that cannot be told within the budget. */
 export function changedRegion(before: SectionRegions, after: SectionRegions, budget: Budget): Region | null {
   const everything = before.section.default === after.section.default ? [] : before.space.everything();
   const [old, now] = [before.rows, after.rows];
-  const pairs = pairRows(old, now);
+  const pairs = pairRows(old, now, SAME_ROW);
   const kept = [...longestIncreasing(pairs.map(([, j]) => j))].map((at) => pairs[at]);
   const [keptOld, keptNow] = [new Set(kept.map(([i]) => i)), new Set(kept.map(([, j]) => j))];
   const changed: Cube[] = [
@@ -30,29 +31,11 @@ export function changedRegion(before: SectionRegions, after: SectionRegions, bud
   return changed;
 }
 
-/** Pairs of rows that decide the same: about the same packets, else under the same id; ascending by the old row. */
-function pairRows(before: readonly Row[], after: readonly Row[]): (readonly [number, number])[] {
-  const pairs = new Map<number, number>();
-  const taken = new Set<number>();
-  const pairBy = (key: (row: Row) => string): void => {
-    const free = new Map<string, number[]>();
-    after.forEach((row, j) => {
-      if (taken.has(j)) return;
-      const list = free.get(key(row));
-      if (list) list.push(j);
-      else free.set(key(row), [j]);
-    });
-    before.forEach((row, i) => {
-      const j = pairs.has(i) ? undefined : free.get(key(row))?.shift();
-      if (j === undefined) return;
-      pairs.set(i, j);
-      taken.add(j);
-    });
-  };
-  pairBy((row) => `${outcomeOfRow(row).key} ${regionText(row.region)}`);
-  pairBy((row) => `${outcomeOfRow(row).key} ${row.decider.kind === 'rule' ? row.decider.rule.id : row.decider.kind}`);
-  return [...pairs].sort(([a], [b]) => a - b);
-}
+/** Rows that decide the same are the same row: about the same packets, else under the same id. */
+const SAME_ROW: readonly ((row: Row) => string)[] = [
+  (row) => `${outcomeOfRow(row).key} ${regionText(row.region)}`,
+  (row) => `${outcomeOfRow(row).key} ${row.decider.kind === 'rule' ? row.decider.rule.id : row.decider.kind}`,
+];
 
 function regionText(region: Region): string {
   return region.map(({ family, sets }) => `${family}:${sets.map((set) => set.join()).join('/')}`).join(' ');

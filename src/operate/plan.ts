@@ -1,5 +1,6 @@
 /** What a change would do to the rules: data first, see `render-plan.ts` for the text. */
 import { longestIncreasing } from '../analyse/longest-increasing';
+import { pairRows } from '../analyse/pair-rows';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
@@ -103,7 +104,7 @@ function planSection(
   first: { before: number; after: number } = { before: 0, after: 0 },
 ): SectionPlan {
   const oldRules = before?.rules ?? [];
-  const pairs = pairRules(oldRules, after.rules);
+  const pairs = pairRows(oldRules, after.rules, [(rule) => rule.id, matchText]);
   const kept = new Set(pairs.map(([from]) => from));
   const reached = new Set(pairs.map(([, to]) => to));
   const anchored = longestIncreasing(pairs.map(([, to]) => to));
@@ -138,30 +139,6 @@ function planSection(
     ),
     settings: before ? changedSettings(sectionSettings(before), sectionSettings(after)) : [],
   };
-}
-
-/** Index pairs of rows that are the same row: by id, then by what they match; ascending by the old index. */
-function pairRules(before: readonly Rule[], after: readonly Rule[]): (readonly [number, number])[] {
-  const pairs = new Map<number, number>();
-  const taken = new Set<number>();
-  const pairBy = (key: (rule: Rule) => string): void => {
-    const free = new Map<string, number[]>();
-    after.forEach((rule, j) => {
-      if (taken.has(j)) return;
-      const list = free.get(key(rule));
-      if (list) list.push(j);
-      else free.set(key(rule), [j]);
-    });
-    before.forEach((rule, i) => {
-      const j = pairs.has(i) ? undefined : free.get(key(rule))?.shift();
-      if (j === undefined) return;
-      pairs.set(i, j);
-      taken.add(j);
-    });
-  };
-  pairBy((rule) => rule.id);
-  pairBy(matchText);
-  return [...pairs].sort(([a], [b]) => a - b);
 }
 
 /** Canonical text without its action and limit: what the row looks at, sets by name. */
