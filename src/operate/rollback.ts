@@ -5,7 +5,7 @@ import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { diffLines, renderDiff } from './line-diff';
 import { EditedError } from './enforced-file';
-import { catchUp, findRevision, type History, readHistory, readRevisionText, type Revision } from './history';
+import { catchUp, findRevision, type History, holds, readHistory, readRevisionText, type Revision } from './history';
 import { readEnforcement } from './enforcement';
 import { withLock } from './lock';
 import { readRulesetText, type RulesetText, STANDARD_INPUT, writeRulesetText } from './ruleset-file';
@@ -50,7 +50,11 @@ export function openRollback({ folder }: Context, history: History, reference: s
   const { file } = source;
   const now = file === STANDARD_INPUT || !existsSync(file) ? null : readRulesetText(file);
   const isKnown = history.revisions.some((one) => one.source?.textDigest === now?.digest);
-  if (now && !isKnown) throw new EditedError(file, renderDiff(diffLines(text, now.text)));
+  if (now && !isKnown) {
+    // What was edited is what stood there last, not what is to stand there.
+    const last = history.revisions.findLast((one) => holds(one) && one.source?.file === file) ?? revision;
+    throw new EditedError(file, renderDiff(diffLines(readRevisionText(folder, last) ?? text, now.text)));
+  }
   return { revision: { ...revision, source }, text, now };
 }
 

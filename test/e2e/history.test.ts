@@ -105,6 +105,8 @@ test('back to a revision: checked, confirmed and written like any change, and no
   const refused = await host.sluice(['rollback', '2']);
   expect(refused.status).toBe(1);
   expect(refused.stderr).toMatch(/was edited since it was applied:[\s\S]*\+ # mine/);
+  // What another revision has is no edit of anybody's.
+  expect(refused.stderr).not.toContain(String(B));
   expect(readFileSync(file, 'utf8')).toBe(`${FIRST}# mine\n`);
   rmSync(file);
   await host.must('rollback', '2');
