@@ -8,55 +8,10 @@ import { NO_STATE } from '../../src/model/given-state';
 import { evaluateOutgoingPacket } from '../../src/model/outbound';
 import { type FlowKey, mirror } from '../../src/model/packet';
 import { type AddressWords, addressBits, lastAddress, type Prefix, prefixContains } from '../../src/model/prefix';
-import type { Action } from '../../src/model/verdict';
-import type { GuardRule, Rule, Ruleset } from '../../src/model/ruleset';
-import { anyKey, anyMatch } from '../support/any-match';
-import { at, prefix, rule, ruleset } from '../support/findings';
-
-const listOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> =>
-  fc
-    .array(
-      fc.record({
-        action: fc.constantFrom(...actions),
-        match: anyMatch,
-        enabled: fc.constantFrom(true, true, true, false),
-      }),
-      {
-        maxLength: most,
-      },
-    )
-    .map((list) =>
-      list.map(({ action, match, enabled }, i) => ({
-        ...rule(i + 1, action),
-        match,
-        enabled,
-        ...(action === 'limit' && {
-          limit: { count: 6, windowMs: 30_000, verdict: 'reject', prefix: { 4: 32, 6: 64 } } as const,
-        }),
-      })),
-    );
-
-const someRuleset = fc
-  .record({
-    kept: listOf(['allow'], 2),
-    guard: fc.tuple(listOf(['allow', 'deny', 'reject'], 2), listOf(['allow', 'deny'], 2)),
-    rows: listOf(['allow', 'deny', 'reject', 'limit'], 6),
-    icmp: fc.constantFrom('essentials' as const, 'rules' as const),
-    fallback: fc.constantFrom('allow' as const, 'deny' as const),
-    outbound: fc.constantFrom('allow' as const, 'deny' as const),
-    ssh: fc.constantFrom(undefined, { ports: [22], from: 'anyone' as const, source: at(80) }),
-    udp: fc.constantFrom(undefined, 'off' as const),
-  })
-  .map(({ kept, guard: [incoming, outgoing], rows, icmp, fallback, outbound, ssh, udp }): Ruleset => {
-    const directed = (list: readonly Rule[], direction: 'in' | 'out'): GuardRule[] =>
-      list.map((one) => ({ ...one, id: `${direction}-${one.id}`, direction }));
-    return ruleset(rows, {
-      icmp,
-      guard: { keepReachable: kept, rules: [...directed(incoming, 'in'), ...directed(outgoing, 'out')] },
-      outbound: { name: 'outbound', default: outbound, rules: [] },
-      inbound: { default: fallback, ...(ssh && { ssh }), ...(udp && { udp }) },
-    });
-  });
+import type { Ruleset } from '../../src/model/ruleset';
+import { anyKey } from '../support/any-match';
+import { anyRuleset } from '../support/any-ruleset';
+import { prefix } from '../support/findings';
 
 const someBans = fc.subarray(['10.0.0.1', '128.0.0.0/1', '2001:db8::/33', '8000::/1', '::/0'].map(prefix), {
   maxLength: 2,
@@ -97,7 +52,7 @@ test('is exactly who gets through, from every port or from some', () => {
   let [some, all, none, partly] = [0, 0, 0, 0];
   fc.assert(
     fc.property(
-      someRuleset,
+      anyRuleset,
       someBans,
       someDoors,
       fc.array(anyKey, { minLength: 8, maxLength: 8 }),

@@ -5,7 +5,8 @@ import type { Action } from '../../src/model/verdict';
 import { anyMatch } from './any-match';
 import { at, rule, ruleset } from './findings';
 
-const listOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> =>
+/** Up to so many rows, some of them off, with these actions. */
+const rowsOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> =>
   fc
     .array(
       fc.record({
@@ -29,14 +30,14 @@ const listOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> 
 /** Any ruleset of some rows; what is allowed at all is known to nobody. */
 export const anyRuleset: fc.Arbitrary<Ruleset> = fc
   .record({
-    kept: listOf(['allow'], 2),
-    guard: fc.tuple(listOf(['allow', 'deny', 'reject'], 2), listOf(['allow', 'deny'], 2)),
-    rows: listOf(['allow', 'deny', 'reject', 'limit'], 6),
+    kept: rowsOf(['allow'], 2),
+    guard: fc.tuple(rowsOf(['allow', 'deny', 'reject'], 2), rowsOf(['allow', 'deny'], 2)),
+    rows: rowsOf(['allow', 'deny', 'reject', 'limit'], 6),
     icmp: fc.constantFrom('essentials' as const, 'rules' as const),
     fallback: fc.constantFrom('allow' as const, 'deny' as const),
     outbound: fc.tuple(
       fc.constantFrom('allow' as const, 'deny' as const, 'reject' as const),
-      listOf(['allow', 'deny'], 3),
+      rowsOf(['allow', 'deny'], 3),
     ),
     ssh: fc.constantFrom(undefined, { ports: [22], from: 'anyone' as const, source: at(80) }),
     udp: fc.constantFrom(undefined, 'off' as const),
