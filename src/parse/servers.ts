@@ -20,7 +20,18 @@ export const MAX_SERVER_PLACES = 256;
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 /** Names of other sections, and words that mean something in the place of a name. */
-const TAKEN = new Set(['inbound', 'outbound', 'guard', 'servers', 'dir', 'all', 'any', 'everything']);
+const TAKEN = new Set([
+  'inbound',
+  'outbound',
+  'guard',
+  'servers',
+  'dir',
+  'all',
+  'any',
+  'everything',
+  'numbered',
+  'verbose',
+]);
 
 /** What the reader of servers is told of the rest of the ruleset. */
 export interface Surroundings {

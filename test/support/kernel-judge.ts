@@ -71,9 +71,7 @@ export class KernelAnswers {
       view.getUint8(at + FIELDS.tier.offset) === CODES[tier] &&
       view.getUint8(at + FIELDS.reason.offset) === REASON_CODE[reason] &&
       (row?.section ?? entry) === section &&
-      (word === SLC_WORD_NONE
-        ? rule === null && !ROW_TIERS.has(tier)
-        : (row?.rule ?? null) === rule)
+      (word === SLC_WORD_NONE ? rule === null && !ROW_TIERS.has(tier) : (row?.rule ?? null) === rule)
     );
   }
 
