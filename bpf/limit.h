@@ -3,7 +3,7 @@
  * Limit rules (SPEC 5): new connections of a source within a sliding window of time stamps. A new connection is a TCP
  * SYN without ACK, or a UDP packet of a source port that the rule has not let in within the window; all else passes
  * uncounted. Windows belong to the rule's id, so they outlive a new generation. In a flood of sources that come once
- * nearly all that a packet costs are misses of the caches, so a newcomer touches three lines of a small table and no more.
+ * nearly all that a packet costs are misses of the caches, so a newcomer touches three lines of a small table, no more.
  * TypeScript twin: src/model/limit.ts.
  */
 #ifndef SLUICE_LIMIT_H
