@@ -72,7 +72,7 @@ describe('figures', () => {
     }).map(([name, packets]) => [rankOf(name), { packets, bytes: packets * 60n, lastHitJiffies: 0n }]),
   );
   hits.set(rankOf('gpu/often') + 1, { packets: 4n, bytes: 240n, lastHitJiffies: 0n });
-  const time = { clock: { jiffies: 0n, bootNs: 0n }, hz: 250, nowMs: 0 };
+  const time = { clock: { jiffies: 0n, bootNs: 0n, tickNs: 0n }, hz: 250, nowMs: 0 };
   const figures = nameFigures(hits, ranks, time);
 
   test('each row of a server has its own; what the switch of inbound drops is its reason', () => {
