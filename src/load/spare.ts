@@ -27,7 +27,6 @@ import {
   fillImage,
   GENERATION_PINS,
   type GenerationPrograms,
-  liveGenerations,
   loadPrograms,
   pinGeneration,
 } from './generations';
@@ -35,7 +34,7 @@ import type { SharedState } from './state';
 
 /** A spare that is pinned. */
 export interface Spare {
-  /** Its number, above that of every generation that judges. */
+  /** The number it will have: the next one, which another takes where the spare is not adopted. */
   readonly generation: number;
   /** Kernel memory of its image and of its counters. */
   readonly bytes: number;
@@ -128,14 +127,13 @@ export async function prepareSpare(
   const wanted = withRoom(image);
   const bytes = bytesOf(kernel, wanted);
   const key = keyOf(state, switchesFor(state, wanted, 0, flows), flows);
-  const newest = Math.max(0, ...liveGenerations(state));
-  const kept = findSpares(pins).find((spare) => spare.key === key && spare.generation > newest);
+  const generation = state.nextGeneration;
+  const kept = findSpares(pins).find((spare) => spare.key === key && spare.generation === generation);
   const held = kept && sizesOf(kernel, join(pins.spares, kept.name));
   if (kept && held && fits(kernel, held, image)) return { generation: kept.generation, bytes: held.bytes };
   removeSpares(pins);
   if (bytes > SPARE_BYTES_MAX) return null;
 
-  const generation = state.takeGeneration();
   const switches = switchesFor(state, wanted, generation, flows);
   const maps = createGenerationMaps(kernel, switches);
   try {
@@ -231,20 +229,19 @@ export async function adoptSpare(
   flows: FlowMaps,
 ): Promise<ReadyGeneration | null> {
   const key = keyOf(state, switchesFor(state, image, 0, flows), flows);
-  const newest = Math.max(0, ...liveGenerations(state));
+  const generation = state.nextGeneration;
   const spare = findSpares(pins).find((found) => {
-    if (found.key !== key || found.generation <= newest) return false;
+    if (found.key !== key || found.generation !== generation) return false;
     const held = sizesOf(kernel, join(pins.spares, found.name));
     return held !== null && fits(kernel, held, image);
   });
-  const { generation, instructions } = spare ?? { generation: 0, instructions: 0 };
   if (spare) renameSync(join(pins.spares, spare.name), pins.generation(generation));
   removeSpares(pins);
   if (!spare) return null;
   try {
     failpoint('spare-adopted');
     const programs = await fillSpare(kernel, pins.generation(generation), image, flows);
-    if (programs) return { generation, instructions, programs };
+    if (programs) return { generation: state.takeGeneration(), instructions: spare.instructions, programs };
   } catch (error) {
     pins.removeGeneration(generation);
     if (!(error instanceof KernelError)) throw error;

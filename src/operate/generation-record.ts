@@ -75,7 +75,7 @@ const remembered = new Map<string, { readonly mark: string | null; readonly reco
 /** Changes whenever the file does, whoever writes it: that replaces it by another file. Null where it is missing. */
 function markOf(path: string): string | null {
   const status = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return status ? [status.dev, status.ino, status.size, status.mtimeNs, status.ctimeNs].join() : null;
+  return status ? [status.dev, status.ino, status.size, status.mtimeNs].join() : null;
 }
 
 /** The record, or null where it is lost or belongs to another installation. */

@@ -1,9 +1,8 @@
 /**
  * The daemon: writes events to the log or the journal, shows them to `sluice events`, ends rules that have an end,
  * saves counts, tidies up after changes that nobody confirmed, loads programs for the next change in advance, and watches
- * that what is to be filtered is. It owns
- * nothing that enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring for the
- * next one.
+ * that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall as it is, and what it had
+ * not written stays in the ring for the next one.
  */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
