@@ -60,7 +60,7 @@ export function isEveryService({ destinationPorts, sourcePorts, lanes }: Service
 /** Numbers services in the order in which they first appear. */
 export class ServiceTable {
   readonly services: Service[] = [];
-  private readonly numbers = new Map<string, number>();
+  private readonly numbers = new Map<number | string, number>();
   /** Numbers by what a match says of ports, protocols and ICMP types, a map a family. */
   private readonly known: Readonly<Record<Family, Map<number | string, readonly number[]>>> = {
     4: new Map(),
@@ -80,8 +80,7 @@ export class ServiceTable {
   }
 
   private number(service: Service, ruleId: string): number {
-    const { destinationPorts, sourcePorts, lanes } = service;
-    const key = [destinationPorts, sourcePorts, lanes].map(({ first, last }) => `${first}-${last}`).join();
+    const key = serviceKey(service);
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     const number = this.services.length;
@@ -90,6 +89,14 @@ export class ServiceTable {
     this.numbers.set(key, number);
     return number;
   }
+}
+
+/** A number for a service with any source port, which most are, else a text; equal for equal services. */
+function serviceKey({ destinationPorts, sourcePorts, lanes }: Service): number | string {
+  const range = ({ first, last }: PortRange): number => first * 0x10000 + last;
+  if (sourcePorts.first === ALL_PORTS.first && sourcePorts.last === ALL_PORTS.last)
+    return (lanes.first * 0x100 + lanes.last) * 2 ** 32 + range(destinationPorts);
+  return `${range(destinationPorts)},${range(sourcePorts)},${range(lanes)}`;
 }
 
 /**
