@@ -40,8 +40,8 @@ static __always_inline void slc_measure(const volatile struct __sk_buff *skb, st
 }
 
 /*
- * 6 rules, 7 default: the word that decides, by the packet's own key. It is read from the image also where nothing can be
- * refused: the default's rank differs from ruleset to ruleset, and a program serves one that was loaded after it.
+ * 6 rules, 7 default: the word that decides, by the packet's own key. It is read from the image also where nothing can
+ * be refused: the default's rank differs from ruleset to ruleset, and a program serves one that was loaded after it.
  */
 static __always_inline __u32 slc_judge_outbound(const struct slc_packet *packet, struct slc_steps *steps) {
     return slc_outbound_refuses ? slc_ask(packet, &packet->key, SLC_ENTRY_OUTBOUND, steps)
