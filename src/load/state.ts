@@ -27,7 +27,7 @@ const FIELDS = LAYOUT.slc_state.fields;
 /** Maps a `SharedState` holds open. */
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
-  ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
+  ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
 const OPEN_MAPS = [
