@@ -95,7 +95,16 @@ describe('figures', () => {
   const snapshot: Snapshot = buildSnapshot({
     takenAt: '2026-01-01T00:00:10Z',
     active: { generation: 1, digest: 'd', appliedAt: '2026-01-01T00:00:00Z' },
-    ...{ file: '/rules.yaml', pending: null, ruleset, interfaces: [], notFiltered: [], booted: null, events: null },
+    ...{
+      file: '/rules.yaml',
+      pending: null,
+      ruleset,
+      interfaces: [],
+      notFiltered: [],
+      booted: null,
+      spare: null,
+      events: null,
+    },
     figures: {
       rules: text(figures.rules),
       reasons: text(figures.reasons),
