@@ -58,6 +58,7 @@ const RUNS: readonly string[] = [
   'enable',
   'apply',
   'status',
+  'servers',
   'status numbered',
   'metrics',
   `explain ${PROBE.join(' ')}`,
