@@ -64,7 +64,7 @@ async function explain(
       ruleset: `the enforced ruleset (generation ${enforcement.generation})`,
     };
   }
-  const candidate = requireCandidate(run, run.readText(), 'nothing was explained.');
+  const candidate = requireCandidate(run, await run.readText(), 'nothing was explained.');
   return {
     key,
     explanation: await explainCandidate(candidate, key, context, direction),

@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
   onRun<{ exitCode?: boolean }>(command, async (run, file: string | undefined): Promise<ExitCode> => {
     requireCapabilities();
-    const candidate = requireCandidate(run, run.readText(file), 'nothing was planned.');
+    const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.');
     const enforcement = await readEnforcement(await run.context());
     const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
     const change = planChange(before, candidate.ruleset);

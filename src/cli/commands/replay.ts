@@ -22,7 +22,7 @@ export function register(program: Command): void {
     command,
     async (run, file: string | undefined): Promise<ExitCode> => {
       if (!run.options.model) requireCapabilities();
-      const { ruleset, image } = requireCandidate(run, run.readText(file), 'nothing was replayed.');
+      const { ruleset, image } = requireCandidate(run, await run.readText(file), 'nothing was replayed.');
       const { frames } = readCapture(readCaptureFile(run.options.pcap));
       const twin = run.options.model ? null : await Twin.load(openKernel(), image, image);
       let disagreements = 0;
