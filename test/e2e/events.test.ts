@@ -95,6 +95,16 @@ test('connections that are refused, or asked for, stand in the log; sluice event
   const since = (...words: string[]): Promise<string> => host.must('events', '--since', '10m', ...words);
   const allowed = await since('--rule', 'allow-8000_tcp');
   expect(allowed.trim().split('\n')).toHaveLength(1);
+  // Of several the last, in the order of the log.
+  const all = (await since()).trim().split('\n');
+  expect(all.length).toBeGreaterThan(2);
+  expect((await since('-n', '2')).trim().split('\n')).toEqual(all.slice(-2));
+  expect((await since('-n', String(all.length + 1))).trim().split('\n')).toEqual(all);
+  const bad = await host.sluice(['events', '--since', '10']);
+  expect(bad).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/"10" is no time to begin at; write 10m/) as string,
+  });
   expect(await since('--source', '192.0.2.0/24', '--port', '9999')).toBe('');
   const [json] = (await since('--json', '--port', '8000')).trim().split('\n');
   expect(JSON.parse(json)).toMatchObject({ event: 'ALLOW', src: NEIGHBOUR.ipv4, dpt: '8000', srv: 'inbound' });
