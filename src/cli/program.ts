@@ -22,6 +22,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['disable'], load: () => import('./commands/disable') },
   { names: ['boot'], load: () => import('./commands/boot') },
   { names: ['install'], load: () => import('./commands/install') },
+  { names: ['reset'], load: () => import('./commands/reset') },
   { names: ['uninstall'], load: () => import('./commands/uninstall') },
   {
     names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'ssh', 'udp', 'logging'],
@@ -44,7 +45,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
 /** Verbs of a later version, with what works today: refused by name, and not listed. */
 const LATER: Readonly<Record<string, string>> = {
   'allow-all': 'sluice disable lets everything through',
-  reset: 'move the file away, then sluice init',
 };
 
 /**

@@ -86,6 +86,7 @@ const RUNS: readonly string[] = [
   'boot',
   'install --print',
   'events --since 1m',
+  'reset --yes',
   'disable --yes',
   'uninstall --yes',
 ];

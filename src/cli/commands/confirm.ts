@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { applyRuleset } from '../../operate/apply';
-import { UnfinishedError } from '../../operate/enforce';
 import { readEnforcement } from '../../operate/enforcement';
 import { confirmPending, rollbackPending } from '../../operate/pending';
 import { openRollback, settledHistory, writeRollback } from '../../operate/rollback';
+import { applyWritten } from '../apply-written';
 import { requireCandidate } from '../candidate';
 import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
-import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 import { showChange, showOutcome } from '../show-outcome';
@@ -65,20 +64,13 @@ async function goBack(run: Run<RollbackOptions>, reference: string): Promise<Exi
     );
   const enforcement = await readEnforcement(context);
   const isEnforcedFile = enforcement?.enforced?.file === file;
-  const undo = writeRollback(target);
-  try {
-    const outcome = await applyRuleset(context, candidate, {
-      ...{ force: run.options.force ?? false, edited: isEnforcedFile },
-      // What another applied while this waited is not undone by it.
-      ...(enforcement?.record && { inPlaceOf: enforcement.record }),
-      ...changeOf(run.options, `rollback ${revision.number}`),
-      ...(await confirmSeconds(run.options, context, candidate.ruleset)),
-    });
-    if (outcome.kind === 'applied') showChange(run.output, outcome.change);
-    showOutcome(run.output, candidate, outcome);
-  } catch (error) {
-    if (!(error instanceof UnfinishedError)) undo();
-    throw error;
-  }
+  const outcome = await applyWritten(run, context, candidate, writeRollback(target), {
+    edited: isEnforcedFile,
+    // What another applied while this waited is not undone by it.
+    ...(enforcement?.record && { inPlaceOf: enforcement.record }),
+    ...changeOf(run.options, `rollback ${revision.number}`),
+  });
+  if (outcome.kind === 'applied') showChange(run.output, outcome.change);
+  showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;
 }

@@ -1,8 +1,6 @@
 /** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
-import { applyRuleset } from '../../operate/apply';
-import { UnfinishedError } from '../../operate/enforce';
 import type { Context } from '../../operate/context';
 import {
   addRule,
@@ -21,10 +19,11 @@ import {
 import { LOG_LEVELS } from '../../model/logging';
 import { parseLogLevel } from '../../parse/settings';
 import { openForEdit } from '../../operate/enforced-file';
-import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
+import { writeRulesetText } from '../../operate/ruleset-file';
+import { applyWritten } from '../apply-written';
 import { requireCandidate, showFindings } from '../candidate';
 import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
-import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
+import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
@@ -217,30 +216,17 @@ async function editFile(
     });
     return EXIT.DONE;
   }
-  try {
-    const outcome = await applyRuleset(context, candidate, {
-      ...{ force: run.options.force ?? false, edited: true },
-      // Another file that was applied while this waited is not undone by it.
-      ...(record && { inPlaceOf: record }),
-      ...changeOf(run.options, [verb, ...words].join(' ')),
-      ...(await confirmSeconds(run.options, context, candidate.ruleset)),
-    });
-    showOutcome(run.output, candidate, outcome);
-  } catch (error) {
-    if (!(error instanceof UnfinishedError)) putBack(run, source, written.digest);
-    throw error;
-  }
+  const undo = (): void => {
+    writeRulesetText(source.path, source.text, written.digest);
+  };
+  const applied = await applyWritten(run, context, candidate, undo, {
+    edited: true,
+    // Another file that was applied while this waited is not undone by it.
+    ...(record && { inPlaceOf: record }),
+    ...changeOf(run.options, [verb, ...words].join(' ')),
+  });
+  showOutcome(run.output, candidate, applied);
   return EXIT.DONE;
-}
-
-/** The file again as it was. Where that fails too, the failure that led here is still the one to report. */
-function putBack(run: Run<EditOptions>, source: RulesetText, digest: string): void {
-  try {
-    writeRulesetText(source.path, source.text, digest);
-    run.output.say(`${source.path} was put back as it was`);
-  } catch (error) {
-    run.output.say(`${source.path} was not put back: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function reference(words: readonly string[]): number | string {

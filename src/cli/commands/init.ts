@@ -1,13 +1,10 @@
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { SluiceError } from '../../kernel/errors';
-import { kernel as openKernel } from '../../kernel/native';
-import { netnsPath } from '../../operate/context';
-import { initRuleset } from '../../operate/init';
-import { gatherFacts } from '../../operate/init-facts';
 import { writeRulesetText } from '../../operate/ruleset-file';
 import { confirm } from '../ask';
 import { EXIT, type ExitCode } from '../exit-code';
+import { firstRuleset } from '../first-ruleset';
 import { onRun } from '../run';
 
 export function register(program: Command): void {
@@ -17,18 +14,7 @@ export function register(program: Command): void {
     .option('-y, --yes', 'do not ask before writing')
     .option('--print', 'show it instead of writing it');
   onRun<{ yes?: boolean; print?: boolean }>(command, async (run): Promise<ExitCode> => {
-    const netns = run.options.netns === undefined ? undefined : netnsPath(run.options.netns);
-    const machine = await gatherFacts(openKernel(), netns);
-    const chosen = run.options.interface;
-    const present = [...machine.defaultRoute, ...machine.otherInterfaces];
-    const missing = chosen?.find((name) => !present.includes(name));
-    if (missing !== undefined) {
-      throw new SluiceError('load/no-interface', `interface "${missing}" does not exist`, {
-        hint: `there are: ${present.join(', ') || 'none but loopback'}`,
-      });
-    }
-    const facts = { ...machine, ...(chosen && { chosen }) };
-    const text = initRuleset(facts);
+    const { text, facts } = await firstRuleset(run);
     const file = run.path();
     if (run.options.print) {
       run.output.line(text.trimEnd());
