@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fieldOf, type PacketEvent, parseEventLine } from '../../src/observe/events';
+import { eventText, fieldOf, type PacketEvent, parseEventLine } from '../../src/observe/events';
 import { logFiles } from '../../src/serve/log-file';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
@@ -203,4 +203,8 @@ test('the daemon follows rulesets, and the end and the beginning of enforcement'
     ['3', 'default', '3'],
   ]);
   expect(new Set(events.map((event) => fieldOf(event, 'EVENT')!.split('-')[0])).size).toBe(2);
+  // Asked of a line now: what enforces answers, and says so where that is not what judged.
+  const [first, , last] = events.map(eventText);
+  expect(await host.must('explain', first)).toMatch(/\nnote: the line is of generation 1, generation 3 enforces now: /);
+  expect(await host.must('explain', last)).not.toContain('note:');
 });
