@@ -183,6 +183,14 @@ struct {
     __type(value, struct slc_window_bucket);
 } slc_windows SEC(".maps");
 
+/* The attempts of each bucket of slc_windows before the newest. Written and living like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) as slc_windows */
+    __type(key, __u32);
+    __type(value, struct slc_attempts);
+} slc_attempts SEC(".maps");
+
 /* What became of windows. Written by the ingress program. Lives like slc_windows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -269,6 +277,18 @@ static __always_inline __u64 slc_now_ns(void) {
         return clock ? *(const volatile __u64 *)&clock->boot_ns : 0;
     }
     return bpf_ktime_get_boot_ns();
+}
+
+/* Nanoseconds of a clock that costs nearly nothing, for what is no finer than milliseconds: CLOCK_MONOTONIC_COARSE. */
+static __always_inline __u64 slc_now_tick_ns(void) {
+    const __u32 zero = 0;
+
+    if (slc_clock_given) {
+        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
+
+        return clock ? *(const volatile __u64 *)&clock->tick_ns : 0;
+    }
+    return bpf_ktime_get_coarse_ns();
 }
 
 /* What the dry twin decided. Written by the twin, read after each run. */

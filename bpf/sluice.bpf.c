@@ -199,7 +199,8 @@ int slc_gate_xdp(struct xdp_md *ctx) {
 SEC("xdp.frags")
 int slc_read_clock(struct xdp_md *ctx) {
     const __u32 zero = 0;
-    struct slc_clock clock = {.jiffies = bpf_jiffies64(), .boot_ns = bpf_ktime_get_boot_ns()};
+    struct slc_clock clock = {
+        .jiffies = bpf_jiffies64(), .boot_ns = bpf_ktime_get_boot_ns(), .tick_ns = bpf_ktime_get_coarse_ns()};
 
     bpf_map_update_elem(&slc_clock, &zero, &clock, BPF_ANY);
     return XDP_ABORTED;

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 3
+#define SLC_ABI_VERSION 4
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -157,7 +157,7 @@ enum slc_limits {
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
     SLC_TABLE_KEY_WORDS = 10,
     SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
-    SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers */
+    SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers, more than it needs */
     SLC_BUDGET_SOURCES = 4096, /* slots of sources in a table of budgets */
     SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
     SLC_REJECTS_IN_ALL = 1000, /* answers a second */
@@ -564,46 +564,38 @@ struct slc_event_sources {
 struct slc_clock {
     __u64 jiffies; /* bpf_jiffies64 */
     __u64 boot_ns; /* CLOCK_BOOTTIME */
+    __u64 tick_ns; /* CLOCK_MONOTONIC_COARSE: CLOCK_MONOTONIC as it was at the newest tick */
 };
 
 /* ---------------------------------------------------------------- limits */
 
-/* Whose attempts are counted, by which rule. Host order; IPv4 uses word 0, the others are zero. */
-struct slc_window_key {
-    __u64 rule; /* id of struct slc_limit_rule */
-    __u32 source[4];
-    __u16 port; /* of a UDP pair the source's, else 0 */
-    __u8 family;
-    __u8 reserved0;
-    __u32 reserved1;
-};
-
 /*
- * The newest attempts of a source at a limit rule; or, where the key has a port, a UDP pair that the rule has seen.
- * Stamps are the low words of boot-time milliseconds: a window that saw nothing for its length begins anew, so none
- * that is looked at is older than a ring of gaps of an hour.
- */
-struct slc_window {
-    struct slc_window_key key;
-    __u64 newest;    /* boot-time ms of the newest attempt; of a pair, of its newest packet */
-    __u32 window_ms; /* as the rule says it, when the attempt came */
-    __u8 limit;      /* likewise its count; 0 of a pair */
-    __u8 stored;     /* stamps in use */
-    __u8 next;       /* stamp that is written next */
-    __u8 reserved;
-    __u32 stamps[32]; /* SLC_LIMIT_STAMPS, a ring */
-};
-
-/*
- * One value of slc_windows. A tag is 16 bits of the key's hash, 0 an empty way: beside the ways, since whoever asks
- * nearly always writes.
+ * One value of slc_windows: eight windows, each of a source at a limit rule; or UDP pairs that the rule has seen. Whose
+ * a window is are 64 bits of a secret hash, 0 an empty way, whose other fields are 0 too.
+ *
+ * What a newcomer reads and writes are three neighbouring cache lines, and all of these together are less than a second
+ * level cache has; attempts before the newest are in slc_attempts. For the 8 bytes in front see struct slc_flow_bucket.
  */
 struct slc_window_bucket {
-    struct bpf_spin_lock lock;
+    __u8 next[8];       /* place in slc_attempts that is written next */
+    __u64 keys[8];      /* SLC_LIMIT_WAYS */
+    __u64 newest[8];    /* ms (slc_clock.tick_ns) of the newest attempt, or of a pair's newest packet,
+                           << SLC_WINDOW_FULL_BITS | for how many ms after it the next attempt is refused */
+    __u32 window_ms[8]; /* as the rule said it then: for so long after the newest it lives */
+    __u8 attempts[8];   /* the newest and those in slc_attempts */
+    __u32 held;         /* 1: a program works on the bucket, see slc_window_hold */
     __u32 reserved;
-    __u16 tags[8]; /* SLC_LIMIT_WAYS */
-    __u64 unused[5];
-    struct slc_window ways[8];
+    __u64 unused;
+};
+#define SLC_WINDOW_FULL_BITS 22 /* SLC_LIMIT_WINDOW_MAX_MS fits */
+
+/*
+ * One value of slc_attempts, written while the bucket of slc_windows with the same number is held: when the attempts
+ * before the newest came, as the low words of milliseconds. A window that saw nothing for its length begins anew, so
+ * none that is looked at is older than a ring of gaps of an hour.
+ */
+struct slc_attempts {
+    __u32 stamps[256]; /* SLC_LIMIT_WAYS rings of SLC_LIMIT_STAMPS */
 };
 
 /* ---------------------------------------------------------------- answers to what is rejected */
@@ -651,9 +643,8 @@ SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);
 SLC_ASSERT_SIZE(struct slc_limit_rule, 24);
-SLC_ASSERT_SIZE(struct slc_window_key, 32);
-SLC_ASSERT_SIZE(struct slc_window, 176);
-SLC_ASSERT_SIZE(struct slc_window_bucket, 1472);
+SLC_ASSERT_SIZE(struct slc_window_bucket, 192);
+SLC_ASSERT_SIZE(struct slc_attempts, 1024);
 SLC_ASSERT_SIZE(struct slc_reject_figures, 24);
 SLC_ASSERT_SIZE(struct slc_ban_host, 12);
 SLC_ASSERT_SIZE(struct slc_ban_net, 24);
@@ -666,7 +657,7 @@ SLC_ASSERT_SIZE(struct slc_fragment_bucket, 576);
 SLC_ASSERT_SIZE(struct slc_event, 200);
 SLC_ASSERT_SIZE(struct slc_event_figures, 64);
 SLC_ASSERT_SIZE(struct slc_event_sources, 32768);
-SLC_ASSERT_SIZE(struct slc_clock, 16);
+SLC_ASSERT_SIZE(struct slc_clock, 24);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 
 #endif /* SLUICE_ABI_H */

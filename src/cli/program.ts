@@ -31,6 +31,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status'], load: () => import('./commands/status') },
   { names: ['fmt'], load: () => import('./commands/fmt') },
+  { names: ['doctor'], load: () => import('./commands/doctor') },
   { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },

@@ -1,4 +1,4 @@
-/** The kernel's clocks as the datapath reads them: jiffies for last hits, boot time for deadlines. */
+/** The kernel's clocks as the datapath reads them: jiffies for last hits, boot time for deadlines, ticks for limits. */
 import { LAYOUT } from '../abi/layout.gen';
 import { openDatapath } from './datapath';
 import type { Kernel } from './kernel';
@@ -6,6 +6,8 @@ import type { Kernel } from './kernel';
 export interface ClockReading {
   readonly jiffies: bigint;
   readonly bootNs: bigint;
+  /** `CLOCK_MONOTONIC_COARSE`. */
+  readonly tickNs: bigint;
 }
 
 const COMMON_HZ = [100, 250, 300, 1000];
@@ -39,6 +41,7 @@ async function readClocks(kernel: Kernel, count: number, pauseMs: number): Promi
       readings.push({
         jiffies: value.readBigUInt64LE(LAYOUT.slc_clock.fields.jiffies.offset),
         bootNs: value.readBigUInt64LE(LAYOUT.slc_clock.fields.boot_ns.offset),
+        tickNs: value.readBigUInt64LE(LAYOUT.slc_clock.fields.tick_ns.offset),
       });
     }
     program.close();

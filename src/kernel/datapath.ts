@@ -28,6 +28,7 @@ const MAPS = [
   'slc_fragment_stats',
   'slc_noted',
   'slc_windows',
+  'slc_attempts',
   'slc_limit_stats',
   'slc_echo_budget',
   'slc_reject_budget',
@@ -202,6 +203,7 @@ export function stateMapEntries(
     slc_fragment_tags: buckets.fragments,
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
+    slc_attempts: buckets.windows,
     slc_limit_stats: 1,
     ...BUDGET_ENTRIES,
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
@@ -378,6 +380,8 @@ export interface Tables {
   readonly fragmentStats: BpfMap;
   /** What limit rules have counted. */
   readonly windows: BpfMap;
+  /** As many values as `windows`: the attempts before the newest. */
+  readonly attempts: BpfMap;
   readonly limitStats: BpfMap;
   /** Echo-requests that tier 5 lets pass. */
   readonly echoBudget: BpfMap;
@@ -395,6 +399,7 @@ const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathP
   fragmentTags: ['slc_fragment_tags'],
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
+  attempts: ['slc_attempts', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
   echoBudget: ['slc_echo_budget', 'slc_ingress'],
   rejectBudget: ['slc_reject_budget', 'slc_ingress'],
@@ -460,6 +465,7 @@ function tableEntries(tables: TableSwitches | undefined): Partial<Record<Datapat
     slc_fragments: tables?.fragments.buckets ?? 1,
     slc_fragment_tags: tables?.fragments.buckets ?? 1,
     slc_windows: tables?.windows.buckets ?? 1,
+    slc_attempts: tables?.windows.buckets ?? 1,
     ...BUDGET_ENTRIES,
   };
 }

@@ -33,6 +33,7 @@ export const STATE_PINS = {
   fragmentTags: 'slc_fragment_tags',
   fragmentStats: 'slc_fragment_stats',
   windows: 'slc_windows',
+  attempts: 'slc_attempts',
   limitStats: 'slc_limit_stats',
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',

@@ -26,7 +26,7 @@ import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 const FIELDS = LAYOUT.slc_state.fields;
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
-  ...(['windows', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
+  ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const BAN_MAPS = ['state', 'banHosts', 'banNets', 'banFilter'] as const;
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];

@@ -11,7 +11,7 @@ import { FRAGMENT_SECONDS } from '../model/fragment';
  */
 export const FRAGMENT_BUCKETS = 16_384 / SLC_LIMITS.TABLE_WAYS;
 
-/** Sources whose windows of limit rules the table is made for: 5.75 MiB. */
+/** Sources whose windows of limit rules the table is made for: 4.75 MiB. */
 export const DEFAULT_WINDOWS = 16_384;
 
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */

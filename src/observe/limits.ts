@@ -1,5 +1,5 @@
 /** The table of windows and the answers to what is rejected, as figures. Reads every bucket: a few milliseconds. */
-import { LAYOUT, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, SLC_LIMITS, SLC_WINDOW_FULL_BITS } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
 import type { TableFigures } from './tables';
 
@@ -14,26 +14,26 @@ export interface RejectFigures {
 
 const {
   slc_window_bucket: BUCKET,
-  slc_window: WINDOW,
+  slc_attempts: ATTEMPTS,
   slc_table_figures: FIGURES,
   slc_reject_figures: REJECT,
 } = LAYOUT;
 const NS_A_MS = 1_000_000n;
 
-/** Counts the windows, and UDP pairs that were seen, that have not passed at `bootNs`. */
-export async function readLimitFigures(windows: BpfMap, stats: BpfMap, bootNs: bigint): Promise<TableFigures> {
+/** Counts the windows, and UDP pairs that were seen, that have not passed at `tickNs`. */
+export async function readLimitFigures(windows: BpfMap, stats: BpfMap, tickNs: bigint): Promise<TableFigures> {
   const { count, values } = await windows.entries();
   const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
-  const nowMs = bootNs / NS_A_MS;
+  const nowMs = tickNs / NS_A_MS;
   let live = 0;
   let full = 0;
   for (let bucket = 0; bucket < values.length; bucket += BUCKET.size) {
     const before = live;
     for (let way = 0; way < SLC_LIMITS.LIMIT_WAYS; way++) {
-      if (view.getUint16(bucket + BUCKET.fields.tags.offset + 2 * way, true) === 0) continue;
-      const window = bucket + BUCKET.fields.ways.offset + way * WINDOW.size;
-      const newest = view.getBigUint64(window + WINDOW.fields.newest.offset, true);
-      if (nowMs - newest < BigInt(view.getUint32(window + WINDOW.fields.window_ms.offset, true))) live++;
+      if (view.getBigUint64(bucket + BUCKET.fields.keys.offset + 8 * way, true) === 0n) continue;
+      const newest =
+        view.getBigUint64(bucket + BUCKET.fields.newest.offset + 8 * way, true) >> BigInt(SLC_WINDOW_FULL_BITS);
+      if (nowMs - newest < BigInt(view.getUint32(bucket + BUCKET.fields.window_ms.offset + 4 * way, true))) live++;
     }
     if (live - before === SLC_LIMITS.LIMIT_WAYS) full++;
   }
@@ -42,7 +42,7 @@ export async function readLimitFigures(windows: BpfMap, stats: BpfMap, bootNs: b
     live,
     ways: count * SLC_LIMITS.LIMIT_WAYS,
     pressure: full / count,
-    bytes: values.length,
+    bytes: values.length + count * ATTEMPTS.size,
     made: sum(FIGURES.fields.made.offset),
     evicted: sum(FIGURES.fields.evicted.offset),
   };

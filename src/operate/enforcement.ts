@@ -172,7 +172,7 @@ async function tableFigures({
   const state = SharedState.find(kernel, pins);
   if (!state) return {};
   try {
-    const { jiffies, bootNs } = await readClock(kernel);
+    const { jiffies, tickNs } = await readClock(kernel);
     const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
     const judging = Math.max(...liveGenerations(state));
     const flows = judging > 0 ? openFlows(kernel, pins, judging) : null;
@@ -183,7 +183,7 @@ async function tableFigures({
         }),
       }),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
-      limits: await readLimitFigures(windows, limitStats, bootNs),
+      limits: await readLimitFigures(windows, limitStats, tickNs),
       rejects: readRejectFigures(rejectStats),
     };
   } finally {

@@ -28,6 +28,23 @@ export interface Exposure {
   readonly notFiltered: readonly string[];
 }
 
+/** Something that listens, without who can reach it. */
+export type Listening = Omit<ExposedSocket, 'reach'>;
+
+/** What listens in a namespace, and where others would knock; with the interfaces they come by. */
+export async function findListeners(
+  kernel: Kernel,
+  netns: string | undefined,
+): Promise<{ interfaces: readonly Interface[]; own: OwnAddresses; found: readonly Found[] }> {
+  const interfaces = await listInterfaces(kernel, netns);
+  const tcp = (await listTcpSockets(kernel, netns)).filter(({ state }) => state === 'listen');
+  // A connected UDP socket hears only its peer: it serves nobody.
+  const udp = (await listUdpSockets(kernel, netns)).filter(({ state, local }) => state === 'close' && local.port !== 0);
+  const owners = socketOwners([...tcp, ...udp].map(({ inode }) => inode).filter((inode) => inode !== 0));
+  const own = addressesOf(interfaces);
+  return { interfaces, own, found: [...describe('tcp', tcp, owners, own), ...describe('udp', udp, owners, own)] };
+}
+
 /**
  * Looks at a namespace. `ruleset` judges what comes in through `filtered` (names); null: nothing does, and everybody
  * reaches everything.
@@ -37,13 +54,7 @@ export async function findExposed(
   netns: string | undefined,
   judge: { readonly ruleset: Ruleset | null; readonly filtered: readonly string[]; readonly bans: readonly Prefix[] },
 ): Promise<Exposure> {
-  const interfaces = await listInterfaces(kernel, netns);
-  const tcp = (await listTcpSockets(kernel, netns)).filter(({ state }) => state === 'listen');
-  // A connected UDP socket hears only its peer: it serves nobody.
-  const udp = (await listUdpSockets(kernel, netns)).filter(({ state, local }) => state === 'close' && local.port !== 0);
-  const owners = socketOwners([...tcp, ...udp].map(({ inode }) => inode).filter((inode) => inode !== 0));
-  const own = addressesOf(interfaces);
-  const found = [...describe('tcp', tcp, owners, own), ...describe('udp', udp, owners, own)];
+  const { interfaces, found } = await findListeners(kernel, netns);
   const doors = found.flatMap(({ doors }) => doors);
   const map = judge.ruleset && new ReachMap(judge.ruleset, doors, judge.bans);
   const open: Reach = { sources: EVERYONE, partly: NOBODY, limited: NOBODY };
@@ -61,18 +72,20 @@ export async function findExposed(
 const EVERYONE = { everyoneBut: true, prefixes: [] } as const;
 const NOBODY = { everyoneBut: false, prefixes: [] } as const;
 
-type Addresses = Readonly<Record<Family, readonly AddressWords[]>>;
+/** Addresses at which others reach the machine, by family. */
+export type OwnAddresses = Readonly<Record<Family, readonly AddressWords[]>>;
 
-/** Addresses at which others reach the machine. A packet to any of them is taken on any interface. */
-function addressesOf(interfaces: readonly Interface[]): Addresses {
+/** A packet to any of them is taken on any interface. */
+function addressesOf(interfaces: readonly Interface[]): OwnAddresses {
   const all = interfaces.flatMap(({ addresses }) => addresses);
   const of = (family: Family): AddressWords[] =>
     all.filter((address) => address.family === family && !isLoopback(family, address.words)).map(({ words }) => words);
   return { 4: of(4), 6: of(6) };
 }
 
+/** A listener, and the doors that lead to it; none for loopback. */
 interface Found {
-  readonly socket: Omit<ExposedSocket, 'reach'>;
+  readonly socket: Listening;
   readonly doors: readonly Door[];
 }
 
@@ -81,7 +94,7 @@ function describe(
   protocol: 'tcp' | 'udp',
   sockets: readonly Socket[],
   owners: ReadonlyMap<number, SocketOwner>,
-  own: Addresses,
+  own: OwnAddresses,
 ): Found[] {
   const ports4 = new Set(
     sockets.filter(({ family, local }) => family === 4 && isAny(local.words)).map(({ local }) => local.port),

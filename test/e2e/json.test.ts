@@ -86,6 +86,7 @@ const RUNS: readonly string[] = [
   'boot',
   'install --print',
   'events --since 1m',
+  'doctor 8000 192.0.2.1',
   'reset --yes',
   'disable --yes',
   'uninstall --yes',

@@ -2,6 +2,7 @@
  * Limit rules in the program, by a clock that the test sets: each frame's verdict and counter, the twin's word before
  * it, and the model's, which is stepped along. Then what a flood can do and what it cannot.
  */
+import { LAYOUT } from '../../src/abi/layout.gen';
 import { judgeLimit, type LimitState, NO_LIMITS, recordLimit } from '../../src/model/limit';
 import { decode } from '../../src/model/decode';
 import { evaluate } from '../../src/model/evaluate';
@@ -65,6 +66,7 @@ class Limited {
 
 const PRESET = '{ id: ssh-limit, action: limit, port: 22/tcp }';
 const syn = (from = '203.0.113.50', port = 22): p.Layer[] => [p.ipv4({ from }), p.tcp({ to: port })];
+const XDP_TX = 3;
 const ACCEPTED = { action: 'pass', at: 'ssh-limit' };
 const REFUSED = { action: 'tx', at: 'ssh-limit/refused' };
 
@@ -78,7 +80,7 @@ describe('the preset', () => {
     expect(await host.tables.limits()).toEqual({
       live: 2,
       ways: 512,
-      bytes: 512 * 184,
+      bytes: 512 * 152,
       pressure: 0,
       made: 2n,
       evicted: 0n,
@@ -347,6 +349,26 @@ describe('a full table', () => {
     for (const one of refused) expect((await host.stand.in(one)).at).toBe('ssh-limit/refused');
     expect(Buffer.from((await tables.maps.flows.entries()).values).equals(flows)).toBe(true);
   });
+});
+
+test('a bucket that somebody holds for ever: an attempt is refused, and neither written nor waited for without end', async () => {
+  const tables = await IngressTables.create(1);
+  opened.push(tables);
+  tables.now = 5_000_000;
+  const host = await Limited.load([PRESET], tables);
+  const hold = (held: number): void => {
+    const bucket = Buffer.from(tables.maps.windows.lookup(new Uint8Array(4))!);
+    bucket.writeUInt32LE(held, LAYOUT.slc_window_bucket.fields.held.offset);
+    tables.maps.windows.update(new Uint8Array(4), bucket);
+  };
+  await host.stand.in(p.compose(...syn()));
+  hold(1);
+  // Not by the twin too: that reads without holding.
+  expect((await host.stand.program.testRun({ frame: p.compose(...syn()) })).returnValue).toBe(XDP_TX);
+  expect(await tables.limits()).toMatchObject({ live: 1, made: 1n });
+  hold(0);
+  for (let i = 0; i < 4; i++) expect(await host.stand.in(p.compose(...syn()))).toMatchObject(ACCEPTED);
+  expect(await host.stand.in(p.compose(...syn()))).toMatchObject(REFUSED);
 });
 
 test('the model alone: what is judged changes nothing', () => {

@@ -36,6 +36,7 @@ export interface Judged {
 
 const TABLES = {
   windows: 'slc_windows',
+  attempts: 'slc_attempts',
   limitStats: 'slc_limit_stats',
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
@@ -66,7 +67,7 @@ export class IngressTables {
     const budget = 1 + SLC_LIMITS.BUDGET_SOURCES;
     const budgets = { slc_reject_budget: budget, slc_echo_budget: budget };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, ...flows, ...fragments, ...budgets, slc_windows: buckets },
+      create: { ...ones, ...flows, ...fragments, ...budgets, slc_windows: buckets, slc_attempts: buckets },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));
@@ -78,7 +79,8 @@ export class IngressTables {
   set now(ms: number) {
     this.#now = ms;
     const value = Buffer.alloc(LAYOUT.slc_clock.size);
-    value.writeBigUInt64LE(BigInt(ms) * 1_000_000n, LAYOUT.slc_clock.fields.boot_ns.offset);
+    for (const { offset } of [LAYOUT.slc_clock.fields.boot_ns, LAYOUT.slc_clock.fields.tick_ns])
+      value.writeBigUInt64LE(BigInt(ms) * 1_000_000n, offset);
     this.maps.clock.update(new Uint8Array(4), value);
   }
 

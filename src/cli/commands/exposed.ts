@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { Reach } from '../../analyse/reach';
 import type { Sources } from '../../analyse/space';
 import { type Family, formatPrefix } from '../../model/prefix';
 import { resolveInterfaces } from '../../load/attach';
@@ -8,6 +7,7 @@ import { readEnforcement } from '../../operate/enforcement';
 import { type ExposedSocket, type Exposure, findExposed } from '../../operate/exposed';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
+import { reachText } from '../format-reach';
 import { onRun } from '../run';
 import { renderTable } from '../table';
 
@@ -54,34 +54,6 @@ function whoReaches({ loopback, reach }: ExposedSocket): string {
   const texts = families.map((family) => reachText(reach[family] ?? null));
   if (new Set(texts).size === 1 && (texts.length === 1 || !/\d/.test(texts[0]))) return texts[0];
   return families.map((family, i) => (/\d/.test(texts[i]) ? texts[i] : `${texts[i]} over IPv${family}`)).join('; ');
-}
-
-function reachText(reach: Reach | null): string {
-  if (!reach) return 'not proven: too many rules overlap';
-  const { sources, partly, limited } = reach;
-  const remarks = [
-    ...(isNobody(limited) ? [] : [sameSources(limited, sources) ? 'limited' : `limited: ${sourcesText(limited)}`]),
-    ...(isNobody(partly) ? [] : ['some only from some source ports or to some addresses']),
-  ];
-  return sourcesText(sources) + (remarks.length > 0 ? ` (${remarks.join('; ')})` : '');
-}
-
-/** Prefixes that are named one by one. */
-const MAX_NAMED = 6;
-
-function sourcesText({ everyoneBut, prefixes }: Sources): string {
-  if (prefixes.length === 0) return everyoneBut ? 'everyone' : 'nobody';
-  const named = prefixes.slice(0, MAX_NAMED).map(formatPrefix).join(', ');
-  const more = prefixes.length > MAX_NAMED ? ` and ${prefixes.length - MAX_NAMED} more` : '';
-  return everyoneBut ? `everyone but ${named}${more}` : `${named}${more}`;
-}
-
-function isNobody({ everyoneBut, prefixes }: Sources): boolean {
-  return !everyoneBut && prefixes.length === 0;
-}
-
-function sameSources(one: Sources, other: Sources): boolean {
-  return sourcesText(one) === sourcesText(other) && one.prefixes.length === other.prefixes.length;
 }
 
 function toJson({ sockets, notFiltered }: Exposure): Record<string, unknown> {

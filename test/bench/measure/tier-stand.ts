@@ -23,7 +23,7 @@ import { PatternGenerator, type Pattern } from './pattern';
 const MAPS = {
   ...{ flows: 'slc_flows', flowTags: 'slc_flow_tags', flowStats: 'slc_flow_stats' },
   ...{ fragments: 'slc_fragments', fragmentTags: 'slc_fragment_tags', fragmentStats: 'slc_fragment_stats' },
-  ...{ windows: 'slc_windows', limitStats: 'slc_limit_stats' },
+  ...{ windows: 'slc_windows', attempts: 'slc_attempts', limitStats: 'slc_limit_stats' },
   ...{ rejectBudget: 'slc_reject_budget', rejectStats: 'slc_reject_stats' },
   ...{ state: 'slc_state', banHosts: 'slc_ban_hosts', banNets: 'slc_ban_nets', banFilter: 'slc_ban_filter' },
   ...{ events: 'slc_events', eventStats: 'slc_event_stats', eventSources: 'slc_event_sources' },

@@ -1,0 +1,87 @@
+import type { Command } from 'commander';
+import { SluiceError } from '../../kernel/errors';
+import { formatAddress, type Prefix } from '../../model/prefix';
+import { PROTOCOL } from '../../model/protocol';
+import type { Context } from '../../operate/context';
+import { type Door, examineDoor, isAddress } from '../../operate/doctor';
+import { type Enforcement, readEnforcement } from '../../operate/enforcement';
+import { parseAddressText } from '../../parse/address';
+import { BUILTIN_SERVICES, DEFAULT_SSH_PORTS } from '../../parse/services';
+import { EXIT, type ExitCode } from '../exit-code';
+import { formatDoctor, remedyText } from '../format-doctor';
+import { UsageError } from '../output';
+import { callerAddress } from '../row-words';
+import { onRun } from '../run';
+
+const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
+
+export function register(program: Command): void {
+  const command = program
+    .command('doctor')
+    .description(`why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`)
+    .argument('<port>', 'the port he wants to reach: 8000, 8000/udp, https')
+    .argument('[from...]', 'his address, or me; left out: who can reach it at all');
+  onRun(command, async (run, port: string, from: string[]): Promise<ExitCode> => {
+    const context = await run.context();
+    const enforcement = await readEnforcement(context);
+    const ruleset = enforcement?.record?.ruleset ?? null;
+    if (enforcement && !ruleset)
+      throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
+        hint: 'sluice apply FILE enforces a file, and writes the record anew',
+      });
+    const door = readDoor(port, ruleset?.inbound.ssh?.ports ?? DEFAULT_SSH_PORTS);
+    const source = await readSource(from, context);
+    const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
+    const report = await examineDoor(context, door, source, judge);
+    if (source && !report.key)
+      throw new UsageError(`this machine has no IPv${source.family} address at which it could be reached`, EXAMPLE);
+    run.output.line(formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement)));
+    const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
+    run.output.document({
+      ...{ door, source: key && formatAddress(key.family, key.source), filtered, notFiltered, listeners, ufw },
+      decision: diagnosis?.decision ?? null,
+      obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
+        ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
+        remedy: remedy && remedyText(remedy),
+      })),
+      afterwards: diagnosis?.afterwards ?? null,
+    });
+    return EXIT.DONE;
+  });
+}
+
+function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDoctor>[2] {
+  const left = enforcement?.pending?.leftNs;
+  return {
+    file: enforcement?.enforced?.file ?? 'the ruleset',
+    generation: enforcement?.generation ?? null,
+    secondsLeft: left === undefined ? null : Math.ceil(Number(left) / 1e9),
+  };
+}
+
+/** `8000`, `8000/udp`, `https`; `ssh` is the port of the section. TCP where neither says otherwise. */
+function readDoor(text: string, sshPorts: readonly number[]): Door {
+  const [, digits, protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
+  if (digits !== undefined) {
+    const port = Number(digits);
+    if (port >= 1 && port <= 65_535) return { port, protocol: protocol.toLowerCase() as Door['protocol'] };
+  }
+  const name = text.toLowerCase();
+  if (name === 'ssh') return { port: sshPorts[0], protocol: 'tcp' };
+  const service = BUILTIN_SERVICES.get(name);
+  if (!service)
+    throw new UsageError(`"${text}" is no port: expected 1 to 65535, with /tcp or /udp, or a service`, EXAMPLE);
+  return { port: service.ports[0].first, protocol: service.protocols.includes(PROTOCOL.TCP) ? 'tcp' : 'udp' };
+}
+
+/** One address, with or without `from` before it; null where there is none. */
+async function readSource(words: readonly string[], context: Context): Promise<Prefix | null> {
+  const [text, ...rest] = words[0]?.toLowerCase() === 'from' ? words.slice(1) : words;
+  if (text === undefined && words.length === 0) return null;
+  if (text === undefined || rest.length > 0)
+    throw new UsageError(`expected one address, found "${words.join(' ')}"`, EXAMPLE);
+  const reading = parseAddressText(text.toLowerCase() === 'me' ? await callerAddress(context) : text);
+  if (reading.kind === 'refused') throw new UsageError(reading.problem.message, reading.problem.hint);
+  if (!isAddress(reading.prefix)) throw new UsageError(`"${text}" is a network: name one address of it`, EXAMPLE);
+  return reading.prefix;
+}

@@ -1,0 +1,83 @@
+/** Somebody cannot get in: what of the rules is in the way, what listens behind them, and what else may keep him out. */
+import { type Diagnosis, diagnose } from '../analyse/diagnose';
+import { type Reach, ReachMap } from '../analyse/reach';
+import { NO_STATE } from '../model/given-state';
+import type { FlowKey } from '../model/packet';
+import { type AddressWords, addressBits, type Family, type Prefix } from '../model/prefix';
+import { PROTOCOL } from '../model/protocol';
+import type { Ruleset } from '../model/ruleset';
+import { DEFAULT_SOURCE_PORT } from '../parse/probe';
+import { listBans } from './bans';
+import { type Context, isHostContext } from './context';
+import type { Enforcement } from './enforcement';
+import { findListeners, type Listening } from './exposed';
+import { readUfwRules } from './ufw-rules';
+
+/** Where somebody wants to get in. */
+export interface Door {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+}
+
+/** What is known about a door, for one source or for all. */
+export interface DoorReport {
+  /** Those of `Enforcement`; empty where nothing is filtered. */
+  readonly filtered: readonly { readonly name: string; readonly mode: string }[];
+  /** Interfaces that are up and not filtered, without the loopback: who is there is not asked the rules. */
+  readonly notFiltered: readonly string[];
+  /** The first packet the question is about; null where no source was named, or the machine has no address of its family. */
+  readonly key: FlowKey | null;
+  /** Null where nothing is filtered, or there is no such packet. */
+  readonly diagnosis: Diagnosis | null;
+  /** By family: who reaches it by the rules; null where too many overlap to say. Empty where nothing is filtered. */
+  readonly reach: Readonly<Partial<Record<Family, Reach | null>>>;
+  /** What has the port, also on loopback alone. */
+  readonly listeners: readonly Listening[];
+  /** Whether a local ufw is on, which filters behind sluice. */
+  readonly ufw: boolean;
+}
+
+/** Looks at a door. `ruleset` is what judges; null: nothing does. */
+export async function examineDoor(
+  context: Context,
+  door: Door,
+  source: Prefix | null,
+  judge: { readonly ruleset: Ruleset; readonly enforcement: Enforcement } | null,
+): Promise<DoorReport> {
+  const { kernel, netns } = context;
+  const { interfaces, own, found } = await findListeners(kernel, netns);
+  const filtered = (judge?.enforcement.attachments ?? []).map(({ name, mode }) => ({ name, mode }));
+  const key = source && keyOf(door, source, own[source.family].at(0));
+  const bans = judge ? (await listBans(context)).bans.map(({ prefix }) => prefix) : [];
+  const doors = ([4, 6] as const)
+    .filter((family) => own[family].length > 0)
+    .map((family) => ({ ...door, family, addresses: own[family] }));
+  const map = judge && !key ? new ReachMap(judge.ruleset, doors, bans) : null;
+  return {
+    filtered,
+    notFiltered: interfaces
+      .filter(({ name, loopback, up }) => !loopback && up && !filtered.some((one) => one.name === name))
+      .map(({ name }) => name),
+    key,
+    diagnosis: judge && key ? diagnose(judge.ruleset, key, { ...NO_STATE, bans }) : null,
+    reach: map ? Object.fromEntries(doors.map((one) => [one.family, map.of(one)])) : {},
+    listeners: found
+      .map(({ socket }) => socket)
+      .filter(({ protocol, port }) => protocol === door.protocol && port === door.port),
+    ufw: isHostContext(context) && readUfwRules() !== null,
+  };
+}
+
+function keyOf({ protocol, port }: Door, { family, words }: Prefix, destination?: AddressWords): FlowKey | null {
+  if (!destination) return null;
+  return {
+    ...{ family, source: words, destination },
+    protocol: protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP,
+    ...{ sourcePort: DEFAULT_SOURCE_PORT, destinationPort: port },
+  };
+}
+
+/** Whether a source is one address: what knocks is never a network. */
+export function isAddress({ family, length }: Prefix): boolean {
+  return length === addressBits(family);
+}
