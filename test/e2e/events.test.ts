@@ -132,7 +132,13 @@ test('one daemon a namespace', async () => {
   const second = await host.sluice(['daemon']);
   expect([second.status, second.stderr]).toEqual([1, expect.stringContaining(`a daemon (pid ${daemon.pid})`)]);
   await daemon.stop('SIGKILL');
-  await startDaemon();
+  const third = await startDaemon();
+  const ended = await host.sluice(['uninstall', '--yes']);
+  expect(ended.stderr).toContain(`note: the log stays: ${host.directory}/sluice.log\n`);
+  expect(ended.stderr).toContain(
+    `note: a daemon (pid ${third.pid}) still runs, and has nothing to do: kill ${third.pid}`,
+  );
+  await host.recount('uninstall removed the counts, as it should');
 });
 
 test('the log is bounded', async () => {

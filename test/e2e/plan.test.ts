@@ -60,6 +60,15 @@ test('plan says which packets fare otherwise, apply says it too, and so it is', 
   expect(await host.must('plan')).toMatch(/1 removed\nno packet changes its verdict\n$/);
 });
 
+test('an interface that is not there: apply would refuse it, and plan says so beside its plan', async () => {
+  await host.must('apply');
+  writeFileSync(file, inboundRules(`allow ${B}/tcp`).replace('[eth0]', '[eth0, eth9]'));
+  const planned = await host.sluice(['plan']);
+  expect(planned).toMatchObject({ status: 0, stdout: expect.stringContaining(`port ${B}`) as string });
+  expect(planned.stderr).toMatch(/warning: apply would refuse this: .*"eth9"/);
+  expect((await host.sluice(['apply'])).status).toBe(1);
+});
+
 test('a dry run changes nothing, and is refused where the apply would be', async () => {
   expect(await host.must('apply', '--dry-run')).toBe('dry run: nothing was changed; the verifier takes this ruleset\n');
   expect(host.pinned()).toEqual([]);

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createReadStream } from 'node:fs';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { prefixContains } from '../../model/prefix';
 import {
@@ -15,7 +14,7 @@ import { EventSource } from '../../operate/event-source';
 import { parseAddressText } from '../../parse/address';
 import { parseSince } from '../../parse/time';
 import { eventSocketPath, watchEvents } from '../../serve/event-socket';
-import { DEFAULT_LOG_FILE, logFiles, openLog } from '../../serve/log-file';
+import { DEFAULT_LOG_FILE, logFiles, logPath, openLog } from '../../serve/log-file';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 
@@ -108,7 +107,7 @@ const TURN_MS = 250;
 
 /** From the log and its rotated files. */
 async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketEvent> {
-  const path = resolve(run.options.log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
+  const path = logPath(run.options.log);
   const files = logFiles(path);
   if (files.length === 0) {
     throw new UsageError(
