@@ -234,6 +234,27 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
     return slc_scan_leaf(walk, slot, best, family);
 }
 
+/* The root block of a section, an index of the section table; null where it is outside the image. */
+static __always_inline const struct slc_roots *slc_roots_of(const void *image, __u32 section) {
+    __u32 index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
+
+    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
+        return 0;
+    index = ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
+    if (index >= slc_image_slots - sizeof(struct slc_roots) / 8)
+        return 0;
+    return (const void *)SLC_SLOT_POINTER(image, index);
+}
+
+/* The word of the section's default, whatever its rows say. */
+static __always_inline __u32 slc_default_word(__u32 section) {
+    const __u32 zero = 0;
+    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const struct slc_roots *roots = image ? slc_roots_of(image, section) : 0;
+
+    return roots ? roots->default_word : SLC_WORD_FAULT;
+}
+
 /*
  * The word that decides for the key in the section, an index of the section table; the default's word where no row
  * matches, SLC_WORD_NONE where it has none; SLC_WORD_FAULT where the image is broken.
@@ -245,17 +266,13 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     const struct slc_roots *roots;
     const __u64 *trees;
     struct slc_walk walk;
-    __u32 index, word = SLC_WORD_NONE;
+    __u32 word = SLC_WORD_NONE;
 
     if (!image || !key || !steps)
         return SLC_WORD_FAULT;
-    index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
-    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
+    roots = slc_roots_of(image, section);
+    if (!roots)
         return SLC_WORD_FAULT;
-    index = ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
-    if (index >= slc_image_slots - sizeof(*roots) / 8)
-        return SLC_WORD_FAULT;
-    roots = (const void *)SLC_SLOT_POINTER(image, index);
     walk = (struct slc_walk){
         .image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .services = roots->services};
     trees = family == 4 ? roots->trees4 : roots->trees6;

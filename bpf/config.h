@@ -27,9 +27,8 @@ const volatile __u32 slc_keep_reachable = 0;
 /* 1: tier 3.3 (guard) has rows; and step 3 of what goes out. */
 const volatile __u32 slc_guard_in = 0;
 const volatile __u32 slc_guard_out = 0;
-/* 1: `outbound` can refuse; 0: it has no row and its default is to allow, which is this word of the image. */
+/* 1: `outbound` can refuse; 0: it has no row and its default is to allow. */
 const volatile __u32 slc_outbound_refuses = 0;
-const volatile __u32 slc_outbound_word = 0;
 /* 1: rows, or the default, reject. */
 const volatile __u32 slc_rejects = 0;
 /* 1: there are limit rules. */

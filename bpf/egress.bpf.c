@@ -39,9 +39,13 @@ static __always_inline void slc_measure(const volatile struct __sk_buff *skb, st
     packet->bytes = (segments > 1 ? wire_bytes : bytes) + packet->vlan_tags * SLC_VLAN_BYTES * packet->packets;
 }
 
-/* 6 rules, 7 default: the word that decides, by the packet's own key. */
+/*
+ * 6 rules, 7 default: the word that decides, by the packet's own key. It is read from the image also where nothing can
+ * be refused: the default's rank differs from ruleset to ruleset, and a program serves one that was loaded after it.
+ */
 static __always_inline __u32 slc_judge_outbound(const struct slc_packet *packet, struct slc_steps *steps) {
-    return slc_outbound_refuses ? slc_ask(packet, &packet->key, SLC_ENTRY_OUTBOUND, steps) : slc_outbound_word;
+    return slc_outbound_refuses ? slc_ask(packet, &packet->key, SLC_ENTRY_OUTBOUND, steps)
+                                : slc_default_word(SLC_ENTRY_OUTBOUND);
 }
 
 static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struct slc_packet *packet, __u32 word,
@@ -72,7 +76,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     struct slc_steps steps = {};
     enum slc_opens opens;
     enum slc_answers answers;
-    __u32 guarded = SLC_WORD_NONE, word = slc_outbound_word;
+    __u32 guarded = SLC_WORD_NONE, word = SLC_WORD_NONE;
     int reason, flow, quotes;
 
     slc_measure(skb, &packet);
@@ -107,7 +111,7 @@ int slc_egress_main(struct __sk_buff *skb) {
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
-        return slc_leave_outbound(skb, &packet, slc_outbound_word, &steps);
+        return slc_leave_outbound(skb, &packet, slc_default_word(SLC_ENTRY_OUTBOUND), &steps);
     }
 
     /*
@@ -143,10 +147,12 @@ int slc_egress_main(struct __sk_buff *skb) {
         return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 6 rules, 7 default; what passes opens a flow, or keeps the one in doubt */
-    if (!quotes && slc_outbound_refuses) {
-        slc_mirror(&packet.key, packet.family, packet.is_icmp);
+    if (!quotes) {
+        if (slc_outbound_refuses)
+            slc_mirror(&packet.key, packet.family, packet.is_icmp);
         word = slc_judge_outbound(&packet, &steps);
-        slc_mirror(&packet.key, packet.family, packet.is_icmp);
+        if (slc_outbound_refuses)
+            slc_mirror(&packet.key, packet.family, packet.is_icmp);
     }
     if (flow == SLC_FLOW_IN_DOUBT && !(slc_word_lets_in(word) && opens == SLC_OPENS))
         slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags, slc_word_lets_in(word));

@@ -1,10 +1,12 @@
 'use strict';
-// The benchmark's figures in the README, from the rows of one run that are kept in test/bench/results.jsonl.
+// The benchmark's figures in the README, from the rows of one run each that are kept in test/bench/results.jsonl, and in
+// test/bench/tiers.jsonl for what the tiers cost.
 const fs = require('node:fs');
 const path = require('node:path');
 const { table } = require('./readme.js');
 
 const RESULTS = path.join(__dirname, '../../test/bench/results.jsonl');
+const TIERS = path.join(__dirname, '../../test/bench/tiers.jsonl');
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -68,19 +70,49 @@ function applyTable(rows) {
   return lines.length === 0 ? '' : table(['`sluice apply` of', 'rules', 'whole command', 'written as'], lines);
 }
 
-/** The region `benchmark`. */
-function benchFigures() {
-  const rows = fs
-    .readFileSync(RESULTS, 'utf8')
+function readRows(file) {
+  return fs
+    .readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
+}
+
+/** Where the rows were measured, by which command, and whether every packet was judged as it should. */
+function origin(rows) {
   const machines = [...new Set(rows.map(({ machine }) => machine.replace(/^bench: /, '')))];
   const commands = [...new Set(rows.map(({ command }) => command))];
   const wrong = rows.reduce((sum, row) => sum + row.wrong, 0);
   const checked = rows.reduce((sum, row) => sum + row.checked, 0);
+  const measuredBy = commands.map((command) => `\`${command}\``).join(', ');
+  return `${machines.join('; ')}; ${measuredBy}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`;
+}
+
+/** The region `tiers`. */
+function tierFigures() {
+  const rows = readRows(TIERS);
+  const beside = rows.filter(({ more_ns }) => more_ns !== null);
+  const live = rows.filter(({ more_ns }) => more_ns === null);
   return [
-    `${machines.join('; ')}; ${commands.map((command) => `\`${command}\``).join(', ')}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`,
+    origin(rows),
+    'What a packet costs more than another, by test run of the program:',
+    table(
+      ['packet', 'ns more', 'than'],
+      beside.map(({ set, more_ns, than }) => [set, Math.round(more_ns).toString(), than]),
+    ),
+    'Live frames of forged sources that the default drops, as a multiple of a bare XDP_DROP of the same rounds:',
+    table(
+      ['', 'XDP_DROP', 'beside'],
+      live.map(({ set, ratio: value, note }) => [set, ratio(value), note]),
+    ),
+  ].join('\n\n');
+}
+
+/** The region `benchmark`. */
+function benchFigures() {
+  const rows = readRows(RESULTS);
+  return [
+    origin(rows),
     'Cost of a packet as a multiple of a bare XDP_DROP of the same rounds (median of the sets, and the worst of them):',
     ratioTable(rows),
     'What an image takes, median / largest of the sets, IPv4:',
@@ -89,4 +121,4 @@ function benchFigures() {
   ].join('\n\n');
 }
 
-module.exports = { benchFigures };
+module.exports = { benchFigures, tierFigures };

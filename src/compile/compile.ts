@@ -1,7 +1,7 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import { createHash } from 'node:crypto';
-import { SLC_ENTRY, SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
+import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
 import { expandSections, type RankedSection } from './expand';
@@ -52,7 +52,6 @@ export function compile(ruleset: Ruleset): Image {
     ipv4: tables.some((rules) => rules[4].count > 0),
     ipv6: tables.some((rules) => rules[6].count > 0),
     sections: sections.map(({ section }) => isUsed(section)),
-    outboundWord: defaultWordOf(sections[SLC_ENTRY.OUTBOUND]),
     limits: limits.count > 0,
     rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
   };

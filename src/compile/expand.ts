@@ -68,7 +68,9 @@ export interface RankedSection {
  */
 export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
   const products = sections.map((ranked) => {
-    const of = (family: Family): Products => productsOf(rowsOf(ranked, family), family, table);
+    // Only what later fragments are judged by differs from family to family.
+    const rows = ranked.section.laterOf === undefined ? rowsOf(ranked, 4) : null;
+    const of = (family: Family): Products => productsOf(rows ?? rowsOf(ranked, family), family, table);
     return { 4: of(4), 6: of(6) };
   });
   chooseCrossings(products.flatMap((section) => [section[4], section[6]]));

@@ -39,8 +39,6 @@ export interface ImageFeatures {
   readonly ipv6: boolean;
   /** By `enum slc_entry`: whether it can decide anything; but for inbound, which always does, no other is asked. */
   readonly sections: readonly boolean[];
-  /** The word of `outbound`'s default: what decides where `outbound` has no row and lets everything out. */
-  readonly outboundWord: number;
   /** Whether there are limit rules, and whether anything is rejected. */
   readonly limits: boolean;
   readonly rejects: boolean;

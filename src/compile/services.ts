@@ -60,24 +60,27 @@ export function isEveryService({ destinationPorts, sourcePorts, lanes }: Service
 /** Numbers services in the order in which they first appear. */
 export class ServiceTable {
   readonly services: Service[] = [];
-  private readonly numbers = new Map<string, number>();
-  /** Numbers by what a match says of ports, protocols and ICMP types. */
-  private readonly known = new Map<string, readonly number[]>();
+  private readonly numbers = new Map<number | string, number>();
+  /** Numbers by what a match says of ports, protocols and ICMP types, a map a family. */
+  private readonly known: Readonly<Record<Family, Map<number | string, readonly number[]>>> = {
+    4: new Map(),
+    6: new Map(),
+  };
 
   /** The numbers of `servicesOf`. Throws `CapacityError` where a rule has no room for a number any more. */
   numbersOf(match: Match, family: Family, ruleId: string): readonly number[] {
-    const key = `${family} ${textOf(match)}`;
-    let numbers = this.known.get(key);
+    const key = plainKey(match) ?? textOf(match);
+    const known = this.known[family];
+    let numbers = known.get(key);
     if (!numbers) {
       numbers = servicesOf(match, family, ruleId).map((service) => this.number(service, ruleId));
-      this.known.set(key, numbers);
+      known.set(key, numbers);
     }
     return numbers;
   }
 
   private number(service: Service, ruleId: string): number {
-    const { destinationPorts, sourcePorts, lanes } = service;
-    const key = [destinationPorts, sourcePorts, lanes].map(({ first, last }) => `${first}-${last}`).join();
+    const key = serviceKey(service);
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     const number = this.services.length;
@@ -86,6 +89,27 @@ export class ServiceTable {
     this.numbers.set(key, number);
     return number;
   }
+}
+
+/** A number for a service with any source port, which most are, else a text; equal for equal services. */
+function serviceKey({ destinationPorts, sourcePorts, lanes }: Service): number | string {
+  const range = ({ first, last }: PortRange): number => first * 0x10000 + last;
+  if (sourcePorts.first === ALL_PORTS.first && sourcePorts.last === ALL_PORTS.last)
+    return (lanes.first * 0x100 + lanes.last) * 2 ** 32 + range(destinationPorts);
+  return `${range(destinationPorts)},${range(sourcePorts)},${range(lanes)}`;
+}
+
+/**
+ * A number for what most matches say: one protocol or any, one range of destination ports or any; null for the others. A
+ * text for each of many thousand rows takes longer than all else that is done with a row.
+ */
+function plainKey({ protocols, fromPorts, toPorts, icmpTypes }: Match): number | null {
+  if (fromPorts !== ANY || icmpTypes !== ANY) return null;
+  if (protocols !== ANY && protocols.length !== 1) return null;
+  if (toPorts !== ANY && toPorts.length !== 1) return null;
+  const protocol = protocols === ANY ? 0 : protocols[0] + 1;
+  const ports = toPorts === ANY ? 0 : toPorts[0].first * 0x10000 + toPorts[0].last + 1;
+  return protocol * 2 ** 33 + ports;
 }
 
 /** Equal for matches that say the same of ports, protocols and ICMP types. */

@@ -75,8 +75,6 @@ export interface DatapathSwitches {
   readonly dryRun: boolean;
   /** By `SLC_ENTRY`: whether the entry of the section table can decide anything. */
   readonly sections: readonly boolean[];
-  /** The word of `outbound`'s default, which decides where that entry cannot. */
-  readonly outboundWord: number;
   readonly rejects: boolean;
   readonly limits: boolean;
   /** The time is what `slc_clock` says. */
@@ -132,7 +130,6 @@ export function datapathSwitches(
       readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
       readonly sections: readonly boolean[];
-      readonly outboundWord: number;
       readonly limits: boolean;
       readonly rejects: boolean;
     };
@@ -149,7 +146,6 @@ export function datapathSwitches(
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
-    outboundWord: image.features.outboundWord,
     logging: image.features.logging,
     dryRun,
     rejects: image.features.rejects,
@@ -496,7 +492,6 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));
   set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
-  set('slc_outbound_word', switches.outboundWord);
   set('slc_track_fragments', Number(switches.trackFragments));
   set('slc_rejects', Number(switches.rejects));
   set('slc_limits', Number(switches.limits));

@@ -1,5 +1,5 @@
 /**
- * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,links}`. What enforces is read from here and from
+ * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,spare,links}`. What enforces is read from here and from
  * the kernel, never from files. Removing the whole directory always ends enforcement: no process keeps a link open.
  */
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -67,6 +67,11 @@ export class PinLayout {
 
   generation(number: number): string {
     return join(this.directory, 'gen', String(number));
+  }
+
+  /** Generations that were loaded in advance, each in a directory that `load` names. */
+  get spares(): string {
+    return join(this.directory, 'spare');
   }
 
   link(ifindex: number, hook: LinkPin): string {

@@ -30,6 +30,7 @@ import {
   retireGenerations,
 } from './generations';
 import { seedFlows } from './seed-flows';
+import { adoptSpare } from './spare';
 import { SharedState } from './state';
 
 export interface ApplyRequest {
@@ -57,6 +58,10 @@ export interface Applied {
   readonly attachments: readonly Attachment[];
   /** Instructions the verifier walked, of both programs. */
   readonly instructions: number;
+  /** Boot-time nanoseconds at which the gate word was stored: from then on packets are judged by it. */
+  readonly enforcedNs: bigint;
+  /** Whether its programs had been loaded in advance. */
+  readonly fromSpare: boolean;
   /** Interfaces that were filtered before and are not any more; where the change waits, not before it is confirmed. */
   readonly detached: readonly string[];
   /** Boot-time nanoseconds at which it is over where nobody confirms it; left out where it holds. */
@@ -143,23 +148,18 @@ async function applyWith(
 ): Promise<Applied> {
   const before = state.gate;
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
-  const generation = state.takeGeneration();
   const slot = freeSlot(before);
   let after = lastingWord(slot);
-  const { programs, instructions } = await createGeneration(
-    kernel,
-    pins,
-    state,
-    generation,
-    request.image,
-    flows.after,
-  );
+  const spare = await adoptSpare(kernel, pins, state, request.image, flows.after);
+  const { generation, programs, instructions } =
+    spare ?? (await createGeneration(kernel, pins, state, request.image, flows.after));
   const moveToNewTable = async (): Promise<void> => {
     if (!flows.before) return;
     const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);
     await moveFlows(kernel, flows.before, { ...flows.after, flowStats: state.tables.flowStats }, switches);
   };
   let gateChanged = false;
+  let enforcedNs = 0n;
   const changeGate = async (): Promise<void> => {
     // A table of another size: all flows before, and what the old programs have made of them meanwhile after. In between
     // those that are opened in these moments are unknown.
@@ -169,6 +169,7 @@ async function applyWith(
       after = { slot, previous: lastingSlot(before), deadlineNs };
     }
     if (!state.exchangeGate(before, after)) throw new ConflictError();
+    enforcedNs = kernel.bootTimeNs();
     gateChanged = true;
     failpoint('after-exchange');
     if (!flows.before) return;
@@ -218,6 +219,8 @@ async function applyWith(
     instance: state.instance,
     attachments,
     instructions,
+    enforcedNs,
+    fromSpare: spare !== null,
     detached: detached.map((old) => old.name),
     ...(awaitsConfirmation(after) && { deadlineNs: after.deadlineNs }),
   };

@@ -27,8 +27,15 @@ export const FAILPOINTS = [
 /** In the order in which `confirm` and `rollback` of a pending change, and the end of one whose time is over, pass them. */
 export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-return', 'after-return'] as const;
 
+/** In the order in which a spare is made, and then adopted by an apply. */
+export const SPARE_FAILPOINTS = ['spare-loaded', 'spare-pinned', 'spare-named', 'spare-adopted'] as const;
+
 /** `during-write`: in each file that is written, when it is on the disk under another name. */
-export type Failpoint = (typeof FAILPOINTS)[number] | (typeof CONFIRM_FAILPOINTS)[number] | 'during-write';
+export type Failpoint =
+  | (typeof FAILPOINTS)[number]
+  | (typeof CONFIRM_FAILPOINTS)[number]
+  | (typeof SPARE_FAILPOINTS)[number]
+  | 'during-write';
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {

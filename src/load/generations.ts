@@ -8,7 +8,7 @@ import {
   type GenerationMaps,
   loadProgram,
 } from '../kernel/datapath';
-import type { BpfProgram, Kernel } from '../kernel/kernel';
+import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
 import { SLC_LIMITS } from '../abi/layout.gen';
@@ -34,17 +34,17 @@ export function closePrograms({ ingress, egress }: GenerationPrograms): void {
 }
 
 /**
- * Makes a generation: fills and freezes its image, loads its programs, pins all of it. Nothing judges by it yet.
- * The caller closes the programs. On failure nothing of it is left.
+ * Makes a generation: takes its number, fills and freezes its image, loads its programs, pins all of it. Nothing judges
+ * by it yet. The caller closes the programs. On failure nothing of it is left.
  */
 export async function createGeneration(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,
-  number: number,
   image: Image,
   flows: FlowMaps,
-): Promise<{ programs: GenerationPrograms; instructions: number }> {
+): Promise<{ generation: number; programs: GenerationPrograms; instructions: number }> {
+  const number = state.takeGeneration();
   const switches = datapathSwitches(
     image,
     false,
@@ -53,27 +53,17 @@ export async function createGeneration(
   );
   const maps = createGenerationMaps(kernel, switches);
   try {
-    const region = maps.image.mmap({ writable: true });
-    try {
-      await region.write(0, image.bytes);
-    } finally {
-      region.close();
-    }
-    maps.image.freeze();
+    await fillImage(maps.image, image.bytes);
     failpoint('after-image');
-    const used = { ...maps, ...state.tables, ...flows, bans: state.banMaps, ...state.eventMaps };
-    const { programs, instructions } = await loadPrograms(kernel, switches, used);
+    const { programs, instructions } = await loadPrograms(kernel, switches, {
+      ...{ ...maps, ...state.tables, ...flows },
+      ...{ bans: state.banMaps, ...state.eventMaps },
+    });
     try {
       failpoint('after-load');
-      mkdirSync(pins.generation(number), { mode: 0o700 });
-      maps.image.pin(join(pins.generation(number), 'image'));
-      maps.counters.pin(join(pins.generation(number), 'counters'));
-      programs.ingress.pin(join(pins.generation(number), 'program'));
-      programs.egress.pin(join(pins.generation(number), 'egress'));
-      flows.flows.pin(join(pins.generation(number), FLOW_PINS.flows));
-      flows.flowTags.pin(join(pins.generation(number), FLOW_PINS.flowTags));
+      pinGeneration(pins.generation(number), { maps, programs, flows });
       failpoint('after-pin');
-      return { programs, instructions };
+      return { generation: number, programs, instructions };
     } catch (error) {
       closePrograms(programs);
       pins.removeGeneration(number);
@@ -85,8 +75,40 @@ export async function createGeneration(
   }
 }
 
+/** Puts the bytes into the image map; from then on nobody can change it. */
+export async function fillImage(map: BpfMap, bytes: Uint8Array): Promise<void> {
+  const region = map.mmap({ writable: true });
+  try {
+    await region.write(0, bytes);
+  } finally {
+    region.close();
+  }
+  map.freeze();
+}
+
+/** Names of a generation's own pins in its directory. */
+export const GENERATION_PINS = { image: 'image', counters: 'counters', ingress: 'program', egress: 'egress' } as const;
+
+/** Makes the directory and pins in it all that a generation holds. */
+export function pinGeneration(
+  directory: string,
+  {
+    maps,
+    programs,
+    flows,
+  }: { maps: Pick<GenerationMaps, 'image' | 'counters'>; programs: GenerationPrograms; flows: FlowMaps },
+): void {
+  mkdirSync(directory, { mode: 0o700 });
+  maps.image.pin(join(directory, GENERATION_PINS.image));
+  maps.counters.pin(join(directory, GENERATION_PINS.counters));
+  programs.ingress.pin(join(directory, GENERATION_PINS.ingress));
+  programs.egress.pin(join(directory, GENERATION_PINS.egress));
+  flows.flows.pin(join(directory, FLOW_PINS.flows));
+  flows.flowTags.pin(join(directory, FLOW_PINS.flowTags));
+}
+
 /** Loads both programs at once: an apply waits for little else but the verifier, and machines have several processors. */
-async function loadPrograms(
+export async function loadPrograms(
   kernel: Kernel,
   switches: DatapathSwitches,
   maps: GenerationMaps,
@@ -119,7 +141,7 @@ export function closeFlows({ flows, flowTags }: FlowMaps): void {
 
 /** Figures of a pinned generation by counter slot. */
 export function generationCounters(kernel: Kernel, pins: PinLayout, number: number): Map<number, CounterFigures> {
-  const map = kernel.openPinnedMap(join(pins.generation(number), 'counters'));
+  const map = kernel.openPinnedMap(join(pins.generation(number), GENERATION_PINS.counters));
   try {
     return readCounters(map);
   } finally {

@@ -132,6 +132,11 @@ export class SharedState {
     return this.region.compareExchange64(FIELDS.gate.offset, old, packGateWord(word)) === old;
   }
 
+  /** The number that the next generation will have. */
+  get nextGeneration(): number {
+    return Number(this.region.load64(FIELDS.next_generation.offset));
+  }
+
   /** Takes the next generation number. */
   takeGeneration(): number {
     for (;;) {

@@ -140,6 +140,8 @@ export interface Snapshot {
     readonly capped: { readonly all: string; readonly rule: string; readonly source: string };
     readonly ringFull: string;
   } | null;
+  /** Programs loaded in advance for the next change, and the kernel memory they take beside what enforces; null: none. */
+  readonly spare: { readonly generation: number; readonly bytes: number } | null;
   /** What was loaded at boot, while that enforces (or, where it is nothing, until something does); else null. */
   readonly booted: SnapshotBoot | null;
   /** What is wrong or worth knowing, in words. */
@@ -184,6 +186,7 @@ export interface SnapshotInput {
   readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
   readonly booted: SnapshotBoot | null;
+  readonly spare: Snapshot['spare'];
   readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
   readonly warnings: readonly string[];
 }
@@ -230,6 +233,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
       },
       ringFull: input.events.ringFull.toString(),
     },
+    spare: input.spare,
     booted: input.booted,
     warnings: input.warnings,
   };

@@ -23,6 +23,7 @@ import { currentEventReader } from './event-source';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
+import { spareOf } from './ready';
 import { type EnforcedState, readEnforced } from './state-files';
 import { describeReturned, readReturned } from './returned';
 import { addFigures, foldGates, type GateTotals, isFolded } from './totals';
@@ -139,6 +140,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     bans: countBans(bans),
     booted: booted && { loaded: booted.loaded, at: booted.at, since: booted.since, reasons: booted.reasons },
     events: enforcement && eventFigures(context),
+    spare: enforcement && spareOf(context),
     warnings,
   });
 }

@@ -16,6 +16,8 @@ import { type EndedRules, endRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
 import { confirmPending, rollbackPending, settle } from './pending';
+import { makeReady } from './ready';
+import type { Spare } from '../load/spare';
 import { readRulesetText } from './ruleset-file';
 
 /** How `Firewall.apply` goes about it. */
@@ -91,6 +93,15 @@ export class Firewall {
       ...(confirmSeconds !== undefined && { confirmSeconds }),
     });
     return { ...outcome, diagnostics };
+  }
+
+  /**
+   * Loads programs for the next change while nobody waits for them (a quarter of a second): the next `apply` whose
+   * ruleset uses the same kinds of rules is spared the verifier, whichever process makes it. For programs that change
+   * rules often; the daemon does it by itself. Null where nothing enforces, or it would take more than 64 MiB.
+   */
+  async prepare(): Promise<Spare | null> {
+    return makeReady(this.context);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** What the ranks of a generation mean: kept in a file before its gate opens, read by every later process. */
-import { rmSync, readdirSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
@@ -61,7 +61,21 @@ const WITHOUT_LISTS = 2;
 /** Throws `SluiceError` `state/too-large` where it would be larger than what is read again, and as `writeStateFile`. */
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
   const { lists, packed } = packLists(record.ruleset, walkRuleset);
-  writeStateFile(folder, generationFile(record.generation), SCHEMA_VERSION, { ...record, ruleset: packed, lists });
+  const name = generationFile(record.generation);
+  writeStateFile(folder, name, SCHEMA_VERSION, { ...record, ruleset: packed, lists });
+  remembered.set(join(folder.path, name), { mark: markOf(join(folder.path, name)), record });
+}
+
+/**
+ * Records that this process has read or written, by path, and what the file was like: a record of many rules takes a
+ * tenth of a second to read, and a change reads those before and after it several times.
+ */
+const remembered = new Map<string, { readonly mark: string | null; readonly record: GenerationRecord }>();
+
+/** Changes whenever the file does, whoever writes it: that replaces it by another file. Null where it is missing. */
+function markOf(path: string): string | null {
+  const status = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return status ? [status.dev, status.ino, status.size, status.mtimeNs].join() : null;
 }
 
 /** The record, or null where it is lost or belongs to another installation. */
@@ -70,8 +84,16 @@ export function readGenerationRecord(
   generation: number,
   instance: string,
 ): GenerationRecord | null {
-  const { value } = readRecordFile(folder, generationFile(generation));
-  return value?.instance === instance ? value : null;
+  const path = join(folder.path, generationFile(generation));
+  const mark = markOf(path);
+  const known = remembered.get(path);
+  let record = known && known.mark === mark ? known.record : null;
+  if (!record) {
+    record = readRecordFile(folder, generationFile(generation)).value;
+    if (record) remembered.set(path, { mark, record });
+    else remembered.delete(path);
+  }
+  return record?.instance === instance ? record : null;
 }
 
 /** The record in a file of the folder, of whatever installation. */
@@ -121,6 +143,7 @@ export function pruneGenerationRecords(folder: StateFolder, keep: ReadonlySet<nu
     const match = /^generation-(\d+)\.json$/.exec(name);
     if (match && !keep.has(Number(match[1]))) rmSync(join(folder.path, name), { force: true });
   }
+  for (const path of remembered.keys()) if (markOf(path) === null) remembered.delete(path);
 }
 
 /** Name of a record in the state folder. */

@@ -1,8 +1,8 @@
 /**
  * The daemon: writes events to the log or the journal, shows them to `sluice events`, ends rules that have an end,
- * saves counts, tidies up after changes that nobody confirmed, and watches that what is to be filtered is. It owns
- * nothing that enforces: killed, it leaves the firewall as it is, and what it had not written stays in the ring for the
- * next one.
+ * saves counts, tidies up after changes that nobody confirmed, loads programs for the next change in advance, and watches
+ * that what is to be filtered is. It owns nothing that enforces: killed, it leaves the firewall as it is, and what it had
+ * not written stays in the ring for the next one.
  */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -13,6 +13,7 @@ import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
 import { keepSettled } from './keep-settled';
+import { keepSpare } from './keep-spare';
 import { LogFile, type LogFileOptions } from './log-file';
 import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
@@ -48,6 +49,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
       keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
       keepFiltering(context, { signal, say }),
       keepSettled(context, { signal, say }),
+      keepSpare(context, { signal, say }),
     ];
     const trouble = new Complaint(say);
     const ends = new RuleEnds(context, say);

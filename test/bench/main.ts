@@ -10,6 +10,7 @@ import { type Options, readOptions, sizesOf, USAGE } from './options';
 import { Peers } from './peers/peer-rows';
 import { productRows, type Stand } from './product-rows';
 import { type Row, tableHead, tableLine } from './row';
+import { swapRows } from './swap-rows';
 import { tierRows } from './tier-rows';
 import { makeSet, WORKLOAD_VERSION } from './sets/catalogue';
 import { Scan } from './sets/scan';
@@ -58,6 +59,7 @@ export async function main(words: readonly string[]): Promise<number> {
     }
     if (options.tiers) for await (const row of tierRows(lab, ports.drop, options.rounds)) print(row);
     if (options.confirm) for (const row of await confirmRows(floors, options.rounds)) print(row);
+    if (options.swap) for await (const row of swapRows(lab, options)) print(row);
     if (options.apply) for await (const row of applyRows(lab, options)) print(row);
   } finally {
     if (stand?.mode === 'native') await stand.product.close();

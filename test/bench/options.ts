@@ -14,6 +14,8 @@ export interface Options {
   /** What each tier costs. */
   readonly tiers: boolean;
   readonly confirm: boolean;
+  /** How long one changed rule takes. */
+  readonly swap: boolean;
 }
 
 export const USAGE = `usage: npm run bench -- [OPTION …]
@@ -27,6 +29,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --peers            also other firewalls, and the literal kernel-map design
   --tiers            what each tier costs; rules only with --set
   --apply            also whole commands: sluice apply FILE
+  --swap             one rule changed in a warm process, until it is enforced; rules only with --set
   --confirm          also the gate, while a change waits to be confirmed`;
 
 /** Reads the words of the command; throws with what is wrong. */
@@ -42,6 +45,7 @@ export function readOptions(words: readonly string[]): Options {
     apply: false,
     tiers: false,
     confirm: false,
+    swap: false,
   };
   const rest = [...words];
   const value = (name: string): string => {
@@ -89,6 +93,10 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--apply':
         options.apply = true;
+        break;
+      case '--swap':
+        options.swap = true;
+        if (!words.includes('--set')) options.sets = [];
         break;
       case '--confirm':
         options.confirm = true;

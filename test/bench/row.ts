@@ -36,6 +36,10 @@ export interface Row {
   readonly leaf_rules: number | null;
   /** Upper bounds for one packet. */
   readonly worst: { readonly nodes: number; readonly leaves: number; readonly rules: number } | null;
+  /** Of a tier: ns more than something else took, what that is, and how much is meant to be enough. */
+  readonly more_ns: number | null;
+  readonly than: string | null;
+  readonly at_most: number | null;
   /** Why there is no figure, or what to know about it. */
   readonly note: string;
 }
@@ -60,6 +64,9 @@ const EMPTY: Omit<Row, 'subject' | 'set' | 'family' | 'rules'> = {
   leaves: null,
   leaf_rules: null,
   worst: null,
+  more_ns: null,
+  than: null,
+  at_most: null,
   note: '',
 };
 

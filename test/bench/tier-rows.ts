@@ -2,6 +2,7 @@
  * What the tiers cost: nanoseconds more than parse-and-drop, or than the same packet without what is measured. By plain
  * test run of the programs, since what passes costs the stack; where all is dropped also live.
  */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { REASON_CODE } from '../../src/abi/codec';
 import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
@@ -79,11 +80,28 @@ async function flowRows(rounds: number): Promise<Row[]> {
     const manyHit = { ...hit, strays: 0.01, stand: many };
     const miss = { frame: incoming(tcp({ to: 9999, flags: ['ack'] })), pattern: { count: SPOOFED } };
     return await measure('in', rounds, [
-      { ...hit, name: 'flow, 10k', stand: few, pattern: { count: 10_000 }, target: 60 },
-      { ...manyHit, name: 'flow, 1M', pattern: { count: 1_000_000 }, target: 300 },
-      { ...manyHit, name: 'flow, 1M, 90 % of 10k', pattern: { count: 1_000_000, hot: 10_000 }, target: 150 },
-      { ...miss, name: 'no flow, 10k', stand: few, slots: [few.rank('inbound/default')], target: 40 },
-      { ...miss, name: 'no flow, 1M', stand: many, slots: [many.rank('inbound/default')], target: 200 },
+      { ...hit, name: 'comes in, of 10,000 flows', stand: few, pattern: { count: 10_000 }, target: 60 },
+      { ...manyHit, name: 'comes in, of 1,000,000 flows', pattern: { count: 1_000_000 }, target: 300 },
+      {
+        ...manyHit,
+        name: 'comes in, of 1,000,000 flows, 90 % of 10,000',
+        pattern: { count: 1_000_000, hot: 10_000 },
+        target: 150,
+      },
+      {
+        ...miss,
+        name: 'comes in, of no flow beside 10,000',
+        stand: few,
+        slots: [few.rank('inbound/default')],
+        target: 40,
+      },
+      {
+        ...miss,
+        name: 'comes in, of no flow beside 1,000,000',
+        stand: many,
+        slots: [many.rank('inbound/default')],
+        target: 200,
+      },
     ]);
   } finally {
     few.close();
@@ -101,15 +119,15 @@ async function egressRows(rounds: number): Promise<Row[]> {
     const firsts = { count: SPOOFED, inOrder: true };
     return await measure('out', rounds, [
       {
-        ...{ name: 'out: TCP of a flow', stand, frame: going('ack'), pattern: { count: 10_000 } },
+        ...{ name: 'goes out, TCP of a flow', stand, frame: going('ack'), pattern: { count: 10_000 } },
         ...{ slots: [out('flow')], target: 100 },
       },
       {
-        ...{ name: 'out: first packet', stand: opening, frame: going('syn'), pattern: firsts },
+        ...{ name: 'goes out, the first of a flow', stand: opening, frame: going('syn'), pattern: firsts },
         ...{ slots: [opening.rank('outbound/default')], target: 220 },
       },
       {
-        ...{ name: 'out: UDP answer', stand, frame: outgoing(udp({ from: 53 })), pattern: { count: SPOOFED } },
+        ...{ name: 'goes out, a UDP answer', stand, frame: outgoing(udp({ from: 53 })), pattern: { count: SPOOFED } },
         ...{ slots: [out('answer')], target: 220 },
       },
     ]);
@@ -130,10 +148,17 @@ async function limitRows(rounds: number): Promise<Row[]> {
   const ack = { frame: incoming(tcp({ to: 8000, flags: ['ack'] })), pattern: { count: SPOOFED } };
   try {
     return await measure('in', rounds, [
-      { ...syn, name: 'SYN allowed', stand: plain, slots: [rank(plain)] },
-      { ...syn, name: 'SYN limited', stand: limited, slots: attempts, beside: 0, target: 120 },
-      { ...ack, name: 'ACK allowed', stand: plain, slots: [rank(plain)] },
-      { ...ack, name: 'ACK limited', stand: limited, slots: [rank(limited)], beside: 2, target: 20 },
+      { ...syn, name: 'a SYN that is allowed', stand: plain, slots: [rank(plain)] },
+      {
+        ...syn,
+        name: 'a SYN that is limited, of a new source',
+        stand: limited,
+        slots: attempts,
+        beside: 0,
+        target: 120,
+      },
+      { ...ack, name: 'an ACK that is allowed', stand: plain, slots: [rank(plain)] },
+      { ...ack, name: 'an ACK of a limit row', stand: limited, slots: [rank(limited)], beside: 2, target: 20 },
     ]);
   } finally {
     plain.close();
@@ -153,15 +178,16 @@ function prefixes(count: number, length: number): Prefix[] {
 
 async function banRows(rounds: number): Promise<Row[]> {
   const given = [
-    { name: '0 bans', bans: [] },
-    { name: '10k host bans', bans: prefixes(10_000, 32), target: 60 },
-    { name: '100k host bans', bans: prefixes(100_000, 32), target: 100 },
-    { name: '1000 prefix bans', bans: prefixes(1000, 24), target: 100 },
+    { name: 'no tier of bans', bans: [], ingress: withoutBans() },
+    { name: 'nobody is banned', bans: [], beside: 0, target: 3 },
+    { name: '10,000 hosts are banned', bans: prefixes(10_000, 32), beside: 1, target: 60 },
+    { name: '100,000 hosts are banned', bans: prefixes(100_000, 32), beside: 1, target: 100 },
+    { name: '1,000 networks are banned', bans: prefixes(1000, 24), beside: 1, target: 100 },
   ];
   const stands: TierStand[] = [];
   try {
-    for (const { bans } of given) {
-      const stand = await TierStand.load(HOST, { flows: DEFAULT_TABLE });
+    for (const { bans, ingress } of given) {
+      const stand = await TierStand.load(HOST, { flows: DEFAULT_TABLE, ...(ingress && { ingress }) });
       stands.push(stand);
       await stand.ban(bans);
     }
@@ -169,15 +195,24 @@ async function banRows(rounds: number): Promise<Row[]> {
     return await measure(
       'in',
       rounds,
-      given.map(({ name, target }, i) => ({
+      given.map(({ name, target, beside }, i) => ({
         ...{ name, stand: stands[i], frame, pattern: { count: SPOOFED } },
-        ...{ slots: [stands[i].rank('inbound/default')], target },
-        ...(i > 0 && { beside: 0 }),
+        ...{ slots: [stands[i].rank('inbound/default')], target, beside },
       })),
     );
   } finally {
     for (const stand of stands) stand.close();
   }
+}
+
+/** The XDP hook's programs without tier 3.2. */
+function withoutBans(): Uint8Array {
+  const datapath = join(__dirname, '../../bpf');
+  const sources = readdirSync(datapath).filter((name) => /\.[ch]$/.test(name));
+  return compileBpf(
+    join(__dirname, 'bpf/without-bans.bpf.c'),
+    sources.map((name) => join(datapath, name)),
+  );
 }
 
 function slotOf(reason: Reason): number {
@@ -212,7 +247,7 @@ async function measure(direction: 'in' | 'out', rounds: number, cases: readonly 
     return cases.map(({ name, beside, target, strays = 0 }, i) => {
       const base = beside === undefined ? 1 : floors.length + beside;
       const more = extra(measured, floors.length + i, base);
-      const what = beside === undefined ? 'parse and drop' : cases[beside].name;
+      const what = beside === undefined ? 'parsing and a drop' : cases[beside].name;
       return rowOf({
         ...{ subject: 'tier', set: name, family: 4, rules: 2, mode: 'test-run' },
         ...packetFigures(measured, floors.length + i),
@@ -221,6 +256,7 @@ async function measure(direction: 'in' | 'out', rounds: number, cases: readonly 
           checked: checked[i],
           wrong: miscounted[i] <= strays * checked[i] ? 0 : miscounted[i],
         },
+        ...{ more_ns: more, than: what, at_most: target ?? null },
         note: `${more.toFixed(0)} ns more than ${what}${target === undefined ? '' : ` (at most ${target})`}`,
       });
     });
@@ -276,8 +312,8 @@ async function liveRows(lab: Lab, drop: Port, rounds: number): Promise<Row[]> {
   };
   const flood = (level: string): string => HOST.replace('logging: off', `logging: ${level}`);
   const given = [
-    { name: 'flood, logging off', text: flood('off'), bans: [] },
-    { name: 'flood, logging low', text: flood('low'), bans: [] },
+    { name: 'a dropped flood, logging off', text: flood('off'), bans: [] },
+    { name: 'a dropped flood, logging low', text: flood('low'), bans: [] },
     { name: 'all tiers on', text: ALL_ON, bans: [...prefixes(1000, 32), ...prefixes(100, 24)] },
   ];
   const products: Product[] = [];

@@ -160,6 +160,44 @@ inbound:
   stand.close();
 });
 
+test('so is who is banned, what finds no room or nothing left of a rate, and what answers', async () => {
+  const stand = await EventStand.load(
+    `version: 1
+interfaces: [eth0]
+logging: full
+icmp: { mode: essentials, echo-rate: 5, echo-rate-per-source: 1000 }
+guard:
+  keep-reachable: [{ id: kept, from: 203.0.113.0/24, port: 22/tcp }]
+inbound:
+  rules: [limit 8000/tcp 2/1h id few, allow 53/udp id dns]
+`,
+    { banned: [{ family: 4, words: [0xc6336442], length: 32 }] },
+  );
+  const host = '192.0.2.10';
+  const told = async (hook: 'ingress' | 'egress', ...layers: readonly p.Layer[]): Promise<string[]> =>
+    (await stand.tell(p.compose(...layers), hook)).map(gist);
+  expect(await told('ingress', p.ipv4({ from: '198.51.100.66', to: host }), p.udp({ to: 53 }))).toEqual([
+    'AUDIT - banned',
+  ]);
+  // The table has one bucket: eight sources at their limit leave no room for a ninth.
+  const knock = (source: number): p.Layer[] => [
+    p.ipv4({ from: `198.51.100.${source}`, to: host }),
+    p.tcp({ to: 8000 }),
+  ];
+  for (let source = 1; source <= 8; source++)
+    expect(await told('ingress', ...knock(source))).toEqual(['AUDIT few rule']);
+  expect(await told('ingress', ...knock(9))).toEqual(['AUDIT INVALID - limit-full']);
+  // Five in a second pass, at whatever moment it begins.
+  const pings = (await stand.tell(p.compose(p.ipv4(), p.icmp()), 'ingress', 30)).map(gist);
+  expect([...new Set(pings)].sort()).toEqual(['AUDIT - icmp-echo', 'AUDIT INVALID - icmp-echo-all']);
+  expect(await told('egress', p.ipv4({ from: host, to: '198.51.100.7' }), p.udp({ from: 53, to: 40001 }))).toEqual([
+    'AUDIT - answer',
+  ]);
+  const kept = [p.ipv4({ from: host, to: '203.0.113.9' }), p.tcp({ from: 22, to: 40001, flags: ['syn', 'ack'] })];
+  expect(await told('egress', ...kept)).toEqual(['AUDIT - keep-reachable-answer']);
+  stand.close();
+});
+
 /** Windows of one tick of the kernel's clock: a frame a window is never held back. */
 const OPEN = { window: 0 };
 /** At 100 Hz, the slowest clock a kernel is built with. */

@@ -42,7 +42,6 @@ const DEFAULT: DatapathSwitches = {
   logging: 'low',
   dryRun: false,
   sections: [true, false, false, false, false],
-  outboundWord: 0,
   rejects: false,
   limits: false,
 };

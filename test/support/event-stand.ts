@@ -3,7 +3,9 @@ import { compile } from '../../src/compile/compile';
 import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram, EventRing } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
+import { BanTable } from '../../src/load/ban-table';
 import { tableSwitches } from '../../src/load/tables';
+import type { Prefix } from '../../src/model/prefix';
 import type { Ruleset } from '../../src/model/ruleset';
 import { type EventFigures, fieldOf, type PacketEvent, readEventFigures, readEvents } from '../../src/observe/events';
 import { parseRuleset } from '../../src/parse/parse';
@@ -17,17 +19,20 @@ export class EventStand {
     readonly ingress: BpfProgram,
     readonly egress: BpfProgram,
     readonly ring: EventRing,
-    private readonly maps: {
-      image: BpfMap;
-      counters: BpfMap;
-      events: BpfMap;
-      eventStats: BpfMap;
-      eventSources: BpfMap;
-    },
+    private readonly maps: Readonly<
+      Record<
+        'image' | 'counters' | 'events' | 'eventStats' | 'eventSources' | 'state' | 'hosts' | 'nets' | 'filter',
+        BpfMap
+      >
+    >,
     private readonly ranks: ReadonlyMap<number, { section: string; id: string }>,
   ) {}
 
-  static async load(text: string, options: { ringBytes?: number; window?: number } = {}): Promise<EventStand> {
+  /** `banned`: without end. */
+  static async load(
+    text: string,
+    options: { ringBytes?: number; window?: number; banned?: readonly Prefix[] } = {},
+  ): Promise<EventStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'events.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
@@ -46,6 +51,7 @@ export class EventStand {
         slc_events: options.ringBytes ?? 1 << 20,
         slc_event_stats: 1,
         slc_event_sources: kernel().possibleCpus(),
+        ...{ slc_state: 1, slc_ban_hosts: 8, slc_ban_nets: 8, slc_ban_filter: 1 },
       },
     });
     await object.load();
@@ -54,12 +60,16 @@ export class EventStand {
       events: object.map('slc_events'),
       eventStats: object.map('slc_event_stats'),
       eventSources: object.map('slc_event_sources'),
+      ...{ state: object.map('slc_state'), filter: object.map('slc_ban_filter') },
+      ...{ hosts: object.map('slc_ban_hosts'), nets: object.map('slc_ban_nets') },
     };
     object.close();
+    const bans = (options.banned ?? []).map((prefix) => ({ prefix, expiresNs: null, packets: 0n, lastHitNs: null }));
+    await new BanTable(maps).change([], bans, []);
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    const ingress = await loadProgram(kernel(), 'slc_ingress', switches, maps);
+    const ingress = await loadProgram(kernel(), 'slc_ingress', switches, { ...maps, bans: maps });
     const egress = await loadProgram(kernel(), 'slc_egress_main', switches, maps);
     const ranks = new Map(image.ranks.map(({ rank, section, id }) => [rank, { section, id }]));
     return new EventStand(ruleset, ingress.program, egress.program, maps.events.ring(), maps, ranks);

@@ -139,7 +139,6 @@ export class KernelJudge {
       logging: 'off',
       dryRun: true,
       sections: [],
-      outboundWord: 0,
       rejects: false,
       limits: false,
     } as const;
@@ -186,10 +185,9 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections, outboundWord } = this.image.features;
+    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections } = this.image.features;
     const switched = [name, dryRun, icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
-    // An enforcing program only counts by that word: whatever it is, everything goes out.
-    const key = JSON.stringify(name === 'slc_egress_main' && dryRun ? [...switched, outboundWord] : switched);
+    const key = JSON.stringify(switched);
     let program = this.programs.get(key);
     if (!program) {
       const clockGiven = this.tables?.maps.clock !== undefined;

@@ -10,7 +10,7 @@ import {
   openDatapath,
   stateMapEntries,
 } from '../../../src/kernel/datapath';
-import type { BpfMap, BpfProgram } from '../../../src/kernel/kernel';
+import type { BpfMap, BpfProgram, Kernel } from '../../../src/kernel/kernel';
 import { kernel } from '../../../src/kernel/native';
 import { type BanMaps, BanTable } from '../../../src/load/ban-table';
 import { flowBuckets } from '../../../src/compile/flow-table';
@@ -38,8 +38,11 @@ export class TierStand {
     private readonly ranks: ReadonlyMap<string, number>,
   ) {}
 
-  /** `flows`: how many the table is made for. */
-  static async load(text: string, { flows }: { flows: number }): Promise<TierStand> {
+  /** `flows`: how many the table is made for; `ingress`: an object file in place of the product's. */
+  static async load(
+    text: string,
+    { flows, ingress: other }: { flows: number; ingress?: Uint8Array },
+  ): Promise<TierStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'bench.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
@@ -58,7 +61,7 @@ export class TierStand {
     await region.write(0, image.bytes);
     region.close();
     const used = { ...maps, ...generation, bans: banMapsOf(maps) };
-    const { program: ingress } = await loadProgram(system, 'slc_ingress', switches, used);
+    const { program: ingress } = await loadProgram(opening(system, other), 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(system, 'slc_egress_main', switches, used);
     generation.image.close();
     const ranks = new Map(image.ranks.map(({ rank, section, id }) => [`${section}/${id}`, rank]));
@@ -118,6 +121,14 @@ export class TierStand {
   close(): void {
     for (const handle of [this.ingress, this.egress, this.counters, ...Object.values(this.maps)]) handle.close();
   }
+}
+
+/** The kernel, but that every object is opened from these bytes. */
+function opening(system: Kernel, bytes: Uint8Array | undefined): Kernel {
+  if (!bytes) return system;
+  return Object.assign(Object.create(system) as Kernel, {
+    openObject: (_: Uint8Array, name: string) => system.openObject(bytes, name),
+  });
 }
 
 function banMapsOf({ state, banHosts, banNets, banFilter }: Readonly<Record<keyof typeof MAPS, BpfMap>>): BanMaps {

@@ -1,0 +1,33 @@
+/** The daemon keeps a spare generation ready, so that the next change does not wait for the verifier. */
+import { SluiceError } from '../kernel/errors';
+import type { Context } from '../operate/context';
+import { makeReady, readinessMark } from '../operate/ready';
+import { Complaint } from './complaint';
+import { pause } from './pause';
+
+const LOOK_MS = 500;
+
+/** Looks until the signal comes. Who changes something goes first. */
+export async function keepSpare(
+  context: Context,
+  { signal, say }: { signal: AbortSignal; say: (text: string) => void },
+): Promise<void> {
+  const complaint = new Complaint(say);
+  let seen = '';
+  while (!signal.aborted) {
+    await pause(LOOK_MS, signal);
+    if (signal.aborted || readinessMark(context) === seen) continue;
+    try {
+      await makeReady(context, 0);
+      seen = readinessMark(context);
+      complaint.over('programs for the next change are loaded in advance again');
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'operate/locked') continue;
+      complaint.tell(error, (message) => `programs for the next change are not loaded in advance: ${message}`);
+      await pause(RETRY_MS, signal);
+    }
+  }
+}
+
+/** After a failure, which the next change does not suffer from: it loads its programs itself. */
+const RETRY_MS = 60_000;
