@@ -133,6 +133,7 @@ test('one daemon a namespace', async () => {
   expect([second.status, second.stderr]).toEqual([1, expect.stringContaining(`a daemon (pid ${daemon.pid})`)]);
   await daemon.stop('SIGKILL');
   const third = await startDaemon();
+  host.write('sluice.log', '');
   const ended = await host.sluice(['uninstall', '--yes']);
   expect(ended.stderr).toContain(`note: the log stays: ${host.directory}/sluice.log\n`);
   expect(ended.stderr).toContain(
