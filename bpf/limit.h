@@ -70,7 +70,9 @@ static __always_inline const struct slc_limit_rule *slc_limit_rule_of(const void
         .image = image, .first = header->limits, .high = header->limit_count, .rank = rank};
     __u32 slot;
 
-    bpf_loop(SLC_LIMIT_SEARCH, slc_limit_step, &search, 0);
+    /* Most rulesets have one limit rule. */
+    if (!slc_limit_step(0, &search))
+        bpf_loop(SLC_LIMIT_SEARCH, slc_limit_step, &search, 0);
     slot = search.found;
     if (!slot || slot >= slc_image_slots - sizeof(struct slc_limit_rule) / 8)
         return NULL;
@@ -114,6 +116,17 @@ struct slc_window_at {
     struct slc_attempts *attempts;
 };
 
+/*
+ * A place in the ring of a way. Masked where it is used, behind what clang can look through: Linux 6.1 forgets what was
+ * known of a number that has been kept on the stack.
+ */
+static __always_inline __u32 *slc_window_stamp(const struct slc_window_at *at, __u32 way, __u32 place) {
+    __u64 index = way * SLC_LIMIT_STAMPS + (place & (SLC_LIMIT_STAMPS - 1));
+
+    asm volatile("" : "+r"(index));
+    return &at->attempts->stamps[index & (SLC_LIMIT_WAYS * SLC_LIMIT_STAMPS - 1)];
+}
+
 static __always_inline __u64 slc_window_newest(const struct slc_window_bucket *bucket, __u32 way) {
     return bucket->newest[way] >> SLC_WINDOW_FULL_BITS;
 }
@@ -125,7 +138,6 @@ static __always_inline __u64 slc_window_newest(const struct slc_window_bucket *b
 static __always_inline __u32 slc_window_full_ms(const struct slc_window_at *at, __u32 way, __u32 limit,
                                                 __u32 window_ms) {
     const struct slc_window_bucket *bucket = at->bucket;
-    __u32 place;
     __s32 age;
 
     /* Of the newest alone nothing is asked behind it: no limit is below 2. */
@@ -133,8 +145,7 @@ static __always_inline __u32 slc_window_full_ms(const struct slc_window_at *at, 
         return 0;
     if (limit <= 2)
         return window_ms;
-    place = (bucket->next[way] - (limit - 2)) & (SLC_LIMIT_STAMPS - 1);
-    age = (__u32)slc_window_newest(bucket, way) - at->attempts->stamps[way * SLC_LIMIT_STAMPS + place];
+    age = (__u32)slc_window_newest(bucket, way) - *slc_window_stamp(at, way, bucket->next[way] - (limit - 2));
     return age < (__s32)window_ms ? window_ms - age : 0;
 }
 
@@ -143,10 +154,10 @@ static __always_inline void slc_window_record(const struct slc_window_at *at, __
                                               const struct slc_limit_rule *rule, __u64 now) {
     struct slc_window_bucket *bucket = at->bucket;
     __u64 newest = slc_window_newest(bucket, way);
-    __u32 attempts = bucket->attempts[way], next = bucket->next[way] & (SLC_LIMIT_STAMPS - 1);
+    __u32 attempts = bucket->attempts[way], next = bucket->next[way];
 
     if (attempts && (__s64)(now - newest) < rule->window_ms) {
-        at->attempts->stamps[way * SLC_LIMIT_STAMPS + next] = (__u32)newest;
+        *slc_window_stamp(at, way, next) = newest;
         bucket->next[way] = next + 1;
     } else {
         attempts = 0;
@@ -278,7 +289,11 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     if (!found && use != SLC_WINDOW_SEE)
         way = slc_window_victim(bucket, now, &evicts);
     if (way < SLC_LIMIT_WAYS) {
-        __s64 age = now - slc_window_newest(bucket, way);
+        __s64 age;
+
+        asm volatile("" : "+r"(way)); /* as in slc_window_stamp */
+        way &= SLC_LIMIT_WAYS - 1;
+        age = now - slc_window_newest(bucket, way);
 
         result = 0;
         if (found && use == SLC_WINDOW_ATTEMPT)
