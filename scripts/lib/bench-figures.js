@@ -70,6 +70,22 @@ function applyTable(rows) {
   return lines.length === 0 ? '' : table(['`sluice apply` of', 'rules', 'whole command', 'written as'], lines);
 }
 
+/** One changed rule in a warm process. */
+function swapTable(rows) {
+  const lines = rows
+    .filter(({ subject }) => subject === 'sluice swap')
+    .map(({ set, rules, traffic, compile_warm_ms, load_ms, note }) => [
+      set,
+      size(rules),
+      traffic === 'hit' ? 'under live frames' : 'without',
+      `${compile_warm_ms.toFixed(0)} ms`,
+      `${load_ms.toFixed(0)} ms`,
+      note,
+    ]);
+  if (lines.length === 0) return '';
+  return table(['one rule changed of', 'rules', 'traffic', 'compiling', 'until it is enforced', 'of'], lines);
+}
+
 function readRows(file) {
   return fs
     .readFileSync(file, 'utf8')
@@ -118,7 +134,10 @@ function benchFigures() {
     'What an image takes, median / largest of the sets, IPv4:',
     imageTable(rows),
     applyTable(rows),
-  ].join('\n\n');
+    swapTable(rows),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 module.exports = { benchFigures, tierFigures };
