@@ -8,6 +8,8 @@ import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintNeverMatches } from './never-matches';
 import { lintShadowed } from './shadow-lint';
+import { lintInsideServers } from './inside-servers';
+import { lintServer } from './server-lint';
 import { lintUdpSwitch } from './udp-switch';
 
 /**
@@ -27,8 +29,10 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintNeverMatches(regions),
     ...lintShadowed(regions),
     ...lintFamilies(regions),
-    ...lintIcmpEssentials(ruleset),
+    ...lintIcmpEssentials(ruleset, ruleset.inbound),
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
+    ...lintInsideServers(ruleset),
+    ...(ruleset.servers ?? []).flatMap((server) => lintServer(ruleset, server)),
   ];
 }

@@ -34,7 +34,10 @@ export function changedRegion(before: SectionRegions, after: SectionRegions, bud
 /** Rows that decide the same are the same row: about the same packets, else under the same id. */
 const SAME_ROW: readonly ((row: Row) => string)[] = [
   (row) => `${outcomeOfRow(row).key} ${regionText(row.region)}`,
-  (row) => `${outcomeOfRow(row).key} ${row.decider.kind === 'rule' ? row.decider.rule.id : row.decider.kind}`,
+  ({ decider, ...row }) => {
+    const id = decider.kind === 'rule' ? decider.rule.id : decider.kind;
+    return `${outcomeOfRow({ decider, ...row }).key} ${decider.server ?? ''}/${id}`;
+  },
 ];
 
 function regionText(region: Region): string {

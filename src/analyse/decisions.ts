@@ -5,23 +5,28 @@
 import { MATCH_ALL } from '../model/match';
 import type { Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule, Section } from '../model/ruleset';
+import type { Rule, Ruleset, Section, Server } from '../model/ruleset';
+import { territoryOf } from '../model/server';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
-import { type Cube, intersectCubes, type Region, subtractCube, weightOf } from './cube';
+import { type Cube, intersectCubes, intersectRegions, type Region, subtractCube, weightOf } from './cube';
 import { CubeTable } from './cube-table';
 import { Space } from './space';
 
-/** What decides a packet in tiers 6 to 9. `number`: of the row, as `status` and verbs have it; in the guard from 1. */
-export type Decider =
+/**
+ * What decides a packet in tiers 6 to 9. `number`: of the row, as `status` and verbs have it; in the guard from 1.
+ * `server`: whose it is, where the list holds rows of servers too (`incomingRegions`).
+ */
+export type Decider = { readonly server?: string } & (
   | { readonly kind: 'rule'; readonly rule: Rule; readonly number: number }
   | { readonly kind: 'udp-off' }
   | { readonly kind: 'ssh' }
-  | { readonly kind: 'default' };
+  | { readonly kind: 'default' }
+);
 
-/** A row of a section that can decide: an enabled rule, or the SSH row. */
+/** A row of a section that can decide: an enabled rule, the SSH row, the UDP switch, the default of a server. */
 export interface Row {
-  readonly decider: Exclude<Decider, { kind: 'default' }>;
+  readonly decider: Decider;
   readonly verdict: Verdict;
   /** Empty for a rule that matches no packet. */
   readonly region: Region;
@@ -80,6 +85,40 @@ export function withUdpSwitch(regions: SectionRegions): SectionRegions {
 }
 
 /**
+ * Tiers 6 to 9 of all that comes in, as one list: of each server its rows and its default among the packets that it
+ * owns, then inbound's. The space must know the matches of `incomingMatches`.
+ */
+export function incomingRegions(
+  { inbound, servers = [] }: Pick<Ruleset, 'inbound' | 'servers'>,
+  space: Space,
+): SectionRegions {
+  const own = withUdpSwitch(sectionRegions(inbound, space));
+  if (servers.length === 0) return own;
+  const rows = [...servers.flatMap((server) => rowsOfServer(server, space)), ...own.rows];
+  return { ...own, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+}
+
+/** All matches that `incomingRegions` asks the space for. */
+export function incomingMatches({ inbound, servers = [] }: Pick<Ruleset, 'inbound' | 'servers'>): Match[] {
+  const written = [inbound, ...servers].flatMap(({ rules }) => rules.map(({ match }) => match));
+  return [...written, ...servers.map(territoryOf), ALL_UDP];
+}
+
+function rowsOfServer(server: Server, space: Space): Row[] {
+  const owned = space.regionOf(territoryOf(server));
+  const { rows } = withUdpSwitch(sectionRegions(server, space));
+  const of = { server: server.name };
+  return [
+    ...rows.map((row) => ({
+      ...row,
+      decider: { ...row.decider, ...of },
+      region: intersectRegions(row.region, owned),
+    })),
+    { decider: { kind: 'default', ...of }, verdict: server.default, region: owned },
+  ];
+}
+
+/**
  * Splits a region by what decides it, lazily and depth first, so that a caller who looks for one packet stops
  * early. Ends early when the budget is spent: look at `budget.isSpent` before trusting that there was no more.
  */
@@ -107,17 +146,29 @@ export function* decide(
 }
 
 /** What a finding calls a row of the section: those of the guard have numbers of their own, which no verb takes. */
-export function rowNoun({ name }: Section): string {
-  return name === 'guard' ? 'guard row' : 'rule';
+export function rowNoun({ name }: Pick<Section, 'name'>): string {
+  return name === 'guard' ? 'guard row' : isServer(name) ? `${name} rule` : 'rule';
+}
+
+/** Whether the section of this name is a server. */
+export function isServer(name: string): boolean {
+  return !['inbound', 'outbound', 'guard'].includes(name);
 }
 
 /** How a row is taken out. */
 export function deletionOf(section: Section, number: number): string {
-  return section.name === 'guard' ? `take guard row ${number} out` : `sluice delete ${number}`;
+  const { name } = section;
+  if (name === 'guard') return `take guard row ${number} out`;
+  return isServer(name) ? `take rule ${number} of ${name} out` : `sluice delete ${number}`;
 }
 
 /** What a finding calls the decider: `rule 3`, `the SSH row`, `the default`. */
 export function nameOf(decider: Decider): string {
+  const of = decider.server === undefined ? '' : ` of ${decider.server}`;
+  return bareNameOf(decider) + of;
+}
+
+function bareNameOf(decider: Decider): string {
   switch (decider.kind) {
     case 'rule':
       return `rule ${decider.number}`;

@@ -14,6 +14,7 @@ import { addressBits, formatAddress, type Prefix } from '../model/prefix';
 import { formatProtocol } from '../model/protocol-names';
 import { PROTOCOL } from '../model/protocol';
 import { type Rule, type Ruleset, type Section, writtenSections } from '../model/ruleset';
+import { ownerOf } from '../model/server';
 
 /** A row with its number in `status`. */
 export interface NumberedRow {
@@ -21,13 +22,14 @@ export interface NumberedRow {
   readonly rule: Rule;
 }
 
-/** A change that takes an obstacle away. */
-export type Remedy =
+/** A change that takes an obstacle away; `server`: in the rows of that server, left out: of inbound. */
+export type Remedy = { readonly server?: string } & (
   | { readonly kind: 'unban'; readonly prefix: Prefix }
   | { readonly kind: 'udp-on' }
   | { readonly kind: 'move'; readonly row: number; readonly before: number }
   /** `before` left out: at the end. */
-  | { readonly kind: 'allow'; readonly text: string; readonly match: Match; readonly before?: number };
+  | { readonly kind: 'allow'; readonly text: string; readonly match: Match; readonly before?: number }
+);
 
 /** Something that keeps the packet, or its answer, out. */
 export interface Obstacle {
@@ -81,15 +83,23 @@ export function diagnose(ruleset: Ruleset, key: FlowKey, state: GivenState): Dia
 
 /** A ruleset in which the remedy was done. */
 export function mended(ruleset: Ruleset, remedy: Remedy): Ruleset {
-  const { inbound } = ruleset;
-  const rules = [...inbound.rules];
+  const { inbound, servers } = ruleset;
+  if (remedy.server === undefined) return { ...ruleset, inbound: mendedSection(inbound, remedy) };
+  return {
+    ...ruleset,
+    servers: (servers ?? []).map((server) => (server.name === remedy.server ? mendedSection(server, remedy) : server)),
+  };
+}
+
+function mendedSection<S extends Section>(section: S, remedy: Remedy): S {
+  const rules = [...section.rules];
   switch (remedy.kind) {
     case 'unban':
-      return ruleset;
+      return section;
     case 'udp-on': {
-      const on: { -readonly [Key in keyof Section]: Section[Key] } = { ...inbound };
+      const on: S & { udp?: S['udp'] } = { ...section };
       delete on.udp;
-      return { ...ruleset, inbound: on };
+      return on;
     }
     case 'move':
       rules.splice(remedy.before - 1, 0, ...rules.splice(remedy.row - 1, 1));
@@ -99,7 +109,7 @@ export function mended(ruleset: Ruleset, remedy: Remedy): Ruleset {
       rules.splice((remedy.before ?? rules.length + 1) - 1, 0, row);
     }
   }
-  return { ...ruleset, inbound: { ...inbound, rules } };
+  return { ...section, rules };
 }
 
 const NEW_ROW: Omit<Rule, 'id' | 'text' | 'match'> = {
@@ -127,17 +137,19 @@ function obstacleOf(ruleset: Ruleset, packet: Packet, decision: Decision, bans: 
     const prefix = bans.find((ban) => isBanned([ban], packet));
     return { what: 'ban', ...plain, remedy: prefix ? { kind: 'unban', prefix } : null };
   }
-  if (decision.tier === '6') return { what: 'udp', ...plain, remedy: { kind: 'udp-on' } };
+  const owner = ownerOf(ruleset, packet);
+  const where = owner === ruleset.inbound ? {} : { server: owner.name };
+  if (decision.tier === '6') return { what: 'udp', ...plain, remedy: { kind: 'udp-on', ...where } };
   if (decision.tier !== '7' && decision.tier !== '9') return { what: 'guard', ...plain };
-  const rows = ruleset.inbound.rules.map((rule, i): NumberedRow => ({ number: i + 1, rule }));
+  const rows = owner.rules.map((rule, i): NumberedRow => ({ number: i + 1, rule }));
   const lets = rows.filter(({ rule }) => rule.action === 'allow' || rule.action === 'limit');
   const fits = ({ rule }: NumberedRow): boolean => matches(rule.match, packet);
   const below = lets.filter((row) => row.rule.enabled && fits(row));
   const before = plain.row?.number;
   const remedy: Remedy =
     before !== undefined && below.length > 0
-      ? { kind: 'move', row: below[0].number, before }
-      : { kind: 'allow', ...rowFor(packet), ...(before !== undefined && { before }) };
+      ? { kind: 'move', row: below[0].number, before, ...where }
+      : { kind: 'allow', ...rowFor(packet), ...(before !== undefined && { before }), ...where };
   return {
     ...plain,
     ...{ what: before === undefined ? 'default' : 'row', below, remedy },

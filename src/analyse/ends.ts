@@ -2,15 +2,18 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Rule, type Ruleset, writtenSections } from '../model/ruleset';
 import { hasEnded, rulesWithEnd } from '../model/until';
+import { isServer } from './decisions';
 import { formatMoment } from '../parse/time';
 
 /** Reports rules that have ended at the moment. */
 export function lintEnded(ruleset: Ruleset, nowMs: number): Diagnostic[] {
   let number = 0;
   return writtenSections(ruleset).flatMap(({ name, rules }) => {
-    // Numbers go on from inbound to outbound; rows of the guard have none.
+    // Numbers go on from inbound to outbound; rows of the guard have none, those of servers their own.
     if (name === 'guard')
       return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `guard/${rule.id}`)] : []));
+    if (isServer(name))
+      return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `${name}/${rule.id}`)] : []));
     return rules.flatMap((rule) => {
       number++;
       return hasEnded(rule, nowMs) ? [ended(rule, `rule ${number}`, `sluice delete ${number}`)] : [];

@@ -12,7 +12,15 @@ import type { Direction, Expectation, Ruleset } from '../model/ruleset';
 import type { Tier, Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, PIECES_MAX } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { ALL_UDP, type Decided, decide, nameOf, sectionRegions, type SectionRegions, withUdpSwitch } from './decisions';
+import {
+  type Decided,
+  decide,
+  incomingMatches,
+  incomingRegions,
+  nameOf,
+  sectionRegions,
+  type SectionRegions,
+} from './decisions';
 import { guardLists } from './guard-lists';
 import { describePacket } from './packet-text';
 import { Space } from './space';
@@ -32,14 +40,15 @@ export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
   const essentials = [...ECHO_REQUESTS, ...DHCP_ANSWERS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
   const { inbound, outbound, guard } = ruleset;
   const [kept, incoming, outgoing] = guardLists(guard);
-  const rows = [inbound, outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
-  const space = new Space([...rows, ...ruleset.expect.map(({ match }) => match), ...essentials, ALL_UDP]);
+  const rows = [outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
+  const described = ruleset.expect.map(({ match }) => match);
+  const space = new Space([...rows, ...incomingMatches(ruleset), ...described, ...essentials]);
   const layers: Layers = {
     space,
     kept: sectionRegions(kept, space),
     guards: { in: sectionRegions(incoming, space), out: sectionRegions(outgoing, space) },
     last: {
-      in: withUdpSwitch(sectionRegions(inbound, space)),
+      in: incomingRegions(ruleset, space),
       out: sectionRegions(outbound, space, inbound.rules.length + 1),
     },
   };

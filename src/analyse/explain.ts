@@ -43,7 +43,7 @@ export function explainByModel(
 ): Explanation {
   const judge = direction === 'in' ? evaluatePacket : evaluateOutgoingPacket;
   const decision = judge(ruleset, packet, state);
-  const { rules, first } = rowsOfTier(ruleset, decision.tier);
+  const { rules, first } = rowsOfTier(ruleset, decision);
   const deciding = rules.findIndex(({ id }) => id === decision.rule);
   const limit = (deciding < 0 ? undefined : rules[deciding].limit) ?? null;
   const rejects = decision.verdict === 'reject' || limit?.verdict === 'reject';
@@ -59,8 +59,8 @@ export function explainByModel(
 
 /** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */
 function rowsOfTier(
-  { guard, inbound, outbound }: Ruleset,
-  tier: Decision['tier'],
+  { guard, inbound, outbound, servers = [] }: Ruleset,
+  { section, tier }: Decision,
 ): { rules: readonly Rule[]; first: number } {
   switch (tier) {
     case '3.1':
@@ -70,7 +70,7 @@ function rowsOfTier(
     case '7':
     case '8':
     case '9':
-      return { rules: inbound.rules, first: 1 };
+      return { rules: [inbound, ...servers].find(({ name }) => name === section)!.rules, first: 1 };
     case 'out 3':
       return { rules: guard.rules.filter(({ direction }) => direction === 'out'), first: 1 };
     case 'out 6':

@@ -4,12 +4,12 @@ import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, SourceRange } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
-import { decide, type SectionRegions } from './decisions';
+import { decide, isServer, rowNoun, type SectionRegions } from './decisions';
 
 /** Reports a section without a way in for SSH, and rules that let in more than anybody can oversee. */
 export function lintExposure(regions: SectionRegions): Diagnostic[] {
   return [
-    ...lintSsh(regions),
+    ...(isServer(regions.section.name) && !regions.section.ssh ? [] : lintSsh(regions)),
     ...regions.rows.flatMap(({ decider }) => (decider.kind === 'rule' ? lintAllow(regions, decider) : [])),
   ];
 }
@@ -70,7 +70,7 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
       message: `no way in for SSH: ${allowed} of "${section.name}" lets anybody in on ${ports.join(', ')}/tcp`,
       source: section.ssh?.source ?? fileOf(section.rules),
       notes: [],
-      hint: `ssh: { port: ${ports[0]}, from: anyone }, or: sluice allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp`,
+      hint: `ssh: { port: ${ports[0]}, from: anyone }, or ${isServer(section.name) ? 'a row' : 'sluice'}: allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp`,
     },
   ];
 }
@@ -88,7 +88,7 @@ function lintAllow({ section }: SectionRegions, { rule, number }: { rule: Rule; 
       {
         code: 'lint/source-port-trust',
         severity: 'warning',
-        message: `rule ${number} "${rule.text}" trusts a source port: whoever sends chooses it, so this lets everybody in`,
+        message: `${rowNoun(section)} ${number} "${rule.text}" trusts a source port: whoever sends chooses it, so this lets everybody in`,
         source: rule.source,
         notes: [],
         hint: 'name the sources with "from", or leave "from-port" out if everybody is meant',
@@ -100,7 +100,7 @@ function lintAllow({ section }: SectionRegions, { rule, number }: { rule: Rule; 
     {
       code: 'lint/broad-allow',
       severity: 'warning',
-      message: `rule ${number} "${rule.text}" lets everybody in on every port`,
+      message: `${rowNoun(section)} ${number} "${rule.text}" lets everybody in on every port`,
       source: rule.source,
       notes: [],
       hint: 'name the ports or the sources that are meant',

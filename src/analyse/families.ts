@@ -7,6 +7,7 @@ import { ANY, type AddressMatch, type Match } from '../model/match';
 import { formatAddress, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, Section } from '../model/ruleset';
+import type { Narrowing } from '../model/server';
 import type { Verdict } from '../model/verdict';
 import { type Budget, ordinaryBudget, sectionBudget } from './budget';
 import { decide, type Decided, type Decider, nameOf, rowNoun, sectionRegions, type SectionRegions } from './decisions';
@@ -17,12 +18,17 @@ const EVERYBODY: Record<Family, Prefix> = {
   6: { family: 6, words: [0, 0, 0, 0], length: 0 },
 };
 
-/** Reports rules for the whole of one family whose other half gets another verdict. */
-export function lintFamilies(original: SectionRegions): Diagnostic[] {
+/**
+ * Reports rules for the whole of one family whose other half gets another verdict; of a server (`narrow`) only about
+ * packets that it owns.
+ */
+export function lintFamilies(original: SectionRegions, narrow: Narrowing = (match) => match): Diagnostic[] {
   const candidates = original.rows.flatMap(({ decider, verdict }, row) => {
     if (decider.kind !== 'rule') return [];
     const twin = twinOf(decider.rule);
-    return twin ? [{ rule: decider.rule, number: decider.number, verdict, row, twin }] : [];
+    const match = twin && narrow(twin.match);
+    if (!match) return [];
+    return [{ rule: decider.rule, number: decider.number, verdict, row, twin: { family: twin.family, match } }];
   });
   if (candidates.length === 0) return [];
   const regions = sectionRegions(

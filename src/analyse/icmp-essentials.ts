@@ -2,7 +2,8 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { ANY } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule, Ruleset } from '../model/ruleset';
+import type { Rule, Ruleset, Section } from '../model/ruleset';
+import { rowNoun } from './decisions';
 import { PIECES_MAX } from './budget';
 import { intersectRegions, subtractRegion } from './cube';
 import { ECHO_REQUESTS, ICMP_ERRORS } from '../model/essentials';
@@ -11,24 +12,28 @@ import { Space } from './space';
 const OFF = 'icmp: rules';
 
 /** With `icmp: essentials`: an error for rules that tier 5 takes the whole work from, a note for others it touches. */
-export function lintIcmpEssentials({ icmp, inbound }: Ruleset): Diagnostic[] {
+export function lintIcmpEssentials(
+  { icmp }: Pick<Ruleset, 'icmp'>,
+  { name, rules }: Pick<Section, 'name' | 'rules'>,
+): Diagnostic[] {
   if (icmp !== 'essentials') return [];
   const tier = [...ECHO_REQUESTS, ...ICMP_ERRORS];
-  const space = new Space([...tier, ...inbound.rules.map(({ match }) => match)]);
+  const space = new Space([...tier, ...rules.map(({ match }) => match)]);
   const passed = tier.flatMap((match) => space.regionOf(match));
   const findings: Diagnostic[] = [];
   let firstGeneral: Diagnostic | undefined;
-  inbound.rules.forEach((rule, i) => {
+  rules.forEach((rule, i) => {
+    const row = `${rowNoun({ name })} ${i + 1}`;
     if (!rule.enabled) return;
     const region = space.regionOf(rule.match);
     if (intersectRegions(region, passed).length === 0) return;
     if (!namesIcmp(rule)) {
       // An allow only adds to what passes anyway.
-      if (rule.action !== 'allow') firstGeneral ??= generalNote(rule, i + 1);
+      if (rule.action !== 'allow') firstGeneral ??= generalNote(rule, row);
     } else if (subtractRegion(region, passed, PIECES_MAX)?.length === 0) {
-      findings.push(wholly(rule, i + 1));
+      findings.push(wholly(rule, row));
     } else {
-      findings.push(partly(rule, i + 1));
+      findings.push(partly(rule, row));
     }
   });
   return firstGeneral ? [...findings, firstGeneral] : findings;
@@ -39,34 +44,34 @@ function namesIcmp({ match }: Rule): boolean {
   return match.protocols !== ANY && match.protocols.every((number) => icmp.includes(number));
 }
 
-function wholly(rule: Rule, number: number): Diagnostic {
+function wholly(rule: Rule, row: string): Diagnostic {
   return {
     code: 'lint/icmp-essentials',
     severity: 'error',
-    message: `rule ${number} "${rule.text}" would never be asked: echo-requests and ICMP errors are decided before the rules`,
+    message: `${row} "${rule.text}" would never be asked: echo-requests and ICMP errors are decided before the rules`,
     source: rule.source,
     notes: [],
     hint: OFF,
   };
 }
 
-function partly(rule: Rule, number: number): Diagnostic {
+function partly(rule: Rule, row: string): Diagnostic {
   return {
     code: 'lint/icmp-essentials',
     severity: 'note',
-    message: `rule ${number} "${rule.text}" does not decide about echo-requests and ICMP errors: they are decided before the rules`,
+    message: `${row} "${rule.text}" does not decide about echo-requests and ICMP errors: they are decided before the rules`,
     source: rule.source,
     notes: [],
     hint: OFF,
   };
 }
 
-function generalNote(rule: Rule, number: number): Diagnostic {
+function generalNote(rule: Rule, row: string): Diagnostic {
   const who = rule.match.from === ANY ? 'everybody' : 'its sources';
   return {
     code: 'lint/icmp-essentials',
     severity: 'note',
-    message: `rule ${number} "${rule.text}" does not stop pings: echo-requests from ${who} are passed before the rules`,
+    message: `${row} "${rule.text}" does not stop pings: echo-requests from ${who} are passed before the rules`,
     source: rule.source,
     notes: [],
     hint: OFF,

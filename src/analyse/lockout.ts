@@ -1,4 +1,5 @@
 /** Which SSH connections a ruleset would cut: each judged exactly, as its next packet would be. */
+import { isServer } from './decisions';
 import { type Decision, evaluatePacket } from '../model/evaluate';
 import { TCP_FLAG } from '../model/flow';
 import { evaluateOutgoingPacket } from '../model/outbound';
@@ -63,6 +64,11 @@ function findingOf(
       ? `${subject} would be ${outcome} by ${cause}`
       : `answers to ${subject} would be ${outcome} on their way out by ${cause}`;
   const row = `allow from ${source} to any port ${key.destinationPort} proto tcp`;
-  const fix = decision.section === 'guard' ? `under guard: { keep-reachable: ["${row}"] }` : `sluice insert 1 ${row}`;
+  const fix =
+    decision.section === 'guard'
+      ? `under guard: { keep-reachable: ["${row}"] }`
+      : isServer(decision.section)
+        ? `first under servers: { ${decision.section}: { rules: ["${row}"] } }`
+        : `sluice insert 1 ${row}`;
   return { connection, decision, rule, message, fix };
 }

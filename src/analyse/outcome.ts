@@ -11,7 +11,7 @@ export interface Outcome {
   readonly key: string;
   /** `allow`, `limit 6/30s`. */
   readonly words: string;
-  /** Id of the rule that counts, where it is a limit. */
+  /** Id of the rule that counts, where it is a limit; of a server `server/id`. */
   readonly limitedBy?: string;
 }
 
@@ -27,16 +27,17 @@ export function plainOutcome(verdict: Verdict): Outcome {
 
 /** Of a row, or of what it decides. */
 export function outcomeOfRow({ decider, verdict }: Pick<Decided, 'decider' | 'verdict'>): Outcome {
-  return decider.kind === 'rule' && decider.rule.limit ? limited(decider.rule) : PLAIN[verdict];
+  return decider.kind === 'rule' && decider.rule.limit ? limited(decider.rule, decider.server) : PLAIN[verdict];
 }
 
 /** The same of what the scan says; `rules` are the rows of the deciding section. */
-export function outcomeOfDecision({ rule, verdict }: Decision, rules: readonly Rule[]): Outcome {
+export function outcomeOfDecision({ section, rule, verdict }: Decision, rules: readonly Rule[]): Outcome {
   const row = rule === null ? undefined : rules.find(({ id }) => id === rule);
-  return row?.limit ? limited(row) : PLAIN[verdict];
+  return row?.limit ? limited(row, section === 'inbound' ? undefined : section) : PLAIN[verdict];
 }
 
-function limited({ id, limit }: Rule): Outcome {
+function limited({ id: own, limit }: Rule, server: string | undefined): Outcome {
+  const id = server === undefined ? own : `${server}/${own}`;
   const words = `limit ${formatLimit(limit!)}`.trim();
   return { key: `${words} ${id}`, words, limitedBy: id };
 }

@@ -8,7 +8,14 @@ import { PROTOCOL } from '../model/protocol';
 import type { Rule, Ruleset, Section } from '../model/ruleset';
 import { Budget } from './budget';
 import { type Cube, DIMENSION, intersectRegions, type Region, subtractRegion } from './cube';
-import { type Decided, decide, sectionRegions, type SectionRegions } from './decisions';
+import {
+  type Decided,
+  decide,
+  incomingMatches,
+  incomingRegions,
+  sectionRegions,
+  type SectionRegions,
+} from './decisions';
 import { DHCP_ANSWERS } from '../model/essentials';
 import { guardLists } from './guard-lists';
 import { EMPTY, type IntervalSet, intersectSets, unionSets } from './interval-set';
@@ -40,25 +47,24 @@ export class ReachMap {
   readonly #space: Space;
   readonly #lists: Readonly<Record<'kept' | 'guard' | 'answers' | 'rows', SectionRegions>>;
   readonly #banned: Region;
-  readonly #udpOff: boolean;
   readonly #dhcp: Region;
 
   constructor(ruleset: Ruleset, doors: readonly Door[], bans: readonly Prefix[] = []) {
     const [kept, incoming, outgoing] = guardLists(ruleset.guard);
     const answers = { ...outgoing, rules: outgoing.rules.map(mirrored) };
-    const lists = { kept, guard: incoming, answers, rows: ruleset.inbound } satisfies Record<string, Section>;
+    const lists = { kept, guard: incoming, answers } satisfies Record<string, Section>;
     const banned: Match = { ...MATCH_ALL, from: bans };
     const rows = Object.values(lists).flatMap(({ rules }) => rules.map(({ match }) => match));
-    const space = new Space([...rows, ...doors.map(matchOf), ...DHCP_ANSWERS, banned]);
+    const asked = [...incomingMatches(ruleset), ...doors.map(matchOf)];
+    const space = new Space([...rows, ...asked, ...DHCP_ANSWERS, banned]);
     this.#space = space;
     this.#lists = {
       kept: sectionRegions(kept, space),
       guard: sectionRegions(incoming, space),
       answers: sectionRegions(answers, space),
-      rows: sectionRegions(ruleset.inbound, space),
+      rows: incomingRegions(ruleset, space),
     };
     this.#banned = space.regionOf(banned);
-    this.#udpOff = ruleset.inbound.udp === 'off';
     this.#dhcp = ruleset.icmp === 'essentials' ? DHCP_ANSWERS.flatMap((match) => space.regionOf(match)) : [];
   }
 
@@ -86,12 +92,10 @@ export class ReachMap {
     allowed.push(...intersectRegions(rest, this.#dhcp));
     rest = subtractRegion(rest, this.#dhcp, PIECES_MAX) ?? refuse(budget);
     // tiers 6 to 9
-    if (!(this.#udpOff && protocol === 'udp')) {
-      for (const { decider, verdict, cube } of decide(this.#lists.rows, rest, budget)) {
-        if (verdict !== 'allow') continue;
-        allowed.push(cube);
-        if (decider.kind === 'rule' && decider.rule.action === 'limit') limited.push(cube);
-      }
+    for (const { decider, verdict, cube } of decide(this.#lists.rows, rest, budget)) {
+      if (verdict !== 'allow') continue;
+      allowed.push(cube);
+      if (decider.kind === 'rule' && decider.rule.action === 'limit') limited.push(cube);
     }
     const others = subtractRegion(all, allowed, PIECES_MAX) ?? refuse(budget);
     if (budget.isSpent) return null;

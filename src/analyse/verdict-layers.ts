@@ -12,7 +12,15 @@ import type { Ruleset } from '../model/ruleset';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
 import { type Cube, intersectRegions, type Region, subtractRegion } from './cube';
-import { type Decided, decide, type Row, sectionRegions, type SectionRegions, withUdpSwitch } from './decisions';
+import {
+  type Decided,
+  decide,
+  incomingMatches,
+  incomingRegions,
+  type Row,
+  sectionRegions,
+  type SectionRegions,
+} from './decisions';
 import { guardLists } from './guard-lists';
 import { mirrorRegion, mirrorRows } from './mirror-region';
 import { type Outcome, outcomeOfRow, plainOutcome } from './outcome';
@@ -36,9 +44,12 @@ const TCP: Match = { ...MATCH_ALL, protocols: [PROTOCOL.TCP] };
 
 /** A space that tells apart what any of the rulesets does. */
 export function commonSpace(...rulesets: readonly Ruleset[]): Space {
-  const rows = rulesets.flatMap(({ guard, inbound, outbound }) =>
-    [guard.keepReachable, guard.rules, inbound.rules, outbound.rules].flatMap((list) => list.map(({ match }) => match)),
-  );
+  const rows = rulesets.flatMap((ruleset) => [
+    ...[ruleset.guard.keepReachable, ruleset.guard.rules, ruleset.outbound.rules].flatMap((list) =>
+      list.map(({ match }) => match),
+    ),
+    ...incomingMatches(ruleset),
+  ]);
   return new Space([...rows, ...ECHO_REQUESTS, ...ICMP_ERRORS, ...DHCP_ANSWERS, LISTENER_MESSAGES]);
 }
 
@@ -70,12 +81,12 @@ export class VerdictLayers {
   constructor(ruleset: Ruleset, space: Space) {
     const [kept, incoming, outgoing] = guardLists(ruleset.guard);
     const regionsOf = (matches: readonly Match[]): Region => matches.flatMap((match) => space.regionOf(match));
-    const { inbound, outbound, icmp } = ruleset;
+    const { outbound, icmp } = ruleset;
     this.lists = {
       'keep-reachable': sectionRegions(kept, space),
       guard: sectionRegions(incoming, space),
       'guard out': sectionRegions(outgoing, space),
-      inbound: withUdpSwitch(sectionRegions(inbound, space)),
+      inbound: incomingRegions(ruleset, space),
       outbound: sectionRegions(outbound, space),
     };
     const isOn = icmp === 'essentials';

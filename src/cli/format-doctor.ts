@@ -40,6 +40,7 @@ export function formatDoctor(door: string, report: DoorReport, words: DoctorWord
 
 /** The lines of a remedy to paste. */
 export function remedyText(remedy: Remedy): string {
+  if (remedy.server !== undefined) return `under servers: { ${remedy.server} }: ${serverRemedyText(remedy)}`;
   switch (remedy.kind) {
     case 'unban':
       // Without its length an IPv6 address means its /64.
@@ -50,6 +51,20 @@ export function remedyText(remedy: Remedy): string {
       return `sluice move ${remedy.row} before ${remedy.before}`;
     case 'allow':
       return remedy.before === undefined ? `sluice ${remedy.text}` : `sluice insert ${remedy.before} ${remedy.text}`;
+  }
+}
+
+/** Verbs do not know servers: what to write in the file. */
+function serverRemedyText(remedy: Remedy): string {
+  switch (remedy.kind) {
+    case 'unban':
+      return '';
+    case 'udp-on':
+      return 'udp: on';
+    case 'move':
+      return `write rule ${remedy.row} above rule ${remedy.before}`;
+    case 'allow':
+      return `${remedy.text}${remedy.before === undefined ? '' : `, above rule ${remedy.before}`}`;
   }
 }
 
@@ -82,12 +97,17 @@ function ruleChecks({ diagnosis, reach, key }: DoorReport, { file, generation }:
   }
   const { obstacles, afterwards } = diagnosis;
   const checks = obstacles.map((obstacle): Check => ({
-    ...{ state: 'NO', text: obstacleText(obstacle, file) },
+    ...{ state: 'NO', text: ownerText(obstacle) + obstacleText(obstacle, file) },
     ...(obstacle.remedy && { remedy: remedyText(obstacle.remedy) }),
   }));
   if (obstacles.length > 0 || !afterwards) return checks;
   const by = afterwards.rule === null ? REASON_WORDS[afterwards.reason] : `rule ${afterwards.rule}`;
   return [{ state: 'ok', text: `the rules let it in: ${tierWords(afterwards.tier)}, ${by}` }];
+}
+
+/** Whose rows are meant, where they are a server's. */
+function ownerText({ remedy }: Obstacle): string {
+  return remedy?.server === undefined ? '' : `${remedy.server}: `;
 }
 
 function obstacleText({ what, row, below, elsewhere, off, decision }: Obstacle, file: string): string {

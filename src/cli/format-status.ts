@@ -8,9 +8,21 @@ import {
   type SnapshotTable,
 } from '../observe/snapshot';
 import { formatMoment } from '../parse/time';
+import { formatServers, serverHead, type ServerSection, serversOf } from './format-servers';
 import { ago, type Column, renderTable, span } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
+
+/** The status of one server. */
+export function formatServerStatus(section: ServerSection, snapshot: Snapshot, form: StatusForm): string {
+  const { allowed, denied } = section.server;
+  return [
+    serverHead(section),
+    `packets: ${allowed} passed, ${denied} dropped`,
+    '',
+    formatRows(section, snapshot, form),
+  ].join('\n');
+}
 
 /** Begins with what is not filtered: that is what a person must not overlook. */
 export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
@@ -43,11 +55,19 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
   for (const section of snapshot.sections) {
-    if (!isWorthShowing(section)) continue;
+    if (section.server || !isWorthShowing(section)) continue;
     const ssh = section.sshPorts.length > 0 ? `, ssh ${section.sshPorts.join(',')}` : '';
     const head = section.default === null ? 'above every section' : `default ${section.default}${ssh}`;
     lines.push('', `${section.name}: ${head}`, '', formatRows(section, snapshot, form));
   }
+  const servers = serversOf(snapshot);
+  if (servers.length > 0)
+    lines.push(
+      '',
+      `servers: ${servers.length}, each with rows of its own (sluice status NAME)`,
+      '',
+      formatServers(servers),
+    );
   if (form === 'verbose') {
     if (snapshot.events) lines.push('', formatEvents(snapshot.events));
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));

@@ -29,7 +29,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
     load: () => import('./commands/edit'),
   },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
-  { names: ['status'], load: () => import('./commands/status') },
+  { names: ['status', 'servers'], load: () => import('./commands/status') },
   { names: ['fmt'], load: () => import('./commands/fmt') },
   { names: ['doctor'], load: () => import('./commands/doctor') },
   { names: ['exposed'], load: () => import('./commands/exposed') },

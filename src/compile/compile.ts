@@ -81,7 +81,9 @@ function rankSections(sections: readonly ImageSection[]): RankedSection[] {
 
 /** Written rows. */
 function ruleCount(sections: readonly RankedSection[]): number {
-  return sections.reduce((sum, { section }) => (section.laterOf === undefined ? sum + section.rules.length : sum), 0);
+  const own = sections.flatMap(({ section }) => (section.laterOf === undefined ? [section] : []));
+  const all = own.flatMap((section) => [section, ...(section.servers ?? []).map((each) => each.section)]);
+  return all.reduce((sum, { rules }) => sum + rules.length, 0);
 }
 
 function defaultWordOf({ ranks }: RankedSection): number {

@@ -7,11 +7,12 @@ import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { laterRows } from '../model/later-fragment';
 import { addressBits, type Family, maskWord, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
+import { narrowingTo, territoryOf } from '../model/server';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
 import { type Lane, lanesOf } from './lane';
 import { mergePrefixes } from './merge';
-import { nameOfEntry, type SectionRanks, UDP_OFF, wordOf } from './ranks';
+import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
 import { type ImageSection, sharedEntry } from './sections';
 import { isEveryService, type ServiceTable } from './services';
 
@@ -77,12 +78,31 @@ export function expandSections(sections: readonly RankedSection[], table: Servic
   return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
 }
 
-function rowsOf({ section, ranks }: RankedSection, family: Family): { entry: RankEntry; match: Match }[] {
+interface MatchedEntry {
+  readonly entry: RankEntry;
+  readonly match: Match;
+}
+
+function rowsOf({ section, ranks }: RankedSection, family: Family): MatchedEntry[] {
   if (sharedEntry(section) !== undefined) return [];
   if (section.laterOf !== undefined)
     return laterRows(ranks.rows, ({ rule }) => rule!, family).map(({ row, match }) => ({ entry: row, match }));
-  const rows: { entry: RankEntry; match: Match }[] = [];
-  if (section.udp === 'off') rows.push({ entry: UDP_OFF, match: { ...MATCH_ALL, protocols: [PROTOCOL.UDP] } });
+  return [...ranks.servers.flatMap(rowsOfServer), ...ownRows({ section, ranks })];
+}
+
+/** The rows of a server as rows about the packets that it owns; the last one is its default. */
+function rowsOfServer({ server, section, ranks }: SectionRanks['servers'][number]): MatchedEntry[] {
+  const narrow = narrowingTo(server);
+  const rows = ownRows({ section, ranks }).flatMap(({ entry, match }): MatchedEntry[] => {
+    const own = narrow(match);
+    return own ? [{ entry, match: own }] : [];
+  });
+  return [...rows, { entry: ranks.default!, match: territoryOf(server) }];
+}
+
+function ownRows({ section, ranks }: RankedSection): MatchedEntry[] {
+  const rows: MatchedEntry[] = [];
+  if (ranks.udpOff) rows.push({ entry: ranks.udpOff, match: { ...MATCH_ALL, protocols: [PROTOCOL.UDP] } });
   for (const entry of ranks.rows) if (entry.rule!.enabled) rows.push({ entry, match: entry.rule!.match });
   if (ranks.ssh) rows.push({ entry: ranks.ssh, match: sshMatch(section.ssh!.ports) });
   return rows;
@@ -92,11 +112,7 @@ function sshMatch(ports: readonly number[]): Match {
   return { ...MATCH_ALL, protocols: [PROTOCOL.TCP], toPorts: ports.map((port) => ({ first: port, last: port })) };
 }
 
-function productsOf(
-  rows: readonly { entry: RankEntry; match: Match }[],
-  family: Family,
-  table: ServiceTable,
-): Products {
+function productsOf(rows: readonly MatchedEntry[], family: Family, table: ServiceTable): Products {
   const products: Products = { entries: [], from: [], to: [], services: [], crossed: [] };
   const every = [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
   const merged = new Map<readonly Prefix[], readonly Prefix[]>();

@@ -9,7 +9,7 @@ import type { Family } from '../model/prefix';
 import type { Image, RankEntry } from './image';
 import { GROUP_NAMES } from './partition';
 import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
-import { DEFAULT_ID, entryOfWord } from './ranks';
+import { DEFAULT_ID, entryOfWord, nameOfEntry } from './ranks';
 import { ImageReader, isEmptySlot } from './reader';
 import { entryRanks, sectionLabel } from './sections';
 import type { Slot } from './slot';
@@ -40,28 +40,55 @@ export function printImage(image: Image): string {
 }
 
 function printRows(entries: readonly RankEntry[]): string[] {
-  const width = Math.max(...entries.map(({ id }) => id.length));
-  return entries.map(({ rank, tier, action, id, rule }, index) => {
-    const number = rule ? String(index + 1) : '-';
+  const numbers = numberRows(entries);
+  const width = Math.max(...entries.map((entry) => nameIn(entry).length));
+  return entries.map((entry) => {
+    const { rank, tier, action, rule } = entry;
+    const number = String(numbers.get(entry) ?? '-');
     const text = rule ? (rule.enabled ? rule.text : `${rule.text} (disabled)`) : '';
-    const cells = [number.padStart(4), `rank ${rank}`, `tier ${tier}`, action.padEnd(6), id.padEnd(width), text];
+    const cells = [
+      number.padStart(4),
+      `rank ${rank}`,
+      `tier ${tier}`,
+      action.padEnd(6),
+      nameIn(entry).padEnd(width),
+      text,
+    ];
     return `  ${cells.join('  ')}`.trimEnd();
   });
+}
+
+/** Numbers of the written rows, each in its section. */
+function numberRows(entries: readonly RankEntry[]): Map<RankEntry, number> {
+  const last = new Map<string, number>();
+  const numbers = new Map<RankEntry, number>();
+  for (const entry of entries) {
+    if (!entry.rule) continue;
+    const number = (last.get(entry.section) ?? 0) + 1;
+    last.set(entry.section, number);
+    numbers.set(entry, number);
+  }
+  return numbers;
+}
+
+/** Rows of servers stand among those of inbound, under their whole name. */
+function nameIn(entry: Pick<RankEntry, 'section' | 'id'>): string {
+  return ['inbound', 'outbound', 'guard'].includes(entry.section) ? entry.id : nameOfEntry(entry);
 }
 
 /** Prints trees; numbers shared nodes and leaves as they appear, so that each is shown once. */
 class SectionPrinter {
   private readonly image: Image;
   private readonly reader: ImageReader;
-  /** Ranks of the section. */
-  private readonly rows: readonly RankEntry[];
+  /** Of the written rows. */
+  private readonly numbers: ReadonlyMap<RankEntry, number>;
   private readonly nodeNumbers = new Map<string, number>();
   private readonly leaves = new Map<string, { number: number; family: Family; slot: LeafSlot }>();
 
   constructor(image: Image, reader: ImageReader, rows: readonly RankEntry[]) {
     this.image = image;
     this.reader = reader;
-    this.rows = rows;
+    this.numbers = numberRows(rows);
   }
 
   printTree(family: Family, root: Slot): string[] {
@@ -85,8 +112,9 @@ class SectionPrinter {
   rowOf(word: number): string {
     const entry = entryOfWord(this.image.ranks, word);
     if (!entry) return `word ${word}`;
-    if (entry.rule) return `rule ${this.numberOf(word)} (${entry.id})`;
-    return entry.id === DEFAULT_ID ? `${entry.id} ${entry.action}` : `${entry.id} row`;
+    const name = nameIn(entry);
+    if (entry.rule) return `rule ${this.numbers.get(entry)} (${name})`;
+    return entry.id === DEFAULT_ID ? `${name} ${entry.action}` : `${name} row`;
   }
 
   private printNode(family: Family, node: NodeSlot, known: KnownBits, indent: string): string[] {
@@ -139,8 +167,9 @@ class SectionPrinter {
   private numberOf(word: number): string {
     const entry = entryOfWord(this.image.ranks, word);
     if (!entry) return `?${word}`;
-    if (!entry.rule) return entry.id;
-    return String(this.rows.indexOf(entry) + 1);
+    const number = this.numbers.get(entry);
+    if (number === undefined) return nameIn(entry);
+    return nameIn(entry) === entry.id ? String(number) : `${number} (${nameIn(entry)})`;
   }
 }
 

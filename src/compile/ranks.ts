@@ -2,6 +2,7 @@
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
+import type { Server } from '../model/ruleset';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
   SLC_LIMIT_REFUSED_RANK,
@@ -17,20 +18,31 @@ import {
 export const SSH_ID = 'ssh';
 export const DEFAULT_ID = 'default';
 
+/** Counter id of the row of a UDP switch that is off. */
+export const UDP_OFF_ID = 'udp-off';
+
 /**
- * The row of a UDP switch that is off. Its rank is below that of any row, and the counter slot of its reason: it is
- * counted as `udp-off`, and no row moves when the switch is thrown.
+ * The row of inbound's UDP switch where that is off and no rows of servers stand before it. Its rank is below that of any
+ * row, and the counter slot of its reason: it is counted as `udp-off`, and no row moves when the switch is thrown.
  */
 export const UDP_OFF: RankEntry = {
   rank: SLC_REASON.UDP_OFF,
   section: 'inbound',
   tier: '6',
   action: 'deny',
-  id: 'udp-off',
+  id: UDP_OFF_ID,
 };
 
 /** Ranks of a section: an entry a row (disabled ones too, they keep their counters), then SSH row and default. */
 export interface SectionRanks {
+  /** Of servers, in front of all others. */
+  readonly servers: readonly {
+    readonly server: Server;
+    readonly section: ImageSection;
+    readonly ranks: SectionRanks;
+  }[];
+  /** Present where the UDP switch is off. */
+  readonly udpOff?: RankEntry;
   /** In the order of the rows. */
   readonly rows: readonly RankEntry[];
   /** Present where the section lets anyone in by SSH. */
@@ -43,11 +55,24 @@ export interface SectionRanks {
 
 /**
  * Gives every row its rank, `first` to the first one. Ranks have no gaps: counters stand by rank, and every gap costs
- * the packets cache lines. Only behind a limit row one is left free, where its refusals are counted. The places of SSH
- * row and default do not depend on whether there is an SSH row.
+ * the packets cache lines. Only behind a limit row one is left free, where its refusals are counted. The places of UDP
+ * switch, SSH row and default do not depend on whether there is such a row.
  */
 export function assignRanks(section: ImageSection, first: number): SectionRanks {
   let next = first;
+  const servers = (section.servers ?? []).map(({ server, section: own }) => {
+    const ranks = assignOwn(own, next, true);
+    next = ranks.end;
+    return { server, section: own, ranks };
+  });
+  return { ...assignOwn(section, next, servers.length > 0), servers };
+}
+
+/** Ranks of the section's own rows; `ownSwitch`: rows before them, or none of it, let the UDP switch have no `UDP_OFF`. */
+function assignOwn(section: ImageSection, first: number, ownSwitch: boolean): SectionRanks {
+  const implicit = { section: section.name };
+  let next = ownSwitch ? first + 1 : first;
+  const udpOff = ownSwitch ? { ...UDP_OFF, ...implicit, rank: first } : UDP_OFF;
   const rows = section.rules.map((rule): RankEntry => {
     const rank = next;
     next += rule.action === 'limit' ? 1 + SLC_LIMIT_REFUSED_RANK : 1;
@@ -56,8 +81,9 @@ export function assignRanks(section: ImageSection, first: number): SectionRanks 
   const { otherwise } = section;
   const end = otherwise ? next + 2 : next;
   if (end - 1 > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', end - 1, SLC_LIMITS.RANK_MAX);
-  const implicit = { section: section.name };
   return {
+    servers: [],
+    ...(section.udp === 'off' && { udpOff }),
     rows,
     ...(section.ssh?.from === 'anyone' && {
       ssh: { ...implicit, rank: next, tier: '8', action: 'allow', id: SSH_ID },
@@ -67,9 +93,15 @@ export function assignRanks(section: ImageSection, first: number): SectionRanks 
   };
 }
 
-/** All ranks of a section, ascending. */
-export function ranksOf(section: SectionRanks): RankEntry[] {
-  return [...section.rows, ...(section.ssh ? [section.ssh] : []), ...(section.default ? [section.default] : [])];
+/** All ranks of a section, ascending; without `UDP_OFF`, which every image can have. */
+export function ranksOf({ servers, udpOff, rows, ssh, default: otherwise }: SectionRanks): RankEntry[] {
+  return [
+    ...servers.flatMap(({ ranks }) => ranksOf(ranks)),
+    ...(udpOff && udpOff !== UDP_OFF ? [udpOff] : []),
+    ...rows,
+    ...(ssh ? [ssh] : []),
+    ...(otherwise ? [otherwise] : []),
+  ];
 }
 
 /** The counter's id as it is written outside the section: `outbound/web`. Rows of `inbound` go by their own id. */

@@ -1,7 +1,7 @@
 /** A ruleset as the entries of the section table: which rows each is made of, and what happens where none matches. */
 import { SLC_ENTRY } from '../abi/layout.gen';
 import { looksOnlyAtLater } from '../model/later-fragment';
-import type { Rule, Ruleset, SshRow } from '../model/ruleset';
+import type { Rule, Ruleset, Section, Server, SshRow } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import type { Image, RankEntry, RowTier } from './image';
 
@@ -14,6 +14,8 @@ export interface ImageSection {
   /** UDP drops before the rows. */
   readonly udp?: 'off';
   readonly ssh?: SshRow;
+  /** Servers, whose rows stand in front of these: each sees the packets that it owns, and these what none owns. */
+  readonly servers?: readonly { readonly server: Server; readonly section: ImageSection }[];
   /** The entry whose rows these are, as later fragments are judged by them. */
   readonly laterOf?: number;
   /** Left out: a packet that no row matches goes on to what stands below. */
@@ -22,7 +24,7 @@ export interface ImageSection {
 
 /** Labels of the entries of every image and the tiers of their rows, in the order of `enum slc_entry`. */
 const ENTRIES: readonly { readonly label: string; readonly tiers: readonly RowTier[] }[] = [
-  { label: 'inbound', tiers: ['7', '8', '9'] },
+  { label: 'inbound', tiers: ['6', '7', '8', '9'] },
   { label: 'outbound', tiers: ['out 6', 'out 7'] },
   { label: 'guard, keep-reachable', tiers: ['3.1'] },
   { label: 'guard, in', tiers: ['3.3'] },
@@ -32,19 +34,15 @@ const ENTRIES: readonly { readonly label: string; readonly tiers: readonly RowTi
   { label: 'guard, out, later fragments', tiers: ['out 3'] },
 ];
 
-type Sections = Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>;
+type Sections = Pick<Ruleset, 'guard' | 'inbound' | 'outbound' | 'servers'>;
 
 /** All entries, in the order of `enum slc_entry`; those that a ruleset does not use are empty. */
-export function imageSections({ guard, inbound, outbound }: Sections): ImageSection[] {
+export function imageSections({ guard, inbound, outbound, servers = [] }: Sections): ImageSection[] {
   const sections: ImageSection[] = [];
   const guarded = (direction: 'in' | 'out'): Rule[] => guard.rules.filter((rule) => rule.direction === direction);
   sections[SLC_ENTRY.INBOUND] = {
-    name: inbound.name,
-    rules: inbound.rules,
-    rowTier: '7',
-    ...(inbound.udp && { udp: inbound.udp }),
-    ...(inbound.ssh && { ssh: inbound.ssh }),
-    otherwise: { tier: '9', action: inbound.default },
+    ...incoming(inbound),
+    ...(servers.length > 0 && { servers: servers.map((server) => ({ server, section: incoming(server) })) }),
   };
   sections[SLC_ENTRY.OUTBOUND] = {
     name: outbound.name,
@@ -70,6 +68,11 @@ export function imageSections({ guard, inbound, outbound }: Sections): ImageSect
   return sections;
 }
 
+/** Tiers 6 to 9 of a section. */
+function incoming({ name, rules, udp, ssh, default: action }: Section): ImageSection {
+  return { name, rules, rowTier: '7', ...(udp && { udp }), ...(ssh && { ssh }), otherwise: { tier: '9', action } };
+}
+
 /** The entry whose trees an entry has, where it needs none of its own: its later fragments show all its rows look at. */
 export function sharedEntry({ laterOf, rules }: ImageSection): number | undefined {
   return laterOf !== undefined && looksOnlyAtLater(rules) ? laterOf : undefined;
@@ -80,13 +83,14 @@ export function sectionLabel(index: number): string {
   return ENTRIES[index].label;
 }
 
-/** Ranks of one entry of the image's section table, ascending. */
-export function entryRanks({ sections, ranks }: Pick<Image, 'sections' | 'ranks'>, index: number): RankEntry[] {
+/** Ranks of one entry of the image's section table, ascending; those of servers are inbound's. */
+export function entryRanks({ ranks }: Pick<Image, 'ranks'>, index: number): RankEntry[] {
   const { tiers } = ENTRIES[index];
-  return ranks.filter(({ section, tier }) => section === sections[index] && tiers.includes(tier));
+  return ranks.filter(({ tier }) => tiers.includes(tier));
 }
 
 /** Whether an entry can decide anything: it has a row that is on, or a default that is not to pass. */
 export function isUsed(section: ImageSection): boolean {
+  if (section.servers) return true;
   return section.rules.some(({ enabled }) => enabled) || (section.otherwise?.action ?? 'allow') !== 'allow';
 }

@@ -18,6 +18,7 @@ import { flowOfAnswer, type Flows } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { laterRows } from './later-fragment';
 import { type GivenState, NO_STATE } from './given-state';
+import { ownerOf } from './server';
 import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './limit';
 
 /** What happened to one packet, and why. */
@@ -44,7 +45,7 @@ export interface Judges {
   readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
   /** The same for later fragments, of which rows see less. */
   readonly guardLater: (direction: Direction, fragment: FlowKey) => Decision | null;
-  /** Tiers 6 to 9, by what limit rules have seen. */
+  /** Tiers 6 to 9 of the section that owns the packet, by what limit rules have seen. */
   readonly inbound: (packet: LimitedPacket, limits: LimitState) => Decision;
   /** Steps 6 and 7 of what goes out. */
   readonly outbound: (packet: FlowKey) => Decision;
@@ -61,7 +62,7 @@ export function evaluate(ruleset: Ruleset, frame: Uint8Array, state: GivenState 
 
 /** All rows by first match. */
 export function scan(ruleset: Ruleset): Judges {
-  const { guard, inbound, outbound } = ruleset;
+  const { guard, outbound } = ruleset;
   return {
     keepReachable: (packet) => {
       const row = firstMatch(guard.keepReachable, packet);
@@ -70,7 +71,7 @@ export function scan(ruleset: Ruleset): Judges {
     mayBeKept: (fragment) => laterMatches(guard.keepReachable, fragment) !== undefined,
     guard: (direction, packet) => guarded(direction, firstMatch(guardRows(guard, direction), packet)),
     guardLater: (direction, fragment) => guarded(direction, laterMatches(guardRows(guard, direction), fragment)),
-    inbound: (packet, limits) => evaluateSection(inbound, packet, limits),
+    inbound: (packet, limits) => evaluateSection(ownerOf(ruleset, packet), packet, limits),
     outbound: (packet) => {
       const row = firstMatch(outbound.rules, packet);
       if (row) return outcome('out 6', verdictOf(row), 'rule', row, outbound.name);

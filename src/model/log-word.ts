@@ -62,6 +62,10 @@ function rowOf(ruleset: Ruleset, { section, tier, rule, reason }: Decision): Dep
     const { rules } = writtenSections(ruleset).find(({ name }) => name === section) ?? ruleset.inbound;
     return rules.find(({ id }) => id === rule) ?? null;
   }
-  if (reason === 'default') return { action: (section === 'outbound' ? ruleset.outbound : ruleset.inbound).default };
+  if (reason === 'default') {
+    const { outbound, inbound, servers = [] } = ruleset;
+    const owner = [outbound, ...servers].find(({ name }) => name === section) ?? inbound;
+    return { action: owner.default };
+  }
   return tier === '8' ? { action: 'allow' } : null;
 }

@@ -3,6 +3,8 @@ import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
 import type { Limit } from './limit';
 import type { Match, AddressMatch } from './match';
+import type { PortRange } from './port-range';
+import type { Prefix } from './prefix';
 
 /** Where a piece of the ruleset stands in its file; lines and columns count from 1, offsets in UTF-16 units. */
 export interface SourceRange {
@@ -57,13 +59,24 @@ export interface SshRow {
 
 /** Ordered rules of one owner; a packet is judged by the rows of exactly one section. */
 export interface Section {
-  /** `inbound` or `outbound`; later also server names. */
+  /** `inbound`, `outbound`, or the name of a server. */
   readonly name: string;
   readonly default: Exclude<Action, 'limit'>;
   /** The UDP switch, tier 6: off drops UDP that began outside before the rows. Left out: on. */
   readonly udp?: 'off';
   readonly ssh?: SshRow;
   readonly rules: readonly Rule[];
+}
+
+/** A server behind the filtered interface: a section of its own, for the packets that it owns (`server.ts`). */
+export interface Server extends Section {
+  /** As they are on the wire of the filtered interface, before NAT; not empty, and no two overlap. */
+  readonly addresses: readonly Prefix[];
+  /** It owns TCP and UDP to these ports of its addresses, ascending and apart; left out: all that goes to them. */
+  readonly ports?: readonly PortRange[];
+  /** Where it is behind NAT; only shown. */
+  readonly target?: string;
+  readonly source: SourceRange;
 }
 
 /** Which packets a rule sees at the filtered interface: those that come in, or those that go out. */
@@ -136,6 +149,8 @@ export interface Ruleset {
   readonly guard: Guard;
   readonly inbound: Section;
   readonly outbound: Section;
+  /** Ascending by name; no packet is owned by two. Left out: none. */
+  readonly servers?: readonly Server[];
   readonly expect: readonly Expectation[];
 }
 
@@ -144,8 +159,12 @@ export function writtenSections({
   guard,
   inbound,
   outbound,
-}: Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>): { readonly name: string; readonly rules: readonly Rule[] }[] {
-  return [{ name: 'guard', rules: [...guard.keepReachable, ...guard.rules] }, inbound, outbound];
+  servers = [],
+}: Pick<Ruleset, 'guard' | 'inbound' | 'outbound' | 'servers'>): {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}[] {
+  return [{ name: 'guard', rules: [...guard.keepReachable, ...guard.rules] }, inbound, outbound, ...servers];
 }
 
 /** LLDP, LACP (slow protocols) and 802.1X. */

@@ -11,12 +11,13 @@ export function rulesetAt(ruleset: Ruleset, nowMs: number): Ruleset {
   if (endedRules(ruleset, nowMs).length === 0) return ruleset;
   const at = <R extends Rule>(rules: readonly R[]): readonly R[] =>
     rules.map((rule) => (hasEnded(rule, nowMs) ? { ...rule, enabled: false } : rule));
-  const { guard, inbound, outbound } = ruleset;
+  const { guard, inbound, outbound, servers } = ruleset;
   return {
     ...ruleset,
     guard: { ...guard, rules: at(guard.rules) },
     inbound: { ...inbound, rules: at(inbound.rules) },
     outbound: { ...outbound, rules: at(outbound.rules) },
+    ...(servers && { servers: servers.map((server) => ({ ...server, rules: at(server.rules) })) }),
   };
 }
 

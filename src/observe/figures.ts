@@ -2,6 +2,7 @@
 import { REASON_OF_CODE, reasonPasses } from '../abi/codec';
 import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../abi/layout.gen';
 import type { RankEntry } from '../compile/image';
+import { UDP_OFF_ID } from '../compile/ranks';
 import type { ClockReading } from '../kernel/clock';
 import type { CounterFigures } from '../kernel/counters';
 
@@ -16,7 +17,7 @@ export interface Figure {
 export interface NamedFigures {
   /** By `section/id`; what a limit rule refused by `section/id/refused` (`refusedKey`). */
   readonly rules: Readonly<Record<string, Figure>>;
-  /** By reason word; only reasons that were hit. */
+  /** By reason word; only reasons that were hit. `udp-off` is of inbound: servers have a rule key for theirs. */
   readonly reasons: Readonly<Record<string, Figure>>;
   /** All packets that came in by what became of them. */
   readonly verdicts: VerdictFigures;
@@ -51,8 +52,14 @@ export function nameFigures(
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
   for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
-    rules[`${section}/${id}`] = figure(hits);
     const direction = isOutgoing(tier) ? outgoing : incoming;
+    if (tier === '6' && section === 'inbound') {
+      // Behind rows of servers it has a rank; without them it is counted as its reason.
+      if (hits.packets > 0n) direction.reasons[UDP_OFF_ID] = figure(hits);
+      direction.add(false, hits);
+      continue;
+    }
+    rules[`${section}/${id}`] = figure(hits);
     direction.add(action === 'allow' || action === 'limit', hits);
     if (action !== 'limit') continue;
     const refused = slots.get(rank + SLC_LIMIT_REFUSED_RANK) ?? NO_HITS;

@@ -135,9 +135,10 @@ function eachRow(
   visit: (labels: Labels, row: Snapshot['sections'][number]['rows'][number]) => void,
 ): void {
   for (const section of snapshot.sections) {
-    // What the UDP switch drops is a reason: told of here too, it would be counted twice.
+    // What inbound's UDP switch drops is a reason: told of here too, it would be counted twice.
     for (const row of section.rows)
-      if (row.tier !== '6') visit({ section: section.name, rule: row.id, verdict: row.action }, row);
+      if (row.tier !== '6' || section.name !== 'inbound')
+        visit({ section: section.name, rule: row.id, verdict: row.action }, row);
   }
 }
 

@@ -7,8 +7,10 @@ import type { RejectFigures } from './limits';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
+import { formatPorts } from '../model/port-range';
+import { formatPrefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { AttachMode, Direction, Rule, Ruleset, Section } from '../model/ruleset';
+import type { AttachMode, Direction, Rule, Ruleset, Section, Server } from '../model/ruleset';
 import { formatAddressMatch, formatTarget } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -54,6 +56,17 @@ export interface SnapshotSection {
   /** Null for the guard: what no row of it refuses goes on. */
   readonly default: Action | null;
   readonly sshPorts: readonly number[];
+  /** Set for a server: what it owns, and where it is. */
+  readonly server?: {
+    readonly addresses: readonly string[];
+    /** `14500:14599`; null where it owns all of its addresses. */
+    readonly ports: string | null;
+    /** Behind NAT; null where nobody wrote it. */
+    readonly target: string | null;
+    /** Packets that its rows, SSH row and default let in, and those that they and its UDP switch refused. */
+    readonly allowed: string;
+    readonly denied: string;
+  };
   readonly rows: readonly SnapshotRow[];
 }
 
@@ -271,27 +284,9 @@ function underUdpSwitch({ udp }: Section, { match }: Rule): string {
   return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
 }
 
-/** Inbound, outbound, and the guard that stands above both. */
-function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures): SnapshotSection[] {
+/** Inbound, outbound, the guard that stands above both, and each server. */
+function sectionsOf({ guard, inbound, outbound, servers = [] }: Ruleset, figures: TotalFigures): SnapshotSection[] {
   const row = rowMaker(figures);
-  const inboundRows = inbound.rules.map((rule, i) => {
-    const written = writtenRow(rule, 'in', '7', i + 1);
-    return row(inbound.name, { ...written, to: written.to + underUdpSwitch(inbound, rule) }, rule.limit);
-  });
-  if (inbound.udp === 'off') {
-    const none = { packets: '0', bytes: '0' };
-    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : none;
-    inboundRows.unshift({
-      ...{ ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', text: 'deny proto udp (udp off)', to: 'udp' },
-      ...{ packets, bytes, limit: null, refused: null, lastHit: null, watchedSince: null },
-    });
-  }
-  if (inbound.ssh?.from === 'anyone') {
-    const to = `${inbound.ssh.ports.join(',')}/tcp`;
-    const text = `allow ${to} (SSH row)`;
-    inboundRows.push(row(inbound.name, { ...IMPLICIT, id: 'ssh', tier: '8', action: 'allow', text, to }));
-  }
-  inboundRows.push(row(inbound.name, defaultRow(inbound, 'in', '9')));
   const first = inbound.rules.length + 1;
   const outboundRows = [
     ...outbound.rules.map((rule, i) => row(outbound.name, writtenRow(rule, 'out', 'out 6', first + i))),
@@ -305,10 +300,52 @@ function sectionsOf({ guard, inbound, outbound }: Ruleset, figures: TotalFigures
     }),
   ];
   return [
-    { name: inbound.name, default: inbound.default, sshPorts: inbound.ssh?.ports ?? [], rows: inboundRows },
+    incomingSection(inbound, figures),
     { name: outbound.name, default: outbound.default, sshPorts: [], rows: outboundRows },
     { name: 'guard', default: null, sshPorts: [], rows: guardRows },
+    ...servers.map((server) => serverSection(server, figures)),
   ];
+}
+
+/** Tiers 6 to 9 of inbound or a server. */
+function incomingSection(section: Section, figures: TotalFigures): SnapshotSection {
+  const { name, rules, udp, ssh } = section;
+  const row = rowMaker(figures);
+  const rows = rules.map((rule, i) => {
+    const written = writtenRow(rule, 'in', '7', i + 1);
+    return row(name, { ...written, to: written.to + underUdpSwitch(section, rule) }, rule.limit);
+  });
+  if (udp === 'off') {
+    const fields = { ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', to: 'udp' } as const;
+    const dropped = row(name, { ...fields, text: 'deny proto udp (udp off)' });
+    // Inbound's is counted as a reason.
+    const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : dropped;
+    rows.unshift(name === 'inbound' ? { ...dropped, packets, bytes } : dropped);
+  }
+  if (ssh?.from === 'anyone') {
+    const to = `${ssh.ports.join(',')}/tcp`;
+    const text = `allow ${to} (SSH row)`;
+    rows.push(row(name, { ...IMPLICIT, id: 'ssh', tier: '8', action: 'allow', text, to }));
+  }
+  rows.push(row(name, defaultRow(section, 'in', '9')));
+  return { name, default: section.default, sshPorts: ssh?.ports ?? [], rows };
+}
+
+function serverSection(server: Server, figures: TotalFigures): SnapshotSection {
+  const section = incomingSection(server, figures);
+  const sum = (of: (row: SnapshotRow) => string | null): string =>
+    section.rows.reduce((total, row) => total + BigInt(of(row) ?? '0'), 0n).toString();
+  const letsIn = ({ action }: SnapshotRow): boolean => action === 'allow' || action === 'limit';
+  return {
+    ...section,
+    server: {
+      addresses: server.addresses.map(formatPrefix),
+      ports: server.ports ? formatPorts(server.ports) : null,
+      target: server.target ?? null,
+      allowed: sum((row) => (letsIn(row) ? row.packets : null)),
+      denied: sum((row) => (letsIn(row) ? row.refused : row.packets)),
+    },
+  };
 }
 
 type RowFields = Omit<SnapshotRow, 'limit' | 'refused' | 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>;

@@ -121,7 +121,7 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
   const decided = reason === 'limit' ? row?.rule?.limit?.verdict : VERDICTS[word & SLC_WORD_ACTION_MASK];
   const verdict = word === SLC_WORD_NONE || !decided ? (passed ? 'allow' : 'deny') : decided;
   return {
-    decision: { section, tier, verdict, reason, rule: row?.rule?.id ?? null },
+    decision: { section: row?.section ?? section, tier, verdict, reason, rule: row?.rule?.id ?? null },
     log: LOG_WORD_OF_CODE.get(record.readUInt8(fields.log.offset)) ?? null,
     steps: {
       nodes: record.readUInt16LE(fields.nodes.offset),

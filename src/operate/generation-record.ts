@@ -115,7 +115,7 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
 }
 
 /** Tiers of rows that nobody wrote. */
-const IMPLICIT: ReadonlySet<RankEntry['tier']> = new Set(['8', '9', 'out 7']);
+const IMPLICIT: ReadonlySet<RankEntry['tier']> = new Set(['6', '8', '9', 'out 7']);
 
 /** Ranks with their rules again. */
 export function rankEntriesOf(record: GenerationRecord): RankEntry[] {

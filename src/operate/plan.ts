@@ -4,7 +4,8 @@ import { pairRows } from '../analyse/pair-rows';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
-import type { GuardRule, Rule, Ruleset, Section } from '../model/ruleset';
+import { formatPorts } from '../model/port-range';
+import type { GuardRule, Rule, Ruleset, Section, Server } from '../model/ruleset';
 import { formatLimit } from '../parse/limit';
 
 /** A row and its number in its section, from 1. */
@@ -60,6 +61,7 @@ export interface SectionPlan {
 
 /** What changes from one ruleset to another, row by row. */
 export interface RulesetPlan {
+  /** Inbound, outbound, the guard; of servers those that change. */
   readonly sections: readonly SectionPlan[];
   readonly settings: readonly ChangedSetting[];
   readonly sets: readonly ChangedSet[];
@@ -77,6 +79,7 @@ export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan
         after: after.inbound.rules.length,
       }),
       planSection(before && guardSection(before), guardSection(after)),
+      ...planServers(before, after),
     ],
     settings: before ? changedSettings(rulesetSettings(before), rulesetSettings(after)) : [],
     sets: before ? changedSets(before, after) : [],
@@ -84,12 +87,37 @@ export function planRuleset(before: Ruleset | null, after: Ruleset): RulesetPlan
   };
 }
 
+function isQuiet({ added, removed, changed, moved, settings }: SectionPlan): boolean {
+  return [added, removed, changed, moved, settings].every((list) => list.length === 0);
+}
+
 /** Whether nothing at all would change. */
 export function isEmptyPlan(plan: RulesetPlan): boolean {
-  const quiet = (section: SectionPlan): boolean =>
-    [section.added, section.removed, section.changed, section.moved, section.settings].every((list) => !list.length);
   const { settings, sets, expect } = plan;
-  return plan.sections.every(quiet) && [settings, sets, expect.added, expect.removed].every((list) => !list.length);
+  return plan.sections.every(isQuiet) && [settings, sets, expect.added, expect.removed].every((list) => !list.length);
+}
+
+/** Servers that either has; one that comes or goes is a change of the setting `server`. */
+function planServers(before: Ruleset | null, after: Ruleset): SectionPlan[] {
+  const old = new Map((before?.servers ?? []).map((server) => [server.name, server]));
+  const now = new Map((after.servers ?? []).map((server) => [server.name, server]));
+  const names = [...new Set([...old.keys(), ...now.keys()])].sort();
+  return names.flatMap((name) => {
+    const [from, to] = [old.get(name), now.get(name)];
+    const absent: Section = { name, default: 'deny', rules: [] };
+    const plan = planSection(from ?? absent, to ?? absent);
+    const settings = changedSettings(serverSettings(from), serverSettings(to));
+    const whole = { ...plan, settings: from && to ? [...settings, ...plan.settings] : settings };
+    return isQuiet(whole) ? [] : [whole];
+  });
+}
+
+function serverSettings(
+  server: Server | undefined,
+): Settings<Server, keyof Section | 'addresses' | 'ports' | 'source'> {
+  const { target = 'none', addresses = [], ports } = server ?? {};
+  const where = `${addresses.map(formatPrefix).join(', ')}${ports ? ` port ${formatPorts(ports)}` : ''}`;
+  return { ...{ server: server ? where : 'none' }, target };
 }
 
 /** The guard's rows as those of a section: keep-reachable, then its rules. */
@@ -152,7 +180,7 @@ type Settings<T, Elsewhere extends keyof T> = Readonly<Record<Exclude<keyof T, E
 
 function rulesetSettings(
   ruleset: Ruleset,
-): Settings<Ruleset, 'version' | 'echo' | 'sets' | 'guard' | 'inbound' | 'outbound' | 'expect'> {
+): Settings<Ruleset, 'version' | 'echo' | 'sets' | 'guard' | 'inbound' | 'outbound' | 'servers' | 'expect'> {
   return {
     interfaces: ruleset.interfaces === 'auto' ? 'auto' : ruleset.interfaces.join(', '),
     mode: ruleset.mode,

@@ -1,4 +1,5 @@
 /** The packets whose verdict changes, as text and as JSON. */
+import { isServer } from '../analyse/decisions';
 import type { Difference, VerdictChange } from '../analyse/difference';
 import { describePacket } from '../analyse/packet-text';
 import { describeRegion, regionData } from '../analyse/region-text';
@@ -114,7 +115,7 @@ function kindOf({ from, to }: VerdictChange): string {
 function whoDecides(decision: Decision): string {
   const { section, rule, tier } = decision;
   if (rule !== null) return section === 'inbound' ? rule : `${section}/${rule}`;
-  return tierWords(tier);
+  return isServer(section) ? `${section} ${tierWords(tier)}` : tierWords(tier);
 }
 
 function decider({ section, tier, rule }: Decision): Pick<Decision, 'section' | 'tier' | 'rule'> {

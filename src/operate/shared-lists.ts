@@ -47,13 +47,14 @@ export function walkRules<R extends Rule>(rules: readonly R[], exchange: Exchang
 
 /** All addresses of a ruleset. */
 export function walkRuleset(ruleset: Ruleset, exchange: Exchange): Ruleset {
-  const { sets, guard, inbound, outbound, expect } = ruleset;
+  const { sets, guard, inbound, outbound, servers, expect } = ruleset;
   return {
     ...ruleset,
     sets: sets.map((set) => ({ ...set, addresses: exchange(set.addresses) })),
     guard: { keepReachable: walkRules(guard.keepReachable, exchange), rules: walkRules(guard.rules, exchange) },
     inbound: { ...inbound, rules: walkRules(inbound.rules, exchange) },
     outbound: { ...outbound, rules: walkRules(outbound.rules, exchange) },
+    ...(servers && { servers: servers.map((server) => ({ ...server, rules: walkRules(server.rules, exchange) })) }),
     expect: expect.map((expectation) => withMatch(expectation, exchange)),
   };
 }

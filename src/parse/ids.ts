@@ -8,7 +8,7 @@ import { formatProtocol } from '../model/protocol-names';
 
 const ID = /^[a-z0-9][a-z0-9._:+-]{0,63}$/i;
 /** Counter ids of the implicit rows; no written rule may take them. */
-const IMPLICIT = new Set(['ssh', 'default']);
+const IMPLICIT = new Set(['ssh', 'default', 'udp-off']);
 
 /** Why the text is no id, or undefined where it is one. */
 export function idProblem(id: string): string | undefined {

@@ -9,9 +9,10 @@ import { type DocumentNode, valueOf } from './document-node';
 import { readExpectations } from './expectations';
 import { at, refuse } from './finding';
 import { SourceFile } from './locate';
-import { makeNames } from './names';
+import { makeNames, type Names } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
 import { readGuard, readInbound, readOutbound } from './section';
+import { readServers } from './servers';
 import { readServices } from './service-table';
 import {
   readEchoRates,
@@ -23,7 +24,6 @@ import {
   readLogging,
   readMaxFlows,
   readMode,
-  refuseLaterSettings,
 } from './settings';
 import { readSets } from './sets';
 import { checkShape } from './shape';
@@ -96,13 +96,23 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const misshapen = checkShape(root, outer.sink);
   const context: Context = { ...outer, sink: (finding) => misshapen.has(finding.start) || outer.sink(finding) };
   if (root.kind !== 'map') return null;
-  refuseLaterSettings(root, context);
   const services = readServices(valueOf(root, 'services'), context);
   const sets = readSets(valueOf(root, 'sets'), context);
   const byName = new Map(sets.map((set) => [set.name, set.addresses]));
-  const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, (sshPorts) =>
-    makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
-  );
+  const joined: Names['joined'] = new Map();
+  const makeSectionNames = (sshPorts: readonly number[] | undefined): Names => ({
+    ...makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
+    joined,
+  });
+  const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, makeSectionNames);
+  const guard = readGuard(valueOf(root, 'guard'), names, context);
+  // Outside, SSH is where everybody has it, wherever this machine's own is.
+  const outbound = readOutbound(valueOf(root, 'outbound'), makeSectionNames(undefined), context);
+  const others = [inbound.rules, outbound.rules, guard.keepReachable, guard.rules];
+  const servers = readServers(valueOf(root, 'servers'), context, {
+    makeNames: makeSectionNames,
+    rules: others.reduce((sum, { length }) => sum + length, 0),
+  });
   const maxFlows = readMaxFlows(valueOf(root, 'flows'));
   return {
     version: 1,
@@ -116,10 +126,10 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
     ...(readBootOpen(valueOf(root, 'boot')) && { boot: 'open' as const }),
     ethertypes: readEthertypes(valueOf(root, 'ethertypes'), context),
     sets,
-    guard: readGuard(valueOf(root, 'guard'), names, context),
+    guard,
     inbound,
-    // Outside, SSH is where everybody has it, wherever this machine's own is.
-    outbound: readOutbound(valueOf(root, 'outbound'), makeNames({ sets: byName, services }), context),
+    outbound,
+    ...(servers.length > 0 && { servers }),
     expect: readExpectations(valueOf(root, 'expect'), names, context),
   };
 }

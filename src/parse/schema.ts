@@ -131,6 +131,36 @@ const section = z.strictObject(
   { error: 'a map: default, udp, ssh, rules' },
 );
 
+const SERVER = 'a map: address, ports, target, ssh, udp, default, rules';
+const server = z.strictObject(
+  {
+    address: several(text('an address or a prefix'), 'an address, a prefix, or a list of them').meta({
+      description: 'what it owns, as it is on the wire before NAT: one or several, IPv4, IPv6, prefixes',
+      examples: ['198.51.100.7', ['198.51.100.7', '2001:db8::7']],
+    }),
+    ports: several(word('a port or a range 14500-14599'), 'a port, a range 14500-14599, or a list of them')
+      .optional()
+      .meta({
+        description: 'it owns TCP and UDP to these; left out: all that goes to its addresses',
+        examples: ['14500-14599'],
+      }),
+    target: text('an address').optional().meta({ description: 'its inner address behind NAT; only shown' }),
+    default: section.shape.default,
+    udp: onOff.optional().meta({ description: 'off: UDP that begins outside drops before the rows; left out: off' }),
+    ssh: section.shape.ssh,
+    rules: section.shape.rules,
+  },
+  { error: SERVER },
+);
+const SERVERS = 'a map of servers';
+const servers = z.union(
+  [
+    z.record(z.string(), server, { error: SERVERS }),
+    z.strictObject({ dir: text('a folder').meta({ description: 'not supported yet' }) }, { error: SERVERS }),
+  ],
+  { error: SERVERS },
+);
+
 const outboundSection = z.strictObject(
   {
     default: choice(['allow', 'deny'])
@@ -259,7 +289,10 @@ const ruleset = z
       guard: guard.optional().meta({ description: 'what stands above every section' }),
       inbound: section.optional().meta({ description: 'packets that come in' }),
       outbound: outboundSection.optional().meta({ description: 'packets that go out' }),
-      servers: later,
+      servers: servers.optional().meta({
+        description:
+          'rows of their own for servers behind this machine, by name; a packet is judged by one section only',
+      }),
       boot: choice(['closed', 'open']).optional().meta({
         description:
           'what a boot does when no ruleset that enforced before loads: closed: essentials, keep-reachable and SSH pass, nothing else; open: everything passes',
@@ -348,6 +381,10 @@ function isMissing(plain: unknown, path: Path): boolean {
 
 function knownKeys(path: Path): string[] {
   const [first, second] = path;
+  if (first === 'servers') {
+    if (path.length === 2) return Object.keys(server.shape);
+    return Object.keys((path[2] === 'ssh' ? sshObject : ruleObject).shape);
+  }
   if (path.length === 0) return Object.keys(ruleset.shape);
   if (path.length === 1) {
     if (first === 'inbound') return Object.keys(section.shape);

@@ -10,7 +10,7 @@ import {
 } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import { type Context, placeOf, termOf, textsOf } from './context';
-import { type DocumentNode, valueOf } from './document-node';
+import { type DocumentNode, type MapNode, valueOf } from './document-node';
 import { at, type Problem, quote, refuse, remark, type Term } from './finding';
 import { directed } from './format-rule';
 import { deriveId, idProblem, IdRegister } from './ids';
@@ -19,7 +19,7 @@ import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
 import { readRuleObject } from './rule-object';
-import { readUdpOff } from './settings';
+import { readUdp } from './settings';
 
 /** Most rules in a ruleset. */
 export const MAX_RULES = 100_000;
@@ -30,15 +30,36 @@ export function readInbound(
   context: Context,
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
 ): { section: Section; names: Names } {
-  const map = node?.kind === 'map' ? node : undefined;
-  const fallback = map && valueOf(map, 'default');
+  if (node?.kind !== 'map') {
+    return { section: { name: 'inbound', default: 'deny', rules: [] }, names: makeSectionNames(undefined) };
+  }
+  return readIncoming(node, IN_INBOUND, context, makeSectionNames);
+}
+
+/** Reads what a server has of a section: its default, UDP switch (off where it is left out), SSH row and rows. */
+export function readServerSection(
+  name: string,
+  node: MapNode,
+  context: Context,
+  makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
+): Section {
+  return readIncoming(node, { name, direction: 'in', limits: true, udp: 'off' }, context, makeSectionNames).section;
+}
+
+function readIncoming(
+  node: MapNode,
+  list: List,
+  context: Context,
+  makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
+): { section: Section; names: Names } {
+  const fallback = valueOf(node, 'default');
   const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
-  const ssh = map && readSsh(valueOf(map, 'ssh'), context);
+  const ssh = readSsh(valueOf(node, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
-  const rules = map ? readRules(valueOf(map, 'rules'), IN_INBOUND, names, context) : [];
-  const udp = map && readUdpOff(map) ? ({ udp: 'off' } as const) : {};
+  const rules = readRules(valueOf(node, 'rules'), list, names, context);
+  const udp = (readUdp(node) ?? list.udp !== 'off') ? {} : ({ udp: 'off' } as const);
   const otherwise = word === 'allow' || word === 'reject' ? word : 'deny';
-  return { section: { name: 'inbound', default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
+  return { section: { name: list.name, default: otherwise, ...udp, ...(ssh && { ssh }), rules }, names };
 }
 
 /** Reads `outbound`: what is left out lets everything out. */
@@ -73,9 +94,13 @@ interface List {
   readonly bothDirections?: boolean;
   /** The only action, which maps leave out. */
   readonly onlyAction?: Action;
+  /** Whether rows may be limits. */
+  readonly limits?: true;
+  /** The UDP switch where nobody wrote it; left out: on. */
+  readonly udp?: 'off';
 }
 
-const IN_INBOUND: List = { name: 'inbound', direction: 'in' };
+const IN_INBOUND: List = { name: 'inbound', direction: 'in', limits: true };
 const IN_OUTBOUND: List = { name: 'outbound', direction: 'out' };
 const IN_GUARD: List = { name: 'guard', direction: 'in', bothDirections: true };
 const IN_KEEP_REACHABLE: List = { name: 'keep-reachable', direction: 'in', onlyAction: 'allow' };
@@ -216,7 +241,7 @@ function actionProblem(list: List, action: Action, direction: Direction): Proble
     const hint = `write ${list.onlyAction} …; what is to be kept out stands under guard: { rules: [...] }`;
     return refuse('parse/action', message, hint);
   }
-  if (action === 'limit' && list !== IN_INBOUND) {
+  if (action === 'limit' && !list.limits) {
     const message = `"limit" has no place under ${list.name}: it counts connections that come in to what inbound lets in`;
     return refuse('parse/action', message, 'write the row under inbound: { rules: [...] }');
   }

@@ -6,7 +6,7 @@ import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse } from './finding';
 import { nearest } from './nearest';
-import { notSupportedYet, parseSwitch } from './unsupported';
+import { parseSwitch } from './unsupported';
 
 const MAX_ETHERTYPES = 16;
 
@@ -161,23 +161,8 @@ function ethertypeOf(text: string): number | undefined {
   return number >= 0x0600 && number <= 0xffff ? number : undefined;
 }
 
-/** Keys of the ruleset that a later version enforces: only the value that already holds is taken. */
-export function refuseLaterSettings(root: MapNode, context: Context): void {
-  const check = (key: string, holds: (node: DocumentNode) => boolean, today: string): void => {
-    const entry = root.entries.find((candidate) => candidate.key.text === key);
-    if (!entry || entry.value.kind === 'broken' || isNothing(entry.value) || holds(entry.value)) return;
-    const found = entry.value.kind === 'text' ? `${key}: ${entry.value.text}` : key;
-    context.sink(at(placeOf(context, entry.key), notSupportedYet(found, today)));
-  };
-  check('servers', isEmpty, 'leave it out; write the rules with to: under inbound');
-}
-
-function isEmpty(node: DocumentNode): boolean {
-  return (node.kind === 'map' && node.entries.length === 0) || (node.kind === 'list' && node.items.length === 0);
-}
-
-/** Whether the UDP switch of a section is off. */
-export function readUdpOff(section: MapNode): boolean {
+/** What the UDP switch of a section is set to; undefined where it is left out. */
+export function readUdp(section: MapNode): boolean | undefined {
   const udp = valueOf(section, 'udp');
-  return udp?.kind === 'text' && parseSwitch(udp.text) === false;
+  return udp?.kind === 'text' ? parseSwitch(udp.text) : undefined;
 }

@@ -137,7 +137,7 @@ function nameOf(path: readonly (string | number)[]): string {
   const last = path[path.length - 1];
   if (typeof last === 'string') return quote(last);
   return path[path.length - 2] === 'rules'
-    ? `rule ${last + 1}${path[0] === 'inbound' ? '' : ` of ${quote(String(path[0]))}`}`
+    ? `rule ${last + 1}${path[0] === 'inbound' ? '' : ` of ${quote(String(path[0] === 'servers' ? path[1] : path[0]))}`}`
     : `item ${last + 1} of ${quote(String(path[path.length - 2]))}`;
 }
 

@@ -18,7 +18,7 @@ export const UNSUPPORTED_WORDS: Readonly<Record<string, string>> = {
 
 /** Keys of an object rule, with what works today. */
 export const UNSUPPORTED_RULE_KEYS: Readonly<Record<string, string>> = {
-  server: 'write to: and the address; there are no servers yet',
+  server: 'write to: and the address',
   in: 'leave it out: every interface under interfaces: has the same rules',
 };
 

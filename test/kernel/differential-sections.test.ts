@@ -1,6 +1,6 @@
 /**
- * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound and outbound,
- * for packets that come in and packets that go out. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
+ * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound, servers and
+ * outbound, for packets that come in and packets that go out. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
  */
 import { compile } from '../../src/compile/compile';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
@@ -16,6 +16,7 @@ import { printFrame, printRuleset } from '../support/generate/print';
 import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
 import { generateSections } from '../support/generate/sections';
+import { withServers } from '../support/generate/servers';
 import { KernelJudge } from '../support/kernel-judge';
 
 const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
@@ -60,7 +61,8 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
   const byTier = new Map<string, number>();
   try {
     for (let pairs = 0, round = 0; pairs < PAIRS; round++) {
-      const { ruleset, rows } = generateSections(random, drawSize(random, 120));
+      const sections = generateSections(random, drawSize(random, 120));
+      const { ruleset, rows } = withServers(random, sections.ruleset, sections.rows);
       const image = compile(ruleset);
       await judge.install(image);
       const direction: Direction = round % 3 === 0 ? 'in' : 'out';
@@ -77,11 +79,15 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
             `scan: ${JSON.stringify(decision)}`,
             `image: ${JSON.stringify(interpreted)}`,
             `kernel: ${answers.describe(i)}`,
-            `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound })}\n${printRuleset(ruleset)}`,
+            `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound, servers: ruleset.servers })}\n${printRuleset(ruleset)}`,
           ];
           throw new Error(said.join('\n'));
         }
         byTier.set(decision.tier, (byTier.get(decision.tier) ?? 0) + 1);
+        if (ruleset.servers?.some(({ name }) => name === decision.section)) {
+          const tier = `server ${decision.tier}`;
+          byTier.set(tier, (byTier.get(tier) ?? 0) + 1);
+        }
       }
       pairs += batch.count;
     }
@@ -94,7 +100,11 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       .map(([tier, count]) => `${tier}: ${count}`)
       .join(', ')}; seed ${seed}\n`,
   );
-  for (const tier of ['3.1', '3.3', '5', '7', '8', '9', 'out 1', 'out 2', 'out 3', 'out 5', 'out 6', 'out 7']) {
+  const servers = ['server 6', 'server 7', 'server 9'];
+  for (const tier of [
+    ...['3.1', '3.3', '5', '7', '8', '9', ...servers],
+    ...['out 1', 'out 2', 'out 3', 'out 5', 'out 6', 'out 7'],
+  ]) {
     expect(byTier.get(tier) ?? 0).toBeGreaterThan(PAIRS / 1000);
   }
 });

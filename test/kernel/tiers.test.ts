@@ -6,6 +6,7 @@ import { REASON_CODE, TIER_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_WORD_NONE } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
+import { nameOfEntry } from '../../src/compile/ranks';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
 import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
 import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
@@ -41,11 +42,12 @@ interface Row {
   readonly tier: Tier;
   readonly verdict: 'allow' | 'deny';
   readonly reason: Reason;
-  /** Id of the rank it is counted at; left out: at its reason. */
+  /** Id of the rank it is counted at, of a server `server/id`; left out: at its reason. */
   readonly at?: string;
   /** Settings that differ. */
   readonly icmp?: 'rules';
   readonly fragments?: 'drop';
+  readonly servers?: string;
 }
 
 const [WEB, SHUT] = [{ to: 8000 }, { to: 14141 }];
@@ -290,7 +292,47 @@ const ROWS: Row[] = [
   byDefault('no next header', p.ipv6()),
 ];
 
-const TABLE = [...SANITY, ...LINK, ...FRAGMENTS, ...ICMP, ...ROWS];
+const { destination4: SHARED4, destination6: SHARED6 } = p.DEFAULTS;
+const SERVERS = `servers:
+  shop:
+    address: [${SHARED4}, "${SHARED6}"]
+    ports: 9000-9099
+    ssh: { port: 9022, from: anyone }
+    rules: [{ id: web, action: allow, port: 9001 }, { id: shut, action: deny, port: 9002 }]
+  game: { address: [${SHARED4}, "${SHARED6}"], ports: [9100, 9200], udp: on, default: allow, rules: [deny 9100] }
+`;
+const ofServer = (row: Row): Row => ({ ...row, servers: SERVERS });
+const udpOff = (what: string, ...layers: p.Layer[]): Row => ({
+  ...{ what, frame: p.compose(...layers), tier: '6', verdict: 'deny', reason: 'udp-off', at: 'shop/udp-off' },
+});
+
+const OF_SERVERS: Row[] = [
+  ...[p.ipv4(), p.ipv6()].flatMap((ip, i): Row[] => {
+    const family = `IPv${i === 0 ? 4 : 6}`;
+    return [
+      rule('allow', 'shop/web', family, ip, p.tcp({ to: 9001 })),
+      rule('deny', 'shop/shut', family, ip, p.tcp({ to: 9002 })),
+      { ...ssh(family, ip, p.tcp({ to: 9022 })), at: 'shop/ssh' },
+      udpOff(family, ip, p.udp({ to: 9001 })),
+      { ...byDefault(family, ip, p.tcp({ to: 9099 })), at: 'shop/default' },
+      rule('deny', 'game/deny-9100', family, ip, p.udp({ to: 9100 })),
+      { ...byDefault(family, ip, p.udp({ to: 9200 })), at: 'game/default', verdict: 'allow' },
+      byDefault(`beside servers, ${family}`, ip, p.tcp({ to: 9101 })),
+    ];
+  }),
+  rule('allow', 'web', 'inbound beside servers', p.ipv4(), p.tcp(WEB)),
+  rule('allow', 'gre', 'no ports, so of inbound', p.ipv4(), p.raw('GRE', 47)),
+  essential(
+    ...(['allow', 'icmp-error', 'about what a server lets in', p.ipv4()] as const),
+    p.icmp({ type: 3, quote: [OURS4, fromPort(9001)] }),
+  ),
+  essential(
+    ...(['deny', 'icmp-unrelated', 'about what a server refuses', p.ipv4()] as const),
+    p.icmp({ type: 3, quote: [OURS4, fromPort(9002)] }),
+  ),
+].map(ofServer);
+
+const TABLE = [...SANITY, ...LINK, ...FRAGMENTS, ...ICMP, ...ROWS, ...OF_SERVERS];
 
 /** A program that enforces and its dry twin, over one image. */
 class Pair {
@@ -357,8 +399,8 @@ class Pair {
 }
 
 /** Settings of a row, as lines of the ruleset. */
-const settingsOf = ({ icmp, fragments }: Pick<Row, 'icmp' | 'fragments'>): string =>
-  `${icmp ? `icmp: ${icmp}\n` : ''}${fragments ? `fragments: ${fragments}\n` : ''}`;
+const settingsOf = ({ icmp, fragments, servers }: Pick<Row, 'icmp' | 'fragments' | 'servers'>): string =>
+  `${servers ?? ''}${icmp ? `icmp: ${icmp}\n` : ''}${fragments ? `fragments: ${fragments}\n` : ''}`;
 const rulesets = new Map<string, Ruleset>();
 const pairs = new Map<string, Pair>();
 /** The same rules at the level that tells of every packet and holds none back. */
@@ -381,11 +423,15 @@ afterAll(() => {
 /** What is told of it: ufw's word, the rule and the reason; nothing of ARP and other link protocols that pass. */
 function eventOf({ verdict, reason, at }: Row): string[] {
   if (reason === 'arp' || reason === 'link-protocol') return [];
-  if (reason === 'default') return [`BLOCK ${at} ${reason}`];
-  return [`${at === undefined && verdict === 'deny' ? 'AUDIT INVALID' : 'AUDIT'} ${at ?? '-'} ${reason}`];
+  const id = at?.split('/').at(-1);
+  if (reason === 'default' || reason === 'udp-off')
+    return [`${verdict === 'deny' ? 'BLOCK' : 'ALLOW'} ${id} ${reason}`];
+  return [`${at === undefined && verdict === 'deny' ? 'AUDIT INVALID' : 'AUDIT'} ${id ?? '-'} ${reason}`];
 }
 
-const named = TABLE.map((row) => [`tier ${row.tier} ${row.at ?? row.reason}: ${row.what}`, row] as const);
+const named = TABLE.map(
+  (row) => [`tier ${row.tier} ${row.at ?? row.reason}${row.servers ? ', servers' : ''}: ${row.what}`, row] as const,
+);
 
 test.each(named)('%s', async (_name, row) => {
   const { frame, tier, verdict, reason, at, ...settings } = row;
@@ -399,7 +445,8 @@ test.each(named)('%s', async (_name, row) => {
   });
 
   const action = verdict === 'allow' ? XDP_PASS : XDP_DROP;
-  const slot = at === undefined ? REASON_CODE[reason] : pair.image.ranks.find(({ id }) => id === at)!.rank;
+  const slot =
+    at === undefined ? REASON_CODE[reason] : pair.image.ranks.find((entry) => nameOfEntry(entry) === at)!.rank;
   const { returned, counted } = await pair.enforce(frame);
   expect({ where, returned }).toEqual({ where, returned: action });
   expect([...counted.keys()]).toEqual([slot]);

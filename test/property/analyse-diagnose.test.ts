@@ -8,17 +8,27 @@ import type { GuardRule, Rule, Ruleset } from '../../src/model/ruleset';
 import type { Action } from '../../src/model/verdict';
 import { anyKey, matchOf } from '../support/any-match';
 import { anyRuleset } from '../support/any-ruleset';
-import { prefix, rule } from '../support/findings';
+import { at, prefix, rule } from '../support/findings';
 
 const bans = fc.subarray(['0.0.0.0/1', '128.0.0.0/1', '::/0'].map(prefix));
-/** What makes rare obstacles common: an allow under a deny, an answer that the guard refuses. */
-const AIMS = ['order', 'answer', 'none'] as const;
+/** What makes rare obstacles common: an allow under a deny, an answer that the guard refuses, rows of a server. */
+const AIMS = ['order', 'answer', 'none', 'server'] as const;
 
 function aimed(any: Ruleset, key: FlowKey, aim: (typeof AIMS)[number]): Ruleset {
   const row = (number: number, action: Action, match = matchOf(key)): Rule => ({ ...rule(number, action), match });
   if (aim === 'order')
     return { ...any, inbound: { ...any.inbound, rules: [row(90, 'deny'), ...any.inbound.rules, row(91, 'allow')] } };
   if (aim === 'none') return any;
+  if (aim === 'server') {
+    const { family, destination: words } = key;
+    const addresses = [{ family, words, length: family === 4 ? 32 : 128 }];
+    const { inbound } = any;
+    return {
+      ...any,
+      inbound: { ...inbound, rules: [] },
+      servers: [{ ...inbound, name: 'box', addresses, source: at(1) }],
+    };
+  }
   const refusal: GuardRule = { ...row(92, 'deny', matchOf(mirror(key))), direction: 'out' };
   return { ...any, guard: { keepReachable: [], rules: [refusal] } };
 }
@@ -39,6 +49,7 @@ test('with all remedies done the packet gets in; with one left out it does not',
       expect(now.verdict === 'allow').toBe(obstacles.every(({ what }) => what === 'answer'));
       let [set, given] = [ruleset, state];
       for (const { what, remedy, decision: refused } of obstacles) {
+        if (remedy && remedy.kind !== 'unban') expect(remedy.server).toBe(aim === 'server' ? 'box' : undefined);
         seen.set(remedy?.kind ?? `none: ${what}`, (seen.get(remedy?.kind ?? `none: ${what}`) ?? 0) + 1);
         if (what !== 'answer') expect(evaluatePacket(set, packet, given)).toEqual(refused);
         if (!remedy) break;

@@ -44,7 +44,7 @@ export class KernelAnswers {
   constructor(
     private readonly records: Uint8Array,
     private readonly returnValues: Uint32Array,
-    private readonly rows: ReadonlyMap<number, string | null>,
+    private readonly rows: ReadonlyMap<number, { readonly section: string; readonly rule: string | null }>,
     private readonly sections: readonly string[],
     private readonly direction: Direction,
   ) {
@@ -63,15 +63,15 @@ export class KernelAnswers {
     const [pass, drop] = this.direction === 'in' ? [XDP_PASS, XDP_DROP] : [TCX_NEXT, TCX_DROP];
     const action = verdict === 'allow' ? pass : drop;
     const word = view.getUint32(at + FIELDS.word.offset, true);
+    const row = this.rows.get(word >>> SLC_WORD_RANK_SHIFT);
+    const entry = this.sections[view.getUint16(at + FIELDS.section.offset, true)];
     return (
       this.returnValues[i] === action &&
       view.getUint32(at + FIELDS.action.offset, true) === action &&
       view.getUint8(at + FIELDS.tier.offset) === CODES[tier] &&
       view.getUint8(at + FIELDS.reason.offset) === REASON_CODE[reason] &&
-      this.sections[view.getUint16(at + FIELDS.section.offset, true)] === section &&
-      (word === SLC_WORD_NONE
-        ? rule === null && !ROW_TIERS.has(tier)
-        : (this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null) === rule)
+      (row?.section ?? entry) === section &&
+      (word === SLC_WORD_NONE ? rule === null && !ROW_TIERS.has(tier) : (row?.rule ?? null) === rule)
     );
   }
 
@@ -97,7 +97,7 @@ export class KernelAnswers {
         (this.direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(view.getUint8(at + FIELDS.tier.offset)) ?? 'unknown',
       reason: REASON_OF_CODE.get(view.getUint8(at + FIELDS.reason.offset)) ?? 'unknown',
       word: word.toString(16),
-      rule: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
+      row: this.rows.get(word >>> SLC_WORD_RANK_SHIFT) ?? null,
       log: this.log(i),
     });
   }
@@ -115,7 +115,7 @@ type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock'>;
 export class KernelJudge {
   private readonly programs = new Map<string, BpfProgram>();
   private image: Image | undefined;
-  private rows: ReadonlyMap<number, string | null> = new Map();
+  private rows: ReadonlyMap<number, { readonly section: string; readonly rule: string | null }> = new Map();
 
   private constructor(
     private readonly kernel: Kernel,
@@ -153,7 +153,7 @@ export class KernelJudge {
       throw new RangeError(`an image of ${image.bytes.length} bytes is too large`);
     await this.bytes.write(0, image.bytes);
     this.image = image;
-    this.rows = new Map(image.ranks.map(({ rank, rule }) => [rank, rule?.id ?? null]));
+    this.rows = new Map(image.ranks.map(({ rank, section, rule }) => [rank, { section, rule: rule?.id ?? null }]));
   }
 
   /** Judges frames that lie back to back; `linear`: bytes of each before its first fragment, all where left out. */

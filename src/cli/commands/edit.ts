@@ -1,5 +1,5 @@
 /** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import type { Context } from '../../operate/context';
 import {
@@ -32,6 +32,7 @@ import { showOutcome } from '../show-outcome';
 
 interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions {
   readonly force?: boolean;
+  readonly server?: string;
 }
 
 type Edit = (document: RulesetDocument) => EditOutcome;
@@ -48,7 +49,7 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(command)), (run, words: string[]) =>
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(knowServer(command))), (run, words: string[]) =>
       editFile(run, name, words, edit),
     );
   };
@@ -61,7 +62,7 @@ export function register(program: Command): void {
       .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(command)), (run, words: string[]) =>
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(knowServer(command))), (run, words: string[]) =>
       editFile(run, name, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
     );
   };
@@ -109,8 +110,8 @@ export function register(program: Command): void {
     'whether UDP that begins outside is asked the rules at all: sluice udp off',
     '<switch...>',
     ([word, extra]) => {
-      if (!isSwitch(word) || extra !== undefined)
-        throw new UsageError(`"${[word, extra].filter(Boolean).join(' ')}" is neither on nor off`, 'sluice udp off');
+      if (isSwitch(word) && extra !== undefined) throw serverIsLater(`udp ${word} ${extra}`, extra);
+      if (!isSwitch(word)) throw new UsageError(`"${word}" is neither on nor off`, 'sluice udp off');
       return (document) => setUdp(document, word);
     },
   );
@@ -149,6 +150,16 @@ export function register(program: Command): void {
   });
 }
 
+/** Verbs edit inbound and outbound; the rows of servers are edited in the file, and `editFile` says so. */
+function knowServer(command: Command): Command {
+  return command.addOption(new Option('--server <name>').hideHelp());
+}
+
+function serverIsLater(what: string, name: string): UsageError {
+  const hint = `edit the rows under servers: { ${name}: … } in the file, then: sluice apply`;
+  return new UsageError(`"${what}" is not supported yet`, hint);
+}
+
 /** `2222`, `22,2222 from anyone`, `from rules`, `off`. */
 function readSsh(words: readonly string[]): SshChange | 'off' {
   const example = 'sluice ssh 2222, sluice ssh 22,2222 from rules, sluice ssh off';
@@ -175,6 +186,8 @@ async function editFile(
   words: readonly string[],
   edit: (words: readonly string[]) => Edit,
 ): Promise<ExitCode> {
+  const { server } = run.options;
+  if (server !== undefined) throw serverIsLater(`sluice ${verb} --server ${server}`, server);
   // Without privilege only a file that is not enforced can be edited; openContext says so.
   checkConfirmTime(run.options);
   const context: Context = await run.context();

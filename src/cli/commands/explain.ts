@@ -1,3 +1,4 @@
+import { isServer } from '../../analyse/decisions';
 import type { Command } from 'commander';
 import type { Answer } from '../../model/answer';
 import type { Limit } from '../../model/limit';
@@ -105,9 +106,11 @@ function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: 
   const { decision, steps, kernel, answer, limit, echo, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
+  const { section } = decision;
+  const of = isServer(section) ? ` of ${section}` : '';
   const by = deciding
-    ? `${decision.section === 'guard' ? 'row' : 'rule'} ${deciding.number} "${deciding.text}" (${deciding.rule})`
-    : `${tierWords(decision.tier)}: ${REASON_WORDS[decision.reason]}`;
+    ? `${section === 'guard' ? 'row' : 'rule'} ${deciding.number}${of} "${deciding.text}" (${deciding.rule})`
+    : `${tierWords(decision.tier)}${of}: ${REASON_WORDS[decision.reason]}`;
   const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
   lines.push(`${decision.verdict} in ${tier} by ${by}`);
   if (limit) lines.push(formatLimit(limit));

@@ -1,37 +1,117 @@
-import { Argument, type Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Snapshot } from '../../observe/snapshot';
 import type { Context } from '../../operate/context';
 import { readEnforcement, takeSnapshot } from '../../operate/enforcement';
-import { formatStatus, type StatusForm } from '../format-status';
+import { nearest } from '../../parse/nearest';
+import { formatServers, serversOf, type ServerSection } from '../format-servers';
+import { formatServerStatus, formatStatus, type StatusForm } from '../format-status';
 import { formatUfwStatus } from '../format-ufw';
-import type { Output } from '../output';
-import { onRun, tidyUp } from '../run';
+import { type Output, UsageError } from '../output';
+import { onRun, type Run, tidyUp } from '../run';
+
+interface StatusOptions {
+  readonly watch?: boolean;
+  readonly format?: 'sluice' | 'ufw';
+}
 
 export function register(program: Command): void {
   const command = program
     .command('status')
-    .description('what is filtered, by which rules, how often each was hit')
-    .addArgument(new Argument('[form]', 'how much to show').choices(['numbered', 'verbose']))
+    .description('what is filtered, by which rules, how often each was hit; of one server: sluice status gpu-17')
+    .argument('[server-and-form...]', 'a server (left out: all sections), then numbered or verbose')
     .addOption(
       new Option('--format <whose>', 'the table of sluice, or byte for byte that of ufw').choices(['sluice', 'ufw']),
     )
-    .addOption(new Option('--watch', 'show it again every second; with --json a document a line'));
-  onRun<{ watch?: boolean; format?: 'sluice' | 'ufw' }>(command, async (run, form: StatusForm | undefined) => {
-    const context = await run.context({ tidyUp: false });
-    if (run.options.watch) run.output.documentsAsLines();
-    for (;;) {
-      await tidyUp(context, run.output);
-      const snapshot = await takeSnapshot(context);
-      const asUfw = run.options.format === 'ufw';
-      const text = asUfw ? await ufwTable(context, form ?? 'plain') : formatStatus(snapshot, form ?? 'plain');
-      if (run.options.watch) run.output.clear();
-      run.output.line(text);
-      if (asUfw) sayBesideUfw(snapshot, form, run.output);
-      run.output.document({ snapshot });
-      if (!run.options.watch || run.output.unread) return undefined;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
+    .addOption(watchOption());
+  onRun<StatusOptions>(command, async (run, words: string[]) => {
+    const { server: name, form } = readWords(words);
+    const { format } = run.options;
+    if (name !== undefined && format === 'ufw')
+      throw new UsageError('ufw knows no servers: its table has inbound and outbound', `sluice status ${name}`);
+    await repeat(run, async (context, snapshot) => {
+      const server = name === undefined ? undefined : requireServer(snapshot, name);
+      const text =
+        format === 'ufw'
+          ? await ufwTable(context, form)
+          : server
+            ? formatServerStatus(server, snapshot, form)
+            : formatStatus(snapshot, form);
+      return {
+        text,
+        document: server ? { takenAt: snapshot.takenAt, server } : { snapshot },
+        after: () => {
+          if (format === 'ufw') sayBesideUfw(snapshot, form, run.output);
+        },
+      };
+    });
+    return undefined;
   });
+
+  const list = program
+    .command('servers')
+    .description('the servers of the enforced ruleset, and how many packets each let in and refused')
+    .addOption(watchOption());
+  onRun<StatusOptions>(list, async (run) => {
+    await repeat(run, (_, snapshot) => {
+      const servers = serversOf(snapshot);
+      const none = snapshot.active ? 'the enforced ruleset has no servers' : 'nothing is enforced';
+      const text = servers.length === 0 ? none : formatServers(servers);
+      return Promise.resolve({ text, document: { takenAt: snapshot.takenAt, active: snapshot.active, servers } });
+    });
+    return undefined;
+  });
+}
+
+function watchOption(): Option {
+  return new Option('--watch', 'show it again every second; with --json a document a line');
+}
+
+/** What is shown of a snapshot; `after`: what goes to stderr behind it. */
+interface Shown {
+  readonly text: string;
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly after?: () => void;
+}
+
+async function repeat(
+  run: Run<StatusOptions>,
+  show: (context: Context, snapshot: Snapshot) => Promise<Shown>,
+): Promise<void> {
+  const context = await run.context({ tidyUp: false });
+  if (run.options.watch) run.output.documentsAsLines();
+  for (;;) {
+    await tidyUp(context, run.output);
+    const { text, document, after } = await show(context, await takeSnapshot(context));
+    if (run.options.watch) run.output.clear();
+    run.output.line(text);
+    after?.();
+    run.output.document(document);
+    if (!run.options.watch || run.output.unread) return;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+const FORMS: readonly string[] = ['numbered', 'verbose'];
+
+function readWords(words: readonly string[]): { server?: string; form: StatusForm } {
+  const form = (words.find((word) => FORMS.includes(word)) ?? 'plain') as StatusForm;
+  const names = words.filter((word) => word !== form);
+  if (names.length > 1 || words.length > 2)
+    throw new UsageError(`"${words.join(' ')}" is more than a server and a form`, 'sluice status gpu-17 verbose');
+  return { ...(names.length > 0 && { server: names[0] }), form };
+}
+
+function requireServer(snapshot: Snapshot, name: string): ServerSection {
+  const servers = serversOf(snapshot);
+  const found = servers.find((section) => section.name === name);
+  if (found) return found;
+  if (!snapshot.active) throw new UsageError(`nothing is enforced, so there is no server "${name}"`, 'sluice enable');
+  const guess = nearest(name, [...servers.map((section) => section.name), ...FORMS]);
+  const hint = servers.length === 0 ? 'servers stand under servers: in the ruleset' : 'sluice servers lists them';
+  throw new UsageError(
+    `the enforced ruleset has no server "${name}"`,
+    guess === undefined ? hint : `did you mean ${guess}?`,
+  );
 }
 
 async function ufwTable(context: Context, form: StatusForm): Promise<string> {
@@ -41,8 +121,11 @@ async function ufwTable(context: Context, form: StatusForm): Promise<string> {
 }
 
 /** What must not be overlooked has no place in ufw's table: it goes to stderr. */
-function sayBesideUfw({ notFiltered, warnings }: Snapshot, form: StatusForm | undefined, output: Output): void {
+function sayBesideUfw(snapshot: Snapshot, form: StatusForm, output: Output): void {
+  const { notFiltered, warnings } = snapshot;
   if (notFiltered.length > 0) output.say(`not filtered: ${notFiltered.map(({ name }) => name).join(', ')}`);
   if (form === 'numbered') output.say('note: these are the numbers of ufw; verbs take those of sluice status numbered');
+  const { length } = serversOf(snapshot);
+  if (length > 0) output.say(`note: ufw knows no servers; the rows of ${length} are not in this table: sluice servers`);
   for (const warning of warnings) output.say(`warning: ${warning}`);
 }

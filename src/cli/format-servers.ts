@@ -1,0 +1,51 @@
+/** Servers of a snapshot: all of them, a line each, and what stands above the rows of one. */
+import type { Snapshot, SnapshotSection } from '../observe/snapshot';
+import { renderTable } from './table';
+
+/** A section that is a server. */
+export type ServerSection = SnapshotSection & { readonly server: NonNullable<SnapshotSection['server']> };
+
+/** The servers, in the order of the snapshot. */
+export function serversOf({ sections }: Pick<Snapshot, 'sections'>): ServerSection[] {
+  return sections.filter((section): section is ServerSection => section.server !== undefined);
+}
+
+/** A line for each server: what it owns, and what became of the packets that its rows judged. */
+export function formatServers(servers: readonly ServerSection[]): string {
+  const columns = [
+    { title: 'Server' },
+    { title: 'Address' },
+    { title: 'Ports' },
+    { title: 'SSH' },
+    { title: 'Target' },
+    { title: 'Default' },
+    { title: 'Rules', right: true },
+    { title: 'Passed', right: true },
+    { title: 'Dropped', right: true },
+  ];
+  const rows = servers.map(({ name, server, sshPorts, rows: own, default: otherwise }) => [
+    name,
+    addressesOf(server.addresses),
+    server.ports ?? 'all',
+    sshPorts.join(','),
+    server.target ?? '',
+    otherwise ?? '',
+    String(own.filter(({ number }) => number !== null).length),
+    server.allowed,
+    server.denied,
+  ]);
+  return renderTable(columns, rows);
+}
+
+/** `gpu-17: 198.51.100.7 port 14500:14599, behind it 10.0.0.17; default deny, ssh 14541`. */
+export function serverHead({ name, server, sshPorts, default: otherwise }: ServerSection): string {
+  const { addresses, ports, target } = server;
+  const owned = `${addresses.join(', ')}${ports === null ? '' : ` port ${ports}`}`;
+  const behind = target === null ? '' : `, behind it ${target}`;
+  const ssh = sshPorts.length > 0 ? `, ssh ${sshPorts.join(',')}` : '';
+  return `${name}: ${owned}${behind}; default ${otherwise}${ssh}`;
+}
+
+function addressesOf([first, ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first} + ${others.length} more`;
+}

@@ -1,0 +1,156 @@
+/**
+ * Three servers behind one address, as hosts with NAT set them up: DNAT gives each a range of ports, and each is judged by
+ * its own rows. Every packet is counted once, at a row of the server that it was for.
+ */
+import { httpGet, serve, tcpConnect, udpEcho } from '../support/clients';
+import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { joinByVeth, Namespace } from '../support/netns';
+import { must } from '../support/process';
+import type { ServerSection } from '../../src/cli/format-servers';
+
+jest.setTimeout(240_000);
+
+const NAMES = ['red', 'green', 'blue'] as const;
+type Name = (typeof NAMES)[number];
+const FAMILIES = ['ipv4', 'ipv6'] as const;
+
+const inner = (i: number, host: number): Record<(typeof FAMILIES)[number], string> => ({
+  ipv4: `10.0.${i + 1}.${host}`,
+  ipv6: `fd00:${i + 1}::${host}`,
+});
+/** Ports N000–N099 of the shared address: N080 is HTTP, N022 SSH, N053 UDP. */
+const port = (name: Name, low: number): number => (NAMES.indexOf(name) + 1) * 1000 + low;
+const SERVED = { 80: 'tcp', 22: 'tcp', 53: 'udp' } as const;
+
+function nat(): string {
+  const rules = (family: 'ipv4' | 'ipv6'): string =>
+    NAMES.flatMap((name, i) =>
+      Object.entries(SERVED).map(([low, protocol]) => {
+        const to = inner(i, 2)[family];
+        return `iifname "eth0" ${protocol} dport ${port(name, Number(low))} dnat to ${family === 'ipv6' ? `[${to}]` : to}:${low}`;
+      }),
+    ).join('\n    ');
+  return (['ipv4', 'ipv6'] as const)
+    .map(
+      (family) => `table ${family === 'ipv4' ? 'ip' : 'ip6'} nat {
+  chain pre { type nat hook prerouting priority dstnat
+    ${rules(family)}
+  }
+  chain post { type nat hook postrouting priority srcnat
+    oifname "eth0" masquerade
+  }
+}`,
+    )
+    .join('\n');
+}
+
+const rules = (rows: Readonly<Record<Name, string>>): string => `version: 1
+interfaces: [eth0]
+inbound: { default: deny, ssh: { port: 22, from: anyone } }
+servers:
+${NAMES.map(
+  (name, i) =>
+    `  ${name}: { address: [${HOST.ipv4}, "${HOST.ipv6}"], ports: ${port(name, 0)}-${port(name, 99)}, target: ${inner(i, 2).ipv4}, ${rows[name]} }`,
+).join('\n')}
+`;
+const WEB = `ssh: { port: 1022, from: anyone }, rules: [{ id: web, action: allow, port: 1080/tcp }]`;
+const UDP = `udp: on, rules: [{ id: web, action: allow, from: ${NEIGHBOUR.ipv4}, port: 2080 }, allow 2053/udp]`;
+const OPEN = 'default: allow, rules: [deny 3022/tcp]';
+
+let host: EdgeHost;
+const namespaces: Namespace[] = [];
+
+beforeAll(async () => {
+  host = await EdgeHost.open('servers');
+  for (const [i, name] of NAMES.entries()) {
+    const namespace = Namespace.create(`servers-${name}`);
+    namespaces.push(namespace);
+    const end = (of: Namespace, link: string, at: number) => ({
+      ...{ namespace: of, name: link, mac: `02:00:00:00:1${i}:0${at}` },
+      addresses: [`${inner(i, at).ipv4}/24`, `${inner(i, at).ipv6}/64`],
+    });
+    joinByVeth(end(host.edge, name, 1), end(namespace, 'eth0', 2));
+    namespace.ip(`route add default via ${inner(i, 1).ipv4}`, `route add default via ${inner(i, 1).ipv6}`);
+    await serve(namespace, ['http:80', 'tcp:22', 'udp:53']);
+  }
+  host.edge.setSysctls({ 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' });
+  must(host.edge.argv(['nft', '-f', '-']), { input: nat() });
+  await serve(host.wire, ['http:8080']);
+  host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
+  await host.must('apply');
+});
+
+afterAll(async () => {
+  for (const namespace of namespaces) namespace.destroy();
+  await host.close();
+});
+
+const get = async (name: Name, family: (typeof FAMILIES)[number]): Promise<boolean> => {
+  const address = family === 'ipv6' ? `[${HOST.ipv6}]` : HOST.ipv4;
+  return (await httpGet(host.wire, `http://${address}:${port(name, 80)}/`, 1)) === 'hello from port 80\n';
+};
+
+async function section(name: Name): Promise<ServerSection> {
+  const { server } = JSON.parse(await host.must('status', name, '--json')) as { server: ServerSection };
+  return server;
+}
+
+test('each is judged by its own rows, switch, SSH row and default', async () => {
+  for (const family of FAMILIES) {
+    const ssh = (name: Name) => tcpConnect(host.wire, HOST[family], port(name, 22));
+    const udp = (name: Name) => udpEcho(host.wire, HOST[family], port(name, 53));
+    expect([family, await get('red', family), await ssh('red'), await udp('red')]).toEqual([
+      ...[family, true, 'connected', false],
+    ]);
+    expect([family, await get('green', family), await ssh('green'), await udp('green')]).toEqual([
+      ...[family, family === 'ipv4', 'timeout', true],
+    ]);
+    expect([family, await get('blue', family), await ssh('blue'), await udp('blue')]).toEqual([
+      ...[family, true, 'timeout', false],
+    ]);
+    expect(await tcpConnect(host.wire, HOST[family], 4080)).toBe('timeout');
+  }
+  // A server's own connections get their answers, whatever its rows say.
+  for (const namespace of namespaces)
+    expect(await httpGet(namespace, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
+});
+
+test('what is written for one changes nothing of another, and counters go on', async () => {
+  const [red, blue] = [await section('red'), await section('blue')];
+  expect(red.rows.find(({ id }) => id === 'web')!.packets).not.toBe('0');
+  host.write(
+    'rules.yaml',
+    rules({ red: WEB, green: 'default: allow, rules: [deny 1080, deny 3000:3099]', blue: OPEN }),
+  );
+  // Rows about the ports of others are errors; with one that is the server's own beside them they are a warning.
+  expect((await host.sluice(['apply'])).status).toBe(3);
+  host.write('rules.yaml', rules({ red: WEB, green: 'default: allow, rules: [deny 1000:3099/tcp]', blue: OPEN }));
+  await host.must('apply');
+  expect(await section('red')).toMatchObject({ rows: red.rows.map(({ id, packets }) => ({ id, packets })) });
+  expect(await section('blue')).toMatchObject({ rows: blue.rows.map(({ id, packets }) => ({ id, packets })) });
+  expect([await get('red', 'ipv4'), await get('green', 'ipv4'), await get('blue', 'ipv6')]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+});
+
+test('status, the list, plan and explain name the server', async () => {
+  const status = await host.must('status', 'red');
+  expect(status).toContain(
+    `red: ${HOST.ipv4}, ${HOST.ipv6} port 1000:1099, behind it 10.0.1.2; default deny, ssh 1022`,
+  );
+  expect(await host.must('servers')).toMatch(
+    /^red +192\.0\.2\.10 \+ 1 more +1000:1099 +1022 +10\.0\.1\.2 +deny +1 +\d+ +\d+$/m,
+  );
+  const explained = await host.must('explain', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '1080');
+  expect(explained).toContain(
+    'allow in tier 7 by rule 1 of red "allow 1080/tcp" (web)\nthe model and the datapath program agree',
+  );
+  host.write('rules.yaml', rules({ red: WEB.replace('1080', '1081'), green: UDP, blue: OPEN }));
+  const plan = await host.must('plan');
+  expect(plan).toContain('~ red/web');
+  expect(plan).toContain('allow → deny');
+  const unknown = await host.sluice(['status', 'gren']);
+  expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining('did you mean green?')]);
+});
