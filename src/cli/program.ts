@@ -48,6 +48,13 @@ const LATER: Readonly<Record<string, string>> = {
   'allow-all': 'sluice disable lets everything through',
 };
 
+/** Commands of ufw that there are none of here, with what to type instead: refused by name, and not listed. */
+const OF_UFW: Readonly<Record<string, string>> = {
+  app: 'there are no application profiles: rules name services (sluice allow ssh), your own stand under services: in the ruleset',
+  reload: 'the file as it stands now is enforced by: sluice apply',
+  route: 'what is forwarded is judged where it comes in, by the same rules: sluice allow from A to B port P',
+};
+
 /**
  * A fresh tree, since commander keeps parsed values in it. With `words`, the command line, only the command it names
  * is loaded; all of them where it names none.
@@ -72,16 +79,8 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
   const wanted = COMMANDS.filter(({ names }) => words.some((word) => names.includes(word)));
   for (const { load } of words.includes('help') || wanted.length === 0 ? COMMANDS : wanted)
     (await load()).register(program);
-  for (const [name, today] of Object.entries(LATER)) {
-    const refused = program
-      .command(name, { hidden: true })
-      .argument('[words...]')
-      .allowUnknownOption()
-      .showHelpAfterError(false)
-      .action(() =>
-        refused.error(`error: "${name}" is not supported yet\n  ${today}`, { code: 'cli/not-supported-yet' }),
-      );
-  }
+  refuse(program, LATER, 'cli/not-supported-yet', 'is not supported yet');
+  refuse(program, OF_UFW, 'cli/of-ufw', 'is a command of ufw, and none here');
   program.addHelpText(
     'after',
     `\nExit codes:\n${Object.entries(EXIT_WORDS)
@@ -89,4 +88,16 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
       .join('\n')}`,
   );
   return program;
+}
+
+/** Commands that only say why there are none, and what to do instead. */
+function refuse(program: Command, names: Readonly<Record<string, string>>, code: string, why: string): void {
+  for (const [name, instead] of Object.entries(names)) {
+    const refused = program
+      .command(name, { hidden: true })
+      .argument('[words...]')
+      .allowUnknownOption()
+      .showHelpAfterError(false)
+      .action(() => refused.error(`error: "${name}" ${why}\n  ${instead}`, { code }));
+  }
 }

@@ -1,6 +1,8 @@
 /** The frame around every command: common options, one place that turns exceptions into words and exit codes. */
 import type { Command } from 'commander';
+import { hasCapabilities } from '../kernel/capabilities';
 import { type Context, openContext } from '../operate/context';
+import { fileMeant } from '../operate/enforced-file';
 import { settle } from '../operate/pending';
 import { readRulesetText, rulesetPath, type RulesetText } from '../operate/ruleset-file';
 import { EXIT, type ExitCode } from './exit-code';
@@ -24,8 +26,12 @@ export interface Run<Options> {
    * nobody confirmed, but where the command tells it itself.
    */
   context: (options?: { readonly tidyUp: boolean }) => Promise<Context>;
-  /** The ruleset file: the argument, else `--file`, else the environment, else the default. */
-  readText: (argument?: string) => RulesetText;
+  /**
+   * The ruleset file: the argument, else `--file`, else the one that enforces or did last, else `path()`. Says which it
+   * is where nobody named it and it is not `path()`.
+   */
+  readText: (argument?: string) => Promise<RulesetText>;
+  /** The argument, else `--file`, else the environment, else the default. */
   path: (argument?: string) => string;
 }
 
@@ -43,6 +49,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Without privilege nobody can see what enforces: then it is the default. */
+async function fileOf(
+  { options, output, path }: { options: CommonOptions } & Pick<Run<unknown>, 'output' | 'path'>,
+  argument?: string,
+): Promise<string> {
+  const usual = path(argument);
+  if (argument !== undefined || options.file !== undefined || !hasCapabilities()) return usual;
+  const { file } = await fileMeant(await openContext(placeOf(options)), usual);
+  if (file !== usual) output.say(`note: ${file} is the enforced file; --file ${usual} takes that one instead`);
+  return file;
+}
+
+function placeOf({ netns }: CommonOptions): { netns?: string } {
+  return netns === undefined ? {} : { netns };
+}
+
 /** Makes a handler the action of a command. The handler gets the positional arguments as commander parsed them. */
 export function onRun<Options = object>(
   command: Command,
@@ -56,12 +78,12 @@ export function onRun<Options = object>(
       output,
       options,
       context: async ({ tidyUp: tidies } = { tidyUp: true }) => {
-        const context = await openContext(options.netns === undefined ? {} : { netns: options.netns });
+        const context = await openContext(placeOf(options));
         if (tidies) await tidyUp(context, output);
         return context;
       },
       path,
-      readText: (argument) => readRulesetText(path(argument)),
+      readText: async (argument) => readRulesetText(await fileOf(run, argument)),
     };
     try {
       // commander hands over the positional arguments, then the options and the command itself.

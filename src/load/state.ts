@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
 import {
   type EventSwitches,
   type FlowMaps,
@@ -15,52 +15,35 @@ import {
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
-import { type GateWord, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
+import { type GateWord, judgingSlot, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { type BanMaps, BanTable } from './ban-table';
 import { measureHz } from '../kernel/clock';
-import { closeMaps, openPinnedMaps } from './pinned-maps';
+import { PinnedMaps } from './pinned-maps';
 import { eventFactor, eventWindow } from './event-caps';
 import { flowBuckets } from '../compile/flow-table';
 import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
-/** Maps a `SharedState` holds open. */
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
   ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
+const BAN_MAPS = ['state', 'banHosts', 'banNets', 'banFilter'] as const;
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
-const OPEN_MAPS = [
-  'state',
-  'programs',
-  'egress',
-  'gateCounters',
-  'banHosts',
-  'banNets',
-  'banFilter',
-  ...TABLES,
-  ...EVENT_MAPS,
-] as const;
-type OpenMap = (typeof OPEN_MAPS)[number];
 
 /**
- * The mapped page of `slc_state` and the array the gate jumps through. `close()` gives up the descriptors; the pins,
- * and what they enforce, stay.
+ * The mapped page of `slc_state`, and the maps that live as long, each opened when it is first asked for: the daemon looks
+ * many times a second, and mostly at the page. `close()` gives up the descriptors; the pins, and what they enforce, stay.
  */
 export class SharedState {
-  private constructor(
-    private readonly region: MappedRegion,
-    private readonly maps: Readonly<Record<OpenMap, BpfMap>>,
-  ) {}
+  private readonly maps: PinnedMaps<keyof typeof STATE_PINS>;
 
-  private static open(kernel: Kernel, pins: PinLayout, region: MappedRegion): SharedState {
-    const paths = Object.fromEntries(OPEN_MAPS.map((name) => [name, pins.state(STATE_PINS[name])]));
-    try {
-      return new SharedState(region, openPinnedMaps(kernel, paths as Record<OpenMap, string>));
-    } catch (error) {
-      region.close();
-      throw error;
-    }
+  private constructor(
+    kernel: Kernel,
+    pins: PinLayout,
+    private readonly region: MappedRegion,
+  ) {
+    this.maps = new PinnedMaps(kernel, (name) => pins.state(STATE_PINS[name]));
   }
 
   /**
@@ -96,7 +79,7 @@ export class SharedState {
         },
       );
     }
-    return SharedState.open(kernel, pins, region);
+    return new SharedState(kernel, pins, region);
   }
 
   /**
@@ -115,27 +98,25 @@ export class SharedState {
     });
     try {
       await object.load();
-      const gate = object.program('slc_gate_xdp');
-      gate.pin(pins.gate('xdp'));
-      gate.close();
+      pinAndClose(object.program('slc_gate_xdp'), pins.gate('xdp'));
       await pinEgressGate(kernel, pins, object);
-      const state = object.map(STATE_PINS.state);
-      const region = state.mmap({ writable: true });
-      region.store64(FIELDS.gate.offset, packGateWord(OPEN_GATE));
-      region.store64(FIELDS.next_generation.offset, BigInt(firstGeneration));
-      await region.write(FIELDS.seed.offset, randomBytes(8));
-      await writeNumber(region, 'abi_version', SLC_ABI_VERSION);
-      await writeNumber(region, 'hz', await measureHz(kernel));
-      for (const name of [
-        ...(Object.keys(STATE_PINS) as (keyof typeof STATE_PINS)[]).filter((key) => key !== 'state'),
-        'state',
-      ] as const) {
-        const map = object.map(STATE_PINS[name]);
-        map.pin(pins.state(STATE_PINS[name]));
-        map.close();
+      const region = mapAndClose(object.map(STATE_PINS.state));
+      try {
+        region.store64(FIELDS.gate.offset, packGateWord(OPEN_GATE));
+        region.store64(FIELDS.next_generation.offset, BigInt(firstGeneration));
+        await region.write(FIELDS.seed.offset, randomBytes(8));
+        await writeNumber(region, 'abi_version', SLC_ABI_VERSION);
+        await writeNumber(region, 'hz', await measureHz(kernel));
+        for (const name of [
+          ...(Object.keys(STATE_PINS) as (keyof typeof STATE_PINS)[]).filter((key) => key !== 'state'),
+          'state',
+        ] as const)
+          pinAndClose(object.map(STATE_PINS[name]), pins.state(STATE_PINS[name]));
+        return new SharedState(kernel, pins, region);
+      } catch (error) {
+        region.close();
+        throw error;
       }
-      state.close();
-      return SharedState.open(kernel, pins, region);
     } finally {
       object.close();
     }
@@ -179,6 +160,12 @@ export class SharedState {
     await this.region.write(FIELDS.fresh.offset, bytes);
   }
 
+  /** The generation that judges packets at this boot time; null where none does, and everything passes. */
+  judging(nowNs: bigint): number | null {
+    const slot = judgingSlot(this.gate, nowNs);
+    return slot === SLC_SLOT_OPEN ? null : this.slotGeneration(slot);
+  }
+
   /** Generation in a program slot, 0 where it is empty. */
   slotGeneration(slot: number): number {
     if (slot >= SLC_LIMITS.PROGRAM_SLOTS) return 0;
@@ -198,7 +185,7 @@ export class SharedState {
 
   /** The tables that live as long as the state. */
   get tables(): Omit<Tables, keyof FlowMaps> {
-    return this.maps;
+    return this.maps.pick(TABLES);
   }
 
   /** Who is banned; lives as long as the state. */
@@ -208,8 +195,7 @@ export class SharedState {
 
   /** The ring of events, their figures, and the caps of their sources; they live as long as the state. */
   get eventMaps(): Required<Pick<GenerationMaps, (typeof EVENT_MAPS)[number]>> {
-    const { events, eventStats, eventSources } = this.maps;
-    return { events, eventStats, eventSources };
+    return this.maps.pick(EVENT_MAPS);
   }
 
   /** What every program of this state knows of events. */
@@ -219,7 +205,7 @@ export class SharedState {
 
   /** The maps of the bans, for a program that asks them. */
   get banMaps(): BanMaps {
-    const { state, banHosts: hosts, banNets: nets, banFilter: filter } = this.maps;
+    const { state, banHosts: hosts, banNets: nets, banFilter: filter } = this.maps.pick(BAN_MAPS);
     return { state, hosts, nets, filter };
   }
 
@@ -229,21 +215,21 @@ export class SharedState {
       seed: this.region.read(FIELDS.seed.offset, 8),
       hz: this.hz,
       flowBuckets: buckets,
-      fragmentBuckets: this.maps.fragments.info().maxEntries,
-      windowBuckets: this.maps.windows.info().maxEntries,
+      fragmentBuckets: this.maps.get('fragments').info().maxEntries,
+      windowBuckets: this.maps.get('windows').info().maxEntries,
       generation,
     });
   }
 
   /** Puts the programs of a generation into a slot of both arrays; nothing jumps there yet. */
   fillSlot(slot: number, programs: { ingress: BpfProgram; egress: BpfProgram }): void {
-    this.maps.programs.updateProgram(slotKey(slot), programs.ingress);
-    this.maps.egress.updateProgram(slotKey(slot), programs.egress);
+    this.maps.get('programs').updateProgram(slotKey(slot), programs.ingress);
+    this.maps.get('egress').updateProgram(slotKey(slot), programs.egress);
   }
 
   emptySlot(slot: number): void {
-    this.maps.programs.delete(slotKey(slot));
-    this.maps.egress.delete(slotKey(slot));
+    this.maps.get('programs').delete(slotKey(slot));
+    this.maps.get('egress').delete(slotKey(slot));
   }
 
   /** Jiffies a second. */
@@ -257,7 +243,7 @@ export class SharedState {
     const read = (entry: number): { packets: bigint; bytes: bigint } => {
       const key = Buffer.alloc(4);
       key.writeUInt32LE(entry);
-      const values = Buffer.from(this.maps.gateCounters.lookup(key) ?? []);
+      const values = Buffer.from(this.maps.get('gateCounters').lookup(key) ?? []);
       let packets = 0n;
       let bytes = 0n;
       for (let at = 0; at < values.length; at += LAYOUT.slc_counter.size) {
@@ -271,7 +257,7 @@ export class SharedState {
 
   close(): void {
     this.region.close();
-    closeMaps(this.maps);
+    this.maps.close();
   }
 }
 
@@ -282,9 +268,7 @@ async function pinEgressGate(kernel: Kernel, pins: PinLayout, state: BpfObject):
   const object = openDatapath(kernel, 'slc_gate_egress', { reuse: Object.fromEntries(maps) });
   try {
     await object.load();
-    const gate = object.program('slc_gate_egress');
-    gate.pin(pins.gate('egress'));
-    gate.close();
+    pinAndClose(object.program('slc_gate_egress'), pins.gate('egress'));
   } finally {
     object.close();
     for (const [, map] of maps) map.close();
@@ -302,11 +286,23 @@ export function slotKey(slot: number): Uint8Array {
 function mapState(kernel: Kernel, pins: PinLayout): MappedRegion | null {
   const path = pins.state(STATE_PINS.state);
   if (!existsSync(path)) return null;
-  const map = kernel.openPinnedMap(path);
+  return mapAndClose(kernel.openPinnedMap(path));
+}
+
+/** The page of a map, which outlives the descriptor. */
+function mapAndClose(map: BpfMap): MappedRegion {
   try {
     return map.mmap({ writable: true });
   } finally {
     map.close();
+  }
+}
+
+function pinAndClose(handle: BpfMap | BpfProgram, path: string): void {
+  try {
+    handle.pin(path);
+  } finally {
+    handle.close();
   }
 }
 

@@ -1,7 +1,10 @@
 /** A capture, judged packet by packet: by the datapath, by the scan, or by both, which must agree. */
+import { decode } from '../model/decode';
 import type { Decision } from '../model/evaluate';
 import { evaluate } from '../model/evaluate';
-import type { Ruleset } from '../model/ruleset';
+import { evaluateOutgoing } from '../model/outbound';
+import { type Prefix, prefixContains } from '../model/prefix';
+import type { Direction, Ruleset } from '../model/ruleset';
 import { type Twin, twinTakes } from './twin';
 
 /** One line of `sluice replay`. */
@@ -22,25 +25,38 @@ export interface Disagreement {
   readonly kernel: Decision;
 }
 
+/** What judges. Without twins the scan alone does; with them it is asked too where `byModel` says so. */
+export interface ReplayJudges {
+  readonly ruleset: Ruleset;
+  readonly twins: Readonly<Record<Direction, Twin>> | null;
+  readonly byModel: boolean;
+}
+
 const BATCH = 4096;
 
-/** Judges frames in order; without a twin by the scan alone. */
+/**
+ * Judges frames in order, each by itself: there are no flows and no limits yet. What comes from an address of `local` is
+ * judged as what goes out, everything else as what comes in.
+ */
 export async function* replay(
-  ruleset: Ruleset,
+  { ruleset, twins, byModel }: ReplayJudges,
   frames: readonly Uint8Array[],
-  twin: Twin | null,
-  judge: { model: boolean },
-): AsyncGenerator<{ line: ReplayLine; disagreement?: Disagreement }> {
+  local: readonly Prefix[] = [],
+): AsyncGenerator<{ line: ReplayLine; disagreement?: Disagreement }, void> {
   for (let start = 0; start < frames.length; start += BATCH) {
-    const batch = frames.slice(start, start + BATCH);
-    // A test run takes no frame shorter than an Ethernet header, nor one that segments were merged into beyond 64 KiB.
-    const runnable = batch.filter(twinTakes);
-    const answers = twin ? await twin.judge(runnable) : [];
-    let next = 0;
-    for (const [i, frame] of batch.entries()) {
+    const batch = frames.slice(start, start + BATCH).map((frame) => ({ frame, direction: directionIn(frame, local) }));
+    const answers = { in: [] as Decision[], out: [] as Decision[] };
+    for (const direction of ['in', 'out'] as const) {
+      // A test run takes no frame shorter than an Ethernet header, nor one that segments were merged into beyond 64 KiB.
+      const runnable = batch.filter((one) => one.direction === direction && twinTakes(one.frame));
+      if (!twins || runnable.length === 0) continue;
+      const given = await twins[direction].judge(runnable.map(({ frame }) => frame));
+      answers[direction] = given.map(({ decision }) => decision).reverse();
+    }
+    for (const [i, { frame, direction }] of batch.entries()) {
       const packet = start + i + 1;
-      const kernel = twin && twinTakes(frame) ? answers[next++].decision : null;
-      const model = judge.model || kernel === null ? evaluate(ruleset, frame) : null;
+      const kernel = twins && twinTakes(frame) ? answers[direction].pop()! : null;
+      const model = byModel || kernel === null ? MODELS[direction](ruleset, frame) : null;
       const decision = (kernel ?? model)!;
       const { section, verdict, tier, reason, rule } = decision;
       const line: ReplayLine = { packet, section, verdict, tier, reason, rule };
@@ -48,6 +64,16 @@ export async function* replay(
       else yield { line };
     }
   }
+}
+
+const MODELS = { in: evaluate, out: evaluateOutgoing } as const;
+
+function directionIn(frame: Uint8Array, local: readonly Prefix[]): Direction {
+  if (local.length === 0) return 'in';
+  const decoded = decode(frame);
+  if (decoded.kind !== 'ip') return 'in';
+  const { family, source } = decoded.packet;
+  return local.some((prefix) => prefix.family === family && prefixContains(prefix, source)) ? 'out' : 'in';
 }
 
 /** Whether two decisions are the same in every part. */

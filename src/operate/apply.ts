@@ -42,7 +42,7 @@ import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
 import { forgetReturned } from './returned';
 import { removeUnfinishedRuleset } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
-import { keepText, removeState, type StateFolder } from './state-files';
+import { keepText, removeState } from './state-files';
 import { messageOf } from './system-error';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
@@ -163,12 +163,14 @@ export async function applyRuleset(
     removeUnfinishedRuleset(candidate.file);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
+    let history: History | null = null;
     const troubles = [
       tolerate(() => {
-        catchUp(folder, enforcement);
+        history = catchUp(folder, enforcement);
       }),
     ];
-    if (options.expectRevision !== undefined) refuseOtherRevision(folder, options.expectRevision);
+    if (options.expectRevision !== undefined)
+      refuseOtherRevision(history ?? readHistory(folder), options.expectRevision);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
@@ -212,7 +214,7 @@ export async function applyRuleset(
       if (isNews)
         troubles.push(
           tolerate(() => {
-            addRevision(folder, record, pending ? 'pending' : 'applied');
+            addRevision(folder, record, pending ? 'pending' : 'applied', history);
           }),
         );
       pruneGenerationRecords(folder, new Set(context.pins.generations()));
@@ -247,6 +249,7 @@ export async function applyRuleset(
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
       change: await describeChange(context, intent, change),
+      known: history,
     });
     const waiting = pendingIn(await readEnforcement(context));
     const trouble = troubleIn([...troubles, applied.historyTrouble ?? null]);
@@ -261,8 +264,7 @@ function troubleIn(troubles: readonly (string | null)[]): Pick<ApplyOutcome, 'hi
   return historyTrouble === null ? {} : { historyTrouble };
 }
 
-function refuseOtherRevision(folder: StateFolder, expected: number): void {
-  const history = readHistory(folder);
+function refuseOtherRevision(history: History, expected: number): void {
   if ((currentRevision(history)?.number ?? 0) !== expected) throw new RevisionError(history, expected);
 }
 
@@ -365,8 +367,8 @@ export async function disable(context: Context, intent: Intent = { what: 'disabl
     const done = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
     tolerate(() => {
-      endPending(context.folder, 'rolled-back-by-hand', change.author);
-      if (done.wasActive) addEnd(context.folder, change);
+      const known = endPending(context.folder, 'rolled-back-by-hand', { by: change.author });
+      if (done.wasActive) addEnd(context.folder, change, known);
     });
     pruneGenerationRecords(context.folder, new Set());
     loadNothingAtBoot(context, done.wasActive);

@@ -3,7 +3,6 @@ import { readClock } from '../kernel/clock';
 import { SluiceError } from '../kernel/errors';
 import type { CounterFigures } from '../kernel/counters';
 import { figuresOf, type Fold } from '../load/generations';
-import { judgingSlot } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { findUsable } from '../load/unload';
 import { nameFigures, type NamedFigures } from '../observe/figures';
@@ -121,6 +120,9 @@ export async function saveCounts(context: Context): Promise<void> {
   });
 }
 
+/** They are numbered from 1. */
+const NO_GENERATION = 0;
+
 async function saveCountsOf(context: Context, state: SharedState): Promise<void> {
   const { folder, kernel } = context;
   const { instance, hz } = state;
@@ -128,7 +130,7 @@ async function saveCountsOf(context: Context, state: SharedState): Promise<void>
   const kept = readTotals(folder).value;
   const settled = readSettledTotals(context, instance).value!;
   if (newestFolded(settled) > (kept ? newestFolded(kept) : 0)) writeTotals(folder, settled);
-  const generation = state.slotGeneration(judgingSlot(state.gate, kernel.bootTimeNs()));
+  const generation = state.judging(kernel.bootTimeNs()) ?? NO_GENERATION;
   const pinned = await pinnedFigures(context, { generation, instance, hz });
   const generations = pinned.filter((entry) => !isFolded(settled, entry.generation));
   if (generations.length > 0) writeCheckpoint(folder, { instance, generations, gates: readGates(state) });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { compile } from '../compile/compile';
 import { endedRules, type NamedRule, nextEnd, rulesetAt } from '../model/until';
 import type { LockoutFinding } from '../analyse/lockout';
-import { judgingSlot } from '../load/gate-word';
 import { findUsable } from '../load/unload';
 import { applyRuleset } from './apply';
 import type { Context } from './context';
@@ -76,7 +75,7 @@ export class NextEnd {
 function judging({ kernel, pins }: Context): string {
   const state = findUsable(kernel, pins);
   try {
-    return state ? `${state.instance} ${state.slotGeneration(judgingSlot(state.gate, kernel.bootTimeNs()))}` : '';
+    return state ? `${state.instance} ${state.judging(kernel.bootTimeNs())}` : '';
   } finally {
     state?.close();
   }

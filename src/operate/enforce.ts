@@ -20,7 +20,7 @@ import {
   readGenerationRecord,
   writeGenerationRecord,
 } from './generation-record';
-import { addRevision, keepRevisionText, tolerate } from './history';
+import { addRevision, type History, keepRevisionText, tolerate } from './history';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -67,6 +67,8 @@ export interface Where {
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
   /** What the history says of it; left out: nothing. */
   readonly change?: ChangeNote;
+  /** The history as it is, where the caller has read it. */
+  readonly known?: History | null;
   /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
   readonly keep?: GenerationRecord['keep'];
   /** Called where the record cannot be written; left out: nothing changes then. */
@@ -124,7 +126,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
     trouble ??= tolerate(() => {
-      if (record) addRevision(folder, record, confirm ? 'pending' : 'applied');
+      if (record) addRevision(folder, record, confirm ? 'pending' : 'applied', where.known);
     });
     failpoint('after-enforced');
     pruneGenerationRecords(folder, new Set(pins.generations()));

@@ -3,7 +3,7 @@ import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { contentDigest } from './digest';
 import { diffLines, renderDiff } from './line-diff';
-import { readEnforcement } from './enforcement';
+import { type Enforcement, readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
 import { readEnforced, readEnforcedText, type EnforcedState } from './state-files';
 import { readRulesetText, type RulesetText, STANDARD_INPUT } from './ruleset-file';
@@ -23,8 +23,18 @@ export class EditedError extends SluiceError {
 
 /** The file that enforces, or did until `disable` or a boot that could not load it; null where none ever did. */
 export async function lastEnforced(context: Context): Promise<EnforcedState | null> {
-  const enforced = (await readEnforcement(context))?.enforced ?? null;
+  const enforced = (await readable(context))?.enforced ?? null;
   return enforced && enforced.file !== BUILT_IN ? enforced : readEnforced(context.folder).value;
+}
+
+/** What enforces; null also where it is damaged, or of another version: files know which text it came from. */
+async function readable(context: Context): Promise<Enforcement | null> {
+  try {
+    return await readEnforcement(context);
+  } catch (error) {
+    if (error instanceof SluiceError && ['load/damaged', 'load/abi'].includes(error.code)) return null;
+    throw error;
+  }
 }
 
 /**
@@ -60,7 +70,7 @@ export async function openForEdit(
       hint: 'sluice apply FILE makes a file the enforced one',
     });
   }
-  const source = readRulesetText(enforced?.file ?? (await fileToEnable(context, fallback, named)).file);
+  const source = readRulesetText(enforced?.file ?? (await fileMeant(context, fallback, named)).file);
   if (enforced && contentDigest(source.text) !== enforced.textDigest) {
     const before = readEnforcedText(context.folder, enforced);
     throw new EditedError(
@@ -72,10 +82,10 @@ export async function openForEdit(
 }
 
 /**
- * The file that `enable` enforces: the named one, else the one that enforces or did last, with the interfaces it was
- * given, else `fallback`. Throws `SluiceError` `operate/no-file` where the last one was read from standard input.
+ * The file a command takes: the named one, else the one that enforces or did last, with the interfaces it was given, else
+ * `fallback`. Throws `SluiceError` `operate/no-file` where the last one was read from standard input.
  */
-export async function fileToEnable(
+export async function fileMeant(
   context: Context,
   fallback: string,
   named?: string,

@@ -1,14 +1,12 @@
 /** What enforces now: read from the kernel, explained by the files. */
 import { join } from 'node:path';
 import { readClock } from '../kernel/clock';
-import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { isHostBan } from '../load/ban-filter';
 import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
-import { judgingSlot } from '../load/gate-word';
 import { closeFlows, liveGenerations, openFlows } from '../load/generations';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
@@ -53,10 +51,9 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
   if (!state) return null;
   try {
     const now = kernel.bootTimeNs();
-    const slot = judgingSlot(state.gate, now);
+    const generation = state.judging(now);
     const pending = pendingGate(state);
-    if (slot === SLC_SLOT_OPEN) return null;
-    const generation = state.slotGeneration(slot);
+    if (generation === null) return null;
     const record = readGenerationRecord(folder, generation, state.instance);
     const attachments = await currentAttachments(kernel, pins, netns);
     const enforced = readEnforced(folder).value;

@@ -31,7 +31,7 @@ export interface Revision extends ChangeNote {
   readonly digest: string;
   readonly outcome: RevisionOutcome;
   /** Who confirmed it or took it back, and when, ISO time. */
-  readonly ended?: { readonly at: string; readonly by?: Author };
+  readonly ended?: { readonly at: string; readonly by?: Author } | undefined;
 }
 
 /** The revisions that are kept, oldest first; `warnings`: what of them is lost. */
@@ -98,21 +98,30 @@ export function keepRevisionText(folder: StateFolder, text: string): void {
 }
 
 /**
+ * What changes the history returns it as it is then. It takes what the caller has read under the same lock, or reads it:
+ * each revision is a file.
+ */
+type KnownHistory = History | null | undefined;
+
+/**
  * Adds the change that a generation's record tells of, unless it is there; one without a note, such as what a boot loads
  * again, is none. The caller holds the lock.
  */
-export function addRevision(folder: StateFolder, record: GenerationRecord, outcome: RevisionOutcome): void {
+export function addRevision(
+  folder: StateFolder,
+  record: GenerationRecord,
+  outcome: RevisionOutcome,
+  known?: KnownHistory,
+): History {
   const { change, generation, instance, digest, source } = record;
-  if (!change) return;
-  const { revisions } = readHistory(folder);
-  if (revisions.some(isOf(record))) return;
-  append(folder, revisions, { ...change, generation, instance, source, digest, outcome });
+  const history = known ?? readHistory(folder);
+  if (!change || history.revisions.some(isOf(record))) return history;
+  return append(folder, history, { ...change, generation, instance, source, digest, outcome });
 }
 
 /** Adds the end of enforcement. The caller holds the lock. */
-export function addEnd(folder: StateFolder, change: ChangeNote): void {
-  const { revisions } = readHistory(folder);
-  append(folder, revisions, {
+export function addEnd(folder: StateFolder, change: ChangeNote, known?: KnownHistory): History {
+  return append(folder, known ?? readHistory(folder), {
     ...change,
     ...{ generation: null, instance: null, source: null, digest: '', outcome: 'applied' },
   });
@@ -122,12 +131,16 @@ export function addEnd(folder: StateFolder, change: ChangeNote): void {
 export function endPending(
   folder: StateFolder,
   outcome: RevisionOutcome,
-  by?: Author,
-  record: GenerationRecord | null = null,
-): void {
-  const isIt = isOf(record);
-  for (const revision of readHistory(folder).revisions)
-    if (revision.outcome === 'pending' || isIt(revision)) rewrite(folder, revision, outcome, by);
+  ending: { readonly by?: Author; readonly record?: GenerationRecord | null; readonly known?: KnownHistory } = {},
+): History {
+  const isIt = isOf(ending.record ?? null);
+  const history = ending.known ?? readHistory(folder);
+  return {
+    ...history,
+    revisions: history.revisions.map((revision) =>
+      revision.outcome === 'pending' || isIt(revision) ? rewrite(folder, revision, outcome, ending.by) : revision,
+    ),
+  };
 }
 
 /**
@@ -137,26 +150,25 @@ export function endPending(
 export function catchUp(
   folder: StateFolder,
   enforcing: { readonly record: GenerationRecord | null; readonly pending: object | null } | null,
-): void {
+): History {
   const record = enforcing?.record ?? null;
   const isPending = Boolean(enforcing?.pending);
   const outcome = isPending ? 'pending' : record?.confirm ? 'confirmed' : 'applied';
-  if (record) addRevision(folder, record, outcome);
-  const isIt = isOf(record);
-  const { revisions } = readHistory(folder);
-  const own = revisions.find(isIt);
-  if (isPending) {
-    if (own && own.outcome !== 'pending') rewrite(folder, own, 'pending');
-    return;
-  }
-  const waiting = revisions.filter((one) => one.outcome === 'pending');
-  if (waiting.length > 0) endPending(folder, own?.outcome === 'pending' ? 'confirmed' : 'rolled-back-by-hand');
+  const known = record ? addRevision(folder, record, outcome) : readHistory(folder);
+  const own = known.revisions.find(isOf(record));
+  if (isPending) return own ? endPending(folder, 'pending', { record, known }) : known;
+  const isWaiting = known.revisions.some((one) => one.outcome === 'pending');
+  if (!isWaiting) return known;
+  return endPending(folder, own?.outcome === 'pending' ? 'confirmed' : 'rolled-back-by-hand', { known });
 }
 
-function rewrite(folder: StateFolder, revision: Revision, outcome: RevisionOutcome, by?: Author): void {
+function rewrite(folder: StateFolder, revision: Revision, outcome: RevisionOutcome, by?: Author): Revision {
+  if (outcome === 'pending' && revision.outcome === 'pending') return revision;
   // Undefined is left out of JSON: what waits again has not ended.
   const ended = outcome === 'pending' ? undefined : { at: new Date().toISOString(), ...(by && { by }) };
-  writeSealed(revisionFile(folder, revision.number), SCHEMA_VERSION, { ...revision, outcome, ended });
+  const rewritten = { ...revision, outcome, ended };
+  writeSealed(revisionFile(folder, revision.number), SCHEMA_VERSION, rewritten);
+  return rewritten;
 }
 
 /** Whether a revision is the change that the record tells of. */
@@ -189,16 +201,18 @@ export function findRevision({ revisions }: Pick<History, 'revisions'>, referenc
 
 const DIGEST_PART = /^[0-9a-f]{7,64}$/i;
 
-function append(folder: StateFolder, revisions: readonly Revision[], fresh: Omit<Revision, 'number'>): void {
+function append(folder: StateFolder, history: History, fresh: Omit<Revision, 'number'>): History {
   makeHistory(folder);
   const number = Math.max(0, ...numbersIn(folder).used) + 1;
   const added: Revision = { ...fresh, number };
   writeSealed(revisionFile(folder, number), SCHEMA_VERSION, added);
-  prune(folder, [...revisions, added]);
+  const gone = prune(folder, [...history.revisions, added]);
+  return { ...history, revisions: [...history.revisions, added].filter((one) => !gone.has(one.number)) };
 }
 
-/** The oldest go first, and texts that nobody names. */
-function prune(folder: StateFolder, revisions: readonly Revision[]): void {
+/** The oldest go first, and texts that nobody names. Numbers of those that went. */
+function prune(folder: StateFolder, revisions: readonly Revision[]): Set<number> {
+  const gone = new Set<number>();
   const texts = new Set<string>();
   let bytes = 0;
   let kept = 0;
@@ -210,6 +224,7 @@ function prune(folder: StateFolder, revisions: readonly Revision[]): void {
       // Once one is too much, so is whatever is older: there are no holes.
       bytes = Infinity;
       fs.rmSync(revisionFile(folder, number), { force: true });
+      gone.add(number);
       continue;
     }
     kept++;
@@ -220,6 +235,7 @@ function prune(folder: StateFolder, revisions: readonly Revision[]): void {
   for (const name of fs.readdirSync(historyDirectory(folder)))
     if (/^[0-9a-f]{32}\.text$/.test(name) && !named.has(name))
       fs.rmSync(join(historyDirectory(folder), name), { force: true });
+  return gone;
 }
 
 function readRevision(folder: StateFolder, number: number): StateRead<Revision> {

@@ -1,11 +1,9 @@
 /** What is meant to be filtered and is not, looked for often: it reads little, and takes no lock. */
 import { existsSync } from 'node:fs';
-import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import { listLinks } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
-import { judgingSlot } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { pinnedLinks } from '../load/attach';
 import { currentFilters } from '../load/egress-filter';
@@ -52,9 +50,8 @@ function whatJudges(kernel: Kernel, pins: PinLayout): { generation: number; inst
     const state = SharedState.find(kernel, pins);
     if (!state) return null;
     try {
-      const slot = judgingSlot(state.gate, kernel.bootTimeNs());
-      if (slot === SLC_SLOT_OPEN) return null;
-      return { generation: state.slotGeneration(slot), instance: state.instance };
+      const generation = state.judging(kernel.bootTimeNs());
+      return generation === null ? null : { generation, instance: state.instance };
     } finally {
       state.close();
     }

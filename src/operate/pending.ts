@@ -205,8 +205,8 @@ function writeOutcome(
   by?: Author,
 ): void {
   tolerate(() => {
-    if (record) addRevision(folder, record, 'pending');
-    endPending(folder, outcome, by, record);
+    const known = record && addRevision(folder, record, 'pending');
+    endPending(folder, outcome, { ...(by && { by }), record, known });
   });
 }
 

@@ -16,11 +16,11 @@ export async function settledHistory(context: Context): Promise<History> {
   // Where nothing enforces and nothing waits there is nothing to write down, and reading changes nothing.
   if (!context.pins.exists() && !found.revisions.some(({ outcome }) => outcome === 'pending')) return found;
   try {
-    await withLock(context, async () => catchUp(context.folder, await readEnforcement(context)), 0);
+    return await withLock(context, async () => catchUp(context.folder, await readEnforcement(context)), 0);
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
+    return readHistory(context.folder);
   }
-  return readHistory(context.folder);
 }
 
 /** The text that a rollback is to enforce, and where it stands. */

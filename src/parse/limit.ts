@@ -56,7 +56,9 @@ function readRate(term: Term, sink: Sink): Pick<Limit, 'count' | 'windowMs'> {
     ? refuse(
         'parse/limit',
         `${quote(term.text)} is not a limit, expected attempts and a time`,
-        'write 6/30s: the 6th attempt within any 30 s is refused; units are s, m and h',
+        /^\d+\/\d+$/.test(term.text.trim())
+          ? `the time needs its unit: write ${term.text.trim()}s, or m or h`
+          : 'write 6/30s: the 6th attempt within any 30 s is refused; units are s, m and h',
       )
     : (countProblem(term.text, count) ?? windowProblem(term.text, windowMs));
   if (problem) sink(at(term, problem));

@@ -2,6 +2,7 @@
 import type { AddressWords, Family } from '../model/prefix';
 import { addressBits } from '../model/prefix';
 import { PORT_PROTOCOLS, PROTOCOL } from '../model/protocol';
+import type { Direction } from '../model/ruleset';
 import { parseAddressText } from './address';
 import { at, type Finding, quote, refuse, type Sink, type Term } from './finding';
 import { parseIcmpType } from './icmp';
@@ -27,6 +28,15 @@ export interface Probe {
 export interface ProbeReading {
   readonly probe: Probe | null;
   readonly findings: readonly Finding[];
+  /** What a line of a log tells beside the packet. */
+  readonly line?: LogLine;
+}
+
+export interface LogLine {
+  /** By its `IN=` and `OUT=`. */
+  readonly direction: Direction;
+  /** The generation that judged the packet; null where the line is not of sluice. */
+  readonly generation: number | null;
 }
 
 /** Source port of a probe that names none: the first of the dynamic range (RFC 6335). */
@@ -52,14 +62,21 @@ export function parseProbe(text: string): ProbeReading {
   const findings: Finding[] = [];
   const sink: Sink = (finding) => findings.push(finding);
   const tokens = tokenize(text, sink);
-  const words = /\bSRC=/.test(text) ? readLogLine(text) : readWords(tokens, sink);
+  const isLine = /\bSRC=/.test(text);
+  const words = isLine ? readLogWords(text) : readWords(tokens, sink);
   const whole = { text, start: 0, length: Math.max(1, text.length) };
   const probe = findings.length === 0 ? resolve(words, whole, sink) : null;
-  return { probe: findings.length > 0 ? null : probe, findings };
+  return { probe: findings.length > 0 ? null : probe, findings, ...(isLine && { line: readLogLine(text) }) };
+}
+
+function readLogLine(text: string): LogLine {
+  const generation = /(?<=\s)GEN=(\d{1,10})(?=\s|$)/.exec(text)?.[1];
+  const leaves = /(?<=^|\s)IN=(?=\s)/.test(text) && /(?<=\s)OUT=\S/.test(text);
+  return { direction: leaves ? 'out' : 'in', generation: generation === undefined ? null : Number(generation) };
 }
 
 /** netfilter's key=value text, as ufw and sluice log it. An empty value is none. */
-function readLogLine(text: string): ProbeWords {
+function readLogWords(text: string): ProbeWords {
   const words: ProbeWords = {};
   const keys = {
     SRC: 'from',

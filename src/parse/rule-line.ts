@@ -271,7 +271,7 @@ class LineReader {
     } else if (word === 'per') {
       const operand = this.#operand(token, '/24');
       if (operand) this.#setOnce(token, 'per', [operand]);
-    } else if (word !== undefined && looksLikeRate(word)) {
+    } else if (word !== undefined && (looksLikeRate(word) || /^\d+\/\d+$/.test(word))) {
       this.#next++;
       this.#setOnce(token, 'rate', token);
     } else if (word === 'until') this.#readUntil(token);

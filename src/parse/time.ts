@@ -1,4 +1,4 @@
-/** Durations (`90s`, `1h30m`, `7d`) and moments (`2027-01-01`, `2027-01-01T18:00`) as people type them. */
+/** Durations (`90s`, `1h30m`, `7d`), moments (`2027-01-01T18:00`), and how long back (`10m`, `14:05`), as people type them. */
 import { type Problem, quote, refuse } from './finding';
 
 /** A length of time or a moment, in milliseconds; or why the text is none. */
@@ -54,6 +54,28 @@ export function parseMoment(text: string): TimeReading {
   const [, sign, hours, minutes] = /^([+-])(\d{2}):?(\d{2})$/.exec(zone) ?? ['', '+', '0', '0'];
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
   return { kind: 'time', ms: utc - offset * 60_000 };
+}
+
+const SINCE_HINT = 'write 10m or 2h (that long ago), 14:05 (today), or a moment such as 2027-01-31T14:05';
+
+/**
+ * Reads since when, as a moment: a length of time ago; a time of the day, the last one there was by the clock of this
+ * machine; or a moment, also with fractions of its second, as the log writes it: these are cut.
+ */
+export function parseSince(text: string, nowMs: number): TimeReading {
+  const ago = parseDuration(text);
+  if (ago.kind === 'time') return { kind: 'time', ms: nowMs - ago.ms };
+  const clock = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/.exec(text);
+  if (clock) {
+    const [hour, minute, second] = clock.slice(1).map((part) => Number(part || 0));
+    const today = new Date(nowMs);
+    today.setHours(hour, minute, second, 0);
+    if (today.getTime() > nowMs) today.setDate(today.getDate() - 1);
+    return { kind: 'time', ms: today.getTime() };
+  }
+  const moment = parseMoment(text.replace(/(:\d\d)\.\d{1,9}(?=Z|[+-]|$)/i, '$1'));
+  if (moment.kind === 'time') return moment;
+  return refused(refuse('parse/time', `${quote(text)} is no time to begin at`, SINCE_HINT));
 }
 
 /** A moment as `parseMoment` reads it back: by the clock of this machine, with its distance from UTC, to the second. */

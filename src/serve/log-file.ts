@@ -16,7 +16,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
@@ -30,6 +30,11 @@ export interface LogFileOptions {
 }
 
 export const DEFAULT_LOG_FILE = '/var/log/sluice.log';
+
+/** The log: the one that is named, else `$SLUICE_LOG`, else `/var/log/sluice.log`. */
+export function logPath(named?: string, environment: NodeJS.ProcessEnv = process.env): string {
+  return resolve(named ?? (environment.SLUICE_LOG || DEFAULT_LOG_FILE));
+}
 export const DEFAULT_LOG_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_LOG_KEEP = 4;
 

@@ -1,14 +1,10 @@
 /** What `ban`, `unban` and `bans` refuse, and with which words. */
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { inboundRules } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
 
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules: [allow 8000/tcp, allow 22/tcp]
-`;
+const RULES = inboundRules('allow 8000/tcp', 'allow 22/tcp');
 
 let host: EdgeHost;
 
@@ -19,13 +15,6 @@ beforeEach(async () => {
 
 afterEach(() => host.close());
 
-const bans = async (): Promise<{ source: string; until: string | null; packets: string }[]> =>
-  (
-    JSON.parse(await host.must('bans', '--json')) as {
-      bans: { source: string; until: string | null; packets: string }[];
-    }
-  ).bans;
-
 test('your own session is refused, --force obeys; a list leaves it out', async () => {
   await host.must('enable');
   const session = { SSH_CONNECTION: `${NEIGHBOUR.ipv4} 50000 ${HOST.ipv4} 22` };
@@ -33,12 +22,12 @@ test('your own session is refused, --force obeys; a list leaves it out', async (
     const { status, stderr } = await host.sluice(['ban', '198.51.100.7', source], session);
     expect([status, stderr]).toEqual([5, expect.stringMatching(/is not banned: your own session comes from there/)]);
   }
-  expect(await bans()).toEqual([]);
+  expect(await host.bans()).toEqual([]);
   const list = host.write('list', `# a feed\n198.51.100.7\n${NEIGHBOUR.ipv4} ; me\n2001:db8:77::1\n10.0.0.0/8\n`);
   const imported = await host.sluice(['ban', '--import', list, '--for', '1h'], session);
   expect(imported).toMatchObject({ status: 0, stdout: 'banned 3 sources for 60 min; 3 bans in all\n' });
   expect(imported.stderr).toContain(`warning: ${NEIGHBOUR.ipv4} is not banned: your own session comes from there`);
-  expect((await bans()).map(({ source }) => source)).toEqual(['10.0.0.0/8', '198.51.100.7', '2001:db8:77::/64']);
+  expect((await host.bans()).map(({ source }) => source)).toEqual(['10.0.0.0/8', '198.51.100.7', '2001:db8:77::/64']);
   const forced = await host.sluice(['ban', NEIGHBOUR.ipv4, '--force'], session);
   expect(forced).toMatchObject({ status: 0, stdout: `banned ${NEIGHBOUR.ipv4} without end\n` });
 });
@@ -61,11 +50,11 @@ test('bad input changes nothing and says what to write', async () => {
     const result = await host.sluice(words);
     expect([words, result.status, result.stderr]).toEqual([words, status, expect.stringMatching(message)]);
   }
-  expect(await bans()).toEqual([]);
+  expect(await host.bans()).toEqual([]);
   await host.must('ban', ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((length) => `10.0.0.0/${length}`));
   const { status, stderr } = await host.sluice(['ban', '10.0.0.0/10']);
   expect([status, stderr]).toEqual([1, expect.stringMatching(/bans lie 10 deep inside one another: 0\.0\.0\.0\/1, /)]);
-  expect(await bans()).toHaveLength(9);
+  expect(await host.bans()).toHaveLength(9);
   expect(await host.sluice(['unban', '10.0.0.1', '10.0.0.0/9'])).toMatchObject({
     stdout: 'unbanned 10.0.0.0/9\n10.0.0.1 is not banned\n',
     stderr: expect.stringMatching(/note: the ban of 0\.0\.0\.0\/1 stays, without end/) as string,

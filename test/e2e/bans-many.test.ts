@@ -1,15 +1,11 @@
 /** As many bans as there may be. */
 import { httpGet, serve } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { inboundRules } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
 
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules: [allow 8000/tcp, allow 22/tcp]
-`;
+const RULES = inboundRules('allow 8000/tcp', 'allow 22/tcp');
 
 let host: EdgeHost;
 

@@ -9,15 +9,11 @@ import { httpGet, ping, serve, slowDownload, tcpConnect } from '../support/clien
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters, since } from '../support/ethtool';
 import { must } from '../support/process';
+import { inboundRules } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
 
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules: [allow 8000/tcp, allow 22/tcp]
-`;
+const RULES = inboundRules('allow 8000/tcp', 'allow 22/tcp');
 
 let host: EdgeHost;
 
@@ -29,12 +25,6 @@ beforeEach(async () => {
 afterEach(() => host.close());
 
 const url = (address: string): string => `http://${address.includes(':') ? `[${address}]` : address}:8000/`;
-const bans = async (): Promise<{ source: string; until: string | null; packets: string }[]> =>
-  (
-    JSON.parse(await host.must('bans', '--json')) as {
-      bans: { source: string; until: string | null; packets: string }[];
-    }
-  ).bans;
 
 test('a ban cuts what runs, flows too, and ends by itself; driver, counters and frames agree', async () => {
   await serve(host.edge, ['http:8000', 'tcp:22']);
@@ -50,11 +40,11 @@ test('a ban cuts what runs, flows too, and ends by itself; driver, counters and 
   );
   expect(await ping(wire, HOST.ipv4, 1)).toBe(0);
   expect(await tcpConnect(wire, HOST.ipv6, 22)).toBe('timeout');
-  for (const { packets } of await bans()) expect(Number(packets)).toBeGreaterThan(0);
+  for (const { packets } of await host.bans()) expect(Number(packets)).toBeGreaterThan(0);
   // Both transfers stood still and go on: TCP sends again what the ban swallowed.
   expect([await inward.end(), await outward.end()]).toEqual([0, 0]);
   expect(await httpGet(wire, url(HOST.ipv4))).toBe('hello from port 8000\n');
-  expect(await bans()).toEqual([]);
+  expect(await host.bans()).toEqual([]);
   await host.must('ban', NEIGHBOUR.ipv4, '192.0.2.0/25', '--for', '1h');
   expect(await host.must('explain', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '8000')).toMatch(
     /deny in tier 3\.2 by bans: its source is banned\nthe ban of 192\.0\.2\.0\/25 ends in 60 min\nthe ban of 192\.0\.2\.\d+ ends in 60 min\nthe model and the datapath/,
@@ -80,11 +70,11 @@ test('bans hold through apply, disable and the loss of every pin; nothing enforc
   host.write('rules.yaml', RULES.replace('22', '23'));
   await host.must('apply');
   expect(await httpGet(host.wire, url(HOST.ipv4), 1)).toBeNull();
-  const stopped = BigInt((await bans()).find(({ source }) => source === NEIGHBOUR.ipv4)!.packets);
+  const stopped = BigInt((await host.bans()).find(({ source }) => source === NEIGHBOUR.ipv4)!.packets);
   expect(stopped).toBeGreaterThan(0n);
   await host.must('disable', '-y');
   expect(await httpGet(host.wire, url(HOST.ipv4))).toBe('hello from port 8000\n');
-  const kept = await bans();
+  const kept = await host.bans();
   expect(kept.map(({ source }) => source)).toEqual([NEIGHBOUR.ipv4, '198.51.100.0/24'].sort());
   await host.must('enable');
   expect(await httpGet(host.wire, url(HOST.ipv4), 1)).toBeNull();
@@ -93,7 +83,7 @@ test('bans hold through apply, disable and the loss of every pin; nothing enforc
   await host.must('enable');
   await host.recount('the pins were removed, as a reboot does, and the counters with them');
   expect(await httpGet(host.wire, url(HOST.ipv4), 1)).toBeNull();
-  expect(BigInt((await bans()).find(({ source }) => source === NEIGHBOUR.ipv4)!.packets)).toBeGreaterThan(stopped);
+  expect(BigInt((await host.bans()).find(({ source }) => source === NEIGHBOUR.ipv4)!.packets)).toBeGreaterThan(stopped);
   expect(await host.must('unban', NEIGHBOUR.ipv4)).toBe(`unbanned ${NEIGHBOUR.ipv4}\n`);
   expect(await httpGet(host.wire, url(HOST.ipv4))).toBe('hello from port 8000\n');
   expect(await host.must('unban', '--all')).toBe('ended 1 bans\n');
@@ -106,5 +96,5 @@ test('a damaged file of bans is set aside with a warning, and enable goes on', a
   const { status, stderr } = await host.sluice(['bans']);
   expect([status, stderr]).toEqual([0, expect.stringMatching(/bans\.json" is damaged \(the checksum is wrong\)/)]);
   await host.must('enable');
-  expect(await bans()).toEqual([]);
+  expect(await host.bans()).toEqual([]);
 });

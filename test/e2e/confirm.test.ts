@@ -3,95 +3,56 @@
  * what judges, what the files say and what was counted must agree all the while.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { kernel } from '../../src/kernel/native';
-import { pendingGate } from '../../src/load/confirm';
-import { SharedState } from '../../src/load/state';
 import { endRules } from '../../src/operate/end-rules';
 import { lookForMissing } from '../../src/operate/missing';
-import { serve } from '../support/clients';
-import { EdgeHost, HOST, NEIGHBOUR, pinsOf, Prober } from '../support/edge-host';
+import { type EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
 import { joinByVeth } from '../support/netns';
 import { inboundRows } from '../support/snapshot-rows';
-
-const A = 14141;
-const B = 14142;
+import { A, B, TwoPorts } from '../support/two-ports';
 
 jest.setTimeout(180_000);
 
+let ports: TwoPorts;
 let host: EdgeHost;
-let prober: Prober;
 
 beforeEach(async () => {
-  host = await EdgeHost.open('confirm');
-  await serve(host.edge, [`tcp:${A}`, `tcp:${B}`]);
-  prober = new Prober(host.wire);
-  rules('rules.yaml', `allow ${A}/tcp`);
-  rules('b.yaml', `allow ${B}/tcp`);
+  ports = await TwoPorts.open('confirm');
+  ({ host } = ports);
 });
 
-afterEach(async () => {
-  await prober.stop();
-  await host.close();
-});
-
-function rules(name: string, ...rows: readonly string[]): string {
-  return host.write(name, `version: 1\ninterfaces: [eth0]\ninbound:\n  default: deny\n  rules: [${rows.join(', ')}]\n`);
-}
-
-const file = (name: string): string => `${host.directory}/${name}`;
-
-/** Which of the two ports connections reach. */
-const open = (): Promise<number[]> => prober.open(A, B);
-
-/** Runs a change that waits; what is returned waits until its time is over, while nothing of sluice runs. */
-async function waiting(...words: readonly string[]): Promise<() => Promise<void>> {
-  await host.must(...words);
-  const state = SharedState.find(host.context().kernel, host.context().pins)!;
-  const { deadlineNs } = pendingGate(state)!;
-  state.close();
-  return async () => {
-    const left = Number(deadlineNs - kernel().bootTimeNs()) / 1e6;
-    // A machine too busy to do in time what comes before proves nothing.
-    expect(left).toBeGreaterThan(0);
-    await sleep(left + 20);
-  };
-}
-
-/** Exactly this generation, in the kernel and in the files. */
-function expectOnly(generation: number): void {
-  expect(host.pinned()).toEqual(pinsOf(generation, [host.edge.ifindex(HOST.link)]));
-  expect(host.slots().filter((id) => id !== null)).toHaveLength(1);
-  expect(host.records()).toEqual([`generation-${generation}.json`]);
-}
+afterEach(() => ports.close());
 
 test('kept: it holds, and what it replaced is gone', async () => {
   await host.must('apply');
-  const applied = await host.sluice(['apply', file('b.yaml'), '--confirm', '60s']);
+  const applied = await host.sluice(['apply', ports.file('b.yaml'), '--confirm', '60s']);
   expect(applied.stderr).toContain('not confirmed yet: sluice confirm within 60 s keeps it, else generation 1 judges');
-  expect(await open()).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
   expect(await host.must('status')).toMatch(/^not confirmed yet: \d+ s left, then generation 1 judges again/m);
   expect((await host.status()).pending).toMatchObject({ generation: 2, previous: 1 });
   expect(await host.must('metrics')).toMatch(/^sluice_confirm_deadline_timestamp_seconds\{generation="2"\} \d+/m);
 
   expect(await host.must('confirm')).toBe('confirmed: generation 2 holds\n');
-  expectOnly(2);
-  expect(await host.status()).toMatchObject({ generation: 2, pending: null, file: file('b.yaml') });
+  ports.expectOnly(2);
+  expect(await host.status()).toMatchObject({ generation: 2, pending: null, file: ports.file('b.yaml') });
   expect((await host.sluice(['confirm'])).stderr).toContain('nothing waits to be confirmed');
   // Verbs now edit what was confirmed.
   await host.must('allow', `${A}/tcp`);
-  expect(await open()).toEqual([A, B]);
+  expect(await ports.reached()).toEqual([A, B]);
 });
 
 test('taken back before its time', async () => {
   await host.must('apply');
-  await host.must('apply', file('b.yaml'), '--confirm', '60s');
-  expect(await open()).toEqual([B]);
+  await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
+  expect(await ports.reached()).toEqual([B]);
   expect(await host.must('rollback')).toBe('taken back: generation 2; generation 1 judges again\n');
-  expect(await open()).toEqual([A]);
-  expectOnly(1);
+  expect(await ports.reached()).toEqual([A]);
+  ports.expectOnly(1);
   const { generation, file: enforced, warnings } = await host.status();
-  expect({ generation, enforced, warnings }).toEqual({ generation: 1, enforced: file('rules.yaml'), warnings: [] });
+  expect({ generation, enforced, warnings }).toEqual({
+    generation: 1,
+    enforced: ports.file('rules.yaml'),
+    warnings: [],
+  });
   const nothing = await host.sluice(['rollback']);
   expect(nothing).toMatchObject({ status: 1 });
   expect(nothing.stderr).toContain('nothing waits to be confirmed');
@@ -99,71 +60,75 @@ test('taken back before its time', async () => {
 
 test('too late: the next command says so, and so does status until another change', async () => {
   await host.must('apply');
-  const untilOver = await waiting('apply', file('b.yaml'), '--confirm', '2s');
-  await untilOver();
-  expect(await open()).toEqual([A]);
+  await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
+  ports.endTime();
+  expect(await ports.reached()).toEqual([A]);
   const late = await host.sluice(['confirm']);
   expect(late).toMatchObject({ status: 1 });
   expect(late.stderr).toMatch(
-    /error: the change of .* \(generation 2\) was not confirmed within 2 s: generation 1 judges/,
+    /error: the change of .* \(generation 2\) was not confirmed within 60 s: generation 1 judges/,
   );
-  expectOnly(1);
+  ports.expectOnly(1);
   const { warnings, generation, file: enforced } = await host.status();
-  expect(warnings.join()).toMatch(/was not confirmed within 2 s.*b\.yaml was left as it is: sluice apply --confirm 2s/);
-  expect({ generation, enforced }).toEqual({ generation: 1, enforced: file('rules.yaml') });
-  await host.must('apply', file('b.yaml'), '--no-confirm');
+  expect(warnings.join()).toMatch(
+    /was not confirmed within 60 s.*b\.yaml was left as it is: sluice apply --confirm 60s/,
+  );
+  expect({ generation, enforced }).toEqual({ generation: 1, enforced: ports.file('rules.yaml') });
+  await host.must('apply', ports.file('b.yaml'), '--no-confirm');
   expect((await host.status()).warnings).toEqual([]);
-  expect(await open()).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
 });
 
 test('a verb: its row leaves the file again, unless somebody has touched the file since', async () => {
   await host.must('apply');
-  const before = readFileSync(file('rules.yaml'), 'utf8');
+  const before = readFileSync(ports.file('rules.yaml'), 'utf8');
   await host.must('allow', `${B}/tcp`, '--confirm', '60s');
-  const untilOver = await waiting('allow', '9999/tcp', '--confirm', '4s');
-  expect(await open()).toEqual([A, B]);
-  expect(readFileSync(file('rules.yaml'), 'utf8')).toContain('9999');
-  await untilOver();
-  expect(await open()).toEqual([A]);
+  await host.must('allow', '9999/tcp', '--confirm', '60s');
+  expect(await ports.reached()).toEqual([A, B]);
+  expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toContain('9999');
+  ports.endTime();
+  expect(await ports.reached()).toEqual([A]);
   expect((await host.sluice(['status'])).stderr).toContain('rules.yaml is again as it was');
-  expect(readFileSync(file('rules.yaml'), 'utf8')).toBe(before);
+  expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toBe(before);
   await host.must('allow', `${B}/tcp`);
-  expect(await open()).toEqual([A, B]);
+  expect(await ports.reached()).toEqual([A, B]);
 
-  const untilOverAgain = await waiting('deny', '9999/tcp', '--confirm', '2s');
-  const touched = `${readFileSync(file('rules.yaml'), 'utf8')}# mine\n`;
+  await host.must('deny', '9999/tcp', '--confirm', '60s');
+  const touched = `${readFileSync(ports.file('rules.yaml'), 'utf8')}# mine\n`;
   host.write('rules.yaml', touched);
-  await untilOverAgain();
+  ports.endTime();
   expect((await host.sluice(['status'])).stderr).toContain('rules.yaml was left as it is');
-  expect(readFileSync(file('rules.yaml'), 'utf8')).toBe(touched);
+  expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toBe(touched);
 });
 
 test('rows of verbs leave every file they were written into, whatever was piled on them', async () => {
   await host.must('apply');
-  const texts = (): string[] => ['rules.yaml', 'b.yaml'].map((name) => readFileSync(file(name), 'utf8'));
+  const texts = (): string[] => ['rules.yaml', 'b.yaml'].map((name) => readFileSync(ports.file(name), 'utf8'));
   const before = texts();
   await host.must('allow', '9998/tcp', '--confirm', '60s');
-  await host.must('apply', file('b.yaml'), '--confirm', '60s');
+  await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
   await host.must('allow', '9999/tcp', '--confirm', '60s');
   expect(texts().map((text, i) => text.replace(/9999|9998/, '') === before[i])).toEqual([false, false]);
   const back = await host.sluice(['rollback']);
-  expect(back.stderr).toContain(`${file('b.yaml')} is again as it was\n${file('rules.yaml')} is again as it was\n`);
+  expect(back.stderr).toContain(
+    `${ports.file('b.yaml')} is again as it was\n${ports.file('rules.yaml')} is again as it was\n`,
+  );
   expect(texts()).toEqual(before);
 
   await host.must('allow', '9998/tcp', '--confirm', '60s');
   const ended = await host.sluice(['disable', '--yes']);
-  expect(ended.stderr).toContain(`${file('rules.yaml')} is again as it was: what verbs wrote was not confirmed`);
+  expect(ended.stderr).toContain(`${ports.file('rules.yaml')} is again as it was: what verbs wrote was not confirmed`);
   expect(texts()).toEqual(before);
   await host.must('enable');
-  expect(await open()).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
 });
 
 test('the first ruleset of all: everything passes again, and nothing is left in the kernel', async () => {
-  const untilOver = await waiting('enable', '--confirm', '8s');
-  expect(await open()).toEqual([A]);
+  await host.must('enable', '--confirm', '60s');
+  expect(await ports.reached()).toEqual([A]);
   expect(await host.must('status')).toMatch(/then everything passes again/);
-  await untilOver();
-  expect(await open()).toEqual([A, B]);
+  ports.endTime();
+  expect(await ports.reached()).toEqual([A, B]);
   const { stderr } = await host.sluice(['status']);
   expect(stderr).toContain('nothing is filtered, as before');
   expect(host.pinned()).toEqual([]);
@@ -176,46 +141,46 @@ test('the first ruleset of all: everything passes again, and nothing is left in 
   expect(enabled.stderr).toContain('loaded at boot once it is confirmed');
   await host.must('rollback');
   expect(await host.must('boot', '--wait', '0')).toMatch(/nothing is loaded/);
-  expect(await open()).toEqual([A, B]);
+  expect(await ports.reached()).toEqual([A, B]);
   await host.must('enable', '--confirm', '60s');
   const confirmed = await host.sluice(['confirm']);
   expect(confirmed.stdout).toMatch(/^confirmed: generation \d+ holds/);
   // Where it would install units, did the namespace outlive a boot.
   expect([enabled, confirmed].map(({ stderr }) => stderr.includes('does not outlive a reboot'))).toEqual([false, true]);
-  expect(await open()).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
 });
 
 test('another change while one waits: refused at once, or it waits with it', async () => {
   await host.must('apply');
-  await host.must('apply', file('b.yaml'), '--confirm', '60s');
+  await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
   const pending = (await host.status()).pending!;
-  const refused = await host.sluice(['apply', rules('c.yaml', 'allow 1/tcp')]);
+  const refused = await host.sluice(['apply', ports.rules('c.yaml', 'allow 1/tcp')]);
   expect(refused).toMatchObject({ status: 5 });
   expect(refused.stderr).toMatch(/generation 2 waits to be confirmed, \d+ s are left.*\n.*sluice confirm keeps it/);
   const verb = await host.sluice(['allow', '2/tcp']);
   expect(verb).toMatchObject({ status: 5 });
   expect(verb.stderr).toContain('b.yaml was put back as it was');
   // The same again changes nothing, not even the time that is left.
-  const same = await host.sluice(['apply', file('b.yaml'), '--confirm', '1h']);
+  const same = await host.sluice(['apply', ports.file('b.yaml'), '--confirm', '1h']);
   expect(same.stdout).toMatch(/^no changes: generation 2/);
   expect(same.stderr).toMatch(/sluice confirm within \d\d s keeps it/);
   expect((await host.status()).pending!.deadline.slice(0, 18)).toBe(pending.deadline.slice(0, 18));
 
-  const untilOver = await waiting('apply', file('c.yaml'), '--confirm', '4s');
+  await host.must('apply', ports.file('c.yaml'), '--confirm', '60s');
   expect(await host.status()).toMatchObject({ generation: 3, pending: { previous: 1 } });
-  await untilOver();
-  expect(await open()).toEqual([A]);
+  ports.endTime();
+  expect(await ports.reached()).toEqual([A]);
   await host.must('status');
-  expectOnly(1);
+  ports.expectOnly(1);
 });
 
 test('disable while one waits', async () => {
   await host.must('apply');
-  await host.must('apply', file('b.yaml'), '--confirm', '60s');
+  await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
   await host.must('disable', '--yes');
   expect(host.pinned()).toEqual([]);
   expect(host.records()).toEqual([]);
-  expect(await open()).toEqual([A, B]);
+  expect(await ports.reached()).toEqual([A, B]);
 });
 
 test('an interface that nothing filtered before: past the deadline it passes everything, and is let go of', async () => {
@@ -226,36 +191,36 @@ test('an interface that nothing filtered before: past the deadline it passes eve
   const beside = new Prober(host.wire, '198.18.0.10');
   try {
     await host.must('apply');
-    const text = readFileSync(file('b.yaml'), 'utf8').replace('[eth0]', '[eth0, d0]');
-    const untilOver = await waiting('apply', host.write('two.yaml', text), '--confirm', '4s');
-    expect([await open(), await beside.open(A, B)]).toEqual([[B], [B]]);
-    await untilOver();
-    expect([await open(), await beside.open(A, B)]).toEqual([[A], [A, B]]);
+    const text = readFileSync(ports.file('b.yaml'), 'utf8').replace('[eth0]', '[eth0, d0]');
+    await host.must('apply', host.write('two.yaml', text), '--confirm', '60s');
+    expect([await ports.reached(), await beside.open(A, B)]).toEqual([[B], [B]]);
+    ports.endTime();
+    expect([await ports.reached(), await beside.open(A, B)]).toEqual([[A], [A, B]]);
     expect((await host.status()).interfaces.map(({ name }) => name)).toEqual(['eth0']);
 
     // One that is left out is let go of when that is confirmed, not before.
-    await host.must('apply', file('two.yaml'), '--no-confirm');
-    await host.must('apply', file('b.yaml'), '--confirm', '60s');
+    await host.must('apply', ports.file('two.yaml'), '--no-confirm');
+    await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
     expect((await host.status()).interfaces).toHaveLength(2);
     await host.must('confirm');
     expect((await host.status()).interfaces.map(({ name }) => name)).toEqual(['eth0']);
     expect(await beside.open(A, B)).toEqual([A, B]);
 
     // While it waits, one that is added is watched as well.
-    await host.must('apply', file('two.yaml'), '--confirm', '60s');
+    await host.must('apply', ports.file('two.yaml'), '--confirm', '60s');
     rmSync(host.pins.link(host.edge.ifindex('d0'), 'xdp'));
     expect((await lookForMissing(host.context()))!.lacking).toEqual(['d0']);
     await host.must('confirm');
-    await host.must('apply', file('two.yaml'));
+    await host.must('apply', ports.file('two.yaml'));
     // Neither a rule that ends meanwhile nor a confirmation that is cut short keeps what was left out.
-    const ends = rules('ends.yaml', `allow ${B}/tcp`, '{ action: allow, port: 1/tcp, until: 2099-01-01 }');
+    const ends = ports.rules('ends.yaml', `allow ${B}/tcp`, '{ action: allow, port: 1/tcp, until: 2099-01-01 }');
     const waits = await host.sluice(['apply', ends, '--confirm', '60s']);
     expect(waits.stderr).toContain('note: d0 will not be filtered any more once this is confirmed\n');
     expect((await endRules(host.context(), Date.parse('2099-01-02')))!.ended).toHaveLength(1);
     expect((await host.sluice(['confirm'], { SLUICE_FAILPOINT: 'after-confirm:kill' })).status).toBe(137);
     const { interfaces, generation } = await host.status();
     expect(interfaces.map(({ name }) => name)).toEqual(['eth0']);
-    expectOnly(generation!);
+    ports.expectOnly(generation!);
     await host.recount('what came through another link was counted too');
   } finally {
     await beside.stop();
@@ -263,53 +228,53 @@ test('an interface that nothing filtered before: past the deadline it passes eve
 });
 
 test('counters of what was not confirmed are kept, by rule id', async () => {
-  await host.must('apply', rules('a.yaml', `{ id: x, action: allow, port: ${A}/tcp }`));
+  await host.must('apply', ports.rules('a.yaml', `{ id: x, action: allow, port: ${A}/tcp }`));
   const hits = async (): Promise<number> =>
     Number(inboundRows(await host.status()).find(({ id }) => id === 'x')!.packets);
-  await open();
+  await ports.reached();
   const first = await hits();
   expect(first).toBeGreaterThan(0);
-  const untilOver = await waiting(
+  await host.must(
     'apply',
-    rules('b2.yaml', `{ id: x, action: allow, port: "${A}:${B}/tcp" }`),
+    ports.rules('b2.yaml', `{ id: x, action: allow, port: "${A}:${B}/tcp" }`),
     '--confirm',
-    '6s',
+    '60s',
   );
-  await open();
+  await ports.reached();
   const second = await hits();
   expect(second).toBeGreaterThan(first);
-  await untilOver();
-  await open();
-  expect(await open()).toEqual([A]);
+  ports.endTime();
+  await ports.reached();
+  expect(await ports.reached()).toEqual([A]);
   const third = await hits();
   expect(third).toBeGreaterThan(second);
-  await host.must('apply', file('b2.yaml'));
-  await host.must('apply', file('a.yaml'));
+  await host.must('apply', ports.file('b2.yaml'));
+  await host.must('apply', ports.file('a.yaml'));
   expect(await hits()).toBe(third);
 });
 
 test('bad times are refused before anything is written', async () => {
   await host.must('apply');
-  const before = readFileSync(file('rules.yaml'), 'utf8');
+  const before = readFileSync(ports.file('rules.yaml'), 'utf8');
   for (const time of ['0s', '2d', '5', 'soon', '']) {
     const refused = await host.sluice(['allow', `${B}/tcp`, '--confirm', time]);
     expect({ time, status: refused.status }).toEqual({ time, status: 2 });
   }
-  expect(readFileSync(file('rules.yaml'), 'utf8')).toBe(before);
+  expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toBe(before);
 });
 
 test('at a terminal whose SSH session comes through the filter it waits unasked', async () => {
   const sluice = `${process.execPath} ${require.resolve('../../dist/cli/main.js')}`;
   const atTerminal = (words: string, environment: NodeJS.ProcessEnv): ReturnType<EdgeHost['command']> =>
     host.command(['script', '-qec', `${sluice} ${words}`, '/dev/null'], environment);
-  rules('rules.yaml', 'allow 22/tcp', `allow ${A}/tcp`);
-  rules('b.yaml', 'allow 22/tcp', `allow ${B}/tcp`);
+  ports.rules('rules.yaml', 'allow 22/tcp', `allow ${A}/tcp`);
+  ports.rules('b.yaml', 'allow 22/tcp', `allow ${B}/tcp`);
   const here = { SSH_CONNECTION: `${NEIGHBOUR.ipv4} 50000 ${HOST.ipv4} 22` };
   expect((await atTerminal('apply --no-confirm', here)).stdout).not.toContain('not confirmed');
-  const waits = await atTerminal(`apply ${file('b.yaml')}`, here);
+  const waits = await atTerminal(`apply ${ports.file('b.yaml')}`, here);
   expect(waits.stdout).toContain('sluice confirm within 60 s keeps it');
   await host.must('rollback');
   // Not for scripts, and not for who sits at the console.
-  expect((await host.sluice(['apply', file('b.yaml')], here)).stderr).not.toContain('not confirmed');
-  expect((await atTerminal(`apply ${file('rules.yaml')}`, {})).stdout).not.toContain('not confirmed');
+  expect((await host.sluice(['apply', ports.file('b.yaml')], here)).stderr).not.toContain('not confirmed');
+  expect((await atTerminal(`apply ${ports.file('rules.yaml')}`, {})).stdout).not.toContain('not confirmed');
 });

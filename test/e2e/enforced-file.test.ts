@@ -51,6 +51,29 @@ test('enable keeps to the interface the command line gave, and to the file it na
   expect(await host.status()).toMatchObject({ active: true, file: ordinary });
 });
 
+test.each([['while it enforces'], ['after disable']])(
+  'commands without a file take it, and say so, %s',
+  async (when) => {
+    await host.must('apply', other);
+    if (when === 'after disable') await host.must('disable', '--yes');
+    for (const words of [['check'], ['compile'], ['fmt'], ['plan'], ['apply', '--dry-run']]) {
+      const taken = await host.sluice(words);
+      expect({ words, status: taken.status }).toEqual({ words, status: 0 });
+      expect(taken.stderr).toContain(
+        `note: ${other} is the enforced file; --file ${ordinary} takes that one instead\n`,
+      );
+      const named = await host.sluice([...words, '--file', ordinary]);
+      expect(named.stderr).not.toContain('is the enforced file');
+    }
+    expect((await host.sluice(['check'])).stdout).toContain(`${other}: ok`);
+    expect(await host.must('fmt')).toContain('deny 2000');
+    expect(await host.must('check', ordinary)).toContain(`${ordinary}: ok`);
+    writeFileSync(other, ruleset(3000));
+    expect(await host.must('apply')).toContain('applied');
+    expect([(await host.status()).file, await firstRow()]).toEqual([other, '3000']);
+  },
+);
+
 test('between disable and enable verbs change the file that enable will enforce', async () => {
   await host.must('apply', other);
   await host.must('disable', '--yes');

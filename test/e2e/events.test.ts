@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fieldOf, type PacketEvent, parseEventLine } from '../../src/observe/events';
+import { eventText, fieldOf, type PacketEvent, parseEventLine } from '../../src/observe/events';
 import { logFiles } from '../../src/serve/log-file';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
@@ -95,6 +95,16 @@ test('connections that are refused, or asked for, stand in the log; sluice event
   const since = (...words: string[]): Promise<string> => host.must('events', '--since', '10m', ...words);
   const allowed = await since('--rule', 'allow-8000_tcp');
   expect(allowed.trim().split('\n')).toHaveLength(1);
+  // Of several the last, in the order of the log.
+  const all = (await since()).trim().split('\n');
+  expect(all.length).toBeGreaterThan(2);
+  expect((await since('-n', '2')).trim().split('\n')).toEqual(all.slice(-2));
+  expect((await since('-n', String(all.length + 1))).trim().split('\n')).toEqual(all);
+  const bad = await host.sluice(['events', '--since', '10']);
+  expect(bad).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/"10" is no time to begin at; write 10m/) as string,
+  });
   expect(await since('--source', '192.0.2.0/24', '--port', '9999')).toBe('');
   const [json] = (await since('--json', '--port', '8000')).trim().split('\n');
   expect(JSON.parse(json)).toMatchObject({ event: 'ALLOW', src: NEIGHBOUR.ipv4, dpt: '8000', srv: 'inbound' });
@@ -122,7 +132,14 @@ test('one daemon a namespace', async () => {
   const second = await host.sluice(['daemon']);
   expect([second.status, second.stderr]).toEqual([1, expect.stringContaining(`a daemon (pid ${daemon.pid})`)]);
   await daemon.stop('SIGKILL');
-  await startDaemon();
+  const third = await startDaemon();
+  host.write('sluice.log', '');
+  const ended = await host.sluice(['uninstall', '--yes']);
+  expect(ended.stderr).toContain(`note: the log stays: ${host.directory}/sluice.log\n`);
+  expect(ended.stderr).toContain(
+    `note: a daemon (pid ${third.pid}) still runs, and has nothing to do: kill ${third.pid}`,
+  );
+  await host.recount('uninstall removed the counts, as it should');
 });
 
 test('the log is bounded', async () => {
@@ -193,4 +210,8 @@ test('the daemon follows rulesets, and the end and the beginning of enforcement'
     ['3', 'default', '3'],
   ]);
   expect(new Set(events.map((event) => fieldOf(event, 'EVENT')!.split('-')[0])).size).toBe(2);
+  // Asked of a line now: what enforces answers, and says so where that is not what judged.
+  const [first, , last] = events.map(eventText);
+  expect(await host.must('explain', first)).toMatch(/\nnote: the line is of generation 1, generation 3 enforces now: /);
+  expect(await host.must('explain', last)).not.toContain('note:');
 });

@@ -2,20 +2,16 @@
  * Default deny, and everything this host begins gets its answers: with real tools, over both families. What was
  * running before the first enforcement goes on. Three numbers agree.
  */
-import { driverCounters, since } from '../support/ethtool';
 import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { expectSame, readFigures } from '../support/host-figures';
 import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
+import { inboundRules } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
 
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules: [allow 8000/tcp]
-`;
+const RULES = inboundRules('allow 8000/tcp');
 const NEIGHBOURS = [NEIGHBOUR.ipv4, NEIGHBOUR.ipv6];
 const HOSTS = [HOST.ipv4, HOST.ipv6];
 
@@ -33,11 +29,7 @@ afterEach(() => host.close());
 test('answers come in, questions do not; driver, counters and frames agree', async () => {
   await host.must('enable');
   const { edge, wire } = host;
-  const before = {
-    driver: driverCounters(edge, HOST.link),
-    link: edge.linkCounters(HOST.link),
-    ours: await host.status(),
-  };
+  const before = await readFigures(host);
   for (const address of NEIGHBOURS) {
     expect(await tcpConnect(edge, address, 443)).toBe('connected');
     expect(await httpGet(edge, `http://${address.includes(':') ? `[${address}]` : address}:8080/`)).toBe(
@@ -57,17 +49,8 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
     expect(await tcpConnect(wire, address, 22)).toBe('timeout');
     expect(await udpEcho(wire, address, 9000)).toBe(false);
   }
-  const after = {
-    driver: driverCounters(edge, HOST.link),
-    link: edge.linkCounters(HOST.link),
-    ours: await host.status(),
-  };
-  const driver = since(before.driver, after.driver);
-  const minus = (read: (snapshot: typeof after.ours) => string): number =>
-    Number(read(after.ours)) - Number(read(before.ours));
-  expect(minus(({ packets }) => packets.seen)).toBe(driver.packets);
-  expect(minus(({ packets }) => packets.denied)).toBe(driver.drops);
-  expect(minus(({ outgoing }) => outgoing.packets.seen)).toBe(after.link.sent - before.link.sent);
+  const after = await readFigures(host);
+  expectSame(before, after, 'seen');
   const reasons = after.ours.reasons.map(({ reason }) => reason);
   expect(reasons).toContain('flow');
   // TCP 443, 8080, 444, UDP 53, 4433 and an echo, twice; nothing that wire began.

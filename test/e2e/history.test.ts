@@ -3,33 +3,25 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { FAILPOINTS } from '../../src/load/failpoint';
 import type { Revision } from '../../src/operate/history';
-import { serve } from '../support/clients';
-import { EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
+import { type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { inboundRules } from '../support/ruleset-text';
+import { A, B, TwoPorts } from '../support/two-ports';
 
 jest.setTimeout(180_000);
 
-const A = 14141;
-const B = 14142;
+const [FIRST, SECOND] = [inboundRules(`allow ${A}/tcp`), inboundRules(`allow ${B}/tcp`)];
 
+let ports: TwoPorts;
 let host: EdgeHost;
-let prober: Prober;
 let file: string;
 
-const rules = (...rows: readonly string[]): string =>
-  `version: 1\ninterfaces: [eth0]\ninbound:\n  default: deny\n  rules:\n${rows.map((row) => `    - ${row}\n`).join('')}`;
-const [FIRST, SECOND] = [rules(`allow ${A}/tcp`), rules(`allow ${B}/tcp`)];
-
 beforeEach(async () => {
-  host = await EdgeHost.open('history');
-  await serve(host.edge, [`tcp:${A}`, `tcp:${B}`]);
-  prober = new Prober(host.wire);
-  file = host.write('rules.yaml', FIRST);
+  ports = await TwoPorts.open('history');
+  ({ host } = ports);
+  file = ports.file('rules.yaml');
 });
 
-afterEach(async () => {
-  await prober.stop();
-  await host.close();
-});
+afterEach(() => ports.close());
 
 const history = async (): Promise<readonly Revision[]> =>
   (JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] }).revisions;
@@ -79,9 +71,9 @@ test('back to a revision: checked, confirmed and written like any change, and no
   await host.must('apply');
   writeFileSync(file, SECOND);
   await host.must('apply');
-  expect(await prober.open(A, B)).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
   await host.must('rollback', '1', '-m', 'too much');
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
   expect(readFileSync(file, 'utf8')).toBe(FIRST);
   expect((await history()).map(({ what, reason }) => [what, reason])).toEqual([
     ...[
@@ -92,9 +84,9 @@ test('back to a revision: checked, confirmed and written like any change, and no
   ]);
   // A change that waits: taken back, the file too.
   await host.must('rollback', '2', '--confirm', '60s');
-  expect(await prober.open(A, B)).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
   await host.must('rollback');
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
   expect(readFileSync(file, 'utf8')).toBe(FIRST);
   // Who would be cut off is told, and the file stands as before.
   const caller = { SSH_CONNECTION: `${NEIGHBOUR.ipv4} 50000 ${HOST.ipv4} ${A}` };
@@ -111,7 +103,7 @@ test('back to a revision: checked, confirmed and written like any change, and no
   rmSync(file);
   await host.must('rollback', '2');
   expect(readFileSync(file, 'utf8')).toBe(SECOND);
-  expect(await prober.open(A, B)).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
 });
 
 test('two writers: the second is told what the first did', async () => {
@@ -139,13 +131,13 @@ test('killed anywhere on its way, an apply is a revision exactly where it enforc
     const before = await history();
     const { status } = await host.sluice(['apply', '-m', place], { SLUICE_FAILPOINT: `${place}:kill` });
     expect({ place, status }).toEqual({ place, status: 137 });
-    const enforcesIt = (await prober.open(A, B)).includes(text === FIRST ? A : B);
+    const enforcesIt = (await ports.reached()).includes(text === FIRST ? A : B);
     const after = await history();
     expect({ place, count: after.length }).toEqual({ place, count: before.length + Number(enforcesIt) });
     expect(after.at(-1)!.reason).toBe(enforcesIt ? place : before.at(-1)!.reason);
     const holding = after.filter(({ outcome }) => outcome === 'applied').at(-1)!;
     expect(await host.must('show', String(holding.number), '--text')).toBe(
-      (await prober.open(A, B))[0] === A ? FIRST : SECOND,
+      (await ports.reached())[0] === A ? FIRST : SECOND,
     );
     await host.must('apply', '-m', 'again');
   };
@@ -163,7 +155,7 @@ test('damaged, or in the way: said, and nobody is kept from enforcing', async ()
   writeFileSync(folder('1.json'), '{');
   writeFileSync(file, SECOND);
   await host.must('apply');
-  expect(await prober.open(A, B)).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
   // What the record of the first still told is a revision again.
   expect(await told()).toEqual(['2 apply: applied', '3 apply: applied']);
   rmSync(folder(), { recursive: true });
@@ -172,7 +164,7 @@ test('damaged, or in the way: said, and nobody is kept from enforcing', async ()
   const applied = await host.sluice(['apply']);
   expect(applied.status).toBe(0);
   expect(applied.stderr).toContain('warning: the history does not tell of all this');
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
   await host.must('disable', '--yes');
   rmSync(folder());
   await host.must('enable');

@@ -3,23 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters } from '../support/ethtool';
+import { expectAllCounted } from '../support/host-figures';
+import { DOOR } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
-
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules:
-    # the door
-    - allow 22/tcp
-`;
 
 let host: EdgeHost;
 beforeEach(async () => {
   host = await EdgeHost.open('own');
-  host.write('rules.yaml', RULES);
+  host.write('rules.yaml', DOOR);
   await serve(host.edge, ['tcp:22', 'tcp:9000', 'tcp:9001']);
   await host.must('enable');
 });
@@ -27,9 +19,6 @@ afterEach(() => host.close());
 
 const reach = (port: number) => tcpConnect(host.wire, HOST.ipv4, port);
 const file = (): string => readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
-const expectSameCounts = async (): Promise<void> => {
-  expect(Number((await host.status()).packets.seen)).toBe(driverCounters(host.edge, HOST.link).packets);
-};
 
 test('nobody is me who did not come from another machine', async () => {
   const before = file();
@@ -68,11 +57,11 @@ test('me is the address of the caller’s SSH session, for rows and for bans', a
   expect([banned.status, banned.stderr]).toEqual([5, expect.stringMatching(/your own session comes from there/)]);
   expect((await host.sluice(['ban', 'me', '--force'], session)).stdout).toBe(`banned ${NEIGHBOUR.ipv4} without end\n`);
   expect((await host.sluice(['unban', 'me'], session)).stdout).toBe(`unbanned ${NEIGHBOUR.ipv4}\n`);
-  await expectSameCounts();
+  await expectAllCounted(host);
 });
 
 test('a source that is kept reachable is never banned, and one that is kept later gets through its ban', async () => {
-  const rules = (guard: string): void => void host.write('rules.yaml', `${RULES}    - allow 9000/tcp\n${guard}`);
+  const rules = (guard: string): void => void host.write('rules.yaml', `${DOOR}    - allow 9000/tcp\n${guard}`);
   rules('guard: { keep-reachable: [{ id: admin, from: [192.0.2.1, 2001:db8:1::/120], port: 22/tcp }] }\n');
   await host.must('apply');
   for (const source of ['192.0.2.1', '192.0.2.0/24', '0.0.0.0/0', '2001:db8:1::7', '2001:db8::/32']) {
@@ -100,5 +89,5 @@ test('a source that is kept reachable is never banned, and one that is kept late
   rules('guard: { keep-reachable: [{ from: 192.0.2.1, port: 22/tcp }] }\n');
   await host.must('apply');
   expect([await reach(22), await reach(9000)]).toEqual(['connected', 'timeout']);
-  await expectSameCounts();
+  await expectAllCounted(host);
 });

@@ -9,16 +9,12 @@ import { iperf, serveIperf } from '../support/iperf';
 import type { Namespace } from '../support/netns';
 import * as p from '../support/packet';
 import { must } from '../support/process';
+import { inboundRules } from '../support/ruleset-text';
 import { FAR, joinFar, learnedMtu, SMALL_MTU } from '../support/small-hop';
 
 jest.setTimeout(240_000);
 
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules: [allow 8000/tcp]
-`;
+const RULES = inboundRules('allow 8000/tcp');
 const BYTES = 3_000_000;
 /** iperf3 ends when everything is sent, not when everything has come; a path that loses what is large brings nothing. */
 const MUCH = 300_000;

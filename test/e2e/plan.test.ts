@@ -1,31 +1,22 @@
 /** What a change would do to packets, and that it does: what `plan` and `apply` say against real connections. */
 import { writeFileSync } from 'node:fs';
-import { serve } from '../support/clients';
-import { EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
+import { type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { inboundRules } from '../support/ruleset-text';
+import { A, B, TwoPorts } from '../support/two-ports';
 
 jest.setTimeout(180_000);
 
-const A = 14141;
-const B = 14142;
-
+let ports: TwoPorts;
 let host: EdgeHost;
-let prober: Prober;
 let file: string;
 
-const rules = (...rows: readonly string[]): string =>
-  `version: 1\ninterfaces: [eth0]\ninbound:\n  default: deny\n  rules:\n${rows.map((row) => `    - ${row}\n`).join('')}`;
-
 beforeEach(async () => {
-  host = await EdgeHost.open('plan');
-  await serve(host.edge, [`tcp:${A}`, `tcp:${B}`]);
-  prober = new Prober(host.wire);
-  file = host.write('rules.yaml', rules(`allow ${A}/tcp`));
+  ports = await TwoPorts.open('plan');
+  ({ host } = ports);
+  file = ports.file('rules.yaml');
 });
 
-afterEach(async () => {
-  await prober.stop();
-  await host.close();
-});
+afterEach(() => ports.close());
 
 const json = async (...words: string[]): Promise<Record<string, unknown>> =>
   JSON.parse((await host.sluice([...words, '--json'])).stdout) as Record<string, unknown>;
@@ -34,16 +25,16 @@ test('plan says which packets fare otherwise, apply says it too, and so it is', 
   expect(await host.must('plan')).toContain('nothing is filtered now: every packet passes\n');
   await host.must('apply');
   expect(await host.must('plan')).toBe('no changes\n');
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
 
   writeFileSync(
     file,
-    rules(`deny ${A}/tcp`, `allow ${A}/tcp`, `allow from ${NEIGHBOUR.ipv4} to any port ${B} proto tcp`),
+    inboundRules(`deny ${A}/tcp`, `allow ${A}/tcp`, `allow from ${NEIGHBOUR.ipv4} to any port ${B} proto tcp`),
   );
   const planned = await host.must('plan');
   expect(planned).toContain(`  allow → deny  tcp from any to any port ${A}\n`);
   expect(planned).toContain(`  deny → allow  tcp from ${NEIGHBOUR.ipv4} to any port ${B}\n`);
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
 
   // The example of each region, asked of the datapath, gets what is said before and after.
   const { packets } = (await json('plan')) as {
@@ -63,10 +54,19 @@ test('plan says which packets fare otherwise, apply says it too, and so it is', 
   expect(applied.stderr).toContain(planned.trimEnd());
   expect(applied.stdout).toMatch(/^applied: generation 2, 3 rules, on eth0/);
   for (const { packet, to } of examples) expect(await verdict(packet)).toBe(to);
-  expect(await prober.open(A, B)).toEqual([B]);
+  expect(await ports.reached()).toEqual([B]);
 
-  writeFileSync(file, rules(`deny ${A}/tcp`, `allow from ${NEIGHBOUR.ipv4} to any port ${B} proto tcp`));
+  writeFileSync(file, inboundRules(`deny ${A}/tcp`, `allow from ${NEIGHBOUR.ipv4} to any port ${B} proto tcp`));
   expect(await host.must('plan')).toMatch(/1 removed\nno packet changes its verdict\n$/);
+});
+
+test('an interface that is not there: apply would refuse it, and plan says so beside its plan', async () => {
+  await host.must('apply');
+  writeFileSync(file, inboundRules(`allow ${B}/tcp`).replace('[eth0]', '[eth0, eth9]'));
+  const planned = await host.sluice(['plan']);
+  expect(planned).toMatchObject({ status: 0, stdout: expect.stringContaining(`port ${B}`) as string });
+  expect(planned.stderr).toMatch(/warning: apply would refuse this: .*"eth9"/);
+  expect((await host.sluice(['apply'])).status).toBe(1);
 });
 
 test('a dry run changes nothing, and is refused where the apply would be', async () => {
@@ -74,7 +74,7 @@ test('a dry run changes nothing, and is refused where the apply would be', async
   expect(host.pinned()).toEqual([]);
   await host.must('apply');
   expect((await host.sluice(['apply', '--dry-run', '--exit-code'])).status).toBe(0);
-  writeFileSync(file, rules(`allow ${B}/tcp`));
+  writeFileSync(file, inboundRules(`allow ${B}/tcp`));
   const [pins, records] = [host.pinned(), host.records()];
   expect(await json('apply', '--dry-run')).toMatchObject({
     exitCode: 0,
@@ -88,5 +88,5 @@ test('a dry run changes nothing, and is refused where the apply would be', async
   expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'operate/lockout' } });
   expect({ pins: host.pinned(), records: host.records() }).toEqual({ pins, records });
   expect(await host.status()).toMatchObject({ generation: 1, warnings: [] });
-  expect(await prober.open(A, B)).toEqual([A]);
+  expect(await ports.reached()).toEqual([A]);
 });

@@ -5,24 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotRow } from '../../src/observe/snapshot';
 import { serve, tcpConnect } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters } from '../support/ethtool';
+import { expectAllCounted } from '../support/host-figures';
 import { Background } from '../support/process';
+import { DOOR } from '../support/ruleset-text';
 
 jest.setTimeout(240_000);
-
-const RULES = `version: 1
-interfaces: [eth0]
-inbound:
-  default: deny
-  rules:
-    # the door
-    - allow 22/tcp
-`;
 
 let host: EdgeHost;
 beforeEach(async () => {
   host = await EdgeHost.open('ends');
-  host.write('rules.yaml', RULES);
+  host.write('rules.yaml', DOOR);
   await serve(host.edge, ['tcp:22', 'tcp:9000', 'tcp:9001']);
   await host.must('enable');
 });
@@ -36,9 +28,6 @@ const startDaemon = async (): Promise<Background> => {
   const daemon = host.startSluice(['daemon']);
   await daemon.waitFor(/the daemon runs/);
   return daemon;
-};
-const expectSameCounts = async (): Promise<void> => {
-  expect(Number((await host.status()).packets.seen)).toBe(driverCounters(host.edge, HOST.link).packets);
 };
 
 test('opened for a while and closed for a while: the packets say so, before and after', async () => {
@@ -68,7 +57,7 @@ test('opened for a while and closed for a while: the packets say so, before and 
   );
   expect((await host.sluice(['check'])).stderr).toMatch(/warning\[lint\/ended\]|lint\/ended/);
   expect(await host.must('plan')).toBe('no changes\n');
-  await expectSameCounts();
+  await expectAllCounted(host);
   expect(await daemon.stop()).toBe(0);
 });
 
@@ -95,18 +84,18 @@ test('a daemon that slept over the moment, or is started after it, makes up for 
   await second.waitFor(/inbound\/tcp-9001 "allow 9001\/tcp" has ended/, 60_000);
   expect(await reach(9001)).toBe('timeout');
   await second.stop();
-  await expectSameCounts();
+  await expectAllCounted(host);
 });
 
 test('after a change that the kernel took back, with no command after it, the daemon goes on where it was', async () => {
   const folder = join(host.directory, 'etc');
   mkdirSync(folder);
-  const path = host.write('etc/rules.yaml', RULES);
+  const path = host.write('etc/rules.yaml', DOOR);
   await host.must('apply', path);
   const first = await startDaemon();
   await host.must('allow', '9001/tcp', '--confirm', '2s');
   await first.waitFor(/was not confirmed within 2 s: generation \d+ judges again; \S+ is again as it was/, 60_000);
-  expect(readFileSync(path, 'utf8')).toBe(RULES);
+  expect(readFileSync(path, 'utf8')).toBe(DOOR);
   await first.stop();
 
   // Its unit may not write the file, and leaves it to the next command.
@@ -122,7 +111,7 @@ test('after a change that the kernel took back, with no command after it, the da
   expect(Date.now()).toBeGreaterThanOrEqual(until);
   expect(await reach(9000)).toBe('timeout');
   await second.stop();
-  await expectSameCounts();
+  await expectAllCounted(host);
 });
 
 test('an apply that fails is tried again, and said; a file edited by hand stays unapplied', async () => {
@@ -147,7 +136,7 @@ test('an apply that fails is tried again, and said; a file edited by hand stays 
   // The verbs still see that the file is not what is enforced.
   expect((await host.sluice(['allow', '80/tcp'])).stderr).toMatch(/was edited since it was applied[^]*default: allow/);
   await daemon.stop();
-  await expectSameCounts();
+  await expectAllCounted(host);
 });
 
 test('what cannot be is refused, and nothing is written', async () => {

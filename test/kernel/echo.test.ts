@@ -6,18 +6,13 @@ import { decode } from '../../src/model/decode';
 import { DEFAULT_ECHO_RATES, echoSource, type EchoState, NO_ECHOES } from '../../src/model/echo';
 import { evaluate } from '../../src/model/evaluate';
 import { NO_STATE } from '../../src/model/given-state';
+import { closesAfterEach } from '../support/close-after';
 import { IngressStand, IngressTables, type Judged } from '../support/ingress-stand';
 import * as p from '../support/packet';
 
 jest.setTimeout(60_000);
 
-const opened: { close: () => void }[] = [];
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
-});
+const opened = closesAfterEach();
 
 /** A stand whose model sees what the program sees. */
 class Pinged {

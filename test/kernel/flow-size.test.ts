@@ -2,6 +2,7 @@
 import { flowBuckets } from '../../src/compile/flow-table';
 import { measureHz } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
@@ -14,16 +15,10 @@ const DENIED = { passed: false, reason: 'default' } as const;
 const BATCH = 50_000;
 
 let hz: number;
-const opened: { close: () => void }[] = [];
+const opened = closesAfterEach();
 
 beforeAll(async () => {
   hz = await measureHz(kernel());
-});
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
 });
 
 async function tableFor(flows: number): Promise<FlowTable> {

@@ -3,6 +3,7 @@ import { SLC_FLOW_TIMEOUT } from '../../src/abi/layout.gen';
 import { measureHz, readClock } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
 import { flowTimeouts } from '../../src/load/tables';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
@@ -15,13 +16,7 @@ const out = (local: number, remote: number, ...flags: p.TcpFlag[]): Uint8Array =
 const back = (local: number, remote: number): Uint8Array =>
   p.compose(p.ipv4(), p.tcp({ from: remote, to: local, flags: ['ack'] }));
 
-const opened: { close: () => void }[] = [];
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
-});
+const opened = closesAfterEach();
 
 async function stand(buckets: number, options: Parameters<typeof FlowStand.load>[2] = {}): Promise<FlowStand> {
   const table = await FlowTable.create(buckets, await measureHz(kernel()));

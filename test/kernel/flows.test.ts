@@ -4,6 +4,7 @@
  */
 import { measureHz } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable, type TimeoutSeconds } from '../support/flow-stand';
 import { Random, testSeed } from '../support/generate/random';
 import * as p from '../support/packet';
@@ -30,7 +31,7 @@ const echo = {
 };
 
 let hz: number;
-const opened: { close: () => void }[] = [];
+const opened = closesAfterEach();
 
 async function stand(
   text = DENY,
@@ -44,12 +45,6 @@ async function stand(
 
 beforeAll(async () => {
   hz = await measureHz(kernel());
-});
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
 });
 
 const pause = (seconds: number): Promise<void> => new Promise((done) => setTimeout(done, seconds * 1000));

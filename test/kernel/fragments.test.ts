@@ -7,6 +7,7 @@ import { measureHz } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
 import { decode } from '../../src/model/decode';
 import { nameOfFragments } from '../../src/model/fragment';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import { Random, testSeed } from '../support/generate/random';
 import * as p from '../support/packet';
@@ -18,7 +19,7 @@ const DENY =
 const { source4, destination4, source6, destination6 } = p.DEFAULTS;
 
 let hz: number;
-const opened: { close: () => void }[] = [];
+const opened = closesAfterEach();
 
 async function stand(
   text = DENY,
@@ -32,12 +33,6 @@ async function stand(
 
 beforeAll(async () => {
   hz = await measureHz(kernel());
-});
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
 });
 
 interface Piece {

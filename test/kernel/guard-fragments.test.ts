@@ -7,22 +7,17 @@ import { kernel } from '../../src/kernel/native';
 import { evaluate } from '../../src/model/evaluate';
 import { NO_STATE } from '../../src/model/given-state';
 import { BanStand, banOf, prefixOf } from '../support/ban-stand';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
 jest.setTimeout(60_000);
 
 let hz = 0;
-const opened: { close(): void }[] = [];
+const opened = closesAfterEach();
 
 beforeAll(async () => {
   hz = await measureHz(kernel());
-});
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
 });
 
 /** A host over one table of fragments, generation by generation. */

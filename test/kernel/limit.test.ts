@@ -7,19 +7,14 @@ import { judgeLimit, type LimitState, NO_LIMITS, recordLimit } from '../../src/m
 import { decode } from '../../src/model/decode';
 import { evaluate } from '../../src/model/evaluate';
 import { NO_STATE } from '../../src/model/given-state';
+import { closesAfterEach } from '../support/close-after';
 import { Random, testSeed } from '../support/generate/random';
 import { IngressStand, IngressTables, type Judged } from '../support/ingress-stand';
 import * as p from '../support/packet';
 
 jest.setTimeout(60_000);
 
-const opened: { close: () => void }[] = [];
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
-});
+const opened = closesAfterEach();
 
 /** A stand whose model sees what the program sees. */
 class Limited {

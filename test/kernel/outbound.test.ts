@@ -4,6 +4,7 @@
  */
 import { measureHz } from '../../src/kernel/clock';
 import { kernel } from '../../src/kernel/native';
+import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
@@ -20,16 +21,10 @@ outbound: { default: deny, rules: [allow out to any port 53] }
 `;
 
 let hz = 0;
-const opened: { close(): void }[] = [];
+const opened = closesAfterEach();
 
 beforeAll(async () => {
   hz = await measureHz(kernel());
-});
-
-afterEach(() => {
-  opened.splice(0).forEach((handle) => {
-    handle.close();
-  });
 });
 
 async function stand(text: string): Promise<FlowStand> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { KernelError } from '../../src/kernel/errors';
 import type { BpfMap } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
-import { closeMaps, openPinnedMaps } from '../../src/load/pinned-maps';
+import { closeMaps, openPinnedMaps, PinnedMaps } from '../../src/load/pinned-maps';
 import { bpfDescriptors, frameOf, key32, loadProbe, outcome, privateBpffs, value64 } from './support';
 
 jest.setTimeout(60_000); // the machine may be busy with other suites
@@ -325,6 +325,23 @@ describe('pins', () => {
     rmSync(second);
     expect(() => openPinnedMaps(kernel(), { first, second })).toThrow('ENOENT');
     expect(bpfDescriptors()).toHaveLength(before);
+    bpffs.remove();
+  });
+
+  test('a pinned map is opened when it is asked for, once, and not any more when the rest is closed', () => {
+    const bpffs = privateBpffs();
+    const path = join(bpffs.path, 'first');
+    create('hash').pin(path);
+    const before = bpfDescriptors().length;
+    const maps = new PinnedMaps<'first' | 'second'>(kernel(), (name) => join(bpffs.path, name));
+    expect(bpfDescriptors()).toHaveLength(before);
+    expect(maps.get('first')).toBe(maps.pick(['first']).first);
+    expect(bpfDescriptors()).toHaveLength(before + 1);
+    expect(() => maps.get('second')).toThrow('ENOENT');
+    maps.close();
+    expect(bpfDescriptors()).toHaveLength(before);
+    expect(() => maps.get('first')).toThrow('after the last use');
+    rmSync(path);
     bpffs.remove();
   });
 });

@@ -139,6 +139,11 @@ export class EdgeHost {
     return (JSON.parse(await this.must('status', '--json')) as { snapshot: Snapshot }).snapshot;
   }
 
+  /** Who is banned, as `bans --json` lists them. */
+  async bans(): Promise<{ source: string; until: string | null; packets: string }[]> {
+    return (JSON.parse(await this.must('bans', '--json')) as { bans: Awaited<ReturnType<EdgeHost['bans']>> }).bans;
+  }
+
   /** Everything pinned for the host, relative to its pin directory, sorted; directories end with `/`. */
   pinned(): string[] {
     if (!existsSync(this.pins.directory)) return [];

@@ -38,7 +38,7 @@ export async function applyFile(
   checkConfirmTime(run.options);
   const context = await run.context();
   const interfaceOverride = run.options.interface ?? lastInterfaces;
-  const candidate = requireCandidate(run, run.readText(file), 'nothing was changed.', {
+  const candidate = requireCandidate(run, await run.readText(file), 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
   });

@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .description('find mistakes in a ruleset; needs no privilege and touches nothing')
     .argument('[file]', 'ruleset file, - for standard input');
   onRun(command, async (run, file: string | undefined): Promise<ExitCode> => {
-    const source = run.readText(file);
+    const source = await run.readText(file);
     const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
       strict: run.options.strict ?? false,
       ...(mayEnd(source.text) && { daemon: await daemonRuns(run.options) }),

@@ -12,8 +12,8 @@ export function register(program: Command): void {
     .argument('[file]', 'ruleset file, - for standard input')
     .option('--print', 'list address tries, port maps and rules')
     .option('--stats', 'count entries, bytes and worst-case steps (the default)');
-  onRun<{ print?: boolean; stats?: boolean }>(command, (run, file: string | undefined) => {
-    const { image } = requireCandidate(run, run.readText(file), 'nothing was compiled.');
+  onRun<{ print?: boolean; stats?: boolean }>(command, async (run, file: string | undefined) => {
+    const { image } = requireCandidate(run, await run.readText(file), 'nothing was compiled.');
     if (run.options.print) run.output.line(printImage(image).trimEnd());
     if (run.options.stats ?? !run.options.print) run.output.line(formatStats(image));
     run.output.document({

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { resolve } from 'node:path';
 import { type DaemonOptions, runDaemon, stdoutIsJournal } from '../../serve/daemon';
-import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP } from '../../serve/log-file';
+import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP, logPath } from '../../serve/log-file';
 import { DEFAULT_SAVE_SECONDS } from '../../serve/keeper';
 import { onRun } from '../run';
 
@@ -39,7 +38,7 @@ export function register(program: Command): void {
   onRun<Options>(command, async (run) => {
     const { log, journal, logSize, logKeep, saveEvery } = run.options;
     const toJournal = journal ?? (log === undefined && !process.env.SLUICE_LOG && stdoutIsJournal());
-    const path = resolve(log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
+    const path = logPath(log);
     const ended = new AbortController();
     const end = (): void => ended.abort();
     process.once('SIGTERM', end).once('SIGINT', end);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { fileToEnable } from '../../operate/enforced-file';
+import { fileMeant } from '../../operate/enforced-file';
 import { readEnforcement } from '../../operate/enforcement';
 import { addChangeOptions, type ChangeOptions } from '../change-option';
 import { addConfirmOptions, type ConfirmOptions } from '../confirm-option';
@@ -18,7 +18,7 @@ export function register(program: Command): void {
     addChangeOptions(addConfirmOptions(command)),
     async (run) => {
       const named = run.options.file === undefined ? undefined : run.path();
-      const { file, interfaceOverride } = await fileToEnable(await run.context(), run.path(), named);
+      const { file, interfaceOverride } = await fileMeant(await run.context(), run.path(), named);
       if (file !== run.path())
         run.output.say(`note: ${file} is what enforced last; --file ${run.path()} enforces that one instead`);
       const code = await applyFile(run, file, 'enable', interfaceOverride, { atBoot: true });

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createReadStream } from 'node:fs';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { prefixContains } from '../../model/prefix';
 import {
@@ -13,8 +12,9 @@ import {
 } from '../../observe/events';
 import { EventSource } from '../../operate/event-source';
 import { parseAddressText } from '../../parse/address';
+import { parseSince } from '../../parse/time';
 import { eventSocketPath, watchEvents } from '../../serve/event-socket';
-import { DEFAULT_LOG_FILE, logFiles, openLog } from '../../serve/log-file';
+import { DEFAULT_LOG_FILE, logFiles, logPath, openLog } from '../../serve/log-file';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 
@@ -32,13 +32,19 @@ export function register(program: Command): void {
     .command('events')
     .description('packets as they are told of, or with --since those of the log: one a line, or a JSON object a line')
     .addOption(
-      new Option('--since <time>', 'from the log, from then on: 10m, 2h, 1d, or an ISO time').argParser(readSince),
+      new Option('--since <time>', 'from the log, from then on: 10m, 2h, 14:05, or 2027-01-31T14:05').argParser(
+        readSince,
+      ),
     )
     .addOption(new Option('--log <file>', `which log (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`))
     .addOption(new Option('--rule <id>', 'only what this rule decided: its id, or SECTION/ID'))
     .addOption(new Option('--source <prefix>', 'only packets from there').argParser(readSource))
     .addOption(new Option('--port <number>', 'only packets from or to this port').argParser(readNumber))
-    .addOption(new Option('-n, --count <number>', 'end after so many').argParser(readNumber));
+    .addOption(
+      new Option('-n, --count <number>', 'the last so many of the log; without --since end after so many').argParser(
+        readNumber,
+      ),
+    );
   onRun<Options>(command, async (run) => {
     const { rule, source, port, count = Infinity, since } = run.options;
     const filter: EventFilter = {
@@ -46,15 +52,28 @@ export function register(program: Command): void {
       ...(source && { source }),
       ...(port !== undefined && { port }),
     };
+    const found = matching(since === undefined ? live(run) : logged(run, since), filter);
     let shown = 0;
-    for await (const event of since === undefined ? live(run) : logged(run, since)) {
-      if (!eventMatches(event, filter)) continue;
+    for await (const event of since === undefined || count === Infinity ? found : lastOf(found, count)) {
       if (run.output.json) run.output.streamLine(eventToJson(event));
       else run.output.line(`${event.time} ${eventText(event)}`);
       if (++shown >= count || run.output.unread) break;
     }
     return undefined;
   });
+}
+
+async function* matching(events: AsyncIterable<PacketEvent>, filter: EventFilter): AsyncGenerator<PacketEvent> {
+  for await (const event of events) if (eventMatches(event, filter)) yield event;
+}
+
+/** The last so many, oldest first. */
+async function* lastOf(events: AsyncIterable<PacketEvent>, count: number): AsyncGenerator<PacketEvent> {
+  const last: PacketEvent[] = [];
+  let seen = 0;
+  // A ring: the one that is written over is the oldest.
+  for await (const event of events) last[seen++ % count] = event;
+  for (let i = Math.max(0, seen - count); i < seen; i++) yield last[i % count];
 }
 
 /** From the daemon, or where none runs from the ring itself: then nobody else gets to see them. */
@@ -88,7 +107,7 @@ const TURN_MS = 250;
 
 /** From the log and its rotated files. */
 async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketEvent> {
-  const path = resolve(run.options.log ?? (process.env.SLUICE_LOG || DEFAULT_LOG_FILE));
+  const path = logPath(run.options.log);
   const files = logFiles(path);
   if (files.length === 0) {
     throw new UsageError(
@@ -104,13 +123,11 @@ async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketE
   }
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function readSince(text: string): number {
-  const match = /^([1-9]\d{0,5})([smhd])$/.exec(text);
-  const time = match ? Date.now() - Number(match[1]) * UNIT_MS[match[2]] : Date.parse(text);
-  if (Number.isNaN(time)) throw new InvalidArgumentError('expected 10m, 2h, 1d, or a time such as 2026-11-22T07:00Z.');
-  return time;
+  const reading = parseSince(text, Date.now());
+  if (reading.kind === 'time') return reading.ms;
+  const { message, hint } = reading.problem;
+  throw new InvalidArgumentError(`${message}; ${hint}.`);
 }
 
 function readSource(text: string): NonNullable<EventFilter['source']> {

@@ -14,7 +14,7 @@ import { hasCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { explainCandidate, explainEnforced, type FullExplanation } from '../../operate/explain';
 import { formatMoment } from '../../parse/time';
-import { parseProbe, type Probe } from '../../parse/probe';
+import { parseProbe, type Probe, type ProbeReading } from '../../parse/probe';
 import { requireCandidate } from '../candidate';
 import type { Ban } from '../../operate/ban-file';
 import { EXIT, type ExitCode } from '../exit-code';
@@ -34,12 +34,16 @@ export function register(program: Command): void {
     )
     .option('--model', 'by the scan alone; needs no privilege');
   onRun<{ model?: boolean }>(command, async (run, words: string[]): Promise<ExitCode> => {
-    const direction = directionOf(words[0]);
-    const probe = readProbe(words.slice(direction ? 1 : 0).join(' '));
-    const { explanation, key, ruleset } = await explain(run, probe, direction ?? 'in');
+    const named = directionOf(words[0]);
+    const { probe, line } = readProbe(words.slice(named ? 1 : 0).join(' '));
+    const direction = named ?? line?.direction ?? 'in';
+    const { explanation, key, ruleset, generation } = await explain(run, probe, direction);
     run.output.line(formatExplanation(key, explanation, ruleset));
+    const judgedBy = line?.generation ?? null;
+    if (judgedBy !== null && judgedBy !== generation) run.output.line(formatOther(judgedBy, generation));
     const bans = explanation.bans.map(({ prefix }) => formatPrefix(prefix));
-    run.output.document({ ruleset, direction: direction ?? 'in', ...explanation, bans });
+    const of = judgedBy === null ? {} : { lineGeneration: judgedBy };
+    run.output.document({ ruleset, direction, generation, ...of, ...explanation, bans });
     return EXIT.DONE;
   });
 }
@@ -49,7 +53,7 @@ async function explain(
   run: Run<{ model?: boolean }>,
   probe: Probe,
   direction: Direction,
-): Promise<{ explanation: FullExplanation; key: FlowKey; ruleset: string }> {
+): Promise<{ explanation: FullExplanation; key: FlowKey; ruleset: string; generation: number | null }> {
   const unprivileged = run.options.model === true || !hasCapabilities();
   const context = unprivileged ? null : await run.context();
   const addresses = context
@@ -63,23 +67,32 @@ async function explain(
       key,
       explanation: await explainEnforced(context, { ...enforcement, record }, key, direction),
       ruleset: `the enforced ruleset (generation ${enforcement.generation})`,
+      generation: enforcement.generation,
     };
   }
-  const candidate = requireCandidate(run, run.readText(), 'nothing was explained.');
+  const candidate = requireCandidate(run, await run.readText(), 'nothing was explained.');
   return {
     key,
     explanation: await explainCandidate(candidate, key, context, direction),
     ruleset: `${candidate.file} (not enforced)`,
+    generation: null,
   };
 }
 
-function readProbe(text: string): Probe {
-  const { probe, findings } = parseProbe(text);
-  if (probe) return probe;
+function readProbe(text: string): ProbeReading & { readonly probe: Probe } {
+  const reading = parseProbe(text);
+  const { probe, findings } = reading;
+  if (probe) return { ...reading, probe };
   throw new UsageError(
     findings.map(({ message }) => message).join('; '),
     findings[0]?.hint ?? 'sluice explain tcp from 78.168.1.2 to 198.51.100.7 port 14541',
   );
+}
+
+/** The line was written when another ruleset judged. */
+function formatOther(judgedBy: number, generation: number | null): string {
+  const now = generation === null ? 'this is what the file above says' : `generation ${generation} enforces now`;
+  return `note: the line is of generation ${judgedBy}, ${now}: what decided then is what its RULE= and REASON= say`;
 }
 
 /** A probe that comes in without a destination means this machine. */

@@ -20,7 +20,8 @@ export function register(program: Command): void {
     const context = await run.context();
     const { kernel, netns } = context;
     const enforcement = await readEnforcement(context);
-    const candidate = file === undefined ? null : requireCandidate(run, run.readText(file), 'nothing was looked at.');
+    const candidate =
+      file === undefined ? null : requireCandidate(run, await run.readText(file), 'nothing was looked at.');
     const ruleset = candidate?.ruleset ?? enforcement?.record?.ruleset ?? null;
     const filtered = candidate
       ? (await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns)).map(({ name }) => name)

@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .argument('[file]', 'ruleset file, - for standard input')
     .option('-w, --write', 'write it back instead of printing it');
   onRun<{ write?: boolean }>(command, async (run, file: string | undefined): Promise<ExitCode> => {
-    const source = run.readText(file);
+    const source = await run.readText(file);
     const outcome = formatRuleset({ text: source.text, file: source.path });
     if (outcome.kind === 'refused') {
       showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');

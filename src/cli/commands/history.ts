@@ -10,8 +10,16 @@ import { renderPlan } from '../../operate/render-plan';
 import { settledHistory } from '../../operate/rollback';
 import { SluiceError } from '../../kernel/errors';
 import { EXIT, type ExitCode } from '../exit-code';
+import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 import { renderTable } from '../table';
+
+/** What `ufw show` shows, with the command that does here. */
+const OF_UFW: Readonly<Partial<Record<string, string>>> = {
+  added: 'sluice status numbered, or the file itself: sluice fmt',
+  listening: 'sluice exposed',
+  raw: 'sluice status verbose, or sluice compile --print',
+};
 
 export function register(program: Command): void {
   const history = program
@@ -37,6 +45,8 @@ export function register(program: Command): void {
     .argument('<revision>', 'its number, or the first 7 digits or more of its digest')
     .addOption(new Option('--text', 'the ruleset as it was, byte for byte, and nothing else'));
   onRun<{ text?: boolean }>(show, async (run, reference: string): Promise<ExitCode> => {
+    const instead = OF_UFW[reference];
+    if (instead !== undefined) throw new UsageError(`"show ${reference}" is a command of ufw, and none here`, instead);
     const { context, ...history } = await open(run);
     const revision = findRevision(history, reference);
     const text = readRevisionText(context.folder, revision);

@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander';
+import { SluiceError } from '../../kernel/errors';
+import { resolveInterfaces } from '../../load/attach';
+import type { Ruleset } from '../../model/ruleset';
+import type { Context } from '../../operate/context';
 import { requireCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { changesNothing, planChange } from '../../operate/change-plan';
 import { differenceToJson, renderChange } from '../../operate/render-difference';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
-import { onRun } from '../run';
+import { onRun, type Run } from '../run';
 
 export function register(program: Command): void {
   const command = program
@@ -17,8 +21,10 @@ export function register(program: Command): void {
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
   onRun<{ exitCode?: boolean }>(command, async (run, file: string | undefined): Promise<ExitCode> => {
     requireCapabilities();
-    const candidate = requireCandidate(run, run.readText(file), 'nothing was planned.');
-    const enforcement = await readEnforcement(await run.context());
+    const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.');
+    const context = await run.context();
+    await warnOfInterfaces(run, context, candidate.ruleset.interfaces);
+    const enforcement = await readEnforcement(context);
     const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
     const change = planChange(before, candidate.ruleset);
     const { plan } = change;
@@ -27,4 +33,18 @@ export function register(program: Command): void {
     run.output.document({ plan, packets: differenceToJson(change) }, code);
     return code;
   });
+}
+
+/** A plan is about rules; that an apply would find no such interface is said all the same. */
+async function warnOfInterfaces(
+  run: Run<object>,
+  { kernel, netns }: Context,
+  interfaces: Ruleset['interfaces'],
+): Promise<void> {
+  try {
+    await resolveInterfaces(kernel, interfaces, netns);
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    run.output.say(`warning: apply would refuse this: ${error.message}`);
+  }
 }

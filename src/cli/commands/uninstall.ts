@@ -2,11 +2,13 @@ import type { Command } from 'commander';
 import { existsSync, rmSync } from 'node:fs';
 import { uninstall } from '../../operate/apply';
 import { type Context, isHostContext } from '../../operate/context';
+import { currentEventReader, type EventReader } from '../../operate/event-source';
 import { removeUnits } from '../../operate/install';
 import { lastEnforced } from '../../operate/enforced-file';
 import { STANDARD_INPUT } from '../../operate/ruleset-file';
 import { readEnforced } from '../../operate/state-files';
 import { fileError } from '../../operate/system-error';
+import { logPath } from '../../serve/log-file';
 import { confirm } from '../ask';
 import { EXIT } from '../exit-code';
 import { UsageError } from '../output';
@@ -34,6 +36,7 @@ export function register(program: Command): void {
     }
     // First, so that no daemon makes anew what is removed.
     const units = isHostContext(context) ? removeUnits() : [];
+    const reader = currentEventReader(context);
     const { interfaces, putBack } = await uninstall(context);
     const written = existsSync(file);
     const purged = written && run.options.purge === true;
@@ -42,9 +45,17 @@ export function register(program: Command): void {
     run.output.line(`removed: ${units.length > 0 ? 'systemd units, ' : ''}pins, counters and state${rest}`);
     for (const changed of putBack.filter((path) => existsSync(path)))
       run.output.say(`${changed} is again as it was: what verbs wrote was not confirmed`);
+    const log = logPath();
+    if (existsSync(log)) run.output.say(`note: the log stays: ${log}`);
+    if (reader)
+      run.output.say(`note: ${describeReader(reader)} still runs, and has nothing to do: kill ${reader.pid} ends it`);
     run.output.document({ outcome: 'removed', unfiltered: interfaces, units, purged: purged ? [file] : [] });
     return EXIT.DONE;
   });
+}
+
+function describeReader({ role, pid }: EventReader): string {
+  return role === 'daemon' ? `a daemon (pid ${pid})` : `sluice events (pid ${pid})`;
 }
 
 /** The ruleset that goes with --purge: the one the user named, else the one that enforces or did last. */

@@ -88,7 +88,17 @@ function slug(text: string): string {
   const words = text
     .toLowerCase()
     .replace(/^out |\b(to any|from any|proto)\b/g, ' ')
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 28);
-  return words.replace(/^-+|-+$/g, '') || 'everything';
+    .split(/[^a-z0-9]+/)
+    .filter(Boolean);
+  const [first, ...rest] = words;
+  if (first === undefined) return 'everything';
+  // Whole words only: half a port number names another port.
+  let id = first.slice(0, SLUG_MAX);
+  for (const word of rest) {
+    if (id.length + 1 + word.length > SLUG_MAX) break;
+    id += `-${word}`;
+  }
+  return id;
 }
+
+const SLUG_MAX = 28;

@@ -16,9 +16,21 @@ test.each(['allow-all'])('the later verb %s is refused by name, with what works 
   });
 });
 
+test.each([
+  ['app', 'list', /sluice allow ssh/],
+  ['app', 'info', /sluice allow ssh/],
+  ['reload', undefined, /sluice apply/],
+  ['route', 'allow', /sluice allow from A to B/],
+])('ufw %s %s: what to type instead', async (verb, word, instead) => {
+  expect(await failureOf(...[verb, word].filter((one) => one !== undefined))).toMatchObject({
+    code: 'cli/of-ufw',
+    message: expect.stringMatching(instead) as string,
+  });
+});
+
 test('a word that is no verb at all is unknown, and later verbs are not listed', async () => {
   expect(await failureOf('chekc')).toMatchObject({ code: 'commander.unknownCommand' });
-  expect((await buildProgram()).helpInformation()).not.toMatch(/allow-all/);
+  expect((await buildProgram()).helpInformation()).not.toMatch(/allow-all|reload/);
 });
 
 test('two judges of which each is to be the only one are refused', async () => {

@@ -34,6 +34,17 @@ interfaces: [eth0]
 `;
 
 describe('adding', () => {
+  test.each([
+    ['deny 14141,15151', 'port-14141-15151'],
+    ['deny 14141:15151,16161:17171', 'port-14141-15151-16161-17171'],
+    // Cut between numbers, never within one.
+    ['deny 14141:15151,16161:17171 proto udp', 'udp-14141-15151-16161-17171'],
+    ['deny from 2001:db8:1234:5678:9abc:def0:1111:2222', 'from-2001-db8-1234-5678-9abc'],
+    ['deny from 198.51.100.200 port 14141', 'from-198-51-100-200-port'],
+  ])('%s is called %s', (row, id) => {
+    expect(changed(addRule(at(commented), row))).toContain(`${row} id ${id}\n`);
+  });
+
   test('a row goes to the end, with an id made of its match', () => {
     const outcome = addRule(at(commented), "allow from 192.168.1.0/24 to any port 9000 proto tcp comment 'why: not'");
     expect(changed(outcome)).toBe(

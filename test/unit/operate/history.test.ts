@@ -113,6 +113,25 @@ test('texts take so many bytes at most, but the newest two stay', () => {
   expect(files().filter((name) => name.endsWith('.text'))).toHaveLength(2);
 });
 
+test('each change returns the history as it then is read, from what was read before', () => {
+  const same = (returned: ReturnType<typeof readHistory>): typeof returned => {
+    // As JSON, in which what is undefined is left out.
+    expect(JSON.parse(JSON.stringify(returned))).toEqual(readHistory(folder));
+    return returned;
+  };
+  let known = same(addRevision(folder, record(1), 'applied'));
+  known = same(addRevision(folder, record(1), 'applied', known));
+  expect(known.revisions).toHaveLength(1);
+  known = same(addRevision(folder, record(2), 'pending', known));
+  same(endPending(folder, 'confirmed', { by: { user: 'bob', uid: 1001 }, known }));
+  same(catchUp(folder, { record: record(2), pending: {} }));
+  known = same(catchUp(folder, { record: record(3), pending: null }));
+  expect(known.revisions.map(({ outcome }) => outcome)).toEqual(['applied', 'rolled-back-by-hand', 'applied']);
+  for (let generation = 4; generation <= REVISIONS_MAX + 2; generation++)
+    known = addRevision(folder, record(generation), 'applied', known);
+  expect(same(known).revisions).toHaveLength(REVISIONS_MAX);
+});
+
 test('what waited: confirmed, taken back, over, or gone with a boot, whoever writes it down', () => {
   const pending = (generation: number): void => {
     addRevision(folder, record(generation), 'pending');
@@ -120,12 +139,12 @@ test('what waited: confirmed, taken back, over, or gone with a boot, whoever wri
   apply(1);
   pending(2);
   expect(currentRevision(readHistory(folder))?.number).toBe(2);
-  endPending(folder, 'rolled-back-by-deadline', undefined, record(2));
+  endPending(folder, 'rolled-back-by-deadline', { record: record(2) });
   expect(currentRevision(readHistory(folder))?.number).toBe(1);
   // Several that waited over one another end together.
   pending(3);
   pending(4);
-  endPending(folder, 'confirmed', { user: 'bob', uid: 1001 }, record(4));
+  endPending(folder, 'confirmed', { by: { user: 'bob', uid: 1001 }, record: record(4) });
   expect(readHistory(folder).revisions.map(({ outcome }) => outcome)).toEqual([
     'applied',
     'rolled-back-by-deadline',
@@ -135,7 +154,7 @@ test('what waited: confirmed, taken back, over, or gone with a boot, whoever wri
   expect(describeRevision(readHistory(folder).revisions[3])).toMatch(/; confirmed by bob$/);
   // A rollback that was cut short before the kernel heard of it, then confirmed all the same.
   pending(5);
-  endPending(folder, 'rolled-back-by-hand', undefined, record(5));
+  endPending(folder, 'rolled-back-by-hand', { record: record(5) });
   catchUp(folder, { record: record(5, undefined, { confirm: { seconds: 60, ifindexes: [] } }), pending: {} });
   expect(readHistory(folder).revisions[4]).toMatchObject({ outcome: 'pending' });
   expect(readHistory(folder).revisions[4].ended).toBeUndefined();

@@ -84,4 +84,17 @@ describe('parseProbe', () => {
     expect(probe).toBeNull();
     expect(findings.map((finding) => finding.message).join('\n')).toContain(message);
   });
+
+  test.each([
+    ['[SLUICE BLOCK] IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 PROTO=47 RULE= REASON=default GEN=3 EVENT=a-0', 'in', 3],
+    ['[SLUICE AUDIT] IN= OUT=eth0 SRC=192.0.2.1 DST=192.0.2.2 PROTO=47 REASON=default GEN=12', 'out', 12],
+    ['kernel: [UFW BLOCK] IN=eth0 OUT=eth1 SRC=192.0.2.1 DST=192.0.2.2 PROTO=47', 'in', null],
+    ['SRC=192.0.2.1 DST=192.0.2.2 PROTO=47', 'in', null],
+  ])('%s', (text, direction, generation) => {
+    expect(parseProbe(text)).toMatchObject({ findings: [], line: { direction, generation } });
+  });
+
+  test('what is typed is no line', () => {
+    expect(parseProbe('tcp from 192.0.2.1 to 192.0.2.2 port 22')).not.toHaveProperty('line');
+  });
 });

@@ -1,4 +1,4 @@
-import { parseDuration, parseMoment } from '../../../src/parse/time';
+import { parseDuration, parseMoment, parseSince } from '../../../src/parse/time';
 
 const ms = (reading: ReturnType<typeof parseDuration>): number | string =>
   reading.kind === 'time' ? reading.ms : reading.problem.message;
@@ -55,3 +55,32 @@ test.each([
 ])('"%s" is none', (text) => {
   expect(parseMoment(text)).toMatchObject({ kind: 'refused', problem: { code: 'parse/time' } });
 });
+
+const NOW = new Date(2027, 0, 31, 14, 30).getTime();
+
+test.each([
+  ['10m', NOW - 600_000],
+  ['1h30m', NOW - 5_400_000],
+  ['14:05', new Date(2027, 0, 31, 14, 5).getTime()],
+  ['9:05:30', new Date(2027, 0, 31, 9, 5, 30).getTime()],
+  ['14:30', NOW],
+  // The last one there was: yesterday's.
+  ['14:31', new Date(2027, 0, 30, 14, 31).getTime()],
+  ['2027-01-31', new Date(2027, 0, 31).getTime()],
+  ['2027-01-31T13:00Z', Date.UTC(2027, 0, 31, 13)],
+  // As a line of the log begins.
+  ['2027-01-31T13:00:52.400Z', Date.UTC(2027, 0, 31, 13, 0, 52)],
+])('since %s', (text, expected) => {
+  expect(ms(parseSince(text, NOW))).toBe(expected);
+});
+
+// Date.parse takes the first three for days of October 2001.
+test.each(['10', '10 m', '10.2001', '', '24:00', '14:60', 'yesterday', '2027-02-29', '-10m', '14:05.5'])(
+  'since "%s" is refused, with examples',
+  (text) => {
+    expect(parseSince(text, NOW)).toMatchObject({
+      kind: 'refused',
+      problem: { hint: expect.stringMatching(/10m or 2h .*14:05 .*2027-01-31T14:05/) as string },
+    });
+  },
+);
