@@ -155,11 +155,16 @@ export function isServer(name: string): boolean {
   return !['inbound', 'outbound', 'guard'].includes(name);
 }
 
+/** What a verb needs behind it so that it is about the section of this name. */
+export function optionFor(name: string): string {
+  return isServer(name) ? ` --server ${name}` : '';
+}
+
 /** How a row is taken out. */
 export function deletionOf(section: Section, number: number): string {
   const { name } = section;
   if (name === 'guard') return `take guard row ${number} out`;
-  return isServer(name) ? `take rule ${number} of ${name} out` : `sluice delete ${number}`;
+  return `sluice delete ${number}${optionFor(name)}`;
 }
 
 /** What a finding calls the decider: `rule 3`, `the SSH row`, `the default`. */

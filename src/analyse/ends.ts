@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Rule, type Ruleset, writtenSections } from '../model/ruleset';
 import { hasEnded, rulesWithEnd } from '../model/until';
-import { isServer } from './decisions';
+import { isServer, optionFor } from './decisions';
 import { formatMoment } from '../parse/time';
 
 /** Reports rules that have ended at the moment. */
@@ -13,7 +13,9 @@ export function lintEnded(ruleset: Ruleset, nowMs: number): Diagnostic[] {
     if (name === 'guard')
       return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `guard/${rule.id}`)] : []));
     if (isServer(name))
-      return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `${name}/${rule.id}`)] : []));
+      return rules.flatMap((rule, i) =>
+        hasEnded(rule, nowMs) ? [ended(rule, `${name}/${rule.id}`, `sluice delete ${i + 1}${optionFor(name)}`)] : [],
+      );
     return rules.flatMap((rule) => {
       number++;
       return hasEnded(rule, nowMs) ? [ended(rule, `rule ${number}`, `sluice delete ${number}`)] : [];

@@ -4,7 +4,7 @@ import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, SourceRange } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
-import { decide, isServer, rowNoun, type SectionRegions } from './decisions';
+import { decide, isServer, optionFor, rowNoun, type SectionRegions } from './decisions';
 
 /** Reports a section without a way in for SSH, and rules that let in more than anybody can oversee. */
 export function lintExposure(regions: SectionRegions): Diagnostic[] {
@@ -70,7 +70,7 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
       message: `no way in for SSH: ${allowed} of "${section.name}" lets anybody in on ${ports.join(', ')}/tcp`,
       source: section.ssh?.source ?? fileOf(section.rules),
       notes: [],
-      hint: `ssh: { port: ${ports[0]}, from: anyone }, or ${isServer(section.name) ? 'a row' : 'sluice'}: allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp`,
+      hint: `ssh: { port: ${ports[0]}, from: anyone }, or: sluice allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp${optionFor(section.name)}`,
     },
   ];
 }

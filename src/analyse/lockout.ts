@@ -1,5 +1,5 @@
 /** Which SSH connections a ruleset would cut: each judged exactly, as its next packet would be. */
-import { isServer } from './decisions';
+import { optionFor } from './decisions';
 import { type Decision, evaluatePacket } from '../model/evaluate';
 import { TCP_FLAG } from '../model/flow';
 import { evaluateOutgoingPacket } from '../model/outbound';
@@ -67,8 +67,6 @@ function findingOf(
   const fix =
     decision.section === 'guard'
       ? `under guard: { keep-reachable: ["${row}"] }`
-      : isServer(decision.section)
-        ? `first under servers: { ${decision.section}: { rules: ["${row}"] } }`
-        : `sluice insert 1 ${row}`;
+      : `sluice insert 1 ${row}${optionFor(decision.section)}`;
   return { connection, decision, rule, message, fix };
 }

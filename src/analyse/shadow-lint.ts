@@ -3,7 +3,7 @@ import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
 import type { Rule } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
 import { findCover } from './cover';
-import { deletionOf, isServer, type Row, rowNoun, type SectionRegions } from './decisions';
+import { deletionOf, optionFor, type Row, rowNoun, type SectionRegions } from './decisions';
 import { findShadowed, type Shadowed } from './shadow';
 
 /** Covering rules that are named one by one. */
@@ -66,9 +66,9 @@ function remedy({ rows, section }: SectionRegions, { row, cover, differing }: Sh
   if (cover.length === 1 && findCover(rows[cover[0]].region, own, ordinaryBudget()).answer === 'covered') {
     return `both match the same packets; keep one: ${deletionOf(section, written(rows[cover[0]]).number)}, or: ${deletionOf(section, number)}`;
   }
-  return section.name === 'guard' || isServer(section.name)
+  return section.name === 'guard'
     ? `write it above ${rowNoun(section)} ${target}`
-    : `sluice move ${number} before ${target}`;
+    : `sluice move ${number} before ${target}${optionFor(section.name)}`;
 }
 
 /** `denies them`, `deny them`, `of which rule 2 decides differently`. */

@@ -19,7 +19,7 @@ export function lintUdpSwitch({ name, udp, rules }: Section): Diagnostic[] {
         message: `${rowNoun({ name })} ${i + 1} "${rule.text}" ${letsIn ? 'lets nothing in' : 'has nothing left to refuse'}: udp is off, so UDP drops before the rows`,
         source: rule.source,
         notes: [],
-        hint: isServer(name) ? `udp: on under ${name}` : 'udp: on, or: sluice udp on',
+        hint: `udp: on, or: sluice udp on${isServer(name) ? ` ${name}` : ''}`,
       },
     ];
   });

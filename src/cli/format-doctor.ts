@@ -40,31 +40,17 @@ export function formatDoctor(door: string, report: DoorReport, words: DoctorWord
 
 /** The lines of a remedy to paste. */
 export function remedyText(remedy: Remedy): string {
-  if (remedy.server !== undefined) return `under servers: { ${remedy.server} }: ${serverRemedyText(remedy)}`;
+  const option = remedy.server === undefined ? '' : ` --server ${remedy.server}`;
   switch (remedy.kind) {
     case 'unban':
       // Without its length an IPv6 address means its /64.
       return `sluice unban ${formatAddress(remedy.prefix.family, remedy.prefix.words)}/${remedy.prefix.length}`;
     case 'udp-on':
-      return 'sluice udp on';
+      return `sluice udp on${option}`;
     case 'move':
-      return `sluice move ${remedy.row} before ${remedy.before}`;
+      return `sluice move ${remedy.row} before ${remedy.before}${option}`;
     case 'allow':
-      return remedy.before === undefined ? `sluice ${remedy.text}` : `sluice insert ${remedy.before} ${remedy.text}`;
-  }
-}
-
-/** Verbs do not know servers: what to write in the file. */
-function serverRemedyText(remedy: Remedy): string {
-  switch (remedy.kind) {
-    case 'unban':
-      return '';
-    case 'udp-on':
-      return 'udp: on';
-    case 'move':
-      return `write rule ${remedy.row} above rule ${remedy.before}`;
-    case 'allow':
-      return `${remedy.text}${remedy.before === undefined ? '' : `, above rule ${remedy.before}`}`;
+      return `sluice ${remedy.before === undefined ? '' : `insert ${remedy.before} `}${remedy.text}${option}`;
   }
 }
 

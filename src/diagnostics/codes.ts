@@ -77,6 +77,7 @@ export const CODES = {
   'lint/nobody-ends': 'a rule with an end, and no daemon that would end it',
   'expect/failed': 'an expectation that some packet contradicts',
   'edit/no-such-rule': 'a verb names a rule that is not there',
+  'edit/no-such-server': 'a verb names a server that is not there',
   'edit/position': 'a verb names a position that is not there',
   'edit/by-hand': 'a file whose layout verbs cannot change safely',
 } as const satisfies Readonly<Record<string, string>>;

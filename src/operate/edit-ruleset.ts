@@ -10,10 +10,11 @@ import { PROTOCOL } from '../model/protocol';
 import type { Rule } from '../model/ruleset';
 import { directionOf } from '../parse/rule-line';
 import { formatMoment } from '../parse/time';
+import { type EditedSection, incoming, nameOf, optionFor, sectionIn } from './edit/edited-section';
 import { byHand, indexOf, type Opened, openDocument, parseText, readRow, refuse, rowsOf } from './edit/opened';
 import type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 import { replaceRow } from './edit/replace-row';
-import { type EditedSection, findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
+import { findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/row-list';
 import { joinRow, newRuleId, type RowParts, splitRow, withAction } from './edit/row-text';
 import { withSetting } from './edit/section-setting';
 import { accept, shapeOf } from './edit/verify';
@@ -25,39 +26,54 @@ export { setSsh, type SshChange } from './edit/set-ssh';
 export type { EditOutcome, EditRefused, MoveTarget, RulesetDocument, RuleReference } from './edit/outcome';
 
 /**
- * Adds a row at the end of `inbound.rules`, or of `outbound.rules` where it says `out`. A row with the same match and
+ * Adds a row at the end of `inbound.rules`, of `outbound.rules` where it says `out`, or of the rules of a `server`. A row with the same match and
  * another action (or comment) is replaced in place and keeps its id, thus its counters; the same row again changes
  * nothing. A row with an end replaces none without: it goes above that one, which decides again when it has ended.
  */
-export function addRule(document: RulesetDocument, row: string): EditOutcome {
-  return addOrInsert(document, row, null);
+export function addRule(document: RulesetDocument, row: string, server?: string): EditOutcome {
+  return named(server, addOrInsert(document, row, null, server));
 }
 
 /**
  * Inserts a row so that it becomes row `position` (from 1, at most one more than there are rows). A row with the same
  * match and another action is replaced and moves there.
  */
-export function insertRule(document: RulesetDocument, position: number, row: string): EditOutcome {
-  return addOrInsert(document, row, position);
+export function insertRule(document: RulesetDocument, position: number, row: string, server?: string): EditOutcome {
+  return named(server, addOrInsert(document, row, position, server));
 }
 
 /** Deletes a row, named by its number, its id, or its text (a comment need not be repeated). */
-export function deleteRule(document: RulesetDocument, reference: RuleReference): EditOutcome {
-  const opened = openDocument(document, sectionOfReference(document, reference));
+export function deleteRule(document: RulesetDocument, reference: RuleReference, server?: string): EditOutcome {
+  const opened = openDocument(document, sectionOfReference(document, reference, server));
   if ('kind' in opened) return opened;
   const index = indexOf(opened, reference);
   if (typeof index !== 'number') return index;
   const { text, comments } = withRowRemoved(opened.yaml, rowsOf(opened), index);
-  return accept(opened, text, {
+  const outcome = accept(opened, text, {
     rules: opened.rules.map(shapeOf).toSpliced(index, 1),
     message: `deleted rule ${numberOf(opened, index)}: ${opened.rules[index].text}`,
     removedComments: comments,
   });
+  return named(server, outcome);
 }
 
 /** Moves a row; comments above and beside it travel with it. */
-export function moveRule(document: RulesetDocument, reference: RuleReference, target: MoveTarget): EditOutcome {
-  const opened = openDocument(document, sectionOfReference(document, reference));
+export function moveRule(
+  document: RulesetDocument,
+  reference: RuleReference,
+  target: MoveTarget,
+  server?: string,
+): EditOutcome {
+  return named(server, move(document, reference, target, server));
+}
+
+function move(
+  document: RulesetDocument,
+  reference: RuleReference,
+  target: MoveTarget,
+  server: string | undefined,
+): EditOutcome {
+  const opened = openDocument(document, sectionOfReference(document, reference, server));
   if ('kind' in opened) return opened;
   const from = indexOf(opened, reference);
   if (typeof from !== 'number') return from;
@@ -82,20 +98,25 @@ export function setDefault(
   document: RulesetDocument,
   action: 'deny' | 'allow' | 'reject',
   direction: 'incoming' | 'outgoing' = 'incoming',
+  server?: string,
 ): EditOutcome {
-  const section = direction === 'incoming' ? 'inbound' : 'outbound';
+  const section = direction === 'incoming' ? incoming(server) : 'outbound';
   const opened = openDocument(document, section);
   if ('kind' in opened) return opened;
-  const now = opened.ruleset[section].default;
-  if (now === action)
-    return { kind: 'unchanged', text: document.text, message: `the ${direction} default is ${action} already` };
+  const now = sectionIn(opened.ruleset, section)?.default;
+  if (now === action) {
+    const message = `the ${direction} default is ${action} already`;
+    return named(server, { kind: 'unchanged', text: document.text, message });
+  }
   const text = withSetting(opened.yaml, section, 'default', scalarText(opened.yaml, action, 'flow'));
-  if (text === null) return byHand(document, opened.yaml, section, `"${section}" is not a map written out here`);
-  return accept(opened, text, {
+  if (text === null)
+    return byHand(document, opened.yaml, section, `"${nameOf(section)}" is not a map written out here`);
+  const outcome = accept(opened, text, {
     rules: opened.rules.map(shapeOf),
     default: action,
     message: `the ${direction} default is now ${action} (was ${now})`,
   });
+  return named(server, outcome);
 }
 
 /** Sets how much is told of packets (SPEC §7). */
@@ -116,26 +137,36 @@ export function setLogging(document: RulesetDocument, level: LogLevel): EditOutc
   });
 }
 
-/** Throws the UDP switch of the inbound section. */
-export function setUdp(document: RulesetDocument, udp: 'on' | 'off'): EditOutcome {
-  const opened = openDocument(document, 'inbound');
+/** Throws the UDP switch of the inbound section, or of a server. */
+export function setUdp(document: RulesetDocument, udp: 'on' | 'off', server?: string): EditOutcome {
+  const section = incoming(server);
+  const opened = openDocument(document, section);
   if ('kind' in opened) return opened;
-  if ((opened.ruleset.inbound.udp ?? 'on') === udp)
-    return { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` };
-  const text = withSetting(opened.yaml, 'inbound', 'udp', scalarText(opened.yaml, udp, 'flow'));
-  if (text === null) return byHand(document, opened.yaml, 'inbound', '"inbound" is not a map written out here');
-  const opens = opened.ruleset.inbound.rules.filter(
+  const now = sectionIn(opened.ruleset, section);
+  if ((now?.udp ?? 'on') === udp)
+    return named(server, { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` });
+  const text = withSetting(opened.yaml, section, 'udp', scalarText(opened.yaml, udp, 'flow'));
+  if (text === null)
+    return byHand(document, opened.yaml, section, `"${nameOf(section)}" is not a map written out here`);
+  const opens = opened.rules.filter(
     ({ enabled, action, match }) =>
       enabled && action === 'allow' && (match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP)),
   );
   const byRows = opens.map(({ match, text: row }) => `${udpPorts(match)} by ${row}`);
-  const opening = opened.ruleset.inbound.default === 'allow' ? [...byRows, 'every other port by the default'] : byRows;
+  const opening = now?.default === 'allow' ? [...byRows, 'every other port by the default'] : byRows;
   const list = opening.length > 0 ? `; it opens ${opening.join(', ')}` : '; no row lets any in';
-  return accept(opened, text, {
+  const outcome = accept(opened, text, {
     rules: opened.rules.map(shapeOf),
     udp,
     message: udp === 'off' ? 'udp is now off: UDP that begins outside drops before the rows' : `udp is now on${list}`,
   });
+  return named(server, outcome);
+}
+
+/** What was done, with the server it was done to. */
+function named(server: string | undefined, outcome: EditOutcome): EditOutcome {
+  if (server === undefined || outcome.kind === 'refused') return outcome;
+  return { ...outcome, message: `${server}: ${outcome.message}` };
 }
 
 function udpPorts({ toPorts }: Match): string {
@@ -148,13 +179,15 @@ function numberOf({ offset }: Opened, index: number): number {
 }
 
 /** The section a row belongs to by its own words: `allow out 53`. */
-function sectionOfRow(row: string): EditedSection {
+function sectionOfRow(row: string, server?: string): EditedSection {
+  if (server !== undefined) return { server };
   const [, second = ''] = splitRow(row).body.split(' ');
   return directionOf(second) === 'out' ? 'outbound' : 'inbound';
 }
 
 /** The section a row that is there belongs to: numbers go on from inbound to outbound. */
-function sectionOfReference(document: RulesetDocument, reference: RuleReference): EditedSection {
+function sectionOfReference(document: RulesetDocument, reference: RuleReference, server?: string): EditedSection {
+  if (server !== undefined) return { server };
   const text = String(reference).trim();
   if (text.includes(' ')) return sectionOfRow(text);
   const { ruleset } = parseText(document, document.text);
@@ -163,13 +196,18 @@ function sectionOfReference(document: RulesetDocument, reference: RuleReference)
     const beyond = Number(text) > ruleset.inbound.rules.length && ruleset.outbound.rules.length > 0;
     return beyond ? 'outbound' : 'inbound';
   }
-  const has = (name: EditedSection): boolean =>
+  const has = (name: 'inbound' | 'outbound'): boolean =>
     ruleset[name].rules.some(({ id }) => id === text || `${name}/${id}` === text);
   return !has('inbound') && has('outbound') ? 'outbound' : 'inbound';
 }
 
-function addOrInsert(document: RulesetDocument, row: string, given: number | null): EditOutcome {
-  const opened = openDocument(document, sectionOfRow(row));
+function addOrInsert(
+  document: RulesetDocument,
+  row: string,
+  given: number | null,
+  server: string | undefined,
+): EditOutcome {
+  const opened = openDocument(document, sectionOfRow(row, server));
   if ('kind' in opened) return opened;
   const last = opened.rules.length + 1;
   // A number before the section's first row is its first place: insert 1 allow out … puts a row on top, as in ufw.
@@ -227,7 +265,9 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   ) {
     const hint =
       position !== null && position !== same + 1
-        ? { hint: `sluice move ${numberOf(opened, same)} to ${numberOf(opened, Math.min(position, rules.length) - 1)}` }
+        ? {
+            hint: `sluice move ${numberOf(opened, same)} to ${numberOf(opened, Math.min(position, rules.length) - 1)}${optionFor(opened.section)}`,
+          }
         : {};
     const message = `skipping, already there as rule ${numberOf(opened, same)}: ${old.text}`;
     return { kind: 'unchanged', text: document.text, message, ...hint };

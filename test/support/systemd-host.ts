@@ -104,6 +104,8 @@ mount -t tmpfs tmpfs /var/lib; mkdir /var/lib/sluice; mount --bind ${this.path('
 mount -t tmpfs tmpfs /opt; mkdir /opt/sluice; mount --bind ${CHECKOUT} /opt/sluice
 mount -t tmpfs tmpfs /run; mkdir /run/lock /run/units; mount --bind ${this.path('units')} /run/units
 mkdir /run/first-namespace; echo 300 > /run/first-namespace/netdev_budget; mount --bind /run/first-namespace ${FIRST_NAMESPACE}
+# Units with a /tmp of their own have it made in there, and would leave it behind.
+mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /var/tmp
 exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units \\
   ${SYSTEMD} --system --unit=multi-user.target --show-status=no --log-target=journal-or-kmsg`;
     const namespaces = ['--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--cgroup'];

@@ -1,5 +1,5 @@
 /** The verbs of ufw: each edits the enforced file, keeping its comments and layout, and applies it. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import type { Context } from '../../operate/context';
 import {
@@ -35,7 +35,8 @@ interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions {
   readonly server?: string;
 }
 
-type Edit = (document: RulesetDocument) => EditOutcome;
+/** What a verb does to the text; `server`: in the rows of that one. */
+type Edit = (document: RulesetDocument, server?: string) => EditOutcome;
 
 export function register(program: Command): void {
   const verb = (
@@ -49,7 +50,7 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(knowServer(command))), (run, words: string[]) =>
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(addServerOption(command))), (run, words: string[]) =>
       editFile(run, name, words, edit),
     );
   };
@@ -62,7 +63,7 @@ export function register(program: Command): void {
       .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(knowServer(command))), (run, words: string[]) =>
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(addServerOption(command))), (run, words: string[]) =>
       editFile(run, name, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')), edit),
     );
   };
@@ -75,7 +76,7 @@ export function register(program: Command): void {
   for (const [action, example] of Object.entries(examples)) {
     rowVerb(action, `add a rule at the end: sluice ${example}`, '<rule...>', (words) => {
       const row = joinRow([action, ...words]);
-      return (document) => addRule(document, row);
+      return (document, server) => addRule(document, row, server);
     });
   }
   rowVerb(
@@ -87,14 +88,14 @@ export function register(program: Command): void {
       const position = positiveNumber(n, example);
       const row = joinRow(words);
       if (/^\s*(?:#|$)/.test(row)) throw new UsageError(`behind ${position} the rule is missing`, example);
-      return (document) => insertRule(document, position, row);
+      return (document, server) => insertRule(document, position, row, server);
     },
   );
   verb(
     'delete',
     'remove a rule by number, id or text: sluice delete 3',
     '<rule...>',
-    (words) => (document) => deleteRule(document, reference(words)),
+    (words) => (document, server) => deleteRule(document, reference(words), server),
   );
   verb(
     'move',
@@ -102,17 +103,18 @@ export function register(program: Command): void {
     '<rule-and-place...>',
     (words) => {
       const { rule, target } = readMove(words);
-      return (document) => moveRule(document, rule, target);
+      return (document, server) => moveRule(document, rule, target, server);
     },
   );
   verb(
     'udp',
-    'whether UDP that begins outside is asked the rules at all: sluice udp off',
-    '<switch...>',
-    ([word, extra]) => {
-      if (isSwitch(word) && extra !== undefined) throw serverIsLater(`udp ${word} ${extra}`, extra);
+    'whether UDP that begins outside is asked the rules at all: sluice udp off, sluice udp on gpu-17',
+    '<switch-and-server...>',
+    ([word, name, extra]) => {
       if (!isSwitch(word)) throw new UsageError(`"${word}" is neither on nor off`, 'sluice udp off');
-      return (document) => setUdp(document, word);
+      if (extra !== undefined)
+        throw new UsageError(`"${extra}" has no place behind the server`, 'sluice udp on gpu-17');
+      return (document, server) => setUdp(document, word, oneServer(server, name));
     },
   );
   verb(
@@ -121,7 +123,7 @@ export function register(program: Command): void {
     '<ports-and-from...>',
     (words) => {
       const change = readSsh(words);
-      return (document) => setSsh(document, change);
+      return (document, server) => setSsh(document, change, server);
     },
   );
   verb(
@@ -139,25 +141,37 @@ export function register(program: Command): void {
         throw new UsageError(`"${direction}" is not a direction`, 'incoming or outgoing');
       if (extra !== undefined)
         throw new UsageError(`"${extra}" has no place behind the direction`, 'sluice default deny incoming');
-      return (document) => setDefault(document, action, direction);
+      return (document, server) => {
+        if (server !== undefined && direction === 'outgoing')
+          throw new UsageError(
+            'a server has no default of its own for what goes out: outbound decides about that',
+            'sluice default deny outgoing',
+          );
+        return setDefault(document, action, direction, server);
+      };
     },
   );
   verb('logging', 'how much is told of packets: sluice logging medium', '<level...>', ([word, extra]) => {
     const level = parseLogLevel(word);
     if (level === undefined) throw new UsageError(`"${word}" is not a level`, `on, ${LOG_LEVELS.join(', ')}`);
     if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the level`, 'sluice logging medium');
-    return (document) => setLogging(document, level);
+    return (document, server) => {
+      if (server !== undefined)
+        throw new UsageError('logging is one level for all sections', 'sluice logging medium; a row can say log');
+      return setLogging(document, level);
+    };
   });
 }
 
-/** Verbs edit inbound and outbound; the rows of servers are edited in the file, and `editFile` says so. */
-function knowServer(command: Command): Command {
-  return command.addOption(new Option('--server <name>').hideHelp());
+function addServerOption(command: Command): Command {
+  return command.option('--server <name>', 'in the rows of this server, which are numbered from 1');
 }
 
-function serverIsLater(what: string, name: string): UsageError {
-  const hint = `edit the rows under servers: { ${name}: … } in the file, then: sluice apply`;
-  return new UsageError(`"${what}" is not supported yet`, hint);
+/** The server that a verb names as an option, as a word, or both times the same. */
+function oneServer(option: string | undefined, word: string | undefined): string | undefined {
+  if (option !== undefined && word !== undefined && option !== word)
+    throw new UsageError(`"${option}" and "${word}": one server is meant, not two`, 'sluice udp on gpu-17');
+  return option ?? word;
 }
 
 /** `2222`, `22,2222 from anyone`, `from rules`, `off`. */
@@ -187,7 +201,6 @@ async function editFile(
   edit: (words: readonly string[]) => Edit,
 ): Promise<ExitCode> {
   const { server } = run.options;
-  if (server !== undefined) throw serverIsLater(`sluice ${verb} --server ${server}`, server);
   // Without privilege only a file that is not enforced can be edited; openContext says so.
   checkConfirmTime(run.options);
   const context: Context = await run.context();
@@ -197,7 +210,7 @@ async function editFile(
     run.path(),
     run.options.file === undefined ? undefined : run.path(),
   );
-  const outcome = change({ text: source.text, file: source.path });
+  const outcome = change({ text: source.text, file: source.path }, server);
   if (outcome.kind === 'refused') {
     showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
     run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);
@@ -236,7 +249,7 @@ async function editFile(
     edited: true,
     // Another file that was applied while this waited is not undone by it.
     ...(record && { inPlaceOf: record }),
-    ...changeOf(run.options, [verb, ...words].join(' ')),
+    ...changeOf(run.options, [verb, ...words, ...(server === undefined ? [] : ['--server', server])].join(' ')),
   });
   showOutcome(run.output, candidate, applied);
   return EXIT.DONE;

@@ -4,36 +4,39 @@ import { isMap } from 'yaml';
 import { SluiceError } from '../../kernel/errors';
 import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseAddressText } from '../../parse/address';
+import type { EditedSection } from './edited-section';
 import { byHand, parseText } from './opened';
 import type { EditOutcome, RulesetDocument } from './outcome';
-import { type EditedSection, findList, type RowPlace, withRowsReplaced } from './row-list';
+import { findList, type RowPlace, withRowsReplaced } from './row-list';
 import { joinRow, splitRow, withAction } from './row-text';
 import { isOwnText, openYaml, type YamlText } from './yaml-text';
 
 /** The lists of rows, in the order in which findings name them. */
-const LISTS: readonly {
+function listsOf({ guard, inbound, outbound, servers = [] }: Ruleset): readonly {
   section: EditedSection | 'guard';
   key: string;
-  rulesOf: (ruleset: Ruleset) => readonly Rule[];
-}[] = [
-  { section: 'guard', key: 'keep-reachable', rulesOf: ({ guard }) => guard.keepReachable },
-  { section: 'guard', key: 'rules', rulesOf: ({ guard }) => guard.rules },
-  { section: 'inbound', key: 'rules', rulesOf: ({ inbound }) => inbound.rules },
-  { section: 'outbound', key: 'rules', rulesOf: ({ outbound }) => outbound.rules },
-];
+  rules: readonly Rule[];
+}[] {
+  return [
+    { section: 'guard', key: 'keep-reachable', rules: guard.keepReachable },
+    { section: 'guard', key: 'rules', rules: guard.rules },
+    { section: 'inbound', key: 'rules', rules: inbound.rules },
+    { section: 'outbound', key: 'rules', rules: outbound.rules },
+    ...servers.map(({ name, rules }) => ({ section: { server: name }, key: 'rules', rules })),
+  ];
+}
 
-/** The text with the one-line rows of the guard and both sections in canonical form; unchanged where they are. */
+/** The text with the one-line rows of the guard and all sections in canonical form; unchanged where they are. */
 export function formatRuleset(document: RulesetDocument): EditOutcome {
   const { ruleset, diagnostics } = parseText(document, document.text);
   if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
   let { text } = document;
   let count = 0;
-  for (const { section, key, rulesOf } of LISTS) {
+  for (const { section, key, rules } of listsOf(ruleset)) {
     const yaml = openYaml(text);
     const list = findList(yaml, section, key);
     if (list.kind === 'refused') return byHand(document, openYaml(document.text), section, list.why);
     if (list.kind === 'none') continue;
-    const rules = rulesOf(ruleset);
     if (list.rows.length !== rules.length)
       throw notWritten(`found ${list.rows.length} rows in the text, but the ruleset has ${rules.length}`);
     const rows = new Map<number, string>();

@@ -6,10 +6,11 @@ import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseRuleset } from '../../parse/parse';
 import { matchText } from '../plan';
 import { readSetFile } from '../ruleset-file';
+import { type EditedSection, nameOf, pairAt, sectionIn } from './edited-section';
 import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
-import { type EditedSection, findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
+import { findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
 import { joinRow, splitRow } from './row-text';
-import { openYaml, pairOf, type YamlText } from './yaml-text';
+import { openYaml, type YamlText } from './yaml-text';
 
 /** Everything an edit needs; the list is missing where no row has been written yet. */
 export interface Opened {
@@ -30,9 +31,10 @@ export function openDocument(document: RulesetDocument, section: EditedSection):
   const { ruleset, diagnostics } = parseText(document, document.text);
   if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
   const yaml = openYaml(document.text);
+  const rules = sectionIn(ruleset, section)?.rules;
+  if (!rules) return noSuchServer(document, yaml, nameOf(section), ruleset);
   const list = findRows(yaml, section);
   if (list.kind === 'refused') return byHand(document, yaml, section, list.why);
-  const { rules } = ruleset[section];
   const found = list.kind === 'none' ? 0 : list.rows.length;
   if (found !== rules.length)
     throw new SluiceError('operate/edit', `found ${found} rows in the text, but the ruleset has ${rules.length}`, {
@@ -58,9 +60,9 @@ export function readRow(opened: Opened, row: string): Rule | EditRefused {
   const text = withRowInserted(opened.yaml, opened.list, opened.rules.length, row);
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
-  const { rules } = ruleset[opened.section];
-  const added = rules.at(-1);
-  if (!added || rules.length !== opened.rules.length + 1)
+  const rules = sectionIn(ruleset, opened.section)?.rules;
+  const added = rules?.at(-1);
+  if (!added || rules?.length !== opened.rules.length + 1)
     throw new SluiceError('operate/edit', `the text "${row}" is not one row`);
   return added;
 }
@@ -74,15 +76,15 @@ export function indexOf(opened: Opened, reference: RuleReference): number | Edit
     if (number > offset && number <= offset + rules.length) return number - offset - 1;
     return refuse(opened, 'edit/no-such-rule', `there is no rule ${text}`, listing(opened));
   }
-  const byId = rules.findIndex(({ id }) => id === text || `${section}/${id}` === text);
+  const byId = rules.findIndex(({ id }) => id === text || `${nameOf(section)}/${id}` === text);
   if (byId >= 0) return byId;
   if (!text.includes(' '))
-    return refuse(opened, 'edit/no-such-rule', `no rule has the id "${text}"`, 'sluice status numbered');
+    return refuse(opened, 'edit/no-such-rule', `no rule has the id "${text}"`, statusOf(section));
   const read = readRow(opened, joinRow({ body: splitRow(text).body, comment: '' }));
   if ('kind' in read) return read;
   const byText = rules.findIndex((rule) => rule.action === read.action && matchText(rule) === matchText(read));
   if (byText >= 0) return byText;
-  return refuse(opened, 'edit/no-such-rule', `there is no rule "${read.text}"`, 'sluice status numbered');
+  return refuse(opened, 'edit/no-such-rule', `there is no rule "${read.text}"`, statusOf(section));
 }
 
 /** A refusal with one finding, placed at the rules. */
@@ -92,7 +94,7 @@ export function refuse(
   message: string,
   hint?: string,
 ): EditRefused {
-  const found = yaml.root && pairOf(yaml.root, section);
+  const found = pairAt(yaml, section);
   const offset = found?.key.range?.[0] ?? 0;
   const before = document.text.slice(0, offset);
   const diagnostic: Diagnostic = {
@@ -122,7 +124,23 @@ export function byHand(
   return refuse({ document, yaml, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
 }
 
-function listing({ ruleset }: Opened): string {
-  const count = ruleset.inbound.rules.length + ruleset.outbound.rules.length;
-  return count === 0 ? 'no rules are written yet' : `rules go from 1 to ${count}: sluice status numbered`;
+function listing({ ruleset, section, rules }: Opened): string {
+  const count =
+    typeof section === 'string' ? ruleset.inbound.rules.length + ruleset.outbound.rules.length : rules.length;
+  return count === 0 ? 'no rules are written yet' : `rules go from 1 to ${count}: ${statusOf(section)}`;
+}
+
+/** What shows the rows with their numbers. */
+function statusOf(section: EditedSection): string {
+  return typeof section === 'string' ? 'sluice status numbered' : `sluice status ${section.server}`;
+}
+
+/** Servers that are named where another is not found. */
+const SERVERS_NAMED = 8;
+
+function noSuchServer(document: RulesetDocument, yaml: YamlText, name: string, { servers = [] }: Ruleset): EditRefused {
+  const names = servers.slice(0, SERVERS_NAMED).map((server) => server.name);
+  const more = servers.length > SERVERS_NAMED ? ` and ${servers.length - SERVERS_NAMED} more: sluice servers` : '';
+  const hint = names.length === 0 ? 'the ruleset has no servers' : `there are: ${names.join(', ')}${more}`;
+  return refuse({ document, yaml, section: 'inbound' }, 'edit/no-such-server', `there is no server "${name}"`, hint);
 }

@@ -4,8 +4,9 @@ import { isMap, type YAMLMap } from 'yaml';
 import { type Limit, UFW_LIMIT } from '../../model/limit';
 import type { Rule } from '../../model/ruleset';
 import { formatLimit, formatRate } from '../../parse/limit';
+import type { EditedSection } from './edited-section';
 import { type Opened, rowsOf } from './opened';
-import { type EditedSection, findRows, withRowReplaced } from './row-list';
+import { findRows, withRowReplaced } from './row-list';
 import { joinRow, splitRow, withAction } from './row-text';
 import { isOwnText, openYaml, pairOf, removeKey, scalarText, setKey, type YamlText } from './yaml-text';
 

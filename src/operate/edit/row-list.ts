@@ -1,5 +1,6 @@
 /** The `rules` of a section as text: a block list, a flow list, a block of lines, or nothing yet. */
 import { isMap, isScalar, isSeq, type Node, type Pair, Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
+import { type EditedSection, isInFlow, nameOf, pairAt } from './edited-section';
 import * as inline from './inline-rows';
 import { insertRow, joinRows, type LineRows, moveRow, removeRow, splitRows } from './line-rows';
 import { rowEnd } from './row-text';
@@ -25,9 +26,6 @@ export interface RowPlace {
   readonly end: number;
   readonly node?: Node;
 }
-
-/** Sections whose rows verbs edit. */
-export type EditedSection = 'inbound' | 'outbound';
 
 /** The list as found, in which section. Rows are counted from 0 here. */
 export type RowList = { readonly section: EditedSection } & FoundList;
@@ -55,9 +53,10 @@ export function findRows(yaml: YamlText, section: EditedSection): RowList {
 
 /** Finds the list under this key of a section, or of the guard. */
 export function findList(yaml: YamlText, section: EditedSection | 'guard', key: string): FoundList {
-  const map = yaml.root && pairOf(yaml.root, section);
+  const map = pairAt(yaml, section);
   if (!map || isNothing(map.value)) return { kind: 'none' };
-  if (!isMap(map.value) || !isOwnText(map.value)) return refused(map, `${section} is not a map written out here`);
+  if (!isMap(map.value) || !isOwnText(map.value))
+    return refused(map, `${nameOf(section)} is not a map written out here`);
   const pair = pairOf(map.value, key);
   if (!pair || isNothing(pair.value)) return { kind: 'none' };
   const node = pair.value!;
@@ -240,10 +239,12 @@ function withRowInEmptyList(yaml: YamlText, list: FoundRows, row: string): strin
 function withFirstRow(yaml: YamlText, section: EditedSection, row: string): string {
   const { root, lineEnd } = yaml;
   if (!root) throw new TypeError('the ruleset is not a map');
-  const found = pairOf(root, section);
+  const found = pairAt(yaml, section);
   const flowRow = `[${scalarText(yaml, row, 'flow')}]`;
   const key = (name: string): string => (yaml.json ? JSON.stringify(name) : name);
   if (!found || isNothing(found.value)) {
+    // A server has an address at least.
+    if (typeof section !== 'string') throw new TypeError('the server is no map');
     if (root.flow) return setKey(yaml, root, section, `{${key('rules')}: ${flowRow}}`);
     const lines = `  rules:${lineEnd}    - ${scalarText(yaml, row, 'block')}`;
     if (!found) return insertLine(yaml, contentEnd(root), `${section}:${lineEnd}${lines}`);
@@ -273,9 +274,4 @@ function withoutValue(yaml: YamlText, pair: Pair<Node, Node | null>): YamlText {
 function childIndent(yaml: YamlText, pair: Pair<Node, Node | null>): string {
   const start = pair.key.range![0];
   return ' '.repeat(start - lineStart(yaml.text, start) + 2);
-}
-
-function isInFlow(yaml: YamlText, section: EditedSection): boolean {
-  const found = yaml.root && pairOf(yaml.root, section);
-  return isMap(found?.value) && found.value.flow === true;
 }

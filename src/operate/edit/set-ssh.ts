@@ -1,8 +1,9 @@
-/** Sets the SSH row of the inbound section, and shows what that changes in rows that name ssh. */
+/** Sets the SSH row of the inbound section or of a server, and shows what that changes in rows that name ssh. */
 import { isDeepStrictEqual } from 'node:util';
 import { isMap, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import { SluiceError } from '../../kernel/errors';
 import type { SshRow } from '../../model/ruleset';
+import { incoming, nameOf, optionFor, pairAt, sectionIn, type EditedSection } from './edited-section';
 import { byHand, openDocument, parseText, refuse } from './opened';
 import type { EditOutcome, RulesetDocument } from './outcome';
 import { withSetting } from './section-setting';
@@ -26,18 +27,19 @@ export interface SshChange {
 }
 
 /** Sets the SSH row (SPEC §4), or takes it away. */
-export function setSsh(document: RulesetDocument, change: SshChange | 'off'): EditOutcome {
-  const opened = openDocument(document, 'inbound');
+export function setSsh(document: RulesetDocument, change: SshChange | 'off', server?: string): EditOutcome {
+  const edited = incoming(server);
+  const opened = openDocument(document, edited);
   if ('kind' in opened) return opened;
   const { yaml, ruleset } = opened;
-  const now = ruleset.inbound.ssh;
+  const now = sectionIn(ruleset, edited)?.ssh;
   const ports = change === 'off' ? [] : (change.ports ?? now?.ports);
   if (!ports)
     return refuse(
       opened,
       'edit/by-hand',
       'there is no SSH row yet, so its port must be said',
-      'sluice ssh 22 from rules',
+      `sluice ssh 22 from rules${optionFor(edited)}`,
     );
   const wanted =
     change === 'off'
@@ -49,18 +51,18 @@ export function setSsh(document: RulesetDocument, change: SshChange | 'off'): Ed
       text: document.text,
       message: wanted ? `${words(wanted)} already` : 'the SSH row is off already',
     };
-  const section = yaml.root && pairOf(yaml.root, 'inbound')?.value;
+  const section = pairAt(yaml, edited)?.value;
   const pair = isMap(section) ? pairOf(section, 'ssh') : undefined;
   if (pair?.value && !isOwnText(pair.value))
-    return byHand(document, yaml, 'inbound', '"ssh" carries a YAML anchor, alias or tag');
+    return byHand(document, yaml, edited, '"ssh" carries a YAML anchor, alias or tag');
   const text = wanted
-    ? withRow(yaml, pair, wanted, isDeepStrictEqual(wanted.ports, now?.ports))
+    ? withRow(yaml, edited, pair, wanted, isDeepStrictEqual(wanted.ports, now?.ports))
     : withoutRow(yaml, pair);
-  if (text === null) return byHand(document, yaml, 'inbound', '"inbound" is not a map written out here');
+  if (text === null) return byHand(document, yaml, edited, `"${nameOf(edited)}" is not a map written out here`);
   const after = parseText(document, text);
   if (!after.ruleset) return { kind: 'refused', text, diagnostics: after.diagnostics };
-  const { ssh, rules } = after.ruleset.inbound;
-  if (!isDeepStrictEqual(wanted, ssh && { ports: ssh.ports, from: ssh.from }) || !sameBut(document.text, text))
+  const { ssh, rules = [] } = sectionIn(after.ruleset, edited) ?? {};
+  if (!isDeepStrictEqual(wanted, ssh && { ports: ssh.ports, from: ssh.from }) || !sameBut(document.text, text, server))
     throw new SluiceError('operate/edit', 'the edit would have changed more than the SSH row, or less', {
       hint: 'nothing was written; edit the file by hand, and please report this',
     });
@@ -83,6 +85,7 @@ function describe({ ports, from }: Pick<SshRow, 'ports' | 'from'>): string {
 /** Keys of a map that is there are exchanged one by one, so that it keeps its form and comments. */
 function withRow(
   yaml: YamlText,
+  section: EditedSection,
   pair: Pair<Node, Node | null> | undefined,
   { ports, from }: Pick<SshRow, 'ports' | 'from'>,
   samePorts: boolean,
@@ -91,10 +94,10 @@ function withRow(
   const quoted = (text: string): string => scalarText(yaml, text, 'flow');
   if (!isMap(pair?.value)) {
     const map = `{ ${quoted('port')}: ${port}, ${quoted('from')}: ${quoted(from)} }`;
-    return pair ? setWhole(yaml.text, pair, map) : withSetting(yaml, 'inbound', 'ssh', map);
+    return pair ? setWhole(yaml.text, pair, map) : withSetting(yaml, section, 'ssh', map);
   }
   const again = samePorts ? yaml : openYaml(withKey(yaml, pair.value, 'port', port));
-  return withKey(again, sshMap(again), 'from', quoted(from));
+  return withKey(again, sshMap(again, section), 'from', quoted(from));
 }
 
 function withKey(yaml: YamlText, map: YAMLMap, key: string, value: string): string {
@@ -113,17 +116,20 @@ function setWhole(text: string, pair: Pair<Node, Node | null>, value: string): s
   return splice(text, colon, contentEnd(pair.value), ` ${value}`);
 }
 
-function sshMap(yaml: YamlText): YAMLMap {
-  const section = pairOf(yaml.root!, 'inbound')!.value as YAMLMap;
-  return pairOf(section, 'ssh')!.value as YAMLMap;
+function sshMap(yaml: YamlText, section: EditedSection): YAMLMap {
+  return pairOf(pairAt(yaml, section)!.value as YAMLMap, 'ssh')!.value as YAMLMap;
 }
 
 /** Whether both texts hold the same but for the SSH row. */
-function sameBut(before: string, after: string): boolean {
+function sameBut(before: string, after: string, server: string | undefined): boolean {
+  type Keys = Readonly<Record<string, unknown>>;
   const [one, other] = [before, after].map((text) => {
-    const plain = parseDocument(text, { logLevel: 'silent' }).toJS() as { inbound?: Record<string, unknown> | null };
+    const plain = parseDocument(text, { logLevel: 'silent' }).toJS() as Keys & {
+      servers?: Readonly<Record<string, Keys>>;
+    };
     // A section that was not there, or empty, is one without keys.
-    return { ...plain, inbound: { ...plain.inbound, ssh: null } };
+    if (server === undefined) return { ...plain, inbound: { ...(plain.inbound as Keys | null), ssh: null } };
+    return { ...plain, servers: { ...plain.servers, [server]: { ...plain.servers?.[server], ssh: null } } };
   });
   return isDeepStrictEqual(one, other);
 }

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../../kernel/errors';
 import type { LogLevel } from '../../model/logging';
 import type { Rule, Ruleset, Section } from '../../model/ruleset';
+import { type EditedSection, sectionIn, withSection } from './edited-section';
 import { type Opened, parseText } from './opened';
 import type { EditOutcome } from './outcome';
-import type { EditedSection } from './row-list';
 
 /** What a row is, apart from its place. A derived id is null: it may get another number when rows change. */
 export interface RowShape {
@@ -41,7 +41,7 @@ export function shapeOf(rule: Rule): RowShape {
 export function accept(opened: Opened, text: string, intention: Intention): EditOutcome {
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
-  const sameRules = isDeepStrictEqual(ruleset[opened.section].rules.map(shapeOf), intention.rules);
+  const sameRules = isDeepStrictEqual(sectionIn(ruleset, opened.section)?.rules.map(shapeOf), intention.rules);
   const sameRest = isDeepStrictEqual(rest(ruleset, opened.section), rest(opened.ruleset, opened.section, intention));
   if (!sameRules || !sameRest)
     throw new SluiceError('operate/edit', `the edit would not have done exactly this: ${intention.message}`, {
@@ -57,11 +57,13 @@ function rest(
   name: EditedSection,
   changed: Pick<Intention, 'default' | 'udp' | 'logging'> = {},
 ): unknown {
-  const udp = changed.udp ?? ruleset[name].udp ?? 'on';
-  const section = { ...ruleset[name], rules: [], udp, default: changed.default ?? ruleset[name].default };
-  const logging = changed.logging ?? ruleset.logging;
+  const now = sectionIn(ruleset, name);
+  // Of the switch only "off" stands in the model.
+  const settings = { rules: [], default: changed.default ?? now?.default };
+  const plain = { ...withSection(ruleset, name, settings), logging: changed.logging ?? ruleset.logging };
+  const udp = changed.udp ?? now?.udp ?? 'on';
   return JSON.parse(
-    JSON.stringify({ ...ruleset, [name]: section, logging }, (key, value: unknown) =>
+    JSON.stringify({ plain: withSection(plain, name, { udp: undefined }), udp }, (key, value: unknown) =>
       key === 'source' ? undefined : value,
     ),
   );

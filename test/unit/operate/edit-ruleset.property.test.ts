@@ -1,6 +1,6 @@
 /** Random edits of random files do what the same edits do to a plain array of rows. */
 import fc from 'fast-check';
-import type { Ruleset } from '../../../src/model/ruleset';
+import type { Rule, Ruleset } from '../../../src/model/ruleset';
 import { addRule, deleteRule, type EditOutcome, insertRule, moveRule } from '../../../src/operate/edit-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
@@ -30,12 +30,38 @@ const file = fc
     beside: fc.array(beside, { minLength: 6, maxLength: 6 }),
   })
   .chain((parts) =>
-    fc.constantFrom('list', 'lines', 'numbered', 'flow', 'json', 'flow-lines').map((layout) => ({ ...parts, layout })),
+    fc
+      .record({
+        layout: fc.constantFrom('list', 'lines', 'numbered', 'flow', 'json', 'flow-lines'),
+        server: fc.constantFrom(undefined, 'red'),
+      })
+      .map((form) => ({ ...parts, ...form })),
   )
-  .map(({ rows: list, noise: around, beside: sides, layout }) => ({
-    rows: list,
-    text: write(layout, list, around, sides),
-  }));
+  .map(({ rows: list, noise: around, beside: sides, layout, server }) => {
+    const text = write(layout, list, around, sides);
+    return { rows: list, server, text: server === undefined ? text : inServer(text) };
+  });
+
+/** The same section as one of a server, beside others. */
+function inServer(text: string): string {
+  const owned = { address: ['192.0.2.7', '2001:db8:f::7'], udp: 'on' };
+  if (text.startsWith('{')) {
+    const { inbound, ...rest } = JSON.parse(text) as { inbound: object };
+    return JSON.stringify(
+      { ...rest, servers: { blue: { address: '192.0.2.9' }, red: { ...owned, ...inbound } } },
+      null,
+      2,
+    );
+  }
+  const [head, section, tail] = text.split(/^inbound:\n|^(?=# end\n)/m);
+  const before = `servers:\n  blue: { address: 192.0.2.9, rules: [allow 9/tcp] }\n  red:\n    address: ${JSON.stringify(owned.address)}\n    udp: on\n`;
+  return `${head}${before}${indent(section, '  ')}  green: { address: 192.0.2.11 }\n${tail}`;
+}
+
+/** The rows that are edited. */
+function rowsIn({ inbound, servers = [] }: Ruleset, server: string | undefined): readonly Rule[] {
+  return (server === undefined ? inbound : servers.find(({ name }) => name === server)!).rules;
+}
 
 function write(layout: string, list: string[], around: string[], sides: string[]): string {
   const head = 'version: 1\n# the section\ninbound:\n  default: deny # yes\n';
@@ -106,17 +132,17 @@ function expected(list: readonly string[], change: Edit): string[] {
   }
 }
 
-function perform(text: string, count: number, change: Edit): EditOutcome {
+function perform(text: string, count: number, change: Edit, server: string | undefined): EditOutcome {
   const document = { text, file: FILE };
   switch (change.kind) {
     case 'add':
-      return addRule(document, change.row);
+      return addRule(document, change.row, server);
     case 'insert':
-      return insertRule(document, (change.at % (count + 1)) + 1, change.row);
+      return insertRule(document, (change.at % (count + 1)) + 1, change.row, server);
     case 'delete':
-      return deleteRule(document, (change.at % count) + 1);
+      return deleteRule(document, (change.at % count) + 1, server);
     case 'move':
-      return moveRule(document, (change.at % count) + 1, { to: (change.to % count) + 1 });
+      return moveRule(document, (change.at % count) + 1, { to: (change.to % count) + 1 }, server);
   }
 }
 
@@ -135,15 +161,15 @@ test('random edits of random files are the same edits of an array; ids of rows t
       for (const change of edits) {
         if (list.length === 0 && (change.kind === 'delete' || change.kind === 'move')) continue;
         const before = parsed(text);
-        const outcome = perform(text, list.length, change);
+        const outcome = perform(text, list.length, change, start.server);
         if (outcome.kind === 'refused') throw new Error(`${JSON.stringify(outcome.diagnostics)}\n${text}`);
         text = outcome.text;
         list = expected(list, change);
         const after = parsed(text);
-        expect(after.inbound.rules.map((rule) => rule.text)).toEqual(canonical(list));
+        expect(rowsIn(after, start.server).map((rule) => rule.text)).toEqual(canonical(list));
         // Counters follow ids: what was matched before under an id is matched under it still.
-        for (const rule of after.inbound.rules) {
-          const old = before.inbound.rules.find((candidate) => subject(candidate.text) === subject(rule.text));
+        for (const rule of rowsIn(after, start.server)) {
+          const old = rowsIn(before, start.server).find((candidate) => subject(candidate.text) === subject(rule.text));
           if (old) expect(rule.id).toBe(old.id);
         }
       }
@@ -163,7 +189,7 @@ test('comments are never lost but with the row they belong to', () => {
           .sort();
       for (const change of edits) {
         if (list.length === 0 && (change.kind === 'delete' || change.kind === 'move')) continue;
-        const outcome = perform(text, list.length, change);
+        const outcome = perform(text, list.length, change, start.server);
         const removed = outcome.kind === 'changed' ? outcome.removedComments : [];
         expect([...comments(outcome.text), ...removed].sort()).toEqual(comments(text));
         text = outcome.text;

@@ -6,6 +6,8 @@ import {
   moveRule,
   setDefault,
   setLogging,
+  setSsh,
+  setUdp,
 } from '../../../src/operate/edit-ruleset';
 
 const FILE = '/nowhere/rules.yaml';
@@ -359,6 +361,63 @@ describe('outgoing rules', () => {
     expect(message(deleteRule(at(with53), 'outbound/port-53'))).toBe('deleted rule 3: allow out 53');
     expect(message(deleteRule(at(with53), 2))).toBe('deleted rule 2: allow 80/tcp');
     expect(message(deleteRule(at(with53), 4))).toMatch(/there is no rule 4/);
+  });
+});
+
+describe('servers', () => {
+  const edge = `version: 1
+servers:
+  red: { address: 192.0.2.7, ports: 1000-1099 }
+  green:
+    address: 192.0.2.8   # alone
+    ssh: { port: 22, from: anyone }
+    rules:
+      - allow 80/tcp   # web
+      - deny from 10.0.0.0/8
+inbound: { rules: [allow 9/tcp] }
+`;
+
+  test('rows are written where the server has none yet, in its own form', () => {
+    const outcome = addRule(at(edge), 'allow 1080/tcp', 'red');
+    expect(changed(outcome)).toBe(
+      edge.replace('ports: 1000-1099 }', 'ports: 1000-1099, rules: [allow 1080/tcp id tcp-1080] }'),
+    );
+    expect(message(outcome)).toBe('red: added rule 1: allow 1080/tcp');
+    const bare = edge.replace(/ {4}rules:\n.*\n.*\n/, '');
+    expect(changed(addRule(at(bare), 'allow 1080/tcp', 'green'))).toContain(
+      '    ssh: { port: 22, from: anyone }\n    rules:\n      - allow 1080/tcp id tcp-1080\ninbound',
+    );
+  });
+
+  test('numbers are the server’s own, comments travel, and no other section is touched', () => {
+    expect(changed(moveRule(at(edge), 2, { before: 1 }, 'green'))).toBe(
+      edge.replace(/( {6}- allow.*\n)( {6}- deny.*\n)/, '$2$1'),
+    );
+    expect(changed(deleteRule(at(edge), 'green/allow-80_tcp', 'green'))).toBe(edge.replace(/ {6}- allow.*\n/, ''));
+    const twice = insertRule(at(edge), 2, 'allow 80/tcp', 'green');
+    expect(twice).toMatchObject({ kind: 'unchanged', hint: 'sluice move 1 to 2 --server green' });
+    expect(message(deleteRule(at(edge), 3, 'green'))).toBe('edit/no-such-rule: there is no rule 3');
+  });
+
+  test('default, UDP switch and SSH row', () => {
+    expect(changed(setDefault(at(edge), 'allow', 'incoming', 'red'))).toContain('red: { default: allow, address');
+    const udp = setUdp(at(edge), 'on', 'green');
+    expect(changed(udp)).toContain('  green:\n    udp: on\n    address: 192.0.2.8   # alone\n');
+    expect(message(udp)).toBe('green: udp is now on; no row lets any in');
+    expect(message(setUdp(at(edge), 'off', 'red'))).toBe('red: udp is off already');
+    expect(changed(setSsh(at(edge), { ports: [2222] }, 'green'))).toBe(edge.replace('port: 22,', 'port: 2222,'));
+    expect(changed(setSsh(at(edge), { ports: [1022] }, 'red'))).toContain('ssh: { port: 1022, from: anyone }');
+  });
+
+  test('a server that is not there, and one that is written elsewhere', () => {
+    expect(addRule(at(edge), 'allow 1/tcp', 'rde')).toMatchObject({
+      kind: 'refused',
+      diagnostics: [
+        { code: 'edit/no-such-server', message: 'there is no server "rde"', hint: 'there are: green, red' },
+      ],
+    });
+    const alias = 'version: 1\nservers:\n  red: &all { address: 192.0.2.7, rules: [allow 1/tcp] }\n';
+    expect(message(addRule(at(alias), 'allow 2/tcp', 'red'))).toMatch(/^edit\/by-hand: .*red is not a map written out/);
   });
 });
 
