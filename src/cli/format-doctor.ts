@@ -24,8 +24,9 @@ export interface DoctorWords {
 
 /** The list, and beneath it the answer. */
 export function formatDoctor(door: string, report: DoorReport, words: DoctorWords): string {
-  const { key } = report;
-  const destination = key ? ` of this machine (${formatAddress(key.family, key.destination)})` : '';
+  const { key, server } = report;
+  const owner = server ? server.name : 'this machine';
+  const destination = key ? ` of ${owner} (${formatAddress(key.family, key.destination)})` : ` of ${owner}`;
   const who = key ? formatAddress(key.family, key.source) : 'anybody';
   const checks = [...filterChecks(report, words), ...ruleChecks(report, words), ...behindChecks(report, door)];
   return [
@@ -130,7 +131,7 @@ function named({ number, rule }: NumberedRow): string {
   return `rule ${number} "${rule.text}"`;
 }
 
-function behindChecks({ listeners, ufw, key }: DoorReport, door: string): Check[] {
+function behindChecks({ listeners, ufw, key, server }: DoorReport, door: string): Check[] {
   const reached = listeners.filter(({ loopback, families }) => !loopback && (!key || families.includes(key.family)));
   const checks: Check[] = [];
   if (reached.length > 0) checks.push({ state: 'ok', text: `${reached.map(program).join(', ')} listens on ${door}` });
@@ -139,7 +140,10 @@ function behindChecks({ listeners, ufw, key }: DoorReport, door: string): Check[
       state: 'NO',
       text: `${listeners.map(program).join(', ')} listens on ${door}, but only ${where(listeners)}: its own settings say where`,
     });
-  else checks.push({ state: 'look', text: `nothing listens on ${door} here; right where NAT or a container has it` });
+  else if (server) {
+    const behind = server.target === undefined ? '' : `, ${server.target},`;
+    checks.push({ state: 'look', text: `whether something listens behind NAT${behind} cannot be seen from here` });
+  } else checks.push({ state: 'look', text: `nothing listens on ${door} here; right where NAT or a container has it` });
   if (ufw)
     checks.push({
       state: 'look',

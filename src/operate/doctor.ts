@@ -5,12 +5,12 @@ import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
 import { type AddressWords, addressBits, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { Ruleset } from '../model/ruleset';
+import type { Ruleset, Server } from '../model/ruleset';
 import { DEFAULT_SOURCE_PORT } from '../parse/probe';
 import { listBans } from './bans';
 import { type Context, isHostContext } from './context';
 import type { Enforcement } from './enforcement';
-import { findListeners, type Listening } from './exposed';
+import { findListeners, type Listening, type OwnAddresses } from './exposed';
 import { readUfwRules } from './ufw-rules';
 
 /** Where somebody wants to get in. */
@@ -31,27 +31,31 @@ export interface DoorReport {
   readonly diagnosis: Diagnosis | null;
   /** By family: who reaches it by the rules; null where too many overlap to say. Empty where nothing is filtered. */
   readonly reach: Readonly<Partial<Record<Family, Reach | null>>>;
-  /** What has the port, also on loopback alone. */
+  /** The server whose door it is; null: this machine's. */
+  readonly server: Server | null;
+  /** What has the port on this machine, also on loopback alone. */
   readonly listeners: readonly Listening[];
   /** Whether a local ufw is on, which filters behind sluice. */
   readonly ufw: boolean;
 }
 
-/** Looks at a door. `ruleset` is what judges; null: nothing does. */
+/** Looks at a door, of this machine or of a server behind it. `ruleset` is what judges; null: nothing does. */
 export async function examineDoor(
   context: Context,
   door: Door,
   source: Prefix | null,
   judge: { readonly ruleset: Ruleset; readonly enforcement: Enforcement } | null,
+  server: Server | null = null,
 ): Promise<DoorReport> {
   const { kernel, netns } = context;
   const { interfaces, own, found } = await findListeners(kernel, netns);
   const filtered = (judge?.enforcement.attachments ?? []).map(({ name, mode }) => ({ name, mode }));
-  const key = source && keyOf(door, source, own[source.family].at(0));
+  const at = server ? addressesOf(server) : own;
+  const key = source && keyOf(door, source, at[source.family].at(0));
   const bans = judge ? (await listBans(context)).bans.map(({ prefix }) => prefix) : [];
   const doors = ([4, 6] as const)
-    .filter((family) => own[family].length > 0)
-    .map((family) => ({ ...door, family, addresses: own[family] }));
+    .filter((family) => at[family].length > 0)
+    .map((family) => ({ ...door, family, addresses: at[family] }));
   const map = judge && !key ? new ReachMap(judge.ruleset, doors, bans) : null;
   return {
     filtered,
@@ -59,6 +63,7 @@ export async function examineDoor(
       .filter(({ name, loopback, up }) => !loopback && up && !filtered.some((one) => one.name === name))
       .map(({ name }) => name),
     key,
+    server,
     diagnosis: judge && key ? diagnose(judge.ruleset, key, { ...NO_STATE, bans }) : null,
     reach: map ? Object.fromEntries(doors.map((one) => [one.family, map.of(one)])) : {},
     listeners: found
@@ -66,6 +71,13 @@ export async function examineDoor(
       .filter(({ protocol, port }) => protocol === door.protocol && port === door.port),
     ufw: isHostContext(context) && readUfwRules() !== null,
   };
+}
+
+/** Addresses at which others reach a server: of each of its prefixes the first. */
+function addressesOf({ addresses }: Server): OwnAddresses {
+  const of = (family: Family): AddressWords[] =>
+    addresses.filter((prefix) => prefix.family === family).map(({ words }) => words);
+  return { 4: of(4), 6: of(6) };
 }
 
 function keyOf({ protocol, port }: Door, { family, words }: Prefix, destination?: AddressWords): FlowKey | null {

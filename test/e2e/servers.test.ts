@@ -135,7 +135,51 @@ test('what is written for one changes nothing of another, and counters go on', a
   ]);
 });
 
+test('verbs edit one server alone, and the lines of doctor let somebody in', async () => {
+  host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
+  await host.must('apply');
+  expect(await host.must('deny', '1080/tcp', '--server', 'red')).toContain(
+    'red: replaced rule 1: deny 1080/tcp (was allow 1080/tcp)\n',
+  );
+  expect([await get('red', 'ipv4'), await get('green', 'ipv4'), await get('blue', 'ipv4')]).toEqual([
+    ...[false, true, true],
+  ]);
+  expect(await udpEcho(host.wire, HOST.ipv4, port('green', 53))).toBe(true);
+  // While a row names UDP and nothing else the switch stays: the row would let nothing in.
+  expect((await host.sluice(['udp', 'off', 'green'])).stderr).toContain('lint/udp-off');
+  expect(await host.must('delete', '2', '--server', 'green')).toContain('green: deleted rule 2: allow 2053/udp\n');
+  expect(await host.must('udp', 'off', 'green')).toContain('green: udp is now off');
+  expect(await udpEcho(host.wire, HOST.ipv4, port('green', 53))).toBe(false);
+  expect(await host.must('history')).toContain('deny 1080/tcp --server red');
+  for (const [name, protocol, source] of [
+    ['red', 'tcp', NEIGHBOUR.ipv6],
+    ['green', 'tcp', NEIGHBOUR.ipv6],
+    ['green', 'udp', NEIGHBOUR.ipv4],
+  ] as const) {
+    const door = `${port(name, protocol === 'udp' ? 53 : 80)}/${protocol}`;
+    const { obstacles } = JSON.parse(await host.must('doctor', name, door, source, '--json')) as {
+      obstacles: { remedy: string }[];
+    };
+    expect(obstacles.length).toBeGreaterThan(0);
+    for (const { remedy } of obstacles) await host.must(...remedy.split(' ').slice(1));
+    expect(await host.must('doctor', name, door, source)).toMatch(/ok +the rules let it in/);
+  }
+  expect([await get('red', 'ipv6'), await get('red', 'ipv4'), await get('green', 'ipv6')]).toEqual([true, false, true]);
+  expect(await udpEcho(host.wire, HOST.ipv4, port('green', 53))).toBe(true);
+  expect(await host.must('doctor', 'red', '1080')).toMatch(/reached over IPv6 by: 2001:db8:1::1\n/);
+  for (const [words, message] of [
+    [['allow', '1/tcp', '--server', 'rde'], 'there is no server "rde"'],
+    [['doctor', 'rde', '1080'], '"rde" is no server (there are: blue, green, red)'],
+    [['doctor', 'red', '2080'], '2080 is not a port of red: 1000:1099'],
+    [['default', 'deny', 'outgoing', '--server', 'red'], 'no default of its own for what goes out'],
+    [['logging', 'high', '--server', 'red'], 'one level for all sections'],
+  ] as const)
+    expect([words, (await host.sluice(words)).stderr]).toEqual([words, expect.stringContaining(message)]);
+});
+
 test('status, the list, plan and explain name the server', async () => {
+  host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
+  await host.must('apply');
   const status = await host.must('status', 'red');
   expect(status).toContain(
     `red: ${HOST.ipv4}, ${HOST.ipv6} port 1000:1099, behind it 10.0.1.2; default deny, ssh 1022`,

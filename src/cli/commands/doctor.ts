@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { SluiceError } from '../../kernel/errors';
 import { formatAddress, type Prefix } from '../../model/prefix';
+import { formatPorts, portInRanges } from '../../model/port-range';
 import { PROTOCOL } from '../../model/protocol';
+import type { Server } from '../../model/ruleset';
 import type { Context } from '../../operate/context';
 import { type Door, examineDoor, isAddress } from '../../operate/doctor';
 import { type Enforcement, readEnforcement } from '../../operate/enforcement';
@@ -19,9 +21,12 @@ export function register(program: Command): void {
   const command = program
     .command('doctor')
     .description(`why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`)
-    .argument('<port>', 'the port he wants to reach: 8000, 8000/udp, https')
-    .argument('[from...]', 'his address, or me; left out: who can reach it at all');
-  onRun(command, async (run, port: string, from: string[]): Promise<ExitCode> => {
+    .argument(
+      '<port-and-address...>',
+      'the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
+        'address, or me; without one: who can reach it at all',
+    );
+  onRun(command, async (run, words: string[]): Promise<ExitCode> => {
     const context = await run.context();
     const enforcement = await readEnforcement(context);
     const ruleset = enforcement?.record?.ruleset ?? null;
@@ -29,16 +34,30 @@ export function register(program: Command): void {
       throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
         hint: 'sluice apply FILE enforces a file, and writes the record anew',
       });
-    const door = readDoor(port, ruleset?.inbound.ssh?.ports ?? DEFAULT_SSH_PORTS);
+    const server = readServer(words, ruleset?.servers ?? []);
+    const [port, ...from] = server ? words.slice(1) : words;
+    const door = readDoor(port, (server ?? ruleset?.inbound)?.ssh?.ports ?? DEFAULT_SSH_PORTS);
+    if (server?.ports && !portInRanges(server.ports, door.port))
+      throw new UsageError(`${door.port} is not a port of ${server.name}: ${formatPorts(server.ports)}`, EXAMPLE);
     const source = await readSource(from, context);
     const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
-    const report = await examineDoor(context, door, source, judge);
-    if (source && !report.key)
-      throw new UsageError(`this machine has no IPv${source.family} address at which it could be reached`, EXAMPLE);
+    const report = await examineDoor(context, door, source, judge, server);
+    if (source && !report.key) {
+      const who = server ? server.name : 'this machine';
+      throw new UsageError(`${who} has no IPv${source.family} address at which it could be reached`, EXAMPLE);
+    }
     run.output.line(formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement)));
     const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
     run.output.document({
-      ...{ door, source: key && formatAddress(key.family, key.source), filtered, notFiltered, listeners, ufw },
+      ...{
+        door,
+        server: server?.name ?? null,
+        source: key && formatAddress(key.family, key.source),
+        filtered,
+        notFiltered,
+        listeners,
+        ufw,
+      },
       decision: diagnosis?.decision ?? null,
       obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
         ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
@@ -57,6 +76,20 @@ function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDocto
     generation: enforcement?.generation ?? null,
     secondsLeft: left === undefined ? null : Math.ceil(Number(left) / 1e9),
   };
+}
+
+/** The server that is named before the port; null where none is. */
+function readServer([first, second]: readonly string[], servers: readonly Server[]): Server | null {
+  if (second === undefined || !isPort(second)) return null;
+  const found = servers.find(({ name }) => name === first);
+  if (found) return found;
+  const names = servers.map(({ name }) => name);
+  const known = names.length > 0 ? ` (there are: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ' …' : ''})` : '';
+  throw new UsageError(`"${first}" is no server${known}`, EXAMPLE);
+}
+
+function isPort(text: string): boolean {
+  return /^\d{1,5}(?:\/(?:tcp|udp))?$/i.test(text) || BUILTIN_SERVICES.has(text.toLowerCase()) || /^ssh$/i.test(text);
 }
 
 /** `8000`, `8000/udp`, `https`; `ssh` is the port of the section. TCP where neither says otherwise. */
