@@ -129,7 +129,7 @@ describe('what follows from servers', () => {
     expect(findLockout(before, [connection])).toEqual([]);
     const [lockout] = findLockout(after, [connection]);
     expect(lockout.message).toContain('gpu rule 1 "deny 14511/tcp"');
-    expect(lockout.fix).toContain('servers: { gpu:');
+    expect(lockout.fix).toBe('sluice insert 1 allow from 192.0.2.9 to any port 14511 proto tcp --server gpu');
     const door = (port: number, protocol: 'tcp' | 'udp' = 'tcp') =>
       ({ family: 4, protocol, port, addresses: [prefix('198.51.100.7').words] }) as const;
     const doors = [door(14511), door(14512), door(14511, 'udp'), door(22)];
