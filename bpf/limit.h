@@ -131,6 +131,13 @@ static __always_inline __u64 slc_window_newest(const struct slc_window_bucket *b
     return bucket->newest[way] >> SLC_WINDOW_FULL_BITS;
 }
 
+/* Since the newest attempt; 0 where another CPU, which read a later tick, recorded before the bucket was ours. */
+static __always_inline __s64 slc_window_age(const struct slc_window_bucket *bucket, __u32 way, __u64 now) {
+    __s64 age = now - slc_window_newest(bucket, way);
+
+    return age & ~(age >> 63);
+}
+
 /*
  * For how long after the newest attempt the one that makes `limit` within the window is the next: as long as the one
  * that lies limit - 1 back is within it, since so are all that came later.
@@ -212,7 +219,7 @@ static __always_inline __u32 slc_window_find(const struct slc_window_bucket *buc
  */
 static __always_inline __s64 slc_window_turn(const struct slc_window_bucket *bucket, __u32 way, __u64 now) {
     __u64 newest = bucket->newest[way];
-    __s64 age = now - (newest >> SLC_WINDOW_FULL_BITS);
+    __s64 age = slc_window_age(bucket, way, now);
 
     if (age >= bucket->window_ms[way])
         return way;
@@ -293,8 +300,11 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
 
         asm volatile("" : "+r"(way)); /* as in slc_window_stamp */
         way &= SLC_LIMIT_WAYS - 1;
-        age = now - slc_window_newest(bucket, way);
+        age = slc_window_age(bucket, way, now);
 
+        /* The newest stays the newest. */
+        if (found)
+            now = slc_window_newest(bucket, way) + age;
         result = 0;
         if (found && use == SLC_WINDOW_ATTEMPT)
             result = age < slc_window_full_ms(&at, way, rule->count, window_ms);
