@@ -63,7 +63,7 @@ export function writeGenerationRecord(folder: StateFolder, record: GenerationRec
   const { lists, packed } = packLists(record.ruleset, walkRuleset);
   const name = generationFile(record.generation);
   writeStateFile(folder, name, SCHEMA_VERSION, { ...record, ruleset: packed, lists });
-  remembered.set(join(folder.path, name), { mark: markOf(join(folder.path, name)), record });
+  remember(join(folder.path, name), markOf(join(folder.path, name)), record);
 }
 
 /**
@@ -71,6 +71,18 @@ export function writeGenerationRecord(folder: StateFolder, record: GenerationRec
  * tenth of a second to read, and a change reads those before and after it several times.
  */
 const remembered = new Map<string, { readonly mark: string | null; readonly record: GenerationRecord }>();
+
+/** Of several namespaces those that judge and those they replace; a daemon reads every one there ever is. */
+const REMEMBERED_MAX = 4;
+
+function remember(path: string, mark: string | null, record: GenerationRecord): void {
+  remembered.delete(path);
+  remembered.set(path, { mark, record });
+  for (const oldest of remembered.keys()) {
+    if (remembered.size <= REMEMBERED_MAX) break;
+    remembered.delete(oldest);
+  }
+}
 
 /** Changes whenever the file does, whoever writes it: that replaces it by another file. Null where it is missing. */
 function markOf(path: string): string | null {
@@ -90,7 +102,7 @@ export function readGenerationRecord(
   let record = known && known.mark === mark ? known.record : null;
   if (!record) {
     record = readRecordFile(folder, generationFile(generation)).value;
-    if (record) remembered.set(path, { mark, record });
+    if (record) remember(path, mark, record);
     else remembered.delete(path);
   }
   return record?.instance === instance ? record : null;

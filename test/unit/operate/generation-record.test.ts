@@ -45,6 +45,17 @@ test('what is remembered is what a process reads that remembers nothing', () => 
   expect(readGenerationRecord(folder, 7, 'elsewhere')).toBeNull();
 });
 
+test('of many generations the newest are remembered, and no others', () => {
+  const many = Array.from({ length: 6 }, (_, i) => ({ ...record(80 + i), generation: 20 + i }));
+  for (const one of many) writeGenerationRecord(folder, one);
+  const read = many.map(({ generation }) => readGenerationRecord(folder, generation, 'here'));
+  expect(read).toEqual(many);
+  expect(many.map((one, i) => one === read[i])).toEqual([false, false, false, false, false, false]);
+  // Reading the older ones has displaced the newer.
+  expect(readGenerationRecord(folder, 25, 'here')).toBe(read[5]);
+  pruneGenerationRecords(folder, new Set());
+});
+
 test('a file that another process has replaced, damaged or removed is not what was remembered', () => {
   writeGenerationRecord(folder, record(80));
   const first = readFileSync(path);
