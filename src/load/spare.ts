@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { LAYOUT, SLC_ABI_VERSION } from '../abi/layout.gen';
+import { LAYOUT, RODATA, SLC_ABI_VERSION } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import {
   createGenerationMaps,
@@ -86,7 +86,8 @@ export function removeSpares(pins: PinLayout): void {
 function keyOf(state: SharedState, switches: DatapathSwitches, flows: FlowMaps): string {
   const programs = { ...switches, imageSlots: 0, counterSlots: 0, tables: { ...switches.tables, generation: 0 } };
   const maps = [state.banMaps.state, flows.flows, flows.flowTags].map((map) => map.info().id);
-  const text = JSON.stringify([SLC_ABI_VERSION, datapathDigest(), maps, programs], (_, value: unknown) =>
+  // The offsets too: a process that outlives an upgrade writes constants where the old objects had them.
+  const text = JSON.stringify([SLC_ABI_VERSION, datapathDigest(), RODATA, maps, programs], (_, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,
   );
   return createHash('sha256').update(text).digest('hex');

@@ -16,8 +16,9 @@ export async function keepSpare(
   let seen = '';
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
-    if (signal.aborted || readinessMark(context) === seen) continue;
+    if (signal.aborted) continue;
     try {
+      if (readinessMark(context) === seen) continue;
       await makeReady(context, 0);
       seen = readinessMark(context);
       complaint.over('programs for the next change are loaded in advance again');
