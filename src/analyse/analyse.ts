@@ -6,6 +6,7 @@ import { guardLists } from './guard-lists';
 import { lintExposure, lintKept, lintWayOut } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
+import { lintKeptServers } from './kept-servers';
 import { lintNeverMatches } from './never-matches';
 import { lintShadowed } from './shadow-lint';
 import { lintInsideServers } from './inside-servers';
@@ -26,6 +27,7 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintWayOut(outbound),
     ...always(kept),
     ...lintKept(kept),
+    ...lintKeptServers(ruleset),
     ...lintNeverMatches(regions),
     ...lintShadowed(regions),
     ...lintFamilies(regions),

@@ -15,6 +15,9 @@ import { formatProtocol } from '../model/protocol-names';
 import { PROTOCOL } from '../model/protocol';
 import { type Rule, type Ruleset, type Section, writtenSections } from '../model/ruleset';
 import { ownerOf } from '../model/server';
+import { PIECES_MAX } from './budget';
+import { subtractRegion } from './cube';
+import { Space } from './space';
 
 /** A row with its number in `status`. */
 export interface NumberedRow {
@@ -147,7 +150,7 @@ function obstacleOf(ruleset: Ruleset, packet: Packet, decision: Decision, bans: 
   const below = lets.filter((row) => row.rule.enabled && fits(row));
   const before = plain.row?.number;
   const remedy: Remedy =
-    before !== undefined && below.length > 0
+    before !== undefined && below.length > 0 && liesInside(below[0].rule.match, plain.row!.rule.match)
       ? { kind: 'move', row: below[0].number, before, ...where }
       : { kind: 'allow', ...rowFor(packet), ...(before !== undefined && { before }), ...where };
   return {
@@ -158,6 +161,12 @@ function obstacleOf(ruleset: Ruleset, packet: Packet, decision: Decision, bans: 
     ),
     off: lets.filter((row) => !row.rule.enabled && fits(row)),
   };
+}
+
+/** Whether moving the one above the other takes from that only what the one was written for. */
+function liesInside(inner: Match, outer: Match): boolean {
+  const space = new Space([inner, outer]);
+  return subtractRegion(space.regionOf(inner), space.regionOf(outer), PIECES_MAX)?.length === 0;
 }
 
 /** A row that lets in this source, to this port. */

@@ -3,7 +3,7 @@ import { type Diagnosis, diagnose } from '../analyse/diagnose';
 import { type Reach, ReachMap } from '../analyse/reach';
 import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
-import { type AddressWords, addressBits, type Family, type Prefix } from '../model/prefix';
+import { type AddressWords, addressBits, type Family, type Prefix, prefixContains } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Ruleset, Server } from '../model/ruleset';
 import { DEFAULT_SOURCE_PORT } from '../parse/probe';
@@ -51,8 +51,15 @@ export async function examineDoor(
   const { interfaces, own, found } = await findListeners(kernel, netns);
   const filtered = (judge?.enforcement.attachments ?? []).map(({ name, mode }) => ({ name, mode }));
   const at = server ? addressesOf(server) : own;
-  const key = source && keyOf(door, source, at[source.family].at(0));
   const bans = judge ? (await listBans(context)).bans.map(({ prefix }) => prefix) : [];
+  const keys = source ? at[source.family].map((destination) => keyOf(door, source, destination)) : [];
+  const judged = keys.map((each) => ({
+    key: each,
+    diagnosis: judge && diagnose(judge.ruleset, each, { ...NO_STATE, bans }),
+  }));
+  // Of several addresses one where something is in the way.
+  const chosen = judged.find(({ diagnosis }) => diagnosis && diagnosis.obstacles.length > 0) ?? judged.at(0);
+  const key = chosen?.key ?? null;
   const doors = ([4, 6] as const)
     .filter((family) => at[family].length > 0)
     .map((family) => ({ ...door, family, addresses: at[family] }));
@@ -64,13 +71,19 @@ export async function examineDoor(
       .map(({ name }) => name),
     key,
     server,
-    diagnosis: judge && key ? diagnose(judge.ruleset, key, { ...NO_STATE, bans }) : null,
+    diagnosis: chosen?.diagnosis ?? null,
     reach: map ? Object.fromEntries(doors.map((one) => [one.family, map.of(one)])) : {},
     listeners: found
       .map(({ socket }) => socket)
-      .filter(({ protocol, port }) => protocol === door.protocol && port === door.port),
+      .filter(({ protocol, port }) => protocol === door.protocol && port === door.port)
+      .filter(() => server === null || (server.target === undefined && isOwn(server, own))),
     ufw: isHostContext(context) && readUfwRules() !== null,
   };
+}
+
+/** Whether a server has an address of the machine, so that what listens here may be what is meant, unless NAT leads on. */
+function isOwn({ addresses }: Server, own: OwnAddresses): boolean {
+  return addresses.some((prefix) => own[prefix.family].some((words) => prefixContains(prefix, words)));
 }
 
 /** Addresses at which others reach a server: of each of its prefixes the first. */
@@ -80,8 +93,7 @@ function addressesOf({ addresses }: Server): OwnAddresses {
   return { 4: of(4), 6: of(6) };
 }
 
-function keyOf({ protocol, port }: Door, { family, words }: Prefix, destination?: AddressWords): FlowKey | null {
-  if (!destination) return null;
+function keyOf({ protocol, port }: Door, { family, words }: Prefix, destination: AddressWords): FlowKey {
   return {
     ...{ family, source: words, destination },
     protocol: protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP,

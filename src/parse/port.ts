@@ -139,7 +139,8 @@ function unknownService(name: string, names: Names): Problem {
   if (names.sets.has(name)) {
     return refuse('parse/port', `${quote(name)} is a set of addresses, expected a port`, `write from ${name}`);
   }
-  const profile = UFW_PROFILES[name.toLowerCase()];
+  const lower = name.toLowerCase();
+  const profile = Object.hasOwn(UFW_PROFILES, lower) ? UFW_PROFILES[lower] : undefined;
   if (profile !== undefined) {
     const message = `${quote(name)} is an application profile of ufw, which sluice does not read`;
     return refuse('parse/port', message, `write ${profile}`);

@@ -22,7 +22,10 @@ interface Level {
 /** A server without ports owns all of them, and what has none. */
 const WHOLE: PortRange = { first: 0, last: 65535 };
 
-/** The first overlap of each range of ports of a prefix; `one` stands before `other` in the list. */
+/** Pairs of servers that are named: who copied a file a thousand times needs no more. */
+const OVERLAPS_MAX = 100;
+
+/** The first overlap of each pair of servers, up to `OVERLAPS_MAX`; `one` stands before `other` in the list. */
 export function findOverlaps(servers: readonly Pick<Server, 'addresses' | 'ports'>[]): Overlap[] {
   const owned = servers.flatMap(({ addresses }, server) => addresses.map((prefix) => ({ prefix, server })));
   owned.sort(
@@ -30,6 +33,7 @@ export function findOverlaps(servers: readonly Pick<Server, 'addresses' | 'ports
       a.family - b.family || compareAddresses(a.words, b.words) || a.length - b.length || i - j,
   );
   const overlaps: Overlap[] = [];
+  const told = new Set<string>();
   /** Prefixes around the current one, the widest first. */
   const around: Level[] = [];
   for (const { prefix, server } of owned) {
@@ -45,6 +49,9 @@ export function findOverlaps(servers: readonly Pick<Server, 'addresses' | 'ports
       const common = { first: Math.max(met.range.first, range.first), last: Math.min(met.range.last, range.last) };
       const ports = common.first === WHOLE.first ? '' : ` port ${formatPorts([common])}`;
       const [one, other] = [Math.min(met.server, server), Math.max(met.server, server)];
+      if (told.has(`${one} ${other}`)) continue;
+      if (told.size === OVERLAPS_MAX) return overlaps;
+      told.add(`${one} ${other}`);
       overlaps.push({ one, other, what: `${formatPrefix(prefix)}${ports}` });
     }
   }

@@ -17,6 +17,8 @@ export const MAX_SERVERS = 4_000;
 export const MAX_SERVER_RULES = 10_000;
 /** Most addresses, and most ranges of ports, of one server: each row is about all of them. */
 export const MAX_SERVER_PLACES = 256;
+/** Most addresses times ranges of ports: each is a region of its own of every row. */
+export const MAX_SERVER_DOORS = 4_096;
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 /** Names of other sections, and words that mean something in the place of a name. */
@@ -81,6 +83,12 @@ function readServer({ key, value }: MapEntry, context: Context, around: Surround
   if (value.kind !== 'map') return undefined;
   const addresses = readAddresses(name, value, context);
   const ports = readPorts(name, value, context);
+  const doors = addresses.length * (ports?.length ?? 1);
+  if (doors > MAX_SERVER_DOORS && Math.max(addresses.length, ports?.length ?? 0) <= MAX_SERVER_PLACES) {
+    const message = `server ${quote(name)} has ${addresses.length} addresses with ${ports?.length} ranges of ports each, ${doors} in all; at most ${MAX_SERVER_DOORS} are one server's`;
+    const hint = 'make two servers of it, or prefixes and ranges that are wider';
+    context.sink(at(placeOf(context, key), refuse('parse/too-many-servers', message, hint)));
+  }
   const target = readTarget(value, context);
   const section = readServerSection(name, value, context, around.makeNames);
   if (section.rules.length > MAX_SERVER_RULES) {

@@ -43,6 +43,9 @@ test('enable enforces again what disable ended, and says which file that is', as
 test('enable keeps to the interface the command line gave, and to the file it names', async () => {
   writeFileSync(other, ruleset(2000, 'eth9'));
   await host.must('apply', other, '--interface', 'eth0');
+  // So does apply, where nothing else is named: the file alone would mean eth9.
+  writeFileSync(other, ruleset(2001, 'eth9'));
+  expect(await host.must('apply')).toMatch(/^applied: .* on eth0 \(/m);
   await host.must('disable', '--yes');
   await host.must('enable');
   expect((await host.status()).interfaces.map(({ name }) => name)).toEqual(['eth0']);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
+import { lastEnforced } from '../../operate/enforced-file';
 import { requireCandidate } from '../candidate';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
@@ -37,8 +38,13 @@ export async function applyFile(
   // Before the file is looked at: without privilege nothing in it could be enforced.
   checkConfirmTime(run.options);
   const context = await run.context();
-  const interfaceOverride = run.options.interface ?? lastInterfaces;
-  const candidate = requireCandidate(run, await run.readText(file), 'nothing was changed.', {
+  const source = await run.readText(file);
+  const isNamed = file !== undefined || run.options.file !== undefined;
+  const last = isNamed ? null : await lastEnforced(context);
+  // The enforced file again, on the interfaces it is enforced on.
+  const kept = last?.file === source.path ? last.interfaceOverride : undefined;
+  const interfaceOverride = run.options.interface ?? lastInterfaces ?? kept;
+  const candidate = requireCandidate(run, source, 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
   });

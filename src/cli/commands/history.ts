@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .argument('<revision>', 'its number, or the first 7 digits or more of its digest')
     .addOption(new Option('--text', 'the ruleset as it was, byte for byte, and nothing else'));
   onRun<{ text?: boolean }>(show, async (run, reference: string): Promise<ExitCode> => {
-    const instead = OF_UFW[reference];
+    const instead = Object.hasOwn(OF_UFW, reference) ? OF_UFW[reference] : undefined;
     if (instead !== undefined) throw new UsageError(`"show ${reference}" is a command of ufw, and none here`, instead);
     const { context, ...history } = await open(run);
     const revision = findRevision(history, reference);

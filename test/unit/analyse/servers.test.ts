@@ -65,6 +65,29 @@ describe('lints', () => {
     expect(found(edge(both))).toEqual([expect.stringMatching(/^error lint\/ipv4-only-any .*web rule 1/)]);
   });
 
+  test('keep-reachable without destination must not open servers', () => {
+    const kept = (entry: string, servers = gpu('rules: []')): string[] =>
+      found(edge(servers, `guard: { keep-reachable: [{ from: 192.0.2.0/24, ${entry} }] }\n`)).filter((text) =>
+        text.includes('keep-reachable'),
+      );
+    // Port 22 of the shared address is no server's.
+    expect(kept('port: 22/tcp')).toEqual([]);
+    const opened = [
+      expect.stringMatching(/^error lint\/kept-servers .*would open server "gpu" \(198\.51\.100\.7\) too/),
+    ];
+    expect(kept('port: 14511/tcp')).toEqual(opened);
+    expect(kept('port: 22/tcp', '  gpu: { address: 198.51.100.7 }\n')).toEqual(opened);
+    expect(kept('port: 14511/tcp, to: 198.51.100.7')).toEqual([]);
+    expect(kept('port: 22/tcp', '  gpu: { address: "2001:db8::7" }\n')).toEqual([]);
+  });
+
+  test('an SSH row for some only, under a default that lets in everybody', () => {
+    const open = (rest: string): string[] =>
+      found(edge(gpu(`default: allow, ssh: { port: 14541, from: rules }${rest}`)));
+    expect(open('')).toEqual([expect.stringMatching(/^error lint\/ssh-open .*"gpu" keeps nobody out: .*14541\/tcp/)]);
+    expect(open(', rules: [allow from 192.0.2.0/24 to any port 14541, deny 14541]')).toEqual([]);
+  });
+
   test('rows of inbound inside servers', () => {
     const rows = (row: string): string[] => found(withInbound(row));
     expect(rows('allow from any to 198.51.100.7 port 14511 proto tcp')).toEqual([

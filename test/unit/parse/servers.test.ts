@@ -109,6 +109,16 @@ describe('servers that overlap', () => {
     ]);
   });
 
+  test('a pair is named once, and of very many pairs the first', () => {
+    const ports = Array.from({ length: 200 }, (_, i) => 1000 + 2 * i).join(', ');
+    const copies = (count: number): string =>
+      Array.from({ length: count }, (_, i) => `  s${i}: { address: [192.0.2.1, 192.0.2.2], ports: [${ports}] }\n`).join(
+        '',
+      );
+    expect(messages(edge(copies(2)))).toHaveLength(1);
+    expect(messages(edge(copies(300)))).toHaveLength(100);
+  });
+
   test('beside each other they do not', () => {
     const servers = `  a: { address: 192.0.2.1, ports: 80-89 }
   b: { address: 192.0.2.1, ports: [79, 90-99] }
@@ -123,6 +133,17 @@ describe('servers that overlap', () => {
 });
 
 describe('ceilings of servers', () => {
+  test('addresses times ranges of ports', () => {
+    const list = (count: number, item: (i: number) => string): string =>
+      Array.from({ length: count }, (_, i) => item(i)).join(', ');
+    const server = (ranges: number): string =>
+      `  a: { address: [${list(64, (i) => `192.0.2.${i}`)}], ports: [${list(ranges, (i) => String(1000 + 2 * i))}] }\n`;
+    expect(messages(edge(server(64)))).toEqual([]);
+    expect(messages(edge(server(65)))).toEqual([
+      'server "a" has 64 addresses with 65 ranges of ports each, 4160 in all; at most 4096 are one server\'s',
+    ]);
+  });
+
   const count = (n: number, line: (i: number) => string): string =>
     Array.from({ length: n }, (_, i) => line(i)).join('');
 
