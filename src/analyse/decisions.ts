@@ -5,7 +5,7 @@
 import { MATCH_ALL } from '../model/match';
 import type { Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule, Ruleset, Section, Server } from '../model/ruleset';
+import { type Rule, type Ruleset, type Section, type Server, sshVerdict } from '../model/ruleset';
 import { territoryOf } from '../model/server';
 import type { Verdict } from '../model/verdict';
 import type { Budget } from './budget';
@@ -55,8 +55,9 @@ export interface Decided {
  * there, which must know the matches of all rows.
  */
 export function sectionRegions(section: Section, more: Iterable<Match> | Space = [], first = 1): SectionRegions {
+  const sshDoes = sshVerdict(section);
   const ssh: Match | null =
-    section.ssh?.from === 'anyone'
+    section.ssh && sshDoes
       ? {
           ...MATCH_ALL,
           protocols: [PROTOCOL.TCP],
@@ -69,7 +70,7 @@ export function sectionRegions(section: Section, more: Iterable<Match> | Space =
     const verdict: Verdict = rule.action === 'limit' ? 'allow' : rule.action;
     return [{ decider: { kind: 'rule', rule, number: first + i }, verdict, region: space.regionOf(rule.match) }];
   });
-  if (ssh) rows.push({ decider: { kind: 'ssh' }, verdict: 'allow', region: space.regionOf(ssh) });
+  if (ssh && sshDoes) rows.push({ decider: { kind: 'ssh' }, verdict: sshDoes, region: space.regionOf(ssh) });
   return { section, first, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
 }
 

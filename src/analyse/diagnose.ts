@@ -36,7 +36,7 @@ export type Remedy = { readonly server?: string } & (
 
 /** Something that keeps the packet, or its answer, out. */
 export interface Obstacle {
-  readonly what: 'ban' | 'guard' | 'udp' | 'row' | 'default' | 'answer';
+  readonly what: 'ban' | 'guard' | 'udp' | 'row' | 'ssh' | 'default' | 'answer';
   readonly decision: Decision;
   /** The row that refuses it. */
   readonly row: NumberedRow | null;
@@ -143,7 +143,7 @@ function obstacleOf(ruleset: Ruleset, packet: Packet, decision: Decision, bans: 
   const owner = ownerOf(ruleset, packet);
   const where = owner === ruleset.inbound ? {} : { server: owner.name };
   if (decision.tier === '6') return { what: 'udp', ...plain, remedy: { kind: 'udp-on', ...where } };
-  if (decision.tier !== '7' && decision.tier !== '9') return { what: 'guard', ...plain };
+  if (decision.tier !== '7' && decision.tier !== '8' && decision.tier !== '9') return { what: 'guard', ...plain };
   const rows = owner.rules.map((rule, i): NumberedRow => ({ number: i + 1, rule }));
   const lets = rows.filter(({ rule }) => rule.action === 'allow' || rule.action === 'limit');
   const fits = ({ rule }: NumberedRow): boolean => matches(rule.match, packet);
@@ -155,7 +155,7 @@ function obstacleOf(ruleset: Ruleset, packet: Packet, decision: Decision, bans: 
       : { kind: 'allow', ...rowFor(packet), ...(before !== undefined && { before }), ...where };
   return {
     ...plain,
-    ...{ what: before === undefined ? 'default' : 'row', below, remedy },
+    ...{ what: before !== undefined ? 'row' : decision.tier === '8' ? 'ssh' : 'default', below, remedy },
     elsewhere: lets.filter(
       ({ rule }) => rule.enabled && !matches(rule.match, packet) && matches({ ...rule.match, from: 'any' }, packet),
     ),

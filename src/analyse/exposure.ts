@@ -2,10 +2,9 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
-import type { Rule, Section, Server, SourceRange } from '../model/ruleset';
-import { narrowingTo } from '../model/server';
+import type { Rule, SourceRange } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
-import { decide, isServer, optionFor, rowNoun, type SectionRegions, sectionRegions } from './decisions';
+import { decide, isServer, optionFor, rowNoun, type SectionRegions } from './decisions';
 
 /** Reports a section without a way in for SSH, and rules that let in more than anybody can oversee. */
 export function lintExposure(regions: SectionRegions): Diagnostic[] {
@@ -61,15 +60,6 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
     toPorts: ports.map((port) => ({ first: port, last: port })),
   };
   const budget = ordinaryBudget();
-  if (section.ssh?.from === 'rules' && section.default === 'allow') {
-    // Of a server what it owns.
-    const own = 'addresses' in section ? narrowingTo(section as Server)(ssh) : ssh;
-    const asked = sectionRegions(section, own ? [own] : []);
-    const decided = decide(asked, own ? asked.space.regionOf(own) : [], budget);
-    for (const { decider } of decided)
-      if (decider.kind === 'default') return [openSsh(section, ports, section.ssh.source)];
-    return [];
-  }
   for (const { verdict } of decide(regions, space.regionOf(ssh), budget)) if (verdict === 'allow') return [];
   if (budget.isSpent) return [];
   const allowed = section.ssh?.from === 'rules' ? 'its SSH row leaves it to the rules, and no rule' : 'no row';
@@ -83,14 +73,6 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
       hint: `ssh: { port: ${ports[0]}, from: anyone }, or: sluice allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp${optionFor(section.name)}`,
     },
   ];
-}
-
-/** Only those whom rows allow are meant, and the default lets in the others. */
-function openSsh({ name }: Section, ports: readonly number[], source: SourceRange): Diagnostic {
-  const list = ports.join(',');
-  const message = `ssh: { from: rules } of "${name}" keeps nobody out: whom no row decides about the default allows, on ${list}/tcp too`;
-  const hint = `default: deny; or a row that denies the rest, last: sluice deny ${list}/tcp${optionFor(name)}`;
-  return { code: 'lint/ssh-open', severity: 'error', message, source, notes: [], hint };
 }
 
 /** The beginning of the file the rules stand in; the section itself has no place. */

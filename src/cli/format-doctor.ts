@@ -119,6 +119,8 @@ function obstacleText({ what, row, below, elsewhere, off, decision }: Obstacle, 
       return `it gets in, but its answer does not get out: ${row ? `the guard, ${named(row)}, ` : ''}${verb} that; see guard: in ${file}`;
     case 'row':
       return `${row ? named(row) : 'a row'} ${verb} it${rest}`;
+    case 'ssh':
+      return `no row lets it in, and the SSH row lets in only those whom rows do${rest}`;
     case 'default':
       return `no row lets it in, and the default ${verb} what no row decides${rest}`;
   }

@@ -7,7 +7,7 @@ import { formatProtocol } from '../model/protocol-names';
 import { ANY, type AddressMatch, type Match, MATCH_ALL, type PortMatch } from '../model/match';
 import { type Family, formatPrefix, type Prefix } from '../model/prefix';
 import { PORT_DEFAULT_PROTOCOLS, PROTOCOL } from '../model/protocol';
-import type { Direction, Rule, Ruleset } from '../model/ruleset';
+import { type Direction, type Rule, type Ruleset, sshVerdict } from '../model/ruleset';
 import type { Action } from '../model/verdict';
 import type { StatusForm } from './format-status';
 
@@ -85,9 +85,10 @@ function writtenRows({ guard, inbound, outbound }: Ruleset): WrittenRow[] {
   if (inbound.udp === 'off')
     rows.push({ ...implicit, action: 'deny', match: { ...MATCH_ALL, protocols: [PROTOCOL.UDP] } });
   rows.push(...directed(inbound.rules, 'in'));
-  if (inbound.ssh?.from === 'anyone') {
+  const ssh = sshVerdict(inbound);
+  if (inbound.ssh && ssh) {
     const toPorts = inbound.ssh.ports.map((port) => ({ first: port, last: port }));
-    rows.push({ ...implicit, action: 'allow', match: { ...MATCH_ALL, protocols: [PROTOCOL.TCP], toPorts } });
+    rows.push({ ...implicit, action: ssh, match: { ...MATCH_ALL, protocols: [PROTOCOL.TCP], toPorts } });
   }
   return [...rows, ...directed(outbound.rules, 'out')];
 }

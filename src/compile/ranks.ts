@@ -2,7 +2,7 @@
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
-import type { Server } from '../model/ruleset';
+import { type Server, sshVerdict } from '../model/ruleset';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
   SLC_LIMIT_REFUSED_RANK,
@@ -79,15 +79,14 @@ function assignOwn(section: ImageSection, first: number, ownSwitch: boolean): Se
     return { rank, section: section.name, tier: section.rowTier, action: rule.action, id: rule.id, rule };
   });
   const { otherwise } = section;
+  const ssh = otherwise ? sshVerdict({ ...(section.ssh && { ssh: section.ssh }), default: otherwise.action }) : null;
   const end = otherwise ? next + 2 : next;
   if (end - 1 > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', end - 1, SLC_LIMITS.RANK_MAX);
   return {
     servers: [],
     ...(section.udp === 'off' && { udpOff }),
     rows,
-    ...(section.ssh?.from === 'anyone' && {
-      ssh: { ...implicit, rank: next, tier: '8', action: 'allow', id: SSH_ID },
-    }),
+    ...(ssh && { ssh: { ...implicit, rank: next, tier: '8', action: ssh, id: SSH_ID } }),
     ...(otherwise && { default: { ...implicit, rank: next + 1, ...otherwise, id: DEFAULT_ID } }),
     end,
   };

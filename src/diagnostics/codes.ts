@@ -71,7 +71,6 @@ export const CODES = {
   'lint/icmp-essentials': 'a rule about ICMP that is decided before the rules',
   'lint/udp-off': 'a rule about UDP where the UDP switch is off',
   'lint/kept-servers': 'an entry of keep-reachable without destination that would open a server',
-  'lint/ssh-open': 'an SSH row for some only, and a default that lets in everybody else',
   'lint/no-ssh': 'a section that lets nobody in for SSH',
   'lint/broad-allow': 'a rule that lets everybody in on every port',
   'lint/source-port-trust': 'a rule that lets in whoever chooses the right source port',

@@ -4,7 +4,7 @@
  * SPEC §3 and of `bpf/sluice.bpf.c`; tiers that this version does not have are left out. Packets that go out:
  * `outbound.ts`.
  */
-import type { Direction, Guard, Rule, Ruleset, Section } from './ruleset';
+import { type Direction, type Guard, type Rule, type Ruleset, type Section, sshVerdict } from './ruleset';
 import type { Reason } from './reason';
 import type { OutTier, Tier, Verdict } from './verdict';
 import { judgeEcho, NO_ECHOES } from './echo';
@@ -157,7 +157,8 @@ export function evaluateSection(section: Section, packet: LimitedPacket, limits:
     return outcome('7', rule.limit.verdict, 'limit', rule, section.name);
   if (rule) return outcome('7', verdictOf(rule), 'rule', rule, section.name);
   // tier 8: the SSH row
-  if (sshRowMatches(section, packet)) return outcome('8', 'allow', 'ssh', undefined, section.name);
+  const ssh = sshVerdict(section);
+  if (ssh && isForSsh(section, packet)) return outcome('8', ssh, 'ssh', undefined, section.name);
   // tier 9: the default
   return outcome('9', section.default, 'default', undefined, section.name);
 }
@@ -171,8 +172,8 @@ function laterMatches(rules: readonly Rule[], fragment: FlowKey): Rule | undefin
   return laterRows(rules, (rule) => rule, fragment.family).find(({ match }) => matches(match, fragment))?.row;
 }
 
-function sshRowMatches({ ssh }: Section, packet: FlowKey): boolean {
-  return ssh?.from === 'anyone' && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
+function isForSsh({ ssh }: Section, packet: FlowKey): boolean {
+  return ssh !== undefined && packet.protocol === PROTOCOL.TCP && ssh.ports.includes(packet.destinationPort);
 }
 
 /** Whether the packet is an answer to what went out. */

@@ -6,7 +6,7 @@ export const REASON_WORDS = {
   rule: 'a row of the section decided',
   'keep-reachable': 'an entry of keep-reachable lets it in, whatever stands below',
   guard: 'a row of the guard decided',
-  ssh: 'the SSH row of the section let it in',
+  ssh: 'the SSH row of the section decided',
   default: 'no row matched, the default decided',
   arp: 'ARP always passes',
   'neighbour-discovery': 'IPv6 neighbour discovery with hop limit 255 always passes',

@@ -57,6 +57,15 @@ export interface SshRow {
   readonly source: SourceRange;
 }
 
+/**
+ * What tier 8 does with new connections to the SSH ports; null where that is left to the default. `rules` means only those
+ * whom rows let in, whatever the default says (SPEC §4).
+ */
+export function sshVerdict({ ssh, default: otherwise }: Pick<Section, 'ssh' | 'default'>): 'allow' | 'deny' | null {
+  if (ssh?.from === 'anyone') return 'allow';
+  return ssh && otherwise === 'allow' ? 'deny' : null;
+}
+
 /** Ordered rules of one owner; a packet is judged by the rows of exactly one section. */
 export interface Section {
   /** `inbound`, `outbound`, or the name of a server. */

@@ -10,7 +10,15 @@ import { ANY } from '../model/match';
 import { formatPorts } from '../model/port-range';
 import { formatPrefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import type { AttachMode, Direction, Rule, Ruleset, Section, Server } from '../model/ruleset';
+import {
+  type AttachMode,
+  type Direction,
+  type Rule,
+  type Ruleset,
+  type Section,
+  type Server,
+  sshVerdict,
+} from '../model/ruleset';
 import { formatAddressMatch, formatTarget } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
@@ -322,10 +330,11 @@ function incomingSection(section: Section, figures: TotalFigures): SnapshotSecti
     const { packets, bytes } = Object.hasOwn(figures.reasons, 'udp-off') ? figures.reasons['udp-off'] : dropped;
     rows.unshift(name === 'inbound' ? { ...dropped, packets, bytes } : dropped);
   }
-  if (ssh?.from === 'anyone') {
+  const sshDoes = sshVerdict(section);
+  if (ssh && sshDoes) {
     const to = `${ssh.ports.join(',')}/tcp`;
-    const text = `allow ${to} (SSH row)`;
-    rows.push(row(name, { ...IMPLICIT, id: 'ssh', tier: '8', action: 'allow', text, to }));
+    const text = `${sshDoes} ${to} (SSH row)`;
+    rows.push(row(name, { ...IMPLICIT, id: 'ssh', tier: '8', action: sshDoes, text, to }));
   }
   rows.push(row(name, defaultRow(section, 'in', '9')));
   return { name, default: section.default, sshPorts: ssh?.ports ?? [], rows };

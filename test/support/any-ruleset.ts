@@ -39,7 +39,10 @@ export const anyRuleset: fc.Arbitrary<Ruleset> = fc
       fc.constantFrom('allow' as const, 'deny' as const, 'reject' as const),
       rowsOf(['allow', 'deny'], 3),
     ),
-    ssh: fc.constantFrom(undefined, { ports: [22], from: 'anyone' as const, source: at(80) }),
+    ssh: fc.constantFrom(
+      undefined,
+      ...(['anyone', 'rules'] as const).map((from) => ({ ports: [22], from, source: at(80) })),
+    ),
     udp: fc.constantFrom(undefined, 'off' as const),
   })
   .map(({ kept, guard: [incoming, outgoing], rows, icmp, fallback, outbound: [otherwise, out], ssh, udp }): Ruleset => {

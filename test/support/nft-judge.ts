@@ -28,7 +28,7 @@ export function nftScript(ruleset: Ruleset): string {
   const counted = (lines: readonly string[], name: string, action: string): string[] =>
     lines.map((line) => `${line} counter name "${PREFIX}${name}" ${verdict(action)}`);
   const rows = rules.filter(({ enabled }) => enabled);
-  const sshPorts = ssh?.from === 'anyone' ? ssh.ports : [];
+  const sshPorts = ssh && (ssh.from === 'anyone' || otherwise === 'allow') ? ssh.ports : [];
   return [
     'table netdev judge {',
     ...['all', 'udp-off', ...rows.map(({ id }) => id), 'ssh', 'default'].map((name) => `counter ${PREFIX}${name} { }`),
@@ -38,7 +38,13 @@ export function nftScript(ruleset: Ruleset): string {
     `counter name "${PREFIX}all"`,
     ...(udp === 'off' ? counted(['meta l4proto 17'], 'udp-off', 'deny') : []),
     ...rows.flatMap(({ id, action, match }) => counted(conditions(match), id, action)),
-    ...(sshPorts.length > 0 ? counted([`meta l4proto 6 th dport { ${sshPorts.join(', ')} }`], 'ssh', 'allow') : []),
+    ...(sshPorts.length > 0
+      ? counted(
+          [`meta l4proto 6 th dport { ${sshPorts.join(', ')} }`],
+          'ssh',
+          ssh?.from === 'anyone' ? 'allow' : 'deny',
+        )
+      : []),
     ...counted([''], 'default', otherwise),
     '}',
     '}',

@@ -59,7 +59,8 @@ export function buildTables(ruleset: Ruleset): WitnessTables {
 
 function rowsOf({ inbound }: Ruleset): Row[] {
   const { ssh } = inbound;
-  if (ssh?.from !== 'anyone') return [...inbound.rules];
+  // "from: rules" shows only where the default would let in those whom no row names.
+  if (!ssh || (ssh.from === 'rules' && inbound.default !== 'allow')) return [...inbound.rules];
   const toPorts = ssh.ports.map((port) => ({ first: port, last: port }));
   const none = { family: ANY, from: ANY, to: ANY, fromPorts: ANY, icmpTypes: ANY } as const;
   return [...inbound.rules, { id: 'ssh', match: { ...none, protocols: [PROTOCOL.TCP], toPorts }, enabled: true }];
