@@ -9,16 +9,19 @@ export interface FamilyMemory {
   readonly trees: TreeMemory;
 }
 
-/** Rules, and numbers of lists, from which on all is forgotten before the next ruleset: about 250 MB in all. */
+/** How much is remembered of a family: rules of some 60 bytes (IPv6: 140), numbers of lists of some 8. */
 const RULES_MAX = 1 << 20;
 const NUMBERS_MAX = 1 << 24;
 
 /**
- * Gives the same image with any memory as with none, the sooner the more it knows. Bounded: a change adds the lists it
- * touches, and all is forgotten once they are too many.
+ * Compiling gives the same image with any memory as with none, the sooner the more of the ruleset it knows. A change adds
+ * the lists that it touches; where they have become too many all is forgotten before the next ruleset.
  */
 export class CompileMemory {
   private families: Record<Family, FamilyMemory> = { 4: newMemory(4), 6: newMemory(6) };
+
+  /** `most`: rules of a family, and numbers of lists, that are kept for the next ruleset. */
+  constructor(private readonly most: { readonly rules: number; readonly numbers: number } = DEFAULT_MOST) {}
 
   get 4(): FamilyMemory {
     return this.families[4];
@@ -32,10 +35,12 @@ export class CompileMemory {
   tidy(): void {
     for (const family of [4, 6] as const) {
       const { rules, trees } = this.families[family];
-      if (rules.count > RULES_MAX || trees.size > NUMBERS_MAX) this.families[family] = newMemory(family);
+      if (rules.count > this.most.rules || trees.size > this.most.numbers) this.families[family] = newMemory(family);
     }
   }
 }
+
+const DEFAULT_MOST = { rules: RULES_MAX, numbers: NUMBERS_MAX };
 
 function newMemory(family: Family): FamilyMemory {
   return { rules: new KnownRules(family), trees: new TreeMemory() };

@@ -6,6 +6,8 @@ import { CUT_BITS_MAX, type RuleList, Splitter } from './split';
 const WIDTHS = [1, 2, 3, 4, 5, 6, 8, 10, 12, CUT_BITS_MAX];
 /** Rules that are looked at to rate windows. */
 const SAMPLE = 192;
+const SAMPLE_MIN = 96;
+const SAMPLE_MAX = 288;
 /** Slots of a cut at most, for a rule of the list. */
 export const SLOTS_OF_RULE = 4;
 /** Candidates that are measured exactly when the list is longer than the sample. */
@@ -21,8 +23,8 @@ export class CutFinder {
   private readonly leafBudget: number;
   private list: RuleList = { ids: new Int32Array(0), start: 0, end: 0, open: new Int8Array(0) };
   private sample: RuleList = this.list;
-  private readonly sampleIds = new Int32Array(SAMPLE);
-  private readonly sampleOpen = new Int8Array(SAMPLE);
+  private readonly sampleIds = new Int32Array(SAMPLE_MAX);
+  private readonly sampleOpen = new Int8Array(SAMPLE_MAX);
   /** `openLane` of each rule of the list, from 0 on. */
   open = new Int8Array(1024);
   /** Rules of the list for one of the sample. */
@@ -66,12 +68,7 @@ export class CutFinder {
     this.sample = this.list;
     this.scale = 1;
     if (length > SAMPLE) {
-      const step = Math.ceil(length / SAMPLE);
-      let count = 0;
-      for (let k = 0; k < length; k += step) {
-        this.sampleIds[count] = ids[start + k];
-        this.sampleOpen[count++] = open[k];
-      }
+      const count = this.takeSample(ids, start, length);
       this.sample = { ids: this.sampleIds, start: 0, end: count, open: this.sampleOpen };
       this.scale = length / count;
     }
@@ -82,6 +79,30 @@ export class CutFinder {
       this.largests[i] = this.largest;
     }
     return this.list;
+  }
+
+  /**
+   * Takes rules by what they match, not by their place: a rule more or less in a list leaves the sample as it is, and so
+   * most of the tree. Where that gives too few or too many of them, by their place. Answers with their number.
+   */
+  private takeSample(ids: Int32Array, start: number, length: number): number {
+    const { sampleIds, sampleOpen, open } = this;
+    const { hash } = this.rules;
+    const step = Math.ceil(length / SAMPLE);
+    let count = 0;
+    for (let k = 0; k < length && count < SAMPLE_MAX; k++) {
+      const rule = ids[start + k];
+      if ((hash[rule] >>> 0) % step !== 0) continue;
+      sampleIds[count] = rule;
+      sampleOpen[count++] = open[k];
+    }
+    if (count >= SAMPLE_MIN && count < SAMPLE_MAX) return count;
+    count = 0;
+    for (let k = 0; k < length; k += step) {
+      sampleIds[count] = ids[start + k];
+      sampleOpen[count++] = open[k];
+    }
+    return count;
   }
 
   /** The best candidate whose children together hold at most `limit` rules, or null. */

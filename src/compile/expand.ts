@@ -164,11 +164,24 @@ function sizeOf({ from, to, services, crossed }: Products, row: number): number 
   return crossed[row] ? rules + to[row].length : rules * to[row].length;
 }
 
+function needsCrossings(parts: readonly Products[]): boolean {
+  let total = 0;
+  for (const products of parts) {
+    for (let row = 0; row < products.entries.length; row++) {
+      const size = sizeOf(products, row);
+      if (size > CROSSED_RULES) return true;
+      total += size;
+    }
+  }
+  return total > MAX_IMAGE_RULES;
+}
+
 /**
  * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are too
  * many. Throws `CapacityError` where that is not enough.
  */
 function chooseCrossings(parts: readonly Products[]): void {
+  if (!needsCrossings(parts)) return;
   const rows = parts.flatMap((products) =>
     products.entries.map((entry, row) => ({ products, entry, row, size: sizeOf(products, row) })),
   );

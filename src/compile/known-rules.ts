@@ -176,14 +176,15 @@ function grown<Column extends Uint8Array | Int32Array | Uint32Array>(column: Col
 
 function hashOf(destination: Prefix, source: Prefix, { destinationPorts, sourcePorts, lanes }: Service): number {
   let hash = (destination.length << 8) ^ source.length;
-  const mix = (value: number): void => {
-    hash = Math.imul(hash ^ value, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  };
-  for (const word of destination.words) mix(word);
-  for (const word of source.words) mix(word);
-  mix((destinationPorts.first << 16) | destinationPorts.last);
-  mix((sourcePorts.first << 16) | sourcePorts.last);
-  mix((lanes.first << 8) | lanes.last);
-  return hash;
+  for (let w = 0; w < destination.words.length; w++) {
+    hash = mix(mix(hash, destination.words[w]), source.words[w]);
+  }
+  hash = mix(hash, (destinationPorts.first << 16) | destinationPorts.last);
+  hash = mix(hash, (sourcePorts.first << 16) | sourcePorts.last);
+  return mix(hash, (lanes.first << 8) | lanes.last);
+}
+
+function mix(hash: number, value: number): number {
+  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
 }

@@ -58,7 +58,10 @@ export interface Grown {
 }
 
 /** The word a terminal leads to in an image. */
-export function wordOfTerminal({ word }: { readonly word: Uint32Array }, { head }: Tree & { kind: 'terminal' }): number {
+export function wordOfTerminal(
+  { word }: { readonly word: Uint32Array },
+  { head }: Tree & { kind: 'terminal' },
+): number {
   return head === NO_RULE ? SLC_WORD_NONE : word[head];
 }
 
