@@ -131,6 +131,20 @@ test('a row of many networks, another of the same match above it and below', () 
   );
 });
 
+test('networks of one row, then a row each, then one row again', () => {
+  const networks = Array.from({ length: 16 }, (_, i) => ({ family: 4 as const, words: [(i << 28) >>> 0], length: 4 }));
+  const first = rulesetOf(makeSet('acl1', 1, 4), 'mixed');
+  const row = (id: string, from: Rule['match']['from']): Rule => ({
+    ...{ ...first.inbound.rules[0], id },
+    match: { ...first.inbound.rules[0].match, from, to: ANY, protocols: ANY, fromPorts: ANY, toPorts: ANY },
+  });
+  const joined = networks.filter((_, i) => i % 3 !== 0);
+  const apart = joined.map((network, i) => row(`row-${i}`, [network]));
+  const memory = new CompileMemory();
+  for (const rules of [[row('all', joined)], apart, [row('all', joined), row('rest', networks)], [...apart].reverse()])
+    expectSame({ ...first, inbound: { ...first.inbound, rules } }, memory);
+});
+
 test('what is too much to remember is forgotten', () => {
   const most = { rules: 500, numbers: 20_000 };
   const memory = new CompileMemory(most);
