@@ -132,17 +132,26 @@ test('a row of many networks, another of the same match above it and below', () 
 });
 
 test('networks of one row, then a row each, then one row again', () => {
-  const networks = Array.from({ length: 16 }, (_, i) => ({ family: 4 as const, words: [(i << 28) >>> 0], length: 4 }));
+  // No two of them are halves of one; what is left of each below its rows of hosts is decided by the network's.
+  const networks = Array.from({ length: 8 }, (_, i) => ({ family: 4 as const, words: [(i << 25) >>> 0], length: 8 }));
+  const hosts = networks.flatMap(({ words: [word] }) =>
+    Array.from({ length: 24 }, (_, i) => ({ family: 4 as const, words: [(word | (i << 18)) >>> 0], length: 16 })),
+  );
   const first = rulesetOf(makeSet('acl1', 1, 4), 'mixed');
   const row = (id: string, from: Rule['match']['from']): Rule => ({
     ...{ ...first.inbound.rules[0], id },
     match: { ...first.inbound.rules[0].match, from, to: ANY, protocols: ANY, fromPorts: ANY, toPorts: ANY },
   });
-  const joined = networks.filter((_, i) => i % 3 !== 0);
-  const apart = joined.map((network, i) => row(`row-${i}`, [network]));
+  const above = hosts.map((host, i) => row(`host-${i}`, [host]));
+  const apart = networks.map((network, i) => row(`row-${i}`, [network]));
   const memory = new CompileMemory();
-  for (const rules of [[row('all', joined)], apart, [row('all', joined), row('rest', networks)], [...apart].reverse()])
-    expectSame({ ...first, inbound: { ...first.inbound, rules } }, memory);
+  for (const rules of [
+    [row('all', networks)],
+    apart,
+    [...apart.slice(0, 3), row('rest', networks)],
+    [...apart].reverse(),
+  ])
+    expectSame({ ...first, inbound: { ...first.inbound, rules: [...above, ...rules] } }, memory);
 });
 
 test('what is too much to remember is forgotten', () => {
