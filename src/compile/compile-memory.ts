@@ -23,10 +23,12 @@ export class CompileMemory {
   /** `most`: rules of a family, and numbers of lists, that are kept for the next ruleset. */
   constructor(private readonly most: { readonly rules: number; readonly numbers: number } = DEFAULT_MOST) {}
 
+  /** @internal */
   get 4(): FamilyMemory {
     return this.families[4];
   }
 
+  /** @internal */
   get 6(): FamilyMemory {
     return this.families[6];
   }

@@ -135,7 +135,7 @@ test('networks of one row, then a row each, then one row again', () => {
   // No two of them are halves of one; what is left of each below its rows of hosts is decided by the network's.
   const networks = Array.from({ length: 8 }, (_, i) => ({ family: 4 as const, words: [(i << 25) >>> 0], length: 8 }));
   const hosts = networks.flatMap(({ words: [word] }) =>
-    Array.from({ length: 24 }, (_, i) => ({ family: 4 as const, words: [(word | (i << 18)) >>> 0], length: 16 })),
+    Array.from({ length: 12 }, (_, i) => ({ family: 4 as const, words: [(word | (i << 20)) >>> 0], length: 12 })),
   );
   const first = rulesetOf(makeSet('acl1', 1, 4), 'mixed');
   const row = (id: string, from: Rule['match']['from']): Rule => ({
