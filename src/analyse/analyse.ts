@@ -31,7 +31,7 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintNeverMatches(regions),
     ...lintShadowed(regions),
     ...lintFamilies(regions),
-    ...lintIcmpEssentials(ruleset, ruleset.inbound),
+    ...lintIcmpEssentials(ruleset, regions),
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
     ...lintInsideServers(ruleset),

@@ -30,7 +30,7 @@ export function lintServer(ruleset: Pick<Ruleset, 'icmp'>, server: Server): Diag
     ...lintOutside(server, rules, new Set(empty.map(({ source }) => source.offset))),
     ...lintShadowed(owned),
     ...lintFamilies(written, narrow),
-    ...(server.ports ? [] : lintIcmpEssentials(ruleset, { ...server, rules })),
+    ...(server.ports ? [] : lintIcmpEssentials(ruleset, owned)),
     ...lintUdpSwitch(server),
     ...lintExposure(owned),
   ];

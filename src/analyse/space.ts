@@ -131,6 +131,8 @@ export class Space {
 
   private addressSet(match: AddressMatch, family: Family): IntervalSet {
     if (match === ANY) return this.axes[family].full;
+    // Nearly every list is one prefix: quicker found again than remembered.
+    if (match.length === 1) return this.axes[family].setOf(match);
     let sets = this.cache.get(match);
     if (!sets) {
       sets = { 4: this.axes[4].setOf(match), 6: this.axes[6].setOf(match) };
@@ -154,36 +156,47 @@ export class Space {
 class Axis {
   readonly full: IntervalSet;
   /** Ascending; rank `i` stands for the addresses from `cuts[i]` up to the next cut. */
-  private readonly cuts: readonly AddressValue[];
+  private readonly cuts: ArrayLike<AddressValue>;
 
   constructor(
     private readonly family: Family,
     lists: Iterable<readonly Prefix[]>,
   ) {
-    const values = new Set<AddressValue>([family === 4 ? 0 : 0n]);
-    for (const list of lists) {
-      for (const prefix of list) {
-        if (prefix.family !== family) continue;
-        values.add(valueOf(prefix.words));
-        values.add(behind(prefix));
-      }
-    }
-    values.delete(family === 4 ? 2 ** 32 : 1n << 128n);
-    // A set may bring a million prefixes: numbers are sorted as numbers, without a comparison in JavaScript.
-    this.cuts =
-      family === 4
-        ? [...Float64Array.from(values as Set<number>).sort()]
-        : [...values].sort((a, b) => (a < b ? -1 : 1));
+    this.cuts = family === 4 ? cutsOf4(lists) : cutsOf6(lists);
     this.full = interval(0, this.cuts.length);
   }
 
   /** The ranks of the addresses of the prefixes, which are among those the axis was made of. */
   setOf(prefixes: readonly Prefix[]): IntervalSet {
-    if (prefixes.length === 0) return EMPTY;
+    if (prefixes.length === 1) return prefixes[0].family === this.family ? this.setOfOne(prefixes[0]) : EMPTY;
+    if (this.family === 4) return this.setOf4(prefixes);
     const own = prefixes.filter(({ family }) => family === this.family);
     return unionOf(
       own.map((prefix) => [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))] as const),
     );
+  }
+
+  private setOfOne(prefix: Prefix): IntervalSet {
+    return [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))];
+  }
+
+  /** Sorted first: looked up in ascending order, neighbours of a long list lie in the same cache line. */
+  private setOf4(prefixes: readonly Prefix[]): IntervalSet {
+    const own = prefixes.filter(({ family }) => family === 4);
+    // An address and a length in one number: of prefixes that begin together the widest comes first.
+    const keys = Float64Array.from(own, ({ words, length }) => words[0] * 64 + length).sort();
+    const set: number[] = [];
+    let end = 0;
+    for (const key of keys) {
+      const first = Math.floor(key / 64);
+      // Two prefixes lie apart, or one lies in the other.
+      if (set.length > 0 && first < end) continue;
+      const isNext = set.length > 0 && first === end;
+      end = first + 2 ** (32 - (key % 64));
+      if (isNext) set[set.length - 1] = end;
+      else set.push(first, end);
+    }
+    return set.map((value) => this.cutsBelow(value));
   }
 
   /** The rank of any address. */
@@ -233,6 +246,39 @@ class Axis {
     }
     return low;
   }
+}
+
+/** Numbers are sorted as numbers, without a comparison in JavaScript: a set may bring a million prefixes. */
+function cutsOf4(lists: Iterable<readonly Prefix[]>): Float64Array {
+  const values: number[] = [0];
+  for (const list of lists) {
+    for (const prefix of list) {
+      if (prefix.family !== 4) continue;
+      values.push(prefix.words[0], prefix.words[0] + 2 ** (32 - prefix.length));
+    }
+  }
+  const cuts = Float64Array.from(values).sort();
+  let count = 1;
+  for (let i = 1; i < cuts.length; i++) {
+    if (cuts[i] !== cuts[count - 1] && cuts[i] < 2 ** 32) cuts[count++] = cuts[i];
+  }
+  return cuts.subarray(0, count);
+}
+
+function cutsOf6(lists: Iterable<readonly Prefix[]>): bigint[] {
+  const values = new Set<bigint>([0n]);
+  for (const list of lists) {
+    for (const prefix of list) {
+      if (prefix.family !== 6) continue;
+      values.add(valueOf(prefix.words) as bigint);
+      values.add(behind(prefix) as bigint);
+    }
+  }
+  values.delete(1n << 128n);
+  const low = (1n << 64n) - 1n;
+  for (const value of values) if ((value & low) !== 0n) return [...values].sort((a, b) => (a < b ? -1 : 1));
+  // Networks of a /64 or wider are sorted as numbers too.
+  return Array.from(BigUint64Array.from(values, (value) => value >> 64n).sort(), (value) => value << 64n);
 }
 
 function wordsOf(family: Family, value: bigint): AddressWords {
