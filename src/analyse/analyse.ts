@@ -34,7 +34,7 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintIcmpEssentials(ruleset, regions),
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
-    ...lintInsideServers(ruleset),
+    ...lintInsideServers(regions, ruleset.servers),
     ...(ruleset.servers ?? []).flatMap((server) => lintServer(ruleset, server)),
   ];
 }

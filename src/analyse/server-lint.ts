@@ -17,13 +17,16 @@ import { lintUdpSwitch } from './udp-switch';
 /** Lints a server. An error means that the ruleset must not be applied. */
 export function lintServer(ruleset: Pick<Ruleset, 'icmp'>, server: Server): Diagnostic[] {
   const narrow = narrowingTo(server);
-  const written = sectionRegions(server);
   // A row of which nothing is left keeps its number.
   const rules = server.rules.map((rule): Rule => {
     const match = narrow(rule.match);
     return match ? { ...rule, match } : { ...rule, enabled: false };
   });
-  const owned = sectionRegions({ ...server, rules });
+  const written = sectionRegions(
+    server,
+    rules.map(({ match }) => match),
+  );
+  const owned = sectionRegions({ ...server, rules }, written.space);
   const empty = lintNeverMatches(written);
   return [
     ...empty,

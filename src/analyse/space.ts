@@ -169,7 +169,8 @@ class Axis {
   /** The ranks of the addresses of the prefixes, which are among those the axis was made of. */
   setOf(prefixes: readonly Prefix[]): IntervalSet {
     if (prefixes.length === 1) return prefixes[0].family === this.family ? this.setOfOne(prefixes[0]) : EMPTY;
-    if (this.family === 4) return this.setOf4(prefixes);
+    // In ascending order: what is looked up next to each other lies in the same cache line.
+    if (this.family === 4) return Array.from(rangesOf4(prefixes), (value) => this.cutsBelow(value));
     const own = prefixes.filter(({ family }) => family === this.family);
     return unionOf(
       own.map((prefix) => [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))] as const),
@@ -178,25 +179,6 @@ class Axis {
 
   private setOfOne(prefix: Prefix): IntervalSet {
     return [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))];
-  }
-
-  /** Sorted first: looked up in ascending order, neighbours of a long list lie in the same cache line. */
-  private setOf4(prefixes: readonly Prefix[]): IntervalSet {
-    const own = prefixes.filter(({ family }) => family === 4);
-    // An address and a length in one number: of prefixes that begin together the widest comes first.
-    const keys = Float64Array.from(own, ({ words, length }) => words[0] * 64 + length).sort();
-    const set: number[] = [];
-    let end = 0;
-    for (const key of keys) {
-      const first = Math.floor(key / 64);
-      // Two prefixes lie apart, or one lies in the other.
-      if (set.length > 0 && first < end) continue;
-      const isNext = set.length > 0 && first === end;
-      end = first + 2 ** (32 - (key % 64));
-      if (isNext) set[set.length - 1] = end;
-      else set.push(first, end);
-    }
-    return set.map((value) => this.cutsBelow(value));
   }
 
   /** The rank of any address. */
@@ -248,13 +230,41 @@ class Axis {
   }
 }
 
-/** Numbers are sorted as numbers, without a comparison in JavaScript: a set may bring a million prefixes. */
+/** Lists that are remembered: a set may have a million prefixes, and a thousand servers may name it. */
+const LONG_LIST = 64;
+const RANGES4 = new WeakMap<readonly Prefix[], Float64Array>();
+
+/** The IPv4 addresses of a list: where each run of them begins and where it ends, ascending and apart. */
+function rangesOf4(list: readonly Prefix[]): Float64Array {
+  let ranges = RANGES4.get(list);
+  if (ranges) return ranges;
+  const own = list.filter(({ family }) => family === 4);
+  // An address and a length in one number, sorted as such: of prefixes that begin together the widest comes first.
+  const keys = Float64Array.from(own, ({ words, length }) => words[0] * 64 + length).sort();
+  ranges = new Float64Array(2 * keys.length);
+  let count = 0;
+  for (const key of keys) {
+    const first = Math.floor(key / 64);
+    const end = first + 2 ** (32 - (key % 64));
+    // Two prefixes lie apart, or one lies in the other.
+    if (count === 0 || first > ranges[count - 1]) {
+      ranges[count++] = first;
+      ranges[count++] = end;
+    } else if (first === ranges[count - 1]) ranges[count - 1] = end;
+  }
+  ranges = ranges.subarray(0, count);
+  if (list.length >= LONG_LIST) RANGES4.set(list, ranges);
+  return ranges;
+}
+
 function cutsOf4(lists: Iterable<readonly Prefix[]>): Float64Array {
   const values: number[] = [0];
   for (const list of lists) {
-    for (const prefix of list) {
-      if (prefix.family !== 4) continue;
-      values.push(prefix.words[0], prefix.words[0] + 2 ** (32 - prefix.length));
+    if (list.length > 1) {
+      // A place inside a run tells nothing apart.
+      for (const value of rangesOf4(list)) values.push(value);
+    } else if (list.length === 1 && list[0].family === 4) {
+      values.push(list[0].words[0], list[0].words[0] + 2 ** (32 - list[0].length));
     }
   }
   const cuts = Float64Array.from(values).sort();
@@ -298,7 +308,7 @@ function behind(prefix: Prefix): AddressValue {
 }
 
 /** Port ranges as a lane; ports 1 and 65535 are its borders, see the head of the file. */
-function portLane(match: PortMatch): IntervalSet {
+export function portLane(match: PortMatch): IntervalSet {
   if (match === ANY) return LANE;
   return unionOf(match.map(({ first, last }) => [first <= 1 ? 0 : first, last + 1] as const));
 }
