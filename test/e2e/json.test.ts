@@ -133,7 +133,7 @@ test('of wrong usage', async () => {
   const wrong = [
     [],
     ['alow', '22/tcp'],
-    ['allow-all'],
+    ['allow-all', 'a', 'b'],
     ['status', '--no-such-flag'],
     ['ban'],
     ['explain', 'tcp', 'nobody'],

@@ -43,7 +43,7 @@ const send = async (...layers: p.Layer[]): Promise<Judged> => {
   const { action, at } = await stand.in(p.compose(...layers));
   return { action, at };
 };
-const tcp = (to: number, from = p.DEFAULTS.source4): Promise<Judged> => send(p.ipv4({ from }), p.tcp({ to }));
+const tcp = (to: number, from: string = p.DEFAULTS.source4): Promise<Judged> => send(p.ipv4({ from }), p.tcp({ to }));
 const rankOf = (section: string, id: string): number =>
   stand.image.ranks.find((entry) => entry.section === section && entry.id === id)!.rank;
 

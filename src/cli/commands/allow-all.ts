@@ -59,7 +59,7 @@ async function open(run: Run<AllowAllOptions>, section: string | null | undefine
   if (section === undefined && sections.length > 1)
     throw new UsageError(
       `which of ${sections.length} sections? ${shorten(sections)}`,
-      `${EXAMPLE}; all of them: sluice allow-all --everything --for ${run.options.for}`,
+      `sluice allow-all ${sections[1]} --for ${run.options.for}; all of them: sluice allow-all --everything --for ${run.options.for}`,
     );
   if (section === null) {
     run.output.say(`this opens ${sections.length} sections: ${shorten(sections)}`);
