@@ -52,7 +52,7 @@ static __always_inline int slc_is_live(__u32 entry, __u64 now) {
 }
 
 /* The entry by which a packet passes that `word` of tiers 6-9 refuses; SLC_OPEN_NONE where none is live. */
-__noinline __u32 slc_open_entry(__u32 word) {
+static __always_inline __u32 slc_open_entry(__u32 word) {
     const __u32 zero = 0;
     const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
@@ -81,14 +81,6 @@ __noinline __u32 slc_open_entry(__u32 word) {
     return slc_is_live(SLC_OPEN_EDGE, now) ? SLC_OPEN_EDGE : SLC_OPEN_NONE;
 }
 
-/* The same where anything may be open: most often nothing is. */
-static __always_inline __u32 slc_open_for(__u32 word) {
-    const __u32 zero = 0;
-    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
-
-    return state && *(const volatile __u64 *)&state->open ? slc_open_entry(word) : SLC_OPEN_NONE;
-}
-
 /* The row of the entry that counts what `judged` stands for; NULL where all are taken by others. */
 static __always_inline struct slc_open_row *slc_open_row(struct slc_open *open, __u64 judged) {
     for (int i = 0; i < SLC_OPEN_ROWS; i++) {
@@ -103,19 +95,19 @@ static __always_inline struct slc_open_row *slc_open_row(struct slc_open *open, 
     return NULL;
 }
 
-/* Counts a packet that passed by the entry, under the row that would have refused it. Returns 0. */
-__noinline int slc_open_count(__u32 entry, __u32 word, const struct slc_packet *packet) {
+/* Counts a packet that passes by the entry, under the row that would have refused it. */
+static __always_inline void slc_open_count(__u32 entry, __u32 word, const struct slc_packet *packet) {
     struct slc_open *open = bpf_map_lookup_elem(&slc_open, &entry);
     struct slc_open_row *row;
 
-    if (!open || !packet)
-        return 0;
+    if (!open)
+        return;
     __sync_fetch_and_add(&open->packets, packet->packets);
     __sync_fetch_and_add(&open->bytes, packet->bytes);
     row = slc_open_row(open, (__u64)slc_generation << 32 | word >> SLC_WORD_RANK_SHIFT);
     if (!row) {
         __sync_fetch_and_add(&open->unlisted, packet->packets);
-        return 0;
+        return;
     }
     __sync_fetch_and_add(&row->packets, packet->packets);
     __sync_fetch_and_add(&row->bytes, packet->bytes);
@@ -123,7 +115,38 @@ __noinline int slc_open_count(__u32 entry, __u32 word, const struct slc_packet *
     row->family = packet->family;
     for (int i = 0; i < 4; i++)
         row->source[i] = packet->key.words[SLC_KEY_SOURCE + i];
-    return 0;
+}
+
+/*
+ * Whether a packet that `word` refuses passes all the same; counts it, where one is given. A function of its own:
+ * verified once, and out of the way of packets that nothing is open to.
+ */
+__noinline int slc_ask_open(const struct slc_packet *packet, __u32 word) {
+    __u32 entry = slc_open_entry(word);
+
+    if (entry == SLC_OPEN_NONE)
+        return 0;
+    if (!slc_dry_run && packet)
+        slc_open_count(entry, word, packet);
+    return 1;
+}
+
+/* Whether anything may be open: most often nothing is. */
+static __always_inline int slc_is_anything_open(void) {
+    const __u32 zero = 0;
+    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+
+    return state && *(const volatile __u64 *)&state->open;
+}
+
+/* Whether ALLOW ALL lets in the packet that the word refuses; counts it. */
+static __always_inline int slc_opens_to(const struct slc_packet *packet, __u32 word) {
+    return slc_is_anything_open() && slc_ask_open(packet, word);
+}
+
+/* Whether it would let in such a packet. */
+static __always_inline int slc_may_open(__u32 word) {
+    return slc_is_anything_open() && slc_ask_open(0, word);
 }
 
 #endif

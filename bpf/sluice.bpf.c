@@ -69,20 +69,6 @@ static __always_inline int slc_leave_telling(struct xdp_md *ctx, const struct sl
     return action;
 }
 
-/* Leaves by ALLOW ALL: the word is the one that would have refused. */
-static __always_inline int slc_leave_open(struct xdp_md *ctx, const struct slc_packet *packet, __u32 word, __u32 entry,
-                                          const struct slc_steps *steps) {
-    struct slc_outcome outcome = {.word = word,
-                                  .section = SLC_ENTRY_INBOUND,
-                                  .tier = SLC_TIER_SWITCHES,
-                                  .reason = SLC_REASON_ALLOW_ALL,
-                                  .steps = *steps};
-
-    if (!slc_dry_run)
-        slc_open_count(entry, word, packet);
-    return slc_finish(ctx, packet, &outcome);
-}
-
 /* Tiers 6-9 of the section. */
 static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet,
                                              struct slc_steps *steps) {
@@ -98,11 +84,12 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
                                                          : SLC_REASON_RULE;
     if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
         rejected = slc_judge_limit(packet, &outcome);
-    if (!slc_passes(&outcome)) {
-        __u32 entry = slc_open_for(word);
-
-        if (entry != SLC_OPEN_NONE)
-            return slc_leave_open(ctx, packet, word, entry, steps);
+    if (!slc_passes(&outcome) && slc_opens_to(packet, word)) {
+        /* The word stays: it is the one that would have refused. */
+        outcome.word = word;
+        outcome.tier = SLC_TIER_SWITCHES;
+        outcome.reason = SLC_REASON_ALLOW_ALL;
+        rejected = 0;
     }
     return slc_leave_telling(ctx, packet, &outcome, rejected);
 }
@@ -117,8 +104,7 @@ static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_
     if (word == SLC_WORD_FAULT)
         return slc_leave_by(ctx, packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
     return slc_leave(ctx, packet, SLC_TIER_ICMP,
-                     slc_word_lets_in(word) || slc_open_for(word) != SLC_OPEN_NONE ? SLC_REASON_ICMP_ERROR
-                                                                                   : SLC_REASON_ICMP_UNRELATED);
+                     slc_word_lets_in(word) || slc_may_open(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
 }
 
 SEC("xdp.frags")
