@@ -74,6 +74,7 @@ const RUNS: readonly string[] = [
   'ssh 22 from rules',
   'udp off',
   'logging high',
+  'allow-all --for 1m',
   'ban 198.51.100.9',
   'bans',
   'unban 198.51.100.9',

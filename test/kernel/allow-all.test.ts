@@ -67,7 +67,7 @@ test('an open section lets in what it would refuse, and names the row; others, a
     expect.objectContaining({
       rank: rankOf('shop', 'udp-off'),
       packets: 1n,
-      source: expect.objectContaining({ family: 6 }),
+      source: expect.objectContaining({ family: 6 }) as object,
     }),
   ]);
   expect(entry.rows[0].bytes + entry.rows[1].bytes).toBe(entry.bytes);
