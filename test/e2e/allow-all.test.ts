@@ -67,7 +67,7 @@ test('one server opens, in both families, and nothing else; whoever looks sees i
   );
   expect(await host.must('status', 'shop')).toContain('ALLOW ALL: shop until');
   expect(await host.must('status', 'game')).not.toContain('ALLOW ALL');
-  expect(await host.must('servers')).toMatch(/^shop .*ALLOW ALL 60 min/m);
+  expect(await host.must('servers')).toMatch(/^shop .*ALLOW ALL \d+ min/m);
   const { allowAll, sections, reasons } = await host.status();
   expect(allowAll).toMatchObject([{ section: 'shop', reason: 'the shop is down', unlisted: '0' }]);
   expect(allowAll[0].rows).toMatchObject([{ section: 'shop', rule: 'shut', text: `deny ${SHUT}` }]);
@@ -102,7 +102,9 @@ test('a change elsewhere leaves it open, and its counts go on under the same row
   const before = Number((await host.status()).allowAll[0].packets);
   await host.must('allow', '9103/tcp', '--server', 'game');
   await host.must('insert', '1', 'deny', '9005', '--server', 'shop');
-  expect((await host.status()).allowAll[0].rows).toMatchObject([{ rule: 'shut', packets: String(before) }]);
+  const [folded, ...none] = (await host.status()).allowAll[0].rows;
+  expect([folded.rule, none]).toEqual(['shut', []]);
+  expect(Number(folded.packets)).toBeGreaterThanOrEqual(before);
   expect(await get(SHUT)).toBe(true);
   // Longer: it goes on, and so do its counts.
   expect(await host.must('allow-all', 'shop', '--for', '2h')).toMatch(/^shop stays under ALLOW ALL/m);
@@ -121,7 +123,7 @@ test('a change elsewhere leaves it open, and its counts go on under the same row
 test('it ends by itself with every process killed; the next one says which row would have refused, and the log did', async () => {
   const daemon = host.startSluice(['daemon']);
   await daemon.waitFor(/the daemon runs/);
-  await host.must('allow-all', 'shop', '--for', '5s', '-m', 'a look');
+  await host.must('allow-all', 'shop', '--for', '20s', '-m', 'a look');
   expect(await get(SHUT)).toBe(true);
   const log = host.environment.SLUICE_LOG!;
   while (!existsSync(log) || !/\[SLUICE ALLOW\] .*SRV=shop RULE=shut REASON=allow-all/.test(readFileSync(log, 'utf8')))
