@@ -37,7 +37,7 @@ test('a ban cuts what runs, flows too, and ends by itself; driver, counters and 
   expect(await ping(wire, HOST.ipv4, 1)).toBe(0);
   expect(await tcpConnect(wire, HOST.ipv6, 22)).toBe('timeout');
   for (const { packets } of await host.bans()) expect(Number(packets)).toBeGreaterThan(0);
-  expect(await banFor('3s')).toBe(`banned ${NEIGHBOUR.ipv4} for 3 s\nbanned 2001:db8:1::/64 for 3 s\n`);
+  expect(await banFor('3s')).toContain(`banned ${NEIGHBOUR.ipv4} for 3 s (it was for another `);
   // Both transfers stood still and go on: TCP sends again what the ban swallowed.
   expect([await inward.end(), await outward.end()]).toEqual([0, 0]);
   expect(await httpGet(wire, url(HOST.ipv4))).toBe('hello from port 8000\n');
