@@ -44,14 +44,8 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
   refuseLaterKeys(map, sink);
   const action = implied ?? readAction(map);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
-  const details = {
-    ...readLog(map),
-    ...readUntil(map, sink),
-    ...readLine(map, 'note', sink),
-    ...readLine(map, 'owner', sink),
-    ...readReview(map, sink),
-  };
-  const clauses = { ...readClauses(map, context, sink), ...readLimitClauses(map) };
+  const details = readDetails(map, sink);
+  const clauses = Object.assign(readClauses(map, context, sink), readLimitClauses(map));
   const resolved = resolveClauses(clauses, names, sink);
   const limit = action && readLimit(action, clauses, resolved?.match, clauses.whole, sink);
   const row =
@@ -72,21 +66,38 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
   };
 }
 
+type Details = Pick<RuleObject, 'log' | 'untilMs' | 'note' | 'owner' | 'review'>;
+const DETAIL_KEYS: ReadonlySet<string> = new Set(['log', 'until', 'note', 'owner', 'review']);
+
+/** What most rows do not have. */
+function readDetails(map: MapNode, sink: Sink): Details {
+  if (!map.entries.some(({ key }) => DETAIL_KEYS.has(key.text))) return {};
+  return {
+    ...readLog(map),
+    ...readUntil(map, sink),
+    ...readLine(map, 'note', sink),
+    ...readLine(map, 'owner', sink),
+    ...readReview(map, sink),
+  };
+}
+
+/** Clauses whose words are lists, and their keys. */
+const LIST_KEYS = [
+  ['proto', 'proto'],
+  ['from', 'from'],
+  ['to', 'to'],
+  ['port', 'port'],
+  ['fromPort', 'from-port'],
+  ['icmpType', 'icmp-type'],
+] as const;
+
 /** The clauses of a map: its match, without action. */
 export function readClauses(map: MapNode, context: Context, sink: Sink): Clauses {
   const whole = placeOf(context, map);
   const clauses: Clauses = { dashboardRow: false, whole: { text: '', ...whole } };
   const family = textValue(map, 'family');
   if (family) clauses.family = family;
-  const keys = {
-    proto: 'proto',
-    from: 'from',
-    to: 'to',
-    port: 'port',
-    fromPort: 'from-port',
-    icmpType: 'icmp-type',
-  } as const;
-  for (const [name, key] of Object.entries(keys) as [keyof typeof keys, string][]) {
+  for (const [name, key] of LIST_KEYS) {
     const node = valueOf(map, key);
     if (!node || node.kind === 'broken' || node.kind === 'map' || isNothing(node)) continue;
     const terms = textsOf(node).map(termOf);
