@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DEFAULT_ECHO_RATES, MAX_ECHO_RATE } from '../model/echo';
 import { DEFAULT_MAX_FLOWS, LEAST_MAX_FLOWS, MOST_MAX_FLOWS } from '../model/flow';
 import { LOG_LEVELS } from '../model/logging';
+import { DEFAULT_OWNER_QUOTAS, MOST_OWNER_QUOTAS, OWNER_MODES, type OwnerQuotas } from '../model/owner-access';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
 const word = (expected: string): z.ZodUnion<readonly [z.ZodString, z.ZodInt]> =>
@@ -131,7 +132,33 @@ const section = z.strictObject(
   { error: 'a map: default, udp, ssh, rules' },
 );
 
-const SERVER = 'a map: address, ports, target, ssh, udp, default, rules';
+const OWNER = 'a map such as { group: gpu-17, mode: 0660 }';
+const quota = (name: keyof OwnerQuotas, description: string): z.ZodOptional<z.ZodInt> => {
+  const expected = `a number from 1 to ${MOST_OWNER_QUOTAS[name]}`;
+  return z
+    .int({ error: expected })
+    .min(1, { error: expected })
+    .max(MOST_OWNER_QUOTAS[name], { error: expected })
+    .optional()
+    .meta({ description: `${description}; left out: ${DEFAULT_OWNER_QUOTAS[name]}` });
+};
+const ownerObject = z.strictObject(
+  {
+    group: word('the name or number of a group').meta({ description: 'who may connect to the socket of the server' }),
+    mode: word(`one of ${OWNER_MODES.join(', ')}`)
+      .optional()
+      .meta({
+        description: 'mode of the socket; left out: 0660',
+        examples: [...OWNER_MODES],
+      }),
+    rules: quota('rules', 'rows he may have'),
+    entries: quota('entries', 'addresses times ports that his rows may name together'),
+    changes: quota('changes', 'changes he may try within a minute'),
+  },
+  { error: OWNER },
+);
+
+const SERVER = 'a map: address, ports, target, ssh, udp, default, rules, owner';
 const server = z.strictObject(
   {
     address: several(text('an address or a prefix'), 'an address, a prefix, or a list of them').meta({
@@ -149,6 +176,9 @@ const server = z.strictObject(
     udp: onOff.optional().meta({ description: 'off: UDP that begins outside drops before the rows; left out: off' }),
     ssh: section.shape.ssh,
     rules: section.shape.rules,
+    owner: ownerObject.optional().meta({
+      description: 'who may change its rows through a socket of the daemon, and how many; left out: nobody',
+    }),
   },
   { error: SERVER },
 );
@@ -383,7 +413,7 @@ function knownKeys(path: Path): string[] {
   const [first, second] = path;
   if (first === 'servers') {
     if (path.length === 2) return Object.keys(server.shape);
-    return Object.keys((path[2] === 'ssh' ? sshObject : ruleObject).shape);
+    return Object.keys((path[2] === 'ssh' ? sshObject : path[2] === 'owner' ? ownerObject : ruleObject).shape);
   }
   if (path.length === 0) return Object.keys(ruleset.shape);
   if (path.length === 1) {
