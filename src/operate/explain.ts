@@ -3,7 +3,7 @@ import { explainByModel, type Explanation } from '../analyse/explain';
 import { decode } from '../model/decode';
 import type { Decision } from '../model/evaluate';
 import type { FlowKey } from '../model/packet';
-import type { Direction } from '../model/ruleset';
+import type { Direction, Ruleset } from '../model/ruleset';
 import { buildProbeFrame } from '../observe/probe-frame';
 import { sameDecision } from '../observe/replay';
 import { Twin } from '../observe/twin';
@@ -86,6 +86,11 @@ const ATTEMPTS = 3;
 
 function namesOf(bans: readonly Ban[]): string {
   return bans.map(({ prefix }) => formatPrefix(prefix)).join();
+}
+
+/** What the model says of a packet that comes in, where these bans hold. */
+export function explainByScan(ruleset: Ruleset, key: FlowKey, bans: readonly Prefix[]): Explanation {
+  return explainFrame(key, (packet) => explainByModel(ruleset, packet, { ...NO_STATE, bans }));
 }
 
 /** The model judges what the frame decodes to, so that both sides judge the same bytes. */

@@ -7,6 +7,7 @@ import { DEFAULT_ECHO_RATES, MAX_ECHO_RATE } from '../model/echo';
 import { DEFAULT_MAX_FLOWS, LEAST_MAX_FLOWS, MOST_MAX_FLOWS } from '../model/flow';
 import { LOG_LEVELS } from '../model/logging';
 import { DEFAULT_OWNER_QUOTAS, MOST_OWNER_QUOTAS, OWNER_MODES, type OwnerQuotas } from '../model/owner-access';
+import { hasControlCharacter } from './finding';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
 const word = (expected: string): z.ZodUnion<readonly [z.ZodString, z.ZodInt]> =>
@@ -427,6 +428,44 @@ function knownKeys(path: Path): string[] {
   if (first === 'icmp') return Object.keys(icmpObject.shape);
   if (first === 'sets') return Object.keys(setFile.shape);
   return Object.keys(expectObject.shape);
+}
+
+/** What an owner may ask through the socket of his server. */
+export const OWNER_VERBS = [
+  ...(['status', 'check', 'explain', 'doctor', 'events', 'history'] as const),
+  ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
+] as const;
+export type OwnerVerb = (typeof OWNER_VERBS)[number];
+
+const WORD = 'a text of 1 to 4096 characters, none of them a control character';
+const wordOfRequest = z
+  .string({ error: WORD })
+  .min(1, { error: WORD })
+  .max(4096, { error: WORD })
+  .refine((text) => !hasControlCharacter(text), { error: WORD });
+const ownerRequest = z.strictObject(
+  {
+    version: z.literal(1, { error: '1' }),
+    verb: z.enum(OWNER_VERBS, { error: `one of ${OWNER_VERBS.join(', ')}` }),
+    words: z.array(wordOfRequest, { error: 'a list of words' }).max(1000, { error: 'at most 1000 words' }).default([]),
+    for: wordOfRequest.optional(),
+    until: wordOfRequest.optional(),
+    message: wordOfRequest.optional(),
+  },
+  { error: 'a map: version, verb, words' },
+);
+/** One question or change of an owner. */
+export type OwnerRequest = Readonly<z.output<typeof ownerRequest>>;
+
+/** The request, or what is wrong with the first thing that is. */
+export function findRequestProblem(plain: unknown): OwnerRequest | string {
+  const result = ownerRequest.safeParse(plain);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue.path.length === 0 ? 'the request' : `"${issue.path.join('.')}"`;
+  return issue.code === 'unrecognized_keys'
+    ? `"${issue.keys[0].slice(0, 40)}" is no key of a request`
+    : `${place} is not what was expected: ${issue.message}`;
 }
 
 /** JSON Schema (draft-07) of the ruleset file, for editors. */

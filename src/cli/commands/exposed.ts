@@ -7,7 +7,7 @@ import { readEnforcement } from '../../operate/enforcement';
 import { type ExposedSocket, type Exposure, findExposed } from '../../operate/exposed';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
-import { reachText } from '../format-reach';
+import { reachText } from '../../operate/render-reach';
 import { onRun } from '../run';
 import { renderTable } from '../table';
 
