@@ -180,7 +180,7 @@ static __always_inline void slc_window_record(const struct slc_window_at *at, __
  * comes in is judged in softirq, which nothing that asks for a window interrupts, and the dry twin, which runs in a
  * process, reads without holding. Who holds a bucket goes through some hundred instructions, so hardly anybody waits.
  */
-#define SLC_WINDOW_PATIENCE (1u << 22) /* milliseconds: only a CPU that stands still holds a bucket for so long */
+#define SLC_WINDOW_PATIENCE (1u << 16) /* some 0.2 ms: only a virtual CPU that was taken away holds one for so long */
 
 /* Takes the bucket if nobody has it; the last time only tells that all were in vain. */
 static long slc_window_try(__u32 i, struct slc_window_bucket **bucket) {
@@ -268,29 +268,33 @@ static __always_inline void slc_window_made(int evicts) {
     figures->evicted += evicts;
 }
 
+/* What slc_window_use() says besides yes and no. */
+#define SLC_WINDOW_NO_ROOM (-1)
+#define SLC_WINDOW_BUSY (-2) /* patience ended: nothing was read nor written */
+
 /*
- * Looks the key up and does what `use` says. 1: the attempt is at the limit, or the pair was seen. 0: not. -1: there is
- * no room. One that would refuse the next attempt never makes room. `use` is an enum slc_window_use.
+ * Looks the key up and does what `use` says. 1: the attempt is at the limit, or the pair was seen. 0: not. Negative: it
+ * could not. One that would refuse the next attempt never makes room. `use` is an enum slc_window_use.
  */
 __noinline int slc_window_use(const struct slc_window_key *key, const struct slc_limit_rule *rule, __u64 now,
                               __u32 use) {
     struct slc_window_bucket *bucket;
     struct slc_window_at at;
-    int found, evicts = 0, result = -1;
+    int found, evicts = 0, result = SLC_WINDOW_NO_ROOM;
     __u32 index, way, window_ms;
     __u64 name;
 
     if (!key || !rule)
-        return -1;
+        return SLC_WINDOW_NO_ROOM;
     name = slc_window_name(key);
     window_ms = rule->window_ms;
     index = slc_table_index(slc_window_mask, slc_table_mix(name));
     at.bucket = bucket = bpf_map_lookup_elem(&slc_windows, &index);
     at.attempts = bpf_map_lookup_elem(&slc_attempts, &index);
     if (!bucket || !at.attempts)
-        return -1;
+        return SLC_WINDOW_NO_ROOM;
     if (!slc_window_hold(bucket))
-        return -1;
+        return SLC_WINDOW_BUSY;
     way = slc_window_find(bucket, name);
     found = way < SLC_LIMIT_WAYS;
     if (!found && use != SLC_WINDOW_SEE)
@@ -351,7 +355,7 @@ __noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, 
     struct slc_window_key key = {.family = family};
     const struct slc_limit_rule *rule;
     __u64 now;
-    int full;
+    int said;
 
     if (!image || !packet)
         return SLC_LIMITED_FAULT;
@@ -363,14 +367,20 @@ __noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, 
     slc_window_source(&key, packet, rule, family);
     if (is_udp) {
         key.port = packet->words[SLC_KEY_PORTS];
-        if (slc_window_use(&key, rule, now, SLC_WINDOW_SEE))
+        said = slc_window_use(&key, rule, now, SLC_WINDOW_SEE);
+        if (said == SLC_WINDOW_BUSY)
+            return SLC_LIMITED_FULL_DENY;
+        if (said)
             return SLC_LIMITED_ACCEPT;
         key.port = 0;
     }
-    full = slc_window_use(&key, rule, now, SLC_WINDOW_ATTEMPT);
-    if (full < 0)
+    said = slc_window_use(&key, rule, now, SLC_WINDOW_ATTEMPT);
+    /* Nobody knows whether it was one too many: it drops, unanswered, so that TCP tries again in a second. */
+    if (said == SLC_WINDOW_BUSY)
+        return SLC_LIMITED_FULL_DENY;
+    if (said < 0)
         return rule->verdict == SLC_ACTION_REJECT ? SLC_LIMITED_FULL_REJECT : SLC_LIMITED_FULL_DENY;
-    if (full)
+    if (said)
         return rule->verdict == SLC_ACTION_REJECT ? SLC_LIMITED_REJECT : SLC_LIMITED_DENY;
     if (is_udp && !slc_dry_run) {
         key.port = packet->words[SLC_KEY_PORTS];

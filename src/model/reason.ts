@@ -46,7 +46,7 @@ export const REASON_WORDS = {
   'fragment-refused': 'a fragment, and the ruleset says fragments: drop',
   'fragment-length': 'a fragment of an impossible length: none, no multiple of 8, or beyond 65,535 bytes',
   limit: 'its source made too many new connections for a limit rule',
-  'limit-full': 'a limit rule has no room for another source',
+  'limit-full': 'a limit rule has no room for another source, or could not look in time',
   'gate-empty': 'the gate found no program in its slot',
   'gate-open': 'the gate passes everything until the first ruleset is confirmed',
   'image-fault': 'the image points outside itself (a bug, please report it)',

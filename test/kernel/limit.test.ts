@@ -2,6 +2,7 @@
  * Limit rules in the program, by a clock that the test sets: each frame's verdict and counter, the twin's word before
  * it, and the model's, which is stepped along. Then what a flood can do and what it cannot.
  */
+import { availableParallelism } from 'node:os';
 import { LAYOUT } from '../../src/abi/layout.gen';
 import { judgeLimit, type LimitState, NO_LIMITS, recordLimit } from '../../src/model/limit';
 import { decode } from '../../src/model/decode';
@@ -66,7 +67,6 @@ class Limited {
 
 const PRESET = '{ id: ssh-limit, action: limit, port: 22/tcp }';
 const syn = (from = '203.0.113.50', port = 22): p.Layer[] => [p.ipv4({ from }), p.tcp({ to: port })];
-const XDP_TX = 3;
 const ACCEPTED = { action: 'pass', at: 'ssh-limit' };
 const REFUSED = { action: 'tx', at: 'ssh-limit/refused' };
 
@@ -362,24 +362,70 @@ describe('a full table', () => {
   });
 });
 
-test('a bucket that somebody holds for ever: an attempt is refused, and neither written nor waited for without end', async () => {
-  const tables = await IngressTables.create(1);
-  opened.push(tables);
-  tables.now = 5_000_000;
-  const host = await Limited.load([PRESET], tables);
-  const hold = (held: number): void => {
-    const bucket = Buffer.from(tables.maps.windows.lookup(new Uint8Array(4))!);
-    bucket.writeUInt32LE(held, LAYOUT.slc_window_bucket.fields.held.offset);
-    tables.maps.windows.update(new Uint8Array(4), bucket);
+describe('a bucket that somebody holds', () => {
+  const { fields } = LAYOUT.slc_window_bucket;
+  const FIRST = new Uint8Array(4);
+  const bucketOf = (tables: IngressTables): Buffer => Buffer.from(tables.maps.windows.lookup(FIRST)!);
+  const hold = (tables: IngressTables, held: number): void => {
+    const bucket = bucketOf(tables);
+    bucket.writeUInt32LE(held, fields.held.offset);
+    tables.maps.windows.update(FIRST, bucket);
   };
-  await host.stand.in(p.compose(...syn()));
-  hold(1);
-  // Not by the twin too: that reads without holding.
-  expect((await host.stand.program.testRun({ frame: p.compose(...syn()) })).returnValue).toBe(XDP_TX);
-  expect(await tables.limits()).toMatchObject({ live: 1, made: 1n });
-  hold(0);
-  for (let i = 0; i < 4; i++) expect(await host.stand.in(p.compose(...syn()))).toMatchObject(ACCEPTED);
-  expect(await host.stand.in(p.compose(...syn()))).toMatchObject(REFUSED);
+  const alone = async (rule: string): Promise<Limited> => {
+    const tables = await IngressTables.create(1);
+    opened.push(tables);
+    tables.now = 5_000_000;
+    return Limited.load([rule], tables);
+  };
+
+  test('for ever: an attempt drops unanswered as limit-full, and is neither written nor waited for without end', async () => {
+    const host = await alone(PRESET);
+    await host.in(...syn());
+    const before = bucketOf(host.tables);
+    hold(host.tables, 1);
+    // Not by the twin too: that reads without holding.
+    const { actions, at } = await host.stand.inMany([p.compose(...syn()), p.compose(...syn('203.0.113.9'))]);
+    expect({ actions, at }).toEqual({ actions: { drop: 2 }, at: { '(limit-full)': 2 } });
+    hold(host.tables, 0);
+    expect(bucketOf(host.tables).equals(before)).toBe(true);
+    for (let i = 0; i < 4; i++) expect(await host.stand.in(p.compose(...syn()))).toMatchObject(ACCEPTED);
+    expect(await host.stand.in(p.compose(...syn()))).toMatchObject(REFUSED);
+  });
+
+  test('for ever: no UDP comes in, neither of a refused source nor of a pair let in before', async () => {
+    const host = await alone('{ id: dns, action: limit, port: 53/udp, limit: 2/10s }');
+    const from = (port: number): Uint8Array => p.compose(p.ipv4(), p.udp({ from: port, to: 53 }));
+    expect(await host.inFrame(from(1))).toEqual({ action: 'pass', at: 'dns' });
+    expect(await host.inFrame(from(2))).toEqual({ action: 'tx', at: 'dns/refused' });
+    hold(host.tables, 1);
+    expect(await host.stand.inMany([from(1), from(2)])).toEqual({ actions: { drop: 2 }, at: { '(limit-full)': 2 } });
+    hold(host.tables, 0);
+    // The pair lives on, and the packets that dropped were no attempts.
+    expect(await host.inFrame(from(1))).toEqual({ action: 'pass', at: 'dns' });
+  });
+
+  test('two CPUs that meet in it record each attempt once, and let in as many as the rule says', async () => {
+    // Both begin while it is held; once it is free they run into each other at every packet.
+    const ATTEMPTS = 20_000;
+    const LIMIT = 32;
+    const frames = Array<Uint8Array>(ATTEMPTS).fill(p.compose(...syn()));
+    for (let met = false; !met;) {
+      const host = await alone(`{ id: r, action: limit, port: 22/tcp, limit: ${LIMIT}/1h, verdict: deny }`);
+      hold(host.tables, 1);
+      const at = await host.stand.inAtOnce(2, frames, async (isRunning) => {
+        while (isRunning() && host.stand.cpusAt('limit-full') < 2)
+          await new Promise((resolve) => setImmediate(resolve));
+        hold(host.tables, 0);
+      });
+      // What waited in vain is no attempt. Every other one is recorded: but for the first it moves the ring on by one.
+      const { r: passed = 0, 'r/refused': refused = 0, '(limit-full)': waited = 0 } = at;
+      if (waited === 2 * ATTEMPTS) continue;
+      expect({ passed, all: passed + refused + waited }).toEqual({ passed: LIMIT - 1, all: 2 * ATTEMPTS });
+      expect(bucketOf(host.tables)[fields.next.offset]).toBe((passed + refused - 1) & 0xff);
+      // One CPU alone meets nobody; of two, both waited, and had most of their packets before them.
+      met = availableParallelism() < 2 || (host.stand.cpusAt('limit-full') >= 2 && waited < ATTEMPTS / 2);
+    }
+  });
 });
 
 test('the model alone: what is judged changes nothing', () => {

@@ -2,7 +2,7 @@
  * The ingress program and its dry twin over one image, with tables that outlive them and a clock that the test sets:
  * what became of each composed frame, which counter went up, and that the twin had said so.
  */
-import { REASON_OF_CODE } from '../../src/abi/codec';
+import { REASON_CODE, REASON_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
@@ -18,6 +18,7 @@ import {
 import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
+import type { Reason } from '../../src/model/reason';
 import type { Ruleset } from '../../src/model/ruleset';
 import { readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
 import type { TableFigures } from '../../src/observe/tables';
@@ -101,6 +102,11 @@ export class IngressTables {
   }
 }
 
+/** Frames as the addon takes many. */
+function batchOf(frames: readonly Uint8Array[]): { frames: Uint8Array; lengths: Uint32Array } {
+  return { frames: Buffer.concat(frames), lengths: Uint32Array.from(frames, ({ length }) => length) };
+}
+
 export class IngressStand {
   private constructor(
     readonly tables: IngressTables,
@@ -173,18 +179,44 @@ export class IngressStand {
     frames: readonly Uint8Array[],
   ): Promise<{ actions: Record<string, number>; at: Record<string, number> }> {
     const before = this.counts();
-    const { returnValues } = await this.program.testRunBatch({
-      frames: Buffer.concat(frames),
-      lengths: Uint32Array.from(frames, (frame) => frame.length),
-    });
+    const { returnValues } = await this.program.testRunBatch(batchOf(frames));
     const actions: Record<string, number> = {};
     for (const value of returnValues) actions[ACTIONS[value]] = (actions[ACTIONS[value]] ?? 0) + 1;
+    return { actions, at: this.countedSince(before) };
+  }
+
+  /** Runs the frames on several threads at once, and does `meanwhile`: how often each counter went up. */
+  async inAtOnce(
+    threads: number,
+    frames: readonly Uint8Array[],
+    meanwhile: (isRunning: () => boolean) => Promise<void>,
+  ): Promise<Record<string, number>> {
+    const before = this.counts();
+    let running = true;
+    const runs = Promise.all(Array.from({ length: threads }, () => this.program.testRunBatch(batchOf(frames))));
+    const ended = runs.finally(() => (running = false));
+    await Promise.all([ended, meanwhile(() => running)]);
+    return this.countedSince(before);
+  }
+
+  /** How many CPUs have counted a packet at the reason. */
+  cpusAt(reason: Reason): number {
+    const { counters } = this.maps;
+    const { valueSize, maxEntries } = counters.info();
+    const slot = REASON_CODE[reason] * LAYOUT.slc_counter.size;
+    const region = counters.mmap({ writable: false });
+    const rows = Array.from({ length: maxEntries }, (_, cpu) => Buffer.from(region.read(cpu * valueSize + slot, 8)));
+    region.close();
+    return rows.filter((packets) => packets.readBigUInt64LE() > 0n).length;
+  }
+
+  private countedSince(before: ReadonlyMap<number, CounterFigures>): Record<string, number> {
     const at: Record<string, number> = {};
     for (const [slot, { packets }] of this.counts()) {
       const count = Number(packets - (before.get(slot)?.packets ?? 0n));
       if (count > 0) at[this.nameOf(slot)] = count;
     }
-    return { actions, at };
+    return at;
   }
 
   private counts(): Map<number, CounterFigures> {
