@@ -50,8 +50,11 @@ const startDaemon = async (): Promise<Background> => {
 const socketOf = (name: string): string => join(owners, `${name}.sock`);
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await holds()); await sleep(50))
+  const deadline = Date.now() + 60_000;
+  while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`never came: ${what}; ${daemon.output}`);
+    await sleep(50);
+  }
 }
 
 beforeAll(async () => {
