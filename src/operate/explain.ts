@@ -101,9 +101,13 @@ function namesOf(bans: readonly Ban[]): string {
   return bans.map(({ prefix }) => formatPrefix(prefix)).join();
 }
 
-/** What the model says of a packet that comes in, where these bans hold. */
-export function explainByScan(ruleset: Ruleset, key: FlowKey, bans: readonly Prefix[]): Explanation {
-  return explainFrame(key, (packet) => explainByModel(ruleset, packet, { ...NO_STATE, bans }));
+/** What the model says of a packet that comes in, where these bans hold and these sections are under ALLOW ALL. */
+export function explainByScan(
+  ruleset: Ruleset,
+  key: FlowKey,
+  given: { readonly bans: readonly Prefix[]; readonly open: OpenSections },
+): Explanation {
+  return explainFrame(key, (packet) => explainByModel(ruleset, packet, { ...NO_STATE, ...given }));
 }
 
 /** The model judges what the frame decodes to, so that both sides judge the same bytes. */

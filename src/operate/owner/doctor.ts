@@ -14,6 +14,7 @@ import { DEFAULT_SSH_PORTS } from '../../parse/services';
 import { listBans } from '../bans';
 import type { Context } from '../context';
 import { explainByScan } from '../explain';
+import { openSections } from '../openings';
 import { obstacleText, remedyText } from '../render-obstacle';
 import { reachText } from '../render-reach';
 import { UsageError } from '../usage-error';
@@ -50,19 +51,23 @@ export async function explainOwn(
   const destination = probe.destination ?? server.addresses.find(({ family }) => family === probe.family)?.words;
   const key = destination && { ...probe, destination };
   if (!key || !owns(server, key)) throw new UsageError(`that is no packet to ${server.name}`, EXPLAIN_EXAMPLE);
-  const { decision, steps } = explainByScan(ruleset, key, await bansOf(context, key));
+  const { decision, steps } = explainByScan(ruleset, key, {
+    bans: await bansOf(context, key),
+    open: openSections(context),
+  });
   const { tier, verdict, rule } = decision;
   if (tier.startsWith('3')) {
     const by = verdict === 'allow' ? 'let in by the provider' : BLOCKED;
     return { lines: [`${verdict}: ${by}`], data: { verdict, by } };
   }
   const deciding = steps.find(({ mismatch }) => mismatch === null);
+  const opened = decision.reason === 'allow-all' ? 'ALLOW ALL, without which it were ' : '';
   const by = deciding
     ? `rule ${deciding.number} "${deciding.text}" (${deciding.rule})`
     : `tier ${tier}, ${decision.reason}`;
   return {
     lines: [
-      `${verdict} by ${by}`,
+      `${verdict} by ${opened}${by}`,
       ...steps
         .filter(({ mismatch }) => mismatch !== null)
         .map(({ number, text, mismatch }) =>
