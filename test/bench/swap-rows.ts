@@ -16,25 +16,31 @@ import { NO_ROW, Scan } from './sets/scan';
 import { hitTrace, type Trace } from './sets/trace';
 
 const CHILD = join(__dirname, '../../scripts/bench-swap.js');
-const SET = 'acl1';
-const SIZES: readonly number[] = [1000, 10_000, 100_000];
+const SETS: readonly (readonly [name: string, sizes: readonly number[]])[] = [
+  ['acl1', [1000, 10_000, 100_000]],
+  ['fw1', [10_000]],
+  ['ipc1', [10_000]],
+  ['crossing', [10_000]],
+];
 const SWAPS = 20;
 /** Frames of a burst: it ends soon after the swaps do. */
 const BURST = 1 << 19;
 /** A process that says nothing for so long is stuck. */
 const TIMEOUT_MS = 120_000;
 
-/** Two rows a size: milliseconds from the changed ruleset to the stored gate word in `load_ms`. */
+/** Two rows a set: milliseconds from the changed ruleset to the stored gate word in `load_ms`. */
 export async function* swapRows(lab: Lab, { sizes }: { readonly sizes: readonly number[] }): AsyncGenerator<Row> {
-  for (const size of SIZES.filter((one) => sizes.includes(one))) {
-    const set = makeSet(SET, size, 4);
-    const trace = hitTrace(set, new Scan(set));
-    for (const traffic of ['-', 'hit'] as const) yield await swapRow(lab, set, trace, traffic);
+  for (const [name, offered] of SETS) {
+    for (const size of offered.filter((one) => sizes.includes(one))) {
+      const set = makeSet(name, size, 4);
+      const trace = hitTrace(set, new Scan(set));
+      for (const traffic of ['-', 'hit'] as const) yield await swapRow(lab, set, trace, traffic);
+    }
   }
 }
 
 async function swapRow(lab: Lab, set: BenchSet, trace: Trace, traffic: '-' | 'hit'): Promise<Row> {
-  const name = `swap${set.size}${traffic === '-' ? 'q' : 'l'}`;
+  const name = `${set.name.slice(0, 4)}${set.size / 1000}${traffic === '-' ? 'q' : 'l'}`;
   const namespace = lab.namespace(name);
   const port = lab.port(name, namespace);
   const command = [process.execPath, CHILD, namespace.path, port.link, set.name, String(set.size), String(SWAPS)];

@@ -5,6 +5,7 @@ import { compile } from '../../../src/compile/compile';
 import { CompileMemory } from '../../../src/compile/compile-memory';
 import type { Image } from '../../../src/compile/image';
 import type { CounterFigures } from '../../../src/kernel/counters';
+import type { Prefix } from '../../../src/model/prefix';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { applyImage } from '../../../src/load/apply';
 import { resolveInterfaces } from '../../../src/load/attach';
@@ -38,8 +39,7 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
   const { kernel, pins } = context;
   const interfaces = await resolveInterfaces(kernel, [link], netns);
   const before = rulesetOf(makeSet(name, Number(size), 4), 'deny');
-  /** The same rows, of which the one in the middle decides otherwise: hits by row are the same. */
-  const variants = [before, withChangedRule(before)];
+  const edits = new Edits(before);
   const hits = new Map<string, number>();
   const images = new Map<number, Image>();
   const fold = (generation: number, figures: ReadonlyMap<number, CounterFigures>): Promise<void> => {
@@ -78,14 +78,14 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
     state.close();
   };
   try {
-    for (let i = 0; i < WARM_UP; i++) await swap(variants[i % 2]);
+    for (let i = 0; i < WARM_UP; i++) await swap(edits.next());
     hits.clear();
     console.log('ready');
     await once(lines, 'line');
     const measured: Swap[] = [];
     for (let i = 0; i < Number(swaps); i++) {
       await makeReady();
-      measured.push(await swap(variants[(WARM_UP + i) % 2]));
+      measured.push(await swap(edits.next()));
     }
     console.log(`swaps ${JSON.stringify(measured)}`);
     await once(lines, 'line');
@@ -98,12 +98,40 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
   }
 }
 
-function withChangedRule(ruleset: Ruleset): Ruleset {
-  const rules = [...ruleset.inbound.rules];
-  const at = rules.length >> 1;
-  rules[at] = { ...rules[at], action: 'allow' };
-  return { ...ruleset, inbound: { ...ruleset.inbound, rules } };
+/**
+ * Another ruleset each time, none of them seen before: a row decides otherwise, a row is added that no frame of the trace
+ * matches, an added one moves, or goes. Hits by row stay the same.
+ */
+class Edits {
+  #number = 0;
+
+  constructor(private ruleset: Ruleset) {}
+
+  next(): Ruleset {
+    const number = this.#number++;
+    const rules = [...this.ruleset.inbound.rules];
+    // Far apart, so that no part of the ruleset is changed again and again.
+    const place = (of: number): number => Math.floor(((of * 0.618) % 1) * rules.length);
+    const added = rules.findIndex(({ id }) => id === ADDED_ID);
+    if (number % 4 === 0) {
+      const at = place(number);
+      rules[at] = { ...rules[at], action: rules[at].action === 'allow' ? 'deny' : 'allow' };
+    } else if (added < 0) {
+      const unseen: Prefix = { family: 4, words: [(UNSEEN | number) >>> 0], length: 32 };
+      const row = rules[place(number)];
+      rules.splice(place(number + 1), 0, { ...row, id: ADDED_ID, match: { ...row.match, from: [unseen] } });
+    } else {
+      const [row] = rules.splice(added, 1);
+      if (number % 4 === 2) rules.splice(place(number), 0, row);
+    }
+    this.ruleset = { ...this.ruleset, inbound: { ...this.ruleset.inbound, rules } };
+    return this.ruleset;
+  }
 }
+
+const ADDED_ID = 'added';
+/** 255.255.0.0: no source of a frame. */
+const UNSEEN = 0xffff0000;
 
 /** How long the event loop was held at most, in milliseconds, until `end`. */
 function watchLoop(): { end: () => number } {
