@@ -15,6 +15,7 @@ const common = {
     'Uint8Array',
   ],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
+  moduleNameMapper: { '^fast-check$': '<rootDir>/test/support/fast-check.js' },
   // not in TMPDIR: `npm test` counts what stays there as a leftover
   cacheDirectory: `${__dirname}/.jest-cache/${process.getuid()}`,
   transform: {
@@ -24,8 +25,8 @@ const common = {
     ],
   },
 };
-/** Milliseconds a test may take. */
-const TIMEOUTS = { unit: 30_000, property: 120_000, golden: 30_000, native: 60_000, kernel: 180_000, e2e: 180_000 };
+/** Milliseconds a test may take: many times what it does, for machines that are slow, busy or both. */
+const TIMEOUTS = { unit: 60_000, property: 600_000, golden: 60_000, native: 300_000, kernel: 600_000, e2e: 600_000 };
 
 module.exports = {
   maxWorkers: '100%',

@@ -11,6 +11,7 @@ export interface ClockReading {
 }
 
 const COMMON_HZ = [100, 250, 300, 1000];
+const ATTEMPTS = 5;
 
 /** Reads both clocks once, by a test run that filters nothing. */
 export async function readClock(kernel: Kernel): Promise<ClockReading> {
@@ -18,13 +19,24 @@ export async function readClock(kernel: Kernel): Promise<ClockReading> {
   return reading;
 }
 
-/** Jiffies a second: two readings 50 ms apart, rounded to a value kernels are built with where one is near. */
+/**
+ * Jiffies a second: two readings 50 ms apart, rounded to a value kernels are built with where one is near. Where none is,
+ * a tick may have come late on a machine whose processors are taken from it: then it measures again, a few times.
+ */
 export async function measureHz(kernel: Kernel): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const { near, measured } = await measureOnce(kernel);
+    if (near !== undefined) return near;
+    if (attempt === ATTEMPTS) return Math.round(measured);
+  }
+}
+
+async function measureOnce(kernel: Kernel): Promise<{ near: number | undefined; measured: number }> {
   const [first, second] = await readClocks(kernel, 2, 50);
   const seconds = Number(second.bootNs - first.bootNs) / 1e9;
   const measured = Number(second.jiffies - first.jiffies) / seconds;
   const near = COMMON_HZ.find((hz) => Math.abs(measured - hz) <= Math.max(1 / seconds, hz / 50));
-  return near ?? Math.round(measured);
+  return { near, measured };
 }
 
 async function readClocks(kernel: Kernel, count: number, pauseMs: number): Promise<ClockReading[]> {

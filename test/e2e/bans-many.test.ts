@@ -3,8 +3,6 @@ import { httpGet, serve } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { inboundRules } from '../support/ruleset-text';
 
-jest.setTimeout(240_000);
-
 const RULES = inboundRules('allow 8000/tcp', 'allow 22/tcp');
 
 let host: EdgeHost;

@@ -1,4 +1,5 @@
 /** Counts, last hits, times and bans over a reboot, as the daemon saved them: never more than there were. */
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { sendFrames } from '../support/clients';
@@ -8,8 +9,6 @@ import { inboundRows } from '../support/snapshot-rows';
 
 const frame = (from?: string): Uint8Array =>
   compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4, ...(from !== undefined && { from }) }), udp({ to: 7777 }));
-
-jest.setTimeout(240_000);
 
 let machine: BootHost;
 let host: EdgeHost;
@@ -24,6 +23,17 @@ afterEach(() => host.close());
 const counted = async (): Promise<{ packets: string; lastHit: string | null }> =>
   inboundRows(await host.status()).find(({ id }) => id === 'counted')!;
 const seen = async (): Promise<string> => (await counted()).packets;
+/** Waits until the daemon has saved twice: the first time it may have begun before. */
+async function untilSaved(): Promise<void> {
+  const time = (): number => statSync(machine.state('checkpoint.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  for (let saved = 0; saved < 2; saved++) {
+    const before = time();
+    for (const deadline = Date.now() + 60_000; time() === before;) {
+      if (Date.now() > deadline) throw new Error('nothing is saved');
+      await sleep(20);
+    }
+  }
+}
 const send = (count: number): Promise<number> =>
   sendFrames(host.wire, HOST.link, new Array<Uint8Array>(count).fill(frame()));
 
@@ -50,7 +60,7 @@ test('of a daemon that was told to end are all there, once, with their times, an
   // A second one: what was saved before the first is in the totals, once.
   const again = host.edge.start([...machine.daemon, '--save-every', '1'], { env: host.environment });
   await again.waitFor(/the daemon runs/);
-  await sleep(2500);
+  await untilSaved();
   await again.stop('SIGKILL');
   await machine.goDown();
   await machine.up();
@@ -65,7 +75,7 @@ test('of a machine that lost power are those of the last saving, never more', as
   const running = host.edge.start([...machine.daemon, '--save-every', '1'], { env: host.environment });
   await running.waitFor(/the daemon runs/);
   await send(5);
-  await sleep(2500);
+  await untilSaved();
   await running.stop('SIGKILL');
   await send(3);
   // Another ruleset meanwhile: totals contain the first generation whole, so the saving counts no more.

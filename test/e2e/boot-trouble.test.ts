@@ -6,8 +6,6 @@ import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
 import { must } from '../support/process';
 
-jest.setTimeout(240_000);
-
 let machine: BootHost;
 let host: EdgeHost;
 
@@ -126,9 +124,9 @@ test('an interface that another program holds keeps no other from being filtered
 
   const daemon = host.edge.start(machine.daemon, { env: host.environment });
   try {
-    await daemon.waitFor(/cannot be: eth1: another XDP program is attached [^]*; trying again/, 30_000);
+    await daemon.waitFor(/cannot be: eth1: another XDP program is attached [^]*; trying again/);
     link.detach();
-    await daemon.waitFor(/eth1: was not filtered, and is again/, 30_000);
+    await daemon.waitFor(/eth1: was not filtered, and is again/);
     expect((await host.status()).interfaces.map(({ name }) => name).sort()).toEqual(['eth0', 'eth1']);
   } finally {
     link.close();

@@ -6,8 +6,6 @@ import { existsSync, rmSync } from 'node:fs';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import type { EdgeHost } from '../support/edge-host';
 
-jest.setTimeout(240_000);
-
 let machine: BootHost;
 let host: EdgeHost;
 

@@ -8,8 +8,6 @@ import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { type EdgeHost, HOST, NEIGHBOUR, pinsOf, untilGone } from '../support/edge-host';
 import { TCX, testWhere } from '../support/needs';
 
-jest.setTimeout(240_000);
-
 let stand: ClsactHost;
 let host: EdgeHost;
 

@@ -8,8 +8,6 @@ import { httpGet, ping, slowDownload, tcpConnect, udpEcho } from '../support/cli
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { COMMAND, type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
-jest.setTimeout(240_000);
-
 let stand: ClsactHost;
 let host: EdgeHost;
 
@@ -63,8 +61,7 @@ describe('what it enforces', () => {
   });
 
   test('what ran before goes on, through the first enforcement and through a change', async () => {
-    const early = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 5);
-    await new Promise((done) => setTimeout(done, 500));
+    const early = await slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 5);
     await host.must('enable');
     host.write('rules.yaml', OUTBOUND.replace('port 53', 'port 8080'));
     await host.must('apply');

@@ -6,8 +6,6 @@ import { CONFIRM_FAILPOINTS } from '../../src/load/failpoint';
 import type { EdgeHost } from '../support/edge-host';
 import { A, B, TwoPorts } from '../support/two-ports';
 
-jest.setTimeout(180_000);
-
 let ports: TwoPorts;
 let host: EdgeHost;
 

@@ -1,5 +1,5 @@
 /**
- * A ruleset that cuts everybody off, applied with `--confirm 5s` by a process that is killed as soon as it enforces. No
+ * A ruleset that cuts everybody off, applied with `--confirm` by a process that is killed as soon as it enforces. No
  * process of sluice runs: the kernel alone brings the ruleset before it back, in time, and what was cut off goes on.
  * `SLUICE_CONFIRM_ROUNDS=20` does it twenty times.
  */
@@ -14,12 +14,14 @@ import type { Background } from '../support/process';
 
 const ROUNDS = Number(process.env.SLUICE_CONFIRM_ROUNDS ?? 2);
 const PORTS = { echo: 7007, tcp: 14141, udp: 9000 };
-/** A fresh probe is sent every 100 ms; the clock, the wire and a busy machine have the rest. */
-const BACK_WITHIN_MS = 300;
+/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
+const BACK_WITHIN_PROBES = 3;
+/** The clients' clock tells whole milliseconds, and is another than the kernel's. */
+const CLOCKS_MS = 20;
 /** The session waits for its own retransmission, whose pause doubled while nothing came through. */
-const SESSION_WITHIN_MS = 8000;
+const SESSION_WITHIN_MS = 60_000;
 
-jest.setTimeout(60_000 + ROUNDS * 20_000);
+jest.setTimeout(120_000 + ROUNDS * 120_000);
 
 let host: EdgeHost;
 let server: Background;
@@ -37,7 +39,7 @@ beforeAll(async () => {
     join(__dirname, '../support/steady-client.js'),
     ...[HOST.ipv4, PORTS.echo, PORTS.tcp, PORTS.udp].map(String),
   ]);
-  for (const kind of ['session', 'tcp', 'udp']) await client.waitFor(new RegExp(`"${kind}"`));
+  for (const kind of ['session', 'tcp', 'udp']) await client.waitFor(new RegExp(`"${kind}".*"answered"`));
 });
 
 afterAll(async () => {
@@ -53,12 +55,13 @@ interface Answer {
   readonly answered: number;
 }
 
-function answers(): Answer[] {
+function told(): Partial<Answer>[] {
   return client.output
     .split('\n')
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line) as Answer);
+    .map((line) => JSON.parse(line) as Partial<Answer>);
 }
+const answers = (): Answer[] => told().filter((line): line is Answer => line.answered !== undefined);
 
 /** When the wait that stands in the kernel is over, as the clients' clock will say it. */
 function deadlineOnTheWall(): number {
@@ -69,35 +72,41 @@ function deadlineOnTheWall(): number {
   return Date.now() + Number(deadlineNs - kernel().bootTimeNs()) / 1e6;
 }
 
-test(`${ROUNDS} rounds: back within ${BACK_WITHIN_MS} ms, and the old session goes on`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const killed = await host.sluice(['apply', join(host.directory, 'nobody.yaml'), '--confirm', '5s'], {
+test(`${ROUNDS} rounds: who asks anew is back at once, and the old session goes on`, async () => {
+  for (let round = 0, seconds = 5; round < ROUNDS;) {
+    const killed = await host.sluice(['apply', join(host.directory, 'nobody.yaml'), '--confirm', `${seconds}s`], {
       SLUICE_FAILPOINT: 'after-gate:kill',
     });
     expect(killed.status).toBe(137);
     const cut = Date.now();
     const deadline = deadlineOnTheWall();
-    expect(deadline - cut).toBeGreaterThan(2000);
-    await sleep(deadline - Date.now() - 100);
-    // Nothing got through while it judged: what was asked after the cut has no answer yet.
-    expect(answers().filter(({ asked }) => asked > cut)).toEqual([]);
-
-    const after = (kind: Answer['kind']): number =>
-      Math.min(
-        ...answers()
-          .filter((answer) => answer.kind === kind && answer.answered > cut)
-          .map((a) => a.answered),
-      ) - deadline;
-    while (after('session') === Infinity && Date.now() < deadline + SESSION_WITHIN_MS + 1000) await sleep(50);
+    await sleep(deadline - Date.now());
+    const after = (kind: Answer['kind']): Answer[] =>
+      answers().filter((answer) => answer.kind === kind && answer.answered > deadline);
+    while (after('session').length === 0 && Date.now() < deadline + SESSION_WITHIN_MS) await sleep(50);
+    // Nothing got through while it judged: what was asked after the cut has no answer before the deadline.
+    expect(answers().filter(({ asked, answered }) => asked > cut && answered < deadline - CLOCKS_MS)).toEqual([]);
     for (const kind of ['tcp', 'udp'] as const) {
-      expect(after(kind)).toBeGreaterThanOrEqual(-20); // two clocks, one of them in whole milliseconds
-      expect(after(kind)).toBeLessThanOrEqual(BACK_WITHIN_MS);
+      const asked = told().flatMap((line) =>
+        line.kind === kind && line.answered === undefined && line.asked! > deadline + CLOCKS_MS ? [line.asked!] : [],
+      );
+      const first = asked.slice(0, BACK_WITHIN_PROBES);
+      expect(
+        after(kind)
+          .map((answer) => answer.asked)
+          .some((moment) => first.includes(moment)),
+      ).toBe(true);
     }
-    expect(after('session')).toBeLessThanOrEqual(SESSION_WITHIN_MS);
+    expect(after('session').length).toBeGreaterThan(0);
     expect(client.output).not.toContain('the session');
     // The first command since finds it, says so and tidies up; nothing of the change is left.
     const { stderr } = await host.sluice(['status']);
-    expect(stderr).toMatch(/note: the change of .* was not confirmed within 5 s: generation 1 judges again/);
+    expect(stderr).toMatch(
+      new RegExp(`note: the change of .* was not confirmed within ${seconds} s: generation 1 judges again`),
+    );
+    // So little time was left that nobody asked in vain: once more, with more of it.
+    if (deadline - cut < 1000) seconds *= 2;
+    else round++;
     expect(host.records()).toEqual(['generation-1.json']);
   }
 });

@@ -10,8 +10,6 @@ import { joinByVeth } from '../support/netns';
 import { inboundRows } from '../support/snapshot-rows';
 import { A, B, TwoPorts } from '../support/two-ports';
 
-jest.setTimeout(180_000);
-
 let ports: TwoPorts;
 let host: EdgeHost;
 
@@ -163,8 +161,9 @@ test('another change while one waits: refused at once, or it waits with it', asy
   // The same again changes nothing, not even the time that is left.
   const same = await host.sluice(['apply', ports.file('b.yaml'), '--confirm', '1h']);
   expect(same.stdout).toMatch(/^no changes: generation 2/);
-  expect(same.stderr).toMatch(/sluice confirm within \d\d s keeps it/);
-  expect((await host.status()).pending!.deadline.slice(0, 18)).toBe(pending.deadline.slice(0, 18));
+  expect(same.stderr).toMatch(/sluice confirm within \d+ s keeps it/);
+  const { deadline } = (await host.status()).pending!;
+  expect(Math.abs(Date.parse(deadline) - Date.parse(pending.deadline))).toBeLessThan(5000);
 
   await host.must('apply', ports.file('c.yaml'), '--confirm', '60s');
   expect(await host.status()).toMatchObject({ generation: 3, pending: { previous: 1 } });

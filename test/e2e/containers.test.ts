@@ -3,15 +3,14 @@
  * ports they publish. XDP comes before NAT, so rules name the published port, and the way around a firewall of the input
  * chain (DNAT sends the packet past it) is none here.
  */
-import { httpGet, ping, serve, tcpConnect, udpEcho } from '../support/clients';
+import { httpGet, ping, serve, tcpConnect, udpEcho, udpTalk } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters, since } from '../support/ethtool';
+import { since } from '../support/ethtool';
+import { expectSame, readFigures } from '../support/host-figures';
 import { iperf, serveIperf } from '../support/iperf';
 import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { FAR, joinFar, learnedMtu, SMALL_MTU } from '../support/small-hop';
-
-jest.setTimeout(240_000);
 
 const CONTAINER = { ipv4: '172.17.0.2', ipv6: 'fd00:17::2' } as const;
 const ROUTER = { ipv4: '172.17.0.1', ipv6: 'fd00:17::1' } as const;
@@ -87,20 +86,11 @@ afterEach(async () => {
 
 /** Runs `traffic` on an enforcing host and compares frames sent, the driver's counters and ours. */
 async function counted(traffic: () => Promise<void>): Promise<void> {
-  const read = async (): Promise<{ sent: number; driver: ReturnType<typeof driverCounters>; ours: number[] }> => {
-    const { packets } = await host.status();
-    return {
-      sent: host.wire.linkCounters(NEIGHBOUR.link).sent,
-      driver: driverCounters(host.edge, HOST.link),
-      ours: [Number(packets.seen), Number(packets.denied)],
-    };
-  };
-  const before = await read();
+  const before = await readFigures(host);
   await traffic();
-  const after = await read();
-  const driver = since(before.driver, after.driver);
-  expect(driver.packets).toBe(after.sent - before.sent);
-  expect(after.ours.map((count, i) => count - before.ours[i])).toEqual([driver.packets, driver.drops]);
+  const after = await readFigures(host);
+  expect(since(before.driver, after.driver).packets).toBe(after.neighbour.sent - before.neighbour.sent);
+  expectSame(before, after, 'allowed');
 }
 
 test('published ports are filtered by the published port, which a filter of the input chain does not do', async () => {
@@ -131,8 +121,7 @@ test('published ports are filtered by the published port, which a filter of the 
 });
 
 test("containers' own connections get their answers: TCP, DNS over UDP, a stream of datagrams, ping, large ping", async () => {
-  await serve(host.wire, ['http:8080', 'udp:53']);
-  await serveIperf(host.wire, 4433);
+  await serve(host.wire, ['http:8080', 'udp:53', 'udp:4433']);
   await host.must('enable');
   await counted(async () => {
     for (const family of FAMILIES) {
@@ -140,9 +129,7 @@ test("containers' own connections get their answers: TCP, DNS over UDP, a stream
       expect(await httpGet(container!, url(to, 8080))).toBe('hello from port 8080\n');
       expect(await udpEcho(container!, to, 53)).toBe(true);
       // As QUIC: datagrams of 1,200 bytes both ways.
-      const quic = { datagrams: 1200, bytes: 120_000 };
-      expect(await iperf(container!, to, 4433, quic)).toEqual({ received: 120_000, lost: 0 });
-      expect(await iperf(container!, to, 4433, { ...quic, reverse: true })).toEqual({ received: 120_000, lost: 0 });
+      expect(await udpTalk(container!, to, 4433, { bytes: 1200, count: 100 })).toBe(100);
       expect(await ping(container!, to, 5)).toBe(5);
       expect(await ping(container!, to, 5, 4000)).toBe(5);
       // A closed port refuses at once: the RST is an answer.

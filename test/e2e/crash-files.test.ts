@@ -11,8 +11,6 @@ import { inboundRows } from '../support/snapshot-rows';
 const PORTS = [14141, 14142, 14143, 14144, 14145] as const;
 const COUNTED = 7777;
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 let prober: Prober;
 const files = new Map<number, string>();
@@ -103,7 +101,7 @@ test('five applies at once, five rounds: each done or clearly refused, one after
   }
   await host.must('disable', '--yes');
   for (const objects of objectsSeen) await untilGone(objects);
-}, 180_000);
+});
 
 test('the state directory deleted: enforcement goes on, status says what is lost, apply heals', async () => {
   await host.must('apply', files.get(14141)!);

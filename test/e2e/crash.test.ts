@@ -29,8 +29,6 @@ inbound:
 `;
 }
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 let prober: Prober;
 let traffic: Traffic;
@@ -72,7 +70,7 @@ async function expectJudgedBy(port: number | null): Promise<void> {
 /** Our figures are the driver's, which counts on its own; nothing comes while they are read. */
 async function expectExactCounts(before: { packets: number; drops: number }): Promise<void> {
   await traffic.pause();
-  for (const deadline = Date.now() + 5000; ;) {
+  for (const deadline = Date.now() + 20_000; ;) {
     const { packets, drops } = driverCounters(host.edge, HOST.link);
     const snapshot = await takeSnapshot(host.context());
     const rows = Object.fromEntries(inboundRows(snapshot).map(({ id, packets: hits }) => [id, Number(hits)]));
@@ -161,7 +159,7 @@ describe('a second ruleset over one that enforces', () => {
     await expectJudgedBy(A);
     await expectWhole();
     await expectExactCounts(before);
-  }, 240_000);
+  });
 
   test('disable takes every object away', async () => {
     await traffic.pause();

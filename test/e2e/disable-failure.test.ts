@@ -11,8 +11,6 @@ const PORT = 14141;
 const FRAMES = 7;
 const DENIED = compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), udp({ to: 7777 }));
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 let filler: string;
 

@@ -8,8 +8,6 @@ import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { compose, ethernet, ipv4, tcp, udp } from '../support/packet';
 import { writeFileSync } from 'node:fs';
 
-jest.setTimeout(180_000);
-
 const RULES =
   'version: 1\ninterfaces: [eth0]\ninbound:\n  default: deny\n  ssh: { port: 22, from: anyone }\n  rules: [allow 8000/tcp, allow 53/udp]\n';
 const PROBE = `explain tcp from ${NEIGHBOUR.ipv4} to ${HOST.ipv4} port 8000`.split(' ');

@@ -2,8 +2,6 @@
 import { serve, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 inbound:

@@ -5,13 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventText, fieldOf, type PacketEvent, parseEventLine } from '../../src/observe/events';
 import { logFiles } from '../../src/serve/log-file';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters } from '../support/ethtool';
+import { expectAllCounted } from '../support/host-figures';
 import * as p from '../support/packet';
 import { type Background, must } from '../support/process';
 import { sendFrames } from '../support/clients';
 import { Traffic } from '../support/traffic';
-
-jest.setTimeout(180_000);
 
 const RULES = `version: 1
 interfaces: [eth0]
@@ -36,15 +34,20 @@ const startDaemon = async (...words: string[]): Promise<Background> => {
   return daemon;
 };
 const logPath = (): string => join(host.directory, 'sluice.log');
-const logged = (): PacketEvent[] =>
-  logFiles(logPath()).flatMap((file) =>
-    readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => parseEventLine(line)!),
-  );
+/** Whole lines of the log; read again where it was rotated meanwhile. */
+const logged = (): PacketEvent[] => {
+  for (;;) {
+    const files = logFiles(logPath());
+    try {
+      const lines = files.flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(0, -1));
+      return lines.map((line) => parseEventLine(line)!);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+};
 const untilLogged = async (count: number): Promise<PacketEvent[]> => {
-  for (const deadline = Date.now() + 20_000; ;) {
+  for (const deadline = Date.now() + 60_000; ;) {
     const events = existsSync(logPath()) ? logged() : [];
     if (events.length >= count || Date.now() > deadline) return events;
     await sleep(50);
@@ -64,8 +67,7 @@ async function expectExact(): Promise<void> {
   expect(ids.length).toBe(Number(written));
   expect(new Set(ids).size).toBe(ids.length);
   // Every frame was judged: the driver's own count and ours.
-  const { packets } = await host.status();
-  expect(Number(packets.seen)).toBe(driverCounters(host.edge, HOST.link).packets);
+  await expectAllCounted(host);
 }
 
 test('connections that are refused, or asked for, stand in the log; sluice events and explain read it', async () => {
@@ -120,9 +122,13 @@ test('what came while no daemon ran is written by the next one; without one, slu
   expect(ring.stdout.match(/DPT=\d+/g)).toEqual(['DPT=1', 'DPT=2']);
   await startDaemon();
   const watching = host.startSluice(['events', '--port', '3']);
-  await sleep(1500);
-  await send([syn(3)]);
-  await watching.waitFor(/DPT=3/);
+  // Once more while it has not begun to watch.
+  const seen = (): boolean => /DPT=3/.test(watching.output);
+  for (const deadline = Date.now() + 60_000; !seen() && Date.now() < deadline;) {
+    await send([syn(3)]);
+    await sleep(1000);
+  }
+  expect(seen()).toBe(true);
   await watching.stop();
   await expectExact();
 });
@@ -147,7 +153,7 @@ test('the log is bounded', async () => {
   await startDaemon('--log-size', '2k', '--log-keep', '2');
   await send(Array.from({ length: 60 }, (_, i) => syn(i + 1)));
   const arrived = (): boolean => logged().some((event) => fieldOf(event, 'DPT') === '60');
-  for (const deadline = Date.now() + 20_000; !arrived() && Date.now() < deadline;) await sleep(50);
+  for (const deadline = Date.now() + 60_000; !arrived() && Date.now() < deadline;) await sleep(50);
   expect(logFiles(logPath())).toHaveLength(3);
   const ports = logged().map((event) => Number(fieldOf(event, 'DPT')));
   expect(ports).toEqual(ports.map((_, i) => 60 - ports.length + 1 + i));
@@ -184,7 +190,10 @@ test('a log that cannot be written is said once, and nothing of it is lost', asy
     must(['mount', '-o', 'remount,size=1m', folder]);
     await daemon.waitFor(/events are written to \S+ again/);
     const { written } = (await host.status()).events!;
-    const lines = readFileSync(path, 'utf8').trim().split('\n');
+    const read = (): string[] => readFileSync(path, 'utf8').trim().split('\n');
+    for (const deadline = Date.now() + 60_000; read().length < Number(written) && Date.now() < deadline;)
+      await sleep(50);
+    const lines = read();
     expect(lines.map((line) => parseEventLine(line)?.word)).toEqual(new Array(Number(written)).fill('BLOCK'));
     await daemon.stop();
   } finally {

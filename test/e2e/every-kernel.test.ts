@@ -10,8 +10,6 @@ import { ping, serve, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR, untilGone } from '../support/edge-host';
 import { inboundRows } from '../support/snapshot-rows';
 
-jest.setTimeout(240_000);
-
 /** Seconds for what must come; what must not is dropped, and counted. */
 const WAIT = 10;
 const RULES = `version: 1

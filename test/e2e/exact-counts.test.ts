@@ -91,8 +91,6 @@ function minus(after: Tally, before: Tally): Tally {
   return Object.fromEntries(keys.map((key) => [key, after[key] - (before[key] ?? 0)]));
 }
 
-jest.setTimeout(240_000);
-
 // Three numbers that must agree: frames on the wire, the driver's own XDP counters, the sum of ours (SPEC §3). And
 // what the scan says of each captured frame must be what the kernel counted for its rule or reason.
 describe.each(['native', 'generic'] as const)('every frame is counted once, in %s mode', (mode) => {
@@ -127,8 +125,9 @@ describe.each(['native', 'generic'] as const)('every frame is counted once, in %
     expect(await httpGet(office, `http://${EDGE.ipv4}:8000/`)).toBe('hello from port 8000\n');
     expect(await httpGet(phone, `http://[${EDGE.ipv6}]:14511/`)).toBe('hello from port 14511\n');
     expect(await udpEcho(office, EDGE.ipv4, 9000)).toBe(true);
-    expect(await ping(home, EDGE.ipv4, 10)).toBe(10);
-    expect(await ping(phone, EDGE.ipv6, 10)).toBe(10);
+    // Ten a second together: by chance the two share a place in the table of rates.
+    expect(await ping(home, EDGE.ipv4, 5)).toBe(5);
+    expect(await ping(phone, EDGE.ipv6, 5)).toBe(5);
     for (let round = 0; round < 20; round++) await sendFrames(wire, WIRE_LINK, ODD_FRAMES);
 
     const frames = await capture.stop();

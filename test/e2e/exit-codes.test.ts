@@ -5,8 +5,6 @@ import { Firewall } from '../../src/operate/firewall';
 import { tcpConnect, serve } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
-jest.setTimeout(180_000);
-
 const ruleset = (more = '', inbound = ''): string =>
   `version: 1\ninterfaces: [eth0]\n${more}inbound:\n  default: deny\n${inbound}  rules:\n    - { id: web, action: allow, port: 8000/tcp }\n`;
 const KEPT = `guard: { keep-reachable: [{ from: ${NEIGHBOUR.ipv4}, port: 22/tcp }] }\n`;

@@ -6,8 +6,6 @@ import { prefix } from '../support/findings';
 import { listen, type Listening, tryToReach } from '../support/listeners';
 import { must } from '../support/process';
 
-jest.setTimeout(240_000);
-
 interface Claim {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;

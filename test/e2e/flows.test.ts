@@ -9,8 +9,6 @@ import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { inboundRules } from '../support/ruleset-text';
 
-jest.setTimeout(240_000);
-
 const RULES = inboundRules('allow 8000/tcp');
 const NEIGHBOURS = [NEIGHBOUR.ipv4, NEIGHBOUR.ipv6];
 const HOSTS = [HOST.ipv4, HOST.ipv6];
@@ -59,8 +57,7 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
 
 test('a new ruleset keeps flows', async () => {
   await host.must('enable');
-  const download = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 4);
-  await new Promise((done) => setTimeout(done, 500));
+  const download = await slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 4);
   host.write('rules.yaml', RULES.replace('8000', '8001'));
   await host.must('apply');
   expect(await download.end()).toBe(0);
@@ -68,8 +65,7 @@ test('a new ruleset keeps flows', async () => {
 
 test('a flow table of another size takes the flows over, larger and smaller', async () => {
   await host.must('enable');
-  const download = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 6);
-  await new Promise((done) => setTimeout(done, 500));
+  const download = await slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 6);
   for (const [max, ways] of [
     [1_000_000, 2_097_152],
     [1024, 2048],
@@ -85,10 +81,9 @@ test('a flow table of another size takes the flows over, larger and smaller', as
 });
 
 test('what ran before the first enforcement goes on, in both directions', async () => {
-  const out = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 12);
-  const denied = slowDownload(host.wire, HOST.ipv4, 8001, 12);
-  const allowed = slowDownload(host.wire, HOST.ipv4, 8000, 12);
-  await new Promise((done) => setTimeout(done, 1000));
+  const out = await slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 12);
+  const denied = await slowDownload(host.wire, HOST.ipv4, 8001, 12);
+  const allowed = await slowDownload(host.wire, HOST.ipv4, 8000, 12);
   await host.must('enable');
   // A connection that began outside to a port that is closed now cannot be told from one of ours.
   expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
@@ -143,8 +138,7 @@ test('a router: what it masquerades gets its answers, also what ran before', asy
       }
     }`;
     must(host.edge.argv(['nft', '-f', '-']), { input: nat });
-    const running = slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
-    await new Promise((done) => setTimeout(done, 1000));
+    const running = await slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
     await host.must('enable');
     expect(await httpGet(inner, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
     expect(await udpEcho(inner, NEIGHBOUR.ipv4, 53)).toBe(true);

@@ -5,8 +5,6 @@ import { EdgeHost, NEIGHBOUR } from '../support/edge-host';
 import { compose, ipv4, udp } from '../support/packet';
 import { sendFrames } from '../support/clients';
 
-jest.setTimeout(240_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

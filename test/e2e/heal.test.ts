@@ -6,8 +6,6 @@ import { BootHost, PORTS } from '../support/boot-host';
 import { type EdgeHost, HOST } from '../support/edge-host';
 import type { Background } from '../support/process';
 
-jest.setTimeout(240_000);
-
 let machine: BootHost;
 let host: EdgeHost;
 let daemon: Background;
@@ -28,7 +26,7 @@ const judged = (): Promise<string[]> => machine.connect(PORTS.open, PORTS.other)
 let said = 0;
 const untilMended = async (what = 'was not filtered, and is again'): Promise<void> => {
   said += 1;
-  await daemon.waitFor(new RegExp(`(eth0: ${what}[^]*){${said}}`), 5000);
+  await daemon.waitFor(new RegExp(`(eth0: ${what}[^]*){${said}}`));
 };
 beforeEach(() => (said = 0));
 

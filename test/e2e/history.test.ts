@@ -7,8 +7,6 @@ import { type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { inboundRules } from '../support/ruleset-text';
 import { A, B, TwoPorts } from '../support/two-ports';
 
-jest.setTimeout(180_000);
-
 const [FIRST, SECOND] = [inboundRules(`allow ${A}/tcp`), inboundRules(`allow ${B}/tcp`)];
 
 let ports: TwoPorts;

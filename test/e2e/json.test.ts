@@ -7,8 +7,6 @@ import { type Finished, run } from '../support/process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 inbound:

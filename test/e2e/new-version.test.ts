@@ -5,8 +5,6 @@ import { SLC_ABI_VERSION } from '../../src/abi/layout.gen';
 import { STATE_PINS } from '../../src/kernel/pins';
 import { COMMAND, EdgeHost } from '../support/edge-host';
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

@@ -11,8 +11,6 @@ import { nftScript, NftJudge } from '../support/nft-judge';
 const RULESETS = 20;
 const FRAMES = 2500;
 
-jest.setTimeout(180_000);
-
 describe('nftables, on the same frames', () => {
   let judge: NftJudge;
 

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { COMMAND } from '../support/edge-host';
 import { run } from '../support/process';
 
-jest.setTimeout(120_000);
-
 test('npx sluice check: this build, its words, its exit code', async () => {
   const folder = mkdtempSync(join(tmpdir(), `slc-npx-${process.pid}-`));
   try {

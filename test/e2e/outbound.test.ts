@@ -6,8 +6,6 @@ import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho } from '../supp
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { expectSame, readFigures } from '../support/host-figures';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 inbound:
@@ -68,8 +66,7 @@ test('what is served answers, DNS goes out, everything else is refused and count
 test('ufw verbs: a default and rules of what goes out, and a flow that is cut', async () => {
   host.write('rules.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
   await host.must('enable');
-  const download = slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 20);
-  await new Promise((done) => setTimeout(done, 500));
+  const download = await slowDownload(host.edge, NEIGHBOUR.ipv4, 8080, 120, 8);
   await host.must('allow', 'out', '8080/tcp');
   await host.must('default', 'deny', 'outgoing');
   expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('timeout');
@@ -88,8 +85,7 @@ test('the guard cuts a live flow both ways; keep-reachable stands above it, and 
   const open = 'version: 1\ninterfaces: [eth0]\ninbound: { default: allow }\n';
   host.write('rules.yaml', open);
   await host.must('enable');
-  const download = slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 20);
-  await new Promise((done) => setTimeout(done, 500));
+  const download = await slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 120, 8);
   host.write('rules.yaml', open + kept);
   await host.must('apply', '--force');
   expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('connected');

@@ -6,8 +6,6 @@ import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { expectAllCounted } from '../support/host-figures';
 import { DOOR } from '../support/ruleset-text';
 
-jest.setTimeout(240_000);
-
 let host: EdgeHost;
 beforeEach(async () => {
   host = await EdgeHost.open('own');

@@ -5,8 +5,6 @@ import { must, run } from '../support/process';
 
 const PORT = 14141;
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

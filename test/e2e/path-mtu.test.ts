@@ -4,15 +4,14 @@
  */
 import { sendFrames, serve } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters, since } from '../support/ethtool';
+import { since } from '../support/ethtool';
+import { readFigures } from '../support/host-figures';
 import { iperf, serveIperf } from '../support/iperf';
 import type { Namespace } from '../support/netns';
 import * as p from '../support/packet';
 import { must } from '../support/process';
 import { inboundRules } from '../support/ruleset-text';
 import { FAR, joinFar, learnedMtu, SMALL_MTU } from '../support/small-hop';
-
-jest.setTimeout(240_000);
 
 const RULES = inboundRules('allow 8000/tcp');
 const BYTES = 3_000_000;
@@ -46,8 +45,7 @@ test.each(FAMILIES)('%s: a transfer in each direction, begun on each side', asyn
   await serveIperf(far!, 5201);
   await serveIperf(host.edge, 8000);
   await host.must('enable');
-  const before = { driver: driverCounters(host.edge, HOST.link), ours: await host.status() };
-  const sent = host.wire.linkCounters(NEIGHBOUR.link).sent;
+  const before = await readFigures(host);
 
   // Begun inside, this host sends: the hop's error quotes a flow.
   expect(learnedMtu(host.edge, FAR[family])).toBeNull();
@@ -65,9 +63,9 @@ test.each(FAMILIES)('%s: a transfer in each direction, begun on each side', asyn
   expect(await reason('icmp-error')).toBeGreaterThan(byFlow);
   expect((await iperf(far!, HOST[family], 8000, { bytes: BYTES })).received).toBeGreaterThan(MUCH);
 
-  const after = { driver: driverCounters(host.edge, HOST.link), ours: await host.status() };
+  const after = await readFigures(host);
   const driver = since(before.driver, after.driver);
-  expect(driver.packets).toBe(host.wire.linkCounters(NEIGHBOUR.link).sent - sent);
+  expect(driver.packets).toBe(after.neighbour.sent - before.neighbour.sent);
   expect(Number(after.ours.packets.seen) - Number(before.ours.packets.seen)).toBe(driver.packets);
   expect(Number(after.ours.packets.denied) - Number(before.ours.packets.denied)).toBe(driver.drops);
   expect(driver.drops).toBe(0);

@@ -1,10 +1,9 @@
 /** Pings by the rates of tier 5: real `ping`, then forged sources; what passes, what each counter says, and the words. */
 import { ping, sendFrames } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters, since } from '../support/ethtool';
+import { since } from '../support/ethtool';
+import { readFigures } from '../support/host-figures';
 import * as p from '../support/packet';
-
-jest.setTimeout(240_000);
 
 const RULES = `version: 1
 interfaces: [eth0]
@@ -43,11 +42,11 @@ async function touching(work: () => Promise<void>): Promise<number> {
 }
 
 test('one pinger gets ten answers a second, a slow one all; driver and counters agree', async () => {
-  const { edge, wire } = host;
+  const { wire } = host;
   expect(await host.must('explain', 'icmp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4)).toMatch(
     /allow in tier 5[^]*of these 10 a second pass of a source, 100 in all; more drop\nthe model and the datapath program agree/,
   );
-  const before = { driver: driverCounters(edge, HOST.link), ours: await host.status() };
+  const before = await readFigures(host);
   let sent = 0;
   let answered = 0;
   for (const to of [HOST.ipv4, HOST.ipv6]) {
@@ -63,7 +62,7 @@ test('one pinger gets ten answers a second, a slow one all; driver and counters 
   }
   const { 'icmp-echo': passed, 'icmp-echo-source': dropped, 'icmp-echo-all': all } = await counted();
   expect({ passed, all, sum: passed + dropped }).toEqual({ passed: answered, all: 0, sum: sent });
-  const after = { driver: driverCounters(edge, HOST.link), ours: await host.status() };
+  const after = await readFigures(host);
   const driver = since(before.driver, after.driver);
   expect(Number(after.ours.packets.denied) - Number(before.ours.packets.denied)).toBe(driver.drops);
   expect(await host.must('status')).toContain(

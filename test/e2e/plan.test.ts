@@ -4,8 +4,6 @@ import { type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { inboundRules } from '../support/ruleset-text';
 import { A, B, TwoPorts } from '../support/two-ports';
 
-jest.setTimeout(180_000);
-
 let ports: TwoPorts;
 let host: EdgeHost;
 let file: string;

@@ -9,8 +9,6 @@ import { must } from '../support/process';
 
 const ROOT = resolve(__dirname, '../..');
 
-jest.setTimeout(240_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

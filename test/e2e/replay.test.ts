@@ -9,8 +9,6 @@ import * as p from '../support/packet';
 import { type Finished, run } from '../support/process';
 import { inboundRules } from '../support/ruleset-text';
 
-jest.setTimeout(120_000);
-
 const HERE = '192.0.2.10';
 const HERE6 = '2001:db8:1::10';
 const FRAMES = [

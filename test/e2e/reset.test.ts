@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { serve } from '../support/clients';
 import { EdgeHost, Prober } from '../support/edge-host';
 
-jest.setTimeout(180_000);
-
 const PORT = 14141;
 const MINE = `# mine\nversion: 1\ninterfaces: [eth0]\ninbound: { default: deny, rules: [allow ${PORT}/tcp] }\n`;
 

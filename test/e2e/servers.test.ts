@@ -8,8 +8,6 @@ import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
 import type { ServerSection } from '../../src/cli/format-servers';
 
-jest.setTimeout(240_000);
-
 const NAMES = ['red', 'green', 'blue'] as const;
 type Name = (typeof NAMES)[number];
 const FAMILIES = ['ipv4', 'ipv6'] as const;
@@ -87,7 +85,7 @@ afterAll(async () => {
 
 const get = async (name: Name, family: (typeof FAMILIES)[number]): Promise<boolean> => {
   const address = family === 'ipv6' ? `[${HOST.ipv6}]` : HOST.ipv4;
-  return (await httpGet(host.wire, `http://${address}:${port(name, 80)}/`, 1)) === 'hello from port 80\n';
+  return (await httpGet(host.wire, `http://${address}:${port(name, 80)}/`, 3)) === 'hello from port 80\n';
 };
 
 async function section(name: Name): Promise<ServerSection> {

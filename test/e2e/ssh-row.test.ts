@@ -5,8 +5,6 @@ import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 inbound:

@@ -8,8 +8,6 @@ import { copyEtc, toolEnvironment, toolPath, withEtc } from '../support/test-too
 const PORT = 2222;
 const OPENS = `allow ${PORT}/tcp`;
 
-jest.setTimeout(240_000);
-
 let host: EdgeHost;
 let server: Background;
 let session: Background;
@@ -95,7 +93,7 @@ async function inSession(words: string, behind: string): Promise<string> {
   session.write(
     `${behind} env ${variables.join(' ')} '${process.execPath}' '${COMMAND}' ${words} 2>&1; echo "exit $?"\n`,
   );
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline;) {
     const printed = session.output.slice(begin);
     if (/^exit \d+$/m.test(printed)) return printed;
     await new Promise((done) => setTimeout(done, 50));

@@ -10,8 +10,6 @@ interface Line {
   readonly snapshot: Snapshot;
 }
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

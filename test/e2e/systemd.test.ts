@@ -5,8 +5,6 @@ import { HOST } from '../support/edge-host';
 import type { Finished } from '../support/process';
 import { SystemdHost } from '../support/systemd-host';
 
-jest.setTimeout(240_000);
-
 const BOTH = ['sluice.service', 'sluice-daemon.service'];
 const RULES = `version: 1
 interfaces: [eth0]

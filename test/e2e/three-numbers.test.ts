@@ -11,8 +11,6 @@ const FRAMES = Array.from({ length: 20 }, (_, i) =>
   compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), udp({ to: 9000 + i })),
 );
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 /** A host that filters and has seen frames, half of them allowed. */

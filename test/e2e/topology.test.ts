@@ -66,7 +66,7 @@ describe('the test network', () => {
 
   test('a slow download lasts as long as told', async () => {
     const began = Date.now();
-    const download = slowDownload(net.office, EDGE.ipv4, 8000, 2);
+    const download = await slowDownload(net.office, EDGE.ipv4, 8000, 2);
     expect(await download.end()).toBe(0);
     expect(download.output).toBe(String(40 * 8192));
     expect(Date.now() - began).toBeGreaterThan(1500);

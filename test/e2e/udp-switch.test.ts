@@ -1,9 +1,8 @@
 /** `sluice udp off|on`, with a resolver's questions and a UDP service: what the switch closes, and what it does not. */
 import { serve, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters, since } from '../support/ethtool';
-
-jest.setTimeout(240_000);
+import { since } from '../support/ethtool';
+import { readFigures } from '../support/host-figures';
 
 const RULES = `version: 1
 interfaces: [eth0]
@@ -26,7 +25,7 @@ afterEach(() => host.close());
 test('off closes UDP from outside only, on lists what it opens; driver and counters agree', async () => {
   await host.must('enable');
   const { edge, wire } = host;
-  const before = { driver: driverCounters(edge, HOST.link), ours: await host.status() };
+  const before = await readFigures(host);
   expect(await udpEcho(wire, HOST.ipv4, 9000)).toBe(true);
   expect(await host.must('udp', 'off')).toMatch(
     /^udp is now off: UDP that begins outside drops before the rows\napplied/,
@@ -60,7 +59,7 @@ test('off closes UDP from outside only, on lists what it opens; driver and count
   expect(await host.must('udp', 'on')).toMatch(/^udp is now on; it opens 9000\/udp by allow 9000\napplied/);
   expect(await host.must('udp', 'on')).toBe('udp is on already\n');
   expect(await udpEcho(wire, HOST.ipv4, 9000)).toBe(true);
-  const after = { driver: driverCounters(edge, HOST.link), ours: await host.status() };
+  const after = await readFigures(host);
   const driver = since(before.driver, after.driver);
   expect(Number(after.ours.packets.seen) - Number(before.ours.packets.seen)).toBe(driver.packets);
   expect(Number(after.ours.packets.denied) - Number(before.ours.packets.denied)).toBe(driver.drops);

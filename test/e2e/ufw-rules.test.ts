@@ -16,8 +16,6 @@ const RULES: readonly (readonly [ufw: string, row: string])[] = [
   ['allow from 2001:db8:7::/48 to any port 443', 'allow from 2001:db8:7::/48 to any port 443'],
 ];
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

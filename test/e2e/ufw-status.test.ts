@@ -34,8 +34,6 @@ const RULES = [
 
 const FORMS = ['', 'verbose', 'numbered'] as const;
 
-jest.setTimeout(180_000);
-
 let host: EdgeHost;
 
 beforeEach(async () => {

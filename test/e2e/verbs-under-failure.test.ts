@@ -13,8 +13,6 @@ const FRAMES = [8000, 9000, 7].map((to) =>
   compose(ethernet({ to: HOST.mac }), ipv4({ to: HOST.ipv4 }), tcp({ to, flags: ['ack'] })),
 );
 
-jest.setTimeout(180_000); // the machine may be busy with other suites
-
 let host: EdgeHost;
 let directory: string;
 

@@ -10,8 +10,6 @@ import { closesAfterEach } from '../support/close-after';
 import { IngressStand, IngressTables, type Judged } from '../support/ingress-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 const opened = closesAfterEach();
 
 /** A stand whose model sees what the program sees. */

@@ -201,7 +201,7 @@ inbound:
 /** Windows of one tick of the kernel's clock: a frame a window is never held back. */
 const OPEN = { window: 0 };
 /** At 100 Hz, the slowest clock a kernel is built with. */
-const LONGEST_TICK_MS = 10;
+const LONGEST_TICK_MS = 12;
 const wordOf = (line: string | null): string => (line === null ? '' : line.replace(/ \S+ \S+$/, ''));
 const told = (line: string | null): string[] => (line === null ? [] : [line]);
 

@@ -7,9 +7,8 @@ import { kernel } from '../../src/kernel/native';
 import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable, type TimeoutSeconds } from '../support/flow-stand';
 import { Random, testSeed } from '../support/generate/random';
+import { paced } from '../support/pace';
 import * as p from '../support/packet';
-
-jest.setTimeout(60_000);
 
 const DENY = 'version: 1\ninbound: { default: deny, rules: [allow 53/udp, allow 8000/tcp] }\n';
 const ALLOW = 'version: 1\ninbound: { default: allow, rules: [allow 53/udp] }\n';
@@ -47,7 +46,6 @@ beforeAll(async () => {
   hz = await measureHz(kernel());
 });
 
-const pause = (seconds: number): Promise<void> => new Promise((done) => setTimeout(done, seconds * 1000));
 const PASSES_AS_FLOW = { passed: true, reason: 'flow' } as const;
 const DENIED = { passed: false, reason: 'default' } as const;
 const FIRST = { passed: true, reason: 'default' } as const;
@@ -176,82 +174,91 @@ describe('sanity of what goes out', () => {
 });
 
 describe('the life of a flow', () => {
-  const SHORT = 0.6;
-  const OVER = 1.2;
+  const SHORT = 0.4; // seconds, and more where the machine is slow
   const answer = p.compose(IN[4](), coming('ack'));
   const out = (host: FlowStand, ...flags: p.TcpFlag[]): Promise<unknown> =>
     host.out(p.compose(OUT[4](), going(...flags)));
 
-  test('an unanswered SYN ends soon; our ACK makes it last', async () => {
-    const host = await stand(DENY, { timeouts: { TCP_OPENING: SHORT } });
-    await out(host, 'syn');
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-    await pause(OVER);
-    expect(await host.in(answer)).toEqual(DENIED);
-    await out(host, 'syn');
-    await out(host, 'ack');
-    await pause(OVER);
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-  });
-
-  test('our FIN ends it after a while, packets of ours keep it meanwhile', async () => {
-    const host = await stand(DENY, { timeouts: { TCP_CLOSING: 4 * SHORT } });
-    await out(host, 'syn');
-    await out(host, 'ack');
-    await out(host, 'fin', 'ack');
-    for (let i = 0; i < 4; i++) {
-      await pause(SHORT);
+  test('an unanswered SYN ends soon; our ACK makes it last', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand(DENY, { timeouts: { TCP_OPENING: pace.unit } });
+      pace.begin();
+      await out(host, 'syn');
       expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+      await pace.pause(2);
+      expect(await host.in(answer)).toEqual(DENIED);
+      await out(host, 'syn');
       await out(host, 'ack');
-    }
-    await pause(5 * SHORT);
-    expect(await host.in(answer)).toEqual(DENIED);
-    // The same ports again: a new connection.
-    await out(host, 'syn');
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-  });
+      await pace.pause(2);
+      expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+    }));
 
-  test('our RST ends it soon, a later packet of ours takes that back', async () => {
-    const host = await stand(DENY, { timeouts: { TCP_RESET: SHORT } });
-    await out(host, 'syn');
-    await out(host, 'ack');
-    await out(host, 'rst');
-    await out(host, 'ack');
-    await pause(OVER);
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-    await out(host, 'rst', 'ack');
-    await pause(OVER);
-    expect(await host.in(answer)).toEqual(DENIED);
-  });
+  test('our FIN ends it after a while, packets of ours keep it meanwhile', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand(DENY, { timeouts: { TCP_CLOSING: 4 * pace.unit } });
+      pace.begin();
+      await out(host, 'syn');
+      await out(host, 'ack');
+      await out(host, 'fin', 'ack');
+      for (let i = 0; i < 4; i++) {
+        await pace.pause(1);
+        expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+        await out(host, 'ack');
+      }
+      await pace.pause(5);
+      expect(await host.in(answer)).toEqual(DENIED);
+      // The same ports again: a new connection.
+      await out(host, 'syn');
+      expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+    }));
 
-  test('what comes in neither ends nor refreshes it', async () => {
-    const host = await stand(DENY, { timeouts: { TCP_RESET: 0, TCP_CLOSING: 0, TCP_ESTABLISHED: 3 * SHORT } });
-    await out(host, 'syn');
-    await out(host, 'ack');
-    for (const flags of [['rst'], ['rst', 'ack'], ['fin', 'ack'], ['syn']] as p.TcpFlag[][])
-      expect(await host.in(p.compose(IN[4](), coming(...flags)))).toEqual(PASSES_AS_FLOW);
-    for (let i = 0; i < 3; i++) {
-      await pause(SHORT);
-      await host.in(answer);
-    }
-    await pause(SHORT);
-    expect(await host.in(answer)).toEqual(DENIED);
-  });
+  test('our RST ends it soon, a later packet of ours takes that back', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand(DENY, { timeouts: { TCP_RESET: pace.unit } });
+      pace.begin();
+      await out(host, 'syn');
+      await out(host, 'ack');
+      await out(host, 'rst');
+      await out(host, 'ack');
+      await pace.pause(2);
+      expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+      await out(host, 'rst', 'ack');
+      await pace.pause(2);
+      expect(await host.in(answer)).toEqual(DENIED);
+    }));
 
-  test('datagrams become a stream by age, not by number', async () => {
-    const host = await stand(DENY, { timeouts: { DATAGRAM: 2 * SHORT, FLOW_STREAM_AGE: SHORT / 2 } });
-    const question = p.compose(OUT[4](), p.udp({ from: 5000, to: 53 }));
-    const back = p.compose(IN[4](), p.udp({ from: 53, to: 5000 }));
-    await host.out(question);
-    await host.out(question);
-    await pause(3 * SHORT);
-    expect(await host.in(back)).toEqual(DENIED);
-    await host.out(question);
-    await pause(SHORT);
-    await host.out(question);
-    await pause(3 * SHORT);
-    expect(await host.in(back)).toEqual(PASSES_AS_FLOW);
-  });
+  test('what comes in neither ends nor refreshes it', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand(DENY, { timeouts: { TCP_RESET: 0, TCP_CLOSING: 0, TCP_ESTABLISHED: 3.5 * pace.unit } });
+      pace.begin();
+      await out(host, 'syn');
+      await out(host, 'ack');
+      for (const flags of [['rst'], ['rst', 'ack'], ['fin', 'ack'], ['syn']] as p.TcpFlag[][])
+        expect(await host.in(p.compose(IN[4](), coming(...flags)))).toEqual(PASSES_AS_FLOW);
+      for (let i = 0; i < 3; i++) {
+        await pace.pause(1);
+        await host.in(answer);
+      }
+      await pace.pause(1);
+      expect(await host.in(answer)).toEqual(DENIED);
+    }));
+
+  test('datagrams become a stream by age, not by number', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand(DENY, { timeouts: { DATAGRAM: 2 * pace.unit, FLOW_STREAM_AGE: pace.unit / 2 } });
+      pace.begin();
+      const question = p.compose(OUT[4](), p.udp({ from: 5000, to: 53 }));
+      const back = p.compose(IN[4](), p.udp({ from: 53, to: 5000 }));
+      await host.out(question);
+      await host.out(question);
+      await pace.pause(3);
+      expect(await host.in(back)).toEqual(DENIED);
+      await host.out(question);
+      await pace.pause(1);
+      await host.out(question);
+      await pace.pause(3);
+      expect(await host.in(back)).toEqual(PASSES_AS_FLOW);
+    }));
 
   test('a new generation keeps it', async () => {
     const host = await stand();
@@ -266,30 +273,32 @@ describe('the life of a flow', () => {
     expect(await next.in(answer)).toEqual(PASSES_AS_FLOW);
   });
 
-  test('a generation that was not confirmed leaves no mark: its doubt and its refusals end', async () => {
-    const host = await stand();
-    await out(host, 'syn');
-    await out(host, 'ack');
-    const refusing = `${DENY}outbound: { default: deny }\n`;
-    const tried = await FlowStand.load(refusing, host.table, { generation: 2, timeouts: { DOUBTED: SHORT } });
-    opened.unshift(tried);
-    expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
-    // The generation before judges again: it lasts as it did.
-    await out(host, 'ack');
-    await pause(OVER);
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-    // Tried once more, the doubt begins anew, and ends as it must.
-    expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
-    await pause(OVER);
-    expect(await tried.in(answer)).toEqual(DENIED);
+  test('a generation that was not confirmed leaves no mark: its doubt and its refusals end', () =>
+    paced(SHORT, async (pace) => {
+      const host = await stand();
+      await out(host, 'syn');
+      await out(host, 'ack');
+      const refusing = `${DENY}outbound: { default: deny }\n`;
+      const tried = await FlowStand.load(refusing, host.table, { generation: 2, timeouts: { DOUBTED: pace.unit } });
+      opened.unshift(tried);
+      pace.begin();
+      expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
+      // The generation before judges again: it lasts as it did.
+      await out(host, 'ack');
+      await pace.pause(2);
+      expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+      // Tried once more, the doubt begins anew, and ends as it must.
+      expect(await tried.in(answer)).toEqual(PASSES_AS_FLOW);
+      await pace.pause(2);
+      expect(await tried.in(answer)).toEqual(DENIED);
 
-    await out(host, 'syn');
-    await out(host, 'ack');
-    await out(tried, 'ack');
-    expect(await tried.in(answer)).toEqual(DENIED);
-    expect(await host.out(p.compose(OUT[4](), going('ack')))).toEqual(FIRST);
-    expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
-  });
+      await out(host, 'syn');
+      await out(host, 'ack');
+      await out(tried, 'ack');
+      expect(await tried.in(answer)).toEqual(DENIED);
+      expect(await host.out(p.compose(OUT[4](), going('ack')))).toEqual(FIRST);
+      expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
+    }));
 });
 
 describe('a full bucket', () => {
@@ -311,17 +320,19 @@ describe('a full bucket', () => {
       expect(await host.in(back(port))).toEqual(PASSES_AS_FLOW);
   });
 
-  test('takes one that has ended first, uncounted; the same tuple takes its own way', async () => {
-    const host = await stand(DENY, { buckets: 1, timeouts: { TCP_OPENING: 0.5 } });
-    for (let port = 1001; port <= 1008; port++) {
-      await host.out(syn(port));
-      if (port !== 1003) await host.out(ack(port));
-    }
-    await pause(1);
-    await host.out(syn(1003));
-    await host.out(ack(1003));
-    expect(await host.table.figures()).toMatchObject({ live: 8, made: 9n, evicted: 0n });
-  });
+  test('takes one that has ended first, uncounted; the same tuple takes its own way', () =>
+    paced(0.5, async (pace) => {
+      const host = await stand(DENY, { buckets: 1, timeouts: { TCP_OPENING: pace.unit } });
+      pace.begin();
+      for (let port = 1001; port <= 1008; port++) {
+        await host.out(syn(port));
+        if (port !== 1003) await host.out(ack(port));
+      }
+      await pace.pause(2);
+      await host.out(syn(1003));
+      await host.out(ack(1003));
+      expect(await host.table.figures()).toMatchObject({ live: 8, made: 9n, evicted: 0n });
+    }));
 });
 
 test('ten million spoofed SYNs: no flow is opened, none lost', async () => {
@@ -354,4 +365,4 @@ test('ten million spoofed SYNs: no flow is opened, none lost', async () => {
   }
   expect(await host.table.names()).toEqual(before);
   expect(await host.table.figures()).toMatchObject({ live: ports.length, made: BigInt(ports.length), evicted: 0n });
-}, 180_000);
+});

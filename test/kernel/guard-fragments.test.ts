@@ -11,8 +11,6 @@ import { closesAfterEach } from '../support/close-after';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 let hz = 0;
 const opened = closesAfterEach();
 

@@ -13,8 +13,6 @@ import { Random, testSeed } from '../support/generate/random';
 import { IngressStand, IngressTables, type Judged } from '../support/ingress-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 const opened = closesAfterEach();
 
 /** A stand whose model sees what the program sees. */

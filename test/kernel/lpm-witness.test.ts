@@ -12,8 +12,6 @@ import { LpmWitness } from '../support/lpm-witness/witness';
 const RULESETS = 40;
 const FRAMES = 1500;
 
-jest.setTimeout(60_000);
-
 describe('the literal design (LPM tries, port maps, bit vectors)', () => {
   let witness: LpmWitness;
 

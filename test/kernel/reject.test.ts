@@ -8,8 +8,6 @@ import { evaluate } from '../../src/model/evaluate';
 import { IngressStand, IngressTables } from '../support/ingress-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 const RULES = `version: 1
 icmp: rules
 inbound:

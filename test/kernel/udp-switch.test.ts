@@ -5,8 +5,6 @@ import { BanStand } from '../support/ban-stand';
 import { FlowStand, FlowTable } from '../support/flow-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 const RULES = `version: 1
 inbound: { default: allow, udp: off, rules: [allow 53, allow 8000/tcp, deny 14141, allow from 192.0.2.0/24] }
 `;

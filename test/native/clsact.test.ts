@@ -9,8 +9,6 @@ import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { loadProbe, outcome } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 let edge: Namespace;
 let peer: Namespace;
 let object: BpfObject;

@@ -6,8 +6,6 @@ import { kernel } from '../../src/kernel/native';
 import { Namespace } from '../support/netns';
 import { frameOf, key32, loadProbe, openProbe, outcome, privateBpffs, value64 } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 const CLOSED = 'kernel/closed';
 const BUSY = 'kernel/busy';
 

@@ -9,8 +9,6 @@ import { kernel } from '../../src/kernel/native';
 import { joinByVeth, Namespace } from '../support/netns';
 import { collectUntil, frameOf, loadProbe, outcome, privateBpffs, probeBytes, until } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 const ADDON = resolve(__dirname, '../../build/Release/sluice.node');
 
 let edge: Namespace;
@@ -41,7 +39,7 @@ async function interfaceOf(namespace: Namespace): Promise<Interface> {
 
 /** Waits until nothing is attached: the kernel lets go of a link a moment after its last holder did. */
 async function detached(): Promise<void> {
-  for (let i = 0; i < 100 && (await interfaceOf(edge)).xdp !== null; i++) {
+  for (let i = 0; i < 3000 && (await interfaceOf(edge)).xdp !== null; i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   expect((await interfaceOf(edge)).xdp).toBeNull();
@@ -168,15 +166,12 @@ test('live frames arrive at the other end, exactly as many', async () => {
   const results = object.map('results').mmap({ writable: true });
   const runs = (): number => Buffer.from(results.read(12, 4)).readUInt32LE(0);
   await results.write(0, new Uint8Array(16));
-  const sent = await reflect.injectLive({
-    frame: frameOf(60),
-    count: 5000,
-    batch: 64,
-    ingressIfindex: peerEnd.index,
-    netns: peer.path,
-  });
-  expect(sent).toBe(5000);
-  await until(() => runs() >= 5000);
-  expect(runs()).toBe(5000);
+  // As many at a time as surely have room in the driver's ring, and the next when these are through.
+  const batch = { frame: frameOf(60), count: 100, batch: 64, ingressIfindex: peerEnd.index, netns: peer.path };
+  for (let sent = 100; sent <= 5000; sent += 100) {
+    expect(await reflect.injectLive(batch)).toBe(100);
+    await until(() => runs() >= sent);
+    expect(runs()).toBe(sent);
+  }
   [...links, results, observe, reflect].forEach((handle) => handle.close());
 });

@@ -134,7 +134,7 @@ test('any arguments to any function', async () => {
   );
   const region = all.region as { load64(offset: number): bigint };
   expect(typeof region.load64(0)).toBe('bigint');
-}, 60_000);
+});
 
 test('methods of one handle on another', async () => {
   const all = await handles();

@@ -4,8 +4,6 @@ import { kernel } from '../../src/kernel/native';
 import { Namespace } from '../support/netns';
 import { bpfDescriptors, collectUntil, frameOf, key32, loadProbe, openProbe, outcome, until } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 const XDP_DROP = 1;
 const XDP_PASS = 2;
 const FRAME = frameOf(64);

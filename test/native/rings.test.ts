@@ -5,8 +5,6 @@ import { kernel } from '../../src/kernel/native';
 import { run } from '../support/process';
 import { bpfDescriptors, collectUntil, frameOf, loadProbe, outcome, until } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 /** include/uapi/linux/bpf.h: enum xdp_action. */
 const [XDP_ABORTED, XDP_DROP] = [0, 1];
 /** Bytes a record of 8 takes in the ring: its header, and the record. */

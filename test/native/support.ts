@@ -61,7 +61,7 @@ const collect = runInNewContext('gc') as () => void;
 /** Collects garbage until `done` says so; throws when it never does. */
 export async function collectUntil(done: () => boolean): Promise<void> {
   const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 500; i++) {
     await pause(); // what a WeakRef has given out lives until the turn ends
     collect();
     await pause();
@@ -88,9 +88,9 @@ export async function outcome(call: () => unknown): Promise<string> {
   }
 }
 
-/** Waits until `done` says so, at most two seconds. */
+/** Waits until `done` says so, at most a minute. */
 export async function until(done: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !done(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let i = 0; i < 6000 && !done(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** Descriptors of BPF objects this process holds. */

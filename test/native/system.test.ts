@@ -14,8 +14,6 @@ import { Namespace } from '../support/netns';
 import { must } from '../support/process';
 import { outcome } from './support';
 
-jest.setTimeout(60_000); // the machine may be busy with other suites
-
 let namespace: Namespace;
 beforeAll(() => (namespace = Namespace.create('system')));
 afterAll(() => namespace.destroy());
@@ -212,7 +210,9 @@ test('a grace period ends, and the event loop turns meanwhile', async () => {
 test('clock, processors, version', () => {
   const first = kernel().bootTimeNs();
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-  expect(Math.abs(Number(first) / 1e9 - uptime)).toBeLessThan(1);
+  // it tells hundredths
+  expect(uptime).toBeGreaterThan(Number(first) / 1e9 - 0.02);
+  expect(uptime).toBeLessThan(Number(kernel().bootTimeNs()) / 1e9 + 0.02);
   expect(kernel().bootTimeNs()).toBeGreaterThan(first);
   expect(kernel().possibleCpus()).toBeGreaterThan(0);
   expect(kernel().libbpfVersion()).toMatch(/^\d+\.\d+$/);

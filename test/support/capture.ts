@@ -45,7 +45,9 @@ export class LinkCapture {
       for (let size = -1, stable = 0; stable < 3;) {
         await sleep(30);
         const now = statSync(this.#file).size;
-        stable = now === size ? stable + 1 : 0;
+        // asleep it has read all there is; one that waits for a processor has not
+        const state = /\) (\S)/.exec(readFileSync(`/proc/${this.#tcpdump.pid}/stat`, 'latin1'))?.[1];
+        stable = now === size && state === 'S' ? stable + 1 : 0;
         size = now;
       }
       await this.#tcpdump.stop('SIGINT');

@@ -2,6 +2,7 @@
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { writePcap } from '../../src/observe/pcap';
 import type { Namespace } from './netns';
 import type { Background } from './process';
@@ -34,16 +35,28 @@ export async function tcpConnect(namespace: Namespace, host: string, port: numbe
 }
 
 /** One HTTP request with curl: the body, or null where nobody answered within `timeout` seconds. */
-export async function httpGet(namespace: Namespace, url: string, timeout = 2): Promise<string | null> {
+export async function httpGet(namespace: Namespace, url: string, timeout = 20): Promise<string | null> {
   const { status, stdout, stderr } = await namespace.run(['curl', '-sS', '-g', '-m', String(timeout), url]);
   if (status === 0) return stdout;
   if (status === 7 || status === 28) return null;
   throw new Error(`curl ended with ${status}: ${stderr}`);
 }
 
-/** A download in the background that takes `seconds`; `end()` of the result is curl's status, 0 when it was whole. */
-export function slowDownload(namespace: Namespace, host: string, port: number, seconds: number): Background {
-  return namespace.start([
+/**
+ * Begins a download that takes `seconds` and returns once it is connected; `end()` of the result is curl's status, 0 when
+ * it was whole. It is given up a minute late, or where nothing comes for `stall` seconds.
+ */
+export async function slowDownload(
+  namespace: Namespace,
+  host: string,
+  port: number,
+  seconds: number,
+  stall = seconds + 60,
+): Promise<Background> {
+  const connections = ['ss', '-Htn', 'state', 'established', `dport = :${port}`];
+  const count = async (): Promise<number> => (await namespace.run(connections)).stdout.split('\n').length;
+  const before = await count();
+  const download = namespace.start([
     'curl',
     '-sS',
     '-g',
@@ -52,9 +65,14 @@ export function slowDownload(namespace: Namespace, host: string, port: number, s
     '--write-out',
     '%{size_download}',
     '-m',
-    String(seconds + 5),
+    String(seconds + 60),
+    '--speed-time',
+    String(stall),
     `http://${host.includes(':') ? `[${host}]` : host}:${port}/slow?seconds=${seconds}`,
   ]);
+  for (const deadline = Date.now() + 30_000; download.running && (await count()) === before;)
+    if (Date.now() > deadline) throw new Error(`no connection to ${host}:${port}: ${download.output}`);
+  return download;
 }
 
 /** Sends `count` echo-requests of `size` bytes, 10 ms apart, and returns how many answers came. */
@@ -67,9 +85,38 @@ export async function ping(namespace: Namespace, host: string, count = 1, size =
 }
 
 /** Sends one datagram to a `udp:` server; whether it came back within `timeout` seconds. */
-export async function udpEcho(namespace: Namespace, host: string, port: number, timeout = 1): Promise<boolean> {
-  const { stdout } = await namespace.run(['nc', '-u', '-w', String(timeout), host, String(port)], { input: 'echo\n' });
-  return stdout === 'echo\n';
+export async function udpEcho(namespace: Namespace, host: string, port: number, timeout = 2): Promise<boolean> {
+  const client = namespace.start(['nc', '-u', '-w', String(timeout), host, String(port)]);
+  client.write('echo\n');
+  while (client.running && client.output !== 'echo\n') await sleep(10);
+  await client.stop('SIGKILL');
+  return client.output === 'echo\n';
+}
+
+const TALK = `
+import socket, sys
+host, port, length, count = sys.argv[1], *map(int, sys.argv[2:])
+s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+s.connect((host, port))
+for i in range(count):
+    data = bytes([i & 255]) * length
+    s.send(data)
+    if s.recv(65535) != data: sys.exit(f'datagram {i} came back changed')
+print(count)
+`;
+
+/** Sends datagrams of `bytes` to a `udp:` server, each when the one before it came back; how many did. */
+export async function udpTalk(
+  namespace: Namespace,
+  host: string,
+  port: number,
+  { bytes, count }: { bytes: number; count: number },
+): Promise<number> {
+  const words = [host, port, bytes, count].map(String);
+  const { stdout, stderr } = await namespace.run(['python3', '-c', TALK, ...words]);
+  if (stderr !== '') throw new Error(`datagrams to ${host}:${port}: ${stderr}`);
+  return Number(stdout);
 }
 
 /** Puts frames on a link exactly as they stand (AF_PACKET). Returns how many were sent. */

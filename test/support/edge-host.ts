@@ -246,7 +246,7 @@ export function pinsOf(generation: number, ifindexes: readonly number[], hook: '
 
 /** Waits until none of the objects is in the kernel any more (they go some time after their last user). */
 export async function untilGone(objects: { programs: number[]; maps: number[] }): Promise<void> {
-  for (const deadline = Date.now() + 10_000; ;) {
+  for (const deadline = Date.now() + 60_000; ;) {
     const ids = kernel().objectIds();
     const left = [
       ...objects.programs.filter((id) => ids.programs.includes(id)).map((id) => `program ${id}`),
@@ -270,7 +270,7 @@ export class Prober {
   async open(...ports: readonly number[]): Promise<number[]> {
     const id = (this.#asked += 1);
     this.#process.write(`${id} ${ports.join(' ')}\n`);
-    const [, found] = await this.#process.waitFor(new RegExp(`^${id}:(.*)$`, 'm'), 20_000);
+    const [, found] = await this.#process.waitFor(new RegExp(`^${id}:(.*)$`, 'm'));
     return found.split(' ').filter(Boolean).map(Number);
   }
 

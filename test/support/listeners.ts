@@ -29,7 +29,7 @@ export interface ReachAttempt {
   readonly port: number;
 }
 
-/** Whether each attempt was answered within a second. */
+/** Whether each attempt was answered within four seconds. */
 export async function tryToReach(namespace: Namespace, attempts: readonly ReachAttempt[]): Promise<boolean[]> {
   const entries = attempts.map(({ protocol, source, destination, port }) => [protocol, source, destination, port]);
   const { stdout, stderr, status } = await namespace.run(['python3', SCRIPT, 'try', JSON.stringify(entries)]);

@@ -17,8 +17,8 @@ export interface RunOptions {
   readonly timeout?: number;
 }
 
-/** A minute; an emulated processor (`npm run test:vm`) gets that many times as much. */
-const LIMIT_MS = 60_000 * Number(process.env.SLUICE_PATIENCE ?? 1);
+/** Three minutes; an emulated processor (`npm run test:vm`) gets that many times as much. */
+const LIMIT_MS = 180_000 * Number(process.env.SLUICE_PATIENCE ?? 1);
 
 const SIGNAL_NUMBERS: Record<string, number> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
@@ -102,7 +102,7 @@ export class Background {
   }
 
   /** Waits until the output matches; fails when the process ends first or after `timeout` milliseconds. */
-  async waitFor(pattern: RegExp, timeout = 10_000): Promise<RegExpExecArray> {
+  async waitFor(pattern: RegExp, timeout = 60_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + timeout;
     for (;;) {
       const found = pattern.exec(this.#output);
@@ -119,10 +119,10 @@ export class Background {
     return this.#child.exitCode ?? 128 + (SIGNAL_NUMBERS[this.#child.signalCode ?? ''] ?? 0);
   }
 
-  /** Asks the process to end, insists after two seconds, and returns its status. */
+  /** Asks the process to end, insists after half a minute, and returns its status. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
     if (this.running) this.#child.kill(signal);
-    const insist = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
+    const insist = setTimeout(() => this.#child.kill('SIGKILL'), 30_000);
     const status = await this.end();
     clearTimeout(insist);
     return status;

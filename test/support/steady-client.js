@@ -1,7 +1,8 @@
 'use strict';
 // A client that never stops asking: `node steady-client.js HOST ECHO_PORT TCP_PORT UDP_PORT`. Every 100 ms it opens a new
 // TCP connection, sends a datagram from a new port, and says a word in one session that stays open. What is answered it
-// prints as a line of JSON: what kind, when it was asked, when the answer came (milliseconds since 1970).
+// prints as a line of JSON: what kind, when it was asked, when the answer came (milliseconds since 1970); and before that,
+// without an answer, what it asks.
 const dgram = require('node:dgram');
 const net = require('node:net');
 const { setInterval, setTimeout } = require('node:timers');
@@ -15,8 +16,14 @@ function tell(kind, asked) {
   process.stdout.write(`${JSON.stringify({ kind, asked, answered: Date.now() })}\n`);
 }
 
-function probeTcp() {
+function ask(kind) {
   const asked = Date.now();
+  process.stdout.write(`${JSON.stringify({ kind, asked })}\n`);
+  return asked;
+}
+
+function probeTcp() {
+  const asked = ask('tcp');
   const socket = net.connect(Number(tcpPort), host);
   socket.on('connect', () => tell('tcp', asked));
   socket.on('connect', () => socket.destroy());
@@ -25,7 +32,7 @@ function probeTcp() {
 }
 
 function probeUdp() {
-  const asked = Date.now();
+  const asked = ask('udp');
   const socket = dgram.createSocket('udp4');
   const close = () => {
     try {

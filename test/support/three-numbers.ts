@@ -44,7 +44,10 @@ export type Ours = Pick<Snapshot['packets'], 'seen' | 'denied'>;
 const READINGS = 4;
 /** How `ip` and the kernel (if_link.h) number a native program. */
 const XDP_ATTACHED_DRV = 1;
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 20_000;
+/** How often a reading that contradicts the last is taken again, after a pause: a frame may wait for a busy processor. */
+const LOOKS = 20;
+const PAUSE_MS = 50;
 
 export class ThreeNumbers {
   #last: Reading | undefined;
@@ -86,7 +89,7 @@ export class ThreeNumbers {
 
   /** Takes a reading: before and after whatever may attach or detach a program. */
   mark(when: string): void {
-    const now = this.#read();
+    const now = this.#settled();
     const last = this.#last;
     this.#last = now;
     if (last && last.ifindex === now.ifindex) {
@@ -139,6 +142,17 @@ export class ThreeNumbers {
     if (!this.#generic && denied !== this.#dropped)
       return [`${who} dropped or answered ${this.#dropped} frames, sluice counted ${denied} as denied${this.#anew}`];
     return [];
+  }
+
+  /** A reading, after a while where frames that were sent have not been seen yet: some may lie in a queue, at rest. */
+  #settled(): Reading {
+    for (let look = 1; ; look++) {
+      const now = this.#read();
+      const begin = this.#anchor;
+      const comparable = begin?.ifindex === now.ifindex && now.mode === 'native' && now.quiet;
+      if (!comparable || now.sent - begin.sent === now.seen - begin.seen || look === LOOKS) return now;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+    }
   }
 
   /** Reads until nothing changes between two readings, a few times at most. */
