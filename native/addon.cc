@@ -62,6 +62,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<try_lock>(exports, "tryLock");
     expose<possible_cpus>(exports, "possibleCpus");
     expose<boot_time>(exports, "bootTimeNs");
+    expose<peer_of>(exports, "peerOf");
     expose<libbpf_version>(exports, "libbpfVersion");
     expose<abi_witness>(exports, "abiWitness");
     return exports;

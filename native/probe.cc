@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include <climits>
 #include <cstring>
 
 #include "fd.h"
@@ -146,6 +147,18 @@ Napi::Value boot_time(const Arguments &arguments) {
     const std::uint64_t nanoseconds =
         static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec);
     return Napi::BigInt::New(arguments.env(), nanoseconds);
+}
+
+Napi::Value peer_of(const Arguments &arguments) {
+    ucred peer = {};
+    socklen_t size = sizeof(peer);
+    const int descriptor = static_cast<int>(arguments.number(0, "descriptor", 0, INT_MAX));
+    check(::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt SO_PEERCRED");
+    Napi::Object out = Napi::Object::New(arguments.env());
+    out.Set("pid", Napi::Number::New(arguments.env(), peer.pid));
+    out.Set("uid", Napi::Number::New(arguments.env(), peer.uid));
+    out.Set("gid", Napi::Number::New(arguments.env(), peer.gid));
+    return out;
 }
 
 Napi::Value libbpf_version(const Arguments &arguments) {

@@ -12,6 +12,7 @@ Napi::Value mount_bpffs(const Arguments &arguments);         // mountBpffs(path,
 Napi::Value membarrier(const Arguments &arguments);          // membarrier(command)
 Napi::Value possible_cpus(const Arguments &arguments);       // possibleCpus()
 Napi::Value boot_time(const Arguments &arguments);           // bootTimeNs()
+Napi::Value peer_of(const Arguments &arguments);             // peerOf(descriptor)
 Napi::Value libbpf_version(const Arguments &arguments);      // libbpfVersion()
 Napi::Value object_ids(const Arguments &arguments);          // objectIds()
 Napi::Value program_loads(const Arguments &arguments);       // probeProgram(type, attachType, flags)

@@ -15,7 +15,11 @@ import { ago, type Column, renderTable, span } from './table';
 export type StatusForm = 'plain' | 'numbered' | 'verbose';
 
 /** The status of one server. */
-export function formatServerStatus(section: ServerSection, snapshot: Snapshot, form: StatusForm): string {
+export function formatServerStatus(
+  section: ServerSection,
+  snapshot: Pick<Snapshot, 'takenAt'>,
+  form: StatusForm,
+): string {
   const { allowed, denied } = section.server;
   return [
     serverHead(section),
@@ -118,7 +122,7 @@ function isWorthShowing({ name, default: otherwise, rows }: SnapshotSection): bo
   return rows.some((row) => !isImplicit(row)) || (otherwise !== null && otherwise !== 'allow');
 }
 
-function formatRows(section: SnapshotSection, snapshot: Snapshot, form: StatusForm): string {
+function formatRows(section: SnapshotSection, snapshot: Pick<Snapshot, 'takenAt'>, form: StatusForm): string {
   const verbose = form === 'verbose';
   const columns: Column[] = [
     { title: '' },

@@ -5,6 +5,7 @@
 import { types } from 'node:util';
 import { escapeJson, escapeLines } from '../diagnostics/display';
 import { PrivilegeError, RefusedError, SluiceError, UnsupportedError } from '../kernel/errors';
+import { UsageError } from '../operate/usage-error';
 import { EXIT, type ExitCode } from './exit-code';
 
 /** Ends a command with a code after its own output has been written. */
@@ -14,12 +15,7 @@ export class Exit extends Error {
   }
 }
 
-/** Wrong usage that commander cannot see, such as a number out of range. */
-export class UsageError extends SluiceError {
-  constructor(message: string, hint?: string) {
-    super('cli/usage', message, hint === undefined ? {} : { hint });
-  }
-}
+export { UsageError };
 
 let readerGone = false;
 

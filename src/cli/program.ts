@@ -67,6 +67,7 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
         'filter this interface instead of those the ruleset names; may be repeated',
       ).argParser((name: string, before: string[] | undefined) => [...new Set([...(before ?? []), name])]),
     )
+    .option('--socket <path>', 'as the owner of the server whose socket this is: the provider’s daemon does it')
     .option('--strict', 'treat warnings as errors')
     .option('--json', 'one JSON document on stdout, nothing else')
     .helpOption('-h, --help', 'what a command does and takes')

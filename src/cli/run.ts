@@ -15,6 +15,7 @@ export interface CommonOptions {
   readonly interface?: readonly string[];
   readonly json?: boolean;
   readonly strict?: boolean;
+  readonly socket?: string;
 }
 
 /** What a command works with. */
@@ -87,6 +88,11 @@ export function onRun<Options = object>(
     };
     try {
       // commander hands over the positional arguments, then the options and the command itself.
+      if (options.socket !== undefined) {
+        const { askThroughSocket } = await import('./over-socket');
+        process.exitCode = await askThroughSocket(options.socket, command, args.slice(0, -2), output);
+        return;
+      }
       process.exitCode = (await handler(run, ...(args.slice(0, -2) as never[]))) ?? EXIT.DONE;
     } catch (error) {
       process.exitCode = error instanceof Exit ? error.code : output.failure(error);

@@ -23,6 +23,7 @@ export const CODES = {
   'parse/name': 'not a name for a set, a service or a server',
   'parse/too-many-servers': 'more servers than sluice holds',
   'parse/server-overlap': 'servers that own the same packets',
+  'parse/owner': 'not the group, or not the mode, of an owner’s socket',
   'parse/id': 'not an id for a rule, or one that is taken',
   'parse/text': 'a note, owner or date that cannot be kept',
   'parse/address': 'not an address, a prefix or the name of a set',

@@ -3,7 +3,7 @@
  * TypeError and RangeError for misuse and `AddonError` for everything the kernel refused. `netns` is "" for the
  * namespace of the process.
  */
-import type { LinkInfo, MapInfo, ProgramInfo, RingBatch, TestRun } from './kernel';
+import type { LinkInfo, MapInfo, PeerCredentials, ProgramInfo, RingBatch, TestRun } from './kernel';
 
 /** What the addon throws when a system call fails; `native.ts` turns it into a `KernelError`. */
 export interface AddonError extends Error {
@@ -135,6 +135,7 @@ export interface Addon {
   tryLock(path: string): RawLock | null;
   possibleCpus(): number;
   bootTimeNs(): bigint;
+  peerOf(descriptor: number): PeerCredentials;
   libbpfVersion(): string;
   abiWitness(): Record<string, number>;
 }

@@ -185,6 +185,13 @@ export interface FilterPlace {
   readonly netns?: string;
 }
 
+/** The process at the other end of a UNIX socket, when it connected. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export type XdpMode = 'native' | 'generic';
 
 /** A lock on a file, held until closed or until the process dies. */
@@ -255,6 +262,8 @@ export interface Kernel {
   possibleCpus(): number;
   /** CLOCK_BOOTTIME in nanoseconds. */
   bootTimeNs(): bigint;
+  /** Who connected the UNIX socket behind a descriptor, as the kernel noted it then (SO_PEERCRED). */
+  peerOf(descriptor: number): PeerCredentials;
   libbpfVersion(): string;
   /** sizeof and offsetof of the shared header as the host compiler sees them: `slc_rule4.service` → offset. */
   abiWitness(): Record<string, number>;

@@ -14,6 +14,7 @@ import type {
   FileLock,
   FilterPlace,
   Kernel,
+  PeerCredentials,
   ProgramInfo,
   XdpMode,
 } from './kernel';
@@ -250,6 +251,10 @@ class NativeKernel implements Kernel {
 
   bootTimeNs(): bigint {
     return attempt('read the clock', () => this.addon.bootTimeNs());
+  }
+
+  peerOf(descriptor: number): PeerCredentials {
+    return attempt('ask who connected', () => this.addon.peerOf(descriptor));
   }
 
   libbpfVersion(): string {

@@ -3,6 +3,7 @@ import type { LogLevel, RowLog } from './logging';
 import type { Action } from './verdict';
 import type { Limit } from './limit';
 import type { Match, AddressMatch } from './match';
+import type { OwnerAccess } from './owner-access';
 import type { PortRange } from './port-range';
 import type { Prefix } from './prefix';
 
@@ -85,6 +86,8 @@ export interface Server extends Section {
   readonly ports?: readonly PortRange[];
   /** Where it is behind NAT; only shown. */
   readonly target?: string;
+  /** Who may change its rows through a socket of the daemon; left out: nobody but the operator. */
+  readonly owner?: OwnerAccess;
   readonly source: SourceRange;
 }
 

@@ -14,6 +14,10 @@ export interface Author {
   readonly uid: number;
   /** Address of the SSH session it came through. */
   readonly from?: string;
+  /** The server through whose socket it came: its owner's change. */
+  readonly ownerOf?: string;
+  /** The group whose server it was then: another customer's may have the same name later. */
+  readonly group?: string;
 }
 
 /** What the command says of itself. */
@@ -21,10 +25,12 @@ export interface Intent {
   /** `apply`, `allow 8000/tcp`, `rollback 3`. */
   readonly what: string;
   readonly reason?: string;
+  /** Whose it is; left out: whoever runs this process. */
+  readonly author?: Author;
 }
 
 /** A change as its generation's record keeps it, before anything judges by it. */
-export interface ChangeNote extends Intent {
+export interface ChangeNote extends Omit<Intent, 'author'> {
   /** ISO time. */
   readonly at: string;
   readonly author: Author;
@@ -51,7 +57,7 @@ export async function describeChange(context: Context, intent: Intent, plan: Cha
     at: new Date().toISOString(),
     what: shorten(what, WHAT_MAX),
     ...(reason !== undefined && { reason: shorten(reason, REASON_MAX) }),
-    author: await authorOf(context),
+    author: intent.author ?? (await authorOf(context)),
     plan: shorten(text, PLAN_MAX),
     sections: changed?.map(({ section }) => section) ?? [],
   };

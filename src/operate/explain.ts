@@ -3,7 +3,7 @@ import { explainByModel, type Explanation } from '../analyse/explain';
 import { decode } from '../model/decode';
 import type { Decision } from '../model/evaluate';
 import type { FlowKey } from '../model/packet';
-import type { Direction } from '../model/ruleset';
+import type { Direction, Ruleset } from '../model/ruleset';
 import { buildProbeFrame } from '../observe/probe-frame';
 import { sameDecision } from '../observe/replay';
 import { Twin } from '../observe/twin';
@@ -99,6 +99,15 @@ function wordsOf(open: OpenSections): string {
 
 function namesOf(bans: readonly Ban[]): string {
   return bans.map(({ prefix }) => formatPrefix(prefix)).join();
+}
+
+/** What the model says of a packet that comes in, where these bans hold and these sections are under ALLOW ALL. */
+export function explainByScan(
+  ruleset: Ruleset,
+  key: FlowKey,
+  given: { readonly bans: readonly Prefix[]; readonly open: OpenSections },
+): Explanation {
+  return explainFrame(key, (packet) => explainByModel(ruleset, packet, { ...NO_STATE, ...given }));
 }
 
 /** The model judges what the frame decodes to, so that both sides judge the same bytes. */

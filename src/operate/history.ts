@@ -317,6 +317,7 @@ function check(body: unknown, number: number): Revision {
     !Number.isNaN(Date.parse(revision.at!)) &&
     (revision.reason === undefined || typeof revision.reason === 'string') &&
     (author?.from === undefined || typeof author.from === 'string') &&
+    (author?.ownerOf === undefined || typeof author.ownerOf === 'string') &&
     Number.isSafeInteger(author?.uid) &&
     Array.isArray(revision.sections) &&
     OUTCOMES.includes(revision.outcome!) &&

@@ -4,6 +4,7 @@ import { pairRows } from '../analyse/pair-rows';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
+import type { OwnerAccess } from '../model/owner-access';
 import { formatPorts } from '../model/port-range';
 import type { GuardRule, Rule, Ruleset, Section, Server } from '../model/ruleset';
 import { formatLimit } from '../parse/limit';
@@ -115,9 +116,15 @@ function planServers(before: Ruleset | null, after: Ruleset): SectionPlan[] {
 function serverSettings(
   server: Server | undefined,
 ): Settings<Server, keyof Section | 'addresses' | 'ports' | 'source'> {
-  const { target = 'none', addresses = [], ports } = server ?? {};
+  const { target = 'none', addresses = [], ports, owner } = server ?? {};
   const where = `${addresses.map(formatPrefix).join(', ')}${ports ? ` port ${formatPorts(ports)}` : ''}`;
-  return { ...{ server: server ? where : 'none' }, target };
+  return { ...{ server: server ? where : 'none' }, target, owner: owner ? ownerText(owner) : 'none' };
+}
+
+function ownerText({ group, mode, quotas }: OwnerAccess): string {
+  const { rules, entries, changes } = quotas;
+  const socket = `group ${group}, mode 0${mode.toString(8)}`;
+  return `${socket}, at most ${rules} rules, ${entries} entries, ${changes} changes a minute`;
 }
 
 /** The guard's rows as those of a section: keep-reachable, then its rules. */

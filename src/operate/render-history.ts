@@ -16,9 +16,10 @@ export function outcomeWords({ outcome, ended }: Revision): string {
   return ended?.by ? `${OUTCOME_WORDS[outcome]} by ${authorWords(ended.by)}` : OUTCOME_WORDS[outcome];
 }
 
-/** `alice from 203.0.113.9`. */
-export function authorWords({ user, from }: Author): string {
-  return from === undefined ? user : `${user} from ${from}`;
+/** `alice from 203.0.113.9`, `bob, owner of gpu-17`. */
+export function authorWords({ user, from, ownerOf }: Author): string {
+  const who = ownerOf === undefined ? user : `${user}, owner of ${ownerOf}`;
+  return from === undefined ? who : `${who} from ${from}`;
 }
 
 /** `2027-01-31 18:00:00`, UTC. */

@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { DEFAULT_ECHO_RATES, MAX_ECHO_RATE } from '../model/echo';
 import { DEFAULT_MAX_FLOWS, LEAST_MAX_FLOWS, MOST_MAX_FLOWS } from '../model/flow';
 import { LOG_LEVELS } from '../model/logging';
+import { DEFAULT_OWNER_QUOTAS, MOST_OWNER_QUOTAS, OWNER_MODES, type OwnerQuotas } from '../model/owner-access';
+import { hasControlCharacter } from './finding';
 
 const text = (expected: string): z.ZodString => z.string({ error: expected });
 const word = (expected: string): z.ZodUnion<readonly [z.ZodString, z.ZodInt]> =>
@@ -131,7 +133,33 @@ const section = z.strictObject(
   { error: 'a map: default, udp, ssh, rules' },
 );
 
-const SERVER = 'a map: address, ports, target, ssh, udp, default, rules';
+const OWNER = 'a map such as { group: gpu-17, mode: 0660 }';
+const quota = (name: keyof OwnerQuotas, description: string): z.ZodOptional<z.ZodInt> => {
+  const expected = `a number from 1 to ${MOST_OWNER_QUOTAS[name]}`;
+  return z
+    .int({ error: expected })
+    .min(1, { error: expected })
+    .max(MOST_OWNER_QUOTAS[name], { error: expected })
+    .optional()
+    .meta({ description: `${description}; left out: ${DEFAULT_OWNER_QUOTAS[name]}` });
+};
+const ownerObject = z.strictObject(
+  {
+    group: word('the name or number of a group').meta({ description: 'who may connect to the socket of the server' }),
+    mode: word(`one of ${OWNER_MODES.join(', ')}`)
+      .optional()
+      .meta({
+        description: 'mode of the socket; left out: 0660',
+        examples: [...OWNER_MODES],
+      }),
+    rules: quota('rules', 'rows he may have'),
+    entries: quota('entries', 'addresses times ports that his rows may name together'),
+    changes: quota('changes', 'changes he may try within a minute'),
+  },
+  { error: OWNER },
+);
+
+const SERVER = 'a map: address, ports, target, ssh, udp, default, rules, owner';
 const server = z.strictObject(
   {
     address: several(text('an address or a prefix'), 'an address, a prefix, or a list of them').meta({
@@ -149,6 +177,9 @@ const server = z.strictObject(
     udp: onOff.optional().meta({ description: 'off: UDP that begins outside drops before the rows; left out: off' }),
     ssh: section.shape.ssh,
     rules: section.shape.rules,
+    owner: ownerObject.optional().meta({
+      description: 'who may change its rows through a socket of the daemon, and how many; left out: nobody',
+    }),
   },
   { error: SERVER },
 );
@@ -383,7 +414,7 @@ function knownKeys(path: Path): string[] {
   const [first, second] = path;
   if (first === 'servers') {
     if (path.length === 2) return Object.keys(server.shape);
-    return Object.keys((path[2] === 'ssh' ? sshObject : ruleObject).shape);
+    return Object.keys((path[2] === 'ssh' ? sshObject : path[2] === 'owner' ? ownerObject : ruleObject).shape);
   }
   if (path.length === 0) return Object.keys(ruleset.shape);
   if (path.length === 1) {
@@ -397,6 +428,44 @@ function knownKeys(path: Path): string[] {
   if (first === 'icmp') return Object.keys(icmpObject.shape);
   if (first === 'sets') return Object.keys(setFile.shape);
   return Object.keys(expectObject.shape);
+}
+
+/** What an owner may ask through the socket of his server. */
+export const OWNER_VERBS = [
+  ...(['status', 'check', 'explain', 'doctor', 'events', 'history'] as const),
+  ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
+] as const;
+export type OwnerVerb = (typeof OWNER_VERBS)[number];
+
+const WORD = 'a text of 1 to 4096 characters, none of them a control character';
+const wordOfRequest = z
+  .string({ error: WORD })
+  .min(1, { error: WORD })
+  .max(4096, { error: WORD })
+  .refine((text) => !hasControlCharacter(text), { error: WORD });
+const ownerRequest = z.strictObject(
+  {
+    version: z.literal(1, { error: '1' }),
+    verb: z.enum(OWNER_VERBS, { error: `one of ${OWNER_VERBS.join(', ')}` }),
+    words: z.array(wordOfRequest, { error: 'a list of words' }).max(1000, { error: 'at most 1000 words' }).default([]),
+    for: wordOfRequest.optional(),
+    until: wordOfRequest.optional(),
+    message: wordOfRequest.optional(),
+  },
+  { error: 'a map: version, verb, words' },
+);
+/** One question or change of an owner. */
+export type OwnerRequest = Readonly<z.output<typeof ownerRequest>>;
+
+/** The request, or what is wrong with the first thing that is. */
+export function findRequestProblem(plain: unknown): OwnerRequest | string {
+  const result = ownerRequest.safeParse(plain);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue.path.length === 0 ? 'the request' : `"${issue.path.join('.')}"`;
+  return issue.code === 'unrecognized_keys'
+    ? `"${issue.keys[0].slice(0, 40)}" is no key of a request`
+    : `${place} is not what was expected: ${issue.message}`;
 }
 
 /** JSON Schema (draft-07) of the ruleset file, for editors. */

@@ -7,6 +7,7 @@ import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, isNothing, type MapEntry, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse, splitTerm } from './finding';
 import type { Names } from './names';
+import { readOwner } from './owner';
 import { normalizeRanges, parsePortRange } from './port';
 import { MAX_RULES, readServerSection } from './section';
 import { findOverlaps } from './server-overlap';
@@ -90,6 +91,7 @@ function readServer({ key, value }: MapEntry, context: Context, around: Surround
     context.sink(at(placeOf(context, key), refuse('parse/too-many-servers', message, hint)));
   }
   const target = readTarget(value, context);
+  const owner = readOwner(value, context);
   const section = readServerSection(name, value, context, around.makeNames);
   if (section.rules.length > MAX_SERVER_RULES) {
     const message = `server ${quote(name)} has ${section.rules.length} rules, a server holds at most ${MAX_SERVER_RULES}`;
@@ -102,6 +104,7 @@ function readServer({ key, value }: MapEntry, context: Context, around: Surround
     addresses,
     ...(ports && { ports }),
     ...(target !== undefined && { target }),
+    ...(owner && { owner }),
     source: context.file.range(key.start, key.end),
   };
 }

@@ -9,12 +9,14 @@ import { hostname } from 'node:os';
 import type { Context } from '../operate/context';
 import { EventSource } from '../operate/event-source';
 import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from '../observe/events';
+import { RecentEvents } from '../operate/owner/events';
 import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
 import { keepSettled } from './keep-settled';
 import { keepSpare } from './keep-spare';
 import { LogFile, type LogFileOptions } from './log-file';
+import { OwnerSockets } from './owner-sockets';
 import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
 import { keepFiltering } from './watch';
@@ -22,6 +24,8 @@ import { keepFiltering } from './watch';
 export interface DaemonOptions {
   /** Left out: the journal, by lines on stdout. */
   readonly log?: LogFileOptions;
+  /** Folder of the sockets through which servers' owners come; left out: there are none. */
+  readonly owners?: string;
   /** Milliseconds between two savings of counts and bans. */
   readonly saveEveryMs: number;
   /** Ends the daemon; what was read is written first, and counts are saved. */
@@ -41,15 +45,19 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   const source = await EventSource.open(context, 'daemon');
   const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
   let socket: EventSocket | null = null;
+  const recent = new RecentEvents();
+  let owners: OwnerSockets | null = null;
   let keeping: Promise<void>[] = [];
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
+    if (options.owners !== undefined) owners = await OwnerSockets.open(context, options.owners, recent, say);
     say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
     keeping = [
       keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
       keepFiltering(context, { signal, say }),
       keepSettled(context, { signal, say }),
       keepSpare(context, { signal, say }),
+      ...(owners ? [owners.keep(signal)] : []),
     ];
     const trouble = new Complaint(say);
     const ends = new RuleEnds(context, say);
@@ -61,6 +69,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
         const fresh = sink.write(batch.events);
         batch.release();
         socket.show(fresh);
+        if (owners) recent.add(fresh, owners.owned);
         trouble.over(`events are written to ${sink.name} again`);
       } catch (error) {
         // What was not written stays in the ring; when that is full the kernel counts what is lost.
@@ -73,6 +82,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
     }
   } finally {
     await Promise.all(keeping);
+    await owners?.close();
     await socket?.close();
     sink.close();
     source.close();

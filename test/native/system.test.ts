@@ -1,7 +1,7 @@
 /** What the addon tells about the machine and its namespaces. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LAYOUT } from '../../src/abi/layout.gen';
@@ -27,6 +27,30 @@ test('sizes and offsets are those the BPF compiler found', () => {
   }
   expect(Object.keys(expected).length).toBeGreaterThan(20);
   expect(witness).toEqual(expected);
+});
+
+test('who connected a UNIX socket; of what is no socket nobody', async () => {
+  const directory = mkdtempSync(join(tmpdir(), `slc-peer-${process.pid}-`));
+  const server = createServer();
+  try {
+    await new Promise<void>((done) => server.listen(join(directory, 's'), done));
+    const script = `require('node:net').connect(${JSON.stringify(join(directory, 's'))}).on('end', () => process.exit())`;
+    const child = spawn('setpriv', ['--reuid=4242', '--regid=4243', '--clear-groups', process.execPath, '-e', script]);
+    must(['chmod', '0755', directory]);
+    must(['chmod', '0666', join(directory, 's')]);
+    const socket = await new Promise<Socket>((done) => server.once('connection', done));
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+    expect(kernel().peerOf(fd)).toEqual({ pid: child.pid, uid: 4242, gid: 4243 });
+    socket.end();
+    await new Promise((done) => child.once('close', done));
+  } finally {
+    await new Promise<void>((done) => server.close(() => done()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+  const nothing = openSync('/dev/null', 'r');
+  expect(() => kernel().peerOf(nothing)).toThrow(/ENOTSOCK/);
+  closeSync(nothing);
+  expect(() => kernel().peerOf(-1)).toThrow('descriptor is out of range');
 });
 
 test('interfaces of a namespace, with addresses and default routes', async () => {

@@ -5,6 +5,7 @@ import { MAX_BANS } from '../../kernel/datapath';
 import { banOfAddress } from '../../model/ban';
 import { formatPrefix, type Prefix } from '../../model/prefix';
 import type { Ban } from '../../operate/ban-file';
+import { type EndOptions, readEnd } from '../../operate/edit/row-words';
 import { hasErrors } from '../../operate/check';
 import { banSources } from '../../operate/ban-sources';
 import { listBans, unbanSources } from '../../operate/bans';
@@ -15,7 +16,7 @@ import { showFindings } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { Exit, UsageError } from '../output';
 import { onRun, type Run } from '../run';
-import { callerAddress, type EndOptions, readEnd } from '../row-words';
+import { callerAddress } from '../row-words';
 import { ago, renderTable, span } from '../table';
 
 interface BanOptions extends EndOptions {

@@ -10,6 +10,7 @@ interface Options {
   readonly logSize: number;
   readonly logKeep: number;
   readonly saveEvery: number;
+  readonly owners?: string;
 }
 
 export function register(program: Command): void {
@@ -34,9 +35,12 @@ export function register(program: Command): void {
       new Option('--save-every <seconds>', 'save counts and bans for the next boot so often')
         .argParser(readSeconds)
         .default(DEFAULT_SAVE_SECONDS),
+    )
+    .addOption(
+      new Option('--owners <folder>', 'a socket in this folder for each server that says who its owner is (owner:)'),
     );
   onRun<Options>(command, async (run) => {
-    const { log, journal, logSize, logKeep, saveEvery } = run.options;
+    const { log, journal, logSize, logKeep, saveEvery, owners } = run.options;
     const toJournal = journal ?? (log === undefined && !process.env.SLUICE_LOG && stdoutIsJournal());
     const path = logPath(log);
     const ended = new AbortController();
@@ -44,6 +48,7 @@ export function register(program: Command): void {
     process.once('SIGTERM', end).once('SIGINT', end);
     const options: DaemonOptions = {
       ...(!toJournal && { log: { path, bytes: logSize, keep: logKeep } }),
+      ...(owners !== undefined && { owners }),
       saveEveryMs: saveEvery * 1000,
       signal: ended.signal,
       say: (text) => run.output.say(text),

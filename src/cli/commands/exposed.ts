@@ -9,7 +9,7 @@ import { type ExposedSocket, type Exposure, findExposed } from '../../operate/ex
 import { openSections } from '../../operate/openings';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
-import { reachText } from '../format-reach';
+import { reachText } from '../../operate/render-reach';
 import { onRun } from '../run';
 import { renderTable } from '../table';
 

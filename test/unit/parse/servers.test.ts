@@ -34,6 +34,21 @@ describe('servers', () => {
     expect(box.ports).toBeUndefined();
   });
 
+  test('an owner: group, mode as it is written, quotas', () => {
+    const owners = [
+      '{ group: gpu-17 }',
+      '{ group: 1000, mode: 0600, rules: 3 }',
+      '{ group: a, mode: "666", entries: 9, changes: 2 }',
+    ];
+    const text = owners.map((owner, i) => `  s${i}: { address: 192.0.2.${i}, owner: ${owner} }`).join('\n');
+    const quotas = { rules: 500, entries: 2000, changes: 30 };
+    expect(good(edge(text)).servers?.map(({ owner }) => owner)).toEqual([
+      { group: 'gpu-17', mode: 0o660, quotas },
+      { group: '1000', mode: 0o600, quotas: { ...quotas, rules: 3 } },
+      { group: 'a', mode: 0o666, quotas: { rules: 500, entries: 9, changes: 2 } },
+    ]);
+  });
+
   test.each([
     ['servers: {}', []],
     ['servers:', []],
@@ -45,6 +60,15 @@ describe('servers', () => {
     ['servers: { a: { address: 192.0.2.1, ports: [] } }', ['error parse/empty-list 2:44+2']],
     ['servers: { a: { address: 192.0.2.1, ports: 90-80 } }', ['error parse/port 2:44+5']],
     ['servers: { a: { address: 192.0.2.1, ports: http } }', ['error parse/port 2:44+4']],
+    ['servers: { a: { address: 192.0.2.1, owner: { group: a b } } }', ['error parse/owner 2:53+3']],
+    ['servers: { a: { address: 192.0.2.1, owner: { group: 4294967295 } } }', ['error parse/owner 2:53+10']],
+    ['servers: { a: { address: 192.0.2.1, owner: { group: a, mode: 0777 } } }', ['error parse/owner 2:62+4']],
+    ['servers: { a: { address: 192.0.2.1, owner: { group: a, rules: 0 } } }', ['error parse/wrong-type 2:63+1']],
+    ['servers: { a: { address: 192.0.2.1, owner: { group: a, changes: 601 } } }', ['error parse/wrong-type 2:65+3']],
+    [
+      'servers: { a: { address: 192.0.2.1, owner: { grup: a } } }',
+      ['error parse/missing-key 2:46+4', 'error parse/unknown-key 2:46+4'],
+    ],
     ['servers: { a: { address: office } }', ['error parse/address 2:26+6']],
     ['servers: { a: { address: 192.0.2.1, target: 10.0.0.0/8 } }', ['error parse/address 2:45+10']],
     ['servers: { a: { address: 192.0.2.1, udp: maybe } }', ['error parse/wrong-type 2:42+5']],

@@ -1,0 +1,234 @@
+/** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
+import { type JsonDiagnostic } from '../../diagnostics/json';
+import type { Diagnostic } from '../../diagnostics/diagnostic';
+import type { Snapshot } from '../../observe/snapshot';
+import type { OwnerRequest } from '../../parse/schema';
+import type { Author } from '../change-note';
+import { checkRuleset } from '../check';
+import type { Context } from '../context';
+import { readEnd, withEnd } from '../edit/row-words';
+import { type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
+import { type Enforcement, readEnforcement, takeSnapshot } from '../enforcement';
+import { readHistory, type Revision } from '../history';
+import { outcomeWords, whenWords } from '../render-history';
+import { readEnforcedText } from '../state-files';
+import { UsageError } from '../usage-error';
+import { changeRows, type OwnedServer, ownFindings } from './change';
+import { doctorOwn, explainOwn, type OwnerView } from './doctor';
+import type { RecentEvents } from './events';
+import { findWrong, rowsAmong } from './own-words';
+import { ChangeRate, useOf } from './quota';
+import { forOwner, noSuchServer } from './refusal';
+
+/** What goes back through the socket, as one line of JSON. */
+export interface OwnerAnswer {
+  readonly schemaVersion: 1;
+  readonly ok: boolean;
+  readonly server: string;
+  /** For people; `status` has none: it is data. */
+  readonly lines: readonly string[];
+  /** What was found about his rows. */
+  readonly findings: readonly OwnerFinding[];
+  readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly [key: string]: unknown;
+}
+
+/** A finding without its place: the file is the provider's. */
+export type OwnerFinding = Pick<JsonDiagnostic, 'code' | 'severity' | 'message' | 'hint'> & {
+  readonly notes: readonly string[];
+};
+
+/** A request with whose it is. */
+export interface OwnerQuestion {
+  readonly server: string;
+  readonly author: Author;
+  readonly request: OwnerRequest;
+  /** Path of the socket it came through. */
+  readonly socket: string;
+}
+
+/** For how long a snapshot serves those who ask: a flood of questions costs one look. */
+const SNAPSHOT_MS = 250;
+
+/** Answers owners, one after the other; it keeps what is theirs in memory: newest events, and how often they change. */
+export class OwnerDesk {
+  readonly #rates = new Map<string, ChangeRate>();
+  #snapshot: { readonly takenMs: number; readonly snapshot: Snapshot } | null = null;
+
+  constructor(
+    private readonly context: Context,
+    private readonly recent: RecentEvents,
+    /** What of a failure the provider should know. */
+    private readonly say: (text: string) => void,
+  ) {}
+
+  /** Never throws. */
+  async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
+    const { server } = question;
+    try {
+      const { lines, findings = [], data } = await this.#ask(question);
+      const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
+      const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
+      return { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+    } catch (thrown) {
+      const { refusal, detail } = forOwner(thrown);
+      if (detail !== null) this.say(`the owner of ${server} was refused "${question.request.verb}": ${detail}`);
+      return refusedAnswer(server, refusal);
+    }
+  }
+
+  /** Forgets what it kept of servers that are none of these. */
+  keep(servers: ReadonlySet<string>): void {
+    for (const name of this.#rates.keys()) if (!servers.has(name)) this.#rates.delete(name);
+  }
+
+  async #ask(question: OwnerQuestion): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
+    const { request, socket } = question;
+    const { context } = this;
+    const enforcement = await readEnforcement(context);
+    const { server, ruleset } = ownedIn(enforcement, question.server);
+    if (!isRowVerb(request.verb)) refuseEnd(request);
+    switch (request.verb) {
+      case 'status':
+        refuseWords(request);
+        return { lines: [], data: await this.#status(server) };
+      case 'check':
+        refuseWords(request);
+        this.#take(server);
+        return this.#check(server, enforcement!);
+      case 'explain':
+        return explainOwn({ context, ruleset, server, socket }, request.words);
+      case 'doctor':
+        return doctorOwn({ context, ruleset, server, socket }, request.words);
+      case 'events': {
+        refuseWords(request);
+        const events = this.recent.of(server.name);
+        return { lines: events.map(({ time, text }) => `${time} ${text}`), data: { events } };
+      }
+      case 'history':
+        refuseWords(request);
+        return this.#history(server);
+      default:
+        return this.#change(server, question, request.verb);
+    }
+  }
+
+  async #status(server: OwnedServer): Promise<Record<string, unknown>> {
+    const nowMs = performance.now();
+    if (!this.#snapshot || nowMs - this.#snapshot.takenMs > SNAPSHOT_MS)
+      this.#snapshot = { takenMs: nowMs, snapshot: await takeSnapshot(this.context) };
+    const { takenAt, sections } = this.#snapshot.snapshot;
+    const section = sections.find((each) => each.name === server.name && each.server);
+    if (!section) throw noSuchServer();
+    const { rules, entries, changes } = server.owner.quotas;
+    const used = useOf(server.rules);
+    const quotas = {
+      rules: { used: used.rules, most: rules },
+      entries: { used: used.entries, most: entries },
+      changes,
+    };
+    return { takenAt, section, quotas };
+  }
+
+  #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
+    const text = enforced && readEnforcedText(this.context.folder, enforced);
+    if (!enforced || text === null) throw noSuchServer();
+    const findings = ownFindings(checkRuleset(enforced.file, text).diagnostics, text, server.name, enforced.file);
+    return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
+  }
+
+  #history({ name, owner }: OwnedServer): OwnerView {
+    const isOwn = ({ author }: Revision): boolean => author.ownerOf === name && author.group === owner.group;
+    const changes = readHistory(this.context.folder)
+      .revisions.filter((revision) => isOwn(revision) || (!revision.author.ownerOf && revision.sections.includes(name)))
+      .map((revision) => {
+        const { number, at, author, what, reason } = revision;
+        if (!isOwn(revision)) return { number, at, who: 'your provider', what: 'changed your server', outcome: '' };
+        const outcome = outcomeWords({ ...revision, ended: undefined });
+        return { number, at, who: author.user, what, outcome, ...(reason !== undefined && { reason }) };
+      });
+    const line = ({ number, at, who, what, outcome }: (typeof changes)[number]): string =>
+      `${number}  ${whenWords(at)} UTC  ${who}: ${what}${outcome === '' ? '' : `; ${outcome}`}`;
+    return { lines: changes.length === 0 ? ['nothing was changed yet'] : changes.map(line), data: { changes } };
+  }
+
+  async #change(
+    server: OwnedServer,
+    { author, request }: OwnerQuestion,
+    verb: EditVerb & OwnerRequest['verb'],
+  ): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
+    const ends = {
+      ...(request.for !== undefined && { for: request.for }),
+      ...(request.until && { until: request.until }),
+    };
+    const words = withEnd(request.words, readEnd(ends, Date.now(), 'delete ends a rule'));
+    if (words.length === 0) throw new UsageError(`"${verb}" needs words behind it`);
+    const edit = VERBS[verb](words);
+    this.#take(server);
+    for (const row of rowsAmong(verb, words)) {
+      const findings = findWrong(server, row);
+      if (findings.length > 0) return { lines: [], findings, data: { changed: false } };
+    }
+    const what = [verb, ...words].join(' ');
+    const changed = await changeRows(this.context, {
+      ...{ server: server.name, edit, author: { ...author, group: server.owner.group }, what },
+      ...(request.message !== undefined && { reason: request.message }),
+    });
+    this.#snapshot = null;
+    switch (changed.kind) {
+      case 'refused':
+        return { lines: [], findings: changed.findings, data: { changed: false } };
+      case 'unchanged':
+        return { lines: [changed.message], data: { changed: false } };
+      case 'applied':
+        return { lines: [changed.message, 'applied'], findings: changed.findings, data: { changed: true } };
+    }
+  }
+
+  #take({ name, owner }: OwnedServer): void {
+    let rate = this.#rates.get(name);
+    if (!rate) this.#rates.set(name, (rate = new ChangeRate()));
+    rate.take(owner.quotas.changes, performance.now());
+  }
+}
+
+/** The answer to what is no request, or came where nobody may ask. */
+export function refusedAnswer(
+  server: string,
+  { code, message, hint }: { readonly code: string; readonly message: string; readonly hint?: string | undefined },
+): OwnerAnswer {
+  return { ...answerOf(server, false, [], []), error: { code, message, ...(hint !== undefined && { hint }) } };
+}
+
+function answerOf(server: string, ok: boolean, lines: readonly string[], findings: readonly Diagnostic[]): OwnerAnswer {
+  return {
+    ...{ schemaVersion: 1, ok, server, lines },
+    findings: findings.map(({ code, severity, message, hint, notes }) => ({
+      ...{ code, severity, message, hint: hint ?? null },
+      notes: notes.map((note) => note.message),
+    })),
+  };
+}
+
+function ownedIn(
+  enforcement: Enforcement | null,
+  name: string,
+): { server: OwnedServer; ruleset: NonNullable<Enforcement['record']>['ruleset'] } {
+  const ruleset = enforcement?.record?.ruleset;
+  const server = ruleset?.servers?.find((one) => one.name === name);
+  if (!ruleset || !server?.owner) throw noSuchServer();
+  return { ruleset, server: { ...server, owner: server.owner } };
+}
+
+function isRowVerb(verb: string): boolean {
+  return (ROW_VERBS as readonly string[]).includes(verb);
+}
+
+function refuseEnd({ verb, for: time, until }: OwnerRequest): void {
+  if (time !== undefined || until !== undefined)
+    throw new UsageError(`"${verb}" has no end`, 'for and until belong to allow, deny, reject, limit and insert');
+}
+
+function refuseWords({ verb, words }: OwnerRequest): void {
+  if (words.length > 0) throw new UsageError(`"${words.join(' ')}" has no place behind ${verb}`, verb);
+}

@@ -1,0 +1,147 @@
+/**
+ * A change of one server's rows by its owner: the enforced file is edited at that server's place, as the operator's verbs
+ * with `--server` do, checked, and applied. Nothing else in it changes, and nothing of it is told.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Diagnostic } from '../../diagnostics/diagnostic';
+import type { OwnerAccess } from '../../model/owner-access';
+import type { Server, SourceRange } from '../../model/ruleset';
+import { type ApplyOptions, applyRuleset } from '../apply';
+import type { Author } from '../change-note';
+import { checkRuleset } from '../check';
+import type { Context } from '../context';
+import { contentDigest } from '../digest';
+import { pairAt } from '../edit/edited-section';
+import type { EditRefused } from '../edit/outcome';
+import type { Edit } from '../edit/verbs';
+import { openYaml, pairEnd } from '../edit/yaml-text';
+import { type Candidate, UnfinishedError } from '../enforce';
+import { openForEdit } from '../enforced-file';
+import { readEnforcement } from '../enforcement';
+import { type RulesetText, writeRulesetText } from '../ruleset-file';
+import { forgetChange, noteChange, takeBackInterrupted } from './interrupted';
+import { requireQuota, useOf } from './quota';
+import { isPassing, noSuchServer, OwnerRefusal, refusedByProvider } from './refusal';
+
+/** A server whose rows somebody may change through its socket. */
+export type OwnedServer = Server & { readonly owner: OwnerAccess };
+
+/** What an owner wants. */
+export interface OwnerChange {
+  readonly server: string;
+  readonly edit: Edit;
+  readonly author: Author;
+  /** The verb with its words, and why, for the history. */
+  readonly what: string;
+  readonly reason?: string;
+}
+
+/** What came of it; `findings` are about his rows. */
+export type OwnerChanged =
+  | { readonly kind: 'refused'; readonly findings: readonly Diagnostic[] }
+  | { readonly kind: 'unchanged'; readonly message: string; readonly hint?: string }
+  | { readonly kind: 'applied'; readonly message: string; readonly findings: readonly Diagnostic[] };
+
+/** How long somebody else's change is waited for, and how often it is looked whether it is over. */
+const PATIENCE_MS = 6000;
+const RETRY_MS = 150;
+
+/** The servers of what is enforced that have an owner. */
+export async function ownedServers(context: Context): Promise<OwnedServer[]> {
+  const ruleset = (await readEnforcement(context))?.record?.ruleset;
+  return (ruleset?.servers ?? []).filter((server): server is OwnedServer => server.owner !== undefined);
+}
+
+/**
+ * Edits and applies. Throws an `OwnerRefusal`, and whatever reading, writing and applying throw: the file is then as it
+ * was. Where the file or what enforces changes under it, it begins anew from what is there then, so that both changes land.
+ */
+export async function changeRows(context: Context, change: OwnerChange): Promise<OwnerChanged> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await tryChange(context, change);
+    } catch (error) {
+      if (!isPassing(error) || performance.now() > deadline) throw error;
+      await takeBackInterrupted(context);
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+async function tryChange(context: Context, { server, edit, author, what, reason }: OwnerChange): Promise<OwnerChanged> {
+  const own = (await ownedServers(context)).find(({ name }) => name === server);
+  if (!own) throw noSuchServer();
+  const { source, enforced, record } = await openForEdit(context, '');
+  if (!enforced || !record) throw noSuchServer();
+  const outcome = edit({ text: source.text, file: source.path }, server);
+  if (outcome.kind === 'unchanged') return outcome;
+  if (outcome.kind === 'refused') return refusedEdit(outcome, server, source.path);
+  const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text);
+  const findings = ownFindings(diagnostics, outcome.text, server, source.path);
+  if (!ruleset || !image) return refusedFor(findings);
+  const now = ruleset.servers?.find(({ name }) => name === server);
+  requireQuota(useOf(own.rules), useOf(now?.rules ?? []), own.owner.quotas);
+  const { interfaceOverride } = enforced;
+  const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
+  const candidate = {
+    ...{ file: source.path, text: outcome.text, ruleset: enforcedRuleset, image },
+    ...(interfaceOverride && { interfaceOverride }),
+  };
+  const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
+  await writeAndApply(context, source, candidate, { intent, inPlaceOf: record, edited: true });
+  return { kind: 'applied', message: outcome.message, findings };
+}
+
+async function writeAndApply(
+  context: Context,
+  source: RulesetText,
+  candidate: Candidate,
+  options: ApplyOptions & { readonly dryRun?: false },
+): Promise<void> {
+  noteChange(context.folder, { file: source.path, before: source.digest, after: contentDigest(candidate.text) });
+  const written = writeRulesetText(source.path, candidate.text, source.digest);
+  try {
+    await applyRuleset(context, candidate, options);
+  } catch (error) {
+    // An unfinished one enforces already: its text belongs where it is. Where this fails, the note tells the next one.
+    if (!(error instanceof UnfinishedError)) writeRulesetText(source.path, source.text, written.digest);
+    forgetChange(context.folder);
+    throw error;
+  }
+  forgetChange(context.folder);
+}
+
+/** An edit that was refused: by what is wrong with the words, or by what the provider has written. */
+function refusedEdit({ text, diagnostics }: EditRefused, server: string, file: string): OwnerChanged {
+  const about = diagnostics.find(({ code }) => code.startsWith('edit/'));
+  if (about?.code === 'edit/no-such-server') throw noSuchServer();
+  if (about?.code === 'edit/by-hand')
+    throw new OwnerRefusal('owner/provider', 'your provider has written your rows in a way that only he can change', {
+      hint: 'nothing was changed; ask him',
+    });
+  return refusedFor(about ? [about] : ownFindings(diagnostics, text, server, file));
+}
+
+function refusedFor(findings: readonly Diagnostic[]): OwnerChanged {
+  if (!findings.some(({ severity }) => severity === 'error')) throw refusedByProvider();
+  return { kind: 'refused', findings };
+}
+
+/** Those that are about the server's own section, with the notes that are. */
+export function ownFindings(
+  diagnostics: readonly Diagnostic[],
+  text: string,
+  server: string,
+  file: string,
+): readonly Diagnostic[] {
+  if (diagnostics.length === 0) return [];
+  const pair = pairAt(openYaml(text), { server });
+  if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== server) return [];
+  const [start, end] = [pair.key.range![0], pairEnd(pair)];
+  const isOwn = (source: SourceRange | undefined): boolean =>
+    source?.file === file && source.offset >= start && source.offset < end;
+  return diagnostics
+    .filter(({ source }) => isOwn(source))
+    .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
+}

@@ -1,0 +1,243 @@
+/**
+ * A UNIX socket for each server that has an owner: who may connect is the mode and the group of the socket, as its
+ * server's `owner` says, so that no password and no process of another user is needed. Sockets come and go with what is
+ * enforced.
+ */
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { SluiceError } from '../kernel/errors';
+import type { Kernel } from '../kernel/kernel';
+import type { Context } from '../operate/context';
+import { OwnerDesk, refusedAnswer } from '../operate/owner/answer';
+import { type OwnedServer, ownedServers } from '../operate/owner/change';
+import type { RecentEvents } from '../operate/owner/events';
+import { takeBackInterrupted } from '../operate/owner/interrupted';
+import { authorOfPeer, groupNumber } from '../operate/owner/peer';
+import { Complaint } from './complaint';
+import { serveConnection, turnAway } from './owner-connection';
+import { pause } from './pause';
+import { Turns } from './turns';
+
+const LOOK_MS = 500;
+/** Connections of one server at once. */
+export const MOST_CONNECTIONS = 16;
+/** Sockets are made here, where nobody else gets at them before they have their mode. */
+const NURSERY = '.new';
+/** What the kernel takes as a path (unix(7)), without the NUL. */
+const MOST_PATH = 107;
+
+/** A socket that listens. */
+interface Listening {
+  readonly listener: Server;
+  readonly path: string;
+  readonly inode: number;
+  /** Group and mode that it has. */
+  access: string;
+  readonly open: Set<Socket>;
+}
+
+/** Keeps a socket for each owned server until the signal comes; `recent` holds what `owned` servers may be told of. */
+export class OwnerSockets {
+  readonly #listening = new Map<string, Listening>();
+  readonly #complaints = new Map<string, Complaint>();
+  readonly #turns = new Turns();
+  readonly #desk: OwnerDesk;
+  #owned: readonly OwnedServer[] = [];
+
+  private constructor(
+    private readonly context: Context,
+    private readonly directory: string,
+    private readonly recent: RecentEvents,
+    private readonly say: (text: string) => void,
+  ) {
+    this.#desk = new OwnerDesk(context, recent, say);
+  }
+
+  /** Takes the directory; what a daemon that was killed left in it is removed. Throws where another one serves there. */
+  static async open(
+    context: Context,
+    directory: string,
+    recent: RecentEvents,
+    say: (text: string) => void,
+  ): Promise<OwnerSockets> {
+    const path = resolve(directory);
+    takeDirectory(path);
+    await removeStale(path);
+    const file = await takeBackInterrupted(context);
+    if (file !== null) say(`${file} was put back as it was: an owner's change was cut short`);
+    return new OwnerSockets(context, path, recent, say);
+  }
+
+  /** Servers that have an owner, when it was looked last. */
+  get owned(): readonly OwnedServer[] {
+    return this.#owned;
+  }
+
+  /** Follows what is enforced. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const complaint = new Complaint(this.say);
+    while (!signal.aborted) {
+      try {
+        await this.#follow();
+        complaint.over('owners have their sockets again');
+      } catch (error) {
+        complaint.tell(error, (message) => `sockets of owners are not kept: ${message}; trying again`);
+      }
+      await pause(LOOK_MS, signal);
+    }
+  }
+
+  /** Ends what is being asked, and removes the sockets. */
+  async close(): Promise<void> {
+    const open = [...this.#listening.values()].flatMap((each) => [...each.open]);
+    for (const name of [...this.#listening.keys()]) this.#remove(name);
+    await this.#turns.idle();
+    for (const socket of open) socket.destroySoon();
+  }
+
+  async #follow(): Promise<void> {
+    this.#owned = await ownedServers(this.context);
+    const names = new Set(this.#owned.map(({ name }) => name));
+    for (const name of this.#listening.keys()) if (!names.has(name)) this.#remove(name);
+    for (const name of this.#complaints.keys()) if (!names.has(name)) this.#complaints.delete(name);
+    this.recent.keep(names);
+    this.#desk.keep(names);
+    for (const server of this.#owned) {
+      let complaint = this.#complaints.get(server.name);
+      if (!complaint) this.#complaints.set(server.name, (complaint = new Complaint(this.say)));
+      try {
+        await this.#keepOne(server);
+        complaint.over(`the owner of ${server.name} has a socket again`);
+      } catch (error) {
+        this.#remove(server.name);
+        complaint.tell(error, (message) => `the owner of ${server.name} has no socket: ${message}; trying again`);
+      }
+    }
+  }
+
+  async #keepOne({ name, owner }: OwnedServer): Promise<void> {
+    const group = groupNumber(owner.group);
+    if (group === null) throw new Error(`there is no group "${owner.group}" in /etc/group`);
+    const access = `${group} ${owner.mode}`;
+    const known = this.#listening.get(name);
+    if (known && inodeOf(known.path) !== known.inode) this.#remove(name);
+    const still = this.#listening.get(name);
+    if (still?.access === access) return;
+    if (still) {
+      // First nobody, so that it is at no moment open to a group it is not for.
+      chmodSync(still.path, 0);
+      chownSync(still.path, 0, group);
+      chmodSync(still.path, owner.mode);
+      still.access = access;
+      return;
+    }
+    const path = join(this.directory, `${name}.sock`);
+    const young = join(this.directory, NURSERY, `${name}.sock`);
+    if (Buffer.byteLength(young) > MOST_PATH) throw new Error(`"${young}" is longer than ${MOST_PATH} bytes`);
+    rmSync(young, { force: true });
+    const listener = createServer({ allowHalfOpen: true });
+    await listen(listener, young);
+    const open = new Set<Socket>();
+    listener.on('connection', (socket) => this.#welcome(name, path, socket, open));
+    try {
+      chownSync(young, 0, group);
+      chmodSync(young, owner.mode);
+      renameSync(young, path);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+    this.#listening.set(name, { listener, path, inode: inodeOf(path)!, access, open });
+  }
+
+  #remove(name: string): void {
+    const known = this.#listening.get(name);
+    if (!known) return;
+    this.#listening.delete(name);
+    // What is being answered is answered; nobody else is.
+    known.listener.close();
+    if (inodeOf(known.path) === known.inode) rmSync(known.path, { force: true });
+  }
+
+  #welcome(server: string, path: string, socket: Socket, open: Set<Socket>): void {
+    if (open.size >= MOST_CONNECTIONS) {
+      const message = `${open.size} connections are open, the most there can be`;
+      turnAway(socket, refusedAnswer(server, { code: 'owner/busy', message, hint: 'one request, one answer each' }));
+      return;
+    }
+    open.add(socket);
+    const author = authorOfPeer(server, peerOf(this.context.kernel, socket));
+    void serveConnection(socket, server, (request) =>
+      this.#turns.take(server, () => this.#desk.answer({ server, author, request, socket: path })),
+    ).then(() => open.delete(socket));
+  }
+}
+
+/** Who connected. The descriptor is Node's own affair; where it cannot be had, nobody knows. */
+function peerOf(kernel: Kernel, socket: Socket): { uid: number } | null {
+  const descriptor = (socket as { _handle?: { fd?: unknown } })._handle?.fd;
+  if (typeof descriptor !== 'number' || descriptor < 0) return null;
+  try {
+    return kernel.peerOf(descriptor);
+  } catch {
+    return null;
+  }
+}
+
+/** Makes the directory, and the one in it where sockets begin. Whoever may write here could pretend to be a server. */
+function takeDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o755 });
+  const status = lstatSync(path);
+  const who = !status.isDirectory()
+    ? 'it is no folder'
+    : status.uid !== process.geteuid!()
+      ? 'it belongs to somebody else'
+      : status.mode & 0o022
+        ? 'others may write to it'
+        : null;
+  if (who !== null)
+    throw new SluiceError('serve/owners', `sockets of owners cannot stand in "${path}": ${who}`, {
+      hint: 'name a folder of its own, such as /run/sluice-owners',
+    });
+  mkdirSync(join(path, NURSERY), { recursive: true, mode: 0o700 });
+}
+
+async function removeStale(directory: string): Promise<void> {
+  for (const folder of [join(directory, NURSERY), directory]) {
+    for (const name of readdirSync(folder).filter((each) => each.endsWith('.sock'))) {
+      const path = join(folder, name);
+      if (!lstatSync(path).isSocket()) continue;
+      if (await answers(path))
+        throw new SluiceError('serve/owners', `another daemon serves owners in "${directory}" ("${name}" answers)`, {
+          hint: 'each daemon needs a folder of its own',
+        });
+      rmSync(path, { force: true });
+    }
+  }
+}
+
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  return new Promise((done) => {
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+}
+
+async function listen(listener: Server, path: string): Promise<void> {
+  await new Promise<void>((done, reject) => {
+    listener.once('error', reject);
+    listener.listen(path, () => {
+      listener.off('error', reject);
+      done();
+    });
+  });
+}
+
+function inodeOf(path: string): number | null {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? null;
+}

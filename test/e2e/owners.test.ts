@@ -1,0 +1,403 @@
+/**
+ * Owners at the sockets of their servers: what they may do, what they see, and what no owner can do to another, to the
+ * provider, or to the daemon, through the real sockets of a real daemon.
+ */
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serve, tcpConnect } from '../support/clients';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { type Background, type Finished, run } from '../support/process';
+
+jest.setTimeout(240_000);
+
+const SECRET = '198.18.77.0/24';
+const RULES = `# the provider's own words
+version: 1
+interfaces: [eth0]
+sets: { office: [203.0.113.0/24] }
+guard:
+  rules:
+    - { id: secret-row, action: deny, from: ${SECRET} }
+inbound: { default: deny, ssh: { port: 22, from: anyone } }
+servers:
+  red:
+    address: ${HOST.ipv4}
+    ports: 1000-1099
+    owner: { group: 4711, mode: 0660, rules: 8, entries: 20, changes: 500 }
+    rules:
+      - deny 1022/tcp   # red's own comment
+      - { id: hall, action: allow, from: office, port: 1033 }
+  green: # stays where it is
+    address: ${HOST.ipv4}
+    ports: 2000-2099
+    owner: { group: 4712, changes: 500 }
+    rules: [allow 2080/tcp]
+  blue: { address: ${HOST.ipv4}, ports: 3000-3099, rules: [allow 3080/tcp] }
+`;
+
+let host: EdgeHost;
+let daemon: Background;
+let owners: string;
+
+const startDaemon = async (): Promise<Background> => {
+  const started = host.startSluice(['daemon', '--owners', owners]);
+  await started.waitFor(/the daemon runs/, 60_000);
+  return started;
+};
+const socketOf = (name: string): string => join(owners, `${name}.sock`);
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`never came: ${what}; ${daemon.output}`);
+    await sleep(50);
+  }
+}
+
+beforeAll(async () => {
+  host = await EdgeHost.open('owners');
+  owners = mkdtempSync(join(tmpdir(), `slc-owners-${process.pid}-`));
+  host.write('rules.yaml', RULES);
+  await host.must('apply');
+  await serve(host.edge, ['tcp:1022', 'tcp:1080', 'tcp:2080', 'tcp:3080']);
+  daemon = await startDaemon();
+  await until('sockets', () => existsSync(socketOf('red')) && existsSync(socketOf('green')));
+});
+
+afterAll(async () => {
+  await daemon.stop();
+  rmSync(owners, { recursive: true, force: true });
+  await host.close();
+});
+
+/** The command of somebody who has nothing but the path of a socket. */
+const as = async (name: string, ...words: string[]): Promise<Finished> =>
+  run([process.execPath, COMMAND, '--socket', socketOf(name), ...words], { env: { PATH: process.env.PATH } });
+const did = async (name: string, ...words: string[]): Promise<string> => {
+  const { status, stdout, stderr } = await as(name, ...words);
+  if (status !== 0) throw new Error(`${name}: ${words.join(' ')} ended with ${status}: ${stderr}${stdout}`);
+  return stdout;
+};
+
+interface Answer {
+  readonly ok: boolean;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly [key: string]: unknown;
+}
+
+/** Sends bytes and returns what comes back; null where the connection ended without an answer. */
+async function send(name: string, bytes: string | Uint8Array, end = true): Promise<Answer | null> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect({ path: socketOf(name), allowHalfOpen: true });
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    // A queue that is full takes nobody more.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EAGAIN') text ||= '{"ok":false,"error":{"code":"EAGAIN","message":""}}';
+    });
+    socket.on('end', () => socket.end());
+    socket.on('close', () => resolve(text === '' ? null : (JSON.parse(text) as Answer)));
+    if (end) socket.end(bytes);
+    else socket.write(bytes);
+  });
+}
+const ask = async (name: string, verb: string, ...words: string[]): Promise<Answer> =>
+  (await send(name, `${JSON.stringify({ version: 1, verb, words })}\n`))!;
+const codeOf = (answer: Answer | null): string | null => (answer?.error ? answer.error.code : answer && 'ok');
+
+/** What must not change through anything that another owner does. */
+async function greenIs(): Promise<unknown> {
+  const { server } = JSON.parse(await host.must('status', 'green', '--json')) as { server: { rows: object[] } };
+  const connected = await tcpConnect(host.wire, HOST.ipv4, 2080);
+  return { rows: server.rows.map((row) => ({ ...row, packets: '', bytes: '', lastHit: '' })), connected };
+}
+
+test('a socket has the mode and the group that its server says; blue, which has no owner, has none', () => {
+  const [red, green] = [lstatSync(socketOf('red')), lstatSync(socketOf('green'))];
+  expect([red.isSocket(), red.mode & 0o777, red.uid, red.gid]).toEqual([true, 0o660, 0, 4711]);
+  expect([green.isSocket(), green.mode & 0o777, green.uid, green.gid]).toEqual([true, 0o660, 0, 4712]);
+  expect(existsSync(socketOf('blue'))).toBe(false);
+  expect(lstatSync(join(owners, '.new')).mode & 0o777).toBe(0o700);
+});
+
+test('an owner edits his rows, and nothing else of the file changes', async () => {
+  const before = await greenIs();
+  expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('timeout');
+  expect(await did('red', 'allow', '1080/tcp', 'comment', 'my web', '-m', 'the shop opens')).toBe(
+    'red: added rule 3: allow 1080/tcp\napplied\n',
+  );
+  expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('connected');
+  expect(await did('red', 'move', '3', 'before', '1')).toMatch(/moved rule 3 to 1/);
+  expect(await did('red', 'udp', 'on')).toMatch(/udp is now on/);
+  expect(await did('red', 'ssh', '1022', 'from', 'rules')).toMatch(/the SSH row is 1022\/tcp from rules now/);
+  expect(await did('red', 'default', 'reject')).toMatch(/default is now reject/);
+  const expected = RULES.replace(
+    '  red:\n',
+    '  red:\n    default: reject\n    ssh: { port: 1022, from: rules }\n    udp: on\n',
+  ).replace('      - deny 1022', "      - allow 1080/tcp id tcp-1080 comment 'my web'\n      - deny 1022");
+  expect(readFileSync(join(host.directory, 'rules.yaml'), 'utf8')).toBe(expected);
+  expect(await greenIs()).toEqual(before);
+  const history = await host.must('history');
+  expect(history).toMatch(/root, owner of red +allow 1080\/tcp comment my web --server red +applied +the shop opens/);
+  await did('red', 'delete', 'tcp-1080');
+  expect((await as('red', 'delete', '9')).stderr).toMatch(/error edit\/no-such-rule: there is no rule 9/);
+});
+
+test('he sees his section, and of everybody else that the provider blocks', async () => {
+  const status = await did('red', 'status');
+  expect(status).toMatch(/^red: 192\.0\.2\.10 port 1000:1099; default reject/);
+  expect(status).toMatch(/yours: 2 of 8 rules, 2 of 20 entries, 500 changes a minute/);
+  expect(await did('red', 'explain', 'tcp from 198.18.77.9 to 192.0.2.10 port 1022')).toBe(
+    'deny: blocked by the provider\n',
+  );
+  await host.must('ban', '198.18.78.1');
+  const banned = await did('red', 'doctor', '1033', '198.18.78.1');
+  expect(banned).toMatch(/blocked by the provider[^]*no row lets it in[^]*sluice --socket \S+red\.sock allow from/);
+  await host.must('unban', '198.18.78.1');
+  expect(await did('red', 'explain', 'tcp from 203.0.113.5 to 192.0.2.10 port 1033')).toMatch(
+    /^allow by rule 2 .*hall/,
+  );
+  expect((await as('red', 'explain', 'tcp from 203.0.113.5 to 192.0.2.10 port 2080')).stderr).toMatch(
+    /no packet to red/,
+  );
+  expect((await as('red', 'doctor', '2080', '203.0.113.5')).stderr).toMatch(/2080 is not a port of red/);
+  await until('an event', async () => {
+    await tcpConnect(host.wire, HOST.ipv4, 1055);
+    return /SPT=\d+ DPT=1055/.test(await did('red', 'events'));
+  });
+  expect(await did('green', 'events')).toBe('');
+  await did('red', 'check');
+  // Everything he can be told, in one text: nothing of the others is in it.
+  const verbs = ['status', 'events', 'history', 'check'] as const;
+  const all = [
+    ...(await Promise.all(verbs.map((verb) => ask('red', verb)))),
+    await ask('red', 'doctor', '1033'),
+    await ask('red', 'allow', 'from', 'offic', 'to', 'any', 'port', '1033'),
+    await ask('red', 'delete', 'allow', 'from', 'offic'),
+    await ask('red', 'udp', 'on', 'other'),
+    await ask('red', 'explain', 'tcp', 'from', '198.18.77.9', 'to', '192.0.2.10', 'port', '1033'),
+  ];
+  const told = JSON.stringify(all);
+  for (const hidden of [
+    'secret',
+    '198.18',
+    'green',
+    'blue',
+    '2080',
+    'eth0',
+    'rules.yaml',
+    host.directory,
+    'did you mean',
+  ])
+    expect([hidden, told.includes(hidden)]).toEqual([hidden, false]);
+});
+
+test('what is the provider’s is refused in one sentence', async () => {
+  for (const [words, why] of [
+    [['apply'], /"apply" is the provider's: through a socket there are status/],
+    [['disable'], /"disable" is the provider's/],
+    [['ban', '192.0.2.1'], /"ban" is the provider's/],
+    [['logging', 'full'], /"logging" is the provider's/],
+    [['allow', '1044/tcp', '--force'], /--force is the provider's/],
+    [['allow', '1044/tcp', '--server', 'green'], /--server is the provider's/],
+    [['allow', '1044/tcp', '--confirm', '60s'], /--confirm is the provider's/],
+    [['allow', 'log', '1044/tcp'], /what is told of packets is the provider’s to say/],
+    [
+      ['allow', 'from', 'office', 'to', 'any', 'port', '1044'],
+      /parse\/address: "office" is not an address[^]*sets are the provider’s/,
+    ],
+    [['default', 'deny', 'outgoing'], /no default of its own/],
+  ] as const) {
+    const { status, stderr } = await as('red', ...words);
+    expect([words, status === 0, stderr]).toEqual([words, false, expect.stringMatching(why) as string]);
+  }
+});
+
+test('hostile rows and quotas change nothing of another server, nor of the daemon', async () => {
+  const before = await greenIs();
+  const text = readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
+  const many = (n: number, of: (i: number) => string): string => Array.from({ length: n }, (_, i) => of(i)).join(',');
+  for (const [words, code] of [
+    // Others' ports and addresses: nothing is left of the row in his server.
+    [['allow', '2080/tcp'], 'owner/ruleset'],
+    [['deny', 'from', 'any', 'to', '198.51.100.9'], 'owner/ruleset'],
+    [['insert', '1', 'deny', 'out', '80/tcp'], 'owner/ruleset'],
+    // Ids that collide.
+    [['allow', '1034/tcp', 'id', 'hall'], 'owner/ruleset'],
+    [['allow', '1034/tcp', 'id', 'green/x'], 'owner/ruleset'],
+    // Much in one row.
+    [['allow', 'from', many(21, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034'], 'owner/quota'],
+    [['allow', 'from', many(7, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034,1036,1038'], 'owner/quota'],
+    [['allow', 'from', 'any', 'port', many(30, (i) => String(1 + 2 * i))], 'owner/quota'],
+  ] as const)
+    expect([words, codeOf(await ask('red', ...(words as readonly [string, ...string[]])))]).toEqual([words, code]);
+  // What is written around a row stays one row: no line, no key and no comment of YAML comes of it.
+  for (const word of ['1034/tcp\n      - allow any', '1034/tcp\u2028x', '\u0000', '\u001b[2J'])
+    expect(codeOf(await ask('red', 'allow', word))).toBe('owner/request');
+  for (const words of [
+    ['1034/tcp }'],
+    ['1034/tcp', ']'],
+    ['"1034/tcp', ': &a'],
+    ['*a'],
+    ['!!js/function', '1'],
+    ['1034/tcp #'],
+  ])
+    expect([words, codeOf(await ask('red', 'allow', ...words))]).toEqual([
+      words,
+      words[0].endsWith('#') ? 'ok' : expect.stringMatching(/owner\/ruleset|cli\/usage/),
+    ]);
+  expect(codeOf(await ask('red', 'delete', '3'))).toBe('ok');
+  expect(readFileSync(join(host.directory, 'rules.yaml'), 'utf8').replace(/ id tcp-1034.*/, '')).toBe(text);
+  // His ninth row is one too many; what he is told is his own use.
+  for (let i = 0; i < 6; i++) expect(codeOf(await ask('red', 'allow', `${1040 + i}/tcp`))).toBe('ok');
+  const ninth = await ask('red', 'allow', '1050/tcp');
+  expect(ninth.error).toEqual({
+    ...{ code: 'owner/quota', message: 'with this you had 9 rules, at most 8 are yours' },
+    hint: 'nothing was changed; you have 8 now',
+  });
+  for (let i = 0; i < 6; i++) expect(codeOf(await ask('red', 'delete', '3'))).toBe('ok');
+  expect(await greenIs()).toEqual(before);
+});
+
+test('half, huge, slow and countless requests are let go of, and the other socket answers meanwhile', async () => {
+  expect(codeOf(await send('red', 'nonsense\n'))).toBe('owner/request');
+  expect(codeOf(await send('red', '{"version":1,"verb":"status","__proto__":{}}\n'))).toBe('owner/request');
+  expect(codeOf(await send('red', '{"version":1,"verb":"status","words":[1]}\n'))).toBe('owner/request');
+  expect(codeOf(await send('red', '{"version":1,"verb":"apply"}\n'))).toBe('owner/request');
+  expect(codeOf(await send('red', Buffer.from([0xff, 0xfe, 10])))).toBe('owner/request');
+  expect(codeOf(await send('red', `${'['.repeat(60_000)}\n`))).toBe('owner/request');
+  expect((await send('red', 'x'.repeat(1 << 20)))!.error!.message).toMatch(/longer than 65536 bytes/);
+  // Half a request whose sender stops is answered at once; no request at all is no error.
+  expect(codeOf(await send('red', '{"version":1,'))).toBe('owner/request');
+  expect(await send('red', '')).toBeNull();
+  // A thousand who say nothing: sixteen are listened to, for a while.
+  const idle = Array.from({ length: 1000 }, () => send('red', '{', false));
+  const answers = Promise.all(idle);
+  expect(codeOf(await ask('green', 'status'))).toBe('ok');
+  const codes = (await answers).map((answer) => codeOf(answer) ?? 'gone');
+  expect(codes.filter((code) => !['owner/busy', 'owner/request', 'EAGAIN'].includes(code))).toEqual([]);
+  expect(codes.filter((code) => code === 'owner/request').length).toBeGreaterThanOrEqual(16);
+  expect(codes).toContain('owner/busy');
+  expect(codeOf(await ask('red', 'status'))).toBe('ok');
+  expect(daemon.running).toBe(true);
+});
+
+test('who changes too often is refused, and only he', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 500', 'entries: 20, changes: 1'));
+  await host.must('apply');
+  // One that changes nothing is one that was tried; however slow the machine, two come within a minute.
+  let refused = await ask('red', 'udp', 'on');
+  for (let i = 0; i < 20 && refused.ok; i++) refused = await ask('red', 'udp', 'on');
+  expect(refused.error!.code).toBe('owner/rate');
+  expect(refused.error!.message).toMatch(/^you tried \d+ changes within a minute, the most there can be$/);
+  expect(codeOf(await ask('green', 'allow', '2060/tcp'))).toBe('ok');
+  expect(codeOf(await ask('green', 'delete', 'tcp-2060'))).toBe('ok');
+  expect(codeOf(await ask('red', 'status'))).toBe('ok');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('entries: 20, changes: 1', 'entries: 20, changes: 500'));
+  await host.must('apply');
+});
+
+test('changes of two owners and of the provider at the same moment all land', async () => {
+  const changes = await Promise.all([
+    ...[2061, 2062, 2063].map((port) => ask('green', 'allow', `${port}/tcp`)),
+    ...[1061, 1062, 1063].map((port) => ask('red', 'allow', `${port}/tcp`)),
+  ]);
+  expect(changes.map(codeOf)).toEqual(changes.map(() => 'ok'));
+  const text = readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
+  for (const port of [1061, 1062, 1063, 2061, 2062, 2063]) expect(text).toContain(`allow ${port}/tcp`);
+  expect(text).toContain("# red's own comment");
+  // The provider, who has written his file by hand and not applied it, is waited for; then the owner learns no line of it.
+  host.write('rules.yaml', text.replace('[203.0.113.0/24]', '[203.0.113.0/24, 198.18.99.1]'));
+  const busy = await ask('red', 'allow', '1064/tcp');
+  expect([busy.error!.code, JSON.stringify(busy).includes('198.18.99.1')]).toEqual(['owner/busy', false]);
+  await host.must('apply');
+  expect(codeOf(await ask('red', 'allow', '1064/tcp'))).toBe('ok');
+});
+
+test('a daemon that is killed in the middle of a change leaves a file that is enforced, and sockets that come again', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  await daemon.stop('SIGKILL');
+  expect(existsSync(socketOf('red'))).toBe(true); // stale
+  expect((await as('red', 'status')).stderr).toMatch(/does not answer[^]*daemon does not run/);
+  for (const [point, landed] of [
+    ['before-state', false],
+    ['after-exchange', true],
+  ] as const) {
+    const enforced = readFileSync(path, 'utf8');
+    await daemon.stop('SIGKILL');
+    host.environment.SLUICE_FAILPOINT = `${point}:kill`;
+    daemon = await startDaemon();
+    delete host.environment.SLUICE_FAILPOINT;
+    await until('a socket', async () => (await as('green', 'status')).status === 0);
+    expect(await send('green', '{"version":1,"verb":"allow","words":["2071/tcp"]}\n')).toBeNull();
+    await daemon.end();
+    daemon = await startDaemon();
+    await until('a socket', async () => (await as('green', 'status')).status === 0);
+    const now = readFileSync(path, 'utf8');
+    expect([point, now === enforced, now.includes('2071/tcp')]).toEqual([point, !landed, landed]);
+    expect(await did('green', 'allow', '2072/tcp')).toMatch(/applied/);
+    expect(await did('green', 'delete', 'tcp-2072')).toMatch(/applied/);
+    expect((await host.sluice(['allow', '3090/tcp', '--server', 'blue'])).status).toBe(0);
+    expect((await host.sluice(['delete', 'tcp-3090', '--server', 'blue'])).status).toBe(0);
+  }
+});
+
+test('sockets come and go with the servers, and with their right to have one', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(
+    path,
+    text
+      .replace('group: 4711, mode: 0660', 'group: 4713, mode: 0600')
+      .replace('owner: { group: 4712, changes: 500 }', 'target: 10.0.0.2'),
+  );
+  await host.must('apply');
+  await until('green’s socket to go', () => !existsSync(socketOf('green')));
+  await until('red’s socket to change hands', () => lstatSync(socketOf('red')).gid === 4713);
+  expect(lstatSync(socketOf('red')).mode & 0o777).toBe(0o600);
+  rmSync(socketOf('red'));
+  await until('red’s socket to come again', () => existsSync(socketOf('red')));
+  writeFileSync(path, text.replace('group: 4712', 'group: no-such-group-at-all'));
+  await host.must('apply');
+  await daemon.waitFor(/the owner of green has no socket: there is no group "no-such-group-at-all"/, 60_000);
+  writeFileSync(path, text);
+  await host.must('apply');
+  await daemon.waitFor(/the owner of green has a socket again/, 60_000);
+  await host.must('disable', '--yes');
+  await until('all to go', () => !existsSync(socketOf('red')) && !existsSync(socketOf('green')));
+  await host.must('enable');
+  await host.recount('nothing was filtered between disable and enable');
+  await until('both to come', () => existsSync(socketOf('red')) && existsSync(socketOf('green')));
+});
+
+test('a folder that others may write to, and one that is served, are refused', async () => {
+  const open = mkdtempSync(join(tmpdir(), `slc-owners-${process.pid}-`));
+  try {
+    await daemon.stop();
+    expect(existsSync(socketOf('red'))).toBe(false);
+    mkdirSync(join(open, 'all'));
+    const refusals: [string, RegExp][] = [[join(open, 'all'), /others may write to it/]];
+    await run(['chmod', '0777', join(open, 'all')]);
+    const other = createServer();
+    mkdirSync(join(open, 'taken'));
+    await new Promise<void>((done) => other.listen(join(open, 'taken', 'x.sock'), done));
+    refusals.push([join(open, 'taken'), /another daemon serves owners/]);
+    for (const [folder, why] of refusals) {
+      const { status, stderr } = await host.sluice(['daemon', '--owners', folder]);
+      expect([folder, status, stderr]).toEqual([folder, 1, expect.stringMatching(why)]);
+    }
+    await new Promise<void>((done) => other.close(() => done()));
+    daemon = await startDaemon();
+  } finally {
+    rmSync(open, { recursive: true, force: true });
+  }
+});
+
+test('nothing of all this reached a packet of anybody else', async () => {
+  expect(await tcpConnect(host.wire, HOST.ipv4, 3080)).toBe('connected');
+  expect(NEIGHBOUR.ipv4).toBe('192.0.2.1');
+});

@@ -1,0 +1,35 @@
+import { DEFAULT_OWNER_QUOTAS } from '../../../../src/model/owner-access';
+import { ChangeRate, requireQuota, useOf } from '../../../../src/operate/owner/quota';
+import { parseRuleset } from '../../../../src/parse/parse';
+
+const rulesOf = (rows: string[]) =>
+  parseRuleset(JSON.stringify({ version: 1, inbound: { rules: rows } }), { file: 'x' }).ruleset!.inbound.rules;
+
+test('a row counts the addresses and ports it names, one at least', () => {
+  expect(useOf([])).toEqual({ rules: 0, entries: 0 });
+  expect(useOf(rulesOf(['allow 22/tcp']))).toEqual({ rules: 1, entries: 1 });
+  const row = 'deny from 192.0.2.1,192.0.2.3,2001:db8::1 to any port 22,80,443 proto tcp';
+  expect(useOf(rulesOf(['allow 22/tcp', row]))).toEqual({ rules: 2, entries: 10 });
+});
+
+test('beyond a quota only what takes away goes through', () => {
+  const most = { ...DEFAULT_OWNER_QUOTAS, rules: 3, entries: 10 };
+  const use = (rules: number, entries: number) => ({ rules, entries });
+  expect(() => requireQuota(use(2, 2), use(3, 10), most)).not.toThrow();
+  expect(() => requireQuota(use(3, 3), use(4, 4), most)).toThrow('with this you had 4 rules, at most 3 are yours');
+  expect(() => requireQuota(use(3, 3), use(3, 11), most)).toThrow(/11 entries .* at most 10/);
+  // The provider has written more than he grants: the owner may take some away, and move them.
+  expect(() => requireQuota(use(9, 30), use(9, 30), most)).not.toThrow();
+  expect(() => requireQuota(use(9, 30), use(8, 29), most)).not.toThrow();
+  expect(() => requireQuota(use(9, 30), use(9, 31), most)).toThrow(/entries/);
+});
+
+test('so many changes within any minute', () => {
+  const rate = new ChangeRate();
+  for (const at of [0, 10_000, 20_000]) rate.take(3, at);
+  expect(() => rate.take(3, 59_999)).toThrow('you tried 3 changes within a minute, the most there can be');
+  rate.take(3, 60_000);
+  expect(() => rate.take(3, 69_999)).toThrow();
+  rate.take(3, 70_000);
+  rate.take(4, 70_000);
+});
