@@ -9,6 +9,7 @@ import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
 import { EXIT } from './exit-code';
+import { writeCheckedReport } from './junit-option';
 import { Exit } from './output';
 import type { Run } from './run';
 
@@ -19,19 +20,21 @@ export function mayEnd(text: string): boolean {
 
 /**
  * Checks the text and shows what was found; ends the command with code 3 where it has errors. With a context it also
- * says where nobody would end rules that have an end.
+ * says where nobody would end rules that have an end. `junit`: where a report goes, whatever was found.
  */
 export function requireCandidate(
   run: Run<object>,
   source: RulesetText,
   closing: string,
-  options: { readonly interfaceOverride?: readonly string[]; readonly context?: Context } = {},
+  options: { readonly interfaceOverride?: readonly string[]; readonly context?: Context; readonly junit?: string } = {},
 ): Candidate & { diagnostics: readonly Diagnostic[] } {
-  const { context, interfaceOverride = run.options.interface } = options;
-  const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
+  const { context, interfaceOverride = run.options.interface, junit } = options;
+  const checked = checkRuleset(source.path, source.text, {
     strict: run.options.strict ?? false,
     ...(context && mayEnd(source.text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
   });
+  const { diagnostics, ruleset, image } = checked;
+  if (junit !== undefined) writeCheckedReport(junit, source, checked);
   // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
   const pressing = diagnostics.filter((finding) => finding.severity !== 'note');
   showFindings(run, source, pressing, hasErrors(diagnostics) ? closing : undefined);

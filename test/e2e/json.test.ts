@@ -51,6 +51,7 @@ const RUNS: readonly string[] = [
   `init --print`,
   'check',
   'plan',
+  'ci',
   'compile --stats',
   'compile --print',
   'fmt',
