@@ -1,13 +1,14 @@
 /** The lints: what can be said about a valid ruleset without a kernel, a clock or a network. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { Ruleset } from '../model/ruleset';
-import { sectionRegions, type SectionRegions } from './decisions';
+import { sectionRegions } from './decisions';
 import { guardLists } from './guard-lists';
 import { lintExposure, lintKept, lintWayOut } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintKeptServers } from './kept-servers';
 import { lintNeverMatches } from './never-matches';
+import { lintReached } from './reached';
 import { lintShadowed } from './shadow-lint';
 import { lintInsideServers } from './inside-servers';
 import { lintServer } from './server-lint';
@@ -21,15 +22,19 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
   const regions = sectionRegions(ruleset.inbound);
   const outbound = sectionRegions(ruleset.outbound, [], ruleset.inbound.rules.length + 1);
   const [kept, ...guards] = guardLists(ruleset.guard).map((section) => sectionRegions(section));
-  const always = (section: SectionRegions): Diagnostic[] => [...lintNeverMatches(section), ...lintShadowed(section)];
   return [
-    ...[outbound, ...guards].flatMap((section) => [...always(section), ...lintFamilies(section)]),
+    ...[outbound, ...guards].flatMap((section) => [
+      ...lintNeverMatches(section),
+      ...lintReached(section),
+      ...lintFamilies(section),
+    ]),
     ...lintWayOut(outbound),
-    ...always(kept),
+    ...lintNeverMatches(kept),
+    ...lintShadowed(kept),
     ...lintKept(kept),
     ...lintKeptServers(ruleset),
     ...lintNeverMatches(regions),
-    ...lintShadowed(regions),
+    ...lintReached(regions),
     ...lintFamilies(regions),
     ...lintIcmpEssentials(ruleset, ruleset.inbound),
     ...lintUdpSwitch(ruleset.inbound),

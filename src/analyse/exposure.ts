@@ -1,15 +1,17 @@
-/** `lint/no-ssh`, `lint/broad-allow`, `lint/source-port-trust`: too little let in, or too much. */
+/** `lint/no-ssh`, `lint/said-by-ssh`, `lint/broad-allow`, `lint/source-port-trust`: too little let in, or too much. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, SourceRange } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
-import { decide, isServer, optionFor, rowNoun, type SectionRegions } from './decisions';
+import { cubeCovers } from './cube';
+import { decide, deletionOf, isServer, optionFor, rowNoun, type SectionRegions } from './decisions';
 
 /** Reports a section without a way in for SSH, and rules that let in more than anybody can oversee. */
 export function lintExposure(regions: SectionRegions): Diagnostic[] {
   return [
     ...(isServer(regions.section.name) && !regions.section.ssh ? [] : lintSsh(regions)),
+    ...lintSaidBySsh(regions),
     ...regions.rows.flatMap(({ decider }) => (decider.kind === 'rule' ? lintAllow(regions, decider) : [])),
   ];
 }
@@ -73,6 +75,29 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
       hint: `ssh: { port: ${ports[0]}, from: anyone }, or: sluice allow from YOUR-ADDRESS to any port ${ports[0]} proto tcp${optionFor(section.name)}`,
     },
   ];
+}
+
+/** Reports allows that would do no less if they were left out, since the SSH row below lets everybody in. */
+function lintSaidBySsh({ section, rows, table }: SectionRegions): Diagnostic[] {
+  const ssh = rows.find(({ decider }) => decider.kind === 'ssh');
+  if (section.ssh?.from !== 'anyone' || !ssh) return [];
+  return rows.flatMap(({ decider, region }, row): Diagnostic[] => {
+    if (decider.kind !== 'rule' || decider.rule.action !== 'allow' || decider.rule.log !== undefined) return [];
+    if (region.length === 0 || !region.every((inner) => ssh.region.some((outer) => cubeCovers(outer, inner))))
+      return [];
+    if (table.meeting(region).some(({ owner }) => owner > row && rows[owner].verdict !== 'allow')) return [];
+    const { number, rule } = decider;
+    return [
+      {
+        code: 'lint/said-by-ssh',
+        severity: 'note',
+        message: `${rowNoun(section)} ${number} "${rule.text}" changes nothing: the SSH row behind the rules lets everybody in`,
+        source: rule.source,
+        notes: [],
+        hint: `${deletionOf(section, number)}; or, where nobody else is meant: sluice ssh from rules${optionFor(section.name)}`,
+      },
+    ];
+  });
 }
 
 /** The beginning of the file the rules stand in; the section itself has no place. */

@@ -11,7 +11,7 @@ import { lintExposure } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintNeverMatches } from './never-matches';
-import { lintShadowed } from './shadow-lint';
+import { lintReached } from './reached';
 import { lintUdpSwitch } from './udp-switch';
 
 /** Lints a server. An error means that the ruleset must not be applied. */
@@ -28,7 +28,7 @@ export function lintServer(ruleset: Pick<Ruleset, 'icmp'>, server: Server): Diag
   return [
     ...empty,
     ...lintOutside(server, rules, new Set(empty.map(({ source }) => source.offset))),
-    ...lintShadowed(owned),
+    ...lintReached(owned),
     ...lintFamilies(written, narrow),
     ...(server.ports ? [] : lintIcmpEssentials(ruleset, { ...server, rules })),
     ...lintUdpSwitch(server),

@@ -4,15 +4,17 @@ import type { Rule } from '../model/ruleset';
 import { ordinaryBudget } from './budget';
 import { findCover } from './cover';
 import { deletionOf, optionFor, type Row, rowNoun, type SectionRegions } from './decisions';
-import { findShadowed, type Shadowed } from './shadow';
+import { findShadowed, type Shadowed, type ShadowFindings } from './shadow';
 
 /** Covering rules that are named one by one. */
 const NAMED_MAX = 6;
 const DOES: Record<Rule['action'], string> = { allow: 'allows', deny: 'denies', reject: 'rejects', limit: 'limits' };
 
 /** Reports every enabled rule that no packet reaches. */
-export function lintShadowed(regions: SectionRegions): Diagnostic[] {
-  const { shadowed, unproven } = findShadowed(regions);
+export function lintShadowed(
+  regions: SectionRegions,
+  { shadowed, unproven }: ShadowFindings = findShadowed(regions),
+): Diagnostic[] {
   const findings = shadowed.map((finding) => describe(regions, finding));
   if (unproven.length > 0) {
     const numbers = unproven.map((row) => written(regions.rows[row]).number);

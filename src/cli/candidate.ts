@@ -20,24 +20,37 @@ export function mayEnd(text: string): boolean {
 
 /**
  * Checks the text and shows what was found; ends the command with code 3 where it has errors. With a context it also
- * says where nobody would end rules that have an end. `junit`: where a report goes, whatever was found.
+ * says where nobody would end rules that have an end. `before`: the text that a verb has changed; what was found there
+ * as well is counted only, and of what is new the notes are shown too, since they are about the row that was typed.
+ * `junit`: where a report goes, whatever was found.
  */
 export function requireCandidate(
   run: Run<object>,
   source: RulesetText,
   closing: string,
-  options: { readonly interfaceOverride?: readonly string[]; readonly context?: Context; readonly junit?: string } = {},
+  options: {
+    readonly interfaceOverride?: readonly string[];
+    readonly context?: Context;
+    readonly before?: string;
+    readonly junit?: string;
+  } = {},
 ): Candidate & { diagnostics: readonly Diagnostic[] } {
-  const { context, interfaceOverride = run.options.interface, junit } = options;
-  const checked = checkRuleset(source.path, source.text, {
-    strict: run.options.strict ?? false,
-    ...(context && mayEnd(source.text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
-  });
+  const { context, before, junit, interfaceOverride = run.options.interface } = options;
+  const check = (text: string): ReturnType<typeof checkRuleset> =>
+    checkRuleset(source.path, text, {
+      strict: run.options.strict ?? false,
+      ...(context && mayEnd(text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
+    });
+  const checked = check(source.text);
   const { diagnostics, ruleset, image } = checked;
   if (junit !== undefined) writeCheckedReport(junit, source, checked);
-  // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
-  const pressing = diagnostics.filter((finding) => finding.severity !== 'note');
-  showFindings(run, source, pressing, hasErrors(diagnostics) ? closing : undefined);
+  if (hasErrors(diagnostics) || before === undefined) {
+    // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
+    const pressing = diagnostics.filter((finding) => finding.severity !== 'note');
+    showFindings(run, source, pressing, hasErrors(diagnostics) ? closing : undefined);
+  } else if (diagnostics.length > 0) {
+    showNewFindings(run, source, diagnostics, check(before).diagnostics);
+  }
   if (!ruleset || !image) {
     run.output.document({ diagnostics: diagnosticsToJson(diagnostics) }, EXIT.RULESET);
     throw new Exit(EXIT.RULESET);
@@ -50,6 +63,26 @@ export function requireCandidate(
     diagnostics,
     ...(interfaceOverride && { interfaceOverride }),
   };
+}
+
+/** Prints those findings that the text before did not have, and how many of its warnings are left. */
+function showNewFindings(
+  run: Run<object>,
+  source: RulesetText,
+  diagnostics: readonly Diagnostic[],
+  before: readonly Diagnostic[],
+): void {
+  // Numbers of rows change with every row that comes or goes.
+  const same = ({ code, message }: Diagnostic): string =>
+    `${code} ${message.replace(/\b(row|rule)s? \d+(?:, \d+)*(?: and \d+)?/g, '$1')}`;
+  const known = new Set(before.map(same));
+  showFindings(
+    run,
+    source,
+    diagnostics.filter((finding) => !known.has(same(finding))),
+  );
+  const left = diagnostics.filter((finding) => finding.severity === 'warning' && known.has(same(finding))).length;
+  if (left > 0) run.output.say(`note: ${left} warning${left === 1 ? '' : 's'} as before: sluice check`);
 }
 
 /** Prints findings for people, on stderr. */

@@ -34,6 +34,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['fmt'], load: () => import('./commands/fmt') },
   { names: ['doctor'], load: () => import('./commands/doctor') },
   { names: ['exposed'], load: () => import('./commands/exposed') },
+  { names: ['import'], load: () => import('./commands/import') },
   { names: ['events'], load: () => import('./commands/events') },
   { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },

@@ -38,6 +38,7 @@ test('bad input changes nothing and says what to write', async () => {
   for (const [words, status, message] of [
     [['ban'], 2, /nobody to ban/],
     [['ban', 'example.org'], 2, /"example\.org"/],
+    [['ban', 'office'], 2, /"office" is not an address or a prefix.*\n.*sluice deny from office/],
     [['ban', '192.0.2.77', '010.0.0.1'], 2, /leading zero/],
     [['ban', '192.0.2.77', '--for', 'soon'], 2, /"soon" is not a length of time\n {2}write a number/],
     [['ban', '192.0.2.77', '--until', '2020-01-01'], 2, /"2020-01-01" has passed/],

@@ -169,3 +169,21 @@ test('fmt --write of what is enforced changes its form and nothing else: no gene
   // A verb would stop at what was edited by hand.
   expect(await host.must('allow', '8001/tcp')).toMatch(/^added rule 2: allow 8001\/tcp\napplied/m);
 });
+
+test('a verb tells of what it has brought about: notes too, and of the warnings that were there how many', async () => {
+  writeFileSync(
+    ordinary,
+    'version: 1\ninterfaces: [eth0]\ninbound:\n  rules:\n    - allow 8000/tcp\n    - deny 8000/tcp\n',
+  );
+  const codes = (text: string): string[] => [...text.matchAll(/^(?:warning|note) (\S+):/gm)].map(([, code]) => code);
+  const denied = await host.sluice(['deny', 'from', '192.0.2.9']);
+  expect(codes(denied.stderr)).toEqual(['lint/overlap', 'lint/icmp-essentials']);
+  expect(denied.stderr).toContain('hint: where it is to come first: sluice move 3 before 1');
+  expect(denied.stderr).toMatch(/^note: 2 warnings as before: sluice check$/m);
+  // The rows below have other numbers now; that alone is no news.
+  const inserted = await host.sluice(['insert', '1', 'deny', '443/tcp']);
+  expect(codes(inserted.stderr)).toEqual([]);
+  const trusting = await host.sluice(['allow', 'from', 'any', 'port', '53']);
+  expect(codes(trusting.stderr).sort()).toEqual(['lint/source-port-trust', 'parse/source-port']);
+  expect((await host.sluice(['check'])).stderr.match(/^(?:warning|note) /gm)).toHaveLength(5);
+});

@@ -198,3 +198,51 @@ test('status, the list, plan and explain name the server', async () => {
   const unknown = await host.sluice(['status', 'gren']);
   expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining('did you mean green?')]);
 });
+
+test('import nat: what the NAT table sends elsewhere, as servers; where the two differ', async () => {
+  host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
+  await host.must('apply');
+  expect(await host.must('import', 'nat', '--exit-code')).toBe('# 3 servers and the NAT table agree\n');
+  const [red, green] = [inner(0, 2).ipv4, inner(1, 2).ipv4];
+  // Of the rules that say where something goes the first decides: these stand in a table that is asked before.
+  must(host.edge.argv(['nft', '-f', '-']), {
+    input: `table ip early {
+  chain pre { type nat hook prerouting priority dstnat - 1
+    iifname "eth0" tcp dport { 4022, 4080-4089 } dnat to ${green}
+    iifname "eth0" tcp dport 4100 dnat to ${green}:22
+    iifname "eth0" tcp dport 1081 dnat to ${green}:80
+  }
+}`,
+  });
+  try {
+    const { status, stdout } = await host.sluice(['import', 'nat', '--exit-code']);
+    expect(status).toBe(4);
+    expect(stdout).toBe(`# red says target ${red}, and NAT sends ${HOST.ipv4} port 1081 to ${green}
+# no server owns ${HOST.ipv4} ports 4022, 4080-4089, 4100, which NAT sends to ${green}: the rows of inbound judge it
+servers:
+  server-10-0-2-2:
+    address: ${HOST.ipv4}
+    ports: 4022, 4080-4089, 4100
+    target: ${green}
+    ssh: { port: 4100, from: rules }
+    default: deny
+    rules:
+      # Translated and closed now; take the # away from what others may reach:
+      # - allow 4022,4080:4089/tcp # ${green}, ip early pre handle 3
+      # - allow 4100/tcp           # ${green} port 22, ip early pre handle 4
+`);
+    // Pasted below the servers that are there, the ruleset and the table agree, but for what names another target.
+    const pasted = stdout.slice(stdout.indexOf('servers:\n') + 'servers:\n'.length);
+    host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }) + pasted);
+    await host.must('apply');
+    const document = JSON.parse(await host.must('import', 'nat', '--json')) as { drift: unknown[]; proposed: unknown };
+    expect(document).toMatchObject({
+      drift: [{ kind: 'elsewhere', server: 'red', ports: [{ first: 1081, last: 1081 }], target: green }],
+      proposed: null,
+    });
+  } finally {
+    must(host.edge.argv(['nft', 'delete', 'table', 'ip', 'early']));
+  }
+  const other = await host.sluice(['import', 'ufw']);
+  expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('sluice init')]);
+});

@@ -149,6 +149,12 @@ function isMe(word: string): boolean {
 }
 
 function readSource({ output }: Run<object>, word: string, exact: boolean): Prefix {
+  if (/^[a-z][\w-]*$/i.test(word)) {
+    throw new UsageError(
+      `"${word}" is not an address or a prefix, which is what a ban is about`,
+      `a set stays out by a rule: sluice deny from ${word}; the lines of a file: sluice ban --import FILE`,
+    );
+  }
   const reading = parseAddressText(word);
   if (reading.kind === 'refused') throw new UsageError(reading.problem.message, reading.problem.hint);
   if (reading.warning) output.say(`warning: ${reading.warning.message}`);

@@ -225,6 +225,7 @@ async function editFile(
   const override = run.options.interface ?? enforced?.interfaceOverride;
   const candidate = requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', {
     context,
+    before: source.text,
     ...(override && { interfaceOverride: override }),
   });
   const written = writeRulesetText(source.path, outcome.text, source.digest);

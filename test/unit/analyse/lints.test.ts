@@ -2,7 +2,8 @@ import { analyse } from '../../../src/analyse/analyse';
 import type { Diagnostic } from '../../../src/diagnostics/diagnostic';
 import { CODES } from '../../../src/diagnostics/codes';
 import type { Ruleset } from '../../../src/model/ruleset';
-import { at, rule, rules, ruleset } from '../../support/findings';
+import type { Action } from '../../../src/model/verdict';
+import { at, rule, rules, ruleset, type RuleText } from '../../support/findings';
 
 const only = (set: Ruleset, code: string): Diagnostic[] => {
   const findings = analyse(set);
@@ -14,6 +15,33 @@ test('a tidy ruleset has no findings', () => {
   const list = rules(['allow', { from: ['203.0.113.0/24'], port: [8000] }], ['deny', { port: [8000], proto: [6] }]);
   const ssh = { ports: [22], from: 'anyone' as const, source: at(80) };
   expect(analyse(ruleset(list, { inbound: { ssh } }))).toEqual([]);
+});
+
+describe('lint/said-by-ssh', () => {
+  const ssh = { ports: [22], from: 'anyone' as const, source: at(80) };
+  const found = (list: readonly (readonly [Action, RuleText?])[], from: 'anyone' | 'rules' = 'anyone'): unknown[] =>
+    analyse(ruleset(rules(...list), { inbound: { ssh: { ...ssh, from } } }))
+      .filter(({ code }) => code === 'lint/said-by-ssh')
+      .map(({ source, hint }) => [source.line, hint]);
+  const allow = { from: ['203.0.113.0/24'], port: [22], proto: [6] };
+
+  test('an allow of SSH where everybody is let in changes nothing', () => {
+    expect(found([['allow', allow]])).toEqual([
+      [1, 'sluice delete 1; or, where nobody else is meant: sluice ssh from rules'],
+    ]);
+  });
+
+  test('it does where a deny stands between, where it is about more, and where only rows let in', () => {
+    expect(
+      found([
+        ['allow', allow],
+        ['deny', { from: ['203.0.0.0/16'] }],
+      ]),
+    ).toEqual([]);
+    expect(found([['allow', { ...allow, port: [22, 23] }]])).toEqual([]);
+    expect(found([['limit', allow]])).toEqual([]);
+    expect(found([['allow', allow]], 'rules')).toEqual([]);
+  });
 });
 
 describe('lint/ipv4-only-any', () => {
