@@ -56,6 +56,7 @@ const RUNS: readonly string[] = [
   'compile --print',
   'fmt',
   'exposed',
+  'import nat',
   'enable',
   'apply',
   'status',
