@@ -59,6 +59,7 @@ export { findLockout, type LiveConnection, type LockoutFinding } from './analyse
 
 // ruleset → image
 export { compile } from './compile/compile';
+export { CompileMemory } from './compile/compile-memory';
 export { CapacityError } from './compile/capacity';
 export { interpretFrame } from './compile/interpret';
 export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './compile/image';

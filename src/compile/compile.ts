@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
+import { CompileMemory } from './compile-memory';
 import { expandSections, type RankedSection } from './expand';
 import { growForest } from './forest';
 import type { Image, ImageFeatures, RankEntry } from './image';
@@ -17,12 +18,16 @@ import { imageStats, type SectionTrees } from './stats';
 /** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
 const COUNTER_SLOTS_STEP = 128;
 
-/** Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. */
-export function compile(ruleset: Ruleset): Image {
+/**
+ * Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What `memory` knows
+ * of rulesets before makes it faster, and never changes the image.
+ */
+export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMemory()): Image {
+  memory.tidy();
   const sections = rankSections(imageSections(ruleset));
   const ranks = sections.flatMap(({ section, ranks: own }) => (section.laterOf === undefined ? ranksOf(own) : []));
   const services = new ServiceTable();
-  const tables = expandSections(sections, services);
+  const tables = expandSections(sections, services, memory);
   const trees = tables.map((rules): SectionTrees => {
     const grown = { 4: growForest(rules[4]), 6: growForest(rules[6]) };
     const treesOf = (family: Family): FamilyTrees => ({
@@ -49,8 +54,8 @@ export function compile(ruleset: Ruleset): Image {
     maxFlows: ruleset.maxFlows ?? DEFAULT_MAX_FLOWS,
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
-    ipv4: tables.some((rules) => rules[4].count > 0),
-    ipv6: tables.some((rules) => rules[6].count > 0),
+    ipv4: tables.some((rules) => rules[4].order.length > 0),
+    ipv6: tables.some((rules) => rules[6].order.length > 0),
     sections: sections.map(({ section }) => isUsed(section)),
     limits: limits.count > 0,
     rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),

@@ -6,7 +6,8 @@
 import { SLC_LIMITS } from '../abi/layout.gen';
 import type { Family, Prefix } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_RULES, MAX_IMAGE_SLOTS } from './capacity';
-import { type GrownTree, growTree, type Tree } from './tree';
+import { growTree } from './tree';
+import type { GrownTree, Tree } from './tree-memory';
 import type { Crossing, RuleTable } from './expand';
 
 /** Bits of a node: at most so many, and so many where it parts few networks. */
@@ -79,7 +80,7 @@ class CrossingBuilder {
     const children = parts.map((part) =>
       part.length === 0 ? rest : this.grow(part, known + width, reached, depth + 1),
     );
-    return { kind: 'node', cut: { lane: word, shift, width }, children };
+    return this.rules.trees.node({ lane: word, shift, width }, children);
   }
 
   /** Not beyond the end of the word, nor of the longest network. */

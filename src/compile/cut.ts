@@ -1,11 +1,15 @@
 /** Where to cut a list of rules: candidate windows of all lanes, and what each would achieve. */
-import type { RuleTable } from './expand';
+import type { RuleColumns } from './known-rules';
 import type { Cut, Region } from './region';
 import { CUT_BITS_MAX, type RuleList, Splitter } from './split';
 
 const WIDTHS = [1, 2, 3, 4, 5, 6, 8, 10, 12, CUT_BITS_MAX];
 /** Rules that are looked at to rate windows. */
 const SAMPLE = 192;
+const SAMPLE_MIN = 96;
+const SAMPLE_MAX = 288;
+/** Slots of a cut at most, for a rule of the list. */
+export const SLOTS_OF_RULE = 4;
 /** Candidates that are measured exactly when the list is longer than the sample. */
 const MEASURED = 4;
 const MIN_SCORE = 0.05;
@@ -14,13 +18,13 @@ const LOG2 = Float64Array.from({ length: 4096 }, (_, i) => Math.log2(i));
 /** Finds cuts for lists of one table. `prepare` a list, then ask. */
 export class CutFinder {
   readonly splitter: Splitter;
-  private readonly rules: RuleTable;
+  private readonly rules: RuleColumns;
   private readonly region: Region;
   private readonly leafBudget: number;
   private list: RuleList = { ids: new Int32Array(0), start: 0, end: 0, open: new Int8Array(0) };
   private sample: RuleList = this.list;
-  private readonly sampleIds = new Int32Array(SAMPLE);
-  private readonly sampleOpen = new Int8Array(SAMPLE);
+  private readonly sampleIds = new Int32Array(SAMPLE_MAX);
+  private readonly sampleOpen = new Int8Array(SAMPLE_MAX);
   /** `openLane` of each rule of the list, from 0 on. */
   open = new Int8Array(1024);
   /** Rules of the list for one of the sample. */
@@ -38,11 +42,14 @@ export class CutFinder {
   private readonly zeros = new Int32Array(32);
   private readonly ones = new Int32Array(32);
   private readonly balances = new Float64Array(32);
+  /** The limits with which the last `best` would have answered the same: from the first on, below the second. */
+  limitFrom = 0;
+  limitBelow = Infinity;
   // Of the last `rate`.
   private score = 0;
   private largest = 0;
 
-  constructor(rules: RuleTable, region: Region, leafBudget: number) {
+  constructor(rules: RuleColumns, region: Region, leafBudget: number) {
     this.rules = rules;
     this.region = region;
     this.leafBudget = leafBudget;
@@ -61,16 +68,11 @@ export class CutFinder {
     this.sample = this.list;
     this.scale = 1;
     if (length > SAMPLE) {
-      const step = Math.ceil(length / SAMPLE);
-      let count = 0;
-      for (let k = 0; k < length; k += step) {
-        this.sampleIds[count] = ids[start + k];
-        this.sampleOpen[count++] = open[k];
-      }
+      const count = this.takeSample(ids, start, length);
       this.sample = { ids: this.sampleIds, start: 0, end: count, open: this.sampleOpen };
       this.scale = length / count;
     }
-    this.findWindows(Math.min(maxSlots, 4 * length));
+    this.findWindows(Math.min(maxSlots, SLOTS_OF_RULE * length));
     for (let i = 0; i < this.count; i++) {
       this.totals[i] = this.rate(this.sample, i, this.scale) * this.scale;
       this.scores[i] = this.score;
@@ -79,23 +81,58 @@ export class CutFinder {
     return this.list;
   }
 
+  /**
+   * Takes rules by what they match, not by their place: a rule more or less in a list leaves the sample as it is, and so
+   * most of the tree. Where that gives too few or too many of them, by their place. Answers with their number.
+   */
+  private takeSample(ids: Int32Array, start: number, length: number): number {
+    const { sampleIds, sampleOpen, open } = this;
+    const { hash } = this.rules;
+    const step = Math.ceil(length / SAMPLE);
+    let count = 0;
+    for (let k = 0; k < length && count < SAMPLE_MAX; k++) {
+      const rule = ids[start + k];
+      if ((hash[rule] >>> 0) % step !== 0) continue;
+      sampleIds[count] = rule;
+      sampleOpen[count++] = open[k];
+    }
+    if (count >= SAMPLE_MIN && count < SAMPLE_MAX) return count;
+    count = 0;
+    for (let k = 0; k < length; k += step) {
+      sampleIds[count] = ids[start + k];
+      sampleOpen[count++] = open[k];
+    }
+    return count;
+  }
+
   /** The best candidate whose children together hold at most `limit` rules, or null. */
   best(limit: number): Cut | null {
+    this.limitFrom = 0;
+    this.limitBelow = Infinity;
     for (let measured = 0; measured < MEASURED;) {
       let best = -1;
       for (let i = 0; i < this.count; i++) {
-        if (this.totals[i] <= limit && (best < 0 || this.scores[i] > this.scores[best])) best = i;
+        if (this.isWithin(this.totals[i], limit) && (best < 0 || this.scores[i] > this.scores[best])) best = i;
       }
       if (best < 0 || this.scores[best] < MIN_SCORE) return null;
       if (this.sample === this.list) return this.cut(best);
       measured++;
       const total = this.rate(this.list, best, 1);
-      if (total <= limit && this.score >= MIN_SCORE) return this.cut(best);
+      if (this.isWithin(total, limit) && this.score >= MIN_SCORE) return this.cut(best);
       this.totals[best] = total;
       this.scores[best] = -1;
       this.largests[best] = this.largest;
     }
     return null;
+  }
+
+  private isWithin(total: number, limit: number): boolean {
+    if (total <= limit) {
+      if (total > this.limitFrom) this.limitFrom = total;
+      return true;
+    }
+    if (total < this.limitBelow) this.limitBelow = total;
+    return false;
   }
 
   /** The candidate that copies least among those that leave no child as full as the list, or null. */

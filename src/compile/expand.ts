@@ -5,38 +5,39 @@
  */
 import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { laterRows } from '../model/later-fragment';
-import { addressBits, type Family, maskWord, type Prefix } from '../model/prefix';
+import { addressBits, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import { narrowingTo, territoryOf } from '../model/server';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
-import { type Lane, lanesOf } from './lane';
+import { KnownRules, NO_RULE, type RuleColumns } from './known-rules';
+import { CompileMemory, type FamilyMemory } from './compile-memory';
 import { mergePrefixes } from './merge';
 import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
 import { type ImageSection, sharedEntry } from './sections';
-import { isEveryService, type ServiceTable } from './services';
+import { isEveryService, type Service, type ServiceTable } from './services';
+import type { TreeMemory } from './tree-memory';
 
-/** The image rules of one family, column by column; index 0 is tried first. */
-export interface RuleTable {
+/** The image rules of one family. Rules go by number: an index into the columns. */
+export interface RuleTable extends RuleColumns {
   readonly family: Family;
-  readonly count: number;
-  readonly lanes: readonly Lane[];
-  /** Inclusive bounds of each rule, by lane. */
-  readonly low: readonly Uint32Array[];
-  readonly high: readonly Uint32Array[];
-  /** Image words; they ascend, equal ones belong to one row. */
+  /** The rules in first-match order. */
+  readonly order: Int32Array;
+  /** Image words by number; they ascend with the order, equal ones belong to one row. */
   readonly word: Uint32Array;
+  /** Service numbers of this image by number of the rule. */
   readonly service: Uint32Array;
-  readonly destinationLength: Uint8Array;
-  readonly sourceLength: Uint8Array;
+  /** Where there is one the numbers of the rules are their places in the order. */
   readonly crossings: readonly Crossing[];
+  /** Trees that were grown of rules with these numbers. */
+  readonly trees: TreeMemory;
 }
 
 /** A row of two long lists: rules for its sources, which hold for any destination, and the destinations beside them. */
 export interface Crossing {
   /** The row, as `nameOfEntry` writes it. */
   readonly row: string;
-  /** Its rules: the first, and the one behind the last. */
+  /** Its rules: the first, and the one behind the last; by place, which is their number here. */
   readonly first: number;
   readonly end: number;
   /** Disjoint. */
@@ -67,7 +68,11 @@ export interface RankedSection {
  * Multiplies the enabled rows and the SSH row of every section out, for both families.
  * Throws `CapacityError` where all together are more than `MAX_IMAGE_RULES`, before memory is taken.
  */
-export function expandSections(sections: readonly RankedSection[], table: ServiceTable): Record<Family, RuleTable>[] {
+export function expandSections(
+  sections: readonly RankedSection[],
+  table: ServiceTable,
+  memory: CompileMemory,
+): Record<Family, RuleTable>[] {
   const products = sections.map((ranked) => {
     // Only what later fragments are judged by differs from family to family.
     const rows = ranked.section.laterOf === undefined ? rowsOf(ranked, 4) : null;
@@ -75,7 +80,10 @@ export function expandSections(sections: readonly RankedSection[], table: Servic
     return { 4: of(4), 6: of(6) };
   });
   chooseCrossings(products.flatMap((section) => [section[4], section[6]]));
-  return products.map((section) => ({ 4: multiply(section[4], 4, table), 6: multiply(section[6], 6, table) }));
+  return products.map((section) => ({
+    4: multiply(section[4], 4, table, memory),
+    6: multiply(section[6], 6, table, memory),
+  }));
 }
 
 interface MatchedEntry {
@@ -156,11 +164,24 @@ function sizeOf({ from, to, services, crossed }: Products, row: number): number 
   return crossed[row] ? rules + to[row].length : rules * to[row].length;
 }
 
+function needsCrossings(parts: readonly Products[]): boolean {
+  let total = 0;
+  for (const products of parts) {
+    for (let row = 0; row < products.entries.length; row++) {
+      const size = sizeOf(products, row);
+      if (size > CROSSED_RULES) return true;
+      total += size;
+    }
+  }
+  return total > MAX_IMAGE_RULES;
+}
+
 /**
  * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are too
  * many. Throws `CapacityError` where that is not enough.
  */
 function chooseCrossings(parts: readonly Products[]): void {
+  if (!needsCrossings(parts)) return;
   const rows = parts.flatMap((products) =>
     products.entries.map((entry, row) => ({ products, entry, row, size: sizeOf(products, row) })),
   );
@@ -179,20 +200,22 @@ function chooseCrossings(parts: readonly Products[]): void {
   throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry));
 }
 
-function multiply(products: Products, family: Family, table: ServiceTable): RuleTable {
+function multiply(products: Products, family: Family, table: ServiceTable, memory: CompileMemory): RuleTable {
   const { entries, from, to, services, crossed } = products;
   let size = 0;
   for (let row = 0; row < entries.length; row++) size += sizeOf(products, row);
-  const rules = new TableWriter(family, size, table);
+  // What is multiplied out on one side only has numbers of its own: others tell equal matches apart by nothing.
+  const own = crossed.includes(true) ? new CompileMemory() : memory;
+  const rules = new TableWriter(family, size, table, own[family]);
   entries.forEach((entry, row) => {
-    const word = wordOf(entry);
+    rules.beginRow(wordOf(entry));
     if (crossed[row]) {
-      rules.cross(nameOfEntry(entry), word, to[row], from[row], services[row]);
+      rules.cross(nameOfEntry(entry), to[row], from[row], services[row]);
       return;
     }
     for (const destination of to[row]) {
       for (const source of from[row]) {
-        for (const service of services[row]) rules.add(word, destination, source, service);
+        for (const service of services[row]) rules.add(destination, source, service);
       }
     }
   });
@@ -202,117 +225,70 @@ function multiply(products: Products, family: Family, table: ServiceTable): Rule
 /** Fills a table; a rule whose match an earlier one has can never decide, and is left out. */
 class TableWriter {
   private count = 0;
-  private readonly words: number;
-  private readonly low: Uint32Array[];
-  private readonly high: Uint32Array[];
-  private readonly word: Uint32Array;
-  private readonly service: Uint32Array;
-  private readonly destinationLength: Uint8Array;
-  private readonly sourceLength: Uint8Array;
-  /** Open addressing: number of a rule + 1 at the first free place from its hash on. */
-  private readonly seen: Int32Array;
+  private rowWord = 0;
+  /** The row's first rule. */
+  private head = NO_RULE;
+  private readonly order: Int32Array;
+  private readonly words: Uint32Array;
+  private readonly services: Uint32Array;
   private readonly crossings: Crossing[] = [];
+  private readonly known: KnownRules;
 
   constructor(
     private readonly family: Family,
     size: number,
     private readonly table: ServiceTable,
+    private readonly memory: FamilyMemory,
   ) {
-    const lanes = lanesOf(family);
-    this.words = addressBits(family) / 32;
-    this.low = lanes.map(() => new Uint32Array(size));
-    this.high = lanes.map(() => new Uint32Array(size));
-    this.word = new Uint32Array(size);
-    this.service = new Uint32Array(size);
-    this.destinationLength = new Uint8Array(size);
-    this.sourceLength = new Uint8Array(size);
-    this.seen = new Int32Array(2 ** Math.ceil(Math.log2(2 * size + 1)));
+    this.known = memory.rules;
+    this.known.beginTable();
+    this.order = new Int32Array(size);
+    this.words = new Uint32Array(size);
+    this.services = new Uint32Array(size);
   }
 
-  add(word: number, destination: Prefix, source: Prefix, service: number): void {
-    this.write(word, destination, source, service);
-    if (!this.isRepeated(this.count)) this.count++;
+  beginRow(word: number): void {
+    this.rowWord = word;
+    this.head = NO_RULE;
+  }
+
+  add(destination: Prefix, source: Prefix, service: number): void {
+    this.keep(this.known.add(destination, source, this.serviceOf(service), this.head), service);
   }
 
   /** Adds a crossing. Its rules hide nothing: what they match depends on the trie above them. */
-  cross(
-    row: string,
-    word: number,
-    destinations: readonly Prefix[],
-    sources: readonly Prefix[],
-    services: readonly number[],
-  ): void {
+  cross(row: string, destinations: readonly Prefix[], sources: readonly Prefix[], services: readonly number[]): void {
     const first = this.count;
-    const anywhere = { family: this.family, words: new Array<number>(this.words).fill(0), length: 0 };
+    const words = new Array<number>(addressBits(this.family) / 32).fill(0);
+    const anywhere = { family: this.family, words, length: 0 };
     for (const source of sources) {
-      for (const service of services) {
-        this.write(word, anywhere, source, service);
-        this.count++;
-      }
+      for (const service of services)
+        this.keep(this.known.addApart(anywhere, source, this.serviceOf(service), this.head), service);
     }
     this.crossings.push({ row, first, end: this.count, destinations });
   }
 
-  private write(word: number, destination: Prefix, source: Prefix, service: number): void {
-    const { count: at, words, low, high } = this;
-    this.word[at] = word;
-    this.service[at] = service;
-    this.destinationLength[at] = destination.length;
-    this.sourceLength[at] = source.length;
-    for (let w = 0; w < words; w++) {
-      low[w][at] = destination.words[w];
-      high[w][at] = destination.words[w] | ~maskWord(destination.length, w);
-      low[words + w][at] = source.words[w];
-      high[words + w][at] = source.words[w] | ~maskWord(source.length, w);
-    }
-    const { destinationPorts, sourcePorts, lanes } = this.table.services[service];
-    low[2 * words][at] = destinationPorts.first;
-    high[2 * words][at] = destinationPorts.last;
-    low[2 * words + 1][at] = sourcePorts.first;
-    high[2 * words + 1][at] = sourcePorts.last;
-    low[2 * words + 2][at] = lanes.first;
-    high[2 * words + 2][at] = lanes.last;
+  private serviceOf(number: number): Service {
+    return this.table.services[number];
+  }
+
+  private keep(rule: number, service: number): void {
+    if (rule === NO_RULE) return;
+    if (this.head === NO_RULE) this.head = rule;
+    this.words[this.count] = this.rowWord;
+    this.services[this.count] = service;
+    this.order[this.count++] = rule;
   }
 
   finish(): RuleTable {
-    const { family, count } = this;
-    return {
-      family,
-      count,
-      lanes: lanesOf(family),
-      low: this.low.map((column) => column.subarray(0, count)),
-      high: this.high.map((column) => column.subarray(0, count)),
-      word: this.word.subarray(0, count),
-      service: this.service.subarray(0, count),
-      destinationLength: this.destinationLength.subarray(0, count),
-      sourceLength: this.sourceLength.subarray(0, count),
-      crossings: this.crossings,
-    };
-  }
-
-  /** Whether an earlier rule has the addresses and the service of rule `at`; remembers it where none has. */
-  private isRepeated(at: number): boolean {
-    const { seen, low } = this;
-    let hash = (this.service[at] << 16) ^ (this.destinationLength[at] << 8) ^ this.sourceLength[at];
-    for (let lane = 0; lane < 2 * this.words; lane++) {
-      hash = Math.imul(hash ^ low[lane][at], 0x9e3779b1);
-      hash ^= hash >>> 15;
+    const { family, count, known, memory } = this;
+    const order = this.order.subarray(0, count);
+    const word = new Uint32Array(count === 0 ? 0 : known.count);
+    const service = new Uint32Array(word.length);
+    for (let place = 0; place < count; place++) {
+      word[order[place]] = this.words[place];
+      service[order[place]] = this.services[place];
     }
-    for (let place = hash & (seen.length - 1); ; place = (place + 1) & (seen.length - 1)) {
-      if (seen[place] === 0) {
-        seen[place] = at + 1;
-        return false;
-      }
-      if (this.isEqual(seen[place] - 1, at)) return true;
-    }
-  }
-
-  private isEqual(a: number, b: number): boolean {
-    if (this.service[a] !== this.service[b]) return false;
-    if (this.destinationLength[a] !== this.destinationLength[b] || this.sourceLength[a] !== this.sourceLength[b]) {
-      return false;
-    }
-    for (let lane = 0; lane < 2 * this.words; lane++) if (this.low[lane][a] !== this.low[lane][b]) return false;
-    return true;
+    return { ...known.columns(), family, order, word, service, crossings: this.crossings, trees: memory.trees };
   }
 }

@@ -4,7 +4,8 @@ import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
 import { leastWord } from './least';
 import { partition } from './partition';
-import { type GrownTree, growTree, type Tree } from './tree';
+import { growTree } from './tree';
+import { type GrownTree, type Tree, wordOfTerminal } from './tree-memory';
 
 /** Prefix lengths from which on a prefix is narrow: the first unless a later one is cheaper. */
 const NARROW: Readonly<Record<Family, readonly number[]>> = { 4: [16, 8], 6: [32, 24] };
@@ -44,11 +45,11 @@ export function growForest(rules: RuleTable): GrownTree[] {
 function costOf(rules: RuleTable, forest: readonly GrownTree[]): number {
   const key = new Uint32Array(rules.lanes.length);
   const least = forest.map(({ root }) => leastWord(rules, root));
-  const packets = Math.min(PACKETS, rules.count);
+  const packets = Math.min(PACKETS, rules.order.length);
   let cost = 0;
   let noise = 1;
   for (let i = 0; i < packets; i++) {
-    const rule = Math.floor((i * rules.count) / packets);
+    const rule = rules.order[Math.floor((i * rules.order.length) / packets)];
     for (let lane = 0; lane < key.length; lane++) {
       noise = (Math.imul(noise, 1664525) + 1013904223) >>> 0;
       const low = rules.low[lane][rule];
@@ -70,7 +71,7 @@ function walk(rules: RuleTable, forest: readonly GrownTree[], least: readonly nu
       const { lane, shift, width }: { lane: number; shift: number; width: number } = tree.cut;
       tree = tree.children[(key[lane] >>> shift) & ((1 << width) - 1)];
     }
-    if (tree.kind === 'terminal') best = Math.min(best, tree.word);
+    if (tree.kind === 'terminal') best = Math.min(best, wordOfTerminal(rules, tree));
     else if (rules.word[tree.rules[0]] < best) {
       cost += LEAF_COST;
       for (const rule of tree.rules) {

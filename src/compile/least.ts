@@ -1,13 +1,13 @@
 /** What of a tree tells whether it can win at all. */
 import { SLC_WORD_NONE } from '../abi/layout.gen';
 import type { RuleTable } from './expand';
-import type { Tree } from './tree';
+import { type Tree, wordOfTerminal } from './tree-memory';
 
 /** The smallest word in a tree, whichever packet asks; `SLC_WORD_NONE` where it is empty. */
 export function leastWord(rules: RuleTable, tree: Tree): number {
   const seen = new Set<Tree>();
   const least = (part: Tree): number => {
-    if (part.kind === 'terminal') return part.word;
+    if (part.kind === 'terminal') return wordOfTerminal(rules, part);
     if (part.kind === 'leaf') return rules.word[part.rules[0]];
     if (seen.has(part)) return SLC_WORD_NONE;
     seen.add(part);

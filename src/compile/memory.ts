@@ -1,11 +1,10 @@
-/** What was made of lists of rules, to be found again by the lists. */
+/** What was made of lists of numbers, to be found again by the lists. */
 
 const INITIAL = 1024;
 
-/** Lists of rules with what became of them. A hash only says where to look; real lists are compared. */
-export class ListMemory<T> {
+/** Lists with what became of them. A hash only says where to look; real lists are compared. */
+export class ListMemory<T extends object> {
   private readonly made: T[] = [];
-  private readonly heights: number[] = [];
   /** First entry of a hash, and the next one with the same hash (-1: none). */
   private readonly first = new Map<number, number>();
   private readonly next: number[] = [];
@@ -13,58 +12,52 @@ export class ListMemory<T> {
   private readonly starts: number[] = [0];
   private numbers = new Int32Array(INITIAL);
 
-  /**
-   * The entry for the list `ids[start..start + length)` and the numbers that stand for its region, or -1. All numbers
-   * are compared as 32 bits.
-   */
-  find(hash: number, ids: Int32Array, start: number, length: number, region: Uint32Array): number {
-    const { numbers, starts, next } = this;
-    for (let entry = this.first.get(hash) ?? -1; entry >= 0; entry = next[entry]) {
-      const at = starts[entry];
-      if (starts[entry + 1] - at !== region.length + length) continue;
-      let i = 0;
-      while (i < region.length && numbers[at + i] === (region[i] | 0)) i++;
-      if (i < region.length) continue;
-      let k = 0;
-      while (k < length && numbers[at + i + k] === ids[start + k]) k++;
-      if (k === length) return entry;
-    }
-    return -1;
+  /** Numbers of all lists. */
+  get size(): number {
+    return this.starts[this.made.length];
   }
 
-  add(
+  /**
+   * What became of the list `ids[start..start + length)` with these numbers beside it, or null; of several that which
+   * `suits`. All numbers are compared as 32 bits.
+   */
+  find(
     hash: number,
     ids: Int32Array,
     start: number,
     length: number,
-    region: Uint32Array,
-    made: T,
-    height: number,
-  ): void {
+    beside: Uint32Array,
+    suits?: (made: T) => boolean,
+  ): T | null {
+    const { numbers, starts, next, made } = this;
+    for (let entry = this.first.get(hash) ?? -1; entry >= 0; entry = next[entry]) {
+      const at = starts[entry];
+      if (starts[entry + 1] - at !== beside.length + length) continue;
+      let i = 0;
+      while (i < beside.length && numbers[at + i] === (beside[i] | 0)) i++;
+      if (i < beside.length) continue;
+      let k = 0;
+      while (k < length && numbers[at + i + k] === ids[start + k]) k++;
+      if (k === length && (!suits || suits(made[entry]))) return made[entry];
+    }
+    return null;
+  }
+
+  add(hash: number, ids: Int32Array, start: number, length: number, beside: Uint32Array, made: T): void {
     const entry = this.made.length;
     const at = this.starts[entry];
-    const end = at + region.length + length;
+    const end = at + beside.length + length;
     if (end > this.numbers.length) {
       const grown = new Int32Array(2 * end);
       grown.set(this.numbers);
       this.numbers = grown;
     }
-    this.numbers.set(region, at);
-    for (let k = 0; k < length; k++) this.numbers[at + region.length + k] = ids[start + k];
+    this.numbers.set(beside, at);
+    this.numbers.set(ids.subarray(start, start + length), at + beside.length);
     this.made.push(made);
-    this.heights.push(height);
     this.next.push(this.first.get(hash) ?? -1);
     this.first.set(hash, entry);
     this.starts.push(end);
-  }
-
-  get(entry: number): T {
-    return this.made[entry];
-  }
-
-  /** The height it was remembered with. */
-  height(entry: number): number {
-    return this.heights[entry];
   }
 }
 

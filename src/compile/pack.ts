@@ -16,9 +16,9 @@ import { leastWord } from './least';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
-import type { Tree } from './tree';
+import { type Tree, wordOfTerminal } from './tree-memory';
 
-/** The trees of a family, in the order of `slc_roots`, and the table their rule indices point into. */
+/** The trees of a family, in the order of `slc_roots`, and the table their rules are numbered in. */
 export interface FamilyTrees {
   readonly rules: RuleTable;
   readonly trees: readonly Tree[];
@@ -131,7 +131,7 @@ function place(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tr
 function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tree, SlotWords>): SlotWords {
   switch (tree.kind) {
     case 'terminal':
-      return encodeSlot({ kind: 'terminal', word: tree.word });
+      return encodeSlot({ kind: 'terminal', word: wordOfTerminal(rules, tree) });
     case 'leaf': {
       const { length } = tree.rules;
       const ruleSlots = RULE_SLOTS[rules.family];

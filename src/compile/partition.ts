@@ -7,19 +7,21 @@ export const GROUP_NAMES = ['destination narrow', 'source narrow', 'both wide'] 
 /** Up to this many image rules one tree is cheaper than three. */
 const ONE_TREE_RULES = 16;
 
-/** Indices into the table but for those of crossings, ascending, a group each. A prefix at least `narrow` long is narrow. */
+/** The rules but for those of crossings, in first-match order, a group each. A prefix at least `narrow` long is narrow. */
 export function partition(rules: RuleTable, narrow: number): [Int32Array, Int32Array, Int32Array] {
   const groups: [number[], number[], number[]] = [[], [], []];
+  const { order, destinationLength, sourceLength } = rules;
   let crossing = 0;
-  for (let i = 0; i < rules.count; i++) {
+  for (let i = 0; i < order.length; i++) {
     if (i === rules.crossings[crossing]?.first) {
       i = rules.crossings[crossing++].end - 1;
       continue;
     }
-    if (rules.count <= ONE_TREE_RULES) groups[2].push(i);
-    else if (rules.destinationLength[i] >= narrow) groups[0].push(i);
-    else if (rules.sourceLength[i] >= narrow) groups[1].push(i);
-    else groups[2].push(i);
+    const rule = order[i];
+    if (order.length <= ONE_TREE_RULES) groups[2].push(rule);
+    else if (destinationLength[rule] >= narrow) groups[0].push(rule);
+    else if (sourceLength[rule] >= narrow) groups[1].push(rule);
+    else groups[2].push(rule);
   }
   return [Int32Array.from(groups[0]), Int32Array.from(groups[1]), Int32Array.from(groups[2])];
 }

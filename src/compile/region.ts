@@ -1,5 +1,5 @@
 /** A part of the key space: some bits of some lanes are known, the rest are free (bits may be skipped). */
-import type { RuleTable } from './expand';
+import type { RuleColumns } from './known-rules';
 import type { Lane } from './lane';
 
 /** `width` bits of lane number `lane`, from bit `shift` of the lane upwards: what a node takes. */
@@ -32,10 +32,10 @@ export class Region {
   /** After `reach`: bounds of the region without what no rule of the list reaches. */
   readonly reachedMin: Uint32Array;
   readonly reachedMax: Uint32Array;
-  private readonly rules: RuleTable;
+  private readonly rules: RuleColumns;
   private readonly lanes: number;
 
-  constructor(rules: RuleTable, lanes: readonly Lane[]) {
+  constructor(rules: RuleColumns, lanes: readonly Lane[]) {
     this.rules = rules;
     this.lanes = lanes.length;
     this.known = new Uint32Array(lanes.length);

@@ -1,12 +1,12 @@
 /** Which rules of a list go to which child of a cut. */
-import type { RuleTable } from './expand';
+import type { RuleColumns } from './known-rules';
 import { isAddressLane } from './lane';
 import { COVERED, type Cut, cutMask, type Region } from './region';
 
 /** Widest cut: children of one node. */
 export const CUT_BITS_MAX = 14;
 
-/** A list of rules, ascending: `ids[start..end)`, with the `openLane` of each from `open[0]` on. */
+/** A list of rules in first-match order: `ids[start..end)`, with the `openLane` of each from `open[0]` on. */
 export interface RuleList {
   readonly ids: Int32Array;
   readonly start: number;
@@ -20,7 +20,7 @@ export class Splitter {
   readonly counts = new Int32Array(1 << CUT_BITS_MAX);
   private readonly closed = new Uint8Array(1 << CUT_BITS_MAX);
   private readonly filled = new Int32Array(1 << CUT_BITS_MAX);
-  private readonly rules: RuleTable;
+  private readonly rules: RuleColumns;
   private readonly region: Region;
   private readonly isAddress: readonly boolean[];
   // Children of one rule: from..to, and for ranges that wrap within the window also 0..wrapTo.
@@ -28,7 +28,7 @@ export class Splitter {
   private to = 0;
   private wrapTo = -1;
 
-  constructor(rules: RuleTable, region: Region) {
+  constructor(rules: RuleColumns, region: Region) {
     this.rules = rules;
     this.region = region;
     this.isAddress = rules.lanes.map(isAddressLane);

@@ -7,7 +7,7 @@ import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
 import { GROUP_NAMES } from './partition';
 import { sectionLabel } from './sections';
-import { type GrownTree, LONG_LEAF, type Tree } from './tree';
+import { type GrownTree, LONG_LEAF, type Tree } from './tree-memory';
 
 interface TreeCost {
   readonly nodes: number;
@@ -41,7 +41,7 @@ export function imageStats(rows: number, bytes: number, sections: readonly Secti
   const tables = sections.flatMap(({ families }) => [families[4].rules, families[6].rules]);
   return {
     rules: rows,
-    expandedRules: tables.reduce((sum, { count }) => sum + count, 0),
+    expandedRules: tables.reduce((sum, { order }) => sum + order.length, 0),
     bytes,
     ...totals,
     worstCase: { nodes: most('nodes'), leaves: most('leaves'), rules: most('rules') },

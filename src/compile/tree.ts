@@ -2,39 +2,23 @@
  * A group of image rules → a decision tree of address-trie nodes and port-map nodes. Memory is bounded by a
  * replication budget: where cutting would cost more copies than are left, a longer leaf is the answer.
  */
-import { CutFinder } from './cut';
+import { SLC_LIMITS } from '../abi/layout.gen';
+import { CutFinder, SLOTS_OF_RULE } from './cut';
 import type { RuleTable } from './expand';
-import { isAddressLane } from './lane';
-import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
-import { hashNumbers, ListMemory } from './memory';
+import { NO_RULE } from './known-rules';
+import { hashNumbers } from './memory';
 import { type Cut, Region } from './region';
-
-/** Equal parts of a tree are one object. */
-export type Tree =
-  /** The region is wholly covered by one row, or empty (`SLC_WORD_NONE`). */
-  | { readonly kind: 'terminal'; readonly word: number }
-  /** Indices into the rule table, ascending by word, at least one. */
-  | { readonly kind: 'leaf'; readonly rules: readonly number[] }
-  | { readonly kind: 'node'; readonly cut: Cut; readonly children: readonly Tree[] };
-
-/** The tree of a group, and where memory was kept bounded by a longer leaf. */
-export interface GrownTree {
-  readonly root: Tree;
-  /** Lengths of the leaves that are longer than `LONG_LEAF`. */
-  readonly longLeaves: readonly number[];
-  /** Rules in all leaves; equal leaves count once. */
-  readonly leafRules: number;
-}
+import type { Grown, GrownTree, Tree, TreeMemory } from './tree-memory';
 
 /** Rules up to which a list becomes a leaf at once. */
 const LEAF_BUDGET = { 4: 6, 6: 4 } as const;
 /** Longer leaves are worth spending spare copies to avoid. */
 const RELIEF_LEAF = 16;
-/** Longer leaves are reported. */
-export const LONG_LEAF = 62;
 /** Copies of a rule that cutting may make on average, less where there are very many rules. */
 const REPLICATION = 32;
 const REPLICATED_RULES_MAX = 1 << 19;
+/** Steps of that: a rule more or less is not to change what trees depend on. */
+const REPLICATION_STEP = 0.5;
 /** Copies of each rule, and copies in all, that may be spent where the replication budget is gone. */
 const SPARE_COPIES = 4;
 const SPARE_COPIES_MIN = 1 << 14;
@@ -45,35 +29,31 @@ const CLEANUP_RULES = 24;
 
 /** Builds the tree of the rules in `group`, no deeper than `steps` nodes. */
 export function growTree(rules: RuleTable, group: Int32Array, steps: number = SLC_LIMITS.MAX_STEPS): GrownTree {
-  return new TreeBuilder(rules, group.length, steps).build(group);
+  if (group.length === 0) return rules.trees.measure(rules.trees.terminal(NO_RULE));
+  return rules.trees.measure(new TreeBuilder(rules, group.length, steps).build(group));
 }
 
-const NO_REGION = new Uint32Array(0);
-const NOTHING: Tree = { kind: 'terminal', word: SLC_WORD_NONE };
 /** Length of a child that is a terminal: its list has ended. */
 const TERMINAL = -1;
+/** Bounds of budgets are kept so much on the safe side, since they are computed backwards. */
+const CAUTION = 1e-9;
 
 class TreeBuilder {
   private readonly rules: RuleTable;
+  private readonly memory: TreeMemory;
   private readonly region: Region;
   private readonly leafBudget: number;
   private readonly finder: CutFinder;
-  private readonly portLanes: readonly number[];
   private readonly replication: number;
-  private readonly terminals = new Map<number, Tree>();
-  private readonly leaves = new ListMemory<Tree>();
-  private readonly nodes = new ListMemory<Tree>();
-  /** What a tree depends on besides its list: known bits of all lanes, known values of ports and protocol. */
+  /** What a tree depends on besides its list: the region's known bits and their values, and the replication budget. */
   private readonly regionNumbers: Uint32Array;
-  private readonly longLeaves: number[] = [];
   /** Lists of all nodes between the root and where the work is, one behind the other, children as (start, length). */
   private arena: Int32Array;
-  private leafRules = 0;
   private slotsLeft: number;
   /** Copies that may be spent to shorten leaves where the replication budget is gone. */
   private spareCopies: number;
-  /** Nodes on the longest path of the tree that `grow` returned last. */
-  private height = 0;
+  /** With which budgets the tree that `grow` returned last would have been the same; null: with no others. */
+  private bounds: Bounds | null = ANY_BUDGET;
 
   constructor(
     rules: RuleTable,
@@ -81,34 +61,36 @@ class TreeBuilder {
     private readonly steps: number,
   ) {
     this.rules = rules;
+    this.memory = rules.trees;
     this.region = new Region(rules, rules.lanes);
     this.leafBudget = LEAF_BUDGET[rules.family];
     this.finder = new CutFinder(rules, this.region, this.leafBudget);
-    this.portLanes = rules.lanes.flatMap((lane, i) => (isAddressLane(lane) ? [] : [i]));
-    this.regionNumbers = new Uint32Array(rules.lanes.length + this.portLanes.length);
-    this.replication = Math.max(2, Math.min(REPLICATION, REPLICATED_RULES_MAX / Math.max(1, size)));
+    const replication = Math.min(REPLICATION, REPLICATED_RULES_MAX / size);
+    this.replication = Math.max(2, Math.floor(replication / REPLICATION_STEP) * REPLICATION_STEP);
+    this.regionNumbers = new Uint32Array(2 * rules.lanes.length + 1);
+    this.regionNumbers[2 * rules.lanes.length] = this.replication / REPLICATION_STEP;
     this.slotsLeft = SLOTS_PER_RULE * size + 1024;
     this.spareCopies = SPARE_COPIES * size + SPARE_COPIES_MIN;
     this.arena = new Int32Array(8 * size + 4096);
   }
 
-  build(group: Int32Array): GrownTree {
+  build(group: Int32Array): Tree {
     this.arena.set(group);
     const length = this.settle(0, group.length);
-    const root =
-      length === TERMINAL ? this.terminal(this.arena[0] >>> 0) : this.grow(0, length, length, 0, this.replication);
-    return { root, longLeaves: this.longLeaves, leafRules: this.leafRules };
+    return length === TERMINAL
+      ? this.memory.terminal(this.arena[0])
+      : this.grow(0, length, length, 0, this.replication);
   }
 
   /**
    * Ends the list at the first rule that hides all later ones and answers with its length. `TERMINAL` where one row
-   * covers the region, or none reaches it: its word is then in the place of the first rule (of no rule: see `divide`).
+   * covers the region, or none reaches it: the row's first rule is then in the place of the first (of none: see `divide`).
    */
   private settle(start: number, length: number): number {
     const { arena, region } = this;
-    const { word } = this.rules;
+    const { head } = this.rules;
     if (length === 0) {
-      arena[start] = SLC_WORD_NONE | 0;
+      arena[start] = NO_RULE;
       return TERMINAL;
     }
     region.reach(arena, start, start + length);
@@ -116,12 +98,12 @@ class TreeBuilder {
       if (!region.isReachedCovered(arena[k])) continue;
       // Rules of the same row right before it are no more than it is.
       const hiding = arena[k];
-      while (k > start && word[arena[k - 1]] === word[hiding]) k--;
+      while (k > start && head[arena[k - 1]] === head[hiding]) k--;
       arena[k] = hiding;
       length = k - start + 1;
     }
     if (region.isCovered(arena[start])) {
-      arena[start] = word[arena[start]] | 0;
+      arena[start] = head[arena[start]];
       return TERMINAL;
     }
     return length <= CLEANUP_RULES ? this.dropHidden(start, length) : length;
@@ -138,54 +120,94 @@ class TreeBuilder {
     return kept - start;
   }
 
-  /** The tree of the list at `start`; memory of the arena from `top` on is free. Sets `height`. */
+  /** The tree of the list at `start`; memory of the arena from `top` on is free. Sets `bounds`. */
   private grow(start: number, length: number, top: number, depth: number, copies: number): Tree {
-    this.height = 0;
-    if (length <= this.leafBudget) return this.leaf(start, length);
-    if (depth === this.steps) return this.longLeaf(start, length);
-    const hash = hashNumbers(
-      this.region.known,
-      0,
-      this.region.known.length,
-      hashNumbers(this.arena, start, start + length),
-    );
-    const known = this.nodes.find(hash, this.arena, start, length, this.readRegion());
-    if (known >= 0 && depth + this.nodes.height(known) <= this.steps) {
-      this.height = this.nodes.height(known);
-      return this.nodes.get(known);
+    this.bounds = ANY_BUDGET;
+    if (length <= this.leafBudget) return this.memory.leaf(this.arena, start, length);
+    if (depth === this.steps) {
+      this.bounds = null;
+      return this.memory.leaf(this.arena, start, length);
     }
+    const { regionNumbers, region } = this;
+    regionNumbers.set(region.known);
+    regionNumbers.set(region.min, region.known.length);
+    const hash = hashNumbers(regionNumbers, 0, regionNumbers.length, hashNumbers(this.arena, start, start + length));
+    const budgets = { steps: this.steps - depth, copies, slots: this.slotsLeft, spare: this.spareCopies };
+    const known = this.memory.find(hash, this.arena, start, length, regionNumbers, budgets);
+    if (known) {
+      this.slotsLeft -= known.slots;
+      this.spareCopies -= known.spare;
+      this.bounds = known;
+      return known.tree;
+    }
+    const tree = this.growNew(start, length, top, depth, copies);
+    const bounds = this.bounds as Bounds | null;
+    if (!bounds) return tree;
+    regionNumbers.set(region.known);
+    regionNumbers.set(region.min, region.known.length);
+    const slots = budgets.slots - this.slotsLeft;
+    const spare = budgets.spare - this.spareCopies;
+    this.memory.add(hash, this.arena, start, length, regionNumbers, { tree, slots, spare, ...bounds });
+    return tree;
+  }
+
+  private growNew(start: number, length: number, top: number, depth: number, copies: number): Tree {
+    const slotsBefore = this.slotsLeft;
+    const spareBefore = this.spareCopies;
     const cut = this.chooseCut(start, length, copies);
-    if (!cut) return this.longLeaf(start, length);
+    const bounds: Writable<Bounds> | null = this.bounds && { ...this.bounds };
+    if (!cut) return this.memory.leaf(this.arena, start, length);
     const size = 1 << cut.width;
     this.slotsLeft -= size;
     const { total, end } = this.divide(start, length, top, cut);
-    const copiesLeft = Math.min(this.replication, (copies * length) / Math.max(1, total));
+    const share = length / Math.max(1, total);
+    const copiesLeft = Math.min(this.replication, copies * share);
     const children = new Array<Tree>(size);
-    let height = 0;
     let alike = true;
+    let everyBudget = bounds !== null;
     for (let value = 0; value < size; value++) {
       const child = this.arena[top + 2 * value];
       const childLength = this.arena[top + 2 * value + 1];
       let tree: Tree;
       if (childLength === TERMINAL) {
-        tree = this.terminal(child >>> 0);
+        tree = this.memory.terminal(child);
+      } else if (childLength <= this.leafBudget) {
+        tree = this.memory.leaf(this.arena, child, childLength);
       } else {
+        const slotsTaken = slotsBefore - this.slotsLeft;
+        const spareTaken = spareBefore - this.spareCopies;
         this.region.enter(cut, value);
         tree = this.grow(child, childLength, end, depth + 1, copiesLeft);
         this.region.leave(cut);
-        if (this.height > height) height = this.height;
+        const below = this.bounds;
+        if (below && bounds) {
+          bounds.reach = Math.max(bounds.reach, below.reach);
+          bounds.copiesFrom = Math.max(bounds.copiesFrom, (below.copiesFrom / share) * (1 + CAUTION));
+          if (below.copiesTo < this.replication)
+            bounds.copiesTo = Math.min(bounds.copiesTo, (below.copiesTo / share) * (1 - CAUTION));
+          bounds.slotsFrom = Math.max(bounds.slotsFrom, below.slotsFrom + slotsTaken);
+          bounds.spareFrom = Math.max(bounds.spareFrom, below.spareFrom + spareTaken);
+          bounds.spareBelow = Math.min(bounds.spareBelow, below.spareBelow + spareTaken);
+        } else {
+          everyBudget = false;
+        }
       }
       children[value] = tree;
       alike &&= tree === children[0];
     }
-    const tree: Tree = alike ? children[0] : { kind: 'node', cut, children };
-    this.height = alike ? height : height + 1;
-    this.nodes.add(hash, this.arena, start, length, this.readRegion(), tree, this.height);
-    return tree;
+    this.bounds = null;
+    if (bounds && everyBudget) {
+      bounds.reach++;
+      // What it was grown with is right, whatever caution says.
+      bounds.copiesFrom = Math.min(bounds.copiesFrom, copies);
+      bounds.copiesTo = Math.max(bounds.copiesTo, copies);
+      this.bounds = bounds;
+    }
+    return alike ? children[0] : this.memory.node(cut, children);
   }
 
   /**
-   * Divides the list; (start, length) of each child stand from `top` on, of a terminal (word, `TERMINAL`). Answers with
+   * Divides the list; (start, length) of each child stand from `top` on, of a terminal (its row's first rule, `TERMINAL`). Answers with
    * the rules left in all of them and the first free place behind.
    */
   private divide(start: number, length: number, top: number, cut: Cut): { total: number; end: number } {
@@ -208,7 +230,7 @@ class TreeBuilder {
     let total = 0;
     for (let value = 0; value < size; value++) {
       if (arena[top + 2 * value + 1] === 0) {
-        arena[top + 2 * value] = SLC_WORD_NONE | 0;
+        arena[top + 2 * value] = NO_RULE;
         arena[top + 2 * value + 1] = TERMINAL;
         continue;
       }
@@ -229,56 +251,39 @@ class TreeBuilder {
     this.arena = grown;
   }
 
-  /** Null where a leaf is the better answer. */
+  /** Null where a leaf is the better answer. Sets `bounds` to the budgets with which the answer is the same. */
   private chooseCut(start: number, length: number, copies: number): Cut | null {
+    this.bounds = null;
     if (this.slotsLeft < 2) return null;
-    this.finder.prepare(this.arena, start, start + length, this.slotsLeft);
-    const best = this.finder.best(length * Math.sqrt(copies));
+    const { finder, slotsLeft, spareCopies } = this;
+    finder.prepare(this.arena, start, start + length, slotsLeft);
+    const best = finder.best(length * Math.sqrt(copies));
+    const bounds: Writable<Bounds> = {
+      ...ANY_BUDGET,
+      copiesFrom: Math.min(copies, (finder.limitFrom / length) ** 2 * (1 + CAUTION)),
+      copiesTo: Math.max(copies, (finder.limitBelow / length) ** 2 * (1 - CAUTION)),
+      slotsFrom: SLOTS_OF_RULE * length,
+    };
+    if (slotsLeft >= bounds.slotsFrom) this.bounds = bounds;
     if (best) return best;
     if (length <= RELIEF_LEAF) return null;
-    const least = this.finder.leastCopying();
+    const least = finder.leastCopying();
     if (!least) return null;
     const extra = Math.max(0, least.total - length);
-    if (extra > this.spareCopies) return null;
+    if (extra > spareCopies) {
+      bounds.spareBelow = extra;
+      return null;
+    }
+    bounds.spareFrom = extra;
     this.spareCopies -= extra;
     return least.cut;
   }
-
-  private terminal(word: number): Tree {
-    if (word === SLC_WORD_NONE) return NOTHING;
-    let terminal = this.terminals.get(word);
-    if (!terminal) this.terminals.set(word, (terminal = { kind: 'terminal', word }));
-    return terminal;
-  }
-
-  private longLeaf(start: number, length: number): Tree {
-    if (length > LONG_LEAF) this.longLeaves.push(length);
-    return this.leaf(start, length);
-  }
-
-  /** A leaf verifies every field of its rules, so equal lists share one wherever they stand. */
-  private leaf(start: number, length: number): Tree {
-    const hash = hashNumbers(this.arena, start, start + length);
-    const known = this.leaves.find(hash, this.arena, start, length, NO_REGION);
-    if (known >= 0) return this.leaves.get(known);
-    this.leafRules += length;
-    const rules: number[] = [];
-    for (let k = start; k < start + length; k++) rules.push(this.arena[k]);
-    const leaf: Tree = { kind: 'leaf', rules };
-    this.leaves.add(hash, this.arena, start, length, NO_REGION, leaf, 0);
-    return leaf;
-  }
-
-  /**
-   * A tree grown for an equal list serves another region when the same bits are known and ports and protocol are equal:
-   * address lanes hold prefixes, and those of the list already agree with the known bits of both regions.
-   */
-  private readRegion(): Uint32Array {
-    const { known, min } = this.region;
-    this.regionNumbers.set(known);
-    this.portLanes.forEach((lane, i) => {
-      this.regionNumbers[known.length + i] = min[lane];
-    });
-    return this.regionNumbers;
-  }
 }
+
+type Bounds = Omit<Grown, 'tree' | 'slots' | 'spare'>;
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+const ANY_BUDGET: Bounds = {
+  ...{ reach: 0, copiesFrom: 0, copiesTo: Infinity, slotsFrom: 0 },
+  ...{ spareFrom: 0, spareBelow: Infinity },
+};

@@ -4,6 +4,7 @@ import { lintEnded, lintNobodyEnds } from '../analyse/ends';
 import { judgeExpectations, type JudgedExpectation } from '../analyse/expect';
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
+import type { CompileMemory } from '../compile/compile-memory';
 import type { Image } from '../compile/image';
 import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
@@ -30,6 +31,8 @@ export interface CheckOptions {
   readonly nowMs?: number;
   /** Whether a daemon runs that ends rules; left out: nothing is said about that. Null: it could not be seen. */
   readonly daemon?: boolean | null;
+  /** What was compiled before in this process; the findings and the image are the same without, later. */
+  readonly memory?: CompileMemory;
 }
 
 /** Parses, analyses, checks expectations and compiles. */
@@ -51,7 +54,7 @@ export function checkRuleset(file: string, text: string, options: CheckOptions =
   const diagnostics = options.strict ? found.map(asError) : found;
   if (!parsed.ruleset || hasErrors(diagnostics)) return { diagnostics, ruleset: null, image: null, expectations };
   try {
-    return { diagnostics, ruleset: parsed.ruleset, image: compile(parsed.ruleset), expectations };
+    return { diagnostics, ruleset: parsed.ruleset, image: compile(parsed.ruleset, options.memory), expectations };
   } catch (error) {
     if (!(error instanceof CapacityError)) throw error;
     const all = [...diagnostics, capacityFinding(parsed.ruleset, error)];

@@ -1,4 +1,5 @@
 /** The running firewall of a network namespace as one object: what the commands do, for programs. */
+import { CompileMemory } from '../compile/compile-memory';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { FlowKey } from '../model/packet';
 import type { Snapshot } from '../observe/snapshot';
@@ -55,6 +56,9 @@ export type FirewallApplied =
  * process, finds the same one.
  */
 export class Firewall {
+  /** One rule changed is one part of the image compiled anew. */
+  private readonly memory = new CompileMemory();
+
   private constructor(private readonly context: Context) {}
 
   /**
@@ -75,7 +79,10 @@ export class Firewall {
    */
   async apply(file: string, options: ApplyOptions = {}): Promise<FirewallApplied> {
     const source = readRulesetText(file);
-    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, { strict: options.strict ?? false });
+    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
+      strict: options.strict ?? false,
+      memory: this.memory,
+    });
     if (!ruleset || !image) return { kind: 'refused', diagnostics };
     const { interfaces } = options;
     const candidate = {
@@ -128,7 +135,7 @@ export class Firewall {
    * is none.
    */
   async endRules(now: Date = new Date()): Promise<EndedRules | null> {
-    return endRules(this.context, momentOf(now));
+    return endRules(this.context, momentOf(now), this.memory);
   }
 
   /**

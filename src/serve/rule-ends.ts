@@ -1,4 +1,5 @@
 /** The daemon's watch over rules with an end: each is ended at its moment, however that is come to. */
+import { CompileMemory } from '../compile/compile-memory';
 import type { Context } from '../operate/context';
 import { endRules, NextEnd } from '../operate/end-rules';
 import { formatMoment } from '../parse/time';
@@ -10,6 +11,7 @@ const RETRY_MS = 5000;
 
 export class RuleEnds {
   readonly #next: NextEnd;
+  readonly #memory = new CompileMemory();
   #lookAgain = 0n;
   #trouble: string | null = null;
 
@@ -39,7 +41,7 @@ export class RuleEnds {
   }
 
   async #end(): Promise<void> {
-    const done = await endRules(this.context, Date.now());
+    const done = await endRules(this.context, Date.now(), this.#memory);
     for (const { name, rule } of done?.ended ?? [])
       this.say(
         `${name} "${rule.text}" has ended (until ${formatMoment(rule.untilMs!)}): generation ${done!.generation}`,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { compile } from '../../../src/compile/compile';
+import { CompileMemory } from '../../../src/compile/compile-memory';
 import type { Image } from '../../../src/compile/image';
 import type { CounterFigures } from '../../../src/kernel/counters';
 import type { Ruleset } from '../../../src/model/ruleset';
@@ -49,10 +50,11 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
     return Promise.resolve();
   };
   let generation = 0;
+  const memory = new CompileMemory();
   const swap = async (ruleset: Ruleset): Promise<Swap> => {
     const loop = watchLoop();
     const began = kernel.bootTimeNs();
-    const image = compile(ruleset);
+    const image = compile(ruleset, memory);
     const compiled = kernel.bootTimeNs();
     const applied = await applyImage(kernel, pins, {
       ...{ image, interfaces, mode: 'native', netns, firstGeneration: 1, fold },
