@@ -11,6 +11,7 @@
 #include "config.h"
 #include "essentials.h"
 #include "flows.h"
+#include "open.h"
 #include "packet.h"
 #include "parse.h"
 
@@ -54,7 +55,7 @@ static __always_inline int slc_is_let_in(const struct slc_packet *packet, enum s
         return 1;
     word = slc_ask(packet, key, SLC_ENTRY_INBOUND, steps);
     if (!slc_word_lets_in(word))
-        return 0;
+        return slc_may_open(word);
     return answers == SLC_ANSWERS_QUOTE || packet->protocol == IPPROTO_TCP ||
            ((word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK) != SLC_TIER_DEFAULT;
 }

@@ -17,6 +17,7 @@
 #include "fragments.h"
 #include "classify.h"
 #include "guard.h"
+#include "open.h"
 #include "answers.h"
 #include "events.h"
 #include "finish.h"

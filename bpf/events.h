@@ -35,6 +35,8 @@ static __always_inline __u8 slc_log_of(const struct slc_packet *packet, const st
     if (slc_log_level == SLC_LOG_LEVEL_OFF)
         return SLC_LOG_NONE;
     is_new = slc_is_new(packet, outcome);
+    if (outcome->reason == SLC_REASON_ALLOW_ALL && is_new)
+        return SLC_LOG_ALLOW;
     if (is_limit && !pass)
         return SLC_LOG_LIMIT_BLOCK;
     if (word & SLC_WORD_LOG_ALL || (word & SLC_WORD_LOG && is_new))

@@ -39,18 +39,23 @@ static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, 
     return counter;
 }
 
+/* Whether no word decided: that of what ALLOW ALL lets in only says what would have. */
+static __always_inline int slc_is_counted_by_reason(const struct slc_outcome *outcome) {
+    return outcome->word == SLC_WORD_NONE || outcome->reason == SLC_REASON_ALLOW_ALL;
+}
+
 /* Whether the outcome lets the packet pass: a limit rule's word does where the rule does not refuse. */
 static __always_inline int slc_passes(const struct slc_outcome *outcome) {
     __u32 action = outcome->word & SLC_WORD_ACTION_MASK;
 
-    if (outcome->word == SLC_WORD_NONE)
+    if (slc_is_counted_by_reason(outcome))
         return slc_reason_passes(outcome->reason);
     return action == SLC_ACTION_ALLOW || (action == SLC_ACTION_LIMIT && !outcome->refused);
 }
 
 /* Counter slot of the outcome. */
 static __always_inline __u32 slc_slot_of(const struct slc_outcome *outcome) {
-    if (outcome->word == SLC_WORD_NONE)
+    if (slc_is_counted_by_reason(outcome))
         return SLC_REASON_SLOTS + outcome->reason;
     return (outcome->word >> SLC_WORD_RANK_SHIFT) + (outcome->refused ? SLC_LIMIT_REFUSED_RANK : 0);
 }

@@ -35,7 +35,7 @@ struct {
     __type(value, struct slc_state);
 } slc_state SEC(".maps");
 
-/* Deadlines of pending confirmations and of ALLOW ALL, boot-time ns; word 0 is never used. Lives like slc_state. */
+/* Deadlines of pending confirmations, boot-time ns; word 0 is never used. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
@@ -43,6 +43,27 @@ struct {
     __type(key, __u32);
     __type(value, __u64);
 } slc_confirm SEC(".maps");
+
+/*
+ * What is under ALLOW ALL, and what would have been refused there: entry 0 is the whole edge. Deadlines are written by
+ * user space, counts by the programs. Lives like slc_state, so that a new generation keeps them.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, SLC_OPEN_SECTIONS);
+    __type(key, __u32);
+    __type(value, struct slc_open);
+} slc_open SEC(".maps");
+
+/* Entry of slc_open of each section that has one, by the id in its struct slc_owner. Written and living like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, SLC_OPEN_SECTIONS);
+    __type(key, __u64);
+    __type(value, __u32);
+} slc_open_index SEC(".maps");
 
 /* Ingress program of each slot; the gate names the slot. Pinned: an array without a pin is emptied. */
 struct {

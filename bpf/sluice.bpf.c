@@ -19,6 +19,7 @@
 #include "classify.h"
 #include "guard.h"
 #include "limit.h"
+#include "open.h"
 #include "reject.h"
 #include "events.h"
 #include "finish.h"
@@ -83,6 +84,13 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
                                                          : SLC_REASON_RULE;
     if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
         rejected = slc_judge_limit(packet, &outcome);
+    if (!slc_passes(&outcome) && slc_opens_to(packet, word)) {
+        /* The word stays: it is the one that would have refused. */
+        outcome.word = word;
+        outcome.tier = SLC_TIER_SWITCHES;
+        outcome.reason = SLC_REASON_ALLOW_ALL;
+        rejected = 0;
+    }
     return slc_leave_telling(ctx, packet, &outcome, rejected);
 }
 
@@ -96,7 +104,7 @@ static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_
     if (word == SLC_WORD_FAULT)
         return slc_leave_by(ctx, packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
     return slc_leave(ctx, packet, SLC_TIER_ICMP,
-                     slc_word_lets_in(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
+                     slc_word_lets_in(word) || slc_may_open(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
 }
 
 SEC("xdp.frags")
@@ -167,7 +175,7 @@ int slc_ingress(struct xdp_md *ctx) {
         }
     }
 
-    /* 6 UDP switch, 7 rows, 8 SSH row, 9 default */
+    /* 6 ALLOW ALL and UDP switch, 7 rows, 8 SSH row, 9 default */
     return slc_judge_section(ctx, &packet, &steps);
 }
 

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 4
+#define SLC_ABI_VERSION 5
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -46,7 +46,8 @@ enum slc_action {
  * Why a packet left the way it did; also its counter slot when no image word decided (slots 0..SLC_RANK_FIRST-1
  * of the counters). RULE, SSH, DEFAULT, KEEP_REACHABLE and GUARD are counted at the rank instead. Packets that go out
  * are counted at SLC_REASON_SLOTS_OUT + reason. Reasons from SLC_PASS_FIRST on, below SLC_DROP_FIRST, let a packet
- * pass; so does GATE_OPEN. Words: src/model/reason.ts.
+ * pass; so does GATE_OPEN. ALLOW_ALL is counted at the reason, though a word decided: the one that would have refused.
+ * Words: src/model/reason.ts.
  */
 enum slc_reason {
     SLC_REASON_NONE = 0,
@@ -65,6 +66,7 @@ enum slc_reason {
     SLC_REASON_ANSWER = 15,
     SLC_REASON_FRAGMENT_FOLLOWS = 16,
     SLC_REASON_KEEP_REACHABLE_ANSWER = 17,
+    SLC_REASON_ALLOW_ALL = 18,
     SLC_REASON_DHCP = 19,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
@@ -161,6 +163,8 @@ enum slc_limits {
     SLC_BUDGET_SOURCES = 4096, /* slots of sources in a table of budgets */
     SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
     SLC_REJECTS_IN_ALL = 1000, /* answers a second */
+    SLC_OPEN_SECTIONS = 256,   /* entries of slc_open: the whole edge (entry 0), and sections under ALLOW ALL */
+    SLC_OPEN_ROWS = 16,        /* rows that an entry names */
 };
 
 /* First bytes of the image. */
@@ -175,7 +179,9 @@ struct slc_image_header {
     __u32 counter_slots; /* highest rank + 1 */
     __u32 limits;        /* slot index of the limit table */
     __u32 limit_count;
-    __u32 reserved[6];
+    __u32 owners; /* slot index of the owner table */
+    __u32 owner_count;
+    __u32 reserved[4];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
@@ -194,13 +200,23 @@ enum slc_entry {
 
 /*
  * A section, by enum slc_entry. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
- * in slc_confirm holds a passed deadline, previous_root judges. allow_all likewise skips tiers 6-9 until its deadline.
+ * in slc_confirm holds a passed deadline, previous_root judges.
  */
 struct slc_section {
     __u32 root; /* slot index of the root block */
     __u32 previous_root;
-    __u32 confirm;   /* index into slc_confirm, 0 = nothing pending */
-    __u32 allow_all; /* index into slc_confirm, 0 = never */
+    __u32 confirm; /* index into slc_confirm, 0 = nothing pending */
+    __u32 reserved;
+};
+
+/*
+ * Whose rows tiers 6-9 are, by rank: an entry of the owner table, ascending. A section has the ranks from its own on,
+ * up to the next entry's; the first has all below too (the rank of UDP_OFF).
+ */
+struct slc_owner {
+    __u64 id; /* first 8 bytes of SHA-256 of "allow-all/" and the section's name: the same in every generation */
+    __u32 rank;
+    __u32 reserved;
 };
 
 /*
@@ -337,9 +353,37 @@ struct slc_state {
     __u64 seed;            /* random: names this installation, seeds the hash tables */
     __u32 ban_hosts;       /* entries of slc_ban_hosts, at least: 0 only where there is none */
     __u32 ban_nets;        /* of slc_ban_nets; the two are written as one 64-bit word */
+    __u64 open;            /* the last of the deadlines in slc_open, CLOCK_BOOTTIME ns; 0: all are closed */
     __u32 fresh[8];        /* SLC_FRESH_INTERFACES: interfaces (ifindex, 0 = none) that were not filtered before the
                               change that waits to be confirmed: past the deadline all passes there */
-    __u64 reserved[5];
+    __u64 reserved[4];
+};
+
+/* ---------------------------------------------------------------- ALLOW ALL */
+
+/* Packets of a row that would have refused them. Written by the program but for `judged` 0, which user space writes. */
+struct slc_open_row {
+    __u64 judged; /* generation << 32 | rank, 0 = free */
+    __u64 packets;
+    __u64 bytes;
+    __u64 last_hit;  /* CLOCK_BOOTTIME ns */
+    __u32 source[4]; /* of the newest packet, host order; IPv4 uses word 0 */
+    __u32 family;    /* 4 or 6 */
+    __u32 reserved;
+};
+
+/*
+ * One value of slc_open: what passes the tiers 6-9 of a section, or of all of them (entry 0), until the deadline. The
+ * program reads the deadline and writes the counts.
+ */
+struct slc_open {
+    __u64 deadline; /* CLOCK_BOOTTIME ns, 0 = closed */
+    __u64 id;       /* of struct slc_owner; entry 0: 0 */
+    __u64 packets;  /* that would have been refused */
+    __u64 bytes;
+    __u64 unlisted; /* of these, by rows that found no place in `rows` */
+    __u64 reserved[3];
+    struct slc_open_row rows[16]; /* SLC_OPEN_ROWS */
 };
 
 /* ---------------------------------------------------------------- flows */
@@ -632,6 +676,7 @@ struct slc_result {
 #endif
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
 SLC_ASSERT_SIZE(struct slc_section, 16);
+SLC_ASSERT_SIZE(struct slc_owner, 16);
 SLC_ASSERT_SIZE(struct slc_roots, 64);
 SLC_ASSERT_SIZE(struct slc_key, 64);
 SLC_ASSERT_SIZE(struct slc_service, 16);
@@ -639,6 +684,8 @@ SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
 SLC_ASSERT_SIZE(struct slc_state, 128);
+SLC_ASSERT_SIZE(struct slc_open_row, 56);
+SLC_ASSERT_SIZE(struct slc_open, 960);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);
 SLC_ASSERT_SIZE(struct slc_flow, 64);
 SLC_ASSERT_SIZE(struct slc_flow_bucket, 576);

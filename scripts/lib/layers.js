@@ -36,7 +36,7 @@ const BPF_HOOKS = { 'sluice.bpf.c': 'hook-xdp.h', 'egress.bpf.c': 'hook-tc.h' };
 const BPF_ALSO = {
   'finish.h': ['events.h', 'fragments.h'],
   'guard.h': ['classify.h'],
-  'answers.h': ['classify.h', 'essentials.h', 'flows.h', 'parse.h'],
+  'answers.h': ['classify.h', 'essentials.h', 'flows.h', 'open.h', 'parse.h'],
 };
 
 /** Room of a file of src: its folder, or `index.ts`. */

@@ -36,10 +36,10 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintNeverMatches(regions),
     ...lintReached(regions),
     ...lintFamilies(regions),
-    ...lintIcmpEssentials(ruleset, ruleset.inbound),
+    ...lintIcmpEssentials(ruleset, regions),
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
-    ...lintInsideServers(ruleset),
+    ...lintInsideServers(regions, ruleset.servers),
     ...(ruleset.servers ?? []).flatMap((server) => lintServer(ruleset, server)),
   ];
 }

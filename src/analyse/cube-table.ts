@@ -23,9 +23,9 @@ const SHELVES_MAX = 4;
 /** A cube that takes more shelves of a dimension is compared with all that are narrow in it. */
 const SHELVES_ASKED = 64;
 
-/** A number for the shelf of a value; those of one dimension follow one another. */
+/** A small number for the shelf of a value, below 2^30; those of one dimension follow one another. */
 function shelfOf(family: Family, dimension: number, value: number): number {
-  return (dimension * 8 + family) * 2 ** 32 + Math.floor(value / SHELF);
+  return (dimension * 2 + (family === 6 ? 1 : 0)) * 2 ** 26 + Math.floor(value / SHELF);
 }
 
 export class CubeTable {
@@ -70,7 +70,8 @@ export class CubeTable {
   }
 
   private shelve({ family, sets }: Cube, index: number): void {
-    for (const [place, d] of SHELVED.entries()) {
+    for (let place = 0; place < SHELVED.length; place++) {
+      const d = SHELVED[place];
       const first = sets[d][0];
       const last = sets[d][sets[d].length - 1] - 1;
       if (last - first >= SHELVES_MAX * SHELF) continue;
@@ -112,6 +113,7 @@ export class CubeTable {
     for (let d = 0; d < DIMENSIONS; d++, hull += 2) {
       if (values[d] < this.hulls[hull] || values[d] >= this.hulls[hull + 1]) return false;
     }
+    if (this.boxes[i]) return true;
     return this.list[i].cube.sets.every((set, d) => set.length === 2 || contains(set, values[d]));
   }
 

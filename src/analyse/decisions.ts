@@ -40,7 +40,22 @@ export interface SectionRegions {
   readonly space: Space;
   /** In the order in which they are tried. */
   readonly rows: readonly Row[];
+  /** Their cubes; made when somebody asks. */
   readonly table: CubeTable;
+}
+
+/** The same section with these rows instead. */
+export function withRows(
+  { section, first, space }: Omit<SectionRegions, 'rows' | 'table'>,
+  rows: readonly Row[],
+): SectionRegions {
+  let table: CubeTable | undefined;
+  return {
+    ...{ section, first, space, rows },
+    get table() {
+      return (table ??= CubeTable.of(rows.map(({ region }) => region)));
+    },
+  };
 }
 
 /** Packets of one region that the same row decides. */
@@ -71,7 +86,7 @@ export function sectionRegions(section: Section, more: Iterable<Match> | Space =
     return [{ decider: { kind: 'rule', rule, number: first + i }, verdict, region: space.regionOf(rule.match) }];
   });
   if (ssh && sshDoes) rows.push({ decider: { kind: 'ssh' }, verdict: sshDoes, region: space.regionOf(ssh) });
-  return { section, first, space, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+  return withRows({ section, first, space }, rows);
 }
 
 /** The packets of the UDP switch (SPEC §4). */
@@ -81,8 +96,7 @@ export const ALL_UDP: Match = { ...MATCH_ALL, protocols: [PROTOCOL.UDP] };
 export function withUdpSwitch(regions: SectionRegions): SectionRegions {
   if (regions.section.udp !== 'off') return regions;
   const off: Row = { decider: { kind: 'udp-off' }, verdict: 'deny', region: regions.space.regionOf(ALL_UDP) };
-  const rows = [off, ...regions.rows];
-  return { ...regions, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+  return withRows(regions, [off, ...regions.rows]);
 }
 
 /**
@@ -95,8 +109,7 @@ export function incomingRegions(
 ): SectionRegions {
   const own = withUdpSwitch(sectionRegions(inbound, space));
   if (servers.length === 0) return own;
-  const rows = [...servers.flatMap((server) => rowsOfServer(server, space)), ...own.rows];
-  return { ...own, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+  return withRows(own, [...servers.flatMap((server) => rowsOfServer(server, space)), ...own.rows]);
 }
 
 /** All matches that `incomingRegions` asks the space for. */

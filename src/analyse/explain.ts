@@ -1,4 +1,5 @@
 /** Why a packet gets its verdict, by the model: the deciding row, and what each row above it did not like. */
+import { NONE_OPEN } from '../model/allow-all';
 import { type Answer, answerTo } from '../model/answer';
 import type { EchoRates } from '../model/echo';
 import { type Decision, evaluatePacket } from '../model/evaluate';
@@ -24,6 +25,8 @@ export interface ExplainStep {
 /** What decides about one packet, and what each row before that lacked. */
 export interface Explanation {
   readonly decision: Decision;
+  /** What would have become of it without ALLOW ALL, where that lets it in; else null. */
+  readonly otherwise: Decision | null;
   /** The rows up to the deciding one; empty where a tier above the rows decided. */
   readonly steps: readonly ExplainStep[];
   /** What the sender is told where the packet is rejected, or would be beyond a limit. */
@@ -43,7 +46,8 @@ export function explainByModel(
 ): Explanation {
   const judge = direction === 'in' ? evaluatePacket : evaluateOutgoingPacket;
   const decision = judge(ruleset, packet, state);
-  const { rules, first } = rowsOfTier(ruleset, decision);
+  const otherwise = decision.reason === 'allow-all' ? judge(ruleset, packet, { ...state, open: NONE_OPEN }) : null;
+  const { rules, first } = rowsOfTier(ruleset, otherwise ?? decision);
   const deciding = rules.findIndex(({ id }) => id === decision.rule);
   const limit = (deciding < 0 ? undefined : rules[deciding].limit) ?? null;
   const rejects = decision.verdict === 'reject' || limit?.verdict === 'reject';
@@ -54,7 +58,7 @@ export function explainByModel(
     return { rule: rule.id, number: first + i, text: rule.text, mismatch, ...until };
   });
   const answer = rejects && direction === 'in' ? answerTo(packet) : null;
-  return { decision, steps, answer, limit, echo: decision.reason === 'icmp-echo' ? ruleset.echo : null };
+  return { decision, otherwise, steps, answer, limit, echo: decision.reason === 'icmp-echo' ? ruleset.echo : null };
 }
 
 /** The rows that were asked where a tier decides; none where it has no rows. `first`: number of the first of them. */

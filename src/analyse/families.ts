@@ -22,20 +22,23 @@ const EVERYBODY: Record<Family, Prefix> = {
  * Reports rules for the whole of one family whose other half gets another verdict; of a server (`narrow`) only about
  * packets that it owns.
  */
-export function lintFamilies(original: SectionRegions, narrow: Narrowing = (match) => match): Diagnostic[] {
+export function lintFamilies(original: SectionRegions, narrow?: Narrowing): Diagnostic[] {
   const candidates = original.rows.flatMap(({ decider, verdict }, row) => {
     if (decider.kind !== 'rule') return [];
     const twin = twinOf(decider.rule);
-    const match = twin && narrow(twin.match);
+    const match = twin && (narrow ? narrow(twin.match) : twin.match);
     if (!match) return [];
     return [{ rule: decider.rule, number: decider.number, verdict, row, twin: { family: twin.family, match } }];
   });
   if (candidates.length === 0) return [];
-  const regions = sectionRegions(
-    original.section,
-    candidates.map(({ twin }) => twin.match),
-    original.first,
-  );
+  // A twin names what its rule names, and everybody: addresses of a server are what the space may not know.
+  const regions = narrow
+    ? sectionRegions(
+        original.section,
+        candidates.map(({ twin }) => twin.match),
+        original.first,
+      )
+    : original;
   const rowOf = new Map<Decider, number>(regions.rows.map(({ decider }, row) => [decider, row]));
   const shared = sectionBudget();
   return candidates.flatMap(({ rule, number, verdict, row, twin }) => {

@@ -1,42 +1,49 @@
 /** `lint/icmp-essentials`: rules that speak about packets which tier 5 has already decided (SPEC §3, tier 5). */
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { ANY } from '../model/match';
-import { PROTOCOL } from '../model/protocol';
-import type { Rule, Ruleset, Section } from '../model/ruleset';
-import { rowNoun } from './decisions';
-import { PIECES_MAX } from './budget';
-import { intersectRegions, subtractRegion } from './cube';
+import { ANY, type Match } from '../model/match';
 import { ECHO_REQUESTS, ICMP_ERRORS } from '../model/essentials';
-import { Space } from './space';
+import { icmpOf, PROTOCOL } from '../model/protocol';
+import type { Rule, Ruleset } from '../model/ruleset';
+import { PIECES_MAX } from './budget';
+import { type Cube, cubesAreDisjoint, DIMENSION, type Region, subtractRegion } from './cube';
+import { rowNoun, type SectionRegions } from './decisions';
+import { contains } from './interval-set';
 
 const OFF = 'icmp: rules';
+
+/** What tier 5 passes. It names no address, so that every space knows it. */
+const TIER: readonly Match[] = [...ECHO_REQUESTS, ...ICMP_ERRORS];
 
 /** With `icmp: essentials`: an error for rules that tier 5 takes the whole work from, a note for others it touches. */
 export function lintIcmpEssentials(
   { icmp }: Pick<Ruleset, 'icmp'>,
-  { name, rules }: Pick<Section, 'name' | 'rules'>,
+  { section, rows, space }: Pick<SectionRegions, 'section' | 'rows' | 'space'>,
 ): Diagnostic[] {
   if (icmp !== 'essentials') return [];
-  const tier = [...ECHO_REQUESTS, ...ICMP_ERRORS];
-  const space = new Space([...tier, ...rules.map(({ match }) => match)]);
-  const passed = tier.flatMap((match) => space.regionOf(match));
+  const passed = TIER.flatMap((match) => space.regionOf(match));
   const findings: Diagnostic[] = [];
   let firstGeneral: Diagnostic | undefined;
-  rules.forEach((rule, i) => {
-    const row = `${rowNoun({ name })} ${i + 1}`;
-    if (!rule.enabled) return;
-    const region = space.regionOf(rule.match);
-    if (intersectRegions(region, passed).length === 0) return;
+  for (const { decider, region } of rows) {
+    if (decider.kind !== 'rule' || !region.some(mayBeIcmp)) continue;
+    const { rule, number } = decider;
+    const row = `${rowNoun(section)} ${number}`;
     if (!namesIcmp(rule)) {
-      // An allow only adds to what passes anyway.
-      if (rule.action !== 'allow') firstGeneral ??= generalNote(rule, row);
-    } else if (subtractRegion(region, passed, PIECES_MAX)?.length === 0) {
-      findings.push(wholly(rule, row));
-    } else {
-      findings.push(partly(rule, row));
+      // An allow only adds to what passes anyway; a second note would say the same.
+      if (rule.action !== 'allow' && !firstGeneral && meets(region, passed)) firstGeneral = generalNote(rule, row);
+    } else if (meets(region, passed)) {
+      const isWhole = subtractRegion(region, passed, PIECES_MAX)?.length === 0;
+      findings.push(isWhole ? wholly(rule, row) : partly(rule, row));
     }
-  });
+  }
   return firstGeneral ? [...findings, firstGeneral] : findings;
+}
+
+function mayBeIcmp({ family, sets }: Cube): boolean {
+  return contains(sets[DIMENSION.PROTOCOL], icmpOf(family));
+}
+
+function meets(region: Region, passed: Region): boolean {
+  return region.some((cube) => passed.some((other) => !cubesAreDisjoint(cube, other)));
 }
 
 function namesIcmp({ match }: Rule): boolean {

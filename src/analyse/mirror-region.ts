@@ -1,9 +1,8 @@
 /** Regions of the packets that travel the other way (`mirror` of `model/packet.ts`). */
 import { mirroredIcmpType } from '../model/packet';
 import type { Family } from '../model/prefix';
-import type { Row, SectionRegions } from './decisions';
+import { type Row, type SectionRegions, withRows } from './decisions';
 import { type Cube, DIMENSION, type Region } from './cube';
-import { CubeTable } from './cube-table';
 import { contains, interval, type IntervalSet, intersectSets, subtractSets, unionSets } from './interval-set';
 import { icmpOf } from '../model/protocol';
 
@@ -15,7 +14,7 @@ export function mirrorRegion(region: Region): Cube[] {
 /** A section whose rows see the packet that is answered; which row decides stays the same. */
 export function mirrorRows(regions: SectionRegions): SectionRegions {
   const rows: Row[] = regions.rows.map((row) => ({ ...row, region: mirrorRegion(row.region) }));
-  return { ...regions, rows, table: CubeTable.of(rows.map(({ region }) => region)) };
+  return withRows(regions, rows);
 }
 
 function mirrorCube({ family, sets }: Cube): Cube[] {

@@ -6,7 +6,7 @@ import { formatPorts, type PortRange } from '../model/port-range';
 import { prefixCovers } from '../model/prefix';
 import type { Rule, Ruleset, Server } from '../model/ruleset';
 import { narrowingTo } from '../model/server';
-import { sectionRegions, rowNoun } from './decisions';
+import { deletionOf, rowNoun, sectionRegions, type SectionRegions } from './decisions';
 import { lintExposure } from './exposure';
 import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
@@ -17,23 +17,52 @@ import { lintUdpSwitch } from './udp-switch';
 /** Lints a server. An error means that the ruleset must not be applied. */
 export function lintServer(ruleset: Pick<Ruleset, 'icmp'>, server: Server): Diagnostic[] {
   const narrow = narrowingTo(server);
-  const written = sectionRegions(server);
   // A row of which nothing is left keeps its number.
   const rules = server.rules.map((rule): Rule => {
     const match = narrow(rule.match);
     return match ? { ...rule, match } : { ...rule, enabled: false };
   });
-  const owned = sectionRegions({ ...server, rules });
+  const written = sectionRegions(
+    server,
+    rules.map(({ match }) => match),
+  );
+  const owned = sectionRegions({ ...server, rules }, written.space);
   const empty = lintNeverMatches(written);
   return [
     ...empty,
+    ...lintFamily(server, owned, empty),
     ...lintOutside(server, rules, new Set(empty.map(({ source }) => source.offset))),
     ...lintReached(owned),
     ...lintFamilies(written, narrow),
-    ...(server.ports ? [] : lintIcmpEssentials(ruleset, { ...server, rules })),
+    ...(server.ports ? [] : lintIcmpEssentials(ruleset, owned)),
     ...lintUdpSwitch(server),
     ...lintExposure(owned),
   ];
+}
+
+/** `lint/never-matches`: rows about a family of which the server has no address. `told`: findings about rows that match nothing anywhere. */
+function lintFamily(
+  { addresses }: Server,
+  { rows, section }: SectionRegions,
+  told: readonly Diagnostic[],
+): Diagnostic[] {
+  const [{ family: first }] = addresses;
+  if (addresses.some(({ family }) => family !== first)) return [];
+  const known = new Set(told.map(({ source }) => source.offset));
+  return rows.flatMap(({ decider, region }): Diagnostic[] => {
+    if (decider.kind !== 'rule' || region.length > 0 || known.has(decider.rule.source.offset)) return [];
+    const { rule, number } = decider;
+    return [
+      {
+        code: 'lint/never-matches',
+        severity: 'warning',
+        message: `${rowNoun(section)} ${number} "${rule.text}" never matches: it is about IPv${first === 4 ? 6 : 4}, and this server has IPv${first} alone, ${formatAddressMatch(addresses)}`,
+        source: rule.source,
+        notes: [],
+        hint: deletionOf(section, number),
+      },
+    ];
+  });
 }
 
 /**

@@ -57,7 +57,8 @@ export function findShadowed(regions: SectionRegions): ShadowFindings {
   const shadowed: Shadowed[] = [];
   const unproven: number[] = [];
   // Rules that are never reached decide nothing: without them every answer is the same, and sooner.
-  const live: SectionRegions = { ...regions, table: new CubeTable() };
+  const { section, first, space, rows } = regions;
+  const live: SectionRegions = { section, first, space, rows, table: new CubeTable() };
   const shared = sectionBudget();
   regions.rows.forEach(({ decider, region }, row) => {
     if (decider.kind !== 'rule' || region.length === 0) return;

@@ -155,6 +155,8 @@ export class Space {
 
   private addressSet(match: AddressMatch, family: Family): IntervalSet {
     if (match === ANY) return this.axes[family].full;
+    // Nearly every list is one prefix: quicker found again than remembered.
+    if (match.length === 1) return this.axes[family].setOf(match);
     let sets = this.cache.get(match);
     if (!sets) {
       sets = { 4: this.axes[4].setOf(match), 6: this.axes[6].setOf(match) };
@@ -178,36 +180,29 @@ export class Space {
 class Axis {
   readonly full: IntervalSet;
   /** Ascending; rank `i` stands for the addresses from `cuts[i]` up to the next cut. */
-  private readonly cuts: readonly AddressValue[];
+  private readonly cuts: ArrayLike<AddressValue>;
 
   constructor(
     private readonly family: Family,
     lists: Iterable<readonly Prefix[]>,
   ) {
-    const values = new Set<AddressValue>([family === 4 ? 0 : 0n]);
-    for (const list of lists) {
-      for (const prefix of list) {
-        if (prefix.family !== family) continue;
-        values.add(valueOf(prefix.words));
-        values.add(behind(prefix));
-      }
-    }
-    values.delete(family === 4 ? 2 ** 32 : 1n << 128n);
-    // A set may bring a million prefixes: numbers are sorted as numbers, without a comparison in JavaScript.
-    this.cuts =
-      family === 4
-        ? [...Float64Array.from(values as Set<number>).sort()]
-        : [...values].sort((a, b) => (a < b ? -1 : 1));
+    this.cuts = family === 4 ? cutsOf4(lists) : cutsOf6(lists);
     this.full = interval(0, this.cuts.length);
   }
 
   /** The ranks of the addresses of the prefixes, which are among those the axis was made of. */
   setOf(prefixes: readonly Prefix[]): IntervalSet {
-    if (prefixes.length === 0) return EMPTY;
+    if (prefixes.length === 1) return prefixes[0].family === this.family ? this.setOfOne(prefixes[0]) : EMPTY;
+    // In ascending order: what is looked up next to each other lies in the same cache line.
+    if (this.family === 4) return Array.from(rangesOf4(prefixes), (value) => this.cutsBelow(value));
     const own = prefixes.filter(({ family }) => family === this.family);
     return unionOf(
       own.map((prefix) => [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))] as const),
     );
+  }
+
+  private setOfOne(prefix: Prefix): IntervalSet {
+    return [this.cutsBelow(valueOf(prefix.words)), this.cutsBelow(behind(prefix))];
   }
 
   /** The rank of any address. */
@@ -267,6 +262,67 @@ class Axis {
   }
 }
 
+/** Lists that are remembered: a set may have a million prefixes, and a thousand servers may name it. */
+const LONG_LIST = 64;
+const RANGES4 = new WeakMap<readonly Prefix[], Float64Array>();
+
+/** The IPv4 addresses of a list: where each run of them begins and where it ends, ascending and apart. */
+function rangesOf4(list: readonly Prefix[]): Float64Array {
+  let ranges = RANGES4.get(list);
+  if (ranges) return ranges;
+  const own = list.filter(({ family }) => family === 4);
+  // An address and a length in one number, sorted as such: of prefixes that begin together the widest comes first.
+  const keys = Float64Array.from(own, ({ words, length }) => words[0] * 64 + length).sort();
+  ranges = new Float64Array(2 * keys.length);
+  let count = 0;
+  for (const key of keys) {
+    const first = Math.floor(key / 64);
+    const end = first + 2 ** (32 - (key % 64));
+    // Two prefixes lie apart, or one lies in the other.
+    if (count === 0 || first > ranges[count - 1]) {
+      ranges[count++] = first;
+      ranges[count++] = end;
+    } else if (first === ranges[count - 1]) ranges[count - 1] = end;
+  }
+  ranges = ranges.subarray(0, count);
+  if (list.length >= LONG_LIST) RANGES4.set(list, ranges);
+  return ranges;
+}
+
+function cutsOf4(lists: Iterable<readonly Prefix[]>): Float64Array {
+  const values: number[] = [0];
+  for (const list of lists) {
+    if (list.length > 1) {
+      // A place inside a run tells nothing apart.
+      for (const value of rangesOf4(list)) values.push(value);
+    } else if (list.length === 1 && list[0].family === 4) {
+      values.push(list[0].words[0], list[0].words[0] + 2 ** (32 - list[0].length));
+    }
+  }
+  const cuts = Float64Array.from(values).sort();
+  let count = 1;
+  for (let i = 1; i < cuts.length; i++) {
+    if (cuts[i] !== cuts[count - 1] && cuts[i] < 2 ** 32) cuts[count++] = cuts[i];
+  }
+  return cuts.subarray(0, count);
+}
+
+function cutsOf6(lists: Iterable<readonly Prefix[]>): bigint[] {
+  const values = new Set<bigint>([0n]);
+  for (const list of lists) {
+    for (const prefix of list) {
+      if (prefix.family !== 6) continue;
+      values.add(valueOf(prefix.words) as bigint);
+      values.add(behind(prefix) as bigint);
+    }
+  }
+  values.delete(1n << 128n);
+  const low = (1n << 64n) - 1n;
+  for (const value of values) if ((value & low) !== 0n) return [...values].sort((a, b) => (a < b ? -1 : 1));
+  // Networks of a /64 or wider are sorted as numbers too.
+  return Array.from(BigUint64Array.from(values, (value) => value >> 64n).sort(), (value) => value << 64n);
+}
+
 function wordsOf(family: Family, value: bigint): AddressWords {
   const shifts = family === 4 ? [0n] : [96n, 64n, 32n, 0n];
   return shifts.map((shift) => Number((value >> shift) & 0xffffffffn));
@@ -284,7 +340,7 @@ function behind(prefix: Prefix): AddressValue {
 }
 
 /** Port ranges as a lane; ports 1 and 65535 are its borders, see the head of the file. */
-function portLane(match: PortMatch): IntervalSet {
+export function portLane(match: PortMatch): IntervalSet {
   if (match === ANY) return LANE;
   return unionOf(match.map(({ first, last }) => [first <= 1 ? 0 : first, last + 1] as const));
 }

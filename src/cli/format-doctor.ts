@@ -88,7 +88,8 @@ function ruleChecks({ diagnosis, reach, key }: DoorReport, { file, generation }:
     ...(obstacle.remedy && { remedy: remedyText(obstacle.remedy) }),
   }));
   if (obstacles.length > 0 || !afterwards) return checks;
-  const by = afterwards.rule === null ? REASON_WORDS[afterwards.reason] : `rule ${afterwards.rule}`;
+  const byReason = afterwards.rule === null || afterwards.reason === 'allow-all';
+  const by = byReason ? REASON_WORDS[afterwards.reason] : `rule ${afterwards.rule}`;
   return [{ state: 'ok', text: `the rules let it in: ${tierWords(afterwards.tier)}, ${by}` }];
 }
 

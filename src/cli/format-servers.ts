@@ -1,6 +1,6 @@
 /** Servers of a snapshot: all of them, a line each, and what stands above the rows of one. */
 import type { Snapshot, SnapshotSection } from '../observe/snapshot';
-import { renderTable } from './table';
+import { renderTable, span } from './table';
 
 /** A section that is a server. */
 export type ServerSection = SnapshotSection & { readonly server: NonNullable<SnapshotSection['server']> };
@@ -23,13 +23,13 @@ export function formatServers(servers: readonly ServerSection[]): string {
     { title: 'Passed', right: true },
     { title: 'Dropped', right: true },
   ];
-  const rows = servers.map(({ name, server, sshPorts, rows: own, default: otherwise }) => [
+  const rows = servers.map(({ name, server, sshPorts, rows: own, default: otherwise, allowAll }) => [
     name,
     addressesOf(server.addresses),
     server.ports ?? 'all',
     sshPorts.join(','),
     server.target ?? '',
-    otherwise ?? '',
+    allowAll ? `ALLOW ALL ${span(allowAll.secondsLeft * 1000)}` : (otherwise ?? ''),
     String(own.filter(({ number }) => number !== null).length),
     server.allowed,
     server.denied,

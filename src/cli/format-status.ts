@@ -3,6 +3,7 @@ import type { Reason } from '../model/reason';
 import {
   isImplicit,
   type Snapshot,
+  type SnapshotOpening,
   type SnapshotRow,
   type SnapshotSection,
   type SnapshotTable,
@@ -18,6 +19,7 @@ export function formatServerStatus(section: ServerSection, snapshot: Snapshot, f
   const { allowed, denied } = section.server;
   return [
     serverHead(section),
+    ...(section.allowAll ? formatOpening(section.allowAll) : []),
     `packets: ${allowed} passed, ${denied} dropped`,
     '',
     formatRows(section, snapshot, form),
@@ -42,6 +44,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.pending) lines.push(formatPending(snapshot.pending));
+  lines.push(...snapshot.allowAll.flatMap(formatOpening));
   if (snapshot.booted) lines.push(formatBooted(snapshot.booted, snapshot.takenAt));
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
   if (snapshot.events) lines.push(formatLogging(snapshot.events));
@@ -73,6 +76,20 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     lines.push('', formatReasons('packets in', snapshot), '', formatReasons('packets out', snapshot.outgoing));
   }
   return [...lines, ...warnings].join('\n');
+}
+
+/** What is under ALLOW ALL, and the rows that would have refused what it let in. */
+function formatOpening(opening: SnapshotOpening): string[] {
+  const { section, until, secondsLeft, by, reason, packets, unlisted, rows } = opening;
+  const left = secondsLeft > 0 ? `${span(secondsLeft * 1000)} left` : 'over';
+  const why = reason === undefined ? '' : `: ${reason}`;
+  const who = by.from === undefined ? by.user : `${by.user} from ${by.from}`;
+  return [
+    `ALLOW ALL: ${section ?? 'the whole edge'} until ${formatMoment(Date.parse(until))} (${left}), by ${who}${why}`,
+    `  packets that passed and would have been refused: ${packets}`,
+    ...rows.map((row) => `    ${row.packets} by ${row.section}/${row.rule} (${row.text}), the last from ${row.source}`),
+    ...(unlisted === '0' ? [] : [`    ${unlisted} by rows beyond the first 16`]),
+  ];
 }
 
 function formatPending({ previous, secondsLeft }: NonNullable<Snapshot['pending']>): string {

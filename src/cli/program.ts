@@ -29,6 +29,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
     names: ['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'ssh', 'udp', 'logging'],
     load: () => import('./commands/edit'),
   },
+  { names: ['allow-all'], load: () => import('./commands/allow-all') },
   { names: ['ban', 'unban', 'bans'], load: () => import('./commands/bans') },
   { names: ['status', 'servers'], load: () => import('./commands/status') },
   { names: ['fmt'], load: () => import('./commands/fmt') },
@@ -44,11 +45,6 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['version'], load: () => import('./commands/version') },
   { names: ['demo'], load: () => import('./commands/demo') },
 ];
-
-/** Verbs of a later version, with what works today: refused by name, and not listed. */
-const LATER: Readonly<Record<string, string>> = {
-  'allow-all': 'sluice disable lets everything through',
-};
 
 /** Commands of ufw that there are none of here, with what to type instead: refused by name, and not listed. */
 const OF_UFW: Readonly<Record<string, string>> = {
@@ -81,7 +77,6 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
   const wanted = COMMANDS.filter(({ names }) => words.some((word) => names.includes(word)));
   for (const { load } of words.includes('help') || wanted.length === 0 ? COMMANDS : wanted)
     (await load()).register(program);
-  refuse(program, LATER, 'cli/not-supported-yet', 'is not supported yet');
   refuse(program, OF_UFW, 'cli/of-ufw', 'is a command of ufw, and none here');
   program.addHelpText(
     'after',

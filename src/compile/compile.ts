@@ -1,7 +1,7 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import { createHash } from 'node:crypto';
-import { SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
+import { SLC_ENTRY, SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
 import { CompileMemory } from './compile-memory';
@@ -10,6 +10,7 @@ import { growForest } from './forest';
 import type { Image, ImageFeatures, RankEntry } from './image';
 import { limitTable } from './limits';
 import { type FamilyTrees, pack } from './pack';
+import { ownerTable } from './owners';
 import { assignRanks, ranksOf, wordOf } from './ranks';
 import { type ImageSection, imageSections, isUsed, sharedEntry } from './sections';
 import { ServiceTable } from './services';
@@ -46,6 +47,7 @@ export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMem
     services: services.services,
     counterSlots: slots,
     limits,
+    owners: ownerTable(sections[SLC_ENTRY.INBOUND].ranks),
   });
   const features: ImageFeatures = {
     icmp: ruleset.icmp,

@@ -15,6 +15,7 @@ export function mergeRanges(ranges: readonly PortRange[]): PortRange[] {
 
 /** Sorted, disjoint prefixes of one family: covered ones dropped, halves of one network joined. */
 export function mergePrefixes(prefixes: readonly Prefix[]): Prefix[] {
+  if (prefixes.every(({ family }) => family === 4)) return mergeIpv4(prefixes);
   const merged: Prefix[] = [];
   for (const prefix of [...prefixes].sort(comparePrefixes)) {
     if (merged.length > 0 && prefixCovers(merged.at(-1)!, prefix)) continue;
@@ -26,6 +27,30 @@ export function mergePrefixes(prefixes: readonly Prefix[]): Prefix[] {
     }
   }
   return merged;
+}
+
+/** The same for IPv4, by numbers alone: a list may have a million. */
+function mergeIpv4(prefixes: readonly Prefix[]): Prefix[] {
+  // An address and a length in one number: of prefixes that begin together the widest comes first.
+  const keys = Float64Array.from(prefixes, ({ words, length }) => words[0] * 64 + length).sort();
+  const firsts = new Float64Array(keys.length);
+  const lengths = new Uint8Array(keys.length);
+  let count = 0;
+  for (const key of keys) {
+    let first = Math.floor(key / 64);
+    let length = key % 64;
+    if (count > 0 && first < firsts[count - 1] + 2 ** (32 - lengths[count - 1])) continue;
+    // Two halves become their network, which may be half of another.
+    for (; count > 0 && lengths[count - 1] === length && length > 0; count--) {
+      const size = 2 ** (32 - length);
+      if (first !== firsts[count - 1] + size || firsts[count - 1] % (2 * size) !== 0) break;
+      first -= size;
+      length--;
+    }
+    firsts[count] = first;
+    lengths[count++] = length;
+  }
+  return Array.from({ length: count }, (_, i) => ({ family: 4, words: [firsts[i]], length: lengths[i] }));
 }
 
 function comparePrefixes(a: Prefix, b: Prefix): number {

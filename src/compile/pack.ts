@@ -39,6 +39,8 @@ export interface PackInput {
   readonly services: readonly Service[];
   /** Entries of `struct slc_limit_rule` back to back. */
   readonly limits: { readonly count: number; readonly bytes: Uint8Array };
+  /** Entries of `struct slc_owner` back to back. */
+  readonly owners: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
   readonly counterSlots: number;
 }
@@ -100,6 +102,8 @@ export function pack(input: PackInput): Uint8Array {
   });
   const limits = writer.take(input.limits.bytes.length / SLOT_BYTES);
   writer.bytes(limits, input.limits.bytes);
+  const owners = writer.take(input.owners.bytes.length / SLOT_BYTES);
+  writer.bytes(owners, input.owners.bytes);
 
   writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
   writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
@@ -111,6 +115,8 @@ export function pack(input: PackInput): Uint8Array {
   writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
   writer.u32(header, HEADER.limits.offset, limits);
   writer.u32(header, HEADER.limit_count.offset, input.limits.count);
+  writer.u32(header, HEADER.owners.offset, owners);
+  writer.u32(header, HEADER.owner_count.offset, input.owners.count);
   return writer.finish();
 }
 

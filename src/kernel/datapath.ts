@@ -34,6 +34,8 @@ const MAPS = [
   'slc_reject_budget',
   'slc_reject_stats',
   'slc_scratch',
+  'slc_open',
+  'slc_open_index',
   'slc_ban_hosts',
   'slc_ban_nets',
   'slc_ban_filter',
@@ -191,6 +193,7 @@ export function stateMapEntries(
   return {
     slc_state: 1,
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
+    ...OPEN_ENTRIES,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
     slc_egress: SLC_LIMITS.SHUT_SLOT + 1,
     slc_gate_counters: GATE_COUNTERS,
@@ -211,6 +214,9 @@ export function stateMapEntries(
     slc_event_sources: cpus,
   };
 }
+
+/** What is under ALLOW ALL. */
+const OPEN_ENTRIES = { slc_open: SLC_LIMITS.OPEN_SECTIONS, slc_open_index: SLC_LIMITS.OPEN_SECTIONS } as const;
 
 /** Budgets of all and of each source. */
 const BUDGETS = 1 + SLC_LIMITS.BUDGET_SOURCES;
@@ -359,6 +365,8 @@ export interface GenerationMaps extends Partial<Tables> {
     readonly nets: BpfMap;
     readonly filter: BpfMap;
   };
+  /** Shared state and what is under ALLOW ALL; where they are left out nothing is. */
+  readonly open?: { readonly state: BpfMap; readonly open: BpfMap; readonly index: BpfMap };
   /** The ring of events, their figures and their caps; made where they are left out. */
   readonly events?: BpfMap;
   readonly eventStats?: BpfMap;
@@ -410,14 +418,15 @@ export async function loadProgram(
   maps: GenerationMaps,
 ): Promise<{ program: BpfProgram; instructions: number }> {
   const result = maps.result ?? createResultMap(kernel);
-  const { bans, events, eventStats, eventSources } = maps;
+  const { bans, open, events, eventStats, eventSources } = maps;
   const tells = !switches.dryRun && switches.logging !== 'off';
   const ingress = name === 'slc_ingress';
   const reuse: Partial<Record<DatapathMap, BpfMap>> = {
     slc_image: maps.image,
     slc_counters: maps.counters,
     slc_result: result,
-    ...(ingress && maps.clock && { slc_clock: maps.clock }),
+    ...(maps.clock && { slc_clock: maps.clock }),
+    ...(open && { slc_state: open.state, slc_open: open.open, slc_open_index: open.index }),
     ...(bans && {
       ...{ slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets },
       slc_ban_filter: bans.filter,
@@ -431,8 +440,11 @@ export async function loadProgram(
     ...(tells && !events && { slc_events: LEAST_RING_BYTES }),
     ...(tells && !eventStats && { slc_event_stats: 1 }),
     ...(tells && !eventSources && { slc_event_sources: kernel.possibleCpus() }),
-    ...(!bans && ingress && { slc_state: 1, slc_ban_hosts: 1, slc_ban_nets: 1, slc_ban_filter: 1 }),
-    ...(ingress && { slc_scratch: 1, ...(!maps.clock && { slc_clock: 1 }) }),
+    ...(!bans && !open && { slc_state: 1 }),
+    ...(!bans && ingress && { slc_ban_hosts: 1, slc_ban_nets: 1, slc_ban_filter: 1 }),
+    ...(!open && { slc_open: 1, slc_open_index: 1 }),
+    ...(!maps.clock && { slc_clock: 1 }),
+    ...(ingress && { slc_scratch: 1 }),
   };
   const entries = tableEntries(switches.tables);
   for (const table of Object.keys(TABLE_MAPS) as (keyof Tables)[]) {

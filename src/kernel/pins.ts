@@ -26,6 +26,8 @@ export const STATE_PINS = {
   events: 'slc_events',
   eventStats: 'slc_event_stats',
   eventSources: 'slc_event_sources',
+  open: 'slc_open',
+  openIndex: 'slc_open_index',
   banHosts: 'slc_ban_hosts',
   banNets: 'slc_ban_nets',
   banFilter: 'slc_ban_filter',

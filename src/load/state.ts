@@ -17,6 +17,7 @@ import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../ker
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, judgingSlot, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { type BanMaps, BanTable } from './ban-table';
+import { type OpenMaps, OpenTable } from './open-table';
 import { measureHz } from '../kernel/clock';
 import { PinnedMaps } from './pinned-maps';
 import { eventFactor, eventWindow } from './event-caps';
@@ -29,6 +30,7 @@ const TABLES = [
   ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const BAN_MAPS = ['state', 'banHosts', 'banNets', 'banFilter'] as const;
+const OPEN_MAPS = ['state', 'open', 'openIndex'] as const;
 const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies readonly (keyof GenerationMaps)[];
 
 /**
@@ -207,6 +209,17 @@ export class SharedState {
   get banMaps(): BanMaps {
     const { state, banHosts: hosts, banNets: nets, banFilter: filter } = this.maps.pick(BAN_MAPS);
     return { state, hosts, nets, filter };
+  }
+
+  /** What is under ALLOW ALL; lives as long as the state. */
+  get open(): OpenTable {
+    return new OpenTable(this.openMaps);
+  }
+
+  /** The maps of it, for a program that asks them. */
+  get openMaps(): OpenMaps {
+    const { state, open, openIndex: index } = this.maps.pick(OPEN_MAPS);
+    return { state, open, index };
   }
 
   /** What the programs of a generation know of the tables, over a flow table of so many buckets. */

@@ -7,6 +7,7 @@
 import { type Direction, type Guard, type Rule, type Ruleset, type Section, sshVerdict } from './ruleset';
 import type { Reason } from './reason';
 import type { OutTier, Tier, Verdict } from './verdict';
+import { NONE_OPEN } from './allow-all';
 import { judgeEcho, NO_ECHOES } from './echo';
 import { DHCP_ANSWERS } from './essentials';
 import { judgeIpv6Link, judgeLink } from './link';
@@ -45,7 +46,7 @@ export interface Judges {
   readonly guard: (direction: Direction, packet: FlowKey) => Decision | null;
   /** The same for later fragments, of which rows see less. */
   readonly guardLater: (direction: Direction, fragment: FlowKey) => Decision | null;
-  /** Tiers 6 to 9 of the section that owns the packet, by what limit rules have seen. */
+  /** Tiers 6 to 9 of the section that owns the packet, by what limit rules have seen; ALLOW ALL is not asked. */
   readonly inbound: (packet: LimitedPacket, limits: LimitState) => Decision;
   /** Steps 6 and 7 of what goes out. */
   readonly outbound: (packet: FlowKey) => Decision;
@@ -139,13 +140,27 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
       const reason = judgeEcho(switches.echo, packet, state.echoes ?? NO_ECHOES);
       return outcome('5', reason === 'icmp-echo' ? 'allow' : 'deny', reason);
     }
-    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state.flows);
+    if (isIcmpError(packet.family, packet.icmp.type)) return judgeIcmpError(packet, judges, state);
   }
   if (switches.icmp === 'essentials' && isDhcpAnswer(packet)) return outcome('5', 'allow', 'dhcp');
-  return judges.inbound(packet, state.limits ?? NO_LIMITS);
+  return judgeInbound(judges, packet, state, state.limits);
 }
 
-/** Tiers 6 to 9 of one section. */
+/** Tiers 6 to 9 of the section that owns the packet, with ALLOW ALL; without `limits` limit rules have seen nothing. */
+export function judgeInbound(
+  judges: Pick<Judges, 'inbound'>,
+  packet: LimitedPacket,
+  { open = NONE_OPEN }: Pick<GivenState, 'open'>,
+  limits: LimitState = NO_LIMITS,
+): Decision {
+  const decision = judges.inbound(packet, limits);
+  if (decision.verdict === 'allow' || decision.reason === 'image-fault') return decision;
+  if (open !== 'everything' && !open.has(decision.section)) return decision;
+  // The row stays: it is the one that would have refused.
+  return { ...decision, tier: '6', verdict: 'allow', reason: 'allow-all' };
+}
+
+/** Tiers 6 to 9 of one section, without ALLOW ALL. */
 export function evaluateSection(section: Section, packet: LimitedPacket, limits: LimitState = NO_LIMITS): Decision {
   // tier 6: the UDP switch
   if (section.udp === 'off' && packet.protocol === PROTOCOL.UDP) {
@@ -184,13 +199,13 @@ export function belongsTo(flows: Flows, answer: FlowKey): boolean {
 }
 
 /** Tier 5: an error passes when the packet it quotes is of a flow or, turned round, is let in by tiers 3.1 and 6–9. */
-function judgeIcmpError(packet: Packet, judges: Judges, flows: Flows): Decision {
+function judgeIcmpError(packet: Packet, judges: Judges, state: GivenState): Decision {
   const quote = packet.quote!;
   if (quote.kind === 'bad') return outcome('5', 'deny', quote.reason);
   const back = mirror(quote.key);
-  if (belongsTo(flows, back)) return outcome('5', 'allow', 'icmp-error');
+  if (belongsTo(state.flows, back)) return outcome('5', 'allow', 'icmp-error');
   // What it quotes is no attempt of anybody.
-  const answer = judges.keepReachable(back) ?? judges.inbound(back, NO_LIMITS);
+  const answer = judges.keepReachable(back) ?? judgeInbound(judges, back, state);
   return answer.verdict === 'allow' ? outcome('5', 'allow', 'icmp-error') : outcome('5', 'deny', 'icmp-unrelated');
 }
 

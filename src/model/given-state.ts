@@ -2,6 +2,7 @@
  * What earlier packets left behind, as far as a later one is judged by it. The scan keeps no state of its own: who
  * asks it says what lives, and gets the same answer every time.
  */
+import type { OpenSections } from './allow-all';
 import { type Bans, NO_BANS } from './ban';
 import type { EchoState } from './echo';
 import { type Flows, NO_FLOWS } from './flow';
@@ -25,6 +26,8 @@ export interface GivenState {
   readonly limits?: LimitState;
   /** Echo-requests of this second; left out: none. */
   readonly echoes?: EchoState;
+  /** What is under ALLOW ALL; left out: nothing. */
+  readonly open?: OpenSections;
 }
 
 /** Nothing was seen before. */

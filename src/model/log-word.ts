@@ -30,7 +30,8 @@ export function logWordOf(level: LogLevel, departure: Departure, packet: Packet 
   if (rank === 0) return null;
   const isNew = isNewPacket(departure, packet);
   const isLimit = row?.action === 'limit';
-  // low: what limits refuse, rows that ask for it, what the default and the UDP switch refuse
+  // low: what ALLOW ALL lets in, what limits refuse, rows that ask for it, what the default and the UDP switch refuse
+  if (reason === 'allow-all' && isNew) return 'ALLOW';
   if (isLimit && !passed) return 'LIMIT BLOCK';
   if (row?.log === 'all' || (row?.log === 'new' && isNew)) return isLimit ? 'LIMIT' : passed ? 'ALLOW' : 'BLOCK';
   if ((reason === 'default' || reason === 'udp-off') && !passed) return 'BLOCK';

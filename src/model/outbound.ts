@@ -3,11 +3,10 @@
  * `bpf/egress.bpf.c`. Rules of `outbound` and of the guard see the packet as it is on the wire, after NAT; whether it
  * answers something is asked of the packet that it would answer.
  */
-import { belongsTo, type Decision, type Judges, scan, type Switches } from './evaluate';
+import { belongsTo, type Decision, judgeInbound, type Judges, scan, type Switches } from './evaluate';
 import { flowOfPacket, opensFlow } from './flow';
 import { judgeLaterFragment } from './fragment';
 import { judgeIpv6Link, judgeLink } from './link';
-import { NO_LIMITS } from './limit';
 import { type GivenState, NO_STATE } from './given-state';
 import { type FlowKey, isEchoRequest, isIcmpError, mirror, type Packet } from './packet';
 import { PROTOCOL } from './protocol';
@@ -101,12 +100,12 @@ function isLetIn(
   packet: Packet,
   request: FlowKey,
   judges: Judges,
-  { flows }: GivenState,
+  state: GivenState,
 ): boolean {
   const isQuote = icmp === 'essentials' && packet.quote !== undefined;
   if (icmp === 'essentials' && isEchoRequest(request)) return true;
-  if (isQuote && belongsTo(flows, request)) return true;
-  const { verdict, tier } = judges.inbound(request, NO_LIMITS);
+  if (isQuote && belongsTo(state.flows, request)) return true;
+  const { verdict, tier } = judgeInbound(judges, request, state);
   return verdict === 'allow' && (tier !== '9' || isQuote || packet.protocol === PROTOCOL.TCP);
 }
 

@@ -25,6 +25,21 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
       .family('sluice_confirm_deadline_timestamp_seconds', 'gauge', 'When a change that is not confirmed is over.')
       .add({ generation: String(snapshot.pending.generation) }, seconds(snapshot.pending.deadline));
   }
+  const open = text.family(
+    'sluice_allow_all_until_timestamp_seconds',
+    'gauge',
+    'When ALLOW ALL ends, while it is on: of a section, or (section "") of the whole edge.',
+  );
+  const spared = text.family(
+    'sluice_allow_all_packets',
+    'gauge',
+    'Packets that passed by ALLOW ALL and that rows would have refused, since it is on.',
+  );
+  for (const { section, until, secondsLeft, packets: count } of snapshot.allowAll) {
+    if (secondsLeft === 0) continue;
+    open.add({ section: section ?? '' }, seconds(until));
+    spared.add({ section: section ?? '' }, count);
+  }
   const ruleCount = text.family('sluice_ruleset_rules', 'gauge', 'Written rules of a section.');
   for (const section of snapshot.sections)
     ruleCount.add({ section: section.name }, String(section.rows.filter((row) => !isImplicit(row)).length));

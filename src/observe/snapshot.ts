@@ -75,7 +75,38 @@ export interface SnapshotSection {
     readonly allowed: string;
     readonly denied: string;
   };
+  /** Set while it, or the whole edge, is under ALLOW ALL: what its tiers 6 to 9 refuse passes. */
+  readonly allowAll?: SnapshotOpening;
   readonly rows: readonly SnapshotRow[];
+}
+
+/** A section, or the whole edge, under ALLOW ALL. */
+export interface SnapshotOpening {
+  /** Null: the whole edge. */
+  readonly section: string | null;
+  /** ISO times. */
+  readonly since: string;
+  readonly until: string;
+  /** Rounded up; 0 where it is over, and no command has said so yet. */
+  readonly secondsLeft: number;
+  /** Who opened it, from where, and why. */
+  readonly by: { readonly user: string; readonly uid: number; readonly from?: string };
+  readonly reason?: string;
+  /** Packets that passed and that rows would have refused; `unlisted` of them by rows that are not among `rows`. */
+  readonly packets: string;
+  readonly bytes: string;
+  readonly unlisted: string;
+  /** Rows that would have refused, most packets first. */
+  readonly rows: readonly {
+    readonly section: string;
+    readonly rule: string;
+    readonly text: string;
+    readonly packets: string;
+    readonly bytes: string;
+    /** ISO time of the newest packet, and where it came from. */
+    readonly lastHit: string;
+    readonly source: string;
+  }[];
 }
 
 /** Packets that no row decided. */
@@ -125,6 +156,8 @@ export interface Snapshot {
   readonly interfaces: readonly Attachment[];
   /** Interfaces of the namespace that are not filtered, without the loopback. */
   readonly notFiltered: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  /** What is under ALLOW ALL. */
+  readonly allowAll: readonly SnapshotOpening[];
   readonly sections: readonly SnapshotSection[];
   readonly reasons: readonly SnapshotReason[];
   /** All packets that came in since the totals began. `seen` = `allowed` + `denied`. */
@@ -206,6 +239,7 @@ export interface SnapshotInput {
   readonly limits?: TableFigures;
   readonly rejects?: RejectFigures;
   readonly bans: Snapshot['bans'];
+  readonly allowAll: Snapshot['allowAll'];
   readonly booted: SnapshotBoot | null;
   readonly spare: Snapshot['spare'];
   readonly events: (EventFigures & { readonly reader: { pid: number; role: 'daemon' | 'events' } | null }) | null;
@@ -215,7 +249,7 @@ export interface SnapshotInput {
 /** Puts a snapshot together; reads nothing itself. */
 export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
-  const sections = ruleset ? sectionsOf(ruleset, figures) : [];
+  const sections = ruleset ? sectionsOf(ruleset, figures).map((section) => withOpening(section, input.allowAll)) : [];
   return {
     schemaVersion: 1,
     active: active !== null,
@@ -228,6 +262,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     mode: ruleset?.mode ?? null,
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,
+    allowAll: input.allowAll,
     sections,
     ...directionOf(figures),
     outgoing: directionOf(figures.outgoing),
@@ -290,6 +325,14 @@ function underUdpSwitch({ udp }: Section, { match }: Rule): string {
   const bare = match.toPorts !== ANY && match.protocols !== ANY && match.protocols.join() === '6,17';
   if (bare) return '/tcp (udp off)';
   return match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP) ? ' (udp off)' : '';
+}
+
+/** What is open of a section that judges what comes in; its own before that of the whole edge. */
+function withOpening(section: SnapshotSection, openings: Snapshot['allowAll']): SnapshotSection {
+  if (section.name !== 'inbound' && !section.server) return section;
+  const open = openings.filter(({ secondsLeft }) => secondsLeft > 0);
+  const found = open.find((one) => one.section === section.name) ?? open.find((one) => one.section === null);
+  return found ? { ...section, allowAll: found } : section;
 }
 
 /** Inbound, outbound, the guard that stands above both, and each server. */

@@ -56,12 +56,12 @@ export class Twin {
 
   /**
    * Loads the twin of the program that judges what comes in, or goes out, over a copy of the image, or over the map that
-   * enforces it and the bans that hold.
+   * enforces it, the bans that hold, and what is under ALLOW ALL.
    */
   static async load(
     kernel: Kernel,
     image: TwinImage,
-    source: { bytes: Uint8Array } | { map: BpfMap; bans: GenerationMaps['bans'] },
+    source: { bytes: Uint8Array } | ({ map: BpfMap } & Pick<GenerationMaps, 'bans' | 'open'>),
     direction: Direction = 'in',
   ): Promise<Twin> {
     const switches = datapathSwitches(image, true);
@@ -75,7 +75,7 @@ export class Twin {
       }
       const { program } = await loadProgram(kernel, PROGRAMS[direction], switches, {
         image: 'map' in source ? source.map : maps.image,
-        ...('map' in source && { bans: source.bans }),
+        ...('map' in source && { bans: source.bans, open: source.open }),
         counters: maps.counters,
         result,
       });
@@ -119,7 +119,9 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
   const passed = record.readUInt32LE(fields.action.offset) === PASS[direction];
   const row = word === SLC_WORD_NONE ? undefined : rankEntry(image.ranks, word >>> SLC_WORD_RANK_SHIFT);
   const decided = reason === 'limit' ? row?.rule?.limit?.verdict : VERDICTS[word & SLC_WORD_ACTION_MASK];
-  const verdict = word === SLC_WORD_NONE || !decided ? (passed ? 'allow' : 'deny') : decided;
+  // The word of what ALLOW ALL lets in is the one that would have refused it.
+  const isByWord = word !== SLC_WORD_NONE && reason !== 'allow-all' && decided;
+  const verdict = isByWord ? decided : passed ? 'allow' : 'deny';
   return {
     decision: { section: row?.section ?? section, tier, verdict, reason, rule: row?.rule?.id ?? null },
     log: LOG_WORD_OF_CODE.get(record.readUInt8(fields.log.offset)) ?? null,

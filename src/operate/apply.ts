@@ -37,6 +37,7 @@ import {
   writeGenerationRecord,
 } from './generation-record';
 import { withLock } from './lock';
+import { settleOpenings } from './openings';
 import { clearOrphans } from './orphans';
 import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
 import { forgetReturned } from './returned';
@@ -366,6 +367,7 @@ export async function disable(context: Context, intent: Intent = { what: 'disabl
     });
     const done = await end(context, foldInto(context), () => keepState(context));
     forgetReturned(context.folder);
+    await settleOpenings(context);
     tolerate(() => {
       const known = endPending(context.folder, 'rolled-back-by-hand', { by: change.author });
       if (done.wasActive) addEnd(context.folder, change, known);

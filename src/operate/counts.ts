@@ -11,6 +11,7 @@ import { readCheckpoint, settleCheckpoint, writeCheckpoint } from './checkpoint'
 import type { Context } from './context';
 import { type GenerationRecord, rankEntriesOf, readGenerationRecord } from './generation-record';
 import { withLock } from './lock';
+import { foldOpenings } from './openings';
 import type { StateRead } from './sealed-file';
 import {
   type CounterTotals,
@@ -93,7 +94,11 @@ export function foldInto(context: Context): Fold {
     if (!state) return;
     const { instance, hz } = state;
     const gates = readGates(state);
-    state.close();
+    try {
+      foldOpenings(context, state, generation);
+    } finally {
+      state.close();
+    }
     const record = readGenerationRecord(context.folder, generation, instance);
     const totals = readSettledTotals(context, instance).value!;
     const figures = await namedFigures(context, slots, record, hz);

@@ -1,6 +1,7 @@
 /** Somebody cannot get in: what of the rules is in the way, what listens behind them, and what else may keep him out. */
 import { type Diagnosis, diagnose } from '../analyse/diagnose';
 import { type Reach, ReachMap } from '../analyse/reach';
+import { NONE_OPEN, withOpen } from '../model/allow-all';
 import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
 import { type AddressWords, addressBits, type Family, type Prefix, prefixContains } from '../model/prefix';
@@ -11,6 +12,7 @@ import { listBans } from './bans';
 import { type Context, isHostContext } from './context';
 import type { Enforcement } from './enforcement';
 import { findListeners, type Listening, type OwnAddresses } from './exposed';
+import { openSections } from './openings';
 import { readUfwRules } from './ufw-rules';
 
 /** Where somebody wants to get in. */
@@ -52,10 +54,11 @@ export async function examineDoor(
   const filtered = (judge?.enforcement.attachments ?? []).map(({ name, mode }) => ({ name, mode }));
   const at = server ? addressesOf(server) : own;
   const bans = judge ? (await listBans(context)).bans.map(({ prefix }) => prefix) : [];
+  const open = judge ? openSections(context) : NONE_OPEN;
   const keys = source ? at[source.family].map((destination) => keyOf(door, source, destination)) : [];
   const judged = keys.map((each) => ({
     key: each,
-    diagnosis: judge && diagnose(judge.ruleset, each, { ...NO_STATE, bans }),
+    diagnosis: judge && diagnose(judge.ruleset, each, { ...NO_STATE, bans, open }),
   }));
   // Of several addresses one where something is in the way.
   const chosen = judged.find(({ diagnosis }) => diagnosis && diagnosis.obstacles.length > 0) ?? judged.at(0);
@@ -63,7 +66,7 @@ export async function examineDoor(
   const doors = ([4, 6] as const)
     .filter((family) => at[family].length > 0)
     .map((family) => ({ ...door, family, addresses: at[family] }));
-  const map = judge && !key ? new ReachMap(judge.ruleset, doors, bans) : null;
+  const map = judge && !key ? new ReachMap(withOpen(judge.ruleset, open), doors, bans) : null;
   return {
     filtered,
     notFiltered: interfaces

@@ -23,6 +23,7 @@ import { currentEventReader } from './event-source';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
+import { currentOpenings, type LiveOpening } from './openings';
 import { spareOf } from './ready';
 import { type EnforcedState, readEnforced } from './state-files';
 import { describeReturned, readReturned } from './returned';
@@ -138,11 +139,22 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     figures: totals,
     ...(enforcement && (await tableFigures(context))),
     bans: countBans(bans),
+    allowAll: currentOpenings(context).map(openingOf),
     booted: booted && { loaded: booted.loaded, at: booted.at, since: booted.since, reasons: booted.reasons },
     events: enforcement && eventFigures(context),
     spare: enforcement && spareOf(context),
     warnings,
   });
+}
+
+/** What is under ALLOW ALL, as a snapshot tells of it. */
+function openingOf(opening: LiveOpening): Snapshot['allowAll'][number] {
+  const { section, at, until, leftNs, author, reason, packets, bytes, unlisted, rows } = opening;
+  return {
+    ...{ section, since: at, until, secondsLeft: Math.ceil(Number(leftNs) / 1e9), by: author },
+    ...(reason !== undefined && { reason }),
+    ...{ packets, bytes, unlisted, rows },
+  };
 }
 
 /** The change that waits, as a snapshot tells of it. */

@@ -13,10 +13,12 @@ import { addressBits, formatPrefix, type Prefix } from '../model/prefix';
 import { SharedState } from '../load/state';
 import type { Candidate } from './enforce';
 import type { Ban } from './ban-file';
+import type { OpenSections } from '../model/allow-all';
 import { listBans } from './bans';
 import type { Context } from './context';
 import { type Enforcement, openEnforcedImage } from './enforcement';
 import { type GenerationRecord, rankEntriesOf } from './generation-record';
+import { openSections } from './openings';
 
 /** An explanation, with the word of the datapath beside that of the model. */
 export interface FullExplanation extends Explanation {
@@ -41,8 +43,8 @@ export async function explainCandidate(
 }
 
 /**
- * Explains by the generation that enforces, and by the bans: the model of its record, and a twin on the very maps that
- * enforce. Where a ban begins or ends in between it is asked again.
+ * Explains by the generation that enforces, the bans and ALLOW ALL: the model of its record, and a twin on the very maps
+ * that enforce. Where one of them begins or ends in between it is asked again.
  */
 export async function explainEnforced(
   context: Context,
@@ -65,15 +67,22 @@ export async function explainEnforced(
     };
     for (let attempt = 1; ; attempt++) {
       const { bans } = await listBans(context, source);
-      const state = { ...NO_STATE, bans: bans.map(({ prefix }) => prefix) };
+      const open = openSections(context);
+      const state = { ...NO_STATE, open, bans: bans.map(({ prefix }) => prefix) };
       const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, state, direction));
       try {
-        const twin = await Twin.load(context.kernel, image, { map, bans: shared?.banMaps }, direction);
+        const twin = await Twin.load(
+          context.kernel,
+          image,
+          { map, bans: shared?.banMaps, open: shared?.openMaps },
+          direction,
+        );
         const explanation = await compare(byModel, twin, key);
         return { ...explanation, bans: explanation.decision.reason === 'banned' ? bans : [] };
       } catch (error) {
         const now = (await listBans(context, source)).bans;
-        if (attempt === ATTEMPTS || namesOf(now) === namesOf(bans)) throw error;
+        const isSame = namesOf(now) === namesOf(bans) && wordsOf(openSections(context)) === wordsOf(open);
+        if (attempt === ATTEMPTS || isSame) throw error;
       }
     }
   } finally {
@@ -83,6 +92,10 @@ export async function explainEnforced(
 }
 
 const ATTEMPTS = 3;
+
+function wordsOf(open: OpenSections): string {
+  return open === 'everything' ? open : [...open].join();
+}
 
 function namesOf(bans: readonly Ban[]): string {
   return bans.map(({ prefix }) => formatPrefix(prefix)).join();

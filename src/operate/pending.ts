@@ -23,6 +23,8 @@ import {
 } from './generation-record';
 import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
 import { withLock } from './lock';
+import { hasEndedOpenings, settleOpenings } from './openings';
+import { describeEnded } from './render-openings';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
 import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
@@ -86,21 +88,26 @@ export async function rollbackPending(
 }
 
 /**
- * Tidies up after a change whose time is over, in words; null where there was nothing to tidy up, or another process
- * is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write it, as the
+ * Tidies up after a change whose time is over, and after ALLOW ALL, in words; null where there was nothing to tidy up, or
+ * another process is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write it, as the
  * daemon's unit: the next command may.
  */
 export async function settle(context: Context, { leaveUnwritable = false } = {}): Promise<string | null> {
   try {
-    if (!isUnsettled(context)) return null;
+    if (!isUnsettled(context) && !hasEndedOpenings(context)) return null;
   } catch {
     return null; // what is damaged is said by the command that needs it
   }
   try {
     const change = (): Promise<Returned | null> =>
       leaveUnwritable && isUnwritable(readPending(context)?.record) ? Promise.resolve(null) : settleLocked(context);
-    const returned = await withLock(context, change, 0);
-    return returned && describeReturned(returned);
+    const settleAll = async (): Promise<string[]> => {
+      const returned = await change();
+      const over = await settleOpenings(context);
+      return [...(returned ? [describeReturned(returned)] : []), ...over.map(describeEnded)];
+    };
+    const news = await withLock(context, settleAll, 0);
+    return news.length > 0 ? news.join('\n') : null;
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'operate/locked') return null;
     throw error;

@@ -79,8 +79,14 @@ export function hasControlCharacter(text: string): boolean {
   return /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.test(text);
 }
 
+/** The only part of a term: it has one character at least where its place is exact. */
+function wholeTerm({ text, start, length }: Term): Term {
+  return { text, start, length: length === text.length ? Math.max(1, length) : length };
+}
+
 /** Splits a term at its commas; the parts keep their places. */
 export function splitTerm(term: Term): Term[] {
+  if (!term.text.includes(',') && term.text === term.text.trim()) return [wholeTerm(term)];
   const parts: Term[] = [];
   let start = 0;
   for (const piece of term.text.split(',')) {

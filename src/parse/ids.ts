@@ -1,5 +1,5 @@
 /** Ids of rules: explicit ones, and those derived from action and match. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ANY, type Match } from '../model/match';
 import type { Action } from '../model/verdict';
 import type { AddressWording } from './format-rule';
@@ -47,7 +47,7 @@ export function deriveId({ action, match, wording, text }: NamedRow): string {
     const id = parts.join('-').replaceAll('/', '_').replaceAll(',', '+');
     if (id.length <= READABLE_MAX && ID.test(id)) return id;
   }
-  return `${action}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+  return `${action}-${hash('sha256', text, 'hex').slice(0, 12)}`;
 }
 
 const READABLE_MAX = 48;

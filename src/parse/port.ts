@@ -24,9 +24,24 @@ interface Item {
 
 /** Reads the ports of one clause, which several terms may hold. Undefined where nothing was understood. */
 export function parsePorts(terms: readonly Term[], names: Names, sink: Sink): PortClause | undefined {
+  const usual = terms.length === 1 ? readUsualPort(terms[0].text) : 0;
+  if (usual > 0 && !names.services.has(terms[0].text))
+    return { ranges: [{ first: usual, last: usual }], protocols: null };
   const items = terms.flatMap((term) => readTerm(term, names, sink));
   if (items.some((item) => item === null)) return undefined;
   return mergeItems(items as Item[], sink);
+}
+
+/** A port as most rows have it, one number; 0 for any other text. */
+function readUsualPort(text: string): number {
+  let port = 0;
+  if (text.length > 5 || text.startsWith('0')) return 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return 0;
+    port = port * 10 + digit;
+  }
+  return port <= 65535 ? port : 0;
 }
 
 /** Sorted; ranges that overlap become one. */

@@ -80,10 +80,30 @@ interface Addresses {
 const ANY_ADDRESS: Addresses = { match: ANY, text: 'any', ipv4Any: false, literal: true };
 const NO_ADDRESS: Addresses = { match: [], text: 'none', ipv4Any: false, literal: true };
 
+function partsOf(terms: readonly Term[]): readonly Term[] {
+  return terms.length === 1 ? splitTerm(terms[0]) : terms.flatMap(splitTerm);
+}
+
+/** One address alone, as most rows have it; undefined where there is anything to say about it. */
+function resolveOneAddress({ text }: Term, dashboard: boolean, names: Names): Addresses | undefined {
+  if (lookUpSet(names, text)) return undefined;
+  if (text === 'any') return ANY_ADDRESS;
+  const reading = parseAddressText(text);
+  if (reading.kind !== 'prefix' || reading.warning) return undefined;
+  const { prefix } = reading;
+  if (prefix.length === 0 && dashboard) return undefined;
+  const ipv4Any = prefix.family === 4 && prefix.length === 0;
+  return { match: [prefix], text: formatPrefix(prefix), ipv4Any, literal: true };
+}
+
 function resolveAddresses(terms: readonly Term[] | undefined, dashboard: boolean, names: Names, sink: Sink): Addresses {
   if (!terms) return ANY_ADDRESS;
-  const parts = terms.flatMap(splitTerm);
-  if (parts.length === 1 && parts[0].text.toLowerCase() === 'none') return NO_ADDRESS;
+  const parts = partsOf(terms);
+  if (parts.length === 1) {
+    const one = resolveOneAddress(parts[0], dashboard, names);
+    if (one) return one;
+    if (parts[0].text.toLowerCase() === 'none') return NO_ADDRESS;
+  }
   const lists: (readonly Prefix[])[] = [];
   const texts = new Set<string>();
   let literal = true;

@@ -76,6 +76,7 @@ const RUNS: readonly string[] = [
   'ssh 22 from rules',
   'udp off',
   'logging high',
+  'allow-all --for 1m',
   'ban 198.51.100.9',
   'bans',
   'unban 198.51.100.9',
@@ -135,7 +136,7 @@ test('of wrong usage', async () => {
   const wrong = [
     [],
     ['alow', '22/tcp'],
-    ['allow-all'],
+    ['allow-all', 'a', 'b'],
     ['status', '--no-such-flag'],
     ['ban'],
     ['explain', 'tcp', 'nobody'],

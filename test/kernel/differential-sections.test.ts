@@ -1,6 +1,6 @@
 /**
  * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound, servers and
- * outbound, for packets that come in and packets that go out. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
+ * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
  */
 import { compile } from '../../src/compile/compile';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
@@ -8,7 +8,7 @@ import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import { PROTOCOL } from '../../src/model/protocol';
-import type { Direction } from '../../src/model/ruleset';
+import type { Direction, Ruleset } from '../../src/model/ruleset';
 import { CornerPackets, turnRound } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
 import { drawOddFrame, ODDITIES } from '../support/generate/odd-frames';
@@ -17,7 +17,10 @@ import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
 import { generateSections } from '../support/generate/sections';
 import { withServers } from '../support/generate/servers';
+import type { OpenSections } from '../../src/model/allow-all';
+import { NO_STATE } from '../../src/model/given-state';
 import { KernelJudge } from '../support/kernel-judge';
+import { OpenStand } from '../support/open-stand';
 
 const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
 const FRAMES = 2000;
@@ -53,10 +56,19 @@ function drawFrames(random: Random, packets: CornerPackets, batch: FrameBatch): 
   }
 }
 
+/** In every other round nothing; now and then a section that there is none of, or the whole edge. */
+function drawOpen(random: Random, { inbound, servers = [] }: Ruleset): OpenSections {
+  if (random.chance(0.5)) return new Set();
+  if (random.chance(0.1)) return 'everything';
+  const names = [inbound.name, ...servers.map(({ name }) => name), 'elsewhere'];
+  return new Set(names.filter(() => random.chance(0.5)));
+}
+
 test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () => {
   const seed = testSeed(3033);
   const random = new Random(seed);
-  const judge = KernelJudge.create(kernel(), 1 << 20);
+  const open = await OpenStand.create();
+  const judge = KernelJudge.create(kernel(), 1 << 20, { maps: { open: open.maps } });
   const batch = new FrameBatch(FRAMES);
   const byTier = new Map<string, number>();
   try {
@@ -65,27 +77,32 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       const { ruleset, rows } = withServers(random, sections.ruleset, sections.rows);
       const image = compile(ruleset);
       await judge.install(image);
+      const opened = drawOpen(random, ruleset);
+      await open.set(opened);
+      const state = { ...NO_STATE, open: opened };
       const direction: Direction = round % 3 === 0 ? 'in' : 'out';
       drawFrames(random.fork(), new CornerPackets(random, rows), batch);
       const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
       for (let i = 0; i < batch.count; i++) {
         const frame = batch.frame(i);
-        const decision: Decision = SCAN[direction](ruleset, frame);
-        const interpreted = IMAGE[direction](image, frame);
+        const decision: Decision = SCAN[direction](ruleset, frame, state);
+        const interpreted = IMAGE[direction](image, frame, state);
         const same = JSON.stringify(decision) === JSON.stringify(interpreted);
         if (!same || !answers.agrees(i, decision)) {
           const said = [
             `seed ${seed}, round ${round}, ${direction}: ${printFrame(frame)}`,
-            `scan: ${JSON.stringify(decision)}`,
+            `scan: ${JSON.stringify(decision)}, open: ${JSON.stringify(opened === 'everything' ? opened : [...opened])}`,
             `image: ${JSON.stringify(interpreted)}`,
             `kernel: ${answers.describe(i)}`,
             `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound, servers: ruleset.servers })}\n${printRuleset(ruleset)}`,
           ];
           throw new Error(said.join('\n'));
         }
-        byTier.set(decision.tier, (byTier.get(decision.tier) ?? 0) + 1);
+        const { tier: number, reason } = decision;
+        const at = reason === 'allow-all' ? `${number} allow-all` : number;
+        byTier.set(at, (byTier.get(at) ?? 0) + 1);
         if (ruleset.servers?.some(({ name }) => name === decision.section)) {
-          const tier = `server ${decision.tier}`;
+          const tier = `server ${at}`;
           byTier.set(tier, (byTier.get(tier) ?? 0) + 1);
         }
       }
@@ -93,6 +110,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
     }
   } finally {
     judge.close();
+    open.close();
   }
   process.stdout.write(
     `differential, all sections: ${[...byTier]
@@ -100,7 +118,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       .map(([tier, count]) => `${tier}: ${count}`)
       .join(', ')}; seed ${seed}\n`,
   );
-  const servers = ['server 6', 'server 7', 'server 9'];
+  const servers = ['server 6', 'server 7', 'server 9', 'server 6 allow-all', '6 allow-all'];
   for (const tier of [
     ...['3.1', '3.3', '5', '7', '8', '9', ...servers],
     ...['out 1', 'out 2', 'out 3', 'out 5', 'out 6', 'out 7'],

@@ -12,6 +12,7 @@ import {
   createResultMap,
   type DatapathSwitches,
   datapathSwitches,
+  type GenerationMaps,
   loadProgram,
   openDatapath,
 } from '../../src/kernel/datapath';
@@ -118,7 +119,12 @@ export class IngressStand {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap; twinCounters: BpfMap },
   ) {}
 
-  static async load(text: string, tables: IngressTables): Promise<IngressStand> {
+  /** `more`: maps of others that the programs are to share. */
+  static async load(
+    text: string,
+    tables: IngressTables,
+    more: Pick<GenerationMaps, 'open'> = {},
+  ): Promise<IngressStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'stand.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
@@ -140,8 +146,12 @@ export class IngressStand {
     await region.write(0, image.bytes);
     region.close();
     const result = createResultMap(kernel());
-    const { program } = await loadProgram(kernel(), 'slc_ingress', switches(false), { ...tables.maps, ...maps });
-    const dry = { ...tables.maps, image: maps.image, counters: twinMaps.counters, result };
+    const { program } = await loadProgram(kernel(), 'slc_ingress', switches(false), {
+      ...tables.maps,
+      ...more,
+      ...maps,
+    });
+    const dry = { ...tables.maps, ...more, image: maps.image, counters: twinMaps.counters, result };
     const { program: twin } = await loadProgram(kernel(), 'slc_ingress', switches(true), dry);
     const all = { ...maps, result, twinCounters: twinMaps.counters };
     return new IngressStand(tables, ruleset, image, program, twin, result.mmap({ writable: false }), all);
@@ -171,7 +181,8 @@ export class IngressStand {
     const word = record.readUInt32LE(slc_result.fields.word.offset);
     const reason = REASON_OF_CODE.get(record.readUInt8(slc_result.fields.reason.offset))!;
     const rank = (word >>> 8) + (reason === 'limit' ? SLC_LIMIT_REFUSED_RANK : 0);
-    return { action: ACTIONS[returnValue], at: word === 0xffffffff ? `(${reason})` : this.nameOf(rank) };
+    const isOfReason = word === 0xffffffff || reason === 'allow-all';
+    return { action: ACTIONS[returnValue], at: isOfReason ? `(${reason})` : this.nameOf(rank) };
   }
 
   /** Runs many frames in one call: how often each action was taken, and each counter went up. */

@@ -110,7 +110,7 @@ const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
 const COUNTER_SLOTS = 512;
 
 /** What earlier packets left; with a clock the programs take the time from it. */
-type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock'>;
+type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock' | 'open'>;
 
 export class KernelJudge {
   private readonly programs = new Map<string, BpfProgram>();
@@ -123,11 +123,11 @@ export class KernelJudge {
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap },
     private readonly bytes: MappedRegion,
     private readonly results: MappedRegion,
-    private readonly tables?: { maps: StateMaps; switches: TableSwitches },
+    private readonly tables?: { maps: StateMaps; switches?: TableSwitches },
   ) {}
 
   /** `bytes`: the largest image it can take, a multiple of 4096; `tables`: what earlier packets left, none if left out. */
-  static create(kernel: Kernel, bytes: number, tables?: { maps: StateMaps; switches: TableSwitches }): KernelJudge {
+  static create(kernel: Kernel, bytes: number, tables?: { maps: StateMaps; switches?: TableSwitches }): KernelJudge {
     const slots = bytes / 8;
     const switches = {
       imageSlots: slots,

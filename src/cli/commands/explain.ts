@@ -1,6 +1,7 @@
 import { isServer } from '../../analyse/decisions';
 import type { Command } from 'commander';
 import type { Answer } from '../../model/answer';
+import type { Decision } from '../../model/evaluate';
 import type { Limit } from '../../model/limit';
 import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
@@ -103,16 +104,19 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
 }
 
 function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {
-  const { decision, steps, kernel, answer, limit, echo, bans } = explanation;
+  const { decision, otherwise, steps, kernel, answer, limit, echo, bans } = explanation;
   const lines = [`${describe(key)}, by ${ruleset}`];
   const deciding = steps.find((step) => step.mismatch === null);
   const { section } = decision;
   const of = isServer(section) ? ` of ${section}` : '';
-  const by = deciding
-    ? `${section === 'guard' ? 'row' : 'rule'} ${deciding.number}${of} "${deciding.text}" (${deciding.rule})`
-    : `${tierWords(decision.tier)}${of}: ${REASON_WORDS[decision.reason]}`;
-  const tier = decision.tier.startsWith('out') ? decision.tier : `tier ${decision.tier}`;
-  lines.push(`${decision.verdict} in ${tier} by ${by}`);
+  const tell = ({ tier, verdict, reason }: Decision, row: typeof deciding): string => {
+    const by = row
+      ? `${section === 'guard' ? 'row' : 'rule'} ${row.number}${of} "${row.text}" (${row.rule})`
+      : `${tierWords(tier)}${of}: ${REASON_WORDS[reason]}`;
+    return `${verdict} in ${tier.startsWith('out') ? tier : `tier ${tier}`} by ${by}`;
+  };
+  lines.push(tell(decision, otherwise ? undefined : deciding));
+  if (otherwise) lines.push(`without ALLOW ALL: ${tell(otherwise, deciding)}`);
   if (limit) lines.push(formatLimit(limit));
   if (echo) lines.push(`of these ${echo.perSource} a second pass of a source, ${echo.inAll} in all; more drop`);
   if (answer) lines.push(`${limit ? 'beyond it the sender' : 'the sender'} is told: ${ANSWER_WORDS[answer]}`);

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { Sources } from '../../analyse/space';
+import { withOpen } from '../../model/allow-all';
 import { type Family, formatPrefix } from '../../model/prefix';
 import { resolveInterfaces } from '../../load/attach';
 import { listBans } from '../../operate/bans';
 import { readEnforcement } from '../../operate/enforcement';
 import { type ExposedSocket, type Exposure, findExposed } from '../../operate/exposed';
+import { openSections } from '../../operate/openings';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { reachText } from '../format-reach';
@@ -22,7 +24,8 @@ export function register(program: Command): void {
     const enforcement = await readEnforcement(context);
     const candidate =
       file === undefined ? null : requireCandidate(run, await run.readText(file), 'nothing was looked at.');
-    const ruleset = candidate?.ruleset ?? enforcement?.record?.ruleset ?? null;
+    const enforced = enforcement?.record && withOpen(enforcement.record.ruleset, openSections(context));
+    const ruleset = candidate?.ruleset ?? enforced ?? null;
     const filtered = candidate
       ? (await resolveInterfaces(kernel, candidate.ruleset.interfaces, netns)).map(({ name }) => name)
       : (enforcement?.attachments ?? []).map(({ name }) => name);

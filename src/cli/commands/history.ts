@@ -6,6 +6,8 @@ import { currentRevision, findRevision, type History, readRevisionText, type Rev
 import { diffLines, renderDiff } from '../../operate/line-diff';
 import { differenceToJson, renderDifference } from '../../operate/render-difference';
 import { authorWords, outcomeWords, whenWords } from '../../operate/render-history';
+import { type Opening, readOpenings } from '../../operate/opening-file';
+import { openedWords, openingEndWords } from '../../operate/render-openings';
 import { renderPlan } from '../../operate/render-plan';
 import { settledHistory } from '../../operate/rollback';
 import { SluiceError } from '../../kernel/errors';
@@ -26,7 +28,7 @@ export function register(program: Command): void {
     .command('history')
     .description('every change of what is enforced: when, who, what, why, and what became of it');
   onRun(history, async (run) => {
-    const { revisions, current } = await open(run);
+    const { context, revisions, current } = await open(run);
     if (revisions.length === 0) run.output.line('nothing was changed yet that is remembered');
     else
       run.output.line(
@@ -35,7 +37,12 @@ export function register(program: Command): void {
           revisions.map((revision) => rowOf(revision, current)),
         ),
       );
-    run.output.document({ current: current?.number ?? null, revisions });
+    const openings = readOpenings(context.folder).value ?? [];
+    if (openings.length > 0) {
+      run.output.line();
+      run.output.line(renderTable(OPENING_COLUMNS, openings.map(openingRow)));
+    }
+    run.output.document({ current: current?.number ?? null, revisions, allowAll: openings });
     return EXIT.DONE;
   });
 
@@ -92,6 +99,20 @@ const COLUMNS = [
   ...[{ title: 'revision', right: true }, { title: 'when (UTC)' }, { title: 'who' }],
   ...[{ title: 'what' }, { title: 'outcome' }, { title: 'why' }],
 ];
+
+const OPENING_COLUMNS = [
+  ...[{ title: 'ALLOW ALL' }, { title: 'when (UTC)' }, { title: 'who' }, { title: 'end (UTC)' }],
+  ...[{ title: 'let in', right: true }, { title: 'by' }, { title: 'why' }],
+];
+
+/** A time that something was under ALLOW ALL, with the row that would have refused most. */
+function openingRow(opening: Opening): string[] {
+  const { at, author, packets, rows, reason } = opening;
+  const [most, ...others] = rows;
+  const by = rows.length === 0 ? '' : `${most.section}/${most.rule}${others.length > 0 ? ` + ${others.length}` : ''}`;
+  const ends = openingEndWords(opening);
+  return [openedWords(opening), whenWords(at), authorWords(author), ends, packets, by, reason ?? ''];
+}
 
 async function open(run: Run<object>): Promise<History & { context: Context; current: Revision | null }> {
   const context = await run.context();

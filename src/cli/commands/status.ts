@@ -93,9 +93,12 @@ async function repeat(
 
 const FORMS: readonly string[] = ['numbered', 'verbose'];
 
-function readWords(words: readonly string[]): { server?: string; form: StatusForm } {
-  const form = (words.find((word) => FORMS.includes(word)) ?? 'plain') as StatusForm;
-  const names = words.filter((word) => word !== form);
+/** What `status` was asked for: a server, a form, or both in either order. */
+export function readWords(words: readonly string[]): { server?: string; form: StatusForm } {
+  // The last of them: a server may be called as a form is.
+  const at = words.findLastIndex((word) => FORMS.includes(word));
+  const form = (at < 0 ? 'plain' : words[at]) as StatusForm;
+  const names = words.filter((_, i) => i !== at);
   if (names.length > 1 || words.length > 2)
     throw new UsageError(`"${words.join(' ')}" is more than a server and a form`, 'sluice status gpu-17 verbose');
   return { ...(names.length > 0 && { server: names[0] }), form };

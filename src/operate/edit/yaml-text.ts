@@ -8,6 +8,7 @@ import {
   parseDocument,
   type Node,
   type Pair,
+  type Scalar,
   type YAMLMap,
 } from 'yaml';
 
@@ -36,7 +37,12 @@ export function openYaml(text: string): YamlText {
 
 /** The pair of a key, undefined where the map has none. */
 export function pairOf(map: YAMLMap, key: string): Pair<Node, Node | null> | undefined {
-  return (map.items as Pair<Node, Node | null>[]).find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+  return (map.items as Pair<Node, Node | null>[]).find((pair) => isScalar(pair.key) && writtenKey(pair.key) === key);
+}
+
+/** A key as it is written, as parse reads it: YAML takes `0x11` and `1e3` for numbers, and a server may have the name. */
+function writtenKey({ value, source }: Scalar): string {
+  return typeof value === 'string' ? value : (source ?? String(value));
 }
 
 /** Start of the line that holds the offset. */

@@ -64,6 +64,17 @@ describe('lints', () => {
     expect(found(edge(both))).toEqual([expect.stringMatching(/^error lint\/ipv4-only-any .*web rule 1/)]);
   });
 
+  test('a row about a family of which the server has no address', () => {
+    const rows = (row: string, address = '198.51.100.8'): string[] =>
+      found(edge(`  web: { address: ${address}, rules: ["${row}", allow from any to any port 81 proto tcp] }\n`));
+    const never = [
+      expect.stringMatching(/^warning lint\/never-matches web rule 1 .*about IPv6, and this server has IPv4 alone/),
+    ];
+    expect(rows('allow from 2001:db8::/32 to any port 80')).toEqual(never);
+    expect(rows('allow from any to any port 80 family ipv6')).toEqual(never);
+    expect(rows('allow from 2001:db8::/32 to any port 80', '[198.51.100.8, "2001:db8::8"]')).toEqual([]);
+  });
+
   test('keep-reachable without destination must not open servers', () => {
     const kept = (entry: string, servers = gpu('rules: []')): string[] =>
       found(edge(servers, `guard: { keep-reachable: [{ from: 192.0.2.0/24, ${entry} }] }\n`)).filter((text) =>

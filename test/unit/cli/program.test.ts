@@ -9,13 +9,6 @@ async function failureOf(...words: string[]): Promise<unknown> {
   );
 }
 
-test.each(['allow-all'])('the later verb %s is refused by name, with what works today', async (verb) => {
-  expect(await failureOf(verb, '22/tcp', '--for', '10m')).toMatchObject({
-    code: 'cli/not-supported-yet',
-    message: expect.stringMatching(new RegExp(`"${verb}" is not supported yet\n {2}.+`)) as string,
-  });
-});
-
 test.each([
   ['app', 'list', /sluice allow ssh/],
   ['app', 'info', /sluice allow ssh/],
@@ -28,9 +21,9 @@ test.each([
   });
 });
 
-test('a word that is no verb at all is unknown, and later verbs are not listed', async () => {
+test('a word that is no verb at all is unknown, and verbs of ufw are not listed', async () => {
   expect(await failureOf('chekc')).toMatchObject({ code: 'commander.unknownCommand' });
-  expect((await buildProgram()).helpInformation()).not.toMatch(/allow-all|reload/);
+  expect((await buildProgram()).helpInformation()).not.toMatch(/reload/);
 });
 
 test('two judges of which each is to be the only one are refused', async () => {

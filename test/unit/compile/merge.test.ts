@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { mergePrefixes, mergeRanges } from '../../../src/compile/merge';
-import { formatPrefix, maskWord, prefixContains } from '../../../src/model/prefix';
+import { formatPrefix, maskWord, type Prefix, prefixContains } from '../../../src/model/prefix';
 import { portInRanges } from '../../../src/model/port-range';
 import { prefix } from '../../support/findings';
 
@@ -44,6 +44,32 @@ test('ranges: same ports, apart from one another', () => {
       const result = mergeRanges(list);
       for (let port = 0; port < 40; port++) expect(portInRanges(result, port)).toBe(portInRanges(list, port));
       for (let i = 1; i < result.length; i++) expect(result[i].first).toBeGreaterThan(result[i - 1].last + 1);
+    }),
+  );
+});
+
+test('prefixes of IPv4 become what the same ones inside IPv6 become', () => {
+  const some = fc.tuple(fc.nat(0xffffffff), fc.nat(32)).map(([word, length]) => ({
+    family: 4 as const,
+    words: [(word & maskWord(length, 0)) >>> 0],
+    length,
+  }));
+  const near = fc.tuple(fc.constantFrom(0, 0xffffff00, 0x7fffff00), fc.nat(255), fc.integer({ min: 22, max: 32 }));
+  const close = near.map(([base, host, length]) => ({
+    family: 4 as const,
+    words: [((base | host) & maskWord(length, 0)) >>> 0],
+    length,
+  }));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(some, close), { maxLength: 40 }), (list) => {
+      const wide = list.map(({ words, length }) => ({
+        family: 6 as const,
+        words: [0, 0, 0, ...words],
+        length: 96 + length,
+      }));
+      const narrow = ({ words, length }: Prefix): Prefix => ({ family: 4, words: words.slice(3), length: length - 96 });
+      // ::/96 is not joined further: nothing in the list is as wide, and its other half is not there
+      expect(mergePrefixes(list)).toEqual(mergePrefixes(wide).map(narrow));
     }),
   );
 });

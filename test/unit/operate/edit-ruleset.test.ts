@@ -409,6 +409,16 @@ inbound: { rules: [allow 9/tcp] }
     expect(changed(setSsh(at(edge), { ports: [1022] }, 'red'))).toContain('ssh: { port: 1022, from: anyone }');
   });
 
+  test.each(['0x11', '1e3', '0017', '12', 'true', "'0x11'"])(
+    'a server called %s, which YAML may read as another',
+    (key) => {
+      const text = `version: 1\nservers:\n  ${key}: { address: 192.0.2.7, rules: [allow 1/tcp] }\n`;
+      const server = key.replaceAll("'", '');
+      expect(changed(addRule(at(text), 'allow 2/tcp', server))).toBe(text.replace(']', ', allow 2/tcp id tcp-2]'));
+      expect(message(deleteRule(at(text), 1, server))).toBe(`${server}: deleted rule 1: allow 1/tcp`);
+    },
+  );
+
   test('a server that is not there, and one that is written elsewhere', () => {
     expect(addRule(at(edge), 'allow 1/tcp', 'rde')).toMatchObject({
       kind: 'refused',

@@ -103,6 +103,7 @@ describe('figures', () => {
       notFiltered: [],
       booted: null,
       spare: null,
+      allowAll: [],
       events: null,
     },
     figures: {
