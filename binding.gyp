@@ -19,6 +19,7 @@
         'native/region.cc',
         'native/ringbuf.cc',
         'native/run.cc',
+        'native/wire.cc',
       ],
       'dependencies': [
         '<!(node -p "require(\'node-addon-api\').targets"):node_addon_api_except',

@@ -11,6 +11,7 @@
 #include "program.h"
 #include "region.h"
 #include "ringbuf.h"
+#include "wire.h"
 
 namespace sluice {
 
@@ -54,6 +55,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<detach_filter>(exports, "detachFilter");
     expose<clsact_works>(exports, "probeClsact");
     expose<netlink_dump>(exports, "netlinkDump");
+    expose<exchange_frames>(exports, "exchangeFrames");
     expose<netns_cookie>(exports, "netnsCookie");
     expose<read_file_in>(exports, "readFileIn");
     expose<is_bpffs>(exports, "isBpffs");

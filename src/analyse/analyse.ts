@@ -15,7 +15,7 @@ import { lintServer } from './server-lint';
 import { lintUdpSwitch } from './udp-switch';
 
 /**
- * Lints a ruleset; findings come lint by lint, those about `expect` from `checkExpectations`. An error means that
+ * Lints a ruleset; findings come lint by lint, those about `expect` from `judgeExpectations`. An error means that
  * the ruleset must not be applied.
  */
 export function analyse(ruleset: Ruleset): Diagnostic[] {

@@ -26,7 +26,7 @@ import { describePacket } from './packet-text';
 import { Space } from './space';
 
 /** What decides about an expectation's packets: lists of rows in the order in which they are asked. */
-interface Layers {
+export interface Layers {
   readonly space: Space;
   /** Rows whose decision is final; what they do not decide goes on. */
   readonly kept: SectionRegions;
@@ -34,16 +34,28 @@ interface Layers {
   readonly last: Readonly<Record<Direction, SectionRegions>>;
 }
 
-/** Reports every expectation that a packet contradicts, that describes nothing, or that could not be proven. */
-export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
+/** An expectation and what was found of it. */
+export interface JudgedExpectation extends Expectation {
+  /** Null where it holds for every packet it describes; else a packet that contradicts it, or why nothing was proven. */
+  readonly problem: Diagnostic | null;
+}
+
+/** Judges every expectation: one that a packet contradicts, that describes nothing, or that could not be proven has a problem. */
+export function judgeExpectations(ruleset: Ruleset): JudgedExpectation[] {
   if (ruleset.expect.length === 0) return [];
+  const layers = layersOf(ruleset);
+  return ruleset.expect.map((expectation) => ({ ...expectation, problem: check(ruleset, layers, expectation) }));
+}
+
+/** The lists of a ruleset in a space that also tells apart what its expectations describe. */
+export function layersOf(ruleset: Ruleset): Layers {
   const essentials = [...ECHO_REQUESTS, ...DHCP_ANSWERS, ...ICMP_ERRORS, LISTENER_MESSAGES, NEIGHBOUR_DISCOVERY];
   const { inbound, outbound, guard } = ruleset;
   const [kept, incoming, outgoing] = guardLists(guard);
   const rows = [outbound, kept, incoming, outgoing].flatMap(({ rules }) => rules.map(({ match }) => match));
   const described = ruleset.expect.map(({ match }) => match);
   const space = new Space([...rows, ...incomingMatches(ruleset), ...described, ...essentials]);
-  const layers: Layers = {
+  return {
     space,
     kept: sectionRegions(kept, space),
     guards: { in: sectionRegions(incoming, space), out: sectionRegions(outgoing, space) },
@@ -52,14 +64,13 @@ export function checkExpectations(ruleset: Ruleset): Diagnostic[] {
       out: sectionRegions(outbound, space, inbound.rules.length + 1),
     },
   };
-  return ruleset.expect.flatMap((expectation) => check(ruleset, layers, expectation));
 }
 
-function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Diagnostic[] {
+function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Diagnostic | null {
   const { space } = layers;
   const { direction, verdict } = expectation;
   const described = space.regionOf(expectation.match);
-  if (described.length === 0) return [finding(expectation, 'describes no packet at all, so that it proves nothing')];
+  if (described.length === 0) return finding(expectation, 'describes no packet at all, so that it proves nothing');
 
   const without = (from: Region, matches: typeof ECHO_REQUESTS): Cube[] =>
     subtractRegion(
@@ -71,12 +82,10 @@ function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Dia
   const outside = [NEIGHBOUR_DISCOVERY, ...(isOn ? ICMP_ERRORS : [])];
   const inside = without(described, outside);
   if (inside.length === 0) {
-    return [
-      finding(
-        expectation,
-        'describes only packets whose verdict depends on their hop limit or on the packet they quote',
-      ),
-    ];
+    return finding(
+      expectation,
+      'describes only packets whose verdict depends on their hop limit or on the packet they quote',
+    );
   }
   const budget = ordinaryBudget();
   const passing = (region: Region, tier: Tier, matches: typeof ECHO_REQUESTS): Diagnostic | undefined => {
@@ -88,23 +97,23 @@ function check({ icmp }: Ruleset, layers: Layers, expectation: Expectation): Dia
     return contradicted(layers, expectation, here[0], 'allow', byTier(tier));
   };
   const listener = passing(inside, '2', [LISTENER_MESSAGES]);
-  if (listener) return [listener];
+  if (listener) return listener;
   let rest = without(inside, [LISTENER_MESSAGES]);
   const guards = layers.guards[direction];
   for (const list of direction === 'in' ? [layers.kept, guards] : [guards]) {
     const { wrong, open } = passThrough(list, list === layers.kept, rest, verdict, budget);
-    if (wrong) return [contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, 'guard'))];
+    if (wrong) return contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, 'guard'));
     rest = open;
   }
   if (direction === 'in') {
     const echo = passing(rest, '5', isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
-    if (echo) return [echo];
+    if (echo) return echo;
     rest = without(rest, isOn ? [...ECHO_REQUESTS, ...DHCP_ANSWERS] : []);
   }
   const last = layers.last[direction];
   const wrong = firstWrong(last, rest, verdict, budget);
-  if (wrong) return [contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, last.section.name))];
-  return budget.isSpent ? [finding(expectation, 'could not be proven: too many rules overlap there')] : [];
+  if (wrong) return contradicted(layers, expectation, wrong.cube, wrong.verdict, byDecider(wrong, last.section.name));
+  return budget.isSpent ? finding(expectation, 'could not be proven: too many rules overlap there') : null;
 }
 
 /** What a list of the guard decides against the verdict, or what of the region goes on. */

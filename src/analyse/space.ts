@@ -99,6 +99,30 @@ export class Space {
     };
   }
 
+  /** Packets at both ends of every field of the cube, for each of the familiar protocols it holds, or its first one. */
+  cornersOf({ family, sets }: Cube): FlowKey[] {
+    const familiar = EXAMPLE_PROTOCOLS.filter((protocol) => contains(sets[DIMENSION.PROTOCOL], protocol));
+    const protocols = familiar.length > 0 ? familiar : [sets[DIMENSION.PROTOCOL][0]];
+    const axis = this.axes[family];
+    const ends = ['first', 'last'] as const;
+    return protocols.flatMap((protocol) =>
+      ends.map((end) => {
+        const valueOfLane = (dimension: number): number => endOf(sets[dimension], end);
+        const key = {
+          family,
+          source: axis.endOf(sets[DIMENSION.SOURCE], end),
+          destination: axis.endOf(sets[DIMENSION.DESTINATION], end),
+          ...{ protocol, sourcePort: 0, destinationPort: 0 },
+        };
+        const [to, from] = [valueOfLane(DIMENSION.DESTINATION_LANE), valueOfLane(DIMENSION.SOURCE_LANE)];
+        if (protocol === icmpOf(family))
+          return { ...key, icmp: { type: Math.min(255, to), code: Math.min(255, from) } };
+        if (!PORT_PROTOCOLS.has(protocol)) return key;
+        return { ...key, sourcePort: Math.max(1, from), destinationPort: Math.max(1, to) };
+      }),
+    );
+  }
+
   /** The addresses of a set of ranks of the family, in the shorter of the two forms. */
   sourcesOf(family: Family, set: IntervalSet): Sources {
     const axis = this.axes[family];
@@ -192,6 +216,14 @@ class Axis {
   firstOf(rank: number): AddressWords {
     const value = this.cuts[rank];
     return wordsOf(this.family, BigInt(value));
+  }
+
+  /** The lowest or the highest address of a set of ranks. */
+  endOf(set: IntervalSet, end: 'first' | 'last'): AddressWords {
+    if (end === 'first') return this.firstOf(set[0]);
+    const behindLast = set[set.length - 1];
+    const limit = 1n << BigInt(addressBits(this.family));
+    return wordsOf(this.family, (behindLast < this.cuts.length ? BigInt(this.cuts[behindLast]) : limit) - 1n);
   }
 
   /** The fewest prefixes that make up the ranks, ascending. */
@@ -323,6 +355,11 @@ function icmpLanes(types: readonly IcmpType[]): { types: IntervalSet; codes: Int
       : [{ types: unionOf([lane(type)]), codes: unionOf([lane(code)]) }],
   );
   return [{ types: anyCode, codes: LANE }, ...single];
+}
+
+/** The smallest or the greatest element of a set. */
+function endOf(set: IntervalSet, end: 'first' | 'last'): number {
+  return end === 'first' ? set[0] : set[set.length - 1] - 1;
 }
 
 /** The first of the wishes that is in the set, else its smallest element. */

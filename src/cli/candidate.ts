@@ -9,6 +9,7 @@ import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
 import { EXIT } from './exit-code';
+import { writeCheckedReport } from './junit-option';
 import { Exit } from './output';
 import type { Run } from './run';
 
@@ -21,6 +22,7 @@ export function mayEnd(text: string): boolean {
  * Checks the text and shows what was found; ends the command with code 3 where it has errors. With a context it also
  * says where nobody would end rules that have an end. `before`: the text that a verb has changed; what was found there
  * as well is counted only, and of what is new the notes are shown too, since they are about the row that was typed.
+ * `junit`: where a report goes, whatever was found.
  */
 export function requireCandidate(
   run: Run<object>,
@@ -30,15 +32,18 @@ export function requireCandidate(
     readonly interfaceOverride?: readonly string[];
     readonly context?: Context;
     readonly before?: string;
+    readonly junit?: string;
   } = {},
 ): Candidate & { diagnostics: readonly Diagnostic[] } {
-  const { context, before, interfaceOverride = run.options.interface } = options;
+  const { context, before, junit, interfaceOverride = run.options.interface } = options;
   const check = (text: string): ReturnType<typeof checkRuleset> =>
     checkRuleset(source.path, text, {
       strict: run.options.strict ?? false,
       ...(context && mayEnd(text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
     });
-  const { diagnostics, ruleset, image } = check(source.text);
+  const checked = check(source.text);
+  const { diagnostics, ruleset, image } = checked;
+  if (junit !== undefined) writeCheckedReport(junit, source, checked);
   if (hasErrors(diagnostics) || before === undefined) {
     // Notes are for `check`: whoever applies wants to know what is wrong, not what could be written otherwise.
     const pressing = diagnostics.filter((finding) => finding.severity !== 'note');

@@ -14,6 +14,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['init'], load: () => import('./commands/init') },
   { names: ['check'], load: () => import('./commands/check') },
   { names: ['plan'], load: () => import('./commands/plan') },
+  { names: ['ci'], load: () => import('./commands/ci') },
   { names: ['compile'], load: () => import('./commands/compile') },
   { names: ['apply'], load: () => import('./commands/apply') },
   { names: ['enable'], load: () => import('./commands/enable') },

@@ -127,6 +127,16 @@ export interface Addon {
   probeClsact(): Promise<number | null>;
   /** `body`: what follows the netlink header, at most 64 bytes. */
   netlinkDump(type: number, body: Uint8Array, netns: string): Promise<Uint8Array>;
+  /** A byte a frame: 1 where it arrived before the last one did. */
+  exchangeFrames(
+    fromIfindex: number,
+    fromNetns: string,
+    toIfindex: number,
+    toNetns: string,
+    frames: Uint8Array,
+    lengths: Uint32Array,
+    timeoutMs: number,
+  ): Promise<Uint8Array>;
   netnsCookie(netns: string): Promise<bigint>;
   readFileIn(path: string, netns: string): Promise<Uint8Array>;
   isBpffs(path: string): boolean;

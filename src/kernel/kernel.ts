@@ -199,6 +199,12 @@ export interface FileLock {
   close(): void;
 }
 
+/** A device of a namespace. */
+export interface LinkEnd {
+  readonly ifindex: number;
+  readonly netns?: string;
+}
+
 export interface Kernel {
   /** Opens an ELF object. The bytes must be trusted: libbpf does not defend itself against a forged file. */
   openObject(bytes: Uint8Array, name: string): BpfObject;
@@ -245,6 +251,17 @@ export interface Kernel {
     tc?: { ifindex: number; parent: number };
     netns?: string;
   }): Promise<Uint8Array>;
+  /**
+   * Puts Ethernet frames on one end of a link, in order, by a packet socket, and looks at the other end with another one
+   * until the last of them has arrived: of each whether it came before. Throws `KernelError` ETIMEDOUT where the last one
+   * does not arrive in time.
+   */
+  exchangeFrames(
+    from: LinkEnd,
+    to: LinkEnd,
+    frames: readonly Uint8Array[],
+    timeoutMs: number,
+  ): Promise<readonly boolean[]>;
   /** Cookie of a network namespace (SO_NETNS_COOKIE). */
   netnsCookie(netns?: string): Promise<bigint>;
   /** Reads a /proc file as a thread of the namespace sees it. */

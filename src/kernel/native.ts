@@ -14,6 +14,7 @@ import type {
   FileLock,
   FilterPlace,
   Kernel,
+  LinkEnd,
   PeerCredentials,
   ProgramInfo,
   XdpMode,
@@ -209,6 +210,24 @@ class NativeKernel implements Kernel {
       body.writeUInt32LE(tc.parent, 12);
     }
     return attemptLater('ask the kernel about interfaces', () => this.addon.netlinkDump(type, body, netns));
+  }
+
+  async exchangeFrames(
+    from: LinkEnd,
+    to: LinkEnd,
+    frames: readonly Uint8Array[],
+    timeoutMs: number,
+  ): Promise<readonly boolean[]> {
+    const lengths = Uint32Array.from(frames, ({ length }) => length);
+    const arrived = await attemptLater(`send frames from interface ${from.ifindex} to interface ${to.ifindex}`, () =>
+      this.addon.exchangeFrames(
+        ...([from.ifindex, from.netns ?? '', to.ifindex, to.netns ?? ''] as const),
+        Buffer.concat(frames),
+        lengths,
+        timeoutMs,
+      ),
+    );
+    return Array.from(arrived, (byte) => byte === 1);
   }
 
   netnsCookie(netns = ''): Promise<bigint> {

@@ -1,7 +1,7 @@
 /** Ruleset text → everything that can be said about it without a kernel: findings, ruleset, image. */
 import { analyse } from '../analyse/analyse';
 import { lintEnded, lintNobodyEnds } from '../analyse/ends';
-import { checkExpectations } from '../analyse/expect';
+import { judgeExpectations, type JudgedExpectation } from '../analyse/expect';
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
 import type { CompileMemory } from '../compile/compile-memory';
@@ -19,6 +19,8 @@ export interface Checked {
   /** Null where an error stands among the findings. */
   readonly ruleset: Ruleset | null;
   readonly image: Image | null;
+  /** Those of the ruleset, also where one of them does not hold; null where it could not be read. */
+  readonly expectations: readonly JudgedExpectation[] | null;
 }
 
 /** How a ruleset text is checked. */
@@ -42,18 +44,21 @@ export function checkRuleset(file: string, text: string, options: CheckOptions =
     readFile: readSetFile,
   });
   const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
+  const expectations = parsed.ruleset && judgeExpectations(parsed.ruleset);
   const found = [...findings];
   if (parsed.ruleset) {
-    found.push(...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs), ...checkExpectations(parsed.ruleset));
+    found.push(...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs));
+    found.push(...expectations!.flatMap(({ problem }) => problem ?? []));
     if (options.daemon !== undefined) found.push(...lintNobodyEnds(parsed.ruleset, options.daemon));
   }
   const diagnostics = options.strict ? found.map(asError) : found;
-  if (!parsed.ruleset || hasErrors(diagnostics)) return { diagnostics, ruleset: null, image: null };
+  if (!parsed.ruleset || hasErrors(diagnostics)) return { diagnostics, ruleset: null, image: null, expectations };
   try {
-    return { diagnostics, ruleset: parsed.ruleset, image: compile(parsed.ruleset, options.memory) };
+    return { diagnostics, ruleset: parsed.ruleset, image: compile(parsed.ruleset, options.memory), expectations };
   } catch (error) {
     if (!(error instanceof CapacityError)) throw error;
-    return { diagnostics: [...diagnostics, capacityFinding(parsed.ruleset, error)], ruleset: null, image: null };
+    const all = [...diagnostics, capacityFinding(parsed.ruleset, error)];
+    return { diagnostics: all, ruleset: null, image: null, expectations };
   }
 }
 

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { ordinaryBudget } from '../../src/analyse/budget';
 import { ALL_UDP, decide, sectionRegions, withUdpSwitch } from '../../src/analyse/decisions';
-import { checkExpectations } from '../../src/analyse/expect';
+import { sampleExpectations } from '../../src/analyse/expect-samples';
+import { expectationProblems } from '../support/findings';
 import { analyse } from '../../src/analyse/analyse';
 import { findShadowed } from '../../src/analyse/shadow';
 import { evaluatePacket, evaluateSection } from '../../src/model/evaluate';
@@ -156,7 +157,7 @@ describe('expectations', () => {
         fc.array(anyKey, { minLength: 30, maxLength: 30 }),
         (set, match, wanted, keys) => {
           const line: Expectation = { direction: 'in' as const, verdict: wanted, match, text: 'line', source: at(90) };
-          const findings = checkExpectations({ ...set, expect: [line] });
+          const findings = expectationProblems({ ...set, expect: [line] });
           const wrong = keys.filter((key) => {
             if (!matches(match, key) || !isDescribed(key, set.icmp)) return false;
             return evaluatePacket(set, { ...key, hopLimit: 64, fragment: 'none' }).verdict !== wanted;
@@ -166,6 +167,33 @@ describe('expectations', () => {
       ),
       { numRuns: 3000 },
     );
+  });
+
+  test('that hold do so for the packets they are tried with, which they describe', () => {
+    const verdict = fc.constantFrom<Expectation['verdict']>('allow', 'deny', 'reject');
+    let tried = 0;
+    fc.assert(
+      fc.property(someRuleset, anyMatch, verdict, (set, match, wanted) => {
+        const line: Expectation = { direction: 'in' as const, verdict: wanted, match, text: 'line', source: at(90) };
+        const [{ packets }] = sampleExpectations({ ...set, expect: [line] }, 40);
+        expect(packets.length).toBeLessThanOrEqual(40);
+        for (const key of packets)
+          expect({ key, described: matches(match, key) && isDescribed(key, set.icmp) }).toEqual({
+            key,
+            described: true,
+          });
+        if (expectationProblems({ ...set, expect: [line] }).length > 0) return;
+        // What holds describes packets.
+        expect(packets.length).toBeGreaterThan(0);
+        tried += packets.length;
+        for (const key of packets) {
+          const decision = evaluatePacket(set, { ...key, hopLimit: 64, fragment: 'none' });
+          expect({ key, verdict: decision.verdict }).toEqual({ key, verdict: wanted });
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    expect(tried).toBeGreaterThan(0);
   });
 
   test('about one packet hold exactly when the scan says so', () => {
@@ -180,8 +208,8 @@ describe('expectations', () => {
           text: 'line',
           source: at(90),
         });
-        expect(checkExpectations({ ...set, expect: [line(verdict)] })).toEqual([]);
-        expect(checkExpectations({ ...set, expect: [line(verdict === 'allow' ? 'deny' : 'allow')] })).toHaveLength(1);
+        expect(expectationProblems({ ...set, expect: [line(verdict)] })).toEqual([]);
+        expect(expectationProblems({ ...set, expect: [line(verdict === 'allow' ? 'deny' : 'allow')] })).toHaveLength(1);
       }),
       { numRuns: 3000 },
     );

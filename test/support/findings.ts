@@ -1,4 +1,6 @@
 /** Builds small rulesets from model types, for tests of what is found in them. */
+import { judgeExpectations } from '../../src/analyse/expect';
+import type { Diagnostic } from '../../src/diagnostics/diagnostic';
 import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import type { IcmpType, Match } from '../../src/model/match';
 import { MATCH_ALL } from '../../src/model/match';
@@ -108,4 +110,9 @@ export function ruleset(
 /** An expectation on line 90. */
 export function expectation(verdict: Expectation['verdict'], text: RuleText): Expectation {
   return { direction: 'in', verdict, match: match(text), text: `${verdict} …`, source: at(90) };
+}
+
+/** What is wrong with the expectations of a ruleset. */
+export function expectationProblems(ruleset: Ruleset): Diagnostic[] {
+  return judgeExpectations(ruleset).flatMap(({ problem }) => problem ?? []);
 }

@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
 import { lastEnforced } from '../../operate/enforced-file';
 import { requireCandidate } from '../candidate';
+import { addJunitOption, type JunitOption } from '../junit-option';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
 import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
 import { showChange, showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions extends ConfirmOptions, ChangeOptions {
+interface ApplyOptions extends ConfirmOptions, ChangeOptions, JunitOption {
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly exitCode?: boolean;
@@ -22,7 +23,7 @@ export function register(program: Command): void {
     .option('--force', 'also when it cuts a live SSH session')
     .option('--dry-run', 'only say what it would change, and what would refuse it: lock-out, verifier')
     .option('--exit-code', 'with --dry-run: exit 4 when there is a difference');
-  onRun<ApplyOptions>(addChangeOptions(addConfirmOptions(command)), (run, file: string | undefined) =>
+  onRun<ApplyOptions>(addJunitOption(addChangeOptions(addConfirmOptions(command))), (run, file: string | undefined) =>
     applyFile(run, file, 'apply'),
   );
 }
@@ -47,6 +48,7 @@ export async function applyFile(
   const candidate = requireCandidate(run, source, 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
+    junit: run.options.junit,
   });
   const outcome = await applyRuleset(context, candidate, {
     ...more,

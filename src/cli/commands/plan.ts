@@ -8,6 +8,7 @@ import { readEnforcement } from '../../operate/enforcement';
 import { changesNothing, planChange } from '../../operate/change-plan';
 import { differenceToJson, renderChange } from '../../operate/render-difference';
 import { requireCandidate } from '../candidate';
+import { addJunitOption, type JunitOption } from '../junit-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 
@@ -19,20 +20,25 @@ export function register(program: Command): void {
     )
     .argument('[file]', 'ruleset file')
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
-  onRun<{ exitCode?: boolean }>(command, async (run, file: string | undefined): Promise<ExitCode> => {
-    requireCapabilities();
-    const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.');
-    const context = await run.context();
-    await warnOfInterfaces(run, context, candidate.ruleset.interfaces);
-    const enforcement = await readEnforcement(context);
-    const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
-    const change = planChange(before, candidate.ruleset);
-    const { plan } = change;
-    run.output.line(renderChange(change, candidate.ruleset).trimEnd());
-    const code = run.options.exitCode && !changesNothing(change) ? EXIT.DIFFERENCE : EXIT.DONE;
-    run.output.document({ plan, packets: differenceToJson(change) }, code);
-    return code;
-  });
+  onRun<{ exitCode?: boolean } & JunitOption>(
+    addJunitOption(command),
+    async (run, file: string | undefined): Promise<ExitCode> => {
+      requireCapabilities();
+      const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.', {
+        junit: run.options.junit,
+      });
+      const context = await run.context();
+      await warnOfInterfaces(run, context, candidate.ruleset.interfaces);
+      const enforcement = await readEnforcement(context);
+      const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
+      const change = planChange(before, candidate.ruleset);
+      const { plan } = change;
+      run.output.line(renderChange(change, candidate.ruleset).trimEnd());
+      const code = run.options.exitCode && !changesNothing(change) ? EXIT.DIFFERENCE : EXIT.DONE;
+      run.output.document({ plan, packets: differenceToJson(change) }, code);
+      return code;
+    },
+  );
 }
 
 /** A plan is about rules; that an apply would find no such interface is said all the same. */

@@ -1,8 +1,8 @@
 /** The demo's network: an edge with one NIC, a router, three people behind it. Namespaces of its own, gone at the end. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { SluiceError } from '../../kernel/errors';
+import { ip, isInstalled, namespacePath, removeNamespace, removeNamespacesOfTheDead } from '../../operate/throwaway';
 
 export interface Person {
   readonly name: string;
@@ -36,7 +36,7 @@ export class Stage {
         hint: 'apt-get install iproute2 util-linux netcat-openbsd curl iputils-ping',
       });
     }
-    removeNamespacesOfTheDead();
+    removeNamespacesOfTheDead(PREFIX);
     const stage = new Stage(process.pid);
     try {
       stage.connect();
@@ -49,7 +49,7 @@ export class Stage {
 
   /** Path of a namespace: `edge`, or a person. */
   path(name: string): string {
-    return `/run/netns/${this.namespace(name)}`;
+    return namespacePath(this.namespace(name));
   }
 
   /** Runs an ordinary program where a person sits; its exit status tells whether it worked. */
@@ -88,8 +88,8 @@ export class Stage {
   private connect(): void {
     const wire = this.namespace('wire');
     for (const name of ['wire', 'edge', ...PEOPLE.map((person) => person.name)]) {
-      ip(['netns', 'add', this.namespace(name)]);
-      ip(['-n', this.namespace(name), 'link', 'set', 'lo', 'up']);
+      ip('netns', 'add', this.namespace(name));
+      ip('-n', this.namespace(name), 'link', 'set', 'lo', 'up');
     }
     for (const switchName of ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding']) {
       const [command, args] = this.inside('wire', ['sh', '-c', `echo 1 > /proc/sys/${switchName}`]);
@@ -104,61 +104,17 @@ export class Stage {
     const namespace = this.namespace(name);
     const gateway4 = ipv4.replace(/\.\d+$/, '.254');
     const gateway6 = ipv6.replace(/::.*$/, '::fe');
-    ip(['-n', wire, 'link', 'add', `to-${name}`, 'type', 'veth', 'peer', 'name', device, 'netns', namespace]);
+    ip('-n', wire, 'link', 'add', `to-${name}`, 'type', 'veth', 'peer', 'name', device, 'netns', namespace);
     const addresses: [string, string, string, string][] = [
       [namespace, device, ipv4, ipv6],
       [wire, `to-${name}`, gateway4, gateway6],
     ];
     for (const [where, link, v4, v6] of addresses) {
-      ip(['-n', where, 'address', 'add', `${v4}/24`, 'dev', link]);
-      ip(['-n', where, 'address', 'add', `${v6}/64`, 'dev', link, 'nodad']);
-      ip(['-n', where, 'link', 'set', link, 'up']);
+      ip('-n', where, 'address', 'add', `${v4}/24`, 'dev', link);
+      ip('-n', where, 'address', 'add', `${v6}/64`, 'dev', link, 'nodad');
+      ip('-n', where, 'link', 'set', link, 'up');
     }
-    ip(['-n', namespace, 'route', 'add', 'default', 'via', gateway4]);
-    ip(['-n', namespace, '-6', 'route', 'add', 'default', 'via', gateway6]);
-  }
-}
-
-function ip(args: readonly string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-}
-
-function removeNamespace(name: string): void {
-  try {
-    ip(['netns', 'delete', name]);
-  } catch {
-    // it was never made
-  }
-}
-
-function removeNamespacesOfTheDead(): void {
-  let names: string[];
-  try {
-    names = readdirSync('/run/netns');
-  } catch {
-    return;
-  }
-  for (const name of names) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) removeNamespace(name);
-  }
-}
-
-/** Whether the process has not ended. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isInstalled(tool: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
+    ip('-n', namespace, 'route', 'add', 'default', 'via', gateway4);
+    ip('-n', namespace, '-6', 'route', 'add', 'default', 'via', gateway6);
   }
 }

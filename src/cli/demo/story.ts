@@ -1,15 +1,16 @@
 /** The demo's story: the product's own commands on a NIC with real packets, told as it happens. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../kernel/errors';
 import type { Snapshot } from '../../observe/snapshot';
 import type { FullExplanation } from '../../operate/explain';
+import { removeFoldersOfTheDead } from '../../operate/throwaway';
 import { renderTable } from '../table';
 import { SERVERS } from './servers';
-import { EDGE, isAlive, PEOPLE, Stage } from './stage';
+import { EDGE, PEOPLE, Stage } from './stage';
 
 /** Two rows as a dashboard prints them, in the wrong order, and what an office and an agent need. */
 const RULESET = `version: 1
@@ -56,7 +57,8 @@ export interface Counts {
 export async function play(
   tell: (text: string) => void,
 ): Promise<{ results: readonly Result[]; swap: readonly Result[]; counted: Counts }> {
-  removeWorkOfTheDead();
+  // What a demo that was killed kept in files; what it pinned goes with the next apply, this one's.
+  removeFoldersOfTheDead(WORK);
   const work = mkdtempSync(join(tmpdir(), `${WORK}${process.pid}-`));
   tell('building a network of namespaces: edge (eth0), office, home, phone');
   const stage = Stage.build();
@@ -129,17 +131,6 @@ export async function play(
 }
 
 const WORK = 'sluice-demo-';
-
-/** What a demo that was killed kept in files; what it pinned goes with the next apply, this one's. */
-function removeWorkOfTheDead(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${WORK}(\\d+)-`).exec(name)?.[1];
-    const path = join(tmpdir(), name);
-    // Anybody may make a folder of that name; only root one of root's.
-    if (pid === undefined || isAlive(Number(pid)) || lstatSync(path).uid !== process.geteuid?.()) continue;
-    rmSync(path, { recursive: true, force: true });
-  }
-}
 
 type Sluice = (...args: string[]) => Promise<string>;
 

@@ -1,13 +1,12 @@
-import { checkExpectations } from '../../../src/analyse/expect';
 import type { Expectation, Rule, Ruleset } from '../../../src/model/ruleset';
-import { at, expectation, type RuleText, rule, rules, ruleset } from '../../support/findings';
+import { at, expectation, expectationProblems, type RuleText, rule, rules, ruleset } from '../../support/findings';
 
 const check = (
   list: readonly Rule[],
   verdict: Expectation['verdict'],
   text: RuleText,
   more: Partial<Omit<Ruleset, 'inbound'>> = {},
-) => checkExpectations(ruleset(list, { ...more, expect: [expectation(verdict, text)] }));
+) => expectationProblems(ruleset(list, { ...more, expect: [expectation(verdict, text)] }));
 
 const list = rules(
   ['allow', { from: ['78.168.0.0/16'], port: [14541] }],
@@ -39,7 +38,7 @@ test('the default and the SSH row are deciders too', () => {
   ]);
   const ssh = { ports: [22], from: 'anyone' as const, source: at(80) };
   const line = expectation('deny', { port: [[1, 1023]], proto: [6] });
-  expect(checkExpectations(ruleset([], { inbound: { ssh }, expect: [line] }))[0].notes).toEqual([
+  expect(expectationProblems(ruleset([], { inbound: { ssh }, expect: [line] }))[0].notes).toEqual([
     { message: 'the SSH row decides "allow"' },
   ]);
 });
@@ -89,7 +88,7 @@ test('UDP under the switch drops, whatever the rules say', () => {
   const from = ['78.168.1.2'];
   const inbound = { udp: 'off' } as const;
   const holds = (verdict: Expectation['verdict'], proto: number[]) =>
-    checkExpectations(
+    expectationProblems(
       ruleset(rules(['allow', { from }]), { inbound, expect: [expectation(verdict, { from, port: [53], proto })] }),
     );
   expect(holds('allow', [6])).toEqual([]);

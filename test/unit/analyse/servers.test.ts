@@ -1,13 +1,12 @@
 /** What is found in servers, and what a change of one does to which packets. */
 import { analyse } from '../../../src/analyse/analyse';
 import { findDifference } from '../../../src/analyse/difference';
-import { checkExpectations } from '../../../src/analyse/expect';
 import { explainByModel } from '../../../src/analyse/explain';
 import { findLockout } from '../../../src/analyse/lockout';
 import { ReachMap } from '../../../src/analyse/reach';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
-import { prefix } from '../../support/findings';
+import { expectationProblems, prefix } from '../../support/findings';
 
 const edge = (servers: string, more = ''): Ruleset => {
   const text = `version: 1\ninbound: { ssh: { port: 22, from: anyone } }\n${more}servers:\n${servers}`;
@@ -142,7 +141,7 @@ describe('what follows from servers', () => {
 
   test('expectations are about the rows of the owner', () => {
     const expecting = (line: string): string[] =>
-      checkExpectations(
+      expectationProblems(
         edge(gpu('rules: [allow from 192.0.2.0/24 to any port 14511]'), `expect: ["${line}"]\n`),
       ).flatMap(({ notes }) => notes.map(({ message }) => message));
     expect(expecting('allow tcp from 192.0.2.9 to 198.51.100.7 port 14511')).toEqual([]);
