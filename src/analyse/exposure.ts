@@ -3,9 +3,10 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type AddressMatch, ANY, MATCH_ALL, type Match } from '../model/match';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, SourceRange } from '../model/ruleset';
-import { ordinaryBudget } from './budget';
+import { ordinaryBudget, sectionBudget } from './budget';
 import { cubeCovers, cubesAreDisjoint } from './cube';
-import { decide, deletionOf, isServer, optionFor, rowNoun, type SectionRegions, withRows } from './decisions';
+import { CubeTable } from './cube-table';
+import { decide, deletionOf, isServer, optionFor, rowNoun, type Row, type SectionRegions, withRows } from './decisions';
 
 /** Reports a section without a way in for SSH, and rules that let in more than anybody can oversee. */
 export function lintExposure(regions: SectionRegions): Diagnostic[] {
@@ -83,14 +84,18 @@ function lintSsh(regions: SectionRegions): Diagnostic[] {
 }
 
 /** Reports allows that would do no less if they were left out, since the SSH row below lets everybody in. */
-function lintSaidBySsh({ section, rows, table }: SectionRegions): Diagnostic[] {
+function lintSaidBySsh({ section, rows }: SectionRegions): Diagnostic[] {
   const ssh = rows.find(({ decider }) => decider.kind === 'ssh');
   if (section.ssh?.from !== 'anyone' || !ssh) return [];
-  return rows.flatMap(({ decider, region }, row): Diagnostic[] => {
-    if (decider.kind !== 'rule' || decider.rule.action !== 'allow' || decider.rule.log !== undefined) return [];
-    if (region.length === 0 || !region.every((inner) => ssh.region.some((outer) => cubeCovers(outer, inner))))
-      return [];
-    if (table.meeting(region).some(({ owner }) => owner > row && rows[owner].verdict !== 'allow')) return [];
+  // Rows that would do something else with the packets of one that is left out.
+  const others = rows.flatMap((row, at) => (doesMore(row) ? [at] : []));
+  const table = CubeTable.of(others.map((at) => rows[at].region));
+  const budget = sectionBudget();
+  return rows.flatMap((one, row): Diagnostic[] => {
+    const { decider, region } = one;
+    if (decider.kind !== 'rule' || doesMore(one) || region.length === 0) return [];
+    if (!region.every((inner) => ssh.region.some((outer) => cubeCovers(outer, inner)))) return [];
+    if (!budget.takeSteps(others.length) || table.meeting(region).some(({ owner }) => others[owner] > row)) return [];
     const { number, rule } = decider;
     return [
       {
@@ -103,6 +108,11 @@ function lintSaidBySsh({ section, rows, table }: SectionRegions): Diagnostic[] {
       },
     ];
   });
+}
+
+/** Whether a row does more, or less, than let packets in. */
+function doesMore({ decider }: Row): boolean {
+  return decider.kind === 'rule' && (decider.rule.action !== 'allow' || decider.rule.log !== undefined);
 }
 
 /** The beginning of the file the rules stand in; the section itself has no place. */

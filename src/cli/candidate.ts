@@ -75,13 +75,16 @@ function showNewFindings(
   // Numbers of rows change with every row that comes or goes.
   const same = ({ code, message }: Diagnostic): string =>
     `${code} ${message.replace(/\b(row|rule)s? \d+(?:, \d+)*(?: and \d+)?/g, '$1')}`;
-  const known = new Set(before.map(same));
-  showFindings(
-    run,
-    source,
-    diagnostics.filter((finding) => !known.has(same(finding))),
-  );
-  const left = diagnostics.filter((finding) => finding.severity === 'warning' && known.has(same(finding))).length;
+  const known = new Map<string, number>();
+  for (const finding of before) known.set(same(finding), (known.get(same(finding)) ?? 0) + 1);
+  const isNew = (finding: Diagnostic): boolean => {
+    const count = known.get(same(finding)) ?? 0;
+    known.set(same(finding), count - 1);
+    return count <= 0;
+  };
+  const fresh = new Set(diagnostics.filter(isNew));
+  showFindings(run, source, [...fresh]);
+  const left = diagnostics.filter((finding) => finding.severity === 'warning' && !fresh.has(finding)).length;
   if (left > 0) run.output.say(`note: ${left} warning${left === 1 ? '' : 's'} as before: sluice check`);
 }
 

@@ -20,6 +20,7 @@ function formatServer({ name, addresses, ports, target, sshPorts, rules }: Propo
     ...(first === undefined
       ? []
       : [`    ssh: { port: ${sshPorts.length === 1 ? first : `[${sshPorts.join(', ')}]`}, from: rules }`]),
+    ...(rules.some(({ protocols }) => protocols.includes(PROTOCOL.UDP)) ? ['    udp: on'] : []),
     '    default: deny',
     '    rules:',
     '      # Translated and closed now; take the # away from what others may reach:',

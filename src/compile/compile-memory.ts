@@ -33,6 +33,11 @@ export class CompileMemory {
     return this.families[6];
   }
 
+  /** Forgets everything: what a ruleset has left half written is known to nobody. */
+  forget(): void {
+    this.families = { 4: newMemory(4), 6: newMemory(6) };
+  }
+
   /** Forgets a family that holds too much; called between two rulesets. */
   tidy(): void {
     for (const family of [4, 6] as const) {

@@ -21,10 +21,19 @@ const COUNTER_SLOTS_STEP = 128;
 
 /**
  * Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What `memory` knows
- * of rulesets before makes it faster, and never changes the image.
+ * of rulesets before makes it faster, and never changes the image; one that fails makes it forget.
  */
 export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMemory()): Image {
   memory.tidy();
+  try {
+    return compileWith(ruleset, memory);
+  } catch (error) {
+    memory.forget();
+    throw error;
+  }
+}
+
+function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
   const sections = rankSections(imageSections(ruleset));
   const ranks = sections.flatMap(({ section, ranks: own }) => (section.laterOf === undefined ? ranksOf(own) : []));
   const services = new ServiceTable();

@@ -31,6 +31,7 @@ export function makeNatRule(
   if (target.length !== addressBits(target.family)) return 'it sends to a network, not to one address';
   const own = (protocols ?? BOTH).filter((number) => BOTH.includes(number));
   if (own.length === 0) return 'it is about neither TCP nor UDP';
+  if (!ports && own.length < BOTH.length) return 'it is about all ports of one protocol, and a server owns both';
   const { family } = target;
   const mine = to?.filter((prefix) => prefix.family === family);
   if (mine?.length === 0) return 'its addresses are of another family than where it sends to';

@@ -7,6 +7,7 @@ import { UDP_OFF } from '../compile/ranks';
 import type { OpenEntry, OpenRow } from '../load/open-table';
 import { SharedState } from '../load/state';
 import type { OpenSections } from '../model/allow-all';
+import { SluiceError } from '../kernel/errors';
 import { formatAddress } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
 import type { Author } from './change-note';
@@ -74,10 +75,10 @@ export async function settleOpenings(context: Context): Promise<Opening[]> {
       ...one,
       ended: { at: one.until < at ? one.until : at, how: 'enforcement-ended' },
     }));
-    tolerate(() => {
+    const trouble = tolerate(() => {
       writeOpenings(folder, [...openings.filter((one) => !lost.includes(one)), ...closed]);
     });
-    return [...ended, ...closed];
+    return trouble === null ? [...ended, ...closed] : ended;
   } finally {
     state?.close();
   }
@@ -100,8 +101,9 @@ export function foldOpenings(context: Context, state: SharedState, generation: n
 }
 
 /**
- * Ends entries in the file, then forgets them in the kernel; returns what they let in. Their deadlines have passed. The
- * caller holds the lock.
+ * Ends entries in the file, then forgets them in the kernel; returns what they let in, nothing where that cannot be
+ * written: it stays in the kernel then, where it lets nothing in any more; for `off` it throws `operate/openings`. Their
+ * deadlines have passed. The caller holds the lock.
  */
 export async function writeDown(
   context: Context,
@@ -118,12 +120,18 @@ export async function writeDown(
     .map(({ opening }): Opening => {
       return { ...opening, ended: { at: opening.until, how, ...(by && { by }) } };
     });
-  tolerate(() => {
+  const trouble = tolerate(() => {
     const rest = readAll(context.folder).filter(
       (one) => one.ended ?? !over.some(({ section }) => section === one.section),
     );
     writeOpenings(context.folder, [...rest, ...over]);
   });
+  if (trouble !== null) {
+    if (how === 'in-time') return [];
+    throw new SluiceError('operate/openings', `ALLOW ALL has ended, and that could not be written down: ${trouble}`, {
+      hint: 'the next command writes it down, once the folder of the state can be written',
+    });
+  }
   await state.open.clear(entries);
   return over;
 }

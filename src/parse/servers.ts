@@ -32,6 +32,7 @@ const TAKEN = new Set([
   'all',
   'any',
   'everything',
+  'off',
   'numbered',
   'verbose',
 ]);

@@ -56,6 +56,36 @@ function edited(ruleset: Ruleset, { kind, at: place, other, match }: Edit, numbe
   return { ...ruleset, inbound: { ...ruleset.inbound, rules } };
 }
 
+test('a ruleset that cannot be compiled leaves nothing half known', () => {
+  const memory = new CompileMemory();
+  const ruleset = rulesetOf(makeSet('acl1', 300, 4), 'mixed');
+  compile(ruleset, memory);
+  const [first, ...others] = ruleset.inbound.rules;
+  const broken: Rule = { ...first, match: { ...first.match, from: [{ family: 4, words: [7], length: 32 }] } };
+  // As where memory runs out while a rule is written down.
+  Object.defineProperty(broken.match, 'to', {
+    get: () => {
+      throw new RangeError('out of memory');
+    },
+  });
+  const half = { ...ruleset, inbound: { ...ruleset.inbound, rules: [...others, broken] } };
+  expect(() => compile(half, memory)).toThrow('out of memory');
+  expect(memory[4].rules.count).toBe(0);
+  expectSame(ruleset, memory);
+});
+
+test('one row of two thousand grows a small part of the trees anew, none grows nothing', () => {
+  const memory = new CompileMemory();
+  const ruleset = rulesetOf(makeSet('acl1', 2000, 4), 'mixed');
+  compile(ruleset, memory);
+  const whole = memory[4].trees.size;
+  compile(ruleset, memory);
+  expect(memory[4].trees.size).toBe(whole);
+  compile({ ...ruleset, inbound: { ...ruleset.inbound, rules: ruleset.inbound.rules.toSpliced(1000, 1) } }, memory);
+  expect(memory[4].trees.size - whole).toBeGreaterThan(0);
+  expect(memory[4].trees.size - whole).toBeLessThan(whole / 2);
+});
+
 function expectSame(ruleset: Ruleset, memory: CompileMemory): void {
   const warm = compile(ruleset, memory);
   const cold = compile(ruleset);

@@ -91,7 +91,9 @@ async function end(run: Run<AllowAllOptions>, words: readonly string[]): Promise
   const [name] = words;
   const ended = await endAllowAll(context, everything ? null : (name ?? { all: true }));
   const open = currentOpenings(context);
-  if (ended.length === 0) {
+  // One that had just ended by itself is told of too, and is not the one that is meant.
+  const isMeant = ({ section }: Opening): boolean => name === undefined || section === name;
+  if (!ended.some(isMeant)) {
     const what = everything ? 'the whole edge is' : name === undefined ? 'nothing is' : `${name} is`;
     const not = name === undefined && !everything ? '' : ' not';
     run.output.line(`${what}${not} under ALLOW ALL`);

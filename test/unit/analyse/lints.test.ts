@@ -40,6 +40,13 @@ describe('lint/said-by-ssh', () => {
     ).toEqual([]);
     expect(found([['allow', { ...allow, port: [22, 23] }]])).toEqual([]);
     expect(found([['limit', allow]])).toEqual([]);
+    // The usual pair: these are not counted, all others are.
+    expect(
+      found([
+        ['allow', allow],
+        ['limit', { port: [22], proto: [6] }],
+      ]),
+    ).toEqual([]);
     expect(found([['allow', allow]], 'rules')).toEqual([]);
   });
 });

@@ -7,14 +7,14 @@ import type { NatRule } from '../../../src/migrate/nat-rule';
 import { findNatDrift, forwardedBy, proposeServers, unownedOf } from '../../../src/migrate/nat-servers';
 import { parseNftNat } from '../../../src/migrate/nft-nat';
 import type { Server } from '../../../src/model/ruleset';
-import { parseRuleset } from '../../../src/parse/parse';
+import { checkRuleset } from '../../../src/operate/check';
 import { prefix } from '../../support/findings';
 
 const fixture = (name: string): string => readFileSync(join(__dirname, '../../fixtures/nat', name), 'utf8');
 const own = (device?: string): ReturnType<typeof prefix>[] =>
   device === undefined || device === 'eth0' ? [prefix('192.0.2.1'), prefix('2001:db8::1')] : [];
 const serversOf = (text: string): readonly Server[] => {
-  const { ruleset, diagnostics } = parseRuleset(`version: 1\n${text}`, { file: 'rules.yaml' });
+  const { ruleset, diagnostics } = checkRuleset('rules.yaml', `version: 1\n${text}`);
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return ruleset!.servers ?? [];
 };
@@ -85,6 +85,7 @@ test.each([
   ['-A PREROUTING -p tcp -m tcp ! --dport 80 -j DNAT --to-destination 10.0.0.1', /^"! --dport 80" is not/],
   ['-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.1-10.0.0.9', /is not one address/],
   ['-A PREROUTING -p icmp -j DNAT --to-destination 10.0.0.1', /"-p icmp" is not understood/],
+  ['-A PREROUTING -p udp -j DNAT --to-destination 10.0.0.1', /all ports of one protocol/],
   ['-A PREROUTING -p 132 -j DNAT --to-destination 10.0.0.1', /neither TCP nor UDP/],
   ['-A PREROUTING -p tcp --dport 99999 -j DNAT --to-destination 10.0.0.1', /"--dport 99999" is not/],
 ])('what iptables says and no server can mean is left out: %s', (line, why) => {
@@ -112,6 +113,7 @@ test('servers as the table suggests them: a ruleset that is valid as it stands, 
     address: 198.51.100.7
     ports: 14500-14599
     target: 10.0.0.17
+    udp: on
     default: deny
     rules:
       # Translated and closed now; take the # away from what others may reach:
