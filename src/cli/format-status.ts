@@ -83,14 +83,18 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
 }
 
 /** What is under ALLOW ALL, and the rows that would have refused what it let in. */
-function formatOpening(opening: SnapshotOpening): string[] {
-  const { section, until, secondsLeft, by, reason, packets, unlisted, rows } = opening;
+/** An owner is told neither who opened it and why, nor what it let in elsewhere. */
+function formatOpening(
+  opening: Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'> & Partial<SnapshotOpening>,
+): string[] {
+  const { section, until, secondsLeft, by, reason, packets, unlisted = '0', rows } = opening;
   const left = secondsLeft > 0 ? `${span(secondsLeft * 1000)} left` : 'over';
   const why = reason === undefined ? '' : `: ${reason}`;
-  const who = by.from === undefined ? by.user : `${by.user} from ${by.from}`;
+  const who = by?.from === undefined ? by?.user : `${by.user} from ${by.from}`;
+  const what = section === undefined ? '' : `${section ?? 'the whole edge'} `;
   return [
-    `ALLOW ALL: ${section ?? 'the whole edge'} until ${formatMoment(Date.parse(until))} (${left}), by ${who}${why}`,
-    `  packets that passed and would have been refused: ${packets}`,
+    `ALLOW ALL: ${what}until ${formatMoment(Date.parse(until))} (${left})${who === undefined ? '' : `, by ${who}`}${why}`,
+    ...(packets === undefined ? [] : [`  packets that passed and would have been refused: ${packets}`]),
     ...rows.map((row) => `    ${row.packets} by ${row.section}/${row.rule} (${row.text}), the last from ${row.source}`),
     ...(unlisted === '0' ? [] : [`    ${unlisted} by rows beyond the first 16`]),
   ];

@@ -42,8 +42,6 @@ export async function serveConnection(
 /** Ends a connection with an answer that needs nothing to be read. */
 export function turnAway(socket: Socket, answer: OwnerAnswer): void {
   socket.on('error', () => socket.destroy());
-  // What is unread when a socket is closed would take the answer with it.
-  socket.resume();
   send(socket, answer);
 }
 
@@ -55,8 +53,8 @@ async function receive(socket: Socket): Promise<Uint8Array | string | null> {
     const end = (result: Uint8Array | string | null): void => {
       clearTimeout(timer);
       socket.off('data', take).off('end', ended).off('close', gone);
-      // Whatever else is sent is read and thrown away.
-      socket.resume();
+      // Whatever else is sent waits where it is until there is an answer.
+      socket.pause();
       resolve(result);
     };
     const take = (chunk: Buffer): void => {
@@ -85,5 +83,6 @@ function send(socket: Socket, answer: OwnerAnswer): void {
   const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
   socket.once('close', () => clearTimeout(timer));
   // What the other end still sends is read: a connection that is closed before would take the answer with it.
+  socket.resume();
   socket.end(`${JSON.stringify(answer)}\n`);
 }

@@ -22,6 +22,8 @@ import { Turns } from './turns';
 const LOOK_MS = 500;
 /** Connections of one server at once. */
 export const MOST_CONNECTIONS = 16;
+/** Those of them who are told that there are too many; whoever comes beyond is not listened to at all. */
+const MOST_DESCRIPTORS = 64;
 /** Sockets are made here, where nobody else gets at them before they have their mode. */
 const NURSERY = '.new';
 /** What the kernel takes as a path (unix(7)), without the NUL. */
@@ -34,6 +36,8 @@ interface Listening {
   readonly inode: number;
   /** Group and mode that it has. */
   access: string;
+  /** The group as its server names it. */
+  group: string;
   readonly open: Set<Socket>;
 }
 
@@ -101,7 +105,7 @@ export class OwnerSockets {
     const names = new Set(this.#owned.map(({ name }) => name));
     for (const name of this.#listening.keys()) if (!names.has(name)) this.#remove(name);
     for (const name of this.#complaints.keys()) if (!names.has(name)) this.#complaints.delete(name);
-    this.recent.keep(names);
+    this.recent.keep(this.#owned);
     this.#desk.keep(names);
     for (const server of this.#owned) {
       let complaint = this.#complaints.get(server.name);
@@ -130,6 +134,7 @@ export class OwnerSockets {
       chownSync(still.path, 0, group);
       chmodSync(still.path, owner.mode);
       still.access = access;
+      still.group = owner.group;
       return;
     }
     const path = join(this.directory, `${name}.sock`);
@@ -137,6 +142,7 @@ export class OwnerSockets {
     if (Buffer.byteLength(young) > MOST_PATH) throw new Error(`"${young}" is longer than ${MOST_PATH} bytes`);
     rmSync(young, { force: true });
     const listener = createServer({ allowHalfOpen: true });
+    listener.maxConnections = MOST_DESCRIPTORS;
     await listen(listener, young);
     const open = new Set<Socket>();
     listener.on('connection', (socket) => this.#welcome(name, path, socket, open));
@@ -148,7 +154,7 @@ export class OwnerSockets {
       listener.close();
       throw error;
     }
-    this.#listening.set(name, { listener, path, inode: inodeOf(path)!, access, open });
+    this.#listening.set(name, { listener, path, inode: inodeOf(path)!, access, group: owner.group, open });
   }
 
   #remove(name: string): void {
@@ -166,10 +172,15 @@ export class OwnerSockets {
       turnAway(socket, refusedAnswer(server, { code: 'owner/busy', message, hint: 'one request, one answer each' }));
       return;
     }
+    // Who is let in has what the socket is for now.
+    const group = this.#listening.get(server)?.group ?? '';
     open.add(socket);
     const author = authorOfPeer(server, peerOf(this.context.kernel, socket));
     void serveConnection(socket, server, (request) =>
-      this.#turns.take(server, () => this.#desk.answer({ server, author, request, socket: path })),
+      this.#desk.answer({
+        ...{ server, group, author, request, socket: path },
+        inTurn: (work) => this.#turns.take(server, work),
+      }),
     ).then(() => open.delete(socket));
   }
 }
@@ -187,7 +198,8 @@ function peerOf(kernel: Kernel, socket: Socket): { uid: number } | null {
 
 /** Makes the directory, and the one in it where sockets begin. Whoever may write here could pretend to be a server. */
 function takeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o755 });
+  // Whatever the mask of the process: owners must get through it.
+  if (mkdirSync(path, { recursive: true, mode: 0o755 }) !== undefined) chmodSync(path, 0o755);
   const status = lstatSync(path);
   const who = !status.isDirectory()
     ? 'it is no folder'

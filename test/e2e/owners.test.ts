@@ -2,6 +2,7 @@
  * Owners at the sockets of their servers: what they may do, what they see, and what no owner can do to another, to the
  * provider, or to the daemon, through the real sockets of a real daemon.
  */
+import { once } from 'node:events';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve, tcpConnect } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { type Background, type Finished, run } from '../support/process';
+import { type Background, type Finished, must, run } from '../support/process';
 
 jest.setTimeout(240_000);
 
@@ -278,11 +279,47 @@ test('half, huge, slow and countless requests are let go of, and the other socke
   const answers = Promise.all(idle);
   expect(codeOf(await ask('green', 'status'))).toBe('ok');
   const codes = (await answers).map((answer) => codeOf(answer) ?? 'gone');
-  expect(codes.filter((code) => !['owner/busy', 'owner/request', 'EAGAIN'].includes(code))).toEqual([]);
+  expect(codes.filter((code) => !['owner/busy', 'owner/request', 'EAGAIN', 'gone'].includes(code))).toEqual([]);
   expect(codes.filter((code) => code === 'owner/request').length).toBeGreaterThanOrEqual(16);
   expect(codes).toContain('owner/busy');
   expect(codeOf(await ask('red', 'status'))).toBe('ok');
   expect(daemon.running).toBe(true);
+});
+
+test('an edge that is open as a whole: he is told until when, and of his own rows', async () => {
+  await host.must('allow-all', '--everything', '--for', '1h', '--yes', '-m', 'a hidden reason');
+  // Nobody listens there, and it is let in to find that out.
+  expect(await tcpConnect(host.wire, HOST.ipv4, 3085)).toBe('refused');
+  expect((await host.status()).allowAll[0].rows.map(({ section }) => section)).toContain('blue');
+  const answer = JSON.stringify(await ask('red', 'status'));
+  expect(answer).toContain('"allowAll":{"until":');
+  expect(answer).not.toMatch(/hidden reason|blue|"uid"/);
+  expect(await did('red', 'status')).toMatch(/^ALLOW ALL: until .* left\)$/m);
+  await host.must('allow-all', 'off');
+});
+
+test('the group comes through, others do not; who connected before it changed hands is nobody', async () => {
+  // The folder of the test is its own; one that the daemon makes is for all to pass through.
+  must(['chmod', '0755', owners]);
+  const script = `require('node:net').connect(${JSON.stringify(socketOf('red'))}).on('error', ({ code }) => { console.log(code); process.exit(); }).on('data', (text) => { console.log(String(text)); process.exit(); }).write('{"version":1,"verb":"check"}\\n')`;
+  const byGroup = async (group: number): Promise<string> =>
+    (await run(['setpriv', '--reuid=4242', `--regid=${group}`, '--clear-groups', process.execPath, '-e', script]))
+      .stdout;
+  expect(await byGroup(4711)).toContain('"ok":true');
+  expect(await byGroup(4712)).toBe('EACCES\n');
+
+  const path = join(host.directory, 'rules.yaml');
+  const text = readFileSync(path, 'utf8');
+  const early = connect({ path: socketOf('red'), allowHalfOpen: true });
+  await once(early, 'connect');
+  writeFileSync(path, text.replace(/group: "?4711"?/, 'group: 4713'));
+  await host.must('apply');
+  const answered = new Promise<string>((resolve) => early.once('data', (data) => resolve(data.toString())));
+  early.end('{"version":1,"verb":"check"}\n');
+  expect(await answered).toContain('owner/gone');
+  writeFileSync(path, text);
+  await host.must('apply');
+  await until('the group of before', () => lstatSync(socketOf('red')).gid === 4711);
 });
 
 test('who changes too often is refused, and only he', async () => {

@@ -34,15 +34,19 @@ test('who connected a UNIX socket; of what is no socket nobody', async () => {
   const server = createServer();
   try {
     await new Promise<void>((done) => server.listen(join(directory, 's'), done));
-    const script = `require('node:net').connect(${JSON.stringify(join(directory, 's'))}).on('end', () => process.exit())`;
-    const child = spawn('setpriv', ['--reuid=4242', '--regid=4243', '--clear-groups', process.execPath, '-e', script]);
+    const script = `require('node:net').connect(${JSON.stringify(join(directory, 's'))}).on('end', () => process.exit()).resume()`;
+    // Before anybody comes: who is refused does not come again.
     must(['chmod', '0755', directory]);
     must(['chmod', '0666', join(directory, 's')]);
-    const socket = await new Promise<Socket>((done) => server.once('connection', done));
+    const connected = new Promise<Socket>((done) => server.once('connection', done));
+    const child = spawn('setpriv', ['--reuid=4242', '--regid=4243', '--clear-groups', process.execPath, '-e', script]);
+    const ended = new Promise<null>((done) => child.once('close', () => done(null)));
+    const socket = (await Promise.race([connected, ended]))!;
+    expect(socket).not.toBeNull();
     const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
     expect(kernel().peerOf(fd)).toEqual({ pid: child.pid, uid: 4242, gid: 4243 });
     socket.end();
-    await new Promise((done) => child.once('close', done));
+    await ended;
   } finally {
     await new Promise<void>((done) => server.close(() => done()));
     rmSync(directory, { recursive: true, force: true });

@@ -58,6 +58,8 @@ const subject = fc.constantFrom(
 );
 const odd = fc.string({ maxLength: 12 });
 const words = fc.oneof(subject, subject, odd).map((text) => text.split(' ').filter((word) => word !== ''));
+/** The same in one piece, as it may come through the socket. */
+const unsplit = fc.oneof(subject, fc.constant('from offic'), odd).map((text) => [`deny ${text}`]);
 const number = fc.integer({ min: 0, max: 4 }).map(String);
 const request = fc.oneof(
   fc.tuple(fc.constantFrom(...ROW_VERBS.filter((verb) => verb !== 'insert')), words),
@@ -70,11 +72,16 @@ const request = fc.oneof(
     fc.oneof(
       number.map((n) => [n]),
       words,
+      unsplit,
     ),
   ),
   fc.tuple(
     fc.constant('move' as const),
-    fc.tuple(number, number).map(([a, b]) => [a, 'before', b]),
+    fc.oneof(
+      fc.tuple(number, number).map(([a, b]) => [a, 'before', b]),
+      fc.tuple(unsplit, number).map(([[text], n]) => [text, 'before', n]),
+      fc.tuple(number, unsplit).map(([n, [text]]) => [n, 'after', text]),
+    ),
   ),
   fc.tuple(fc.constant('udp' as const), fc.constantFrom(['on'], ['off'], ['on', 'green'])),
   fc.tuple(fc.constant('ssh' as const), fc.constantFrom(['1022'], ['off'], ['22', 'from', 'rules'])),
@@ -121,7 +128,7 @@ test('an edit of one server changes no letter and no verdict of the rest, and wh
           findings = [refusal.message, refusal.hint];
         }
         const told = JSON.stringify(findings, (key, value: unknown) => (key === 'source' ? undefined : value));
-        for (const hidden of ['secret', '198.18', 'zebra', '203.0.113', 'rules.yaml'])
+        for (const hidden of ['secret', '198.18', 'zebra', '203.0.113', 'rules.yaml', 'did you mean office'])
           expect(told).not.toContain(hidden);
       }
       expect(text.startsWith(HEAD + BEFORE)).toBe(true);

@@ -1,7 +1,7 @@
 /** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
-import type { Snapshot } from '../../observe/snapshot';
+import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
 import { checkRuleset } from '../check';
@@ -41,10 +41,14 @@ export type OwnerFinding = Pick<JsonDiagnostic, 'code' | 'severity' | 'message' 
 /** A request with whose it is. */
 export interface OwnerQuestion {
   readonly server: string;
+  /** The group that the socket was for when he connected. */
+  readonly group: string;
   readonly author: Author;
   readonly request: OwnerRequest;
   /** Path of the socket it came through. */
   readonly socket: string;
+  /** Does work when it is his turn; who waits for somebody else's change has none. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
@@ -66,7 +70,12 @@ export class OwnerDesk {
   async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
     const { server } = question;
     try {
-      const { lines, findings = [], data } = await this.#ask(question);
+      const isChange = question.request.verb in VERBS;
+      const {
+        lines,
+        findings = [],
+        data,
+      } = await (isChange ? this.#ask(question) : question.inTurn(() => this.#ask(question)));
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
       return { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
@@ -87,6 +96,8 @@ export class OwnerDesk {
     const { context } = this;
     const enforcement = await readEnforcement(context);
     const { server, ruleset } = ownedIn(enforcement, question.server);
+    // It has changed hands since he connected.
+    if (server.owner.group !== question.group) throw noSuchServer();
     if (!isRowVerb(request.verb)) refuseEnd(request);
     switch (request.verb) {
       case 'status':
@@ -102,7 +113,7 @@ export class OwnerDesk {
         return doctorOwn({ context, ruleset, server, socket }, request.words);
       case 'events': {
         refuseWords(request);
-        const events = this.recent.of(server.name);
+        const events = this.recent.of(server);
         return { lines: events.map(({ time, text }) => `${time} ${text}`), data: { events } };
       }
       case 'history':
@@ -127,7 +138,7 @@ export class OwnerDesk {
       entries: { used: used.entries, most: entries },
       changes,
     };
-    return { takenAt, section, quotas };
+    return { takenAt, section: asOwn(section), quotas };
   }
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
@@ -154,7 +165,7 @@ export class OwnerDesk {
 
   async #change(
     server: OwnedServer,
-    { author, request }: OwnerQuestion,
+    { author, request, inTurn }: OwnerQuestion,
     verb: EditVerb & OwnerRequest['verb'],
   ): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
     const ends = {
@@ -170,10 +181,14 @@ export class OwnerDesk {
       if (findings.length > 0) return { lines: [], findings, data: { changed: false } };
     }
     const what = [verb, ...words].join(' ');
-    const changed = await changeRows(this.context, {
-      ...{ server: server.name, edit, author: { ...author, group: server.owner.group }, what },
-      ...(request.message !== undefined && { reason: request.message }),
-    });
+    const changed = await changeRows(
+      this.context,
+      {
+        ...{ server: server.name, edit, author: { ...author, group: server.owner.group }, what },
+        ...(request.message !== undefined && { reason: request.message }),
+      },
+      inTurn,
+    );
     this.#snapshot = null;
     switch (changed.kind) {
       case 'refused':
@@ -191,6 +206,17 @@ export class OwnerDesk {
     rate.take(owner.quotas.changes, performance.now());
   }
 }
+
+/** The section without what of ALLOW ALL is not his: who opened it, why, and what it let in elsewhere. */
+function asOwn(section: SnapshotSection): Omit<SnapshotSection, 'allowAll'> & { readonly allowAll?: OwnOpening } {
+  const { allowAll, ...rest } = section;
+  if (!allowAll) return rest;
+  const { until, secondsLeft, rows } = allowAll;
+  return { ...rest, allowAll: { until, secondsLeft, rows: rows.filter((row) => row.section === section.name) } };
+}
+
+/** An ALLOW ALL that his section is under, whatever else is. */
+type OwnOpening = Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'>;
 
 /** The answer to what is no request, or came where nobody may ask. */
 export function refusedAnswer(

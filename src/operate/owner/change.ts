@@ -54,16 +54,23 @@ export async function ownedServers(context: Context): Promise<OwnedServer[]> {
 
 /**
  * Edits and applies. Throws an `OwnerRefusal`, and whatever reading, writing and applying throw: the file is then as it
- * was. Where the file or what enforces changes under it, it begins anew from what is there then, so that both changes land.
+ * was. Where the file or what enforces changes under it, it begins anew from what is there then, so that both changes land;
+ * each try is made by `inTurn`, and nobody has to wait for what is waited for in between.
  */
-export async function changeRows(context: Context, change: OwnerChange): Promise<OwnerChanged> {
+export async function changeRows(
+  context: Context,
+  change: OwnerChange,
+  inTurn: <T>(work: () => Promise<T>) => Promise<T> = (work) => work(),
+): Promise<OwnerChanged> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
-      return await tryChange(context, change);
+      return await inTurn(async () => {
+        await takeBackInterrupted(context);
+        return tryChange(context, change);
+      });
     } catch (error) {
       if (!isPassing(error) || performance.now() > deadline) throw error;
-      await takeBackInterrupted(context);
       await sleep(RETRY_MS);
     }
   }
@@ -104,12 +111,18 @@ async function writeAndApply(
   try {
     await applyRuleset(context, candidate, options);
   } catch (error) {
-    // An unfinished one enforces already: its text belongs where it is. Where this fails, the note tells the next one.
-    if (!(error instanceof UnfinishedError)) writeRulesetText(source.path, source.text, written.digest);
+    // What enforces, if unfinished or by somebody who was faster, belongs where it is. Where this fails, the note tells the
+    // next one.
+    if (!(error instanceof UnfinishedError) && !(await isEnforced(context, written.digest)))
+      writeRulesetText(source.path, source.text, written.digest);
     forgetChange(context.folder);
     throw error;
   }
   forgetChange(context.folder);
+}
+
+async function isEnforced(context: Context, digest: string): Promise<boolean> {
+  return (await readEnforcement(context))?.enforced?.textDigest === digest;
 }
 
 /** An edit that was refused: by what is wrong with the words, or by what the provider has written. */

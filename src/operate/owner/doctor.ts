@@ -51,10 +51,8 @@ export async function explainOwn(
   const destination = probe.destination ?? server.addresses.find(({ family }) => family === probe.family)?.words;
   const key = destination && { ...probe, destination };
   if (!key || !owns(server, key)) throw new UsageError(`that is no packet to ${server.name}`, EXPLAIN_EXAMPLE);
-  const { decision, steps } = explainByScan(ruleset, key, {
-    bans: await bansOf(context, key),
-    open: openSections(context),
-  });
+  const state = { bans: await bansOf(context, key), open: openSections(context) };
+  const { decision, steps } = scanned(() => explainByScan(ruleset, key, state));
   const { tier, verdict, rule } = decision;
   if (tier.startsWith('3')) {
     const by = verdict === 'allow' ? 'let in by the provider' : BLOCKED;
@@ -76,6 +74,16 @@ export async function explainOwn(
     ],
     data: { verdict, tier, reason: decision.reason, rule, steps },
   };
+}
+
+/** Packets that cannot be, such as those of a protocol that is an extension header, are no failure of the daemon. */
+function scanned<T>(scan: () => T): T {
+  try {
+    return scan();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`there is no such packet: ${error.message}`, EXPLAIN_EXAMPLE);
+    throw error;
+  }
 }
 
 /** What keeps an address out at a port of his, or who reaches it at all. */

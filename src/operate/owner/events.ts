@@ -1,8 +1,8 @@
 /** The newest events of each server that has an owner: what he may know of them. */
 import { eventText, fieldOf, type PacketEvent } from '../../observe/events';
-import type { Server } from '../../model/ruleset';
 import { owns } from '../../model/server';
 import { parseProbe } from '../../parse/probe';
+import type { OwnedServer } from './change';
 import { BLOCKED } from './doctor';
 
 /** Events that are kept of a server. */
@@ -19,35 +19,40 @@ export interface OwnerEvent {
   readonly text: string;
 }
 
-/** What was told of lately, by server. */
+/** What was told of lately, by server and by the group that owns it: the next owner is told nothing of what was before. */
 export class RecentEvents {
   readonly #of = new Map<string, OwnerEvent[]>();
 
   /** Takes events that the daemon has read; `servers`: those that have an owner. */
-  add(events: readonly PacketEvent[], servers: readonly Server[]): void {
+  add(events: readonly PacketEvent[], servers: readonly OwnedServer[]): void {
     for (const event of events) {
       const server = serverOf(event, servers);
       if (!server) continue;
-      const list = this.#of.get(server.name) ?? [];
+      const list = this.#of.get(keyOf(server)) ?? [];
       list.push(seenByOwner(event));
       if (list.length > KEPT) list.shift();
-      this.#of.set(server.name, list);
+      this.#of.set(keyOf(server), list);
     }
   }
 
   /** The newest, oldest first. */
-  of(server: string): readonly OwnerEvent[] {
-    return this.#of.get(server) ?? [];
+  of(server: OwnedServer): readonly OwnerEvent[] {
+    return this.#of.get(keyOf(server)) ?? [];
   }
 
   /** Forgets all but these. */
-  keep(servers: ReadonlySet<string>): void {
-    for (const name of this.#of.keys()) if (!servers.has(name)) this.#of.delete(name);
+  keep(servers: readonly OwnedServer[]): void {
+    const keys = new Set(servers.map(keyOf));
+    for (const key of this.#of.keys()) if (!keys.has(key)) this.#of.delete(key);
   }
 }
 
+function keyOf({ name, owner }: OwnedServer): string {
+  return `${name} ${owner.group}`;
+}
+
 /** By the section that judged; what the guard decided about has none, but an address. */
-function serverOf(event: PacketEvent, servers: readonly Server[]): Server | undefined {
+function serverOf(event: PacketEvent, servers: readonly OwnedServer[]): OwnedServer | undefined {
   const section = fieldOf(event, 'SRV');
   if (section !== 'guard') return servers.find(({ name }) => name === section);
   const { probe } = parseProbe(eventText(event));

@@ -23,16 +23,19 @@ export function rowsAmong(verb: EditVerb, words: readonly string[]): string[] {
     case 'insert':
       return words.length > 1 ? [joinRow(words.slice(1))] : [];
     case 'delete':
-      return words.length > 1 ? [joinRow(words)] : [];
+      return isRow(words) ? [joinRow(words)] : [];
     case 'move': {
       const at = words.findIndex((word, i) => i > 0 && /^(?:before|after|to)$/i.test(word));
-      return (at < 0 ? [] : [words.slice(0, at), words.slice(at + 1)])
-        .filter((part) => part.length > 1)
-        .map((part) => joinRow(part));
+      return (at < 0 ? [] : [words.slice(0, at), words.slice(at + 1)]).filter(isRow).map((part) => joinRow(part));
     }
     default:
       return [];
   }
+}
+
+/** Whether a rule is named by its text; else it is by its number or its id. */
+function isRow(words: readonly string[]): boolean {
+  return /\s/.test(joinRow(words));
 }
 
 /** The findings of a row that is no row of this server; throws an `OwnerRefusal` where it says what owners cannot. */
