@@ -34,6 +34,8 @@ const mark = randomUUID();
 const { user, suites: chosen } = parseArguments(process.argv.slice(2));
 // a folder of this run alone, so that what stays in it is known to be ours
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-test-'));
+// others may pass through it, though not look: sockets in it are for other users too
+fs.chmodSync(temporary, 0o711);
 const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-reports-'));
 if (user) for (const folder of [temporary, reports]) fs.chownSync(folder, user.uid, user.gid);
 const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
