@@ -5,7 +5,8 @@ import type { Ruleset } from '../../../src/model/ruleset';
 import { nameFigures } from '../../../src/observe/figures';
 import { renderMetrics } from '../../../src/observe/metrics';
 import { buildSnapshot, type Snapshot } from '../../../src/observe/snapshot';
-import { formatServers, serversOf } from '../../../src/cli/format-servers';
+import { formatServers } from '../../../src/cli/format-servers';
+import { serversOf } from '../../../src/observe/server-page';
 import { formatServerStatus, formatStatus } from '../../../src/cli/format-status';
 import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
@@ -143,7 +144,7 @@ gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2    
   });
 
   test('metrics add up to all packets: rows of servers, and inbound’s switch once', () => {
-    const metrics = renderMetrics(snapshot, '1');
+    const metrics = renderMetrics(snapshot, { version: '1' });
     const sum = (name: string): number =>
       [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))].reduce(
         (n, [, count]) => n + Number(count),
