@@ -81,7 +81,8 @@ export type { Author, ChangeNote, Intent } from './operate/change-note';
 export type { SectionState } from './operate/section-state';
 export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
-export { renderMetrics } from './observe/metrics';
+export { renderMetrics, type MetricsOptions } from './observe/metrics';
+export { serverPage, serversOf, type Refusal, type ServerPage, type ServerSection } from './observe/server-page';
 export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
 export {
   KernelError,

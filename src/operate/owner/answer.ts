@@ -5,7 +5,7 @@ import type { Ruleset, Server } from '../../model/ruleset';
 import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
-import { checkRuleset } from '../check';
+import { judgeText } from '../check';
 import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
 import { type Edit, type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
@@ -152,7 +152,7 @@ export class OwnerDesk {
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
     const { path, text } = enforcedText(this.context, enforced);
-    const findings = ownFindings(checkRuleset(path, text).diagnostics, text, server.name, path);
+    const findings = ownFindings(judgeText(path, text).diagnostics, text, server.name, path);
     return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
   }
 
