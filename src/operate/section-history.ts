@@ -1,7 +1,7 @@
 /** What the history tells of one section: its changes, its text at a revision, and whether a writer saw what is there. */
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
-import { checkRuleset } from './check';
+import { judgeText } from './check';
 import { pathOf, putText, SECTION_KEYS, takeText } from './edit/section-text';
 import { type History, holds, readRevisionText, readSectionText, type Revision } from './history';
 import { SETTINGS } from './plan';
@@ -92,7 +92,7 @@ function fromWhole({ source, after }: Revision, text: string, section: string): 
   const known = after?.[section]?.digest;
   const own = section === SETTINGS ? settingsOf(text) : takeText(text, pathOf(section));
   if (known !== undefined) return { text: own, digest: known };
-  const { ruleset } = checkRuleset(source!.file, text);
+  const { ruleset } = judgeText(source!.file, text);
   return { text: own, digest: ruleset ? sectionDigest(ruleset, section) : undefined };
 }
 
