@@ -15,7 +15,11 @@ export function changesOf({ revisions }: Pick<History, 'revisions'>, section: st
 }
 
 /** Throws `SluiceError` where nothing that enforces, and no revision, has such a section. */
-export function requireSectionName(history: History, ruleset: Ruleset | null, section: string): void {
+export function requireSectionName(
+  history: Pick<History, 'revisions'>,
+  ruleset: Ruleset | null,
+  section: string,
+): void {
   if (ruleset && isSection(ruleset, section)) return;
   if (changesOf(history, section).length > 0) return;
   const names = ['inbound', 'outbound', 'guard', SETTINGS, ...(ruleset?.servers ?? []).map(({ name }) => name)];
