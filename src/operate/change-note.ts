@@ -40,7 +40,7 @@ export interface ChangeNote extends Omit<Intent, 'author'> {
   readonly plan: string;
   /** Sections it is about, and `settings` for what lies outside them. */
   readonly sections: readonly string[];
-  /** Those sections after it, by name; left out by older versions, of many at once, and where it ended enforcement. */
+  /** Those sections after it, by name; left out by older versions, and where it ended enforcement. */
   readonly after?: Readonly<Record<string, SectionState>>;
 }
 

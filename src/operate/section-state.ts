@@ -21,23 +21,26 @@ export interface SectionState {
   readonly group?: string;
 }
 
-/** Most sections of one change that are told of each: one of more is the whole ruleset's, whose text is kept. */
+/** Sections of one change up to which each has its state and its text; of more only owned servers have one, without text. */
 const STATES_MAX = 64;
 
-/** The states of these sections, by name; undefined where they are too many. */
-export function statesOf(to: WrittenRuleset, sections: readonly string[]): Record<string, SectionState> | undefined {
-  if (sections.length > STATES_MAX) return undefined;
-  return Object.fromEntries(sections.map((section) => [section, stateOf(to, section)]));
-}
-
-function stateOf(to: WrittenRuleset, section: string): SectionState {
-  const text = sectionLines(to, section);
-  const group = to.ruleset.servers?.find(({ name }) => name === section)?.owner?.group;
-  return {
-    digest: sectionDigest(to.ruleset, section),
-    ...(text !== null && { text: contentDigest(text) }),
-    ...(group !== undefined && { group }),
-  };
+/** The states of these sections, by name. */
+export function statesOf(to: WrittenRuleset, sections: readonly string[]): Record<string, SectionState> {
+  const groups = new Map((to.ruleset.servers ?? []).map(({ name, owner }) => [name, owner?.group]));
+  const isMany = sections.length > STATES_MAX;
+  const told = isMany ? sections.filter((section) => groups.get(section) !== undefined) : sections;
+  return Object.fromEntries(
+    told.map((section) => {
+      const text = isMany ? null : sectionLines(to, section);
+      const group = groups.get(section);
+      const state: SectionState = {
+        digest: sectionDigest(to.ruleset, section),
+        ...(text !== null && { text: contentDigest(text) }),
+        ...(group !== undefined && { group }),
+      };
+      return [section, state];
+    }),
+  );
 }
 
 /** The lines of a section in the text of its ruleset, from the left margin; null where it has none of its own. */

@@ -167,13 +167,28 @@ test('a section is found by its digest, and its text is kept beside the whole', 
     inbound: { digest: sectionDigest(parsed!, 'inbound'), text: contentDigest('inbound:\n  default: allow\n') },
     outbound: { digest: sectionDigest(parsed!, 'outbound') },
   });
-  const change = { ...note('apply', 1), after: after! };
+  const change = { ...note('apply', 1), after };
   keepRevisionTexts(folder, { file: 'x', text, ruleset: parsed! }, change);
   addRevision(folder, record(1, text, { change }), 'applied');
   const history = readHistory(folder);
-  expect(findRevision(history, after!.inbound.digest!.slice(0, 8)).number).toBe(1);
+  expect(findRevision(history, after.inbound.digest!.slice(0, 8)).number).toBe(1);
   expect(readSectionText(folder, history.revisions[0], 'inbound')).toBe('inbound:\n  default: allow\n');
   expect(readSectionText(folder, history.revisions[0], 'outbound')).toBeNull();
+});
+
+test('of a change of very many sections those that have an owner are told of', () => {
+  const servers = Array.from({ length: 65 }, (_, i) => {
+    const owner = i === 7 ? '\n    owner: { group: blue }' : '';
+    return `  s${i}:\n    address: 192.0.2.${i + 1}${owner}\n    rules: [allow 1/tcp]\n`;
+  });
+  const text = `version: 1\nservers:\n${servers.join('')}`;
+  const { ruleset: parsed } = parseRuleset(text, { file: 'x' });
+  const names = parsed!.servers!.map(({ name }) => name);
+  const written = { file: 'x', text, ruleset: parsed! };
+  expect(statesOf(written, names)).toEqual({ s7: { digest: sectionDigest(parsed!, 's7'), group: 'blue' } });
+  const few = statesOf(written, names.slice(0, 64));
+  expect(Object.keys(few)).toHaveLength(64);
+  expect(few.s0).toEqual({ digest: sectionDigest(parsed!, 's0'), text: expect.stringMatching(/^[0-9a-f]{64}$/) });
 });
 
 test('each change returns the history as it then is read, from what was read before', () => {
