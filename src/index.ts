@@ -80,7 +80,8 @@ export { currentRevision, findRevision, type History, type Revision, type Revisi
 export type { Author, ChangeNote, Intent } from './operate/change-note';
 export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
-export { renderMetrics } from './observe/metrics';
+export { renderMetrics, type MetricsOptions } from './observe/metrics';
+export { serverPage, serversOf, type Refusal, type ServerPage, type ServerSection } from './observe/server-page';
 export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
 export {
   KernelError,

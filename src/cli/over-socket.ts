@@ -5,7 +5,7 @@ import { SluiceError } from '../kernel/errors';
 import type { OwnerAnswer, OwnerFinding } from '../operate/owner/answer';
 import { OWNER_VERBS, type OwnerVerb } from '../parse/schema';
 import { EXIT, type ExitCode } from './exit-code';
-import type { ServerSection } from './format-servers';
+import type { ServerSection } from '../observe/server-page';
 import { formatServerStatus, type StatusForm } from './format-status';
 import { type Output, UsageError } from './output';
 

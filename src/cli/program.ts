@@ -40,6 +40,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['daemon'], load: () => import('./commands/daemon') },
   { names: ['explain'], load: () => import('./commands/explain') },
   { names: ['replay'], load: () => import('./commands/replay') },
+  { names: ['snapshot'], load: () => import('./commands/snapshot') },
   { names: ['metrics'], load: () => import('./commands/metrics') },
   { names: ['schema'], load: () => import('./commands/schema') },
   { names: ['version'], load: () => import('./commands/version') },

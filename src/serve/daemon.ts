@@ -7,6 +7,7 @@
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Context } from '../operate/context';
+import { takeSnapshot } from '../operate/enforcement';
 import { EventSource } from '../operate/event-source';
 import {
   eventLine,
@@ -23,7 +24,9 @@ import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
 import { keepSettled } from './keep-settled';
 import { keepSpare } from './keep-spare';
+import { listenText } from './listen-address';
 import { LogFile, type LogFileOptions } from './log-file';
+import { MetricsServer, type MetricsServerOptions } from './metrics-server';
 import { OwnerSockets } from './owner-sockets';
 import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
@@ -34,6 +37,8 @@ export interface DaemonOptions {
   readonly log?: LogFileOptions;
   /** Folder of the sockets through which servers' owners come; left out: there are none. */
   readonly owners?: string;
+  /** Where metrics are served, and how; left out: nowhere. */
+  readonly metrics?: Pick<MetricsServerOptions, 'address' | 'ruleSeries' | 'version'>;
   /** Milliseconds between two savings of counts and bans. */
   readonly saveEveryMs: number;
   /** Ends the daemon; what was read is written first, and counts are saved. */
@@ -55,6 +60,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   let socket: EventSocket | null = null;
   const recent = new RecentEvents();
   let owners: OwnerSockets | null = null;
+  let metrics: MetricsServer | null = null;
   let keeping: Promise<void>[] = [];
   const told = (mended: Mended): void => {
     say(mendedText(mended));
@@ -69,6 +75,10 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
     if (options.owners !== undefined) owners = await OwnerSockets.open(context, options.owners, recent, say);
+    if (options.metrics) {
+      metrics = await MetricsServer.listen({ ...options.metrics, take: () => takeSnapshot(context), say });
+      say(`metrics are at ${listenText(options.metrics.address)}`);
+    }
     keeping = [
       keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
       keepFiltering(context, { signal, say, told }),
@@ -101,6 +111,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
     }
   } finally {
     await Promise.all(keeping);
+    await metrics?.close();
     await owners?.close();
     await socket?.close();
     sink.close();

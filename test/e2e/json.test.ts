@@ -60,6 +60,7 @@ const RUNS: readonly string[] = [
   'status',
   'servers',
   'status numbered',
+  'snapshot',
   'metrics',
   `explain ${PROBE.join(' ')}`,
   'replay --pcap frames.pcap',

@@ -1,10 +1,12 @@
 /** Servers in a plan, in figures and in a snapshot. */
 import { compile } from '../../../src/compile/compile';
+import { UDP_OFF } from '../../../src/compile/ranks';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { nameFigures } from '../../../src/observe/figures';
 import { renderMetrics } from '../../../src/observe/metrics';
 import { buildSnapshot, type Snapshot } from '../../../src/observe/snapshot';
-import { formatServers, serversOf } from '../../../src/cli/format-servers';
+import { formatServers } from '../../../src/cli/format-servers';
+import { serversOf } from '../../../src/observe/server-page';
 import { formatServerStatus, formatStatus } from '../../../src/cli/format-status';
 import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
@@ -58,7 +60,8 @@ describe('plan', () => {
 describe('figures', () => {
   const ruleset = read(GPU + BOX);
   const { ranks } = compile(ruleset);
-  const rankOf = (name: string): number => ranks.find(({ section, id }) => `${section}/${id}` === name)!.rank;
+  const rankOf = (name: string): number =>
+    [UDP_OFF, ...ranks].find(({ section, id }) => `${section}/${id}` === name)!.rank;
   const hits = new Map(
     Object.entries({
       'gpu/web': 5n,
@@ -141,7 +144,7 @@ gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2    
   });
 
   test('metrics add up to all packets: rows of servers, and inbound’s switch once', () => {
-    const metrics = renderMetrics(snapshot, '1');
+    const metrics = renderMetrics(snapshot, { version: '1' });
     const sum = (name: string): number =>
       [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))].reduce(
         (n, [, count]) => n + Number(count),
