@@ -40,7 +40,10 @@ export class HeldPins {
   follow(): void {
     const { pins } = this;
     const ended = !existsSync(dirname(this.statePath)) && pins.links().length === 0;
-    if (ended || !pins.exists()) { this.close(); return; }
+    if (ended || !pins.exists()) {
+      this.close();
+      return;
+    }
     const pinned = this.open({ path: this.statePath, kind: 'map' });
     if (pinned?.kind === 'map') {
       const { id } = pinned.map.info();
@@ -54,7 +57,10 @@ export class HeldPins {
     const held = this.#held.get(this.statePath);
     if (held?.kind !== 'map') return;
     const state = SharedState.over(this.kernel, pins, held.map);
-    if (!state) { this.close(); return; }
+    if (!state) {
+      this.close();
+      return;
+    }
     try {
       this.followState(state);
     } finally {
@@ -132,9 +138,15 @@ export class HeldPins {
     const { pins } = this;
     const of = (kind: Wanted['kind'], paths: readonly string[]): Wanted[] => paths.map((path) => ({ path, kind }));
     return [
-      ...of('map', Object.values(STATE_PINS).map((name) => pins.state(name))), // prettier-ignore
+      ...of(
+        'map',
+        Object.values(STATE_PINS).map((name) => pins.state(name)),
+      ),
       // That of filters is there only where a kernel without tcx needed one.
-      ...of('program', (['xdp', 'egress', 'clsact'] as const).map((hook) => pins.gate(hook))), // prettier-ignore
+      ...of(
+        'program',
+        (['xdp', 'egress', 'clsact'] as const).map((hook) => pins.gate(hook)),
+      ),
       ...live.flatMap((generation) => {
         const inside = (name: string): string => join(pins.generation(generation), name);
         const { image, counters, ingress, egress } = GENERATION_PINS;
