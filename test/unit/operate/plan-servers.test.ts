@@ -1,5 +1,6 @@
 /** Servers in a plan, in figures and in a snapshot. */
 import { compile } from '../../../src/compile/compile';
+import { UDP_OFF } from '../../../src/compile/ranks';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { nameFigures } from '../../../src/observe/figures';
 import { renderMetrics } from '../../../src/observe/metrics';
@@ -58,7 +59,8 @@ describe('plan', () => {
 describe('figures', () => {
   const ruleset = read(GPU + BOX);
   const { ranks } = compile(ruleset);
-  const rankOf = (name: string): number => ranks.find(({ section, id }) => `${section}/${id}` === name)!.rank;
+  const rankOf = (name: string): number =>
+    [UDP_OFF, ...ranks].find(({ section, id }) => `${section}/${id}` === name)!.rank;
   const hits = new Map(
     Object.entries({
       'gpu/web': 5n,
