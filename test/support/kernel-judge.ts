@@ -139,6 +139,7 @@ export class KernelJudge {
       logging: 'off',
       dryRun: true,
       sections: [],
+      servers: false,
       rejects: false,
       limits: false,
     } as const;
@@ -185,9 +186,9 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections } = this.image.features;
-    const switched = [name, dryRun, icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
-    const key = JSON.stringify(switched);
+    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections, servers } = this.image.features;
+    const switched = [icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1), servers];
+    const key = JSON.stringify([name, dryRun, ...switched]);
     let program = this.programs.get(key);
     if (!program) {
       const clockGiven = this.tables?.maps.clock !== undefined;

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Context } from '../../operate/context';
-import { checkRuleset } from '../../operate/check';
+import { judgeText } from '../../operate/check';
 import { planChange } from '../../operate/change-plan';
 import { currentRevision, findRevision, type History, readRevisionText, type Revision } from '../../operate/history';
 import { diffLines, renderDiff } from '../../operate/line-diff';
@@ -157,6 +157,6 @@ function textOf({ number, source, what }: Revision, text: string | null): string
 }
 
 /** As it reads today: lists that it names may have changed. */
-function rulesetOf({ source }: Revision, text: string): ReturnType<typeof checkRuleset>['ruleset'] {
-  return checkRuleset(source!.file, text).ruleset;
+function rulesetOf({ source }: Revision, text: string): ReturnType<typeof judgeText>['ruleset'] {
+  return judgeText(source!.file, text).ruleset;
 }

@@ -4,7 +4,7 @@ import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
-import { checkRuleset } from '../check';
+import { judgeText } from '../check';
 import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
 import { type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
@@ -144,7 +144,7 @@ export class OwnerDesk {
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
     const text = enforced && readEnforcedText(this.context.folder, enforced);
     if (!enforced || text === null) throw noSuchServer();
-    const findings = ownFindings(checkRuleset(enforced.file, text).diagnostics, text, server.name, enforced.file);
+    const findings = ownFindings(judgeText(enforced.file, text).diagnostics, text, server.name, enforced.file);
     return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
   }
 

@@ -1,5 +1,6 @@
 /** Servers in a plan, in figures and in a snapshot. */
 import { compile } from '../../../src/compile/compile';
+import { UDP_OFF } from '../../../src/compile/ranks';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { nameFigures } from '../../../src/observe/figures';
 import { renderMetrics } from '../../../src/observe/metrics';
@@ -9,7 +10,7 @@ import { serversOf } from '../../../src/observe/server-page';
 import { formatServerStatus, formatStatus } from '../../../src/cli/format-status';
 import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
-import { packLists, unpackLists, walkRuleset } from '../../../src/operate/shared-lists';
+import { type PackedRuleset, packRuleset, unpackRuleset } from '../../../src/operate/packed-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const read = (servers: string): Ruleset =>
@@ -51,15 +52,15 @@ describe('plan', () => {
 
   test('a ruleset in a state file has its servers, with the lists that rows share', () => {
     const ruleset = read(GPU + BOX);
-    const packed: unknown = JSON.parse(JSON.stringify(packLists(ruleset, walkRuleset)));
-    expect(unpackLists(packed as ReturnType<typeof packLists<Ruleset>>, walkRuleset)).toEqual(ruleset);
+    expect(unpackRuleset(JSON.parse(JSON.stringify(packRuleset(ruleset))) as PackedRuleset)).toEqual(ruleset);
   });
 });
 
 describe('figures', () => {
   const ruleset = read(GPU + BOX);
   const { ranks } = compile(ruleset);
-  const rankOf = (name: string): number => ranks.find(({ section, id }) => `${section}/${id}` === name)!.rank;
+  const rankOf = (name: string): number =>
+    [UDP_OFF, ...ranks].find(({ section, id }) => `${section}/${id}` === name)!.rank;
   const hits = new Map(
     Object.entries({
       'gpu/web': 5n,
