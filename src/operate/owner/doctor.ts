@@ -18,7 +18,6 @@ import { openSections } from '../openings';
 import { obstacleText, remedyText } from '../render-obstacle';
 import { reachText } from '../render-reach';
 import { UsageError } from '../usage-error';
-import type { OwnedServer } from './owned-server';
 
 /** What is said of what the provider refuses: neither which row, ban or answer it is, nor whom else it is about. */
 export const BLOCKED = 'blocked by the provider';

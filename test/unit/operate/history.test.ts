@@ -188,7 +188,7 @@ test('of a change of very many sections those that have an owner are told of', (
   expect(statesOf(written, names)).toEqual({ s7: { digest: sectionDigest(parsed!, 's7'), group: 'blue' } });
   const few = statesOf(written, names.slice(0, 64));
   expect(Object.keys(few)).toHaveLength(64);
-  expect(few.s0).toEqual({ digest: sectionDigest(parsed!, 's0'), text: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  expect([few.s0.digest, few.s0.text?.length]).toEqual([sectionDigest(parsed!, 's0'), 64]);
 });
 
 test('each change returns the history as it then is read, from what was read before', () => {
