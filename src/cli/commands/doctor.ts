@@ -81,7 +81,7 @@ export function register(program: Command): void {
       }
       for (const line of waited?.lines ?? []) run.output.line(line);
       run.output.line(text);
-      const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
+      const { diagnosis, key, filtered, notFiltered, listeners, ufw, nat } = report;
       run.output.document({
         ...{
           door,
@@ -91,6 +91,7 @@ export function register(program: Command): void {
           notFiltered,
           listeners,
           ufw,
+          ...(nat !== undefined && { nat }),
         },
         decision: diagnosis?.decision ?? null,
         obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({

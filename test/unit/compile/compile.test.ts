@@ -129,10 +129,11 @@ describe('bytes', () => {
       const servers = [{ ...server, rules: [row], source: first.source }];
       return compile(where === 'inbound' ? ruleset([row]) : { ...ruleset([]), servers }).digest;
     };
-    const digests = [
-      ...[{}, { count: 7 }, { windowMs: 60_000 }, { verdict: 'reject' }].map(digestOf as (changed: object) => string),
-      ...[digestOf({ prefix: { 4: 24, 6: 64 } }), digestOf({ prefix: { 4: 32, 6: 48 } })],
+    const changes: readonly Partial<Limit>[] = [
+      ...[{}, { count: 7 }, { windowMs: 60_000 }, { verdict: 'reject' as const }],
+      ...[{ prefix: { 4: 24, 6: 64 } }, { prefix: { 4: 32, 6: 48 } }],
     ];
+    const digests = changes.map(digestOf);
     expect(new Set(digests).size).toBe(digests.length);
     expect(digestOf({ ...limit })).toBe(digests[0]);
   });
