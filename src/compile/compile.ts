@@ -69,7 +69,8 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     ipv6: tables.some((rules) => rules[6].order.length > 0),
     sections: sections.map(({ section }) => isUsed(section)),
     limits: limits.count > 0,
-    rejects: ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject'),
+    rejects: ranks.some((rank) => !isOut(rank) && (rank.action === 'reject' || rank.rule?.limit?.verdict === 'reject')),
+    rejectsOut: ranks.some((rank) => isOut(rank) && rank.action === 'reject'),
   };
   const rows = ruleCount(sections);
   return {
@@ -81,6 +82,10 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     features,
     stats: imageStats(rows, bytes.length, trees),
   };
+}
+
+function isOut({ tier }: RankEntry): boolean {
+  return tier.startsWith('out');
 }
 
 /** Ranks ascend over all sections, in the order of the table. What later fragments are judged by has no own. */

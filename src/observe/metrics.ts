@@ -100,6 +100,11 @@ export function renderMetrics(snapshot: Snapshot, version: string): string {
     const rejects = text.family('sluice_rejects_total', 'counter', 'Rejected packets, by what became of them.');
     for (const [outcome, count] of Object.entries(snapshot.rejects)) rejects.add({ outcome }, count);
   }
+  if (snapshot.outgoing.rejects) {
+    const words = 'Packets that were rejected on their way out, by what became of them.';
+    const rejects = text.family('sluice_outgoing_rejects_total', 'counter', words);
+    for (const [outcome, count] of Object.entries(snapshot.outgoing.rejects)) rejects.add({ outcome }, count);
+  }
   const bans = text.family(
     'sluice_bans',
     'gauge',

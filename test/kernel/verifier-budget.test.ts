@@ -43,6 +43,7 @@ const DEFAULT: DatapathSwitches = {
   dryRun: false,
   sections: [true, false, false, false, false],
   rejects: false,
+  rejectsOut: false,
   limits: false,
 };
 /** Every entry of the section table is used. */
@@ -68,6 +69,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
   'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
   'slc_ingress, limits and rejects, dry, 4 KB image': { rejects: true, limits: true, dryRun: true },
+  'slc_ingress, rejects of what goes out, 4 KB image': { rejectsOut: true },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
@@ -77,6 +79,11 @@ const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, logging: high, 4 KB image': { logging: 'high' },
   'slc_egress_main, dry, 4 KB image': { dryRun: true },
   'slc_egress_main, all sections, 4 KB image': { sections: ALL_SECTIONS },
+  'slc_egress_main, all sections, rejects, 16 MB image': {
+    sections: ALL_SECTIONS,
+    rejectsOut: true,
+    imageSlots: LARGE / 8,
+  },
   'slc_egress_main, all sections, dry, 16 MB image': { sections: ALL_SECTIONS, dryRun: true, imageSlots: LARGE / 8 },
 };
 

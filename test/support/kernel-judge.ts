@@ -140,6 +140,7 @@ export class KernelJudge {
       dryRun: true,
       sections: [],
       rejects: false,
+      rejectsOut: false,
       limits: false,
     } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
@@ -185,7 +186,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections } = this.image.features;
+    const { icmp, echo, fragments, logging, ethertypes, limits, sections } = this.image.features;
+    const rejects = [this.image.features.rejects, this.image.features.rejectsOut];
     const switched = [name, dryRun, icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
     const key = JSON.stringify(switched);
     let program = this.programs.get(key);
