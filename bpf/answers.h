@@ -46,16 +46,17 @@ static __always_inline int slc_is_let_in(const struct slc_packet *packet, enum s
                                          struct slc_steps *steps) {
     const struct slc_key *key = &packet->key;
     __u8 type = key->words[SLC_KEY_PORTS] >> 24;
-    __u32 word;
+    __u32 word, owner;
 
     if (slc_icmp_essentials && slc_is_icmp(packet->family, SLC_LANE(key->words[SLC_KEY_PROTOCOL])) &&
         type == (packet->family == 4 ? 8 : 128))
         return 1;
     if (answers == SLC_ANSWERS_QUOTE && slc_flow_is_quoted(key, packet->family, packet->icmp_identifier))
         return 1;
-    word = slc_ask(packet, key, SLC_ENTRY_INBOUND, steps);
+    owner = slc_owner_of(packet, key, steps);
+    word = slc_ask(packet, key, owner, steps);
     if (!slc_word_lets_in(word))
-        return slc_may_open(word);
+        return slc_may_open(word, owner);
     return answers == SLC_ANSWERS_QUOTE || packet->protocol == IPPROTO_TCP ||
            ((word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK) != SLC_TIER_DEFAULT;
 }

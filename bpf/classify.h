@@ -13,7 +13,6 @@
 #include "maps.h"
 #include "packet.h"
 
-#define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
 /* A descent that left the image; no leaf or terminal looks like it (rank 0xffffff, 63 rules, both kinds). */
 #define SLC_SLOT_FAULT (~0ull)
 /*
@@ -30,6 +29,7 @@ struct slc_walk {
     const struct slc_key *key;
     struct slc_steps *steps;
     __u64 lanes;
+    __u32 base;     /* slot of the section's block, from which its indices count */
     __u32 services; /* slot of the service table */
 };
 
@@ -39,7 +39,7 @@ static __always_inline __u64 slc_descend(const struct slc_walk *walk, __u64 slot
 
     for (nodes = 0; nodes < SLC_MAX_STEPS && !(slot >> 63); nodes++) {
         __u32 value = walk->key->words[(slot >> 37) & 0xf];
-        __u32 index = (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
+        __u32 index = walk->base + (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
 
         if (index >= slc_image_slots)
             return SLC_SLOT_FAULT;
@@ -179,7 +179,7 @@ static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u
 /* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
 static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
     const __u32 rule_slots = SLC_RULE_SLOTS(family);
-    __u64 first = (__u32)slot;
+    __u64 first = walk->base + (__u32)slot;
     __u32 count = (slot >> 56) & 0x3f;
     const void *rules;
     __u32 i;
@@ -212,7 +212,7 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
         if (count == 0x3f)
             count = SLC_MAX_LEAF_RULES;
         best =
-            slc_scan_long_leaf(walk, (__u32)slot + SLC_SHORT_LEAF * rule_slots, count - SLC_SHORT_LEAF, best, family);
+            slc_scan_long_leaf(walk, (__u32)first + SLC_SHORT_LEAF * rule_slots, count - SLC_SHORT_LEAF, best, family);
     }
 done:
     if (slc_dry_run)
@@ -234,25 +234,26 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
     return slc_scan_leaf(walk, slot, best, family);
 }
 
-/* The root block of a section, an index of the section table; null where it is outside the image. */
-static __always_inline const struct slc_roots *slc_roots_of(const void *image, __u32 section) {
-    __u32 index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
-
-    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
-        return 0;
-    index = ((const struct slc_section *)SLC_SLOT_POINTER(image, index))->root;
+/* The root block at a slot; null where it is outside the image. */
+static __always_inline const struct slc_roots *slc_roots_at(const void *image, __u32 index) {
     if (index >= slc_image_slots - sizeof(struct slc_roots) / 8)
         return 0;
     return (const void *)SLC_SLOT_POINTER(image, index);
+}
+
+/* A word of a section's block as one of the image: with the section's ranks. */
+static __always_inline __u32 slc_word_of(__u32 word, __u32 rank) {
+    return word >= SLC_WORD_FAULT ? word : word + (rank << SLC_WORD_RANK_SHIFT);
 }
 
 /* The word of the section's default, whatever its rows say. */
 static __always_inline __u32 slc_default_word(__u32 section) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
-    const struct slc_roots *roots = image ? slc_roots_of(image, section) : 0;
+    const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
+    const struct slc_roots *roots = entry ? slc_roots_at(image, entry->root) : 0;
 
-    return roots ? roots->default_word : SLC_WORD_FAULT;
+    return roots ? slc_word_of(roots->default_word, entry->rank) : SLC_WORD_FAULT;
 }
 
 /*
@@ -263,6 +264,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
                                           struct slc_steps *steps) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const struct slc_section *entry;
     const struct slc_roots *roots;
     const __u64 *trees;
     struct slc_walk walk;
@@ -270,11 +272,14 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
 
     if (!image || !key || !steps)
         return SLC_WORD_FAULT;
-    roots = slc_roots_of(image, section);
+    entry = slc_section_of(image, section);
+    if (!entry)
+        return SLC_WORD_FAULT;
+    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = entry->root};
+    roots = slc_roots_at(image, walk.base);
     if (!roots)
         return SLC_WORD_FAULT;
-    walk = (struct slc_walk){
-        .image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .services = roots->services};
+    walk.services = walk.base + roots->services;
     trees = family == 4 ? roots->trees4 : roots->trees6;
     /* Code of its own for each tree: how deep one is says nothing of the next. */
 #pragma unroll
@@ -284,7 +289,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
             continue;
         word = slc_ask_tree(&walk, trees[tree], word, family);
     }
-    return word == SLC_WORD_NONE ? roots->default_word : word;
+    return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, entry->rank);
 }
 
 /* Functions of their own for each family: verified once. */
@@ -300,6 +305,15 @@ __noinline __u32 slc_classify6(const struct slc_key *key, __u32 section, struct 
 static __always_inline __u32 slc_ask(const struct slc_packet *packet, const struct slc_key *key, __u32 section,
                                      struct slc_steps *steps) {
     return packet->family == 4 ? slc_classify4(key, section, steps) : slc_classify6(key, section, steps);
+}
+
+/*
+ * Whose rows tiers 6-9 are for a key of the packet's family: the entry of the server that owns its destination, else
+ * inbound's. Where the image is broken an entry that it has not, so that whoever asks it learns of that.
+ */
+static __always_inline __u32 slc_owner_of(const struct slc_packet *packet, const struct slc_key *key,
+                                          struct slc_steps *steps) {
+    return slc_servers ? slc_ask(packet, key, SLC_ENTRY_OWNERS, steps) >> SLC_WORD_RANK_SHIFT : SLC_ENTRY_INBOUND;
 }
 
 /* Whether what the word leads to lets a packet in. */

@@ -22,6 +22,8 @@ const volatile __u32 slc_echo_rate_source = 10;
 const volatile __u32 slc_ethertype_count = 0;
 /* Ethertypes besides IP and ARP that pass in tier 2, host order. */
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
+/* 1: there are servers, whose sections stand behind SLC_ENTRY_OWNERS. */
+const volatile __u32 slc_servers = 0;
 /* 1: tier 3.1 (keep-reachable) has entries. */
 const volatile __u32 slc_keep_reachable = 0;
 /* 1: tier 3.3 (guard) has rows; and step 3 of what goes out. */

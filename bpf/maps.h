@@ -56,7 +56,7 @@ struct {
     __type(value, struct slc_open);
 } slc_open SEC(".maps");
 
-/* Entry of slc_open of each section that has one, by the id in its struct slc_owner. Written and living like it. */
+/* Entry of slc_open of each section that has one, by the id in its struct slc_section. Written and living like it. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -328,5 +328,18 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_result);
 } slc_result SEC(".maps");
+
+/* ---------------------------------------------------------------- places in the image */
+
+#define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
+
+/* An entry of the section table; null where it is outside the image. */
+static __always_inline const struct slc_section *slc_section_of(const void *image, __u32 section) {
+    __u32 index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
+
+    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
+        return 0;
+    return (const void *)SLC_SLOT_POINTER(image, index);
+}
 
 #endif

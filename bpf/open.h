@@ -18,31 +18,6 @@
 #define SLC_OPEN_NONE 0xffffffffu
 /* Entry of the whole edge. */
 #define SLC_OPEN_EDGE 0u
-/* Steps of a search among 2^13 sections, more than a ruleset can have. */
-#define SLC_OWNER_SEARCH 14
-
-/* A search for the last owner whose rank is not above one: what bpf_loop hands to its body. */
-struct slc_owner_search {
-    const void *image;
-    __u32 first; /* slot of the table */
-    __u32 low;   /* all before it are not above */
-    __u32 high;  /* it and all behind are above */
-    __u32 rank;
-};
-
-static long slc_owner_step(__u32 i, struct slc_owner_search *search) {
-    const __u32 entry_slots = sizeof(struct slc_owner) / 8;
-    __u32 middle = (search->low + search->high) / 2;
-    __u32 slot = search->first + middle * entry_slots;
-
-    if (search->low >= search->high || slot >= slc_image_slots - entry_slots)
-        return 1;
-    if (((const struct slc_owner *)(search->image + (__u64)slot * 8))->rank <= search->rank)
-        search->low = middle + 1;
-    else
-        search->high = middle;
-    return 0;
-}
 
 /* Whether the entry's deadline is to come. */
 static __always_inline int slc_is_live(__u32 entry, __u64 now) {
@@ -51,29 +26,24 @@ static __always_inline int slc_is_live(__u32 entry, __u64 now) {
     return open && now < *(const volatile __u64 *)&open->deadline;
 }
 
-/* The entry by which a packet passes that `word` of tiers 6-9 refuses; SLC_OPEN_NONE where none is live. */
-static __always_inline __u32 slc_open_entry(__u32 word) {
+/* The entry by which a packet passes that tiers 6-9 of the section refuse; SLC_OPEN_NONE where none is live. */
+static __always_inline __u32 slc_open_entry(__u32 section) {
     const __u32 zero = 0;
     const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
-    const struct slc_image_header *header = image;
-    struct slc_owner_search search = {.image = image, .rank = word >> SLC_WORD_RANK_SHIFT};
+    const struct slc_section *judging;
     const __u32 *entry;
     __u64 now, id;
-    __u32 slot;
 
-    if (!state || !image || word == SLC_WORD_NONE || word == SLC_WORD_FAULT)
+    if (!state || !image)
         return SLC_OPEN_NONE;
     now = slc_now_ns();
     /* All are over, and nobody has tidied up. */
     if (now >= *(const volatile __u64 *)&state->open)
         return SLC_OPEN_NONE;
-    search.first = header->owners;
-    search.high = header->owner_count;
-    bpf_loop(SLC_OWNER_SEARCH, slc_owner_step, &search, 0);
-    slot = search.first + (search.low - 1) * (__u32)(sizeof(struct slc_owner) / 8);
-    if (search.low && slot < slc_image_slots - sizeof(struct slc_owner) / 8) {
-        id = ((const struct slc_owner *)(image + (__u64)slot * 8))->id;
+    judging = slc_section_of(image, section);
+    if (judging) {
+        id = judging->id;
         entry = bpf_map_lookup_elem(&slc_open_index, &id);
         if (entry && slc_is_live(*entry, now))
             return *entry;
@@ -118,11 +88,11 @@ static __always_inline void slc_open_count(__u32 entry, __u32 word, const struct
 }
 
 /*
- * Whether a packet that `word` refuses passes all the same; counts it, where one is given. A function of its own:
- * verified once, and out of the way of packets that nothing is open to.
+ * Whether a packet that `word` of the section refuses passes all the same; counts it, where one is given. A function of
+ * its own: verified once, and out of the way of packets that nothing is open to.
  */
-__noinline int slc_ask_open(const struct slc_packet *packet, __u32 word) {
-    __u32 entry = slc_open_entry(word);
+__noinline int slc_ask_open(const struct slc_packet *packet, __u32 word, __u32 section) {
+    __u32 entry = word >= SLC_WORD_FAULT ? SLC_OPEN_NONE : slc_open_entry(section);
 
     if (entry == SLC_OPEN_NONE)
         return 0;
@@ -139,14 +109,14 @@ static __always_inline int slc_is_anything_open(void) {
     return state && *(const volatile __u64 *)&state->open;
 }
 
-/* Whether ALLOW ALL lets in the packet that the word refuses; counts it. */
-static __always_inline int slc_opens_to(const struct slc_packet *packet, __u32 word) {
-    return slc_is_anything_open() && slc_ask_open(packet, word);
+/* Whether ALLOW ALL lets in the packet that the word of the section refuses; counts it. */
+static __always_inline int slc_opens_to(const struct slc_packet *packet, __u32 word, __u32 section) {
+    return slc_is_anything_open() && slc_ask_open(packet, word, section);
 }
 
 /* Whether it would let in such a packet. */
-static __always_inline int slc_may_open(__u32 word) {
-    return slc_is_anything_open() && slc_ask_open(0, word);
+static __always_inline int slc_may_open(__u32 word, __u32 section) {
+    return slc_is_anything_open() && slc_ask_open(0, word, section);
 }
 
 #endif

@@ -70,11 +70,12 @@ static __always_inline int slc_leave_telling(struct xdp_md *ctx, const struct sl
     return action;
 }
 
-/* Tiers 6-9 of the section. */
+/* Tiers 6-9 of the section that owns the packet. */
 static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct slc_packet *packet,
                                              struct slc_steps *steps) {
-    __u32 word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
-    struct slc_outcome outcome = slc_outcome_of(word, SLC_ENTRY_INBOUND, SLC_REASON_RULE, steps);
+    __u32 owner = slc_owner_of(packet, &packet->key, steps);
+    __u32 word = slc_ask(packet, &packet->key, owner, steps);
+    struct slc_outcome outcome = slc_outcome_of(word, owner, SLC_REASON_RULE, steps);
     int rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
 
     if (outcome.word == SLC_WORD_NONE)
@@ -85,7 +86,7 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
                                                          : SLC_REASON_RULE;
     if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
         rejected = slc_judge_limit(packet, &outcome);
-    if (!slc_passes(&outcome) && slc_opens_to(packet, word)) {
+    if (!slc_passes(&outcome) && slc_opens_to(packet, word, owner)) {
         /* The word stays: it is the one that would have refused. */
         outcome.word = word;
         outcome.tier = SLC_TIER_SWITCHES;
@@ -99,13 +100,17 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, const struct sl
 static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_packet *packet,
                                            struct slc_steps *steps) {
     __u32 word = slc_keeps_reachable(packet, &packet->key, steps);
+    __u32 owner = SLC_ENTRY_INBOUND;
 
-    if (word == SLC_WORD_NONE)
-        word = slc_ask(packet, &packet->key, SLC_ENTRY_INBOUND, steps);
+    if (word == SLC_WORD_NONE) {
+        owner = slc_owner_of(packet, &packet->key, steps);
+        word = slc_ask(packet, &packet->key, owner, steps);
+    }
     if (word == SLC_WORD_FAULT)
         return slc_leave_by(ctx, packet, word, SLC_ENTRY_INBOUND, SLC_REASON_IMAGE_FAULT, steps);
     return slc_leave(ctx, packet, SLC_TIER_ICMP,
-                     slc_word_lets_in(word) || slc_may_open(word) ? SLC_REASON_ICMP_ERROR : SLC_REASON_ICMP_UNRELATED);
+                     slc_word_lets_in(word) || slc_may_open(word, owner) ? SLC_REASON_ICMP_ERROR
+                                                                         : SLC_REASON_ICMP_UNRELATED);
 }
 
 SEC("xdp.frags")

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 6
+#define SLC_ABI_VERSION 7
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -116,12 +116,16 @@ enum slc_out {
 /* ---------------------------------------------------------------- the image (one flat array) */
 
 /*
- * The image is one array value: header, section table, root blocks, then address-trie nodes, port-map nodes and
- * leaf rules. Unless said otherwise an index counts 8-byte slots from the start of the image. Numbers are host order.
+ * The image is one array value: header, section table, limit table, then a block a section, each compiled alone: its
+ * root block, services, address-trie nodes, port-map nodes and leaf rules. An index within a block counts 8-byte slots
+ * from the block's root, any other from the start of the image: so a block is the same bytes wherever it stands.
+ * Numbers are host order.
  *
  * An image WORD (32 bits) is what a rule leads to: rank << 8 | tier << 4 | flags << 2 | action. Ranks ascend in
- * first-match order, so the smallest word wins; no two sections share one, but a section and its later fragments. The
- * tier is of enum slc_out in sections of packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing matched.
+ * first-match order, so the smallest word wins. In a block they count from the section's first one (slc_section.rank),
+ * which is added to the word that has won; then no two sections share a rank, but a section and its later fragments.
+ * The tier is of enum slc_out in sections of packets that go out, else of enum slc_tier. SLC_WORD_NONE: nothing
+ * matched.
  *
  * A SLOT (64 bits) describes its target, so that nodes need no header:
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
@@ -178,14 +182,10 @@ struct slc_image_header {
     __u32 slots;       /* 8-byte slots in use */
     __u32 sections;    /* slot index of the section table: SLC_SECTIONS_SLOT */
     __u32 section_count;
-    __u32 services; /* slot index of the service table */
-    __u32 service_count;
     __u32 counter_slots; /* highest rank + 1 */
     __u32 limits;        /* slot index of the limit table */
     __u32 limit_count;
-    __u32 owners; /* slot index of the owner table */
-    __u32 owner_count;
-    __u32 reserved[4];
+    __u32 reserved[8];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
@@ -199,28 +199,23 @@ enum slc_entry {
     SLC_ENTRY_KEPT_LATER = 5,     /* the same three as far as later fragments show what rows look at */
     SLC_ENTRY_GUARD_IN_LATER = 6,
     SLC_ENTRY_GUARD_OUT_LATER = 7,
-    SLC_ENTRY_SERVERS = 8, /* the first server */
+    SLC_ENTRY_OWNERS = 8,  /* whose a packet is: its words' ranks are entries of this table, its default inbound's */
+    SLC_ENTRY_SERVERS = 9, /* the first server: tiers 6-9 of the packets that it owns */
 };
 
 /*
- * A section, by enum slc_entry. Written by `load` beside the compiled roots. Where confirm is not 0 and its word
- * in slc_confirm holds a passed deadline, previous_root judges.
+ * A section, by enum slc_entry: where its block stands, and what is added to the ranks in it. Where confirm is not 0
+ * and its word in slc_confirm holds a passed deadline, the block before judges.
  */
 struct slc_section {
     __u32 root; /* slot index of the root block */
+    __u32 rank; /* the section's first */
     __u32 previous_root;
+    __u32 previous_rank;
     __u32 confirm; /* index into slc_confirm, 0 = nothing pending */
     __u32 reserved;
-};
-
-/*
- * Whose rows tiers 6-9 are, by rank: an entry of the owner table, ascending. A section has the ranks from its own on,
- * up to the next entry's; the first has all below too (the rank of UDP_OFF).
- */
-struct slc_owner {
-    __u64 id; /* first 8 bytes of SHA-256 of "allow-all/" and the section's name: the same in every generation */
-    __u32 rank;
-    __u32 reserved;
+    __u64 id; /* of what judges in tiers 6-9, else 0: first 8 bytes of SHA-256 of "allow-all/" and the section's name,
+                 the same in every generation */
 };
 
 /*
@@ -232,7 +227,7 @@ struct slc_roots {
     __u64 trees4[3]; /* SLC_TREES */
     __u64 trees6[3];
     __u32 default_word;
-    __u32 services; /* slot index of the service table */
+    __u32 services; /* index of the service table */
     __u32 least[2];
 };
 
@@ -382,7 +377,7 @@ struct slc_open_row {
  */
 struct slc_open {
     __u64 deadline; /* CLOCK_BOOTTIME ns, 0 = closed */
-    __u64 id;       /* of struct slc_owner; entry 0: 0 */
+    __u64 id;       /* of struct slc_section; entry 0: 0 */
     __u64 packets;  /* that would have been refused */
     __u64 bytes;
     __u64 unlisted; /* of these, by rows that found no place in `rows` */
@@ -679,8 +674,7 @@ struct slc_result {
 #define SLC_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), "size of " #type)
 #endif
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
-SLC_ASSERT_SIZE(struct slc_section, 16);
-SLC_ASSERT_SIZE(struct slc_owner, 16);
+SLC_ASSERT_SIZE(struct slc_section, 32);
 SLC_ASSERT_SIZE(struct slc_roots, 64);
 SLC_ASSERT_SIZE(struct slc_key, 64);
 SLC_ASSERT_SIZE(struct slc_service, 16);

@@ -6,6 +6,7 @@
 //   they alone run, without the checks.
 const { spawn, spawnSync } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -20,13 +21,18 @@ const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:la
 
 /**
  * `workers`: test files at a time. Those that count what the machine has of programs and maps run one after the other;
- * each e2e file has namespaces of its own, and waits more than it works.
+ * each e2e file has namespaces of its own, and waits more than it works. What stands side by side runs at once: the
+ * first needs no kernel, the others one core.
  */
 const RUNS = [
-  { suites: ['unit', 'property', 'golden'], minutes: 10 },
-  { suites: ['native'], workers: 1, minutes: 8, asRoot: true },
-  { suites: ['kernel'], workers: 1, minutes: 20, asRoot: true },
-  { suites: ['e2e'], workers: 2, minutes: 55, asRoot: true },
+  [
+    [{ suites: ['unit', 'property', 'golden'], workers: 1, minutes: 15 }],
+    [
+      { suites: ['native'], workers: 1, minutes: 8, asRoot: true },
+      { suites: ['kernel'], workers: 1, minutes: 20, asRoot: true },
+    ],
+  ],
+  [[{ suites: ['e2e'], workers: 2, minutes: 55, asRoot: true }]],
 ];
 
 const mark = randomUUID();
@@ -58,27 +64,43 @@ function parseArguments(words) {
     user = { uid: Number(uid), gid: Number(gid), home };
     suites = words.slice(2);
   }
-  const known = RUNS.flatMap((plan) => plan.suites);
+  const known = RUNS.flat(2).flatMap((plan) => plan.suites);
   const unknown = suites.find((name) => !known.includes(name));
   if (unknown !== undefined) fail(`unknown suite "${unknown}", expected some of: ${known.join(', ')}`);
   return { user, suites };
 }
 
-function heading(text) {
-  console.log(`\n━━ ${text} ${'━'.repeat(Math.max(0, 90 - text.length))}`);
+function heading(text, out = process.stdout) {
+  out.write(`\n━━ ${text} ${'━'.repeat(Math.max(0, 90 - text.length))}\n`);
+}
+
+/** Keeps what is written to it, and passes it on once it is let go, so that two runs at once do not mix their lines. */
+class Held {
+  #kept = [];
+
+  write(text) {
+    if (this.#kept) this.#kept.push(text);
+    else process.stdout.write(text);
+  }
+
+  release() {
+    for (const text of this.#kept ?? []) process.stdout.write(text);
+    this.#kept = undefined;
+  }
 }
 
 /** Runs a command to its end, at most `minutes`; answers with words on what went wrong, or undefined. */
-async function run(command, args, { minutes, report, asRoot }) {
+async function run(command, args, { minutes, report, asRoot, out = process.stdout }) {
   const who = user && !asRoot ? { uid: user.uid, gid: user.gid } : {};
   // a process group of its own, so that nothing of it survives the time limit
   const child = spawn(command, args, {
     cwd: root,
     env: { ...environment, HOME: user && !asRoot ? user.home : os.userInfo().homedir },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: out === process.stdout ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     detached: true,
     ...who,
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => out.write(text));
   let killed;
   const kill = (why) => {
     killed ??= why;
@@ -105,6 +127,8 @@ async function run(command, args, { minutes, report, asRoot }) {
       });
     });
   } finally {
+    // its last lines may still be on their way
+    if (child.stdout && !child.stdout.readableEnded) await Promise.race([once(child, 'close'), sleep(1000)]);
     clearTimeout(limit);
     clearInterval(watch);
   }
@@ -116,26 +140,42 @@ function hasTests(suite) {
   return fs.readdirSync(directory, { recursive: true }).some((name) => name.endsWith('.test.ts'));
 }
 
-async function runJest({ suites, workers, minutes, asRoot }) {
+async function runJest({ suites, workers, minutes, asRoot }, out) {
   const wanted = suites.filter((name) => chosen.length === 0 || chosen.includes(name));
   const present = wanted.filter(hasTests);
-  for (const suite of wanted.filter((name) => !present.includes(name))) console.log(`test/${suite} has no tests`);
+  for (const suite of wanted.filter((name) => !present.includes(name))) out.write(`test/${suite} has no tests\n`);
   if (present.length === 0) return undefined;
   const title = present.join(', ');
-  heading(`jest: ${title}`);
+  heading(`jest: ${title}`, out);
   const file = path.join(reports, `${present.join('-')}.json`);
   const command = [
     process.execPath,
     path.join(root, 'node_modules/jest/bin/jest.js'),
     ...['--ci', '--selectProjects', ...present, '--json', `--outputFile=${file}`],
-    ...(workers === 1 ? ['--runInBand'] : workers ? [`--maxWorkers=${workers}`] : []),
+    ...(workers === 1 ? ['--runInBand'] : [`--maxWorkers=${workers}`]),
   ];
-  const problem = await run(command[0], command.slice(1), { minutes, report: file, asRoot });
+  const problem = await run(command[0], command.slice(1), { minutes, report: file, asRoot, out });
   const report = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : undefined;
   const counts = countReport(report);
   // a run that was stopped after its report is a failure that the report does not know
   const hidden = problem && counts.failed === 0 ? 1 : 0;
   return { title, problem, skipped: skippedTests(report), counts: addCounts([counts], hidden) };
+}
+
+/** The lanes of a stage at once: the first shows what it does, the others once those before them have ended. */
+async function runStage(lanes) {
+  const outputs = lanes.map((_, at) => (at === 0 ? process.stdout : new Held()));
+  const results = lanes.map(async (plans, at) => {
+    const done = [];
+    for (const plan of plans) done.push(await runJest(plan, outputs[at]));
+    return done;
+  });
+  const done = [];
+  for (const [at, lane] of results.entries()) {
+    outputs[at].release?.();
+    done.push(...(await lane));
+  }
+  return done.filter(Boolean);
 }
 
 async function runCheck(name) {
@@ -169,10 +209,11 @@ async function main() {
   const checks = [];
   for (const name of chosen.length > 0 ? [] : CHECKS) checks.push(await runCheck(name));
   const runs = [];
-  for (const plan of RUNS) {
-    const result = await runJest(plan);
-    if (result) runs.push(result);
-  }
+  // whoever comes first makes it, and the user could not write into root's
+  const cache = path.join(root, '.jest-cache');
+  fs.mkdirSync(cache, { recursive: true });
+  if (user) fs.chownSync(cache, user.uid, user.gid);
+  for (const stage of RUNS) runs.push(...(await runStage(stage)));
   heading('leftovers');
   const leftovers = await findLeftovers(before);
   for (const item of leftovers) console.error(`left behind: ${item}`);

@@ -6,15 +6,17 @@ cd "$(dirname "$0")/.."
 packages=(openssh-server openssh-client libwrap0 ufw)
 # what ufw asks whether it is loaded
 packages+=(iptables libxtables12 libip4tc2 libip6tc2 libmnl0 libnetfilter-conntrack3 libnfnetlink0 libnftnl11)
+# what scrapes the daemon, and promtool
+packages+=(prometheus)
 folder=build/test-tools
 
 if [ -x "$folder/usr/sbin/sshd" ] && [ -x "$folder/usr/bin/ssh" ] && [ -e "$folder/usr/sbin/ufw" ] &&
-    [ -x "$folder/usr/sbin/ip6tables" ]; then
-    echo 'test-tools: sshd, ssh, ufw and iptables are there'
+    [ -x "$folder/usr/sbin/ip6tables" ] && [ -x "$folder/usr/bin/promtool" ]; then
+    echo 'test-tools: sshd, ssh, ufw, iptables and prometheus are there'
     exit
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "test-tools: there is no apt-get here; put sshd, ssh, ufw and iptables below $folder by hand, as in their packages" >&2
+    echo "test-tools: there is no apt-get here; put sshd, ssh, ufw, iptables and prometheus below $folder by hand, as in their packages" >&2
     exit 1
 fi
 echo "test-tools: unpacking ${packages[*]} into $folder; nothing is installed"

@@ -54,6 +54,17 @@ const sectionsOf = (program) => ({
       Object.entries(fromDist('model/reason.js').REASON_WORDS).map(([name, words]) => [code(name), words]),
     ),
 
+  metrics: () =>
+    table(
+      ['metric', 'type', 'labels', 'what it says'],
+      Object.entries(fromDist('observe/metric-names.js').METRICS).map(([name, { type, labels, help }]) => [
+        code(name),
+        type,
+        labels.map(code).join(' '),
+        help,
+      ]),
+    ),
+
   services: () => {
     const { formatPortRange } = fromDist('model/port-range.js');
     const { formatProtocol } = fromDist('model/protocol-names.js');

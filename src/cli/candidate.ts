@@ -4,13 +4,14 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { diagnosticsToJson } from '../diagnostics/json';
 import { renderDiagnostics } from '../diagnostics/render';
 import type { Candidate } from '../operate/enforce';
-import { checkRuleset, hasErrors } from '../operate/check';
+import { type CheckOptions, checkRuleset, hasErrors, judgeText } from '../operate/check';
 import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
 import { EXIT } from './exit-code';
 import { writeCheckedReport } from './junit-option';
 import { Exit } from './output';
+import { showStep } from './progress';
 import type { Run } from './run';
 
 /** Whether a rule of the text may have an end, so that it matters who ends it. */
@@ -36,12 +37,12 @@ export function requireCandidate(
   } = {},
 ): Candidate & { diagnostics: readonly Diagnostic[] } {
   const { context, before, junit, interfaceOverride = run.options.interface } = options;
-  const check = (text: string): ReturnType<typeof checkRuleset> =>
-    checkRuleset(source.path, text, {
-      strict: run.options.strict ?? false,
-      ...(context && mayEnd(text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
-    });
-  const checked = check(source.text);
+  const optionsFor = (text: string): CheckOptions => ({
+    strict: run.options.strict ?? false,
+    ...(context && mayEnd(text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
+    onStep: showStep(run.output),
+  });
+  const checked = checkRuleset(source.path, source.text, optionsFor(source.text));
   const { diagnostics, ruleset, image } = checked;
   if (junit !== undefined) writeCheckedReport(junit, source, checked);
   if (hasErrors(diagnostics) || before === undefined) {
@@ -49,7 +50,7 @@ export function requireCandidate(
     const pressing = diagnostics.filter((finding) => finding.severity !== 'note');
     showFindings(run, source, pressing, hasErrors(diagnostics) ? closing : undefined);
   } else if (diagnostics.length > 0) {
-    showNewFindings(run, source, diagnostics, check(before).diagnostics);
+    showNewFindings(run, source, diagnostics, judgeText(source.path, before, optionsFor(before)).diagnostics);
   }
   if (!ruleset || !image) {
     run.output.document({ diagnostics: diagnosticsToJson(diagnostics) }, EXIT.RULESET);

@@ -1,14 +1,6 @@
 /** Servers of a snapshot: all of them, a line each, and what stands above the rows of one. */
-import type { Snapshot, SnapshotSection } from '../observe/snapshot';
+import type { ServerSection } from '../observe/server-page';
 import { renderTable, span } from './table';
-
-/** A section that is a server. */
-export type ServerSection = SnapshotSection & { readonly server: NonNullable<SnapshotSection['server']> };
-
-/** The servers, in the order of the snapshot. */
-export function serversOf({ sections }: Pick<Snapshot, 'sections'>): ServerSection[] {
-  return sections.filter((section): section is ServerSection => section.server !== undefined);
-}
 
 /** A line for each server: what it owns, and what became of the packets that its rows judged. */
 export function formatServers(servers: readonly ServerSection[]): string {

@@ -10,7 +10,8 @@ import {
   type SnapshotTable,
 } from '../observe/snapshot';
 import { formatMoment } from '../parse/time';
-import { formatServers, serverHead, type ServerSection, serversOf } from './format-servers';
+import { formatServers, serverHead } from './format-servers';
+import { type ServerSection, serversOf } from '../observe/server-page';
 import { ago, type Column, renderTable, span } from './table';
 
 export type StatusForm = 'plain' | 'numbered' | 'verbose';

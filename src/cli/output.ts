@@ -36,10 +36,35 @@ export function watchStreams(): void {
   }
 }
 
+/** Milliseconds after which somebody at a terminal is told what a command is at. */
+const SOON_MS = 1000;
+
 export class Output {
   #indent = 2;
+  readonly #began = performance.now();
+  #progressIsShown = false;
 
   constructor(readonly json: boolean) {}
+
+  /**
+   * What the command is at now, in a line of the terminal that the next one replaces: only there, and only once it has
+   * taken a second, or where it is known to take longer. Whatever else is written takes its place.
+   */
+  progress(text: string, takesLong = false): void {
+    if (this.json || !process.stderr.isTTY) return;
+    if (!this.#progressIsShown && !takesLong && performance.now() - this.#began < SOON_MS) return;
+    // cut off at the edge: a line that wraps cannot be taken back
+    const fitting = escapeLines(text).slice(0, (process.stderr.columns || 80) - 2);
+    process.stderr.write(`\r\u001b[K${fitting}`);
+    this.#progressIsShown = true;
+  }
+
+  /** Takes the line of `progress` away. */
+  endProgress(): void {
+    if (!this.#progressIsShown) return;
+    process.stderr.write('\r\u001b[K');
+    this.#progressIsShown = false;
+  }
 
   /** From now on each document of `--json` is one line (JSON lines): for a command that writes more than one. */
   documentsAsLines(): void {
@@ -53,7 +78,9 @@ export class Output {
 
   /** A line of data; left out with `--json`. */
   line(text = ''): void {
-    if (!this.json) process.stdout.write(`${escapeLines(text)}\n`);
+    if (this.json) return;
+    this.endProgress();
+    process.stdout.write(`${escapeLines(text)}\n`);
   }
 
   /** Moves the terminal's cursor home and clears the screen; does nothing where stdout is none. */
@@ -63,12 +90,16 @@ export class Output {
 
   /** Talk about what is being done; left out with `--json`. */
   say(text: string): void {
-    if (!this.json) process.stderr.write(`${escapeLines(text)}\n`);
+    if (this.json) return;
+    this.endProgress();
+    process.stderr.write(`${escapeLines(text)}\n`);
   }
 
   /** The same for text that is coloured, and made fit for a terminal, already. */
   sayColoured(text: string): void {
-    if (!this.json) process.stderr.write(`${text}\n`);
+    if (this.json) return;
+    this.endProgress();
+    process.stderr.write(`${text}\n`);
   }
 
   /** A document of `--json`, the only one unless they are lines; left out without. */
@@ -91,6 +122,7 @@ export class Output {
       this.document({ error: { code: errorCode, message, ...(hint !== undefined && { hint }) } }, code);
     } else {
       const { message, hint } = describe(error);
+      this.endProgress();
       process.stderr.write(escapeLines(`error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`));
     }
     return code;

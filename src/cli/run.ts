@@ -96,6 +96,8 @@ export function onRun<Options = object>(
       process.exitCode = (await handler(run, ...(args.slice(0, -2) as never[]))) ?? EXIT.DONE;
     } catch (error) {
       process.exitCode = error instanceof Exit ? error.code : output.failure(error);
+    } finally {
+      output.endProgress();
     }
   });
 }

@@ -1,54 +1,63 @@
-/** What compiling remembers from one ruleset to the next, so that only what a change touches is grown anew. */
-import type { Family } from '../model/prefix';
-import { KnownRules } from './known-rules';
-import { TreeMemory } from './tree-memory';
+/** What compiling remembers from one ruleset to the next, so that only what a change touches is made anew. */
+import type { Server } from '../model/ruleset';
+import type { CompiledSection } from './compiled-section';
+import { RowMemory } from './row-memory';
+import { isSameServer, isSameTerritory } from './same-server';
 
-/** Of one family. */
-export interface FamilyMemory {
-  readonly rules: KnownRules;
-  readonly trees: TreeMemory;
+/** Servers of more rows are remembered row by row; smaller ones are compiled in less time than that takes. */
+const LARGE_ROWS = 500;
+/** What small servers leave behind is of no use to the next: it goes when it is more than this. */
+const SMALL_MOST = { rules: 1 << 12, numbers: 1 << 16 };
+/** Servers that are remembered although the last ruleset had none of them: two rulesets may take turns. */
+const SERVERS_MAX = 8_000;
+
+/** What became of a server, and what its rows are known by, where they are many. */
+interface KnownServer {
+  readonly server: Server;
+  readonly compiled: CompiledSection;
+  readonly own?: RowMemory;
 }
 
-/** How much is remembered of a family: rules of some 60 bytes (IPv6: 140), numbers of lists of some 8. */
-const RULES_MAX = 1 << 20;
-const NUMBERS_MAX = 1 << 24;
+/** Compiling gives the same image with any memory as with none, the sooner the more of the ruleset it knows. */
+export class CompileMemory extends RowMemory {
+  private servers = new Map<string, KnownServer>();
+  private owning: { readonly servers: readonly Server[]; readonly compiled: CompiledSection } | null = null;
+  private readonly small = new RowMemory(SMALL_MOST);
 
-/**
- * Compiling gives the same image with any memory as with none, the sooner the more of the ruleset it knows. A change adds
- * the lists that it touches; where they have become too many all is forgotten before the next ruleset.
- */
-export class CompileMemory {
-  private families: Record<Family, FamilyMemory> = { 4: newMemory(4), 6: newMemory(6) };
-
-  /** `most`: rules of a family, and numbers of lists, that are kept for the next ruleset. */
-  constructor(private readonly most: { readonly rules: number; readonly numbers: number } = DEFAULT_MOST) {}
-
-  /** @internal */
-  get 4(): FamilyMemory {
-    return this.families[4];
+  override forget(): void {
+    super.forget();
+    this.small.forget();
+    this.servers.clear();
+    this.owning = null;
   }
 
-  /** @internal */
-  get 6(): FamilyMemory {
-    return this.families[6];
+  override tidy(): void {
+    super.tidy();
+    if (this.servers.size > SERVERS_MAX) this.servers.clear();
   }
 
-  /** Forgets everything: what a ruleset has left half written is known to nobody. */
-  forget(): void {
-    this.families = { 4: newMemory(4), 6: newMemory(6) };
+  /** @internal What became of the server, or what `make` makes of it with the memory it is handed. */
+  server(server: Server, make: (own: RowMemory) => CompiledSection): CompiledSection {
+    const known = this.servers.get(server.name);
+    if (known && isSameServer(known.server, server)) return known.compiled;
+    const isLarge = server.rules.length > LARGE_ROWS;
+    const own = isLarge ? (known?.own ?? new RowMemory(this.most)) : this.small;
+    own.tidy();
+    const compiled = make(own);
+    this.servers.set(server.name, { server, compiled, ...(isLarge && { own }) });
+    return compiled;
   }
 
-  /** Forgets a family that holds too much; called between two rulesets. */
-  tidy(): void {
-    for (const family of [4, 6] as const) {
-      const { rules, trees } = this.families[family];
-      if (rules.count > this.most.rules || trees.size > this.most.numbers) this.families[family] = newMemory(family);
-    }
+  /** @internal The same for the entry by which owners are found. */
+  owners(servers: readonly Server[], make: (own: RowMemory) => CompiledSection): CompiledSection {
+    const { owning } = this;
+    if (
+      owning?.servers.length === servers.length &&
+      servers.every((server, i) => isSameTerritory(server, owning.servers[i]))
+    )
+      return owning.compiled;
+    const compiled = make(new RowMemory(this.most));
+    this.owning = { servers, compiled };
+    return compiled;
   }
-}
-
-const DEFAULT_MOST = { rules: RULES_MAX, numbers: NUMBERS_MAX };
-
-function newMemory(family: Family): FamilyMemory {
-  return { rules: new KnownRules(family), trees: new TreeMemory() };
 }

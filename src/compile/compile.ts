@@ -1,27 +1,27 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
-import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import { createHash } from 'node:crypto';
-import { SLC_ENTRY, SLC_LIMITS, SLC_WORD_NONE } from '../abi/layout.gen';
-import type { Family } from '../model/prefix';
+import { SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
+import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { Ruleset } from '../model/ruleset';
+import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import { CompileMemory } from './compile-memory';
-import { expandSections, type RankedSection } from './expand';
-import { growForest } from './forest';
-import type { Image, ImageFeatures, RankEntry } from './image';
+import { compileOwners, compileSection, compileServer } from './compile-section';
+import type { CompiledSection } from './compiled-section';
+import type { RankedSection } from './expand';
+import type { Image, ImageFeatures } from './image';
 import { limitTable } from './limits';
-import { type FamilyTrees, pack } from './pack';
-import { ownerTable } from './owners';
-import { assignRanks, ranksOf, wordOf } from './ranks';
-import { type ImageSection, imageSections, isUsed, sharedEntry } from './sections';
-import { ServiceTable } from './services';
-import { imageStats, type SectionTrees } from './stats';
+import { sectionId } from './owners';
+import { type PackedSection, pack } from './pack';
+import { assignRanks, checkRanks } from './ranks';
+import { imageSections, isUsed, sectionLabel, sharedEntry } from './sections';
+import { imageStats } from './stats';
 
 /** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
 const COUNTER_SLOTS_STEP = 128;
 
 /**
- * Compiles every section. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What `memory` knows
- * of rulesets before makes it faster, and never changes the image; one that fails makes it forget.
+ * Compiles every section, each alone. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What
+ * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget.
  */
 export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMemory()): Image {
   memory.tidy();
@@ -33,31 +33,31 @@ export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMem
   }
 }
 
+/** An entry of the section table on its way into the image. */
+interface Placed {
+  readonly name: string;
+  readonly compiled: CompiledSection;
+  /** Added to the ranks of its block. */
+  readonly rank: number;
+}
+
 function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
-  const sections = rankSections(imageSections(ruleset));
-  const ranks = sections.flatMap(({ section, ranks: own }) => (section.laterOf === undefined ? ranksOf(own) : []));
-  const services = new ServiceTable();
-  const tables = expandSections(sections, services, memory);
-  const trees = tables.map((rules): SectionTrees => {
-    const grown = { 4: growForest(rules[4]), 6: growForest(rules[6]) };
-    const treesOf = (family: Family): FamilyTrees => ({
-      rules: rules[family],
-      trees: grown[family].map(({ root }) => root),
-    });
-    return { families: { 4: treesOf(4), 6: treesOf(6) }, grown };
-  });
-  const slots = ranks[ranks.length - 1].rank + 1;
-  const limits = limitTable(ranks);
-  const bytes = pack({
-    sections: trees.map(({ families }, i) => {
-      const sharedWith = sharedEntry(sections[i].section);
-      return { families, defaultWord: defaultWordOf(sections[i]), ...(sharedWith !== undefined && { sharedWith }) };
-    }),
-    services: services.services,
-    counterSlots: slots,
-    limits,
-    owners: ownerTable(sections[SLC_ENTRY.INBOUND].ranks),
-  });
+  const servers = ruleset.servers ?? [];
+  const fixed = rankSections(ruleset);
+  let rank = fixed.end;
+  const placed: Placed[] = compileFixed(fixed.sections, memory);
+  placed.push({ name: 'inbound', compiled: compileOwners(servers, memory), rank: 0 });
+  for (const server of servers) {
+    const compiled = compileServer(server, memory);
+    placed.push({ name: server.name, compiled, rank });
+    rank += compiled.span;
+  }
+  checkRanks(rank);
+  checkSize(placed);
+  const ranks = placed.flatMap(({ compiled, rank: first }) => compiled.ranksFrom(first));
+  const limits = limitTable(placed.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
+  const bytes = pack({ sections: placed.map(packed), limits, counterSlots: rank });
+  const figures = placed.map(({ compiled }) => compiled.figures);
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
     echo: ruleset.echo,
@@ -65,59 +65,82 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     maxFlows: ruleset.maxFlows ?? DEFAULT_MAX_FLOWS,
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
-    ipv4: tables.some((rules) => rules[4].order.length > 0),
-    ipv6: tables.some((rules) => rules[6].order.length > 0),
-    sections: sections.map(({ section }) => isUsed(section)),
+    ipv4: placed.some(({ compiled }) => compiled.families[4]),
+    ipv6: placed.some(({ compiled }) => compiled.families[6]),
+    sections: fixed.sections.map(({ section }) => isUsed(section)),
+    servers: servers.length > 0,
     limits: limits.count > 0,
-    rejects: ranks.some((rank) => !isOut(rank) && (rank.action === 'reject' || rank.rule?.limit?.verdict === 'reject')),
-    rejectsOut: ranks.some((rank) => isOut(rank) && rank.action === 'reject'),
+    rejects: placed.some(({ compiled }) => compiled.rejects),
+    rejectsOut: placed.some(({ compiled }) => compiled.rejectsOut),
   };
-  const rows = ruleCount(sections);
+  const sections = placed.map(({ name }) => name);
   return {
     bytes,
-    digest: digestOf(bytes, features, ranks),
+    digest: digestOf(placed, features),
     ranks,
-    sections: sections.map(({ section }) => section.name),
-    counterSlots: Math.ceil(slots / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
+    sections,
+    counterSlots: Math.ceil(rank / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
     features,
-    stats: imageStats(rows, bytes.length, trees),
+    stats: imageStats(ruleCount(fixed.sections, ruleset), bytes.length, figures, (index) =>
+      sectionLabel({ sections }, index),
+    ),
   };
 }
 
-function isOut({ tier }: RankEntry): boolean {
-  return tier.startsWith('out');
+/** Ranks ascend over the entries before servers, in the order of the table. What later fragments are judged by has no own. */
+function rankSections(ruleset: Ruleset): { readonly sections: readonly RankedSection[]; readonly end: number } {
+  let end: number = SLC_LIMITS.RANK_FIRST;
+  const sections: RankedSection[] = [];
+  for (const section of imageSections(ruleset)) {
+    const ranks = section.laterOf === undefined ? assignRanks(section, end) : sections[section.laterOf].ranks;
+    end = Math.max(end, ranks.end);
+    sections.push({ section, ranks });
+  }
+  return { sections, end };
 }
 
-/** Ranks ascend over all sections, in the order of the table. What later fragments are judged by has no own. */
-function rankSections(sections: readonly ImageSection[]): RankedSection[] {
-  let first: number = SLC_LIMITS.RANK_FIRST;
-  const ranked: RankedSection[] = [];
-  for (const section of sections) {
-    const ranks = section.laterOf === undefined ? assignRanks(section, first) : ranked[section.laterOf].ranks;
-    first = Math.max(first, ranks.end);
-    ranked.push({ section, ranks });
+/** The entries before servers; rows that can be crossed are, where all of them together would be too many. */
+function compileFixed(sections: readonly RankedSection[], memory: CompileMemory): Placed[] {
+  const placed: Placed[] = [];
+  let room = MAX_IMAGE_RULES;
+  for (const ranked of sections) {
+    const shared = sharedEntry(ranked.section);
+    const compiled = shared === undefined ? compileSection(ranked, memory, room) : placed[shared].compiled.asLater();
+    room = Math.max(0, room - compiled.size);
+    placed.push({ name: ranked.section.name, compiled, rank: 0 });
   }
-  return ranked;
+  return placed;
+}
+
+/** Throws `CapacityError` where all sections together have too many image rules; names the row that has most. */
+function checkSize(placed: readonly Placed[]): void {
+  const total = placed.reduce((sum, { compiled }) => sum + compiled.size, 0);
+  if (total <= MAX_IMAGE_RULES) return;
+  const rows = placed.flatMap(({ compiled }) => compiled.largest ?? []);
+  const most = rows.reduce((largest, row) => (row.size > largest.size ? row : largest));
+  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, most.name);
+}
+
+function packed({ name, compiled, rank }: Placed, index: number): PackedSection {
+  const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
+  return { block: compiled.block, rank, id: opens ? sectionId(name) : 0n };
 }
 
 /** Written rows. */
-function ruleCount(sections: readonly RankedSection[]): number {
-  const own = sections.flatMap(({ section }) => (section.laterOf === undefined ? [section] : []));
-  const all = own.flatMap((section) => [section, ...(section.servers ?? []).map((each) => each.section)]);
-  return all.reduce((sum, { rules }) => sum + rules.length, 0);
+function ruleCount(sections: readonly RankedSection[], { servers = [] }: Ruleset): number {
+  const own = sections.reduce(
+    (sum, { section: { laterOf, rules } }) => sum + (laterOf === undefined ? rules.length : 0),
+    0,
+  );
+  return servers.reduce((sum, { rules }) => sum + rules.length, own);
 }
 
-function defaultWordOf({ ranks }: RankedSection): number {
-  return ranks.default ? wordOf(ranks.default) : SLC_WORD_NONE;
-}
-
-function digestOf(bytes: Uint8Array, features: ImageFeatures, ranks: readonly RankEntry[]): string {
+function digestOf(placed: readonly Placed[], features: ImageFeatures): string {
   const { icmp, echo, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
-  hash.update(bytes);
   hash.update(
     JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
   );
-  hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
+  for (const { name, compiled } of placed) hash.update(`${JSON.stringify(name)}${compiled.digest}`);
   return hash.digest('hex');
 }

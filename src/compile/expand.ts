@@ -7,15 +7,16 @@ import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { laterRows } from '../model/later-fragment';
 import { addressBits, type Family, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
-import { narrowingTo, territoryOf } from '../model/server';
+import type { Server } from '../model/ruleset';
+import { remainderIn } from '../model/server';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import type { RankEntry } from './image';
 import { KnownRules, NO_RULE, type RuleColumns } from './known-rules';
-import { CompileMemory, type FamilyMemory } from './compile-memory';
+import { type FamilyMemory, RowMemory } from './row-memory';
 import { mergePrefixes } from './merge';
 import { nameOfEntry, type SectionRanks, wordOf } from './ranks';
 import { type ImageSection, sharedEntry } from './sections';
-import { isEveryService, type Service, type ServiceTable } from './services';
+import { isEveryService, type Service, ServiceTable } from './services';
 import type { TreeMemory } from './tree-memory';
 
 /** The image rules of one family. Rules go by number: an index into the columns. */
@@ -64,48 +65,62 @@ export interface RankedSection {
   readonly ranks: SectionRanks;
 }
 
-/**
- * Multiplies the enabled rows and the SSH row of every section out, for both families.
- * Throws `CapacityError` where all together are more than `MAX_IMAGE_RULES`, before memory is taken.
- */
-export function expandSections(
-  sections: readonly RankedSection[],
-  table: ServiceTable,
-  memory: CompileMemory,
-): Record<Family, RuleTable>[] {
-  const products = sections.map((ranked) => {
-    // Only what later fragments are judged by differs from family to family.
-    const rows = ranked.section.laterOf === undefined ? rowsOf(ranked, 4) : null;
-    const of = (family: Family): Products => productsOf(rows ?? rowsOf(ranked, family), family, table);
-    return { 4: of(4), 6: of(6) };
-  });
-  chooseCrossings(products.flatMap((section) => [section[4], section[6]]));
-  return products.map((section) => ({
-    4: multiply(section[4], 4, table, memory),
-    6: multiply(section[6], 6, table, memory),
-  }));
+/** What the rows of a section become. */
+export interface ExpandedRows {
+  readonly tables: Readonly<Record<Family, RuleTable>>;
+  readonly services: readonly Service[];
+  /** Image rules and networks of crossings, and the row that has most of them; null where there are none. */
+  readonly size: number;
+  readonly largest: { readonly name: string; readonly size: number } | null;
 }
 
-interface MatchedEntry {
+/**
+ * Multiplies rows out, for both families, which may have different ones: in all `room` image rules at most, where
+ * crossing rows can help. Throws `CapacityError` where they are more than `MAX_IMAGE_RULES` all the same, before memory
+ * is taken.
+ */
+export function expandRows(
+  rows: Readonly<Record<Family, readonly MatchedEntry[]>>,
+  memory: RowMemory,
+  room: number = MAX_IMAGE_RULES,
+): ExpandedRows {
+  const table = new ServiceTable();
+  const products = { 4: productsOf(rows[4], 4, table), 6: productsOf(rows[6], 6, table) };
+  const { size, largest } = chooseCrossings([products[4], products[6]], room);
+  return {
+    tables: { 4: multiply(products[4], 4, table, memory), 6: multiply(products[6], 6, table, memory) },
+    services: table.services,
+    size,
+    largest,
+  };
+}
+
+/** A row, and what it matches among the packets that are judged by it. */
+export interface MatchedEntry {
   readonly entry: RankEntry;
   readonly match: Match;
 }
 
-function rowsOf({ section, ranks }: RankedSection, family: Family): MatchedEntry[] {
-  if (sharedEntry(section) !== undefined) return [];
-  if (section.laterOf !== undefined)
-    return laterRows(ranks.rows, ({ rule }) => rule!, family).map(({ row, match }) => ({ entry: row, match }));
-  return [...ranks.servers.flatMap(rowsOfServer), ...ownRows({ section, ranks })];
+/** The enabled rows of a section and its implicit ones, but for the default. */
+export function rowsOf({ section, ranks }: RankedSection): Record<Family, readonly MatchedEntry[]> {
+  if (sharedEntry(section) !== undefined) return { 4: [], 6: [] };
+  if (section.laterOf !== undefined) {
+    // Only what later fragments are judged by differs from family to family.
+    const of = (family: Family): MatchedEntry[] =>
+      laterRows(ranks.rows, ({ rule }) => rule!, family).map(({ row, match }) => ({ entry: row, match }));
+    return { 4: of(4), 6: of(6) };
+  }
+  const rows = section.server ? rowsWithin(section.server, ownRows({ section, ranks })) : ownRows({ section, ranks });
+  return { 4: rows, 6: rows };
 }
 
-/** The rows of a server as rows about the packets that it owns; the last one is its default. */
-function rowsOfServer({ server, section, ranks }: SectionRanks['servers'][number]): MatchedEntry[] {
-  const narrow = narrowingTo(server);
-  const rows = ownRows({ section, ranks }).flatMap(({ entry, match }): MatchedEntry[] => {
-    const own = narrow(match);
+/** Without those that match no packet of the server, and without looking at what all of its packets have. */
+function rowsWithin(server: Server, rows: readonly MatchedEntry[]): MatchedEntry[] {
+  const remain = remainderIn(server);
+  return rows.flatMap(({ entry, match }) => {
+    const own = remain(match);
     return own ? [{ entry, match: own }] : [];
   });
-  return [...rows, { entry: ranks.default!, match: territoryOf(server) }];
 }
 
 function ownRows({ section, ranks }: RankedSection): MatchedEntry[] {
@@ -164,7 +179,7 @@ function sizeOf({ from, to, services, crossed }: Products, row: number): number 
   return crossed[row] ? rules + to[row].length : rules * to[row].length;
 }
 
-function needsCrossings(parts: readonly Products[]): boolean {
+function needsCrossings(parts: readonly Products[], room: number): boolean {
   let total = 0;
   for (const products of parts) {
     for (let row = 0; row < products.entries.length; row++) {
@@ -173,39 +188,42 @@ function needsCrossings(parts: readonly Products[]): boolean {
       total += size;
     }
   }
-  return total > MAX_IMAGE_RULES;
+  return total > room;
 }
 
 /**
- * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are too
- * many. Throws `CapacityError` where that is not enough.
+ * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are more
+ * than `room`. Throws `CapacityError` where that leaves more than `MAX_IMAGE_RULES`.
  */
-function chooseCrossings(parts: readonly Products[]): void {
-  if (!needsCrossings(parts)) return;
+function chooseCrossings(parts: readonly Products[], room: number): Pick<ExpandedRows, 'size' | 'largest'> {
   const rows = parts.flatMap((products) =>
     products.entries.map((entry, row) => ({ products, entry, row, size: sizeOf(products, row) })),
   );
   let total = rows.reduce((sum, { size }) => sum + size, 0);
-  rows.sort((a, b) => b.size - a.size);
-  for (const each of rows) {
-    const { products, row, size } = each;
-    if (size <= CROSSED_RULES && total <= MAX_IMAGE_RULES) break;
-    if (products.from[row].length === 1 || products.to[row].length === 1) continue;
-    products.crossed[row] = true;
-    each.size = sizeOf(products, row);
-    total += each.size - size;
+  if (needsCrossings(parts, room)) {
+    rows.sort((a, b) => b.size - a.size);
+    for (const each of rows) {
+      const { products, row, size } = each;
+      if (size <= CROSSED_RULES && total <= room) break;
+      if (products.from[row].length === 1 || products.to[row].length === 1) continue;
+      products.crossed[row] = true;
+      each.size = sizeOf(products, row);
+      total += each.size - size;
+    }
   }
-  if (total <= MAX_IMAGE_RULES) return;
+  if (rows.length === 0) return { size: 0, largest: null };
   const most = rows.reduce((largest, each) => (each.size > largest.size ? each : largest));
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, nameOfEntry(most.entry));
+  const largest = { name: nameOfEntry(most.entry), size: most.size };
+  if (total > MAX_IMAGE_RULES) throw new CapacityError('image rules', total, MAX_IMAGE_RULES, largest.name);
+  return { size: total, largest };
 }
 
-function multiply(products: Products, family: Family, table: ServiceTable, memory: CompileMemory): RuleTable {
+function multiply(products: Products, family: Family, table: ServiceTable, memory: RowMemory): RuleTable {
   const { entries, from, to, services, crossed } = products;
   let size = 0;
   for (let row = 0; row < entries.length; row++) size += sizeOf(products, row);
   // What is multiplied out on one side only has numbers of its own: others tell equal matches apart by nothing.
-  const own = crossed.includes(true) ? new CompileMemory() : memory;
+  const own = crossed.includes(true) ? new RowMemory() : memory;
   const rules = new TableWriter(family, size, table, own[family]);
   entries.forEach((entry, row) => {
     rules.beginRow(wordOf(entry));

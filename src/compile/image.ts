@@ -14,7 +14,7 @@ export type RowTier =
 /** What a rank stands for. Ranks ascend, section table entry by entry, in the order in which rows are tried. */
 export interface RankEntry {
   readonly rank: number;
-  /** Whose row it is: `inbound`, `outbound`, `guard`. */
+  /** Whose row it is: `inbound`, `outbound`, `guard`, or a server's name. */
   readonly section: string;
   readonly tier: RowTier;
   readonly action: Action;
@@ -37,8 +37,13 @@ export interface ImageFeatures {
   /** Whether any tree of the family holds a rule; where none does its packets go straight to the default. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
-  /** By `enum slc_entry`: whether it can decide anything; but for inbound, which always does, no other is asked. */
+  /**
+   * By `enum slc_entry`, entries before that of owners: whether it can decide anything; but for inbound, which always
+   * does, no other is asked.
+   */
   readonly sections: readonly boolean[];
+  /** Whether there are servers: then that entry is asked whose rows judge. */
+  readonly servers: boolean;
   /** Whether there are limit rules, and whether anything is rejected. */
   readonly limits: boolean;
   readonly rejects: boolean;
@@ -72,7 +77,7 @@ export interface Image {
   readonly digest: string;
   /** Ascending by rank. */
   readonly ranks: readonly RankEntry[];
-  /** Section names in the order of the section table; `guard` has several entries. */
+  /** Section names in the order of the section table; `guard` has several entries, that of owners is `inbound`'s. */
   readonly sections: readonly string[];
   /** Number of counter slots: highest rank + 1, rounded up to whole pages of 4096 bytes. */
   readonly counterSlots: number;

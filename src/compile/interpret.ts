@@ -1,6 +1,6 @@
 /**
- * The walk of `bpf/classify.h` in TypeScript, over the same bytes and with the same steps: section table, root block,
- * three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
+ * The walk of `bpf/classify.h` in TypeScript, over the same bytes and with the same steps: whose rows (the table's entry
+ * of owners), section table, root block, three trees, smallest word, else the default's word. The middle witness between `model/evaluate.ts` and the kernel.
  */
 import { SLC_KEY_WORD, SLC_LIMITS, SLC_ENTRY, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import { type Decision, judgeFrame, type Judges } from '../model/evaluate';
@@ -13,8 +13,8 @@ import { maskWord } from '../model/prefix';
 import type { Verdict } from '../model/verdict';
 import type { Image, RowTier } from './image';
 import { keyWordsOf } from './lane';
-import { entryOfWord } from './ranks';
-import { ImageFault, ImageReader, type LeafRule } from './reader';
+import { entryOfWord, rankOfWord } from './ranks';
+import { ImageFault, ImageReader, type LeafRule, type Place, type Roots } from './reader';
 import { protocolLane } from './services';
 import type { Slot } from './slot';
 
@@ -32,24 +32,21 @@ export interface Interpretation {
   readonly fault?: string;
 }
 
-/** Judges a key by one entry of the section table. Never throws: broken bytes end in a fault. */
-export function interpret(
-  image: Image | Uint8Array,
-  key: FlowKey,
-  section: number = SLC_ENTRY.INBOUND,
-): Interpretation {
+/**
+ * Judges a key by one entry of the section table; where none is given by that of the section that owns it: a server's,
+ * else inbound's. Never throws: broken bytes end in a fault.
+ */
+export function interpret(image: Image | Uint8Array, key: FlowKey, section?: number): Interpretation {
   const walk = { word: SLC_WORD_NONE, nodes: 0, leaves: 0, rules: 0 };
   try {
     const reader = readerOf(image);
-    const { trees, least, defaultWord, services } = reader.roots(section);
     const words = keyWordsOf(key);
-    for (const [tree, root] of trees[key.family].entries()) {
-      if (tree > 0 && walk.word <= least[tree - 1]) continue;
-      const slot = descend(reader, words, root, walk);
-      if (slot.kind === 'terminal') walk.word = Math.min(walk.word, slot.word);
-      else if (slot.rank < walk.word >>> SLC_WORD_RANK_SHIFT) scanLeaf(reader, key, words, services, slot, walk);
+    let entry = section ?? SLC_ENTRY.INBOUND;
+    if (section === undefined && reader.sectionCount > SLC_ENTRY.SERVERS) {
+      askSection(reader, key, words, SLC_ENTRY.OWNERS, walk);
+      entry = rankOfWord(walk.word);
     }
-    if (walk.word === SLC_WORD_NONE) walk.word = defaultWord;
+    askSection(reader, key, words, entry, walk);
     return walk;
   } catch (error) {
     if (!(error instanceof ImageFault)) throw error;
@@ -67,8 +64,7 @@ export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenS
   return judgeOutgoingFrame(image.features, frame, imageJudges(image), state);
 }
 
-const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } =
-  SLC_ENTRY;
+const { OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } = SLC_ENTRY;
 
 /** Entries that judge what goes out. */
 const OUTGOING: readonly number[] = [OUTBOUND, GUARD_OUT, GUARD_OUT_LATER];
@@ -82,19 +78,22 @@ function imageJudges(image: Image): Judges {
     mayBeKept: (key) => sections[KEEP_REACHABLE] && decide(image, key, KEPT_LATER) !== null,
     guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
     guardLater: (direction, key) => (sections[guards[direction]] ? decide(image, key, later[direction]) : null),
-    inbound: (packet, limits) => decide(image, packet, INBOUND, limits) ?? imageFault('inbound', '9'),
+    inbound: (packet, limits) => decide(image, packet, undefined, limits) ?? imageFault('inbound', '9'),
     outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
     outboundRefuses: sections[OUTBOUND],
     guardsOut: sections[GUARD_OUT],
   };
 }
 
-/** What the rows of an entry say; null where none matches and the entry has no default. */
-function decide(image: Image, key: LimitedPacket, index: number, limits: LimitState = NO_LIMITS): Decision | null {
+/** What the rows of an entry say, or of the section that owns the packet; null where none matches and the entry has no default. */
+function decide(image: Image, key: LimitedPacket, index?: number, limits: LimitState = NO_LIMITS): Decision | null {
   const { word, fault } = interpret(image, key, index);
   if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
-  if (!entry) return OUTGOING.includes(index) ? imageFault('outbound', 'out 7') : imageFault('inbound', '9');
+  if (!entry)
+    return index !== undefined && OUTGOING.includes(index)
+      ? imageFault('outbound', 'out 7')
+      : imageFault('inbound', '9');
   const { section, tier, action } = entry;
   const rule = entry.rule?.id ?? null;
   const limit = entry.rule?.limit;
@@ -133,11 +132,30 @@ function readerOf(image: Image | Uint8Array): ImageReader {
 
 type Walk = { -readonly [Field in 'word' | 'nodes' | 'leaves' | 'rules']: number };
 
-function descend(reader: ImageReader, words: Uint32Array, root: Slot, walk: Walk): Exclude<Slot, { kind: 'node' }> {
+/** Sets the word of the walk to that of a section, and adds what it costs. */
+function askSection(reader: ImageReader, key: FlowKey, words: Uint32Array, section: number, walk: Walk): void {
+  const roots = reader.roots(section);
+  walk.word = SLC_WORD_NONE;
+  for (const [tree, root] of roots.trees[key.family].entries()) {
+    if (tree > 0 && walk.word <= roots.least[tree - 1]) continue;
+    const slot = descend(reader, words, root, roots, walk);
+    if (slot.kind === 'terminal') walk.word = Math.min(walk.word, slot.word);
+    else if (slot.rank < walk.word >>> SLC_WORD_RANK_SHIFT) scanLeaf(reader, key, words, roots, slot, walk);
+  }
+  if (walk.word === SLC_WORD_NONE) walk.word = roots.defaultWord;
+}
+
+function descend(
+  reader: ImageReader,
+  words: Uint32Array,
+  root: Slot,
+  place: Place,
+  walk: Walk,
+): Exclude<Slot, { kind: 'node' }> {
   let slot = root;
   for (let steps = 0; slot.kind === 'node'; steps++) {
     if (steps === SLC_LIMITS.MAX_STEPS) throw new ImageFault(`a tree is deeper than ${SLC_LIMITS.MAX_STEPS} nodes`);
-    slot = reader.slot(slot.child + ((words[slot.keyWord] >>> slot.shift) & slot.mask));
+    slot = reader.slot(slot.child + ((words[slot.keyWord] >>> slot.shift) & slot.mask), place);
     walk.nodes++;
   }
   return slot;
@@ -147,18 +165,18 @@ function scanLeaf(
   reader: ImageReader,
   key: FlowKey,
   words: Uint32Array,
-  services: number,
+  roots: Roots,
   leaf: Extract<Slot, { kind: 'leaf' }>,
   walk: Walk,
 ): void {
   walk.leaves++;
   const ports = words[SLC_KEY_WORD.PORTS];
   const lanes = [ports >>> 16, ports & 0xffff, protocolLane(key.protocol)];
-  for (const rule of reader.leafRules(key.family, leaf.first, leaf.count)) {
+  for (const rule of reader.leafRules(key.family, leaf.first, leaf.count, roots)) {
     if (rule.word >= walk.word) return;
     walk.rules++;
     if (!addressesMatch(rule, key)) continue;
-    const { low, high } = reader.service(services, rule.service);
+    const { low, high } = reader.service(roots.services, rule.service);
     if (!lanes.every((value, i) => low[i] <= value && value <= high[i])) continue;
     walk.word = rule.word;
     return;

@@ -1,26 +1,26 @@
-/** Whose rows tiers 6 to 9 are, as the table of the image: by this the datapath knows what ALLOW ALL opens. */
+/** Whose rows tiers 6 to 9 are: an entry of the section table by which a packet's server is found. */
 import { createHash } from 'node:crypto';
-import { LAYOUT } from '../abi/layout.gen';
-import type { SectionRanks } from './ranks';
+import { SLC_ENTRY } from '../abi/layout.gen';
+import type { Server } from '../model/ruleset';
+import { territoryOf } from '../model/server';
+import type { MatchedEntry } from './expand';
+import type { RankEntry } from './image';
 
-const { size: ENTRY_BYTES, fields: FIELD } = LAYOUT.slc_owner;
-
-/** The table, ascending by rank: entries of `struct slc_owner` back to back, of the servers and then of `inbound`. */
-export function ownerTable(inbound: SectionRanks): { readonly count: number; readonly bytes: Uint8Array } {
-  let first = 0;
-  const owners = inbound.servers.map(({ server, ranks }) => {
-    const owner = { name: server.name, rank: first };
-    first = ranks.end;
-    return owner;
-  });
-  owners.push({ name: 'inbound', rank: first });
-  const bytes = Buffer.alloc(owners.length * ENTRY_BYTES);
-  owners.forEach(({ name, rank }, i) => {
-    bytes.writeBigUInt64LE(sectionId(name), i * ENTRY_BYTES + FIELD.id.offset);
-    bytes.writeUInt32LE(rank, i * ENTRY_BYTES + FIELD.rank.offset);
-  });
-  return { count: owners.length, bytes };
+/** Its words lead to entries of the table: their ranks are these entries' numbers. */
+function entryWord(rank: number, section: string): RankEntry {
+  return { rank, section, tier: '9', action: 'allow', id: section };
 }
+
+/** A row a server, for the packets that it owns. */
+export function ownerRows(servers: readonly Server[]): MatchedEntry[] {
+  return servers.map((server, i) => ({
+    entry: entryWord(SLC_ENTRY.SERVERS + i, server.name),
+    match: territoryOf(server),
+  }));
+}
+
+/** What packets have that no server owns. */
+export const NO_OWNER: RankEntry = entryWord(SLC_ENTRY.INBOUND, 'inbound');
 
 /** Ids of names: hashing those of thousands of servers would take a tenth of the time that a change of one takes. */
 const ids = new Map<string, bigint>();

@@ -1,4 +1,4 @@
-/** Trees → bytes: the flat array of `bpf/sluice_abi.h`. Numbers are little-endian, the host order of all targets. */
+/** Trees → the block of a section, blocks → the image: the flat array of `bpf/sluice_abi.h`. Numbers are little-endian, the host order of all targets. */
 import {
   LAYOUT,
   SLC_ABI_VERSION,
@@ -24,23 +24,30 @@ export interface FamilyTrees {
   readonly trees: readonly Tree[];
 }
 
-/** A section's trees and the word of its default; `SLC_WORD_NONE` where it has none. */
-export interface PackedSection {
+/** What becomes the block of a section. */
+export interface BlockInput {
   readonly families: Readonly<Record<Family, FamilyTrees>>;
+  /** `SLC_WORD_NONE` where it has none. */
   readonly defaultWord: number;
-  /** The section before it whose root block is its own; it has no trees then. */
-  readonly sharedWith?: number;
+  readonly services: readonly Service[];
+}
+
+/** An entry of the section table. */
+export interface PackedSection {
+  /** Whole cache lines; indices in it count from its first slot. Sections that have the same one share it. */
+  readonly block: Uint8Array;
+  /** What is added to the ranks in it. */
+  readonly rank: number;
+  /** What ALLOW ALL knows it by; 0n where it opens nothing. */
+  readonly id: bigint;
 }
 
 /** What becomes an image. */
 export interface PackInput {
   /** In the order of the section table. */
   readonly sections: readonly PackedSection[];
-  readonly services: readonly Service[];
   /** Entries of `struct slc_limit_rule` back to back. */
   readonly limits: { readonly count: number; readonly bytes: Uint8Array };
-  /** Entries of `struct slc_owner` back to back. */
-  readonly owners: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
   readonly counterSlots: number;
 }
@@ -69,55 +76,63 @@ export const RULE_SLOTS: Readonly<Record<Family, number>> = {
   6: LAYOUT.slc_rule6.size / SLOT_BYTES,
 };
 
-/** Writes the image. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
-export function pack(input: PackInput): Uint8Array {
+/** The block of a section: the same bytes wherever it stands in an image. */
+export function packBlock({ families, defaultWord, services }: BlockInput): Uint8Array {
   const writer = new ImageWriter();
-  const header = writer.take(LAYOUT.slc_image_header.size / SLOT_BYTES);
-  const sections = writer.take(SECTION_SLOTS * input.sections.length);
-  if (sections !== SLC_LIMITS.SECTIONS_SLOT) throw new Error('the section table does not follow the image header');
-  const roots: number[] = [];
-  for (const { sharedWith } of input.sections)
-    roots.push(
-      sharedWith === undefined ? writer.take(LAYOUT.slc_roots.size / SLOT_BYTES, LINE_SLOTS) : roots[sharedWith],
-    );
-  const services = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * input.services.length);
-  input.services.forEach((service, i) => writeService(writer, services + i * (LAYOUT.slc_service.size / 8), service));
-
-  input.sections.forEach(({ families, defaultWord, sharedWith }, i) => {
-    const root = roots[i];
-    if (sharedWith === undefined) {
-      writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
-      writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
-      writer.u32(root, ROOTS.default_word.offset, defaultWord);
-      writer.u32(root, ROOTS.services.offset, services);
-      for (let tree = 1; tree < SLC_LIMITS.TREES; tree++) {
-        const least = ([4, 6] as const).map((family) =>
-          leastWord(families[family].rules, families[family].trees[tree]),
-        );
-        writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
-      }
-    }
-    writer.u32(sections + i * SECTION_SLOTS, SECTION.root.offset, root);
-    writer.u32(sections + i * SECTION_SLOTS, SECTION.previous_root.offset, root);
+  const root = writer.take(LAYOUT.slc_roots.size / SLOT_BYTES);
+  const table = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * services.length);
+  services.forEach((service, i) => {
+    writeService(writer, table + i * (LAYOUT.slc_service.size / SLOT_BYTES), service);
   });
-  const limits = writer.take(input.limits.bytes.length / SLOT_BYTES);
-  writer.bytes(limits, input.limits.bytes);
-  const owners = writer.take(input.owners.bytes.length / SLOT_BYTES);
-  writer.bytes(owners, input.owners.bytes);
+  writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
+  writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
+  writer.u32(root, ROOTS.default_word.offset, defaultWord);
+  writer.u32(root, ROOTS.services.offset, table);
+  for (let tree = 1; tree < SLC_LIMITS.TREES; tree++) {
+    const least = ([4, 6] as const).map((family) => leastWord(families[family].rules, families[family].trees[tree]));
+    writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
+  }
+  return writer.finish(LINE_SLOTS * SLOT_BYTES);
+}
 
-  writer.u32(header, HEADER.magic.offset, SLC_IMAGE_MAGIC);
-  writer.u32(header, HEADER.abi_version.offset, SLC_ABI_VERSION);
-  writer.u32(header, HEADER.slots.offset, writer.slots);
-  writer.u32(header, HEADER.sections.offset, sections);
-  writer.u32(header, HEADER.section_count.offset, input.sections.length);
-  writer.u32(header, HEADER.services.offset, services);
-  writer.u32(header, HEADER.service_count.offset, input.services.length);
-  writer.u32(header, HEADER.counter_slots.offset, input.counterSlots);
-  writer.u32(header, HEADER.limits.offset, limits);
-  writer.u32(header, HEADER.limit_count.offset, input.limits.count);
-  writer.u32(header, HEADER.owners.offset, owners);
-  writer.u32(header, HEADER.owner_count.offset, input.owners.count);
-  return writer.finish();
+/** Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
+export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array {
+  const tableAt = SLC_LIMITS.SECTIONS_SLOT;
+  const limitsAt = tableAt + SECTION_SLOTS * sections.length;
+  const roots = new Map<Uint8Array, number>();
+  let slots = limitsAt + limits.bytes.length / SLOT_BYTES;
+  for (const { block } of sections) {
+    if (roots.has(block)) continue;
+    slots = Math.ceil(slots / LINE_SLOTS) * LINE_SLOTS;
+    roots.set(block, slots);
+    slots += block.length / SLOT_BYTES;
+  }
+  if (slots > MAX_IMAGE_SLOTS) throw new CapacityError('image slots', slots, MAX_IMAGE_SLOTS);
+  const bytes = new Uint8Array(Math.ceil(((slots + SLACK_SLOTS) * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES);
+  const view = new DataView(bytes.buffer);
+  const header = (field: { offset: number }, value: number): void => {
+    view.setUint32(field.offset, value, true);
+  };
+  header(HEADER.magic, SLC_IMAGE_MAGIC);
+  header(HEADER.abi_version, SLC_ABI_VERSION);
+  header(HEADER.slots, slots);
+  header(HEADER.sections, tableAt);
+  header(HEADER.section_count, sections.length);
+  header(HEADER.counter_slots, counterSlots);
+  header(HEADER.limits, limitsAt);
+  header(HEADER.limit_count, limits.count);
+  sections.forEach(({ block, rank, id }, i) => {
+    const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
+    const root = roots.get(block)!;
+    view.setUint32(at + SECTION.root.offset, root, true);
+    view.setUint32(at + SECTION.rank.offset, rank, true);
+    view.setUint32(at + SECTION.previous_root.offset, root, true);
+    view.setUint32(at + SECTION.previous_rank.offset, rank, true);
+    view.setBigUint64(at + SECTION.id.offset, id, true);
+  });
+  bytes.set(limits.bytes, limitsAt * SLOT_BYTES);
+  for (const [block, root] of roots) bytes.set(block, root * SLOT_BYTES);
+  return bytes;
 }
 
 function writeTrees(writer: ImageWriter, { rules, trees }: FamilyTrees, rootsAt: number): void {
@@ -216,18 +231,18 @@ function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: n
   writer.u32(slot, RULE6.word.offset, rules.word[rule]);
 }
 
-/** A growing image. Positions are slots, plus bytes within a record. */
+/** A growing block. Positions are slots, plus bytes within a record. */
 class ImageWriter {
   /** Slots in use. */
   slots = 0;
-  private view = new DataView(new ArrayBuffer(16 * PAGE_BYTES));
+  private view = new DataView(new ArrayBuffer(PAGE_BYTES));
 
   /** Takes `count` slots, zero-filled, from the next multiple of `alignment`; returns the first. */
   take(count: number, alignment = 1): number {
     const first = Math.ceil(this.slots / alignment) * alignment;
     this.slots = first + count;
     if (this.slots > MAX_IMAGE_SLOTS) throw new CapacityError('image slots', this.slots, MAX_IMAGE_SLOTS);
-    if (this.slots * SLOT_BYTES > this.view.byteLength) this.resize(Math.max(2 * this.view.byteLength, this.pages()));
+    if (this.slots * SLOT_BYTES > this.view.byteLength) this.resize(2 * this.slots * SLOT_BYTES);
     return first;
   }
 
@@ -250,24 +265,16 @@ class ImageWriter {
     this.view.setUint32(slot * SLOT_BYTES + offset, value, true);
   }
 
-  bytes(slot: number, bytes: Uint8Array): void {
-    new Uint8Array(this.view.buffer).set(bytes, slot * SLOT_BYTES);
-  }
-
   /** Writes a slot at a byte position. */
   slotAt(byte: number, { low, high }: SlotWords): void {
     this.view.setUint32(byte, low, true);
     this.view.setUint32(byte + 4, high, true);
   }
 
-  /** The bytes, padded to whole pages. */
-  finish(): Uint8Array {
-    this.resize(this.pages());
+  /** The bytes, padded to a multiple of `unit`. */
+  finish(unit: number): Uint8Array {
+    this.resize(Math.ceil((this.slots * SLOT_BYTES) / unit) * unit);
     return new Uint8Array(this.view.buffer);
-  }
-
-  private pages(): number {
-    return Math.ceil(((this.slots + SLACK_SLOTS) * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES;
   }
 
   private resize(bytes: number): void {

@@ -9,8 +9,8 @@ import type { Family } from '../model/prefix';
 import type { Image, RankEntry } from './image';
 import { GROUP_NAMES } from './partition';
 import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
-import { DEFAULT_ID, entryOfWord, nameOfEntry } from './ranks';
-import { ImageReader, isEmptySlot } from './reader';
+import { DEFAULT_ID, entryOfWord, rankOfWord } from './ranks';
+import { ImageReader, isEmptySlot, type Roots } from './reader';
 import { entryRanks, sectionLabel } from './sections';
 import type { Slot } from './slot';
 
@@ -24,36 +24,40 @@ export function printImage(image: Image): string {
   image.sections.forEach((_, index) => {
     const rows = entryRanks(image, index);
     const isEmpty = rows.every(({ rule, action }) => !rule && action === 'allow');
-    if (index !== SLC_ENTRY.INBOUND && (isEmpty || reader.sharesRoots(index))) return;
-    lines.push(...(lines.length > 0 ? [''] : []), `section ${sectionLabel(index)}`, '', 'rows', ...printRows(rows));
-    const printer = new SectionPrinter(image, reader, rows);
+    const isOwn = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
+    if (index === SLC_ENTRY.OWNERS) {
+      if (image.sections.length > SLC_ENTRY.SERVERS) lines.push('', 'servers', ...printOwners(image, reader));
+      return;
+    }
+    if (!isOwn && (isEmpty || reader.sharesRoots(index))) return;
+    lines.push(
+      ...(lines.length > 0 ? [''] : []),
+      `section ${sectionLabel(image, index)}`,
+      '',
+      'rows',
+      ...printRows(rows),
+    );
     const roots = reader.roots(index);
+    const printer = new SectionPrinter(reader, roots, rowNames(image, rows));
     for (const family of [4, 6] as const) {
       roots.trees[family].forEach((root, group) => {
         lines.push('', `ipv${family}, ${GROUP_NAMES[group]}`, ...printer.printTree(family, root));
       });
     }
     if (roots.defaultWord !== SLC_WORD_NONE) lines.push('', `default → ${printer.rowOf(roots.defaultWord)}`);
-    lines.push('', ...printer.printLeaves(roots.services));
+    lines.push('', ...printer.printLeaves());
   });
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
 function printRows(entries: readonly RankEntry[]): string[] {
   const numbers = numberRows(entries);
-  const width = Math.max(...entries.map((entry) => nameIn(entry).length));
+  const width = Math.max(...entries.map((entry) => entry.id.length));
   return entries.map((entry) => {
     const { rank, tier, action, rule } = entry;
     const number = String(numbers.get(entry) ?? '-');
     const text = rule ? (rule.enabled ? rule.text : `${rule.text} (disabled)`) : '';
-    const cells = [
-      number.padStart(4),
-      `rank ${rank}`,
-      `tier ${tier}`,
-      action.padEnd(6),
-      nameIn(entry).padEnd(width),
-      text,
-    ];
+    const cells = [number.padStart(4), `rank ${rank}`, `tier ${tier}`, action.padEnd(6), entry.id.padEnd(width), text];
     return `  ${cells.join('  ')}`.trimEnd();
   });
 }
@@ -71,25 +75,55 @@ function numberRows(entries: readonly RankEntry[]): Map<RankEntry, number> {
   return numbers;
 }
 
-/** Rows of servers stand among those of inbound, under their whole name. */
-function nameIn(entry: Pick<RankEntry, 'section' | 'id'>): string {
-  return ['inbound', 'outbound', 'guard'].includes(entry.section) ? entry.id : nameOfEntry(entry);
+/** How the words of a section are written. */
+interface WordNames {
+  /** `rule 3 (web-office)`, `ssh row`, `default deny`. */
+  readonly rowOf: (word: number) => string;
+  /** Number of a written row in its section; the id of an implicit one. */
+  readonly numberOf: (word: number) => string;
+}
+
+function rowNames(image: Image, rows: readonly RankEntry[]): WordNames {
+  const numbers = numberRows(rows);
+  return {
+    rowOf: (word) => {
+      const entry = entryOfWord(image.ranks, word);
+      if (!entry) return `word ${word}`;
+      if (entry.rule) return `rule ${numbers.get(entry)} (${entry.id})`;
+      return entry.id === DEFAULT_ID ? `${entry.id} ${entry.action}` : `${entry.id} row`;
+    },
+    numberOf: (word) => {
+      const entry = entryOfWord(image.ranks, word);
+      if (!entry) return `?${word}`;
+      const number = numbers.get(entry);
+      return number === undefined ? entry.id : String(number);
+    },
+  };
+}
+
+/** The tries by which a packet's server is found. */
+function printOwners(image: Image, reader: ImageReader): string[] {
+  const nameOf = (word: number): string => image.sections[rankOfWord(word)];
+  const roots = reader.roots(SLC_ENTRY.OWNERS);
+  const printer = new SectionPrinter(reader, roots, { rowOf: nameOf, numberOf: nameOf });
+  const trees = ([4, 6] as const).flatMap((family) =>
+    roots.trees[family].flatMap((root, group) =>
+      isEmptySlot(root) ? [] : ['', `ipv${family}, ${GROUP_NAMES[group]}`, ...printer.printTree(family, root)],
+    ),
+  );
+  return [...trees, '', `default → ${nameOf(roots.defaultWord)}`, '', ...printer.printLeaves()];
 }
 
 /** Prints trees; numbers shared nodes and leaves as they appear, so that each is shown once. */
 class SectionPrinter {
-  private readonly image: Image;
-  private readonly reader: ImageReader;
-  /** Of the written rows. */
-  private readonly numbers: ReadonlyMap<RankEntry, number>;
   private readonly nodeNumbers = new Map<string, number>();
   private readonly leaves = new Map<string, { number: number; family: Family; slot: LeafSlot }>();
 
-  constructor(image: Image, reader: ImageReader, rows: readonly RankEntry[]) {
-    this.image = image;
-    this.reader = reader;
-    this.numbers = numberRows(rows);
-  }
+  constructor(
+    private readonly reader: ImageReader,
+    private readonly roots: Roots,
+    private readonly names: WordNames,
+  ) {}
 
   printTree(family: Family, root: Slot): string[] {
     if (isEmptySlot(root)) return ['  empty'];
@@ -97,24 +131,19 @@ class SectionPrinter {
     return this.printNode(family, root, NOTHING_KNOWN, '  ');
   }
 
-  /** Each leaf that was named, with its rules. `services` is the slot index of the service table. */
-  printLeaves(services: number): string[] {
+  /** Each leaf that was named, with its rules. */
+  printLeaves(): string[] {
     return [...this.leaves.values()].flatMap(({ number, family, slot }) => [
       `leaf ${number}, ipv${family}`,
-      ...[...this.reader.leafRules(family, slot.first, slot.count)].map((rule) => {
-        const bounds = this.reader.service(services, rule.service);
-        return `  ${this.rowOf(rule.word)}: ${describeLeafRule(family, rule, bounds)}`;
+      ...[...this.reader.leafRules(family, slot.first, slot.count, this.roots)].map((rule) => {
+        const bounds = this.reader.service(this.roots.services, rule.service);
+        return `  ${this.names.rowOf(rule.word)}: ${describeLeafRule(family, rule, bounds)}`;
       }),
     ]);
   }
 
-  /** `rule 3 (web-office)`, `ssh row`, `default deny`. */
   rowOf(word: number): string {
-    const entry = entryOfWord(this.image.ranks, word);
-    if (!entry) return `word ${word}`;
-    const name = nameIn(entry);
-    if (entry.rule) return `rule ${this.numbers.get(entry)} (${name})`;
-    return entry.id === DEFAULT_ID ? `${name} ${entry.action}` : `${name} row`;
+    return this.names.rowOf(word);
   }
 
   private printNode(family: Family, node: NodeSlot, known: KnownBits, indent: string): string[] {
@@ -135,7 +164,7 @@ class SectionPrinter {
   private childRuns(family: Family, node: NodeSlot): { first: number; last: number; slot: Slot }[] {
     const runs: { first: number; last: number; slot: Slot }[] = [];
     for (let value = 0; value <= node.mask; value++) {
-      const slot = this.reader.slot(node.child + value);
+      const slot = this.reader.slot(node.child + value, this.roots);
       const run = runs.at(-1);
       if (run && slotKey(family, run.slot) === slotKey(family, slot)) run.last = value;
       else runs.push({ first: value, last: value, slot });
@@ -158,18 +187,9 @@ class SectionPrinter {
     const key = slotKey(family, slot);
     let leaf = this.leaves.get(key);
     if (!leaf) this.leaves.set(key, (leaf = { number: this.leaves.size + 1, family, slot }));
-    const words = [...this.reader.leafRules(family, slot.first, slot.count)].map(({ word }) => word);
-    const numbers = [...new Set(words)].map((word) => this.numberOf(word));
+    const words = [...this.reader.leafRules(family, slot.first, slot.count, this.roots)].map(({ word }) => word);
+    const numbers = [...new Set(words)].map(this.names.numberOf);
     return `leaf ${leaf.number}: ${numbers.length === 1 ? 'rule' : 'rules'} ${numbers.join(' ')}`;
-  }
-
-  /** Number of a written row in its section; the id of an implicit one. */
-  private numberOf(word: number): string {
-    const entry = entryOfWord(this.image.ranks, word);
-    if (!entry) return `?${word}`;
-    const number = this.numbers.get(entry);
-    if (number === undefined) return nameIn(entry);
-    return nameIn(entry) === entry.id ? String(number) : `${number} (${nameIn(entry)})`;
   }
 }
 

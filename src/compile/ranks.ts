@@ -2,7 +2,7 @@
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
-import { type Server, sshVerdict } from '../model/ruleset';
+import { sshVerdict } from '../model/ruleset';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
   SLC_LIMIT_REFUSED_RANK,
@@ -22,8 +22,8 @@ export const DEFAULT_ID = 'default';
 export const UDP_OFF_ID = 'udp-off';
 
 /**
- * The row of inbound's UDP switch where that is off and no rows of servers stand before it. Its rank is below that of any
- * row, and the counter slot of its reason: it is counted as `udp-off`, and no row moves when the switch is thrown.
+ * The row of inbound's UDP switch where that is off. Its rank is below that of any row, and the counter slot of its
+ * reason: it is counted as `udp-off`, and no row moves when the switch is thrown.
  */
 export const UDP_OFF: RankEntry = {
   rank: SLC_REASON.UDP_OFF,
@@ -35,12 +35,6 @@ export const UDP_OFF: RankEntry = {
 
 /** Ranks of a section: an entry a row (disabled ones too, they keep their counters), then SSH row and default. */
 export interface SectionRanks {
-  /** Of servers, in front of all others. */
-  readonly servers: readonly {
-    readonly server: Server;
-    readonly section: ImageSection;
-    readonly ranks: SectionRanks;
-  }[];
   /** Present where the UDP switch is off. */
   readonly udpOff?: RankEntry;
   /** In the order of the rows. */
@@ -54,23 +48,14 @@ export interface SectionRanks {
 }
 
 /**
- * Gives every row its rank, `first` to the first one. Ranks have no gaps: counters stand by rank, and every gap costs
- * the packets cache lines. Only behind a limit row one is left free, where its refusals are counted. The places of UDP
- * switch, SSH row and default do not depend on whether there is such a row.
+ * Gives every row its rank, `first` to the first one; those of a server count from 0, whatever stands before it. Ranks
+ * have no gaps: counters stand by rank, and every gap costs the packets cache lines. Only behind a limit row one is left
+ * free, where its refusals are counted. The places of UDP switch, SSH row and default do not depend on whether there is
+ * such a row.
  */
 export function assignRanks(section: ImageSection, first: number): SectionRanks {
-  let next = first;
-  const servers = (section.servers ?? []).map(({ server, section: own }) => {
-    const ranks = assignOwn(own, next, true);
-    next = ranks.end;
-    return { server, section: own, ranks };
-  });
-  return { ...assignOwn(section, next, servers.length > 0), servers };
-}
-
-/** Ranks of the section's own rows; `ownSwitch`: rows before them, or none of it, let the UDP switch have no `UDP_OFF`. */
-function assignOwn(section: ImageSection, first: number, ownSwitch: boolean): SectionRanks {
   const implicit = { section: section.name };
+  const ownSwitch = section.server !== undefined;
   let next = ownSwitch ? first + 1 : first;
   const udpOff = ownSwitch ? { ...UDP_OFF, ...implicit, rank: first } : UDP_OFF;
   const rows = section.rules.map((rule): RankEntry => {
@@ -81,9 +66,8 @@ function assignOwn(section: ImageSection, first: number, ownSwitch: boolean): Se
   const { otherwise } = section;
   const ssh = otherwise ? sshVerdict({ ...(section.ssh && { ssh: section.ssh }), default: otherwise.action }) : null;
   const end = otherwise ? next + 2 : next;
-  if (end - 1 > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', end - 1, SLC_LIMITS.RANK_MAX);
+  checkRanks(end);
   return {
-    servers: [],
     ...(section.udp === 'off' && { udpOff }),
     rows,
     ...(ssh && { ssh: { ...implicit, rank: next, tier: '8', action: ssh, id: SSH_ID } }),
@@ -92,10 +76,14 @@ function assignOwn(section: ImageSection, first: number, ownSwitch: boolean): Se
   };
 }
 
+/** Throws `CapacityError` where the rank before `end` is more than an image can name. */
+export function checkRanks(end: number): void {
+  if (end - 1 > SLC_LIMITS.RANK_MAX) throw new CapacityError('ranks', end - 1, SLC_LIMITS.RANK_MAX);
+}
+
 /** All ranks of a section, ascending; without `UDP_OFF`, which every image can have. */
-export function ranksOf({ servers, udpOff, rows, ssh, default: otherwise }: SectionRanks): RankEntry[] {
+export function ranksOf({ udpOff, rows, ssh, default: otherwise }: SectionRanks): RankEntry[] {
   return [
-    ...servers.flatMap(({ ranks }) => ranksOf(ranks)),
     ...(udpOff && udpOff !== UDP_OFF ? [udpOff] : []),
     ...rows,
     ...(ssh ? [ssh] : []),

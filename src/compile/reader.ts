@@ -6,6 +6,8 @@ import {
   SLC_LIMITS,
   SLC_RULE_LAST,
   SLC_RULE_SHIFT_MASK,
+  SLC_WORD_FAULT,
+  SLC_WORD_RANK_SHIFT,
 } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import { RULE_SLOTS } from './pack';
@@ -34,8 +36,16 @@ export interface LeafRule {
   readonly last: boolean;
 }
 
+/** Where a section's block stands. What the reader hands out is never relative to it, but as in the whole image. */
+export interface Place {
+  /** Slot index of the block, from which those in it count. */
+  readonly base: number;
+  /** What is added to the ranks of its words. */
+  readonly rank: number;
+}
+
 /** The root block of a section. */
-export interface Roots {
+export interface Roots extends Place {
   readonly trees: Readonly<Record<Family, readonly Slot[]>>;
   /** The smallest word of each tree but the first, of both families together. */
   readonly least: readonly number[];
@@ -63,7 +73,6 @@ export class ImageReader {
   /** Slots in use, as the header says. */
   readonly slots: number;
   readonly sectionCount: number;
-  readonly serviceCount: number;
   private readonly view: DataView;
 
   constructor(bytes: Uint8Array) {
@@ -78,37 +87,45 @@ export class ImageReader {
     if (header(HEADER.slots) > this.slots) throw new ImageFault('the image is shorter than its header says');
     this.slots = header(HEADER.slots);
     this.sectionCount = header(HEADER.section_count);
-    this.serviceCount = header(HEADER.service_count);
   }
 
   /** The root block of a section (an index into the section table). */
   roots(section: number): Roots {
-    const at = this.byteOf(this.rootOf(section), ROOTS.size);
+    const place = this.placeOf(section);
+    const { base, rank } = place;
+    const at = this.byteOf(base, ROOTS.size);
     const trees = (offset: number): Slot[] =>
-      Array.from({ length: SLC_LIMITS.TREES }, (_, tree) => this.slotAtByte(at + offset + tree * SLOT_BYTES));
+      Array.from({ length: SLC_LIMITS.TREES }, (_, tree) => this.slotAtByte(at + offset + tree * SLOT_BYTES, place));
     return {
+      ...place,
       trees: { 4: trees(ROOTS.fields.trees4.offset), 6: trees(ROOTS.fields.trees6.offset) },
       least: Array.from({ length: SLC_LIMITS.TREES - 1 }, (_, i) =>
-        this.view.getUint32(at + ROOTS.fields.least.offset + 4 * i, true),
+        wordFrom(this.view.getUint32(at + ROOTS.fields.least.offset + 4 * i, true), rank),
       ),
-      defaultWord: this.view.getUint32(at + ROOTS.fields.default_word.offset, true),
-      services: this.view.getUint32(at + ROOTS.fields.services.offset, true),
+      defaultWord: wordFrom(this.view.getUint32(at + ROOTS.fields.default_word.offset, true), rank),
+      services: base + this.view.getUint32(at + ROOTS.fields.services.offset, true),
     };
   }
 
   /** Whether a section before it has the same root block. */
   sharesRoots(section: number): boolean {
-    return Array.from({ length: section }, (_, before) => this.rootOf(before)).includes(this.rootOf(section));
+    return Array.from({ length: section }, (_, before) => this.placeOf(before).base).includes(
+      this.placeOf(section).base,
+    );
   }
 
-  private rootOf(section: number): number {
+  private placeOf(section: number): Place {
     if (section >= this.sectionCount) throw new ImageFault(`the image has no section ${section}`);
-    const entry = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
-    return this.view.getUint32(entry + SECTION.fields.root.offset, true);
+    const at = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
+    return {
+      base: this.view.getUint32(at + SECTION.fields.root.offset, true),
+      rank: this.view.getUint32(at + SECTION.fields.rank.offset, true),
+    };
   }
 
-  slot(index: number): Slot {
-    return this.slotAtByte(this.byteOf(index, SLOT_BYTES));
+  /** A slot of the block at a place. */
+  slot(index: number, place: Place): Slot {
+    return this.slotAtByte(this.byteOf(index, SLOT_BYTES), place);
   }
 
   service(services: number, number: number): ServiceBounds {
@@ -120,13 +137,13 @@ export class ImageReader {
   }
 
   /** The rules of a leaf in order, as many as its slot or its last rule says; at most `SLC_MAX_LEAF_RULES`. */
-  *leafRules(family: Family, first: number, count: number): Generator<LeafRule> {
+  *leafRules(family: Family, first: number, count: number, { rank }: Pick<Place, 'rank'>): Generator<LeafRule> {
     for (let k = 0; k < SLC_LIMITS.MAX_LEAF_RULES; k++) {
       if (count !== LEAF_UNCOUNTED && k === count) return;
       const slot = first + k * RULE_SLOTS[family];
       const at = this.byteOf(slot, RULE_SLOTS[family] * SLOT_BYTES);
       const rule = family === 4 ? this.rule4(slot, at) : this.rule6(slot, at);
-      yield rule;
+      yield { ...rule, word: wordFrom(rule.word, rank) };
       if (rule.last) return;
     }
     throw new ImageFault('a leaf has no last rule');
@@ -175,8 +192,16 @@ export class ImageReader {
     return [low & 0xffff, ((low >>> 17) | (high << 15)) & 0xffff, (high >>> 2) & 0xff];
   }
 
-  private slotAtByte(at: number): Slot {
-    return decodeSlot(this.view.getUint32(at, true), this.view.getUint32(at + 4, true));
+  private slotAtByte(at: number, { base, rank }: Place): Slot {
+    const slot = decodeSlot(this.view.getUint32(at, true), this.view.getUint32(at + 4, true));
+    switch (slot.kind) {
+      case 'node':
+        return { ...slot, child: base + slot.child };
+      case 'leaf':
+        return { ...slot, first: base + slot.first, rank: rank + slot.rank };
+      case 'terminal':
+        return { ...slot, word: wordFrom(slot.word, rank) };
+    }
   }
 
   private byteOf(slot: number, bytes: number): number {
@@ -185,6 +210,11 @@ export class ImageReader {
     }
     return slot * SLOT_BYTES;
   }
+}
+
+/** A word of a block as one of the image. */
+function wordFrom(word: number, rank: number): number {
+  return word >= SLC_WORD_FAULT ? word : word + rank * 2 ** SLC_WORD_RANK_SHIFT;
 }
 
 /** Whether the slot says that nothing of its tree matches. */

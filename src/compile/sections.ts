@@ -14,8 +14,8 @@ export interface ImageSection {
   /** UDP drops before the rows. */
   readonly udp?: 'off';
   readonly ssh?: SshRow;
-  /** Servers, whose rows stand in front of these: each sees the packets that it owns, and these what none owns. */
-  readonly servers?: readonly { readonly server: Server; readonly section: ImageSection }[];
+  /** The server whose rows these are: no packets but its own are judged by them. */
+  readonly server?: Server;
   /** The entry whose rows these are, as later fragments are judged by them. */
   readonly laterOf?: number;
   /** Left out: a packet that no row matches goes on to what stands below. */
@@ -32,18 +32,18 @@ const ENTRIES: readonly { readonly label: string; readonly tiers: readonly RowTi
   { label: 'guard, keep-reachable, later fragments', tiers: ['3.1'] },
   { label: 'guard, in, later fragments', tiers: ['3.3'] },
   { label: 'guard, out, later fragments', tiers: ['out 3'] },
+  { label: 'servers', tiers: [] },
 ];
 
-type Sections = Pick<Ruleset, 'guard' | 'inbound' | 'outbound' | 'servers'>;
-
-/** All entries, in the order of `enum slc_entry`; those that a ruleset does not use are empty. */
-export function imageSections({ guard, inbound, outbound, servers = [] }: Sections): ImageSection[] {
+/** The entries before those of servers, in the order of `enum slc_entry`; what a ruleset does not use is empty. */
+export function imageSections({
+  guard,
+  inbound,
+  outbound,
+}: Pick<Ruleset, 'guard' | 'inbound' | 'outbound'>): ImageSection[] {
   const sections: ImageSection[] = [];
   const guarded = (direction: 'in' | 'out'): Rule[] => guard.rules.filter((rule) => rule.direction === direction);
-  sections[SLC_ENTRY.INBOUND] = {
-    ...incoming(inbound),
-    ...(servers.length > 0 && { servers: servers.map((server) => ({ server, section: incoming(server) })) }),
-  };
+  sections[SLC_ENTRY.INBOUND] = incoming(inbound);
   sections[SLC_ENTRY.OUTBOUND] = {
     name: outbound.name,
     rules: outbound.rules,
@@ -68,6 +68,11 @@ export function imageSections({ guard, inbound, outbound, servers = [] }: Sectio
   return sections;
 }
 
+/** The entry of a server. */
+export function serverSection(server: Server): ImageSection {
+  return { ...incoming(server), server };
+}
+
 /** Tiers 6 to 9 of a section. */
 function incoming({ name, rules, udp, ssh, default: action }: Section): ImageSection {
   return { name, rules, rowTier: '7', ...(udp && { udp }), ...(ssh && { ssh }), otherwise: { tier: '9', action } };
@@ -78,19 +83,18 @@ export function sharedEntry({ laterOf, rules }: ImageSection): number | undefine
   return laterOf !== undefined && looksOnlyAtLater(rules) ? laterOf : undefined;
 }
 
-/** Tells the entries of an image apart for a reader: `guard, in`. */
-export function sectionLabel(index: number): string {
-  return ENTRIES[index].label;
+/** Tells the entries of an image apart for a reader: `guard, in`, `server gpu-17`. */
+export function sectionLabel({ sections }: Pick<Image, 'sections'>, index: number): string {
+  return index < ENTRIES.length ? ENTRIES[index].label : `server ${sections[index]}`;
 }
 
-/** Ranks of one entry of the image's section table, ascending; those of servers are inbound's. */
-export function entryRanks({ ranks }: Pick<Image, 'ranks'>, index: number): RankEntry[] {
-  const { tiers } = ENTRIES[index];
-  return ranks.filter(({ tier }) => tiers.includes(tier));
+/** Ranks of one entry of the image's section table, ascending. */
+export function entryRanks({ ranks, sections }: Pick<Image, 'ranks' | 'sections'>, index: number): RankEntry[] {
+  const tiers = index < ENTRIES.length ? ENTRIES[index].tiers : null;
+  return ranks.filter(({ section, tier }) => section === sections[index] && (tiers?.includes(tier) ?? true));
 }
 
 /** Whether an entry can decide anything: it has a row that is on, or a default that is not to pass. */
 export function isUsed(section: ImageSection): boolean {
-  if (section.servers) return true;
   return section.rules.some(({ enabled }) => enabled) || (section.otherwise?.action ?? 'allow') !== 'allow';
 }

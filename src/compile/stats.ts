@@ -6,7 +6,6 @@ import type { FamilyTrees } from './pack';
 import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
 import { GROUP_NAMES } from './partition';
-import { sectionLabel } from './sections';
 import { type GrownTree, LONG_LEAF, type Tree } from './tree-memory';
 
 interface TreeCost {
@@ -21,6 +20,18 @@ export interface SectionTrees {
   readonly grown: Readonly<Record<Family, readonly GrownTree[]>>;
 }
 
+/** Figures of one section; what is stored once is counted once, worst cases follow every path. */
+export interface SectionFigures extends Totals {
+  readonly expandedRules: number;
+  readonly worst: TreeCost;
+  /** Without the section's label. */
+  readonly fallbacks: readonly string[];
+}
+
+type Totals = Readonly<Record<(typeof TOTALS)[number], number>>;
+
+const TOTALS = ['lpmEntries', 'portEntries', 'leaves', 'leafRules', 'longestLeaf'] as const;
+
 /** Sections that one packet can be judged by: of those that come in, and of those that go out. */
 const WALKED: readonly (readonly number[])[] = [
   [SLC_ENTRY.KEEP_REACHABLE, SLC_ENTRY.GUARD_IN, SLC_ENTRY.INBOUND],
@@ -29,35 +40,66 @@ const WALKED: readonly (readonly number[])[] = [
   [SLC_ENTRY.KEPT_LATER, SLC_ENTRY.GUARD_OUT_LATER],
 ];
 
-/** Counts what is stored once, once; worst cases follow every path. `rows` is the number of written rows. */
-export function imageStats(rows: number, bytes: number, sections: readonly SectionTrees[]): ImageStats {
+/** The figures of the trees of one section. */
+export function sectionFigures({ families, grown }: SectionTrees): SectionFigures {
   const totals = { lpmEntries: 0, portEntries: 0, leaves: 0, leafRules: 0, longestLeaf: 0 };
-  const worst = sections.map(({ families }) => countTrees(families, totals));
-  const walks = WALKED.map((walk): TreeCost => {
-    const sum = (field: keyof TreeCost): number => walk.reduce((total, section) => total + worst[section][field], 0);
-    return { nodes: sum('nodes'), leaves: sum('leaves'), rules: sum('rules') };
-  });
-  const most = (field: keyof TreeCost): number => Math.max(...walks.map((walk) => walk[field]));
-  const tables = sections.flatMap(({ families }) => [families[4].rules, families[6].rules]);
+  const worst = countTrees(families, totals);
   return {
-    rules: rows,
-    expandedRules: tables.reduce((sum, { order }) => sum + order.length, 0),
-    bytes,
+    expandedRules: families[4].rules.order.length + families[6].rules.order.length,
     ...totals,
-    worstCase: { nodes: most('nodes'), leaves: most('leaves'), rules: most('rules') },
-    fallbacks: sections.flatMap(({ families, grown }, index) =>
-      ([4, 6] as const).flatMap((family) => [
-        ...families[family].rules.crossings.map((crossing) => describeCrossing(family, crossing)),
-        ...describeFallbacks(index, family, grown[family]),
-      ]),
-    ),
+    worst,
+    fallbacks: ([4, 6] as const).flatMap((family) => [
+      ...families[family].rules.crossings.map((crossing) => describeCrossing(family, crossing)),
+      ...describeFallbacks(family, grown[family]),
+    ]),
   };
 }
 
-type Totals = { -readonly [Field in 'lpmEntries' | 'portEntries' | 'leaves' | 'leafRules' | 'longestLeaf']: number };
+/**
+ * Adds up what the sections have, in the order of the table; `rows` is the number of written rows. A packet that a
+ * server owns is found by the entry of owners and judged by one server, where others are judged by inbound.
+ */
+export function imageStats(
+  rows: number,
+  bytes: number,
+  sections: readonly SectionFigures[],
+  labelOf: (index: number) => string,
+): ImageStats {
+  const totals = { expandedRules: 0, lpmEntries: 0, portEntries: 0, leaves: 0, leafRules: 0, longestLeaf: 0 };
+  const worst: TreeCost[] = sections.slice(0, SLC_ENTRY.OWNERS).map((section) => section.worst);
+  const largest = { nodes: 0, leaves: 0, rules: 0 };
+  const fallbacks: string[] = [];
+  for (const [index, section] of sections.entries()) {
+    totals.expandedRules += index === SLC_ENTRY.OWNERS ? 0 : section.expandedRules;
+    for (const field of TOTALS)
+      totals[field] =
+        field === 'longestLeaf' ? Math.max(totals[field], section[field]) : totals[field] + section[field];
+    if (index >= SLC_ENTRY.SERVERS)
+      for (const field of COSTS) largest[field] = Math.max(largest[field], section.worst[field]);
+    const label = index === SLC_ENTRY.INBOUND ? '' : `${labelOf(index)}, `;
+    for (const fallback of section.fallbacks) fallbacks.push(`${label}${fallback}`);
+  }
+  // Who owns the packet is asked before either.
+  const owned: TreeCost = { ...worst[SLC_ENTRY.INBOUND] };
+  const incoming: Record<keyof TreeCost, number> = { ...owned };
+  for (const field of COSTS)
+    incoming[field] = sections[SLC_ENTRY.OWNERS].worst[field] + Math.max(owned[field], largest[field]);
+  worst[SLC_ENTRY.INBOUND] = incoming;
+  const most = (field: keyof TreeCost): number =>
+    Math.max(...WALKED.map((walk) => walk.reduce((total, section) => total + worst[section][field], 0)));
+  return {
+    rules: rows,
+    bytes,
+    ...totals,
+    worstCase: { nodes: most('nodes'), leaves: most('leaves'), rules: most('rules') },
+    fallbacks,
+  };
+}
+
+const COSTS = ['nodes', 'leaves', 'rules'] as const;
 
 /** Adds the trees of a section to the totals; its worst case, over both families. */
-function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Totals): TreeCost {
+function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Record<keyof Totals, number>): TreeCost {
   const worst = { nodes: 0, leaves: 0, rules: 0 };
   for (const { rules, trees } of [families[4], families[6]]) {
     const costs = new Map<Tree, TreeCost>();
@@ -109,13 +151,13 @@ function describeCrossing(family: Family, { row, first, end, destinations }: Cro
   return `ipv${family}, rule "${row}": not multiplied out, ${destinations.length} destinations in front of ${end - first} rules`;
 }
 
-function describeFallbacks(section: number, family: Family, grown: readonly GrownTree[]): string[] {
+function describeFallbacks(family: Family, grown: readonly GrownTree[]): string[] {
   return grown.flatMap(({ longLeaves }, group) => {
     if (longLeaves.length === 0) return [];
     const leaves = longLeaves.length === 1 ? '1 leaf' : `${longLeaves.length} leaves`;
     const longest = Math.max(...longLeaves);
     return [
-      `${section === SLC_ENTRY.INBOUND ? '' : `${sectionLabel(section)}, `}ipv${family}, ${GROUP_NAMES[group]}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`,
+      `ipv${family}, ${GROUP_NAMES[group]}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`,
     ];
   });
 }

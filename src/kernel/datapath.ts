@@ -78,6 +78,8 @@ export interface DatapathSwitches {
   readonly dryRun: boolean;
   /** By `SLC_ENTRY`: whether the entry of the section table can decide anything. */
   readonly sections: readonly boolean[];
+  /** Packets belong to servers. */
+  readonly servers: boolean;
   readonly rejects: boolean;
   /** The same of what goes out. */
   readonly rejectsOut: boolean;
@@ -135,6 +137,7 @@ export function datapathSwitches(
       readonly logging: LogLevel;
       readonly ethertypes: readonly number[];
       readonly sections: readonly boolean[];
+      readonly servers: boolean;
       readonly limits: boolean;
       readonly rejects: boolean;
       readonly rejectsOut: boolean;
@@ -152,6 +155,7 @@ export function datapathSwitches(
     trackFragments: image.features.fragments === 'track',
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
+    servers: image.features.servers,
     logging: image.features.logging,
     dryRun,
     rejects: image.features.rejects,
@@ -513,6 +517,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_icmp_essentials', Number(switches.icmpEssentials));
   set('slc_echo_rate', switches.echo.inAll);
   set('slc_echo_rate_source', switches.echo.perSource);
+  set('slc_servers', Number(switches.servers));
   set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
   set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));

@@ -54,6 +54,41 @@ export function narrowingTo({ addresses, ports }: Pick<Server, 'addresses' | 'po
   };
 }
 
+/**
+ * What of a match is still to be looked at in packets that the server owns, whose destinations and ports are known to be
+ * its own; null where none of them matches.
+ */
+export function remainderIn(server: Pick<Server, 'addresses' | 'ports'>): Narrowing {
+  const { addresses, ports } = server;
+  const narrow = narrowingTo(server);
+  return (match) => {
+    const own = narrow(match);
+    if (!own) return null;
+    return { ...match, ...destinationsLeft(match, own, addresses), ...portsLeft(match, own, ports) };
+  };
+}
+
+/** Where a family's addresses all lie in the match, packets of that family need no look. */
+function destinationsLeft(match: Match, own: Match, addresses: readonly Prefix[]): Pick<Match, 'to' | 'family'> {
+  const { to, family } = match;
+  if (to === ANY || own.to === ANY) return { to, family };
+  const touched = new Set(own.to.map((prefix) => prefix.family));
+  const covers = (address: Prefix): boolean => to.some((prefix) => prefixCovers(prefix, address));
+  if (addresses.some((address) => touched.has(address.family) && !covers(address))) return { to: own.to, family };
+  const [one] = touched;
+  if (touched.size > 1 || addresses.every((address) => address.family === one)) return { to: ANY, family };
+  return family === ANY || family === one ? { to: ANY, family: one } : { to: own.to, family };
+}
+
+/** Where all ports of the server lie in the match, its packets need no look. */
+function portsLeft(match: Match, own: Match, ports: readonly PortRange[] | undefined): Pick<Match, 'toPorts'> {
+  if (match.toPorts === ANY || own.toPorts === ANY || !ports) return { toPorts: match.toPorts };
+  const given = match.toPorts;
+  const covers = ({ first, last }: PortRange): boolean =>
+    given.some((range) => range.first <= first && last <= range.last);
+  return { toPorts: ports.every(covers) ? ANY : own.toPorts };
+}
+
 /** The addresses that lie in both lists, as prefixes of either. */
 function commonPrefixes(list: readonly Prefix[], own: readonly Prefix[]): readonly Prefix[] {
   return list.flatMap((prefix) =>

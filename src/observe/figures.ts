@@ -2,7 +2,6 @@
 import { REASON_OF_CODE, reasonPasses } from '../abi/codec';
 import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../abi/layout.gen';
 import type { RankEntry } from '../compile/image';
-import { UDP_OFF_ID } from '../compile/ranks';
 import type { ClockReading } from '../kernel/clock';
 import type { CounterFigures } from '../kernel/counters';
 
@@ -53,12 +52,6 @@ export function nameFigures(
   for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     const direction = isOutgoing(tier) ? outgoing : incoming;
-    if (tier === '6' && section === 'inbound') {
-      // Behind rows of servers it has a rank; without them it is counted as its reason.
-      if (hits.packets > 0n) direction.reasons[UDP_OFF_ID] = figure(hits);
-      direction.add(false, hits);
-      continue;
-    }
     rules[`${section}/${id}`] = figure(hits);
     direction.add(action === 'allow' || action === 'limit', hits);
     if (action !== 'limit') continue;

@@ -1,194 +1,176 @@
-/** A snapshot as Prometheus text (exposition format 0.0.4). Labels are bounded by the ruleset, never by traffic. */
-import type { Snapshot, SnapshotTable } from './snapshot';
+/**
+ * A snapshot as metrics. Labels are bounded by the ruleset, never by traffic: no address is one. Names of sections and
+ * ids of rows are labels; notes, targets, who owns what, and texts of rows are not.
+ */
+import type { Snapshot, SnapshotSection, SnapshotTable } from './snapshot';
 import { isImplicit } from './snapshot';
+import { Exposition } from './exposition';
 
-type Labels = Readonly<Record<string, string>>;
+type SnapshotRow = SnapshotSection['rows'][number];
 
-/** Renders all metrics. `version` names this sluice. */
-export function renderMetrics(snapshot: Snapshot, version: string): string {
+/** Rows that are told of one by one unless somebody wants more: with four samples each what a scrape of a server takes. */
+export const DEFAULT_RULE_SERIES = 2_000;
+/** What of a snapshot is told of. */
+export interface MetricsOptions {
+  /** Names this sluice. */
+  readonly version: string;
+  /**
+   * Rows told of one by one (`DEFAULT_RULE_SERIES`). Sections come in their order, servers by size, small ones first, so that as many as can be
+   * are told of whole; of the others there is one row for each verdict, by the id `*`.
+   */
+  readonly ruleSeries?: number;
+  /** Only series that have this section (or server) in a label, its rows one by one; left out: all there are. */
+  readonly section?: string;
+}
+
+/** Renders the metrics as text. */
+export function renderMetrics(snapshot: Snapshot, options: MetricsOptions): string {
   const text = new Exposition();
-  text.family('sluice_build_info', 'gauge', 'Version of sluice; always 1.').add({ version }, '1');
-  const active = text.family('sluice_active', 'gauge', 'Whether a ruleset judges packets.');
-  active.add({}, snapshot.active ? '1' : '0');
-  const attached = text.family('sluice_attached', 'gauge', 'Interfaces the gate is attached to; always 1.');
-  for (const { name, mode } of snapshot.interfaces) attached.add({ interface: name, mode }, '1');
-  if (snapshot.active) {
-    text
-      .family('sluice_ruleset_info', 'gauge', 'The ruleset that judges; always 1.')
-      .add({ generation: String(snapshot.generation), digest: snapshot.digest ?? '' }, '1');
-    text
-      .family('sluice_ruleset_last_apply_timestamp_seconds', 'gauge', 'When the ruleset that judges was applied.')
-      .add({}, seconds(snapshot.appliedAt));
+  const sections = snapshot.sections.filter(({ name }) => options.section === undefined || name === options.section);
+  if (options.section === undefined) addWhole(text, snapshot, options.version);
+  addOpenings(text, snapshot, options.section);
+  for (const section of sections) {
+    const written = section.rows.filter((row) => !isImplicit(row)).length;
+    text.add('sluice_ruleset_rules', [section.name], String(written));
+    if (!section.server) continue;
+    text.add('sluice_server_packets_total', [section.name, 'allow'], section.server.allowed);
+    text.add('sluice_server_packets_total', [section.name, 'deny'], section.server.denied);
   }
-  if (snapshot.pending) {
-    text
-      .family('sluice_confirm_deadline_timestamp_seconds', 'gauge', 'When a change that is not confirmed is over.')
-      .add({ generation: String(snapshot.pending.generation) }, seconds(snapshot.pending.deadline));
+  const folded =
+    options.section === undefined
+      ? foldedSections(sections, options.ruleSeries ?? DEFAULT_RULE_SERIES)
+      : new Set<string>();
+  for (const section of sections) {
+    if (folded.has(section.name)) addFolded(text, section);
+    else for (const row of ownRows(section)) addRow(text, [section.name, row.id, row.action], row);
   }
-  const open = text.family(
-    'sluice_allow_all_until_timestamp_seconds',
-    'gauge',
-    'When ALLOW ALL ends, while it is on: of a section, or (section "") of the whole edge.',
-  );
-  const spared = text.family(
-    'sluice_allow_all_packets',
-    'gauge',
-    'Packets that passed by ALLOW ALL and that rows would have refused, since it is on.',
-  );
-  for (const { section, until, secondsLeft, packets: count } of snapshot.allowAll) {
-    if (secondsLeft === 0) continue;
-    open.add({ section: section ?? '' }, seconds(until));
-    spared.add({ section: section ?? '' }, count);
-  }
-  const ruleCount = text.family('sluice_ruleset_rules', 'gauge', 'Written rules of a section.');
-  for (const section of snapshot.sections)
-    ruleCount.add({ section: section.name }, String(section.rows.filter((row) => !isImplicit(row)).length));
-
-  const packets = text.family('sluice_packets_total', 'counter', 'Packets judged, by verdict.');
-  packets.add({ verdict: 'allow' }, snapshot.packets.allowed);
-  packets.add({ verdict: 'deny' }, snapshot.packets.denied);
-
-  const rulePackets = text.family(
-    'sluice_rule_packets_total',
-    'counter',
-    'Packets a row decided; rules "ssh" and "default" are the implicit rows.',
-  );
-  eachRow(snapshot, (labels, row) => rulePackets.add(labels, row.packets));
-  const ruleBytes = text.family('sluice_rule_bytes_total', 'counter', 'Frame bytes of the packets a row decided.');
-  eachRow(snapshot, (labels, row) => ruleBytes.add(labels, row.bytes));
-  const refused = text.family('sluice_rule_refused_packets_total', 'counter', 'Packets a limit row refused.');
-  eachRow(snapshot, (labels, row) => {
-    if (row.refused !== null) refused.add(labels, row.refused);
-  });
-  const lastHit = text.family(
-    'sluice_rule_last_hit_timestamp_seconds',
-    'gauge',
-    'When a row last decided; absent where it never did.',
-  );
-  eachRow(snapshot, (labels, row) => {
-    if (row.lastHit !== null) lastHit.add(labels, seconds(row.lastHit));
-  });
-
-  const reasonPackets = text.family(
-    'sluice_reason_packets_total',
-    'counter',
-    'Packets that passed or dropped without a row, by reason.',
-  );
-  for (const { reason, verdict, packets: count } of snapshot.reasons) reasonPackets.add({ reason, verdict }, count);
-  const reasonBytes = text.family(
-    'sluice_reason_bytes_total',
-    'counter',
-    'Frame bytes of the packets that passed or dropped without a row.',
-  );
-  for (const { reason, verdict, bytes } of snapshot.reasons) reasonBytes.add({ reason, verdict }, bytes);
-  const outgoingPackets = text.family(
-    'sluice_outgoing_packets_total',
-    'counter',
-    'Packets that went out, by verdict and reason.',
-  );
-  for (const { reason, verdict, packets: count } of snapshot.outgoing.reasons)
-    outgoingPackets.add({ reason, verdict }, count);
-  const outgoingBytes = text.family('sluice_outgoing_bytes_total', 'counter', 'Bytes of the packets that went out.');
-  for (const { reason, verdict, bytes } of snapshot.outgoing.reasons) outgoingBytes.add({ reason, verdict }, bytes);
-  if (snapshot.flows)
-    addTable(text, { name: 'flow', entries: 'Flows, connections opened from inside' }, snapshot.flows);
-  if (snapshot.fragments)
-    addTable(text, { name: 'fragment', entries: 'Packets in fragments whose first one passed' }, snapshot.fragments);
-  if (snapshot.limits)
-    addTable(text, { name: 'limit_window', entries: 'Sources that limit rules remember' }, snapshot.limits);
-  if (snapshot.rejects) {
-    const rejects = text.family('sluice_rejects_total', 'counter', 'Rejected packets, by what became of them.');
-    for (const [outcome, count] of Object.entries(snapshot.rejects)) rejects.add({ outcome }, count);
-  }
-  if (snapshot.outgoing.rejects) {
-    const words = 'Packets that were rejected on their way out, by what became of them.';
-    const rejects = text.family('sluice_outgoing_rejects_total', 'counter', words);
-    for (const [outcome, count] of Object.entries(snapshot.outgoing.rejects)) rejects.add({ outcome }, count);
-  }
-  const bans = text.family(
-    'sluice_bans',
-    'gauge',
-    'Sources that are banned: IPv4 addresses and IPv6 /64s, other prefixes.',
-  );
-  bans.add({ kind: 'host' }, String(snapshot.bans.hosts));
-  bans.add({ kind: 'prefix' }, String(snapshot.bans.prefixes));
-  if (snapshot.events) addEvents(text, snapshot.events);
+  if (options.section === undefined) text.add('sluice_folded_sections', [], String(folded.size));
   return text.toString();
 }
 
-function addTable(
-  text: Exposition,
-  { name, entries }: { name: string; entries: string },
-  { live, ways, pressure, made, evicted }: SnapshotTable,
-): void {
-  text.family(`sluice_${name}s`, 'gauge', `${entries}: those that live.`).add({}, String(live));
-  text
-    .family(`sluice_${name}_ways`, 'gauge', `Ways of the ${name} table; it is made for half as many.`)
-    .add({}, String(ways));
-  text
-    .family(`sluice_${name}_pressure`, 'gauge', `Share of the ${name} table's buckets that are full of live entries.`)
-    .add({}, String(pressure));
-  text.family(`sluice_${name}s_made_total`, 'counter', `${entries}: those remembered so far.`).add({}, made);
-  text
-    .family(
-      `sluice_${name}s_evicted_total`,
-      'counter',
-      `Live ${name}s that made room for others: the table is too small.`,
-    )
-    .add({}, evicted);
+/** What is about no section. */
+function addWhole(text: Exposition, snapshot: Snapshot, version: string): void {
+  text.add('sluice_build_info', [version], '1');
+  text.add('sluice_active', [], snapshot.active ? '1' : '0');
+  for (const { name, mode } of snapshot.interfaces) text.add('sluice_attached', [name, mode], '1');
+  text.add('sluice_unfiltered_interfaces', [], String(snapshot.notFiltered.length));
+  text.add('sluice_warnings', [], String(snapshot.warnings.length));
+  if (snapshot.active) {
+    text.add('sluice_ruleset_info', [String(snapshot.generation), snapshot.digest ?? ''], '1');
+    text.add('sluice_ruleset_last_apply_timestamp_seconds', [], seconds(snapshot.appliedAt));
+  }
+  if (snapshot.pending) {
+    const { generation, deadline } = snapshot.pending;
+    text.add('sluice_confirm_deadline_timestamp_seconds', [String(generation)], seconds(deadline));
+  }
+  text.add('sluice_packets_total', ['allow'], snapshot.packets.allowed);
+  text.add('sluice_packets_total', ['deny'], snapshot.packets.denied);
+  for (const { reason, verdict, packets, bytes } of snapshot.reasons) {
+    text.add('sluice_reason_packets_total', [reason, verdict], packets);
+    text.add('sluice_reason_bytes_total', [reason, verdict], bytes);
+  }
+  for (const { reason, verdict, packets, bytes } of snapshot.outgoing.reasons) {
+    text.add('sluice_outgoing_packets_total', [reason, verdict], packets);
+    text.add('sluice_outgoing_bytes_total', [reason, verdict], bytes);
+  }
+  addTable(text, 'flow', snapshot.flows);
+  addTable(text, 'fragment', snapshot.fragments);
+  addTable(text, 'limit_window', snapshot.limits);
+  for (const [outcome, count] of Object.entries(snapshot.rejects ?? {}))
+    text.add('sluice_rejects_total', [outcome], count);
+  for (const [outcome, count] of Object.entries(snapshot.outgoing.rejects ?? {}))
+    text.add('sluice_outgoing_rejects_total', [outcome], count);
+  text.add('sluice_bans', ['host'], String(snapshot.bans.hosts));
+  text.add('sluice_bans', ['prefix'], String(snapshot.bans.prefixes));
+  if (snapshot.events) {
+    const { written, capped, ringFull } = snapshot.events;
+    text.add('sluice_events_total', ['written'], written);
+    for (const cap of ['all', 'rule', 'source'] as const)
+      text.add('sluice_events_total', [`capped-${cap}`], capped[cap]);
+    text.add('sluice_events_total', ['ring-full'], ringFull);
+  }
 }
 
-function addEvents(text: Exposition, { written, capped, ringFull }: NonNullable<Snapshot['events']>): void {
-  const events = text.family(
-    'sluice_events_total',
-    'counter',
-    'Events by what became of them; the sum is all that were made.',
-  );
-  events.add({ outcome: 'written' }, written);
-  for (const cap of ['all', 'rule', 'source'] as const) events.add({ outcome: `capped-${cap}` }, capped[cap]);
-  events.add({ outcome: 'ring-full' }, ringFull);
+function addOpenings(text: Exposition, { allowAll }: Snapshot, wanted: string | undefined): void {
+  for (const { section, until, secondsLeft, packets } of allowAll) {
+    if (secondsLeft === 0 || (wanted !== undefined && section !== wanted)) continue;
+    text.add('sluice_allow_all_until_timestamp_seconds', [section ?? ''], seconds(until));
+    text.add('sluice_allow_all_packets', [section ?? ''], packets);
+  }
+}
+
+function addRow(text: Exposition, labels: readonly string[], row: SnapshotRow): void {
+  text.add('sluice_rule_packets_total', labels, row.packets);
+  text.add('sluice_rule_bytes_total', labels, row.bytes);
+  if (row.refused !== null) text.add('sluice_rule_refused_packets_total', labels, row.refused);
+  if (row.lastHit !== null) text.add('sluice_rule_last_hit_timestamp_seconds', labels, seconds(row.lastHit));
+}
+
+/** One row for each verdict: what its rows add up to. */
+function addFolded(text: Exposition, section: SnapshotSection): void {
+  for (const verdict of ['allow', 'deny', 'reject', 'limit'] as const) {
+    const rows = ownRows(section).filter(({ action }) => action === verdict);
+    if (rows.length === 0) continue;
+    const labels = [section.name, '*', verdict];
+    const sum = (of: (row: SnapshotRow) => string | null): string =>
+      rows.reduce((total, row) => total + BigInt(of(row) ?? '0'), 0n).toString();
+    const lastHit = rows.reduce<string | null>(
+      (last, row) => (row.lastHit !== null && (last === null || row.lastHit > last) ? row.lastHit : last),
+      null,
+    );
+    text.add(
+      'sluice_rule_packets_total',
+      labels,
+      sum((row) => row.packets),
+    );
+    text.add(
+      'sluice_rule_bytes_total',
+      labels,
+      sum((row) => row.bytes),
+    );
+    if (verdict === 'limit')
+      text.add(
+        'sluice_rule_refused_packets_total',
+        labels,
+        sum((row) => row.refused),
+      );
+    if (lastHit !== null) text.add('sluice_rule_last_hit_timestamp_seconds', labels, seconds(lastHit));
+  }
+}
+
+/** Names of sections that are not told of row by row. */
+function foldedSections(sections: readonly SnapshotSection[], most: number): ReadonlySet<string> {
+  const folded = new Set<string>();
+  let left = most;
+  const inTurn = [...sections].sort((a, b) => sizeInTurn(a) - sizeInTurn(b));
+  for (const section of inTurn) {
+    const { length } = ownRows(section);
+    if (length <= left) left -= length;
+    else folded.add(section.name);
+  }
+  return folded;
+}
+
+/** Inbound, outbound and the guard first; the sort keeps the order of those that are alike. */
+function sizeInTurn({ server, rows }: SnapshotSection): number {
+  return server ? rows.length : -1;
 }
 
 /** Rows that decide by themselves; with the reasons they add up to all packets. */
-function eachRow(
-  snapshot: Snapshot,
-  visit: (labels: Labels, row: Snapshot['sections'][number]['rows'][number]) => void,
-): void {
-  for (const section of snapshot.sections) {
-    // What inbound's UDP switch drops is a reason: told of here too, it would be counted twice.
-    for (const row of section.rows)
-      if (row.tier !== '6' || section.name !== 'inbound')
-        visit({ section: section.name, rule: row.id, verdict: row.action }, row);
-  }
+function ownRows({ name, rows }: SnapshotSection): SnapshotRow[] {
+  // What inbound's UDP switch drops is a reason: told of here too, it would be counted twice.
+  return name === 'inbound' ? rows.filter(({ tier }) => tier !== '6') : [...rows];
+}
+
+function addTable(text: Exposition, name: 'flow' | 'fragment' | 'limit_window', table: SnapshotTable | null): void {
+  if (!table) return;
+  text.add(`sluice_${name}s`, [], String(table.live));
+  text.add(`sluice_${name}_ways`, [], String(table.ways));
+  text.add(`sluice_${name}_pressure`, [], String(table.pressure));
+  text.add(`sluice_${name}s_made_total`, [], table.made);
+  text.add(`sluice_${name}s_evicted_total`, [], table.evicted);
 }
 
 function seconds(iso: string | null): string {
   return iso === null ? 'NaN' : String(Date.parse(iso) / 1000);
-}
-
-/** Families in order, each with its HELP and TYPE line; a family without samples is left out. */
-class Exposition {
-  private readonly families: { head: string; lines: string[] }[] = [];
-
-  family(name: string, type: 'counter' | 'gauge', help: string): { add: (labels: Labels, value: string) => void } {
-    const lines: string[] = [];
-    this.families.push({ head: `# HELP ${name} ${help}\n# TYPE ${name} ${type}`, lines });
-    return {
-      add: (labels, value) => {
-        const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
-        lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`);
-      },
-    };
-  }
-
-  toString(): string {
-    return this.families
-      .filter(({ lines }) => lines.length > 0)
-      .map(({ head, lines }) => `${head}\n${lines.join('\n')}\n`)
-      .join('');
-  }
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -13,15 +13,25 @@ import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
 import { readSetFile } from './ruleset-file';
 
-/** What is known of a ruleset text without a kernel. */
-export interface Checked {
+/** What a ruleset text says, and what is to be said about it. */
+export interface Judged {
   readonly diagnostics: readonly Diagnostic[];
   /** Null where an error stands among the findings. */
   readonly ruleset: Ruleset | null;
-  readonly image: Image | null;
   /** Those of the ruleset, also where one of them does not hold; null where it could not be read. */
   readonly expectations: readonly JudgedExpectation[] | null;
 }
+
+/** What is known of a ruleset text without a kernel. */
+export interface Checked extends Judged {
+  /** Null where an error stands among the findings. */
+  readonly image: Image | null;
+}
+
+/** A step of checking that begins, and how many bytes or rules it has to do with. */
+export type CheckStep =
+  | { readonly step: 'read'; readonly file: string; readonly bytes: number }
+  | { readonly step: 'analyse' | 'compile'; readonly rules: number };
 
 /** How a ruleset text is checked. */
 export interface CheckOptions {
@@ -33,16 +43,38 @@ export interface CheckOptions {
   readonly daemon?: boolean | null;
   /** What was compiled before in this process; the findings and the image are the same without, later. */
   readonly memory?: CompileMemory;
+  /** Told of each step as it begins. */
+  readonly onStep?: (step: CheckStep) => void;
 }
 
 /** Parses, analyses, checks expectations and compiles. */
 export function checkRuleset(file: string, text: string, options: CheckOptions = {}): Checked {
+  const judged = judgeText(file, text, options);
+  if (!judged.ruleset) return { ...judged, image: null };
+  try {
+    options.onStep?.({ step: 'compile', rules: countRules(judged.ruleset) });
+    return { ...judged, image: compile(judged.ruleset, options.memory) };
+  } catch (error) {
+    if (!(error instanceof CapacityError)) throw error;
+    const diagnostics = [...judged.diagnostics, capacityFinding(judged.ruleset, error)];
+    return { ...judged, diagnostics, ruleset: null, image: null };
+  }
+}
+
+/** The same without compiling, for what only wants to know what the text says. */
+export function judgeText(file: string, text: string, options: Omit<CheckOptions, 'memory'> = {}): Judged {
   const nowMs = options.nowMs ?? Date.now();
+  options.onStep?.({ step: 'read', file, bytes: text.length });
   const { ruleset, diagnostics: findings } = parseRuleset(text, {
     file,
     strict: options.strict ?? false,
-    readFile: readSetFile,
+    readFile: (set) => {
+      const bytes = readSetFile(set);
+      options.onStep?.({ step: 'read', file: set, bytes: bytes.length });
+      return bytes;
+    },
   });
+  if (ruleset) options.onStep?.({ step: 'analyse', rules: countRules(ruleset) });
   const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
   const expectations = parsed.ruleset && judgeExpectations(parsed.ruleset);
   const found = [...findings];
@@ -52,19 +84,16 @@ export function checkRuleset(file: string, text: string, options: CheckOptions =
     if (options.daemon !== undefined) found.push(...lintNobodyEnds(parsed.ruleset, options.daemon));
   }
   const diagnostics = options.strict ? found.map(asError) : found;
-  if (!parsed.ruleset || hasErrors(diagnostics)) return { diagnostics, ruleset: null, image: null, expectations };
-  try {
-    return { diagnostics, ruleset: parsed.ruleset, image: compile(parsed.ruleset, options.memory), expectations };
-  } catch (error) {
-    if (!(error instanceof CapacityError)) throw error;
-    const all = [...diagnostics, capacityFinding(parsed.ruleset, error)];
-    return { diagnostics: all, ruleset: null, image: null, expectations };
-  }
+  return { diagnostics, ruleset: hasErrors(diagnostics) ? null : parsed.ruleset, expectations };
 }
 
 /** Whether a ruleset with these findings is refused. */
 export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some((finding) => finding.severity === 'error');
+}
+
+function countRules(ruleset: Ruleset): number {
+  return writtenSections(ruleset).reduce((count, { rules }) => count + rules.length, 0);
 }
 
 function asError(finding: Diagnostic): Diagnostic {

@@ -178,7 +178,24 @@ function lastLineOf(path: string): string | null {
   }
 }
 
-function readTail(descriptor: number, size: number): Buffer {
-  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+/** Whole lines of the end of a log, of its newest rotated file too, oldest first: at most so many bytes of each; null: there is no log. */
+export function newestLines(path: string, bytes: number): string[] | null {
+  const files = logFiles(path).slice(-2);
+  if (files.length === 0) return null;
+  return files.flatMap((file) => {
+    const descriptor = openLog(file, O_RDONLY);
+    try {
+      const { size } = fstatSync(descriptor);
+      const lines = readTail(descriptor, size, bytes).toString().split('\n');
+      // What stands before the first line end, and behind the last, may be parts of lines.
+      return lines.slice(size > bytes ? 1 : 0, -1);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+}
+
+function readTail(descriptor: number, size: number, most = TAIL_BYTES): Buffer {
+  const tail = Buffer.alloc(Math.min(size, most));
   return tail.subarray(0, readSync(descriptor, tail, 0, tail.length, size - tail.length));
 }

@@ -4,20 +4,23 @@
  * enforced.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import type { Context } from '../operate/context';
 import { OwnerDesk, refusedAnswer } from '../operate/owner/answer';
-import { type OwnedServer, ownedServers } from '../operate/owner/change';
+import { ownedServers } from '../operate/owner/change';
+import type { OwnedServer } from '../operate/owner/owned-server';
 import type { RecentEvents } from '../operate/owner/events';
-import { takeBackInterrupted } from '../operate/owner/interrupted';
+import { takeBackInterrupted } from '../operate/interrupted';
+import { withWriterLock } from '../operate/lock';
 import { authorOfPeer, groupNumber } from '../operate/owner/peer';
 import { Complaint } from './complaint';
 import { serveConnection, turnAway } from './owner-connection';
 import { pause } from './pause';
 import { Turns } from './turns';
+import { answersAt } from './unix-path';
 
 const LOOK_MS = 500;
 /** Connections of one server at once. */
@@ -68,7 +71,7 @@ export class OwnerSockets {
     const path = resolve(directory);
     takeDirectory(path);
     await removeStale(path);
-    const file = await takeBackInterrupted(context);
+    const file = await withWriterLock(context, () => takeBackInterrupted(context));
     if (file !== null) say(`${file} was put back as it was: an owner's change was cut short`);
     return new OwnerSockets(context, path, recent, say);
   }
@@ -220,24 +223,13 @@ async function removeStale(directory: string): Promise<void> {
     for (const name of readdirSync(folder).filter((each) => each.endsWith('.sock'))) {
       const path = join(folder, name);
       if (!lstatSync(path).isSocket()) continue;
-      if (await answers(path))
+      if (await answersAt(path))
         throw new SluiceError('serve/owners', `another daemon serves owners in "${directory}" ("${name}" answers)`, {
           hint: 'each daemon needs a folder of its own',
         });
       rmSync(path, { force: true });
     }
   }
-}
-
-async function answers(path: string): Promise<boolean> {
-  const socket = connect(path);
-  return new Promise((done) => {
-    socket.once('connect', () => {
-      socket.destroy();
-      done(true);
-    });
-    socket.once('error', () => done(false));
-  });
 }
 
 async function listen(listener: Server, path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { httpGet, serve, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { joinByVeth, Namespace } from '../support/netns';
 import { must } from '../support/process';
-import type { ServerSection } from '../../src/cli/format-servers';
+import type { ServerSection } from '../../src/observe/server-page';
 
 const NAMES = ['red', 'green', 'blue'] as const;
 type Name = (typeof NAMES)[number];

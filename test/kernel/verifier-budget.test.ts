@@ -42,12 +42,14 @@ const DEFAULT: DatapathSwitches = {
   logging: 'low',
   dryRun: false,
   sections: [true, false, false, false, false],
+  servers: false,
   rejects: false,
   rejectsOut: false,
   limits: false,
 };
 /** Every entry of the section table is used. */
 const ALL_SECTIONS = [true, true, true, true, true];
+const EVERYTHING = { sections: ALL_SECTIONS, servers: true, rejects: true, rejectsOut: true, limits: true };
 
 const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, 4 KB image': {},
@@ -70,6 +72,9 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
   'slc_ingress, limits and rejects, dry, 4 KB image': { rejects: true, limits: true, dryRun: true },
   'slc_ingress, rejects of what goes out, 4 KB image': { rejectsOut: true },
+  'slc_ingress, servers, 4 KB image': { servers: true },
+  'slc_ingress, servers and all else, 16 MB image': { ...EVERYTHING, imageSlots: LARGE / 8, counterSlots: 131_072 },
+  'slc_ingress, servers and all else, dry, 4 KB image': { ...EVERYTHING, dryRun: true },
   'slc_ingress, 16 ethertypes, 4 KB image': { ethertypes: Array.from({ length: 16 }, (_, i) => 0x8900 + i) },
 };
 
@@ -82,6 +87,11 @@ const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, all sections, rejects, 16 MB image': {
     sections: ALL_SECTIONS,
     rejectsOut: true,
+    imageSlots: LARGE / 8,
+  },
+  'slc_egress_main, servers and all sections, 16 MB image': {
+    sections: ALL_SECTIONS,
+    servers: true,
     imageSlots: LARGE / 8,
   },
   'slc_egress_main, all sections, dry, 16 MB image': { sections: ALL_SECTIONS, dryRun: true, imageSlots: LARGE / 8 },

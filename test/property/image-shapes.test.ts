@@ -10,8 +10,10 @@ import { Random } from '../support/generate/random';
 import { findDifference } from '../support/image-scan';
 import { printImage } from '../../src/compile/print';
 import { interpret } from '../../src/compile/interpret';
-import { ImageReader } from '../../src/compile/reader';
-import { entryOfWord } from '../../src/compile/ranks';
+import { RowMemory } from '../../src/compile/row-memory';
+import { expandRows, rowsOf } from '../../src/compile/expand';
+import { imageSections } from '../../src/compile/sections';
+import { assignRanks, entryOfWord } from '../../src/compile/ranks';
 import { evaluateSection } from '../../src/model/evaluate';
 import type { Ruleset } from '../../src/model/ruleset';
 
@@ -106,15 +108,15 @@ describe('hostile shapes', () => {
 
   test('more services than 16 bits can number', () => {
     const ports = Array.from({ length: 260 }, (_, i) => 2 * i + 1);
-    const image = hold(
-      ruleset([
-        rule(1, 'deny', { port: ports, fromPort: ports, proto: [6], from: ['10.0.0.0/8'] }),
-        rule(2, 'allow', { port: [[1, 700]], proto: [6] }),
-        rule(3, 'deny', { port: [[5, 9]], proto: [132], from: ['10.0.0.0/9', '2001:db8::/32'] }),
-      ]),
-      3000,
-    );
-    expect(new ImageReader(image.bytes).serviceCount).toBeGreaterThan(65_536);
+    const written = ruleset([
+      rule(1, 'deny', { port: ports, fromPort: ports, proto: [6], from: ['10.0.0.0/8'] }),
+      rule(2, 'allow', { port: [[1, 700]], proto: [6] }),
+      rule(3, 'deny', { port: [[5, 9]], proto: [132], from: ['10.0.0.0/9', '2001:db8::/32'] }),
+    ]);
+    hold(written, 3000);
+    const [section] = imageSections(written);
+    const rows = rowsOf({ section, ranks: assignRanks(section, 256) });
+    expect(expandRows(rows, new RowMemory()).services.length).toBeGreaterThan(65_536);
   });
 
   test('10,000 blocked hosts below some rows', () => {

@@ -1,6 +1,8 @@
 /** Servers: scan = image, no server's rows touch packets of another, and the sweep finds every overlap. */
 import * as fc from 'fast-check';
+import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
+import { CompileMemory } from '../../src/compile/compile-memory';
 import type { Image } from '../../src/compile/image';
 import { interpret, interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
 import { entryOfWord } from '../../src/compile/ranks';
@@ -10,7 +12,7 @@ import { matches } from '../../src/model/match-packet';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import type { FlowKey } from '../../src/model/packet';
 import type { Ruleset } from '../../src/model/ruleset';
-import { narrowingTo, ownerOf, owns, territoryOf } from '../../src/model/server';
+import { narrowingTo, ownerOf, owns, remainderIn, territoryOf } from '../../src/model/server';
 import { findOverlaps } from '../../src/parse/server-overlap';
 import { anyKey, anyMatch } from '../support/any-match';
 import { CornerPackets, turnRound } from '../support/generate/corner-packets';
@@ -99,6 +101,55 @@ test('whatever is written for one server, packets of all others keep verdict, de
   expect(compared).toBeGreaterThan(1000);
 });
 
+/** The block of each section: bytes from its root to the next one's. */
+function blocksOf({ bytes, sections }: Image): Map<string, Buffer> {
+  const view = new DataView(bytes.buffer);
+  const { size, fields } = LAYOUT.slc_section;
+  const at = (i: number): number =>
+    8 * view.getUint32(8 * SLC_LIMITS.SECTIONS_SLOT + i * size + fields.root.offset, true);
+  const ends = [...new Set([...sections.map((_, i) => at(i)), bytes.length])].sort((a, b) => a - b);
+  return new Map(
+    sections.map((name, i) => {
+      const end = ends[ends.indexOf(at(i)) + 1];
+      return [`${i < SLC_ENTRY.SERVERS ? i : 'server'} ${name}`, Buffer.from(bytes.subarray(at(i), end))];
+    }),
+  );
+}
+
+test('a change to one server leaves the blocks of all other sections as they are, byte for byte', () => {
+  const random = new Random(testSeed(5105));
+  let compared = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const { ruleset, rows } = draw(random.fork());
+    const { servers = [] } = ruleset;
+    if (servers.length < 2) continue;
+    const changed = random.pick(servers);
+    const memory = new CompileMemory();
+    const before = blocksOf(compile(ruleset, memory));
+    const other = {
+      ...ruleset,
+      servers: servers.map((server) =>
+        server === changed ? redrawServer(random, server, rows.inbound.rules) : server,
+      ),
+    };
+    const image = compile(other, memory);
+    expect(image.digest).toBe(compile(other).digest);
+    expect(Buffer.compare(image.bytes, compile(other).bytes)).toBe(0);
+    for (const [name, block] of blocksOf(image)) {
+      if (name === `server ${changed.name}`) continue;
+      const same = before.get(name)!;
+      // Behind the last block the image is filled up.
+      const length = Math.min(block.length, same.length);
+      compared++;
+      expect({ round, name, same: block.subarray(0, length).equals(same.subarray(0, length)) }).toEqual({
+        ...{ round, name, same: true },
+      });
+      expect(block.subarray(length).every((byte) => byte === 0)).toBe(true);
+    }
+  }
+  expect(compared).toBeGreaterThan(200);
+});
+
 test('a narrowed match is the match among the packets of the server, and nothing else', () => {
   fc.assert(
     fc.property(anyMatch, anyMatch, fc.array(anyKey, { minLength: 20, maxLength: 30 }), (match, place, keys) => {
@@ -112,6 +163,9 @@ test('a narrowed match is the match among the packets of the server, and nothing
         const expected = matches(match, key) && owns(server, key);
         expect(narrowed !== null && matches(narrowed, key)).toBe(expected);
         expect(matches(territoryOf(server), key)).toBe(owns(server, key));
+        // Among its packets what is left of the match says the same, and looks at no more.
+        const left = remainderIn(server)(match);
+        if (owns(server, key)) expect(left !== null && matches(left, key)).toBe(matches(match, key));
       }
     }),
     { numRuns: 300 },

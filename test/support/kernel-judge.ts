@@ -139,6 +139,7 @@ export class KernelJudge {
       logging: 'off',
       dryRun: true,
       sections: [],
+      servers: false,
       rejects: false,
       rejectsOut: false,
       limits: false,
@@ -186,10 +187,10 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, sections } = this.image.features;
+    const { icmp, echo, fragments, logging, ethertypes, limits, sections, servers } = this.image.features;
     const rejects = [this.image.features.rejects, this.image.features.rejectsOut];
-    const switched = [name, dryRun, icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1)];
-    const key = JSON.stringify(switched);
+    const switched = [icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1), servers];
+    const key = JSON.stringify([name, dryRun, ...switched]);
     let program = this.programs.get(key);
     if (!program) {
       const clockGiven = this.tables?.maps.clock !== undefined;

@@ -50,6 +50,7 @@ export async function applyFile(
     ...(interfaceOverride && { interfaceOverride }),
     junit: run.options.junit,
   });
+  run.output.progress(`enforcing ${candidate.image.stats.rules} rules …`);
   const outcome = await applyRuleset(context, candidate, {
     ...more,
     force: run.options.force ?? false,

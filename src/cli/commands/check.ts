@@ -5,6 +5,7 @@ import { daemonRuns } from '../../operate/event-source';
 import { mayEnd, showFindings } from '../candidate';
 import { addJunitOption, type JunitOption, writeCheckedReport } from '../junit-option';
 import { EXIT, type ExitCode } from '../exit-code';
+import { showStep } from '../progress';
 import { onRun } from '../run';
 
 export function register(program: Command): void {
@@ -17,6 +18,7 @@ export function register(program: Command): void {
     const checked = checkRuleset(source.path, source.text, {
       strict: run.options.strict ?? false,
       ...(mayEnd(source.text) && { daemon: await daemonRuns(run.options) }),
+      onStep: showStep(run.output),
     });
     const { diagnostics, ruleset, image, expectations } = checked;
     const failed = hasErrors(diagnostics);

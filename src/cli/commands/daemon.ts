@@ -1,8 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type DaemonOptions, runDaemon, stdoutIsJournal } from '../../serve/daemon';
+import { LISTEN_HINT, type ListenAddress, readListenAddress } from '../../serve/listen-address';
 import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP, logPath } from '../../serve/log-file';
 import { DEFAULT_SAVE_SECONDS } from '../../serve/keeper';
+import { packageVersion } from '../package-version';
 import { onRun } from '../run';
+import { ruleSeriesOption } from './metrics';
 
 interface Options {
   readonly log?: string;
@@ -11,6 +14,8 @@ interface Options {
   readonly logKeep: number;
   readonly saveEvery: number;
   readonly owners?: string;
+  readonly listen?: ListenAddress;
+  readonly ruleSeries: number;
 }
 
 export function register(program: Command): void {
@@ -38,9 +43,16 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option('--owners <folder>', 'a socket in this folder for each server that says who its owner is (owner:)'),
-    );
+    )
+    .addOption(
+      new Option(
+        '--listen <place>',
+        'serve metrics: PORT (on the loopback), ADDRESS:PORT, or the path of a UNIX socket',
+      ).argParser(readListen),
+    )
+    .addOption(ruleSeriesOption());
   onRun<Options>(command, async (run) => {
-    const { log, journal, logSize, logKeep, saveEvery, owners } = run.options;
+    const { log, journal, logSize, logKeep, saveEvery, owners, listen, ruleSeries } = run.options;
     const toJournal = journal ?? (log === undefined && !process.env.SLUICE_LOG && stdoutIsJournal());
     const path = logPath(log);
     const ended = new AbortController();
@@ -49,14 +61,23 @@ export function register(program: Command): void {
     const options: DaemonOptions = {
       ...(!toJournal && { log: { path, bytes: logSize, keep: logKeep } }),
       ...(owners !== undefined && { owners }),
+      ...(listen && { metrics: { address: listen, ruleSeries, version: packageVersion() } }),
       saveEveryMs: saveEvery * 1000,
       signal: ended.signal,
       say: (text) => run.output.say(text),
     };
+    if (listen?.kind === 'tcp' && !listen.loopback)
+      run.output.say('note: whoever reaches that port reads the metrics, without TLS and without a password');
     await runDaemon(await run.context(), options);
     run.output.say('the daemon has ended');
     return undefined;
   });
+}
+
+function readListen(text: string): ListenAddress {
+  const reading = readListenAddress(text);
+  if (typeof reading === 'string') throw new InvalidArgumentError(`${reading}; ${LISTEN_HINT}.`);
+  return reading;
 }
 
 function readBytes(text: string): number {

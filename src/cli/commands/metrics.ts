@@ -1,16 +1,48 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_RULE_SERIES, renderMetrics } from '../../observe/metrics';
+import type { Snapshot } from '../../observe/snapshot';
 import { takeSnapshot } from '../../operate/enforcement';
-import { renderMetrics } from '../../observe/metrics';
-import { onRun } from '../run';
+import { UsageError } from '../output';
 import { packageVersion } from '../package-version';
+import { onRun } from '../run';
+
+interface Options {
+  readonly ruleSeries: number;
+  readonly section?: string;
+}
 
 export function register(program: Command): void {
-  const command = program.command('metrics').description('counters of every rule and reason as Prometheus text');
-  onRun(command, async (run) => {
+  const command = program
+    .command('metrics')
+    .description('counters of every rule and reason as Prometheus text')
+    .addOption(ruleSeriesOption())
+    .addOption(new Option('--section <name>', 'what is about this section or server alone, each of its rules'));
+  onRun<Options>(command, async (run) => {
+    const { ruleSeries, section } = run.options;
     const snapshot = await takeSnapshot(await run.context());
-    const text = renderMetrics(snapshot, packageVersion());
+    if (section !== undefined) requireSection(snapshot, section);
+    const options = { version: packageVersion(), ruleSeries, ...(section !== undefined && { section }) };
+    const text = renderMetrics(snapshot, options);
     run.output.line(text.trimEnd());
     run.output.document({ metrics: text });
     return undefined;
   });
+}
+
+/** How many rules are told of one by one; also an option of the daemon. */
+export function ruleSeriesOption(): Option {
+  return new Option('--rule-series <number>', 'metrics tell of so many rules one by one, of other sections the sums')
+    .argParser(readCount)
+    .default(DEFAULT_RULE_SERIES);
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('expected a number from 0 to 999999.');
+  return Number(text);
+}
+
+function requireSection({ sections, active }: Snapshot, name: string): void {
+  if (sections.some((section) => section.name === name)) return;
+  const hint = active ? 'inbound, outbound, guard and the servers are sections: sluice servers' : 'sluice enable';
+  throw new UsageError(`the enforced ruleset has no section "${name}"`, hint);
 }

@@ -1,12 +1,13 @@
 import { type Command, Option } from 'commander';
 import type { Snapshot } from '../../observe/snapshot';
 import type { Context } from '../../operate/context';
+import { serversOf } from '../../observe/server-page';
 import { readEnforcement, takeSnapshot } from '../../operate/enforcement';
-import { nearest } from '../../parse/nearest';
-import { formatServers, serversOf, type ServerSection } from '../format-servers';
+import { formatServers } from '../format-servers';
 import { formatServerStatus, formatStatus, type StatusForm } from '../format-status';
 import { formatUfwStatus } from '../format-ufw';
 import { type Output, UsageError } from '../output';
+import { requireServer } from '../require-server';
 import { onRun, type Run, tidyUp } from '../run';
 
 interface StatusOptions {
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     if (name !== undefined && format === 'ufw')
       throw new UsageError('ufw knows no servers: its table has inbound and outbound', `sluice status ${name}`);
     await repeat(run, async (context, snapshot) => {
-      const server = name === undefined ? undefined : requireServer(snapshot, name);
+      const server = name === undefined ? undefined : requireServer(snapshot, name, FORMS);
       const text =
         format === 'ufw'
           ? await ufwTable(context, form)
@@ -102,19 +103,6 @@ export function readWords(words: readonly string[]): { server?: string; form: St
   if (names.length > 1 || words.length > 2)
     throw new UsageError(`"${words.join(' ')}" is more than a server and a form`, 'sluice status gpu-17 verbose');
   return { ...(names.length > 0 && { server: names[0] }), form };
-}
-
-function requireServer(snapshot: Snapshot, name: string): ServerSection {
-  const servers = serversOf(snapshot);
-  const found = servers.find((section) => section.name === name);
-  if (found) return found;
-  if (!snapshot.active) throw new UsageError(`nothing is enforced, so there is no server "${name}"`, 'sluice enable');
-  const guess = nearest(name, [...servers.map((section) => section.name), ...FORMS]);
-  const hint = servers.length === 0 ? 'servers stand under servers: in the ruleset' : 'sluice servers lists them';
-  throw new UsageError(
-    `the enforced ruleset has no server "${name}"`,
-    guess === undefined ? hint : `did you mean ${guess}?`,
-  );
 }
 
 async function ufwTable(context: Context, form: StatusForm): Promise<string> {

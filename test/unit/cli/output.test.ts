@@ -71,3 +71,45 @@ test('columns stand straight under wide characters', () => {
   ).split('\n');
   expect(lines).toEqual(['a      b', '管理   x', 'plain  y']);
 });
+
+describe('what a command is at', () => {
+  const columns = process.stderr.columns;
+  let tty: boolean;
+  let now: number;
+  beforeEach(() => {
+    tty = process.stderr.isTTY;
+    Object.assign(process.stderr, { isTTY: true, columns: 20 });
+    now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+  });
+  afterEach(() => {
+    Object.assign(process.stderr, { isTTY: tty, columns });
+    jest.restoreAllMocks();
+  });
+
+  test('is told after a second, in one line that other talk takes the place of', () => {
+    const text = written(() => {
+      const output = new Output(false);
+      output.progress('one');
+      output.say('early');
+      now = 1500;
+      output.progress('two');
+      output.progress('a name with\u001b[2J much in it');
+      output.say('late');
+      output.endProgress();
+    });
+    expect(text).toBe('early\n\r\u001b[Ktwo\r\u001b[Ka name with\\x1b[2J\r\u001b[Klate\n');
+  });
+
+  test('at once where it is known to take longer; never in JSON, and nowhere but at a terminal', () => {
+    const told = (output: Output): string =>
+      written(() => {
+        output.progress('reading …', true);
+        output.endProgress();
+      });
+    expect(told(new Output(false))).toBe('\r\u001b[Kreading …\r\u001b[K');
+    expect(told(new Output(true))).toBe('');
+    Object.assign(process.stderr, { isTTY: false });
+    expect(told(new Output(false))).toBe('');
+  });
+});

@@ -62,7 +62,7 @@ describe('ranks', () => {
       [264, 'guard/g2', '3.3'],
       [265, 'guard/g1', 'out 3'],
     ]);
-    expect(sections).toEqual(['inbound', 'outbound', ...new Array<string>(6).fill('guard')]);
+    expect(sections).toEqual(['inbound', 'outbound', ...new Array<string>(6).fill('guard'), 'inbound']);
     expect(features.sections).toEqual(new Array(8).fill(true));
     expect(compile(ruleset([row])).features.sections).toEqual([true, ...new Array<boolean>(7).fill(false)]);
   });
@@ -84,8 +84,8 @@ describe('bytes', () => {
     const root = view.getUint32(section + LAYOUT.slc_section.fields.root.offset, true);
     expect(root % 8).toBe(0);
     expect(view.getUint32(section + LAYOUT.slc_section.fields.previous_root.offset, true)).toBe(root);
-    const services = view.getUint32(root * 8 + LAYOUT.slc_roots.fields.services.offset, true);
-    expect(services).toBe(view.getUint32(header.services.offset, true));
+    const services = root + view.getUint32(root * 8 + LAYOUT.slc_roots.fields.services.offset, true);
+    expect(services).toBe(root + LAYOUT.slc_roots.size / 8);
     // 14141-14141, any source port, lanes 6-7 with the guards in the upper bound.
     expect(view.getBigUint64(services * 8, true)).toBe(14141n | (6n << 34n));
     expect(view.getBigUint64(services * 8 + 8, true)).toBe(

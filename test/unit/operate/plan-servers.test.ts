@@ -1,14 +1,16 @@
 /** Servers in a plan, in figures and in a snapshot. */
 import { compile } from '../../../src/compile/compile';
+import { UDP_OFF } from '../../../src/compile/ranks';
 import type { Ruleset } from '../../../src/model/ruleset';
 import { nameFigures } from '../../../src/observe/figures';
 import { renderMetrics } from '../../../src/observe/metrics';
 import { buildSnapshot, type Snapshot } from '../../../src/observe/snapshot';
-import { formatServers, serversOf } from '../../../src/cli/format-servers';
+import { formatServers } from '../../../src/cli/format-servers';
+import { serversOf } from '../../../src/observe/server-page';
 import { formatServerStatus, formatStatus } from '../../../src/cli/format-status';
 import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
-import { packLists, unpackLists, walkRuleset } from '../../../src/operate/shared-lists';
+import { type PackedRuleset, packRuleset, unpackRuleset } from '../../../src/operate/packed-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const read = (servers: string): Ruleset =>
@@ -50,15 +52,15 @@ describe('plan', () => {
 
   test('a ruleset in a state file has its servers, with the lists that rows share', () => {
     const ruleset = read(GPU + BOX);
-    const packed: unknown = JSON.parse(JSON.stringify(packLists(ruleset, walkRuleset)));
-    expect(unpackLists(packed as ReturnType<typeof packLists<Ruleset>>, walkRuleset)).toEqual(ruleset);
+    expect(unpackRuleset(JSON.parse(JSON.stringify(packRuleset(ruleset))) as PackedRuleset)).toEqual(ruleset);
   });
 });
 
 describe('figures', () => {
   const ruleset = read(GPU + BOX);
   const { ranks } = compile(ruleset);
-  const rankOf = (name: string): number => ranks.find(({ section, id }) => `${section}/${id}` === name)!.rank;
+  const rankOf = (name: string): number =>
+    [UDP_OFF, ...ranks].find(({ section, id }) => `${section}/${id}` === name)!.rank;
   const hits = new Map(
     Object.entries({
       'gpu/web': 5n,
@@ -141,7 +143,7 @@ gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2    
   });
 
   test('metrics add up to all packets: rows of servers, and inbound’s switch once', () => {
-    const metrics = renderMetrics(snapshot, '1');
+    const metrics = renderMetrics(snapshot, { version: '1' });
     const sum = (name: string): number =>
       [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))].reduce(
         (n, [, count]) => n + Number(count),

@@ -1,0 +1,33 @@
+import { type Command, Option } from 'commander';
+import { parseEventLine } from '../../observe/events';
+import { serverPage } from '../../observe/server-page';
+import { takeSnapshot } from '../../operate/enforcement';
+import { DEFAULT_LOG_FILE, logPath, newestLines } from '../../serve/log-file';
+import { Output } from '../output';
+import { onRun } from '../run';
+import { requireServer } from '../require-server';
+
+/** Of the end of the log: enough for the newest refusals of one among many servers, read in a moment. */
+const LOG_BYTES = 1 << 20;
+
+export function register(program: Command): void {
+  const command = program
+    .command('snapshot')
+    .description('all that status knows as one JSON document; of one server: what a panel draws its page of')
+    .argument('[server]', 'a server (left out: everything)')
+    .addOption(
+      new Option('--log <file>', `where its newest refusals stand (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`),
+    );
+  onRun<{ readonly log?: string }>(command, async (run, name?: string) => {
+    const snapshot = await takeSnapshot(await run.context());
+    // JSON is all there is, whether it was asked for or not.
+    const output = new Output(true);
+    if (name === undefined) output.document({ snapshot });
+    else {
+      const lines = newestLines(logPath(run.options.log), LOG_BYTES);
+      const events = lines && lines.map(parseEventLine).filter((event) => event !== null);
+      output.document({ page: serverPage(snapshot, requireServer(snapshot, name), events) });
+    }
+    return undefined;
+  });
+}

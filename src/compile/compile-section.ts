@@ -1,0 +1,60 @@
+/**
+ * One section compiled alone: a block of the image that says nothing of any other, so that a change to a server makes
+ * that server's anew and no other's.
+ */
+import { SLC_WORD_NONE } from '../abi/layout.gen';
+import type { Family } from '../model/prefix';
+import type { Server } from '../model/ruleset';
+import { MAX_IMAGE_RULES } from './capacity';
+import type { CompileMemory } from './compile-memory';
+import { CompiledSection } from './compiled-section';
+import { type ExpandedRows, expandRows, type RankedSection, rowsOf } from './expand';
+import { growForest } from './forest';
+import type { RankEntry } from './image';
+import { NO_OWNER, ownerRows } from './owners';
+import { type FamilyTrees, packBlock } from './pack';
+import { assignRanks, ranksOf, wordOf } from './ranks';
+import type { RowMemory } from './row-memory';
+import { serverSection } from './sections';
+import { sectionFigures } from './stats';
+
+/** Compiles an entry of the table; where rows can be crossed that is done until `room` image rules are enough. */
+export function compileSection(ranked: RankedSection, memory: RowMemory, room = MAX_IMAGE_RULES): CompiledSection {
+  const { section, ranks } = ranked;
+  const expanded = expandRows(rowsOf(ranked), memory, room);
+  const own = section.laterOf === undefined ? ranksOf(ranks) : [];
+  return compileRows(expanded, ranks.default, own, ranks.end);
+}
+
+/** Compiles a server: ranks count from 0. What memory knows of its rows is not made again. */
+export function compileServer(server: Server, memory: CompileMemory): CompiledSection {
+  return memory.server(server, (own) => {
+    const section = serverSection(server);
+    return compileSection({ section, ranks: assignRanks(section, 0) }, own);
+  });
+}
+
+/** Compiles the entry by which the server is found that owns a packet. */
+export function compileOwners(servers: readonly Server[], memory: CompileMemory): CompiledSection {
+  return memory.owners(servers, (own) => {
+    const rows = ownerRows(servers);
+    return compileRows(expandRows({ 4: rows, 6: rows }, own), NO_OWNER, [], 0);
+  });
+}
+
+function compileRows(
+  { tables, services, size, largest }: ExpandedRows,
+  otherwise: RankEntry | undefined,
+  ranks: readonly RankEntry[],
+  span: number,
+): CompiledSection {
+  const grown = { 4: growForest(tables[4]), 6: growForest(tables[6]) };
+  const treesOf = (family: Family): FamilyTrees => ({
+    rules: tables[family],
+    trees: grown[family].map(({ root }) => root),
+  });
+  const families = { 4: treesOf(4), 6: treesOf(6) };
+  const block = packBlock({ families, defaultWord: otherwise ? wordOf(otherwise) : SLC_WORD_NONE, services });
+  const holds = { 4: tables[4].order.length > 0, 6: tables[6].order.length > 0 };
+  return new CompiledSection(block, ranks, span, sectionFigures({ families, grown }), holds, size, largest);
+}

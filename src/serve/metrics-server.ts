@@ -1,0 +1,170 @@
+/**
+ * HTTP for whoever scrapes: `GET /metrics`, and `/metrics?section=NAME` for one section alone. It reads nothing of a
+ * request but its first line. Whoever comes, however often and however slowly, costs the daemon so many connections, the
+ * bytes of one text, and one snapshot at a time.
+ */
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { SluiceError } from '../kernel/errors';
+import { EXPOSITION_TYPE } from '../observe/exposition';
+import { renderMetrics } from '../observe/metrics';
+import type { Snapshot } from '../observe/snapshot';
+import { Complaint } from './complaint';
+import { type ListenAddress, listenText } from './listen-address';
+import { answersAt } from './unix-path';
+
+/** Connections at once; one more takes the place of the oldest. */
+export const MOST_SCRAPERS = 16;
+/** How long a connection may last, whatever is done with it. */
+export const SCRAPE_MS = 10_000;
+/** A snapshot serves all who ask within so long, and within so many times what taking it took. */
+const FRESH_MS = 1_000;
+const FRESH_TIMES = 4;
+const MOST_HEADER_BYTES = 8 * 1024;
+
+/** What is served. */
+export interface MetricsServerOptions {
+  readonly address: ListenAddress;
+  /** Rows told of one by one. */
+  readonly ruleSeries: number;
+  readonly version: string;
+  readonly take: () => Promise<Snapshot>;
+  readonly say: (text: string) => void;
+}
+
+/** Listens until it is closed. */
+export class MetricsServer {
+  readonly #open = new Set<Socket>();
+  readonly #complaint: Complaint;
+  #taking: Promise<Snapshot> | null = null;
+  #staleAt = 0;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly options: MetricsServerOptions,
+  ) {
+    this.#complaint = new Complaint(options.say);
+    server.on('connection', (socket: Socket) => this.#welcome(socket));
+    server.on('clientError', (_, socket) => socket.destroy());
+  }
+
+  /** Throws `SluiceError` where the address is taken or not this machine's. */
+  static async listen(options: MetricsServerOptions): Promise<MetricsServer> {
+    const { address } = options;
+    if (address.kind === 'unix') await removeStaleSocket(address.path);
+    const server = createServer({ maxHeaderSize: MOST_HEADER_BYTES });
+    const metrics = new MetricsServer(server, options);
+    server.on('request', (request, response) => void metrics.#answer(request, response));
+    await new Promise<void>((done, reject) => {
+      server.once('error', (error) => reject(listenError(address, error)));
+      server.listen(
+        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
+        done,
+      );
+    });
+    if (address.kind === 'unix') chmodSync(address.path, 0o660);
+    return metrics;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((done) => this.server.close(() => done()));
+    for (const socket of this.#open) socket.destroy();
+    await closed;
+  }
+
+  #welcome(socket: Socket): void {
+    // Who came first has had most of the time there is: sockets that are held open keep nobody out.
+    if (this.#open.size >= MOST_SCRAPERS) this.#open.values().next().value?.destroy();
+    this.#open.add(socket);
+    const limit = setTimeout(() => socket.destroy(), SCRAPE_MS);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      clearTimeout(limit);
+      this.#open.delete(socket);
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, text } = await this.#respond(request);
+    const body = Buffer.from(text);
+    response.writeHead(status, {
+      'Content-Type': status === 200 ? EXPOSITION_TYPE : 'text/plain; charset=utf-8',
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      Connection: 'close',
+      ...(status === 405 && { Allow: 'GET, HEAD' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  async #respond({ method, url = '' }: IncomingMessage): Promise<{ status: number; text: string }> {
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'only GET and HEAD\n' };
+    if (!URL.canParse(url, 'http://sluice')) return { status: 400, text: 'no path\n' };
+    const { pathname, searchParams } = new URL(url, 'http://sluice');
+    if (pathname !== '/metrics') return { status: 404, text: 'there is only /metrics, and /metrics?section=NAME\n' };
+    const section = searchParams.get('section');
+    let snapshot: Snapshot;
+    try {
+      snapshot = await this.#fresh();
+      this.#complaint.over('metrics are served again');
+    } catch (error) {
+      this.#complaint.tell(error, (message) => `metrics cannot be served: ${message}`);
+      return { status: 503, text: 'no snapshot can be taken; what sluice daemon says tells why\n' };
+    }
+    if (section !== null && !snapshot.sections.some(({ name }) => name === section))
+      return { status: 404, text: 'the enforced ruleset has no such section\n' };
+    const { version, ruleSeries } = this.options;
+    return {
+      status: 200,
+      text: renderMetrics(snapshot, { version, ruleSeries, ...(section !== null && { section }) }),
+    };
+  }
+
+  /** A snapshot not older than a moment. */
+  async #fresh(): Promise<Snapshot> {
+    if (this.#taking && performance.now() < this.#staleAt) return this.#taking;
+    const began = performance.now();
+    this.#staleAt = Infinity;
+    const taking = this.options.take();
+    this.#taking = taking;
+    const over = (): void => {
+      const now = performance.now();
+      this.#staleAt = now + Math.max(FRESH_MS, FRESH_TIMES * (now - began));
+    };
+    taking.then(over, () => {
+      this.#taking = null;
+    });
+    return taking;
+  }
+}
+
+/** A socket that a killed daemon left is removed; anything else is somebody's. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket() || (await answersAt(path)))
+    throw new SluiceError(
+      'serve/listen',
+      `"${path}" is ${found.isSocket() ? 'a socket at which somebody serves' : 'no socket'}`,
+      {
+        hint: 'name another path',
+      },
+    );
+  rmSync(path);
+}
+
+function listenError(address: ListenAddress, error: Error): SluiceError {
+  const { code } = error as NodeJS.ErrnoException;
+  const hint =
+    code === 'EADDRINUSE'
+      ? 'another program listens there: name another port'
+      : code === 'EADDRNOTAVAIL'
+        ? 'it is no address of this machine: ip address lists them'
+        : 'name another place';
+  return new SluiceError('serve/listen', `cannot listen at ${listenText(address)}: ${error.message}`, {
+    hint,
+    cause: error,
+  });
+}
