@@ -7,27 +7,32 @@ import type { Server } from '../../model/ruleset';
 import type { Context } from '../../operate/context';
 import { type Door, examineDoor, isAddress } from '../../operate/doctor';
 import { type Enforcement, readEnforcement } from '../../operate/enforcement';
+import { examineMachine } from '../../operate/machine';
 import { parseAddressText } from '../../parse/address';
 import { BUILTIN_SERVICES, DEFAULT_SSH_PORTS } from '../../parse/services';
 import { EXIT, type ExitCode } from '../exit-code';
 import { remedyText } from '../../operate/render-obstacle';
 import { formatDoctor } from '../format-doctor';
+import { formatMachine } from '../format-machine';
 import { UsageError } from '../output';
 import { callerAddress } from '../row-words';
-import { onRun } from '../run';
+import { onRun, type Run } from '../run';
 
 const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
 
 export function register(program: Command): void {
   const command = program
     .command('doctor')
-    .description(`why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`)
+    .description(
+      `whether the machine is as it should be; with a port why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`,
+    )
     .argument(
-      '<port-and-address...>',
-      'the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
+      '[port-and-address...]',
+      'left out: whether this machine is as it should be; else the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
         'address, or me; without one: who can reach it at all',
     );
   onRun(command, async (run, words: string[]): Promise<ExitCode> => {
+    if (words.length === 0) return doctorOfMachine(run);
     const context = await run.context();
     const enforcement = await readEnforcement(context);
     const ruleset = enforcement?.record?.ruleset ?? null;
@@ -68,6 +73,15 @@ export function register(program: Command): void {
     });
     return EXIT.DONE;
   });
+}
+
+/** 1 where something is to be mended. */
+async function doctorOfMachine({ output, options }: Run<object>): Promise<ExitCode> {
+  const checks = await examineMachine(options.netns === undefined ? {} : { netns: options.netns });
+  const warnings = checks.filter(({ state }) => state === 'warn').length;
+  output.line(formatMachine(checks));
+  output.document({ checks, warnings });
+  return warnings > 0 ? EXIT.SYSTEM : EXIT.DONE;
 }
 
 function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDoctor>[2] {
