@@ -4,7 +4,7 @@ import { type Reach, ReachMap } from '../analyse/reach';
 import { NONE_OPEN, withOpen } from '../model/allow-all';
 import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
-import { type AddressWords, addressBits, type Family, type Prefix, prefixContains } from '../model/prefix';
+import { type AddressWords, addressBits, type Family, hostPrefix, type Prefix, prefixContains } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Ruleset, Server } from '../model/ruleset';
 import { DEFAULT_SOURCE_PORT } from '../parse/probe';
@@ -65,7 +65,12 @@ export async function examineDoor(
   const key = chosen?.key ?? null;
   const doors = ([4, 6] as const)
     .filter((family) => at[family].length > 0)
-    .map((family) => ({ ...door, family, addresses: at[family] }));
+    .map((family) => ({
+      ...{ ...door, family },
+      addresses: server
+        ? server.addresses.filter((prefix) => prefix.family === family)
+        : at[family].map((words) => hostPrefix(family, words)),
+    }));
   const map = judge && !key ? new ReachMap(withOpen(judge.ruleset, open), doors, bans) : null;
   return {
     filtered,
