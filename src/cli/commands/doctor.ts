@@ -26,11 +26,6 @@ import { onRun, type Run } from '../run';
 
 const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
 
-interface DoctorOptions {
-  readonly wait?: number;
-  readonly report?: boolean;
-}
-
 export function register(program: Command): void {
   const command = program
     .command('doctor')
@@ -49,67 +44,71 @@ export function register(program: Command): void {
         .preset('30s'),
     )
     .addOption(new Option('--report', 'of a server: a text for a ticket, without anything about others'));
-  onRun<DoctorOptions>(command, async (run, words: string[]): Promise<ExitCode> => {
-    if (words.length === 0) return doctorOfMachine(run);
-    const context = await run.context();
-    const enforcement = await readEnforcement(context);
-    const ruleset = enforcement?.record?.ruleset ?? null;
-    if (enforcement && !ruleset)
-      throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
-        hint: 'sluice apply FILE enforces a file, and writes the record anew',
+  onRun<{ readonly wait?: number; readonly report?: boolean }>(
+    command,
+    async (run, words: string[]): Promise<ExitCode> => {
+      if (words.length === 0) return doctorOfMachine(run);
+      const context = await run.context();
+      const enforcement = await readEnforcement(context);
+      const ruleset = enforcement?.record?.ruleset ?? null;
+      if (enforcement && !ruleset)
+        throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
+          hint: 'sluice apply FILE enforces a file, and writes the record anew',
+        });
+      const { server, port, protocol = 'tcp', rest } = readDoor(words, ruleset, EXAMPLE);
+      const door = { port, protocol };
+      const named = await readSource(rest, context);
+      const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
+      const { wait, report: asTicket } = run.options;
+      if (asTicket && !server) throw new UsageError('a report is about a server: name one before the port', EXAMPLE);
+      let report = await examineDoor(context, door, named, judge, server);
+      if (named && !report.key) {
+        const who = server ? server.name : 'this machine';
+        throw new UsageError(`${who} has no IPv${named.family} address at which it could be reached`, EXAMPLE);
+      }
+      let waited: Waited | null = null;
+      if (wait !== undefined) {
+        if (!judge) throw new UsageError('nothing is filtered, so nothing is seen of who connects', 'sluice enable');
+        const watched = { door, server, source: named?.words ?? null };
+        waited = await waitForPacket(context, judge.ruleset, { watched, key: report.key, ms: wait }, run.output);
+        const { sighting } = waited;
+        const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
+        report = await examineDoor(context, door, seen, judge, server);
+      }
+      const text = formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement));
+      if (asTicket && server && judge) {
+        const who = report.key ? [formatAddress(report.key.family, report.key.source)] : [];
+        const asked = { words: [`${door.port}/${door.protocol}`, ...who], waited: waited?.lines ?? [] };
+        const lines = await writeTicket(context, { ...judge, server }, asked);
+        run.output.line(lines.join('\n'));
+        run.output.document({ server: server.name, report: lines });
+        return EXIT.DONE;
+      }
+      for (const line of waited?.lines ?? []) run.output.line(line);
+      run.output.line(text);
+      const { diagnosis, key, filtered, notFiltered, listeners, ufw, nat } = report;
+      run.output.document({
+        ...{
+          door,
+          server: server?.name ?? null,
+          source: key && formatAddress(key.family, key.source),
+          filtered,
+          notFiltered,
+          listeners,
+          ufw,
+          ...(nat !== undefined && { nat }),
+        },
+        decision: diagnosis?.decision ?? null,
+        obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
+          ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
+          remedy: remedy && remedyText(remedy),
+        })),
+        afterwards: diagnosis?.afterwards ?? null,
+        ...(waited && { seen: waited.sighting && sightingToJson(waited.sighting) }),
       });
-    const { server, port, protocol = 'tcp', rest } = readDoor(words, ruleset, EXAMPLE);
-    const door = { port, protocol };
-    const named = await readSource(rest, context);
-    const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
-    const { wait, report: asTicket } = run.options;
-    if (asTicket && !server) throw new UsageError('a report is about a server: name one before the port', EXAMPLE);
-    let report = await examineDoor(context, door, named, judge, server);
-    if (named && !report.key) {
-      const who = server ? server.name : 'this machine';
-      throw new UsageError(`${who} has no IPv${named.family} address at which it could be reached`, EXAMPLE);
-    }
-    let waited: Waited | null = null;
-    if (wait !== undefined) {
-      if (!judge) throw new UsageError('nothing is filtered, so nothing is seen of who connects', 'sluice enable');
-      const watched = { door, server, source: named?.words ?? null };
-      waited = await waitForPacket(context, judge.ruleset, { watched, key: report.key, ms: wait }, run.output);
-      const { sighting } = waited;
-      const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
-      report = await examineDoor(context, door, seen, judge, server);
-    }
-    const text = formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement));
-    if (asTicket && server && judge) {
-      const who = report.key ? [formatAddress(report.key.family, report.key.source)] : [];
-      const asked = { words: [`${door.port}/${door.protocol}`, ...who], waited: waited?.lines ?? [] };
-      const lines = await writeTicket(context, { ...judge, server }, asked);
-      run.output.line(lines.join('\n'));
-      run.output.document({ server: server.name, report: lines });
       return EXIT.DONE;
-    }
-    for (const line of waited?.lines ?? []) run.output.line(line);
-    run.output.line(text);
-    const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
-    run.output.document({
-      ...{
-        door,
-        server: server?.name ?? null,
-        source: key && formatAddress(key.family, key.source),
-        filtered,
-        notFiltered,
-        listeners,
-        ufw,
-      },
-      decision: diagnosis?.decision ?? null,
-      obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
-        ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
-        remedy: remedy && remedyText(remedy),
-      })),
-      afterwards: diagnosis?.afterwards ?? null,
-      ...(waited && { seen: waited.sighting && sightingToJson(waited.sighting) }),
-    });
-    return EXIT.DONE;
-  });
+    },
+  );
 }
 
 /** What of the log's end is looked through for refusals. */
@@ -148,7 +147,10 @@ function readWait(text: string): number {
 }
 
 /** 1 where something is to be mended. */
-async function doctorOfMachine({ output, options }: Run<DoctorOptions>): Promise<ExitCode> {
+async function doctorOfMachine({
+  output,
+  options,
+}: Run<{ readonly wait?: number; readonly report?: boolean }>): Promise<ExitCode> {
   if (options.wait !== undefined || options.report) throw new UsageError('expected a port', EXAMPLE);
   const checks = await examineMachine(options.netns === undefined ? {} : { netns: options.netns });
   const warnings = checks.filter(({ state }) => state === 'warn').length;
