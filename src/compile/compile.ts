@@ -71,6 +71,7 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     servers: servers.length > 0,
     limits: limits.count > 0,
     rejects: placed.some(({ compiled }) => compiled.rejects),
+    rejectsOut: placed.some(({ compiled }) => compiled.rejectsOut),
   };
   const sections = placed.map(({ name }) => name);
   return {
