@@ -6,6 +6,7 @@ import { REASON_CODE, REASON_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
+import { nameOfEntry } from '../../src/compile/ranks';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
 import {
   createGenerationMaps,
@@ -32,7 +33,7 @@ export type XdpAction = (typeof ACTIONS)[number];
 /** What became of a frame. */
 export interface Judged {
   readonly action: XdpAction;
-  /** The one counter that went up: a rule's id, `id/refused`, `ssh`, `default`, or a reason in brackets. */
+  /** The one counter that went up: a rule's id (outside inbound `section/id`), `id/refused`, `ssh`, `default`, or a reason in brackets. */
   readonly at: string;
 }
 
@@ -237,8 +238,8 @@ export class IngressStand {
   private nameOf(slot: number): string {
     if (slot < SLC_LIMITS.RANK_FIRST) return `(${REASON_OF_CODE.get(slot)!})`;
     const entry = this.image.ranks.find(({ rank }) => rank === slot);
-    if (entry) return entry.id;
-    return `${this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!.id}/refused`;
+    if (entry) return nameOfEntry(entry);
+    return `${nameOfEntry(this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!)}/refused`;
   }
 
   close(): void {
