@@ -49,11 +49,11 @@ const rankOf = (section: string, id: string): number =>
 
 test('an open section lets in what it would refuse, and names the row; others, and what stands above, do not change', async () => {
   await open.set(new Set(['shop']), MINUTE_NS);
-  expect(await tcp(9001)).toEqual({ action: 'pass', at: 'web' });
+  expect(await tcp(9001)).toEqual({ action: 'pass', at: 'shop/web' });
   expect(await tcp(9002, '192.0.2.7')).toEqual(PASSED);
   expect(await tcp(9002, '192.0.2.8')).toEqual(PASSED);
   expect(await send(p.ipv6(), p.udp({ to: 9050 }))).toEqual(PASSED);
-  expect(await tcp(9150)).toMatchObject({ at: 'default' });
+  expect(await tcp(9150)).toMatchObject({ at: 'game/default' });
   expect(await tcp(82)).toEqual({ action: 'drop', at: 'default' });
   expect(await tcp(9002, '192.0.2.66')).toMatchObject({ action: 'drop' });
   const [entry, ...others] = open.table.list();
@@ -78,7 +78,7 @@ test('it ends at its deadline, to the nanosecond, with nobody there', async () =
   tables.now = 1999;
   expect(await tcp(9002)).toEqual(PASSED);
   tables.now = 2000;
-  expect(await tcp(9002)).toEqual({ action: 'drop', at: 'shut' });
+  expect(await tcp(9002)).toEqual({ action: 'drop', at: 'shop/shut' });
   expect(open.table.list()[0].packets).toBe(1n);
 });
 
@@ -86,7 +86,7 @@ test('a section that is over stays shut while another is open', async () => {
   await open.set(new Set(['shop']), 2_000_000_000n);
   open.table.open('game', MINUTE_NS);
   tables.now = 3000;
-  expect(await tcp(9002)).toEqual({ action: 'drop', at: 'shut' });
+  expect(await tcp(9002)).toEqual({ action: 'drop', at: 'shop/shut' });
   expect(await tcp(9150)).toEqual(PASSED);
   // Prolonged, it is open again and goes on counting.
   open.table.open('shop', MINUTE_NS);
@@ -96,7 +96,7 @@ test('a section that is over stays shut while another is open', async () => {
 
 test('a limit goes on counting attempts, and refuses nobody; a reject is not answered', async () => {
   await open.set(new Set(['shop', 'game', 'inbound']), MINUTE_NS);
-  expect(await tcp(9003)).toEqual({ action: 'pass', at: 'few' });
+  expect(await tcp(9003)).toEqual({ action: 'pass', at: 'shop/few' });
   for (let i = 0; i < 3; i++) expect(await tcp(9003)).toEqual(PASSED);
   expect(await tcp(9150)).toEqual(PASSED);
   expect(await tcp(81)).toEqual(PASSED);
@@ -104,7 +104,7 @@ test('a limit goes on counting attempts, and refuses nobody; a reject is not ans
   expect(tables.rejects()).toEqual({ answered: 0n, capped: 0n, unanswered: 0n });
   await open.set(new Set());
   // Who knocked meanwhile is over the limit still.
-  expect(await tcp(9003)).toMatchObject({ at: 'few/refused' });
+  expect(await tcp(9003)).toMatchObject({ at: 'shop/few/refused' });
 });
 
 test('an error about a connection that only ALLOW ALL lets in passes tier 5', async () => {

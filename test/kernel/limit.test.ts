@@ -68,6 +68,40 @@ const syn = (from = '203.0.113.50', port = 22): p.Layer[] => [p.ipv4({ from }), 
 const ACCEPTED = { action: 'pass', at: 'ssh-limit' };
 const REFUSED = { action: 'tx', at: 'ssh-limit/refused' };
 
+test('each section counts by its own rows and windows, also under the same id', async () => {
+  const tables = await IngressTables.create();
+  const door = (limit: string, verdict = 'reject'): string =>
+    `{ id: door, action: limit, port: 22/tcp, limit: ${limit}, verdict: ${verdict} }`;
+  const stand = await IngressStand.load(
+    `version: 1
+inbound: { default: deny, rules: [${door('3/1h')}] }
+servers:
+  a: { address: 198.51.100.8, default: deny, rules: [allow 80/tcp, ${door('2/1h', 'deny')}] }
+  b: { address: 198.51.100.9, default: deny, rules: [${door('4/1h')}, allow 81/tcp] }
+`,
+    tables,
+  );
+  opened.push(stand, tables);
+  tables.now = 1_000_000;
+  const ask = async (to: string): Promise<string> => {
+    const { action, at } = await stand.in(p.compose(p.ipv4({ from: '203.0.113.50', to }), p.tcp({ to: 22 })));
+    return `${action} ${at}`;
+  };
+  const said: Record<string, string[]> = { a: [], b: [], inbound: [] };
+  for (let i = 0; i < 4; i++) {
+    said.inbound.push(await ask('198.51.100.7'));
+    said.b.push(await ask('198.51.100.9'));
+    said.a.push(await ask('198.51.100.8'));
+  }
+  const times = (count: number, text: string): string[] => new Array<string>(count).fill(text);
+  expect(said).toEqual({
+    inbound: [...times(2, 'pass door'), ...times(2, 'tx door/refused')],
+    a: [...times(1, 'pass a/door'), ...times(3, 'drop a/door/refused')],
+    b: [...times(3, 'pass b/door'), ...times(1, 'tx b/door/refused')],
+  });
+  expect((await tables.limits()).live).toBe(3);
+});
+
 describe('the preset', () => {
   test('the 6th attempt within 30 s is refused, and answered', async () => {
     const host = await Limited.load([PRESET]);

@@ -5,7 +5,7 @@
 import { REASON_CODE, REASON_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
-import type { Image } from '../../src/compile/image';
+import type { Image, RankEntry } from '../../src/compile/image';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
 import {
   BUDGET_ENTRIES,
@@ -43,7 +43,7 @@ function actionOf(direction: Direction, returned: number): Action {
 /** What became of a frame. */
 export interface Judged {
   readonly action: Action;
-  /** The one counter that went up: a rule's id, `id/refused`, `ssh`, `default`, or a reason in brackets. */
+  /** The one counter that went up: a rule's id (of a server `server/id`), `id/refused`, `ssh`, `default`, or a reason in brackets. */
   readonly at: string;
 }
 
@@ -253,8 +253,8 @@ export class IngressStand {
     const first = this.direction === 'in' ? 0 : SLC_LIMITS.REASON_SLOTS_OUT;
     if (slot < SLC_LIMITS.RANK_FIRST) return `(${REASON_OF_CODE.get(slot - first)!})`;
     const entry = this.image.ranks.find(({ rank }) => rank === slot);
-    if (entry) return entry.id;
-    return `${this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!.id}/refused`;
+    if (entry) return nameOfRow(entry);
+    return `${nameOfRow(this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!)}/refused`;
   }
 
   close(): void {
@@ -263,4 +263,8 @@ export class IngressStand {
     this.result.close();
     for (const map of Object.values(this.maps)) map.close();
   }
+}
+
+function nameOfRow({ section, id }: RankEntry): string {
+  return ['inbound', 'outbound', 'guard'].includes(section) ? id : `${section}/${id}`;
 }
