@@ -230,7 +230,7 @@ export class IngressStand {
     return at;
   }
 
-  private counts(): Map<number, CounterFigures> {
+  private counts(): ReadonlyMap<number, CounterFigures> {
     return readCounters(this.maps.counters);
   }
 
