@@ -78,6 +78,7 @@ export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { currentRevision, findRevision, type History, type Revision, type RevisionOutcome } from './operate/history';
 export type { Author, ChangeNote, Intent } from './operate/change-note';
+export type { SectionState } from './operate/section-state';
 export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
 export { renderMetrics, type MetricsOptions } from './observe/metrics';

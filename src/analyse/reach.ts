@@ -3,7 +3,7 @@
  * listens at) gets in by tiers 3.1 to 9, and of TCP also gets its answer out.
  */
 import { type Match, MATCH_ALL } from '../model/match';
-import { type AddressWords, addressBits, type Family, type Prefix } from '../model/prefix';
+import type { Family, Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Rule, Ruleset, Section } from '../model/ruleset';
 import { Budget } from './budget';
@@ -26,8 +26,8 @@ export interface Door {
   readonly family: Family;
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
-  /** Local addresses of the family at which it can be reached. */
-  readonly addresses: readonly AddressWords[];
+  /** Addresses of the family at which it can be reached, and networks of them. */
+  readonly addresses: readonly Prefix[];
 }
 
 /** Who reaches a door. */
@@ -133,7 +133,7 @@ function matchOf({ family, protocol, port, addresses }: Door): Match {
     ...MATCH_ALL,
     family,
     protocols: [protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP],
-    to: addresses.map((words) => ({ family, words, length: addressBits(family) })),
+    to: addresses,
     toPorts: [{ first: port, last: port }],
   };
 }

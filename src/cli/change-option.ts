@@ -1,6 +1,7 @@
-/** `--message` and `--expect-revision` of everything that changes what is enforced. */
+/** What everything that changes what is enforced, or looks at revisions, takes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Intent, REASON_MAX } from '../operate/change-note';
+import { UsageError } from './output';
 
 export interface ChangeOptions {
   readonly message?: string;
@@ -14,6 +15,44 @@ export function addChangeOptions(command: Command): Command {
       'only where revision n of sluice history (0: none) is enforced; refused where somebody else was faster',
     ).argParser(readRevisionNumber),
   );
+}
+
+export interface SectionOptions {
+  readonly section?: string;
+  readonly server?: string;
+}
+
+/** `--section` and `--server` of what is about one section of a revision. */
+export function addSectionOptions(command: Command, what: string): Command {
+  return command
+    .option('--server <name>', `${what} of this server alone`)
+    .option('--section <name>', `the same of inbound, outbound, guard, or settings: what lies outside sections`);
+}
+
+/** The one that is meant, in one of three ways; undefined where it is the whole. */
+export function sectionMeant({ section, server }: SectionOptions, word?: string): string | undefined {
+  const meant = new Set([section, server, word].filter((name) => name !== undefined));
+  if (meant.size > 1)
+    throw new UsageError(`"${[...meant].join('" and "')}": one section is meant, not two`, 'sluice history gpu-17');
+  return meant.values().next().value;
+}
+
+export interface DigestOption {
+  readonly ifDigest?: string;
+}
+
+export function addDigestOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--if-digest <digest>',
+      'only where the section has this digest (sluice history SECTION, status --json); refused where somebody changed it since',
+    ).argParser(readDigest),
+  );
+}
+
+function readDigest(text: string): string {
+  if (/^[0-9a-f]{7,64}$/i.test(text)) return text;
+  throw new InvalidArgumentError('expected the first 7 digits or more of a digest.');
 }
 
 export function addMessageOption(command: Command): Command {

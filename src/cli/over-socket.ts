@@ -10,7 +10,7 @@ import { formatServerStatus, type StatusForm } from './format-status';
 import { type Output, UsageError } from './output';
 
 /** Options that go with a request, and those that are about how it is shown. */
-const SENT = ['for', 'until', 'message'] as const;
+const SENT = ['for', 'until', 'message', 'ifDigest'] as const;
 const OWN: ReadonlySet<string> = new Set(['socket', 'json', ...SENT]);
 
 const FORMS: readonly string[] = ['plain', 'numbered', 'verbose'];
@@ -90,6 +90,7 @@ const EXIT_OF: Readonly<Record<string, ExitCode>> = {
   'owner/quota': EXIT.REFUSED,
   'owner/rate': EXIT.REFUSED,
   'owner/busy': EXIT.REFUSED,
+  'owner/changed': EXIT.REFUSED,
 };
 
 function exitCodeOf({ ok, error }: OwnerAnswer): ExitCode {

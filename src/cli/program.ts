@@ -34,6 +34,7 @@ const COMMANDS: readonly { names: readonly string[]; load: () => Promise<Command
   { names: ['status', 'servers'], load: () => import('./commands/status') },
   { names: ['fmt'], load: () => import('./commands/fmt') },
   { names: ['doctor'], load: () => import('./commands/doctor') },
+  { names: ['who-reaches'], load: () => import('./commands/who-reaches') },
   { names: ['exposed'], load: () => import('./commands/exposed') },
   { names: ['import'], load: () => import('./commands/import') },
   { names: ['events'], load: () => import('./commands/events') },

@@ -84,6 +84,15 @@ export class SharedState {
     return new SharedState(kernel, pins, region);
   }
 
+  /** The state of a map that a process holds, whatever became of its pin; null where another version made it. */
+  static over(kernel: Kernel, pins: PinLayout, map: BpfMap): SharedState | null {
+    if (map.info().valueSize !== LAYOUT.slc_state.size) return null;
+    const region = map.mmap({ writable: true });
+    if (readNumber(region, 'abi_version') === SLC_ABI_VERSION) return new SharedState(kernel, pins, region);
+    region.close();
+    return null;
+  }
+
   /**
    * Makes and pins the state: an open gate that is attached to nothing yet. Generations are numbered from
    * `firstGeneration`, so that their numbers never repeat ones whose counters were folded before.

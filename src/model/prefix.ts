@@ -22,6 +22,11 @@ export function addressBits(family: Family): 32 | 128 {
   return family === 4 ? 32 : 128;
 }
 
+/** The prefix that holds one address alone. */
+export function hostPrefix(family: Family, words: AddressWords): Prefix {
+  return { family, words, length: addressBits(family) };
+}
+
 /** Mask of the `index`-th word of a prefix of `length` bits, as an unsigned 32-bit number. */
 export function maskWord(length: number, index: number): number {
   const bits = Math.min(32, Math.max(0, length - 32 * index));

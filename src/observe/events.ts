@@ -6,13 +6,39 @@ import type { BpfMap, RingBatch } from '../kernel/kernel';
 import { LOG_WORDS, type LogWord } from '../model/logging';
 import { type Field, fieldText, packetFields } from './packet-fields';
 
-/** A packet that was told of. */
+/** What the daemon tells of itself between packets: that it made again what somebody had removed. */
+const MENDED = 'MENDED';
+
+/** A packet that was told of, or `MENDED`. */
 export interface PacketEvent {
   /** ISO time. */
   readonly time: string;
-  readonly word: LogWord;
-  /** In the order of the line, netfilter's first: `IN`, `OUT`, `SRC`, … `SRV`, `RULE`, `REASON`, `GEN`, `EVENT`. */
+  readonly word: LogWord | typeof MENDED;
+  /**
+   * In the order of the line, netfilter's first: `IN`, `OUT`, `SRC`, … `SRV`, `RULE`, `REASON`, `GEN`, `EVENT`. Of
+   * `MENDED`: `WHAT`, `NAME`, `MS`, `AFTER`.
+   */
   readonly fields: readonly Field[];
+}
+
+/** What was mended. */
+export interface Mended {
+  readonly what: 'pin' | 'interface';
+  /** Pins below their directory, or interfaces. */
+  readonly names: readonly string[];
+  /** Milliseconds since all was there, at most; null where it never was since somebody looked. */
+  readonly afterMs: number | null;
+}
+
+/** `after` is the `EVENT` of the packet that was told of last: whoever reads the end of the log finds it there too. */
+export function mendedEvent({ what, names, afterMs }: Mended, now: Date, after: string | null): PacketEvent {
+  const fields: readonly Field[] = [
+    { key: 'WHAT', value: what },
+    { key: 'NAME', value: names.join(',') },
+    ...(afterMs === null ? [] : [{ key: 'MS', value: String(afterMs) }]),
+    ...(after === null ? [] : [{ key: 'AFTER', value: after }]),
+  ];
+  return { time: now.toISOString(), word: MENDED, fields };
 }
 
 /** Sections and rules of the words in events. */
@@ -96,9 +122,10 @@ const LINE = /^(\S+) (?:\S+ )?.*?\[SLUICE ([A-Z ]+)\] (.*)$/;
 export function parseEventLine(line: string): PacketEvent | null {
   const [, time, word, rest] = LINE.exec(line) ?? [];
   if (time === undefined || Number.isNaN(Date.parse(time))) return null;
-  if (!(LOG_WORDS as readonly string[]).includes(word)) return null;
-  const words = rest.match(/\[[^\]]*\]|\S+/g) ?? [];
-  return { time, word: word as LogWord, fields: words.map(readField) };
+  if (word !== MENDED && !(LOG_WORDS as readonly string[]).includes(word)) return null;
+  // An array's slot is no quoted packet.
+  const words = rest.match(word === MENDED ? /\S+/g : /\[[^\]]*\]|\S+/g) ?? [];
+  return { time, word: word as PacketEvent['word'], fields: words.map(readField) };
 }
 
 function readField(text: string): Field {

@@ -61,6 +61,8 @@ export interface SnapshotRow {
 /** One section: its rows in the order in which they are tried. */
 export interface SnapshotSection {
   readonly name: string;
+  /** Digest of what is written in it, for `--if-digest`; null where nobody made one. */
+  readonly digest?: string | null;
   /** Null for the guard: what no row of it refuses goes on. */
   readonly default: Action | null;
   readonly sshPorts: readonly number[];
@@ -231,6 +233,8 @@ export interface SnapshotInput {
   readonly file: string | null;
   readonly pending: Snapshot['pending'];
   readonly ruleset: Ruleset | null;
+  /** Digest of a section by its name. */
+  readonly digestOf?: (section: string) => string | null;
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
@@ -249,7 +253,10 @@ export interface SnapshotInput {
 /** Puts a snapshot together; reads nothing itself. */
 export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
-  const sections = ruleset ? sectionsOf(ruleset, figures).map((section) => withOpening(section, input.allowAll)) : [];
+  const { digestOf = () => null } = input;
+  const sections = (ruleset ? sectionsOf(ruleset, figures) : []).map(({ name, ...section }) =>
+    withOpening({ name, digest: digestOf(name), ...section }, input.allowAll),
+  );
   return {
     schemaVersion: 1,
     active: active !== null,

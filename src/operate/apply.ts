@@ -20,7 +20,7 @@ import {
   currentRevision,
   endPending,
   type History,
-  keepRevisionText,
+  keepRevisionTexts,
   readHistory,
   tolerate,
 } from './history';
@@ -195,7 +195,7 @@ export async function applyRuleset(
       const source = sourceOf(candidate);
       const isNews = source.textDigest !== known.source.textDigest || source.file !== known.source.file;
       const change = isNews
-        ? await describeChange(context, intent, planChange(known.ruleset, candidate.ruleset, 0))
+        ? await describeChange(context, intent, planChange(known.ruleset, candidate.ruleset, 0), candidate)
         : known.change;
       const waits = pending && known.confirm && { ...known.confirm, ...confirmation(enforcement, candidate, options) };
       const record = {
@@ -205,7 +205,7 @@ export async function applyRuleset(
       };
       troubles.push(
         tolerate(() => {
-          keepRevisionText(folder, candidate.text);
+          keepRevisionTexts(folder, candidate, change);
         }),
       );
       writeGenerationRecord(folder, record);
@@ -249,7 +249,7 @@ export async function applyRuleset(
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
-      change: await describeChange(context, intent, change),
+      change: await describeChange(context, intent, change, candidate),
       known: history,
     });
     const waiting = pendingIn(await readEnforcement(context));

@@ -16,12 +16,15 @@ export interface AtomicWriteOptions {
   readonly beforeExchange?: () => void;
 }
 
+/** Of a file, or pieces of it one behind the other. */
+type Content = string | Uint8Array | readonly (string | Uint8Array)[];
+
 /**
  * Writes a file so that a reader, or a machine that loses power, sees the old content or the new one, never a part:
  * a temporary file in the same folder, fsync, rename (or link, which refuses to overwrite), fsync of the folder.
  * Throws Node.js file system errors; the temporary file is removed then.
  */
-export function writeAtomically(target: string, content: string | Uint8Array, options: AtomicWriteOptions): void {
+export function writeAtomically(target: string, content: Content, options: AtomicWriteOptions): void {
   const folder = path.dirname(target);
   const temporary = path.join(folder, `.${path.basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.new`);
   try {
@@ -66,10 +69,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function writeAndSync(file: string, content: string | Uint8Array, { mode, owner }: AtomicWriteOptions): void {
+function writeAndSync(file: string, content: Content, { mode, owner }: AtomicWriteOptions): void {
   const descriptor = fs.openSync(file, 'wx', 0o600);
   try {
-    fs.writeFileSync(descriptor, content);
+    const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+    for (const piece of pieces) fs.writeFileSync(descriptor, piece);
     if (owner) keepOwner(descriptor, owner);
     fs.fchmodSync(descriptor, mode);
     fs.fsyncSync(descriptor);

@@ -3,8 +3,10 @@ import { userInfo } from 'node:os';
 import { formatAddress } from '../model/prefix';
 import type { ChangePlan } from './change-plan';
 import type { Context } from './context';
+import { changedSections } from './plan';
 import { renderDifference } from './render-difference';
 import { renderPlan } from './render-plan';
+import { type SectionState, statesOf, type WrittenRuleset } from './section-state';
 import { callerConnectionOf } from './ssh-sessions';
 
 /** Who ran the command. */
@@ -36,8 +38,10 @@ export interface ChangeNote extends Omit<Intent, 'author'> {
   readonly author: Author;
   /** What it changes in rows and packets, as `apply` prints it. */
   readonly plan: string;
-  /** Sections it is about. */
+  /** Sections it is about, and `settings` for what lies outside them. */
   readonly sections: readonly string[];
+  /** Those sections after it, by name; left out by older versions, and where it ended enforcement. */
+  readonly after?: Readonly<Record<string, SectionState>>;
 }
 
 /** Longest reason, in characters. */
@@ -46,20 +50,25 @@ const WHAT_MAX = 200;
 const PLAN_LINES_MAX = 50;
 const PLAN_MAX = 16_384;
 
-/** Describes a change; `plan` null: that to nothing. */
-export async function describeChange(context: Context, intent: Intent, plan: ChangePlan | null): Promise<ChangeNote> {
+/** Describes a change; `plan` null: that to nothing, or to what nobody wrote. `to`: what it is a change to. */
+export async function describeChange(
+  context: Context,
+  intent: Intent,
+  plan: ChangePlan | null,
+  to?: WrittenRuleset,
+): Promise<ChangeNote> {
   const { what, reason } = intent;
   const text = plan ? `${renderPlan(plan.plan, PLAN_LINES_MAX)}${renderDifference(plan)}` : '';
-  const changed = plan?.plan.sections.filter(({ added, removed, changed: rows, moved, settings }) =>
-    [added, removed, rows, moved, settings].some((list) => list.length > 0),
-  );
+  const sections = plan ? changedSections(plan.plan) : [];
+  const after = to && statesOf(to, sections);
   return {
     at: new Date().toISOString(),
     what: shorten(what, WHAT_MAX),
     ...(reason !== undefined && { reason: shorten(reason, REASON_MAX) }),
     author: intent.author ?? (await authorOf(context)),
     plan: shorten(text, PLAN_MAX),
-    sections: changed?.map(({ section }) => section) ?? [],
+    sections,
+    ...(after && { after }),
   };
 }
 

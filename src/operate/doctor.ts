@@ -1,10 +1,11 @@
 /** Somebody cannot get in: what of the rules is in the way, what listens behind them, and what else may keep him out. */
 import { type Diagnosis, diagnose } from '../analyse/diagnose';
 import { type Reach, ReachMap } from '../analyse/reach';
+import { natOfDoor } from '../migrate/nat-door';
 import { NONE_OPEN, withOpen } from '../model/allow-all';
 import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
-import { type AddressWords, addressBits, type Family, type Prefix, prefixContains } from '../model/prefix';
+import { type AddressWords, addressBits, type Family, hostPrefix, type Prefix, prefixContains } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 import type { Ruleset, Server } from '../model/ruleset';
 import { DEFAULT_SOURCE_PORT } from '../parse/probe';
@@ -12,6 +13,7 @@ import { listBans } from './bans';
 import { type Context, isHostContext } from './context';
 import type { Enforcement } from './enforcement';
 import { findListeners, type Listening, type OwnAddresses } from './exposed';
+import { ownAddresses, readNatTable } from './nat-table';
 import { openSections } from './openings';
 import { readUfwRules } from './ufw-rules';
 
@@ -37,6 +39,8 @@ export interface DoorReport {
   readonly server: Server | null;
   /** What has the port on this machine, also on loopback alone. */
   readonly listeners: readonly Listening[];
+  /** Where NAT sends it on to; null: nowhere. Left out where no target says that it should, or the table cannot be read. */
+  readonly nat?: ReturnType<typeof natOfDoor>;
   /** Whether a local ufw is on, which filters behind sluice. */
   readonly ufw: boolean;
 }
@@ -65,7 +69,12 @@ export async function examineDoor(
   const key = chosen?.key ?? null;
   const doors = ([4, 6] as const)
     .filter((family) => at[family].length > 0)
-    .map((family) => ({ ...door, family, addresses: at[family] }));
+    .map((family) => ({
+      ...{ ...door, family },
+      addresses: server
+        ? server.addresses.filter((prefix) => prefix.family === family)
+        : at[family].map((words) => hostPrefix(family, words)),
+    }));
   const map = judge && !key ? new ReachMap(withOpen(judge.ruleset, open), doors, bans) : null;
   return {
     filtered,
@@ -81,7 +90,23 @@ export async function examineDoor(
       .filter(({ protocol, port }) => protocol === door.protocol && port === door.port)
       .filter(() => server === null || (server.target === undefined && isOwn(server, own))),
     ufw: isHostContext(context) && readUfwRules() !== null,
+    ...(server?.target !== undefined && (await natOf(context, server, door, key))),
   };
+}
+
+/** Where the NAT table sends the first packet, or one to the first address of the target's family. */
+async function natOf(
+  { kernel, netns }: Context,
+  { addresses, target = '' }: Server,
+  { port, protocol }: Door,
+  key: FlowKey | null,
+): Promise<Pick<DoorReport, 'nat'>> {
+  const family = key?.family ?? (target.includes(':') ? 6 : 4);
+  const address = key?.destination ?? addresses.find((prefix) => prefix.family === family)?.words;
+  const { rules, missing } = await readNatTable(netns);
+  if (!address || (rules.length === 0 && missing.length > 0)) return {};
+  const number = protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP;
+  return { nat: natOfDoor(rules, await ownAddresses(kernel, netns), { family, address, protocol: number, port }) };
 }
 
 /** Whether a server has an address of the machine, so that what listens here may be what is meant, unless NAT leads on. */

@@ -20,7 +20,8 @@ import {
   readGenerationRecord,
   writeGenerationRecord,
 } from './generation-record';
-import { addRevision, type History, keepRevisionText, tolerate } from './history';
+import { addRevision, type History, keepRevisionTexts, tolerate } from './history';
+import { keepRefusals } from './native-refusals';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -117,9 +118,10 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     if (!where.keep) keepText(folder, candidate.text);
     if (confirm && where.before === null) keepBootsOpen(folder);
     let trouble = tolerate(() => {
-      if (change) keepRevisionText(folder, candidate.text);
+      keepRevisionTexts(folder, candidate, change);
     });
     const applied = await applyImage(kernel, pins, request);
+    keepRefusals(folder, applied.attachments);
     if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
     forgetReturned(folder);

@@ -25,6 +25,7 @@ import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { currentOpenings, type LiveOpening } from './openings';
 import { spareOf } from './ready';
+import { sectionDigest } from './section-digest';
 import { type EnforcedState, readEnforced } from './state-files';
 import { describeReturned, readReturned } from './returned';
 import { addFigures, foldGates, type GateTotals, isFolded } from './totals';
@@ -134,6 +135,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     file: enforcement?.enforced?.file ?? null,
     pending: enforcement && pendingOf(enforcement, now),
     ruleset: enforcement?.record?.ruleset ?? null,
+    digestOf: (section) => (enforcement?.record ? sectionDigest(enforcement.record.ruleset, section) : null),
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,

@@ -3,7 +3,7 @@ import { type Door, type Reach, ReachMap } from '../analyse/reach';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, listUdpSockets, type Socket, type SocketOwner, socketOwners } from '../kernel/sockets';
-import { type AddressWords, type Family, formatAddress, type Prefix } from '../model/prefix';
+import { type AddressWords, type Family, formatAddress, hostPrefix, type Prefix } from '../model/prefix';
 import type { Ruleset } from '../model/ruleset';
 
 /** Something that listens. */
@@ -110,7 +110,12 @@ function describe(
     const address = any ? null : formatAddress(family, local.words);
     const doors = loopback
       ? []
-      : families.map((each): Door => ({ family: each, protocol, port, addresses: any ? own[each] : [local.words] }));
+      : families.map((each): Door => ({
+          family: each,
+          protocol,
+          port,
+          addresses: (any ? own[each] : [local.words]).map((words) => hostPrefix(each, words)),
+        }));
     const key = [port, address, families.join(), owner?.command, owner?.pid].join(' ');
     found.set(key, { socket: { protocol, port, address, families, owner, loopback }, doors });
   }

@@ -6,7 +6,15 @@ import type { Prefix } from '../model/prefix';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
-import { packLists, unpackLists, walkRuleset } from './shared-lists';
+import {
+  type PackedRanks,
+  type PackedRuleset,
+  packRanks,
+  packRuleset,
+  unpackRanks,
+  unpackRuleset,
+} from './packed-ruleset';
+import { unpackLists, walkRuleset } from './shared-lists';
 import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** A file that verbs changed and nobody has confirmed. */
@@ -54,15 +62,15 @@ export interface GenerationRecord {
   readonly ruleset: Ruleset;
 }
 
-const SCHEMA_VERSION = 3;
-/** In which each row has its own copies of the lists of addresses it names. */
-const WITHOUT_LISTS = 2;
+const SCHEMA_VERSION = 4;
+/** In which rows are written out; in 3 they share lists of addresses, in 2 each has its own copies. */
+const UNPACKED_SINCE = 2;
 
 /** Throws `SluiceError` `state/too-large` where it would be larger than what is read again, and as `writeStateFile`. */
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
-  const { lists, packed } = packLists(record.ruleset, walkRuleset);
   const name = generationFile(record.generation);
-  writeStateFile(folder, name, SCHEMA_VERSION, { ...record, ruleset: packed, lists });
+  const { ruleset, ranks, ...rest } = record;
+  writeStateFile(folder, name, SCHEMA_VERSION, { ...rest, packed: packRuleset(ruleset), ranks: packRanks(ranks) });
   remember(join(folder.path, name), markOf(join(folder.path, name)), record);
 }
 
@@ -111,19 +119,33 @@ export function readGenerationRecord(
 /** The record in a file of the folder, of whatever installation. */
 export function readRecordFile(folder: StateFolder, name: string): StateRead<GenerationRecord> {
   const check = (body: unknown): GenerationRecord => {
-    const { lists, ...record } = (body ?? {}) as Partial<GenerationRecord> & { lists?: readonly (readonly Prefix[])[] };
+    const record = (body ?? {}) as Partial<GenerationRecord> & Written;
     if (
       typeof record.instance !== 'string' ||
       !Array.isArray(record.ranks) ||
-      typeof record.ruleset !== 'object' ||
+      typeof (record.packed ?? record.ruleset) !== 'object' ||
       typeof record.source?.file !== 'string'
     ) {
       throw new Error('fields are missing');
     }
-    const ruleset = lists ? unpackLists({ lists, packed: record.ruleset }, walkRuleset) : record.ruleset;
-    return { ...(record as GenerationRecord), ruleset };
+    const { packed, lists, ...rest } = record as GenerationRecord & Written;
+    return { ...rest, ...rowsOf(rest, { packed, lists }) };
   };
-  return readStateFile(folder, name, SCHEMA_VERSION, check, WITHOUT_LISTS);
+  return readStateFile(folder, name, SCHEMA_VERSION, check, UNPACKED_SINCE);
+}
+
+/** What a file has in place of rows. */
+interface Written {
+  readonly packed?: PackedRuleset | undefined;
+  readonly lists?: readonly (readonly Prefix[])[] | undefined;
+}
+
+function rowsOf(
+  { ruleset, ranks }: Pick<GenerationRecord, 'ruleset' | 'ranks'>,
+  { packed, lists }: Written,
+): Pick<GenerationRecord, 'ruleset' | 'ranks'> {
+  if (packed) return { ruleset: unpackRuleset(packed), ranks: unpackRanks(ranks as unknown as PackedRanks[]) };
+  return { ruleset: lists ? unpackLists({ lists, packed: ruleset }, walkRuleset) : ruleset, ranks };
 }
 
 /** Tiers of rows that nobody wrote. */

@@ -10,7 +10,9 @@ import { writeAtomically } from './atomic-write';
 import type { Author, ChangeNote } from './change-note';
 import { contentDigest } from './digest';
 import type { GenerationRecord } from './generation-record';
+import { beyondBounds, OWNERS_REVISIONS_MAX, REVISIONS_MAX, textsToKeep } from './history-bounds';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
+import { areStates, isSha, sectionLines, type WrittenRuleset } from './section-state';
 import { type EnforcedState, historyDirectory, makeFolder, type StateFolder } from './state-files';
 import { errnoOf, fileError } from './system-error';
 
@@ -39,10 +41,6 @@ export interface History {
   readonly revisions: readonly Revision[];
   readonly warnings: readonly string[];
 }
-
-/** Revisions that are kept at most, and bytes of their texts; the newest two are kept whatever their size. */
-export const REVISIONS_MAX = 100;
-export const TEXT_BYTES_MAX = 64 * 1024 * 1024;
 
 const SCHEMA_VERSION = 1;
 
@@ -79,12 +77,30 @@ export function readHistory(folder: StateFolder): History {
   return { revisions, warnings };
 }
 
-/** The text of a revision; null where it has none, or it is lost or no longer the one. */
+/** The text of a revision; null where it has none, or it is not kept any more, or no longer the one. */
 export function readRevisionText(folder: StateFolder, { source }: Pick<Revision, 'source'>): string | null {
   return source && readText(folder, source.textDigest);
 }
 
-/** Keeps a text that a change is about to be about; the caller holds the lock. */
+/** The text that a change left of a section, from the left margin; null where it was not kept. */
+export function readSectionText(
+  folder: StateFolder,
+  { after }: Pick<Revision, 'after'>,
+  section: string,
+): string | null {
+  const digest = after?.[section]?.text;
+  return digest === undefined ? null : readText(folder, digest);
+}
+
+/** Keeps what a change is about to be about, the whole and its sections; the caller holds the lock. */
+export function keepRevisionTexts(folder: StateFolder, to: WrittenRuleset, change: ChangeNote | undefined): void {
+  if (!change) return;
+  keepRevisionText(folder, to.text);
+  for (const [section, { text }] of Object.entries(change.after ?? {}))
+    if (text !== undefined) keepRevisionText(folder, sectionLines(to, section) ?? '');
+}
+
+/** Keeps a text; the caller holds the lock. */
 export function keepRevisionText(folder: StateFolder, text: string): void {
   makeHistory(folder);
   const digest = contentDigest(text);
@@ -180,13 +196,15 @@ function isOf(record: GenerationRecord | null): (revision: Revision) => boolean 
     at === record.change.at;
 }
 
-/** Finds a revision by number, or by the first digits of its text's or image's digest; of several the newest. */
+/** Finds a revision by number, or by the first digits of its text's, image's or a section's digest; of several the newest. */
 export function findRevision({ revisions }: Pick<History, 'revisions'>, reference: string): Revision {
-  const found = revisions.filter(({ number, digest, source }) =>
+  const found = revisions.filter(({ number, digest, source, after = {} }) =>
     /^\d{1,6}$/.test(reference)
       ? number === Number(reference)
       : DIGEST_PART.test(reference) &&
-        [digest, source?.textDigest ?? ''].some((one) => one.startsWith(reference.toLowerCase())),
+        [digest, source?.textDigest, ...Object.values(after).map((state) => state.digest)].some((one) =>
+          one?.startsWith(reference.toLowerCase()),
+        ),
   );
   const last = found.at(-1);
   if (last) return last;
@@ -210,37 +228,38 @@ function append(folder: StateFolder, history: History, fresh: Omit<Revision, 'nu
   return { ...history, revisions: [...history.revisions, added].filter((one) => !gone.has(one.number)) };
 }
 
-/** The oldest go first, and texts that nobody names. Numbers of those that went. */
+/** The oldest of each go first, and texts that are too much or that nobody names. Numbers of those that went. */
 function prune(folder: StateFolder, revisions: readonly Revision[]): Set<number> {
-  const gone = new Set<number>();
-  const texts = new Set<string>();
-  let bytes = 0;
-  let kept = 0;
-  for (const revision of revisions.toReversed()) {
-    const { number, source } = revision;
-    const digest = source?.textDigest;
-    const more = digest === undefined || texts.has(digest) ? 0 : sizeOf(textFile(folder, digest));
-    if (kept >= 2 && (kept >= REVISIONS_MAX || bytes + more > TEXT_BYTES_MAX)) {
-      // Once one is too much, so is whatever is older: there are no holes.
-      bytes = Infinity;
-      fs.rmSync(revisionFile(folder, number), { force: true });
-      gone.add(number);
-      continue;
-    }
-    kept++;
-    bytes += more;
-    if (digest !== undefined) texts.add(digest);
-  }
-  const named = new Set([...texts].map((digest) => textName(digest)));
+  const gone = new Set(beyondBounds(revisions).map(({ number }) => number));
+  for (const number of gone) fs.rmSync(revisionFile(folder, number), { force: true });
+  const kept = revisions.filter(({ number }) => !gone.has(number));
+  const named = new Set([...textsToKeep(kept, (digest) => sizeOf(textFile(folder, digest)))].map(textName));
   for (const name of fs.readdirSync(historyDirectory(folder)))
     if (/^[0-9a-f]{32}\.text$/.test(name) && !named.has(name))
       fs.rmSync(join(historyDirectory(folder), name), { force: true });
   return gone;
 }
 
+/** Revisions that this process has read, by path, and what their files were like: a daemon reads them at each change. */
+const remembered = new Map<string, { readonly mark: string; readonly read: StateRead<Revision> }>();
+const REMEMBERED_MAX = 2 * (REVISIONS_MAX + OWNERS_REVISIONS_MAX);
+
 function readRevision(folder: StateFolder, number: number): StateRead<Revision> {
+  const path = revisionFile(folder, number);
+  const status = fs.statSync(path, { throwIfNoEntry: false, bigint: true });
+  const mark = status ? [status.dev, status.ino, status.size, status.mtimeNs].join() : '';
+  const known = remembered.get(path);
+  if (known?.mark === mark) return known.read;
+  const read = readRevisionFile(path, number);
+  remembered.delete(path);
+  if (read.value) remembered.set(path, { mark, read });
+  for (const oldest of remembered.keys()) if (remembered.size > REMEMBERED_MAX) remembered.delete(oldest);
+  return read;
+}
+
+function readRevisionFile(path: string, number: number): StateRead<Revision> {
   try {
-    return readSealed(revisionFile(folder, number), SCHEMA_VERSION, (body) => check(body, number));
+    return readSealed(path, SCHEMA_VERSION, (body) => check(body, number));
   } catch (error) {
     // What is no file at all costs one revision, not all.
     if (error instanceof SluiceError) return { value: null, warning: error.message };
@@ -320,8 +339,9 @@ function check(body: unknown, number: number): Revision {
     (author?.ownerOf === undefined || typeof author.ownerOf === 'string') &&
     Number.isSafeInteger(author?.uid) &&
     Array.isArray(revision.sections) &&
+    areStates(revision.after) &&
     OUTCOMES.includes(revision.outcome!) &&
-    (source === null || (typeof source?.file === 'string' && /^[0-9a-f]{64}$/.test(source.textDigest)));
+    (source === null || (typeof source?.file === 'string' && isSha(source.textDigest)));
   if (!sound) throw new Error('fields are missing');
   return revision as Revision;
 }

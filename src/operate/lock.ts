@@ -14,6 +14,8 @@ import { historyDirectory, LOCK_FILE, makeFolder } from './state-files';
 import { messageOf } from './system-error';
 
 const LOCK_PATIENCE_MS = 5000;
+/** Each of those who wait before one takes as long as a change does. */
+const WRITER_PATIENCE_MS = 30_000;
 const RETRY_MS = 50;
 
 /**
@@ -33,6 +35,25 @@ export async function withLock<T>(
     return await withPinLock(context, deadline, change);
   } finally {
     stateLock.close();
+  }
+}
+
+/**
+ * Runs work that reads the enforced file, edits, writes and applies it, alone: so a writer finds what those before him have
+ * left, whole, and two who change different sections never meet. Taken before the lock of `withLock`, never behind it.
+ */
+export async function withWriterLock<T>(
+  { kernel, folder }: Context,
+  work: () => Promise<T>,
+  patienceMs: number = WRITER_PATIENCE_MS,
+): Promise<T> {
+  const lock = await takeLock(kernel, folder.path, Date.now() + patienceMs, () => {
+    makeFolder(folder);
+  });
+  try {
+    return await work();
+  } finally {
+    lock.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { listLinks } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
+import type { HeldPins } from '../load/held-pins';
 import { SharedState } from '../load/state';
 import { pinnedLinks } from '../load/attach';
 import { currentFilters } from '../load/egress-filter';
@@ -15,6 +16,10 @@ import { readEnforced } from './state-files';
 export interface Look {
   /** Interfaces that are there and lack a gate. */
   readonly lacking: readonly string[];
+  /** Pins that are there no more and can be made again, below the directory. */
+  readonly unpinned: readonly string[];
+  /** Whether more is gone than can be: part of the state, which nobody holds. */
+  readonly damaged: boolean;
   /** Everything the look saw of pins: as long as that changes, somebody is at work. */
   readonly seen: string;
 }
@@ -26,13 +31,16 @@ export interface Look {
 export async function lookForMissing(
   { kernel, pins, folder, netns }: Context,
   meant: InterfacesMeant = new InterfacesMeant(folder),
+  held?: HeldPins,
 ): Promise<Look | null> {
+  held?.follow();
   if (!pins.exists()) return null;
   const links = pinnedLinks(kernel, pins);
   const state = Object.values(STATE_PINS).filter((name) => existsSync(pins.state(name)));
-  // Links go first and state comes first: without state there is nothing to attach.
-  if (state.length === 0) return null;
-  const judging = whatJudges(kernel, pins);
+  // Links go first and state comes first: without both there is nothing to mend.
+  if (state.length === 0 && links.length === 0) return null;
+  const unpinned = held?.missing() ?? [];
+  const { judging, damaged } = whatJudges(kernel, pins);
   const wanted = judging ? meant.read(judging) : (readEnforced(folder).value?.interfaces ?? []);
   const filters = await currentFilters({ kernel, pins, netns });
   const devices = (await listLinks(kernel, netns)).filter(({ name }) => wanted.includes(name));
@@ -41,22 +49,28 @@ export async function lookForMissing(
   const lacking = devices
     .filter(({ index }) => !linked(index, 'xdp') || !(linked(index, 'egress') || filters.has(index)))
     .map(({ name }) => name);
-  return { lacking, seen: JSON.stringify([links, state, pins.generations(), lacking]) };
+  return {
+    ...{ lacking, unpinned, damaged },
+    seen: JSON.stringify([links, state, pins.generations(), lacking, unpinned]),
+  };
 }
 
-/** Null where nothing does, or where so much of it is gone that it cannot be told. */
-function whatJudges(kernel: Kernel, pins: PinLayout): { generation: number; instance: string } | null {
+/** Nothing judges, or so much of the state is gone that it cannot be told what. */
+function whatJudges(
+  kernel: Kernel,
+  pins: PinLayout,
+): { judging: { generation: number; instance: string } | null; damaged: boolean } {
   try {
     const state = SharedState.find(kernel, pins);
-    if (!state) return null;
+    if (!state) return { judging: null, damaged: false };
     try {
       const generation = state.judging(kernel.bootTimeNs());
-      return generation === null ? null : { generation, instance: state.instance };
+      return { judging: generation === null ? null : { generation, instance: state.instance }, damaged: false };
     } finally {
       state.close();
     }
   } catch (error) {
-    if (error instanceof SluiceError && error.code === 'load/damaged') return null;
+    if (error instanceof SluiceError && error.code === 'load/damaged') return { judging: null, damaged: true };
     throw error;
   }
 }

@@ -127,6 +127,48 @@ function ownerText({ group, mode, quotas }: OwnerAccess): string {
   return `${socket}, at most ${rules} rules, ${entries} entries, ${changes} changes a minute`;
 }
 
+/** Names of everything that has a history of its own: sections, and `settings` for what lies outside them. */
+export const SETTINGS = 'settings';
+
+/** What a plan changes: sections, servers that come and go among them, and `settings`. */
+export function changedSections({ sections, settings, sets, expect }: RulesetPlan): string[] {
+  const outside = [settings, sets, expect.added, expect.removed].some((list) => list.length > 0);
+  return [...sections.filter((plan) => !isQuiet(plan)).map(({ section }) => section), ...(outside ? [SETTINGS] : [])];
+}
+
+/** The ruleset with one section, or all settings, of another. */
+export function withSectionOf(ruleset: Ruleset, other: Ruleset, name: string): Ruleset {
+  if (name === SETTINGS) {
+    const { guard, inbound, outbound, servers } = ruleset;
+    return { ...other, guard, inbound, outbound, ...(servers ? { servers } : { servers: [] }) };
+  }
+  if (name === 'guard' || name === 'inbound' || name === 'outbound') return { ...ruleset, [name]: other[name] };
+  const rest = (ruleset.servers ?? []).filter((server) => server.name !== name);
+  const own = (other.servers ?? []).filter((server) => server.name === name);
+  return { ...ruleset, servers: [...rest, ...own].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/**
+ * All that a plan compares of a section or of the settings, as data to make a digest of; null where there is no such
+ * section. Sets are named in it and not resolved: whose list changes is the settings' affair.
+ */
+export function writtenFacts(ruleset: Ruleset, name: string): unknown {
+  if (name === SETTINGS) {
+    const sets = ruleset.sets.map((set) => [set.name, [...members(set.addresses)]]);
+    return [rulesetSettings(ruleset), sets, [...expectations(ruleset)]];
+  }
+  const server = ruleset.servers?.find((one) => one.name === name);
+  const section =
+    server ??
+    (name === 'guard' ? guardSection(ruleset) : name === 'inbound' || name === 'outbound' ? ruleset[name] : null);
+  if (!section) return null;
+  const rows = section.rules.map((rule) => [
+    ...[rule.text, rule.enabled, rule.untilMs ?? null],
+    rowSettings(rule, rule.idIsExplicit),
+  ]);
+  return [sectionSettings(section), server ? serverSettings(server) : null, rows];
+}
+
 /** The guard's rows as those of a section: keep-reachable, then its rules. */
 function guardSection({ guard }: Ruleset): Section {
   return { name: 'guard', default: 'allow', rules: [...guard.keepReachable, ...guard.rules] };

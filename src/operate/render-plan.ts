@@ -19,6 +19,11 @@ export function renderPlan(plan: RulesetPlan, linesMax = Infinity): string {
   return `${[...shown, summary(plan)].join('\n')}\n`;
 }
 
+/** What changes in one section, a line each; `null`: nothing. */
+export function renderSectionPlan(plan: SectionPlan | null): string[] {
+  return plan ? renderSection(plan) : ['no changes'];
+}
+
 function renderSection(plan: SectionPlan): string[] {
   const nameOf = (id: string): string => (plan.section === 'inbound' ? id : `${plan.section}/${id}`);
   const listed = [...plan.added, ...plan.removed, ...plan.moved, ...plan.changed.map(({ to }) => to)];

@@ -11,12 +11,12 @@ export interface StateRead<T> {
   readonly warning?: string;
 }
 
-/** What is written: `checksum` is the SHA-256 of the body's JSON text, so that a half-written or edited file shows. */
-interface Envelope {
-  readonly schemaVersion: number;
-  readonly checksum: string;
-  readonly body: unknown;
-}
+/** What stands before the body's JSON text; `checksum` is that text's SHA-256, so that a half-written or edited file shows. */
+const HEAD = /^\{"schemaVersion":\d+,"checksum":"([0-9a-f]{64})","body":/;
+/** That much also a newer version writes. */
+const VERSION = /^\{"schemaVersion":(\d+)/;
+/** What stands behind the body. */
+const TAIL = '}\n';
 
 /** Anything larger is not ours. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
@@ -25,11 +25,11 @@ const ENVELOPE_BYTES = 256;
 
 /** Writes `body` as a state file (mode 0600). Throws `SluiceError` `state/write`; `state/too-large` before anything is written. */
 export function writeSealed(file: string, schemaVersion: number, body: unknown): void {
-  const text = stateText(file, body);
-  if (Buffer.byteLength(text) > MAX_STATE_BYTES - ENVELOPE_BYTES) throw tooLarge(file);
-  const envelope = `{"schemaVersion":${schemaVersion},"checksum":"${contentDigest(text)}","body":${text}}\n`;
+  const bytes = Buffer.from(stateText(file, body));
+  if (bytes.length > MAX_STATE_BYTES - ENVELOPE_BYTES) throw tooLarge(file);
+  const head = `{"schemaVersion":${schemaVersion},"checksum":"${contentDigest(bytes)}","body":`;
   try {
-    writeAtomically(file, envelope, { mode: 0o600, how: 'replace' });
+    writeAtomically(file, [head, bytes, TAIL], { mode: 0o600, how: 'replace' });
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }
@@ -62,26 +62,28 @@ export function readSealed<T>(
   check: (body: unknown) => T,
   oldest = schemaVersion,
 ): StateRead<T> {
-  const text = readText(file);
-  if (text === null) return { value: null };
+  const bytes = readBytes(file);
+  if (bytes === null) return { value: null };
   try {
-    const envelope = JSON.parse(text) as Envelope | null;
-    if (typeof envelope !== 'object' || envelope === null || typeof envelope.schemaVersion !== 'number')
-      throw new Error('it is not a state file');
-    if (envelope.schemaVersion > schemaVersion)
+    const start = bytes.toString('latin1', 0, ENVELOPE_BYTES);
+    const version = Number(VERSION.exec(start)?.[1] ?? NaN);
+    if (version > schemaVersion)
       return { value: null, warning: `"${file}" was written by a newer version of sluice and is not used` };
-    if (!(envelope.schemaVersion >= oldest)) throw new Error(`unknown version ${envelope.schemaVersion}`);
-    if (contentDigest(JSON.stringify(envelope.body)) !== envelope.checksum) throw new Error('the checksum is wrong');
-    return { value: check(envelope.body) };
+    const head = HEAD.exec(start);
+    if (!head) throw new Error('it is not a state file');
+    if (version < oldest) throw new Error(`unknown version ${version}`);
+    const body = bytes.subarray(head[0].length, -TAIL.length);
+    if (contentDigest(body) !== head[1]) throw new Error('the checksum is wrong');
+    return { value: check(JSON.parse(body.toString())) };
   } catch (error) {
     return { value: null, warning: setAside(file, error instanceof Error ? error.message : String(error)) };
   }
 }
 
-function readText(file: string): string | null {
+function readBytes(file: string): Buffer | null {
   try {
-    if (fs.statSync(file).size > MAX_STATE_BYTES) return '';
-    return fs.readFileSync(file, 'utf8');
+    if (fs.statSync(file).size > MAX_STATE_BYTES) return Buffer.alloc(0);
+    return fs.readFileSync(file);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw fileError('state/read', 'read', file, error);

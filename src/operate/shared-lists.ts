@@ -14,7 +14,7 @@ export interface WithLists<T> {
 }
 
 /** Exchanges the addresses of a match or set. */
-type Exchange = (addresses: AddressMatch) => AddressMatch;
+export type Exchange = (addresses: AddressMatch) => AddressMatch;
 /** Walks through all places of a value in which addresses stand. */
 type Walk<T> = (value: T, exchange: Exchange) => T;
 
@@ -45,17 +45,23 @@ export function walkRules<R extends Rule>(rules: readonly R[], exchange: Exchang
   return rules.map((rule) => withMatch(rule, exchange));
 }
 
-/** All addresses of a ruleset. */
-export function walkRuleset(ruleset: Ruleset, exchange: Exchange): Ruleset {
+/** What has a match and a place in a file: a rule, an expectation. */
+export type Row = Pick<Rule, 'match' | 'source'>;
+/** What becomes of a row, its addresses exchanged. */
+export type OnRow = <R extends Row>(row: R, exchange: Exchange) => R;
+
+/** All addresses of a ruleset; `onRow` may change more of its rows. */
+export function walkRuleset(ruleset: Ruleset, exchange: Exchange, onRow: OnRow = withMatch): Ruleset {
   const { sets, guard, inbound, outbound, servers, expect } = ruleset;
+  const all = <R extends Row>(rows: readonly R[]): readonly R[] => rows.map((row) => onRow(row, exchange));
   return {
     ...ruleset,
     sets: sets.map((set) => ({ ...set, addresses: exchange(set.addresses) })),
-    guard: { keepReachable: walkRules(guard.keepReachable, exchange), rules: walkRules(guard.rules, exchange) },
-    inbound: { ...inbound, rules: walkRules(inbound.rules, exchange) },
-    outbound: { ...outbound, rules: walkRules(outbound.rules, exchange) },
-    ...(servers && { servers: servers.map((server) => ({ ...server, rules: walkRules(server.rules, exchange) })) }),
-    expect: expect.map((expectation) => withMatch(expectation, exchange)),
+    guard: { keepReachable: all(guard.keepReachable), rules: all(guard.rules) },
+    inbound: { ...inbound, rules: all(inbound.rules) },
+    outbound: { ...outbound, rules: all(outbound.rules) },
+    ...(servers && { servers: servers.map((server) => ({ ...server, rules: all(server.rules) })) }),
+    expect: all(expect),
   };
 }
 

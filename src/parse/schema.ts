@@ -432,8 +432,9 @@ function knownKeys(path: Path): string[] {
 
 /** What an owner may ask through the socket of his server. */
 export const OWNER_VERBS = [
-  ...(['status', 'check', 'explain', 'doctor', 'events', 'history'] as const),
+  ...(['status', 'check', 'explain', 'doctor', 'events', 'history', 'diff'] as const),
   ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
+  'rollback',
 ] as const;
 export type OwnerVerb = (typeof OWNER_VERBS)[number];
 
@@ -443,6 +444,7 @@ const wordOfRequest = z
   .min(1, { error: WORD })
   .max(4096, { error: WORD })
   .refine((text) => !hasControlCharacter(text), { error: WORD });
+const DIGEST = 'the first 7 digits or more of a digest';
 const ownerRequest = z.strictObject(
   {
     version: z.literal(1, { error: '1' }),
@@ -451,6 +453,10 @@ const ownerRequest = z.strictObject(
     for: wordOfRequest.optional(),
     until: wordOfRequest.optional(),
     message: wordOfRequest.optional(),
+    ifDigest: z
+      .string({ error: DIGEST })
+      .regex(/^[0-9a-f]{7,64}$/i, { error: DIGEST })
+      .optional(),
   },
   { error: 'a map: version, verb, words' },
 );

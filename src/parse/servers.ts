@@ -28,6 +28,7 @@ const TAKEN = new Set([
   'outbound',
   'guard',
   'servers',
+  'settings',
   'dir',
   'all',
   'any',

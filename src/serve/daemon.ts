@@ -9,7 +9,15 @@ import { hostname } from 'node:os';
 import type { Context } from '../operate/context';
 import { takeSnapshot } from '../operate/enforcement';
 import { EventSource } from '../operate/event-source';
-import { eventLine, eventText, fieldOf, type PacketEvent, parseEventLine } from '../observe/events';
+import {
+  eventLine,
+  eventText,
+  fieldOf,
+  type Mended,
+  mendedEvent,
+  type PacketEvent,
+  parseEventLine,
+} from '../observe/events';
 import { RecentEvents } from '../operate/owner/events';
 import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
@@ -22,7 +30,7 @@ import { MetricsServer, type MetricsServerOptions } from './metrics-server';
 import { OwnerSockets } from './owner-sockets';
 import { pause } from './pause';
 import { RuleEnds } from './rule-ends';
-import { keepFiltering } from './watch';
+import { keepFiltering, mendedText } from './watch';
 
 export interface DaemonOptions {
   /** Left out: the journal, by lines on stdout. */
@@ -54,6 +62,16 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   let owners: OwnerSockets | null = null;
   let metrics: MetricsServer | null = null;
   let keeping: Promise<void>[] = [];
+  const told = (mended: Mended): void => {
+    say(mendedText(mended));
+    try {
+      const event = mendedEvent(mended, new Date(), sink.last());
+      socket?.show([event]);
+      sink.write([event]);
+    } catch {
+      // It was said; that the log cannot be written the next packet will show.
+    }
+  };
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
     if (options.owners !== undefined) owners = await OwnerSockets.open(context, options.owners, recent, say);
@@ -61,14 +79,15 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
       metrics = await MetricsServer.listen({ ...options.metrics, take: () => takeSnapshot(context), say });
       say(`metrics are at ${listenText(options.metrics.address)}`);
     }
-    say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
     keeping = [
       keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
-      keepFiltering(context, { signal, say }),
+      keepFiltering(context, { signal, say, told }),
       keepSettled(context, { signal, say }),
       keepSpare(context, { signal, say }),
       ...(owners ? [owners.keep(signal)] : []),
     ];
+    // From here on it can make again what is removed.
+    say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
     const trouble = new Complaint(say);
     const ends = new RuleEnds(context, say);
     while (!signal.aborted) {
@@ -110,6 +129,8 @@ interface Sink {
   readonly name: string;
   /** Writes all of them or none; returns those that had not been written before. */
   write: (events: readonly PacketEvent[]) => readonly PacketEvent[];
+  /** The `EVENT` of the packet that was written last, where that has to stand in the next line too. */
+  last: () => string | null;
   close: () => void;
 }
 
@@ -141,6 +162,11 @@ class FileSink implements Sink {
     return fresh;
   }
 
+  last(): string | null {
+    if (this.#last === undefined) this.#last = placeOfLine(this.file.lastLine());
+    return this.#last && `${this.#last.ring}-${this.#last.position.toString(16)}`;
+  }
+
   close(): void {
     this.file.close();
   }
@@ -155,6 +181,10 @@ class JournalSink implements Sink {
     return events;
   }
 
+  last(): null {
+    return null;
+  }
+
   close(): void {
     // stdout stays
   }
@@ -166,6 +196,6 @@ function placeOfLine(line: string | null): { ring: string; position: bigint } | 
 }
 
 function placeOf(event: PacketEvent): { ring: string; position: bigint } | null {
-  const match = /^([0-9a-f]+)-([0-9a-f]+)$/.exec(fieldOf(event, 'EVENT') ?? '');
+  const match = /^([0-9a-f]+)-([0-9a-f]+)$/.exec(fieldOf(event, 'EVENT') ?? fieldOf(event, 'AFTER') ?? '');
   return match && { ring: match[1], position: BigInt(`0x${match[2]}`) };
 }

@@ -65,8 +65,8 @@ export class EventSocket {
   }
 }
 
-/** Events of a running daemon, as they come, until it ends; null where none listens. */
-export async function watchEvents(path: string): Promise<AsyncIterable<PacketEvent> | null> {
+/** Events of a running daemon, as they come, until it or the signal ends it; null where none listens. */
+export async function watchEvents(path: string, signal: AbortSignal): Promise<AsyncIterable<PacketEvent> | null> {
   const socket = connect(path);
   const connected = await new Promise<boolean>((resolve) => {
     socket.once('connect', () => resolve(true));
@@ -75,6 +75,12 @@ export async function watchEvents(path: string): Promise<AsyncIterable<PacketEve
   if (!connected) return null;
   const lines = createInterface({ input: socket });
   socket.on('error', () => lines.close());
+  const end = (): void => {
+    socket.destroy();
+    lines.close();
+  };
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
   return (async function* () {
     for await (const line of lines) yield JSON.parse(line) as PacketEvent;
   })();

@@ -10,9 +10,11 @@ import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import type { Context } from '../operate/context';
 import { OwnerDesk, refusedAnswer } from '../operate/owner/answer';
-import { type OwnedServer, ownedServers } from '../operate/owner/change';
+import { ownedServers } from '../operate/owner/change';
+import type { OwnedServer } from '../operate/owner/owned-server';
 import type { RecentEvents } from '../operate/owner/events';
-import { takeBackInterrupted } from '../operate/owner/interrupted';
+import { takeBackInterrupted } from '../operate/interrupted';
+import { withWriterLock } from '../operate/lock';
 import { authorOfPeer, groupNumber } from '../operate/owner/peer';
 import { Complaint } from './complaint';
 import { serveConnection, turnAway } from './owner-connection';
@@ -69,7 +71,7 @@ export class OwnerSockets {
     const path = resolve(directory);
     takeDirectory(path);
     await removeStale(path);
-    const file = await takeBackInterrupted(context);
+    const file = await withWriterLock(context, () => takeBackInterrupted(context));
     if (file !== null) say(`${file} was put back as it was: an owner's change was cut short`);
     return new OwnerSockets(context, path, recent, say);
   }

@@ -1,9 +1,14 @@
-/** The daemon's watch over what is filtered: what lost its link, or was not there before, is filtered again. */
+/**
+ * The daemon's watch over what enforces: what lost its link, or was not there before, is filtered again, and pins that
+ * somebody removed are there again. The removal of all of them ends enforcement, and is never mended.
+ */
 import { keepUpWithInterfaces } from '../operate/attachments';
 import type { Context } from '../operate/context';
 import { withLock } from '../operate/lock';
+import { HeldPins } from '../load/held-pins';
 import { InterfacesMeant } from '../operate/interfaces-meant';
 import { lookForMissing } from '../operate/missing';
+import type { Mended } from '../observe/events';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
@@ -16,36 +21,64 @@ const SAME_LOOKS = 3;
 /** How long it waits where mending changed nothing. */
 const RETRY_MS = 5000;
 
-/** Watches until the signal comes. */
+/** Watches until the signal comes; `told` hears of everything that was mended. */
 export async function keepFiltering(
   context: Context,
-  { signal, say }: { signal: AbortSignal; say: (text: string) => void },
+  { signal, say, told }: { signal: AbortSignal; say: (text: string) => void; told: (mended: Mended) => void },
+): Promise<void> {
+  const held = new HeldPins(context.kernel, context.pins);
+  try {
+    await watch(context, held, { signal, say, told });
+  } finally {
+    held.close();
+  }
+}
+
+async function watch(
+  context: Context,
+  held: HeldPins,
+  { signal, say, told }: Parameters<typeof keepFiltering>[1],
 ): Promise<void> {
   const complaint = new Complaint(say);
   const meant = new InterfacesMeant(context.folder);
   let before = '';
   let same = 0;
-  /** When all was filtered last, by the clock that nobody sets; unknown before the first look. */
+  /** When all was there last, by the clock that nobody sets; unknown before the first look. */
   let whole: number | null = null;
+  const tell = (what: Mended['what'], names: readonly string[]): void => {
+    if (names.length > 0) told({ what, names, afterMs: whole === null ? null : Math.ceil(performance.now() - whole) });
+  };
+  try {
+    held.follow(); // before anybody knows that a daemon runs
+  } catch (error) {
+    complaint.tell(error, (message) => `what is pinned cannot be watched: ${message}; trying again`);
+  }
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
     try {
       const looked = performance.now();
-      const look = await lookForMissing(context, meant);
+      const look = await lookForMissing(context, meant, held);
       same = look?.seen === before ? same + 1 : 1;
       before = look?.seen ?? '';
-      if (!look || look.lacking.length === 0) {
+      if (!look || (look.lacking.length === 0 && look.unpinned.length === 0 && !look.damaged)) {
         whole = looked;
         complaint.over('everything that is to be filtered is again');
+        continue;
       }
-      if (!look || look.lacking.length === 0 || same < SAME_LOOKS) continue;
-      const { attached, refused } = await withLock(context, () => keepUpWithInterfaces(context));
-      if (attached.length > 0)
-        say(`${attached.join(', ')}: was not filtered, and is again${whole === null ? '' : sinceThen(whole)}`);
-      if (attached.length > 0 && refused.length === 0) whole = performance.now();
+      if (same < SAME_LOOKS) continue;
+      const { pinned, attached, refused } = await withLock(context, async () => {
+        // Under the lock nobody is in the middle of it: what is missing now was removed by a hand.
+        held.follow();
+        const pinned = held.restore();
+        tell('pin', pinned);
+        return { pinned, ...(await keepUpWithInterfaces(context)) };
+      });
+      tell('interface', attached);
+      const mended = pinned.length + attached.length > 0;
+      if (mended && refused.length === 0) whole = performance.now();
       same = 0;
       if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
-      if (attached.length === 0) await pause(RETRY_MS, signal);
+      if (!mended) await pause(RETRY_MS, signal);
     } catch (error) {
       complaint.tell(error, (message) => `something is not filtered, and cannot be: ${message}; trying again`);
       await pause(RETRY_MS, signal);
@@ -53,6 +86,8 @@ export async function keepFiltering(
   }
 }
 
-function sinceThen(whole: number): string {
-  return ` (after ${Math.ceil(performance.now() - whole)} ms at most)`;
+/** What was mended, in words. */
+export function mendedText({ what, names, afterMs }: Mended): string {
+  const done = what === 'interface' ? 'was not filtered, and is again' : 'was removed, and is pinned again';
+  return `${names.join(', ')}: ${done}${afterMs === null ? '' : ` (after ${afterMs} ms at most)`}`;
 }

@@ -145,7 +145,8 @@ test('killed anywhere on its way, an apply is a revision exactly where it enforc
     await killed(place, text);
     text = text === FIRST ? SECOND : FIRST;
   }
-  expect(readdirSync(folder()).filter((name) => name.endsWith('.text'))).toHaveLength(2);
+  // Each of the two, and what it has of inbound.
+  expect(readdirSync(folder()).filter((name) => name.endsWith('.text'))).toHaveLength(4);
 });
 
 test('damaged, or in the way: said, and nobody is kept from enforcing', async () => {

@@ -90,6 +90,7 @@ const RUNS: readonly string[] = [
   'install --print',
   'events --since 1m',
   'doctor 8000 192.0.2.1',
+  'who-reaches 8000',
   'reset --yes',
   'disable --yes',
   'uninstall --yes',

@@ -8,6 +8,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { type Background, type Finished, must, run } from '../support/process';
@@ -196,6 +197,73 @@ test('he sees his section, and of everybody else that the provider blocks', asyn
     expect([hidden, told.includes(hidden)]).toEqual([hidden, false]);
 });
 
+interface OwnChange {
+  readonly digest: string;
+  readonly who: string;
+  readonly what: string;
+}
+const ownHistory = async (name: string): Promise<OwnChange[]> => (await ask(name, 'history')).changes as OwnChange[];
+
+test('his history is of his section, and he goes back in it alone, by digest', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  const before = await greenIs();
+  await did('green', 'allow', '2099/tcp');
+  await did('green', 'delete', 'tcp-2099');
+  const changes = await ownHistory('red');
+  expect(changes.map(({ who, what }) => `${who}: ${what}`)).toEqual([
+    'your provider: changed your server',
+    ...['allow 1080/tcp comment my web', 'move 3 before 1', 'udp on', 'ssh 1022 from rules', 'default reject'].map(
+      (words) => `root: ${words} --server red`,
+    ),
+    'root: delete tcp-1080 --server red',
+  ]);
+  // Numbers would tell how often others change something.
+  expect(Object.keys(changes[1]).sort()).toEqual(['at', 'digest', 'outcome', 'reason', 'what', 'who']);
+  const [first, web] = changes.map(({ digest }) => digest);
+  const last = changes.at(-1)!.digest;
+  expect(await did('red', 'diff', web)).toMatch(/default: reject \(was deny\)[^]*- +red\/tcp-1080/);
+  expect(await did('red', 'rollback', web.slice(0, 9), '-m', 'open again')).toMatch(
+    /are as [0-9a-f]{12} left them\napplied/,
+  );
+  expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('connected');
+  expect(readFileSync(path, 'utf8')).toBe(
+    RULES.replace(/( +- \{ id: hall.*\n)/, "$1      - allow 1080/tcp id tcp-1080 comment 'my web'\n"),
+  );
+  const stale = JSON.stringify({ version: 1, verb: 'allow', words: ['1081/tcp'], ifDigest: last });
+  const refused = await send('red', `${stale}\n`);
+  expect(codeOf(refused)).toBe('owner/changed');
+  expect(refused!.error!.message).toContain(`root: rollback ${web.slice(0, 9)} --server red`);
+  expect((await as('red', 'deny', '1081/tcp', '--if-digest', last)).status).toBe(5);
+  expect(JSON.stringify(refused)).not.toContain('green');
+  expect(codeOf(await send('red', `${stale.replace(last, web)}\n`))).toBe('ok');
+  // Another's digest is nobody's; a row that the provider had told of is not his to bring back.
+  const [theirs] = await ownHistory('green');
+  for (const none of [theirs.digest, 'a'.repeat(64)])
+    expect(codeOf(await ask('red', 'rollback', none))).toBe('owner/no-revision');
+  expect(codeOf(await ask('red', 'diff', theirs.digest))).toBe('owner/no-revision');
+  expect(codeOf(await ask('red', 'rollback', '1'))).toBe('cli/usage');
+  expect(codeOf(await ask('red', 'rollback', web, '--force'))).toBe('cli/usage');
+  expect((await as('red', 'rollback', web, '--server', 'green')).stderr).toContain("--server is the provider's");
+  await host.must('allow', 'log', '1090/tcp', '--server', 'red');
+  const logged = (await ownHistory('red')).at(-1)!;
+  expect(logged).toMatchObject({ who: 'your provider', what: 'changed your server' });
+  await host.must('delete', 'tcp-1090', '--server', 'red');
+  expect(codeOf(await ask('red', 'rollback', logged.digest))).toBe('owner/provider');
+  // What the provider changed beside his rows stays.
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace('owner: { group: 4711', 'target: 10.0.0.1\n    owner: { group: 4711'),
+  );
+  await host.must('apply');
+  await did('red', 'rollback', first);
+  expect(readFileSync(path, 'utf8')).toBe(
+    RULES.replace('    owner: { group: 4711', '    target: 10.0.0.1\n    owner: { group: 4711'),
+  );
+  writeFileSync(path, RULES);
+  await host.must('apply');
+  expect(await greenIs()).toEqual(before);
+});
+
 test('what is the provider’s is refused in one sentence', async () => {
   for (const [words, why] of [
     [['apply'], /"apply" is the provider's: through a socket there are status/],
@@ -317,6 +385,13 @@ test('the group comes through, others do not; who connected before it changed ha
   const answered = new Promise<string>((resolve) => early.once('data', (data) => resolve(data.toString())));
   early.end('{"version":1,"verb":"check"}\n');
   expect(await answered).toContain('owner/gone');
+  // The next owner is told nothing of what was before, and cannot bring it back.
+  const told = await host.must('history', 'red', '--json');
+  const digests = (JSON.parse(told) as { revisions: Revision[] }).revisions.map(({ after }) => after!.red.digest!);
+  await until('the next owner', () => lstatSync(socketOf('red')).gid === 4713);
+  expect((await ownHistory('red')).map(({ what }) => what)).toEqual(['changed your server']);
+  for (const digest of digests.slice(0, -1))
+    expect(codeOf(await ask('red', 'rollback', digest))).toBe('owner/no-revision');
   writeFileSync(path, text);
   await host.must('apply');
   await until('the group of before', () => lstatSync(socketOf('red')).gid === 4711);

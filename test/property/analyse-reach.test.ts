@@ -7,7 +7,15 @@ import { TCP_FLAG } from '../../src/model/flow';
 import { NO_STATE } from '../../src/model/given-state';
 import { evaluateOutgoingPacket } from '../../src/model/outbound';
 import { type FlowKey, mirror } from '../../src/model/packet';
-import { type AddressWords, addressBits, lastAddress, type Prefix, prefixContains } from '../../src/model/prefix';
+import {
+  type AddressWords,
+  addressBits,
+  clearHostBits,
+  type Family,
+  lastAddress,
+  type Prefix,
+  prefixContains,
+} from '../../src/model/prefix';
 import type { Ruleset } from '../../src/model/ruleset';
 import { anyKey } from '../support/any-match';
 import { anyRuleset } from '../support/any-ruleset';
@@ -23,15 +31,24 @@ const someDoors = fc.array(
       anyKey,
       fc.constantFrom('tcp' as const, 'udp' as const),
       fc.constantFrom(1, 22, 68, 546, 1024, 65535),
+      fc.constantFrom(0, 0, 1),
     )
-    .map(([one, two, protocol, port]): Door => ({
+    .map(([one, two, protocol, port, bits]): Door => ({
       family: one.family,
       protocol,
       port,
-      addresses: two.family === one.family ? [one.destination, two.destination] : [one.destination],
+      addresses: (two.family === one.family ? [one, two] : [one]).map(({ family, destination }) =>
+        smallNetwork(family, destination, bits),
+      ),
     })),
   { minLength: 1, maxLength: 3 },
 );
+
+/** The network of so many last bits around an address: all of its addresses can be tried. */
+const smallNetwork = (family: Family, words: AddressWords, bits: number): Prefix =>
+  clearHostBits({ family, words, length: addressBits(family) - bits });
+const addressesOf = (network: Prefix): AddressWords[] =>
+  network.length === addressBits(network.family) ? [network.words] : [network.words, lastAddress(network)];
 
 const SOURCE_PORTS = [1, 2, 3, 20, 21, 22, 23, 24, 66, 67, 68, 547, 1022, 1023, 1024, 1025, 65533, 65534, 65535];
 
@@ -69,7 +86,7 @@ test('is exactly who gets through, from every port or from some', () => {
             ...keys.filter((key) => key.family === family).map(({ source }) => source),
           ].slice(0, 24);
           for (const source of sources) {
-            const tries = door.addresses.flatMap((destination) =>
+            const tries = door.addresses.flatMap(addressesOf).flatMap((destination) =>
               SOURCE_PORTS.map((sourcePort) =>
                 getsThrough(set, bans, {
                   family,

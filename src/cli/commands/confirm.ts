@@ -1,17 +1,34 @@
 import type { Command } from 'commander';
 import { readEnforcement } from '../../operate/enforcement';
 import { confirmPending, rollbackPending } from '../../operate/pending';
+import { SluiceError } from '../../kernel/errors';
+import type { Context } from '../../operate/context';
+import { openForEdit } from '../../operate/enforced-file';
+import { findRevision } from '../../operate/history';
+import { withWriterLock } from '../../operate/lock';
 import { openRollback, settledHistory, writeRollback } from '../../operate/rollback';
-import { applyWritten } from '../apply-written';
+import { requireSectionName, requireSeen } from '../../operate/section-history';
+import { rollBackSection } from '../../operate/section-rollback';
+import { applyWritten, putInterruptedBack, writeAndApply } from '../apply-written';
 import { requireCandidate } from '../candidate';
-import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
+import {
+  addChangeOptions,
+  addDigestOption,
+  addSectionOptions,
+  changeOf,
+  type ChangeOptions,
+  type DigestOption,
+  sectionMeant,
+  type SectionOptions,
+} from '../change-option';
+import { UsageError } from '../output';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 import { showChange, showOutcome } from '../show-outcome';
 import { installAfterEnable } from './install';
 
-interface RollbackOptions extends ConfirmOptions, ChangeOptions {
+interface RollbackOptions extends ConfirmOptions, ChangeOptions, SectionOptions, DigestOption {
   readonly force?: boolean;
 }
 
@@ -29,10 +46,25 @@ export function register(program: Command): void {
     .description('take back the change that waits to be confirmed; or go back to a revision: sluice rollback 3')
     .argument('[revision]', 'number of sluice history, or the first 7 digits or more of a digest')
     .option('--force', 'also when it cuts a live SSH session');
+  addSectionOptions(addDigestOption(rollback), 'the rows and settings');
   onRun<RollbackOptions>(
     addChangeOptions(addConfirmOptions(rollback)),
-    (run, reference: string | undefined): Promise<ExitCode> =>
-      reference === undefined ? takeBack(run) : goBack(run, reference),
+    async (run, reference: string | undefined): Promise<ExitCode> => {
+      const section = sectionMeant(run.options);
+      if (reference === undefined && (section !== undefined || run.options.ifDigest !== undefined))
+        throw new UsageError(
+          'back to which revision?',
+          `sluice history ${section ?? ''} lists them`.replace('  ', ' '),
+        );
+      if (reference === undefined) return takeBack(run);
+      if (section === undefined && run.options.ifDigest !== undefined)
+        throw new UsageError('--if-digest is about one section', 'name it: --server gpu-17; or --expect-revision 7');
+      checkConfirmTime(run.options);
+      const context = await run.context();
+      return withWriterLock(context, () =>
+        section === undefined ? goBack(run, context, reference) : goBackAlone(run, context, { reference, section }),
+      );
+    },
   );
 }
 
@@ -47,9 +79,7 @@ async function takeBack(run: Run<RollbackOptions>): Promise<ExitCode> {
 }
 
 /** A change like any other: checked, planned, confirmed; its file is written as a verb writes it. */
-async function goBack(run: Run<RollbackOptions>, reference: string): Promise<ExitCode> {
-  checkConfirmTime(run.options);
-  const context = await run.context();
+async function goBack(run: Run<RollbackOptions>, context: Context, reference: string): Promise<ExitCode> {
   const target = openRollback(context, await settledHistory(context), reference);
   const { revision, text } = target;
   const { file, textDigest, interfaceOverride: given } = revision.source;
@@ -69,6 +99,48 @@ async function goBack(run: Run<RollbackOptions>, reference: string): Promise<Exi
     // What another applied while this waited is not undone by it.
     ...(enforcement?.record && { inPlaceOf: enforcement.record }),
     ...changeOf(run.options, `rollback ${revision.number}`),
+  });
+  if (outcome.kind === 'applied') showChange(run.output, outcome.change);
+  showOutcome(run.output, candidate, outcome);
+  return EXIT.DONE;
+}
+
+/** The same for one section: the rest of the enforced file stays as it is written. */
+async function goBackAlone(
+  run: Run<RollbackOptions>,
+  context: Context,
+  { reference, section }: { readonly reference: string; readonly section: string },
+): Promise<ExitCode> {
+  await putInterruptedBack(run, context);
+  const { source, enforced, record } = await openForEdit(context, run.path());
+  if (!enforced || !record)
+    throw new SluiceError('operate/no-revision', `nothing is enforced in which "${section}" could go back`, {
+      hint: 'sluice enable, or sluice rollback without a section',
+    });
+  const history = await settledHistory(context);
+  const revision = findRevision(history, reference);
+  requireSectionName(history, record.ruleset, section);
+  requireSeen(history, record.ruleset, section, run.options.ifDigest);
+  const back = rollBackSection({ folder: context.folder, history, revision, section, what: 'all' }, source);
+  const words = `${section} is as revision ${revision.number} left it`;
+  if (back.kind === 'unchanged') {
+    run.output.line(`no changes: ${words}`);
+    run.output.document({ outcome: 'unchanged', section, revision: revision.number });
+    return EXIT.DONE;
+  }
+  const override = run.options.interface ?? enforced.interfaceOverride;
+  const candidate = requireCandidate(run, { ...source, text: back.text }, 'nothing was changed.', {
+    context,
+    before: source.text,
+    ...(override && { interfaceOverride: override }),
+  });
+  if (back.kind === 'changed' && back.isOther)
+    run.output.say(
+      `note: ${section} does not mean what it meant in revision ${revision.number}: sets or services it names, or ends of rules, have changed`,
+    );
+  const outcome = await writeAndApply(run, context, candidate, {
+    ...{ source, edited: true, inPlaceOf: record },
+    ...changeOf(run.options, `rollback ${revision.number} --section ${section}`),
   });
   if (outcome.kind === 'applied') showChange(run.output, outcome.change);
   showOutcome(run.output, candidate, outcome);

@@ -1,73 +1,162 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SluiceError } from '../../kernel/errors';
-import { formatAddress, type Prefix } from '../../model/prefix';
-import { formatPorts, portInRanges } from '../../model/port-range';
-import { PROTOCOL } from '../../model/protocol';
-import type { Server } from '../../model/ruleset';
+import { formatAddress, hostPrefix, type Prefix } from '../../model/prefix';
+import type { Ruleset, Server } from '../../model/ruleset';
+import { parseEventLine } from '../../observe/events';
 import type { Context } from '../../operate/context';
-import { type Door, examineDoor, isAddress } from '../../operate/doctor';
-import { type Enforcement, readEnforcement } from '../../operate/enforcement';
+import { examineDoor, isAddress } from '../../operate/doctor';
+import { type Enforcement, readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { examineMachine } from '../../operate/machine';
+import { type TicketInput, ticketLines } from '../../operate/ticket';
+import type { Sighting } from '../../operate/watch-door';
 import { parseAddressText } from '../../parse/address';
-import { BUILTIN_SERVICES, DEFAULT_SSH_PORTS } from '../../parse/services';
 import { EXIT, type ExitCode } from '../exit-code';
 import { remedyText } from '../../operate/render-obstacle';
+import { readDoor } from '../door-words';
 import { formatDoctor } from '../format-doctor';
+import { formatMachine } from '../format-machine';
+import { logPath, newestLines } from '../../serve/log-file';
+import { parseDuration } from '../../parse/time';
 import { UsageError } from '../output';
+import { packageVersion } from '../package-version';
+import { requireServer } from '../require-server';
+import { type Waited, waitForPacket } from '../wait-for-packet';
 import { callerAddress } from '../row-words';
-import { onRun } from '../run';
+import { onRun, type Run } from '../run';
 
 const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
 
 export function register(program: Command): void {
   const command = program
     .command('doctor')
-    .description(`why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`)
+    .description(
+      `whether the machine is as it should be; with a port why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`,
+    )
     .argument(
-      '<port-and-address...>',
-      'the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
+      '[port-and-address...]',
+      'left out: whether this machine is as it should be; else the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
         'address, or me; without one: who can reach it at all',
     );
-  onRun(command, async (run, words: string[]): Promise<ExitCode> => {
-    const context = await run.context();
-    const enforcement = await readEnforcement(context);
-    const ruleset = enforcement?.record?.ruleset ?? null;
-    if (enforcement && !ruleset)
-      throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
-        hint: 'sluice apply FILE enforces a file, and writes the record anew',
+  command
+    .addOption(
+      new Option('--wait [time]', 'let him connect now, and look what becomes of it: for 30s, or so long')
+        .argParser(readWait)
+        .preset('30s'),
+    )
+    .addOption(new Option('--report', 'of a server: a text for a ticket, without anything about others'));
+  onRun<{ readonly wait?: number; readonly report?: boolean }>(
+    command,
+    async (run, words: string[]): Promise<ExitCode> => {
+      if (words.length === 0) return doctorOfMachine(run);
+      const context = await run.context();
+      const enforcement = await readEnforcement(context);
+      const ruleset = enforcement?.record?.ruleset ?? null;
+      if (enforcement && !ruleset)
+        throw new SluiceError('operate/no-record', 'something is filtered, but the record of the rules is lost', {
+          hint: 'sluice apply FILE enforces a file, and writes the record anew',
+        });
+      const { server, port, protocol = 'tcp', rest } = readDoor(words, ruleset, EXAMPLE);
+      const door = { port, protocol };
+      const named = await readSource(rest, context);
+      const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
+      const { wait, report: asTicket } = run.options;
+      if (asTicket && !server) throw new UsageError('a report is about a server: name one before the port', EXAMPLE);
+      let report = await examineDoor(context, door, named, judge, server);
+      if (named && !report.key) {
+        const who = server ? server.name : 'this machine';
+        throw new UsageError(`${who} has no IPv${named.family} address at which it could be reached`, EXAMPLE);
+      }
+      let waited: Waited | null = null;
+      if (wait !== undefined) {
+        if (!judge) throw new UsageError('nothing is filtered, so nothing is seen of who connects', 'sluice enable');
+        const watched = { door, server, source: named?.words ?? null };
+        waited = await waitForPacket(context, judge.ruleset, { watched, key: report.key, ms: wait }, run.output);
+        const { sighting } = waited;
+        const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
+        report = await examineDoor(context, door, seen, judge, server);
+      }
+      const text = formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement));
+      if (asTicket && server && judge) {
+        const who = report.key ? [formatAddress(report.key.family, report.key.source)] : [];
+        const asked = { words: [`${door.port}/${door.protocol}`, ...who], waited: waited?.lines ?? [] };
+        const lines = await writeTicket(context, { ...judge, server }, asked);
+        run.output.line(lines.join('\n'));
+        run.output.document({ server: server.name, report: lines });
+        return EXIT.DONE;
+      }
+      for (const line of waited?.lines ?? []) run.output.line(line);
+      run.output.line(text);
+      const { diagnosis, key, filtered, notFiltered, listeners, ufw, nat } = report;
+      run.output.document({
+        ...{
+          door,
+          server: server?.name ?? null,
+          source: key && formatAddress(key.family, key.source),
+          filtered,
+          notFiltered,
+          listeners,
+          ufw,
+          ...(nat !== undefined && { nat }),
+        },
+        decision: diagnosis?.decision ?? null,
+        obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
+          ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
+          remedy: remedy && remedyText(remedy),
+        })),
+        afterwards: diagnosis?.afterwards ?? null,
+        ...(waited && { seen: waited.sighting && sightingToJson(waited.sighting) }),
       });
-    const server = readServer(words, ruleset?.servers ?? []);
-    const [port, ...from] = server ? words.slice(1) : words;
-    const door = readDoor(port, (server ?? ruleset?.inbound)?.ssh?.ports ?? DEFAULT_SSH_PORTS);
-    if (server?.ports && !portInRanges(server.ports, door.port))
-      throw new UsageError(`${door.port} is not a port of ${server.name}: ${formatPorts(server.ports)}`, EXAMPLE);
-    const source = await readSource(from, context);
-    const judge = enforcement && ruleset ? { enforcement, ruleset } : null;
-    const report = await examineDoor(context, door, source, judge, server);
-    if (source && !report.key) {
-      const who = server ? server.name : 'this machine';
-      throw new UsageError(`${who} has no IPv${source.family} address at which it could be reached`, EXAMPLE);
-    }
-    run.output.line(formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement)));
-    const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
-    run.output.document({
-      ...{
-        door,
-        server: server?.name ?? null,
-        source: key && formatAddress(key.family, key.source),
-        filtered,
-        notFiltered,
-        listeners,
-        ufw,
-      },
-      decision: diagnosis?.decision ?? null,
-      obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
-        ...{ what, decision, row: row && { number: row.number, id: row.rule.id, text: row.rule.text } },
-        remedy: remedy && remedyText(remedy),
-      })),
-      afterwards: diagnosis?.afterwards ?? null,
-    });
-    return EXIT.DONE;
+      return EXIT.DONE;
+    },
+  );
+}
+
+/** What of the log's end is looked through for refusals. */
+const LOG_BYTES = 1 << 20;
+
+async function writeTicket(
+  context: Context,
+  { ruleset, server }: { ruleset: Ruleset; server: Server },
+  asked: Pick<TicketInput, 'words' | 'waited'>,
+): Promise<string[]> {
+  const snapshot = await takeSnapshot(context);
+  const lines = newestLines(logPath(), LOG_BYTES);
+  return ticketLines({
+    place: { context, ruleset, server, socket: null },
+    section: requireServer(snapshot, server.name),
+    ...{ ...asked, takenAt: snapshot.takenAt, version: packageVersion() },
+    events: lines && lines.map(parseEventLine).filter((event) => event !== null),
   });
+}
+
+function sightingToJson(sighting: Sighting): Record<string, unknown> {
+  if (sighting.by === 'counter') return { ...sighting };
+  const { key, ...rest } = sighting;
+  return { ...rest, source: formatAddress(key.family, key.source), sourcePort: key.sourcePort };
+}
+
+/** Longest time that is waited: whoever wants to look on takes `sluice events`. */
+const MOST_WAIT_MS = 600_000;
+
+function readWait(text: string): number {
+  const reading = parseDuration(text);
+  if (reading.kind === 'refused')
+    throw new InvalidArgumentError(`${reading.problem.message}; ${reading.problem.hint ?? 'write 30s'}.`);
+  if (reading.ms > MOST_WAIT_MS) throw new InvalidArgumentError('at most 10m are waited.');
+  return reading.ms;
+}
+
+/** 1 where something is to be mended. */
+async function doctorOfMachine({
+  output,
+  options,
+}: Run<{ readonly wait?: number; readonly report?: boolean }>): Promise<ExitCode> {
+  if (options.wait !== undefined || options.report) throw new UsageError('expected a port', EXAMPLE);
+  const checks = await examineMachine(options.netns === undefined ? {} : { netns: options.netns });
+  const warnings = checks.filter(({ state }) => state === 'warn').length;
+  output.line(formatMachine(checks));
+  output.document({ checks, warnings });
+  return warnings > 0 ? EXIT.SYSTEM : EXIT.DONE;
 }
 
 function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDoctor>[2] {
@@ -77,35 +166,6 @@ function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDocto
     generation: enforcement?.generation ?? null,
     secondsLeft: left === undefined ? null : Math.ceil(Number(left) / 1e9),
   };
-}
-
-/** The server that is named before the port; null where none is. */
-function readServer([first, second]: readonly string[], servers: readonly Server[]): Server | null {
-  if (second === undefined || !isPort(second)) return null;
-  const found = servers.find(({ name }) => name === first);
-  if (found) return found;
-  const names = servers.map(({ name }) => name);
-  const known = names.length > 0 ? ` (there are: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ' …' : ''})` : '';
-  throw new UsageError(`"${first}" is no server${known}`, EXAMPLE);
-}
-
-function isPort(text: string): boolean {
-  return /^\d{1,5}(?:\/(?:tcp|udp))?$/i.test(text) || BUILTIN_SERVICES.has(text.toLowerCase()) || /^ssh$/i.test(text);
-}
-
-/** `8000`, `8000/udp`, `https`; `ssh` is the port of the section. TCP where neither says otherwise. */
-function readDoor(text: string, sshPorts: readonly number[]): Door {
-  const [, digits, protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
-  if (digits !== undefined) {
-    const port = Number(digits);
-    if (port >= 1 && port <= 65_535) return { port, protocol: protocol.toLowerCase() as Door['protocol'] };
-  }
-  const name = text.toLowerCase();
-  if (name === 'ssh') return { port: sshPorts[0], protocol: 'tcp' };
-  const service = BUILTIN_SERVICES.get(name);
-  if (!service)
-    throw new UsageError(`"${text}" is no port: expected 1 to 65535, with /tcp or /udp, or a service`, EXAMPLE);
-  return { port: service.ports[0].first, protocol: service.protocols.includes(PROTOCOL.TCP) ? 'tcp' : 'udp' };
 }
 
 /** One address, with or without `from` before it; null where there is none. */

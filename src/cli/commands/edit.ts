@@ -3,19 +3,23 @@ import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import type { Context } from '../../operate/context';
 import { type EndOptions, readEnd, withEnd } from '../../operate/edit/row-words';
-import { type EditVerb, VERBS } from '../../operate/edit/verbs';
+import { type Edit, type EditVerb, VERBS } from '../../operate/edit/verbs';
 import { openForEdit } from '../../operate/enforced-file';
+import { withWriterLock } from '../../operate/lock';
+import { changedSections, planRuleset } from '../../operate/plan';
+import { settledHistory } from '../../operate/rollback';
 import { writeRulesetText } from '../../operate/ruleset-file';
-import { applyWritten } from '../apply-written';
+import { requireSeen } from '../../operate/section-history';
+import { putInterruptedBack, writeAndApply } from '../apply-written';
 import { requireCandidate, showFindings } from '../candidate';
-import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
+import { addChangeOptions, addDigestOption, changeOf, type ChangeOptions, type DigestOption } from '../change-option';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../confirm-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 import { withCaller } from '../row-words';
 import { showOutcome } from '../show-outcome';
 
-interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions {
+interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions, DigestOption {
   readonly force?: boolean;
   readonly server?: string;
 }
@@ -75,15 +79,25 @@ export function register(program: Command): void {
 }
 
 function addServerOption(command: Command): Command {
-  return command.option('--server <name>', 'in the rows of this server, which are numbered from 1');
+  return addDigestOption(command).option('--server <name>', 'in the rows of this server, which are numbered from 1');
 }
 
 async function editFile(run: Run<EditOptions>, verb: EditVerb, words: readonly string[]): Promise<ExitCode> {
-  const { server } = run.options;
   // Without privilege only a file that is not enforced can be edited; openContext says so.
   checkConfirmTime(run.options);
   const context: Context = await run.context();
   const change = VERBS[verb](await withCaller(words, context));
+  return withWriterLock(context, () => editAndApply(run, context, { verb, words, change }));
+}
+
+/** Whoever writes at the same time comes before or after: what is read here is what is replaced. */
+async function editAndApply(
+  run: Run<EditOptions>,
+  context: Context,
+  { verb, words, change }: { readonly verb: EditVerb; readonly words: readonly string[]; readonly change: Edit },
+): Promise<ExitCode> {
+  const { server, ifDigest } = run.options;
+  await putInterruptedBack(run, context);
   const { source, enforced, record } = await openForEdit(
     context,
     run.path(),
@@ -107,10 +121,18 @@ async function editFile(run: Run<EditOptions>, verb: EditVerb, words: readonly s
     before: source.text,
     ...(override && { interfaceOverride: override }),
   });
-  const written = writeRulesetText(source.path, outcome.text, source.digest);
-  run.output.line(outcome.message);
-  for (const comment of outcome.removedComments) run.output.say(`note: the comment went with it: ${comment}`);
+  if (record && ifDigest !== undefined) {
+    const history = await settledHistory(context);
+    for (const section of changedSections(planRuleset(record.ruleset, candidate.ruleset)))
+      requireSeen(history, record.ruleset, section, ifDigest);
+  }
+  const tell = (): void => {
+    run.output.line(outcome.message);
+    for (const comment of outcome.removedComments) run.output.say(`note: the comment went with it: ${comment}`);
+  };
   if (!enforced) {
+    writeRulesetText(source.path, outcome.text, source.digest);
+    tell();
     run.output.say(
       `${source.path} is not enforced: sluice ${run.options.file === undefined ? 'enable' : `apply ${source.path}`}`,
     );
@@ -122,10 +144,9 @@ async function editFile(run: Run<EditOptions>, verb: EditVerb, words: readonly s
     });
     return EXIT.DONE;
   }
-  const undo = (): void => {
-    writeRulesetText(source.path, source.text, written.digest);
-  };
-  const applied = await applyWritten(run, context, candidate, undo, {
+  const applied = await writeAndApply(run, context, candidate, {
+    source,
+    written: tell,
     edited: true,
     // Another file that was applied while this waited is not undone by it.
     ...(record && { inPlaceOf: record }),

@@ -10,10 +10,9 @@ import {
   type PacketEvent,
   parseEventLine,
 } from '../../observe/events';
-import { EventSource } from '../../operate/event-source';
 import { parseAddressText } from '../../parse/address';
 import { parseSince } from '../../parse/time';
-import { eventSocketPath, watchEvents } from '../../serve/event-socket';
+import { liveEvents } from '../../serve/live-events';
 import { DEFAULT_LOG_FILE, logFiles, logPath, openLog } from '../../serve/log-file';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
@@ -82,28 +81,11 @@ async function* live(run: Run<Options>): AsyncGenerator<PacketEvent> {
   const ended = new AbortController();
   const end = (): void => ended.abort();
   process.once('SIGTERM', end).once('SIGINT', end);
-  const shown = await watchEvents(eventSocketPath(context));
-  if (shown) {
-    ended.signal.addEventListener('abort', () => process.exit());
-    yield* shown;
-    run.output.say('the daemon has ended');
-    return;
-  }
-  const source = await EventSource.open(context, 'events');
-  run.output.say('no daemon runs: events are taken from the ring itself, and written nowhere');
-  try {
-    while (!ended.signal.aborted && !run.output.unread) {
-      const batch = await source.next(TURN_MS);
-      if (!batch) continue;
-      yield* batch.events;
-      batch.release();
-    }
-  } finally {
-    source.close();
-  }
+  const { events, daemon } = await liveEvents(context, ended.signal, () => run.output.unread);
+  if (!daemon) run.output.say('no daemon runs: events are taken from the ring itself, and written nowhere');
+  yield* events;
+  if (daemon && !ended.signal.aborted) run.output.say('the daemon has ended');
 }
-
-const TURN_MS = 250;
 
 /** From the log and its rotated files. */
 async function* logged(run: Run<Options>, since: number): AsyncGenerator<PacketEvent> {

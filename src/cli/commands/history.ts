@@ -2,7 +2,14 @@ import { type Command, Option } from 'commander';
 import type { Context } from '../../operate/context';
 import { judgeText } from '../../operate/check';
 import { planChange } from '../../operate/change-plan';
-import { currentRevision, findRevision, type History, readRevisionText, type Revision } from '../../operate/history';
+import {
+  currentRevision,
+  findRevision,
+  type History,
+  holds,
+  readRevisionText,
+  type Revision,
+} from '../../operate/history';
 import { diffLines, renderDiff } from '../../operate/line-diff';
 import { differenceToJson, renderDifference } from '../../operate/render-difference';
 import { authorWords, outcomeWords, whenWords } from '../../operate/render-history';
@@ -10,7 +17,12 @@ import { type Opening, readOpenings } from '../../operate/opening-file';
 import { openedWords, openingEndWords } from '../../operate/render-openings';
 import { renderPlan } from '../../operate/render-plan';
 import { settledHistory } from '../../operate/rollback';
+import { readEnforcement } from '../../operate/enforcement';
+import { withSectionOf } from '../../operate/plan';
+import { sectionDigest, shownDigest } from '../../operate/section-digest';
+import { changesOf, requireSectionName, sectionAt } from '../../operate/section-history';
 import { SluiceError } from '../../kernel/errors';
+import { addSectionOptions, sectionMeant, type SectionOptions } from '../change-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
@@ -26,9 +38,13 @@ const OF_UFW: Readonly<Partial<Record<string, string>>> = {
 export function register(program: Command): void {
   const history = program
     .command('history')
-    .description('every change of what is enforced: when, who, what, why, and what became of it');
-  onRun(history, async (run) => {
-    const { context, revisions, current } = await open(run);
+    .description('every change of what is enforced: when, who, what, why, and what became of it; or of one section')
+    .argument('[section]', 'a server, inbound, outbound, guard, or settings: what lies outside sections')
+    .option('--server <name>', 'the changes of this server alone');
+  onRun<SectionOptions>(history, async (run, word: string | undefined) => {
+    const { context, revisions, current, warnings } = await open(run);
+    const section = sectionMeant(run.options, word);
+    if (section !== undefined) return showSection(run, context, { revisions, warnings }, section);
     if (revisions.length === 0) run.output.line('nothing was changed yet that is remembered');
     else
       run.output.line(
@@ -51,11 +67,14 @@ export function register(program: Command): void {
     .description('one revision: what it changed, in rows and packets; sluice show 7 --text prints its ruleset')
     .argument('<revision>', 'its number, or the first 7 digits or more of its digest')
     .addOption(new Option('--text', 'the ruleset as it was, byte for byte, and nothing else'));
-  onRun<{ text?: boolean }>(show, async (run, reference: string): Promise<ExitCode> => {
+  addSectionOptions(show, 'with --text the text');
+  onRun<SectionOptions & { text?: boolean }>(show, async (run, reference: string): Promise<ExitCode> => {
     const instead = Object.hasOwn(OF_UFW, reference) ? OF_UFW[reference] : undefined;
     if (instead !== undefined) throw new UsageError(`"show ${reference}" is a command of ufw, and none here`, instead);
     const { context, ...history } = await open(run);
     const revision = findRevision(history, reference);
+    const section = sectionMeant(run.options);
+    if (section !== undefined) return showPart(run, context, { history, revision, section });
     const text = readRevisionText(context.folder, revision);
     if (run.options.text && !run.options.json) {
       process.stdout.write(textOf(revision, text));
@@ -72,27 +91,105 @@ export function register(program: Command): void {
     .argument('<revision>', 'from')
     .argument('[revision]', 'to; left out: what is enforced')
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
-  onRun<{ exitCode?: boolean }>(diff, async (run, from: string, to: string | undefined): Promise<ExitCode> => {
-    const { context, current, ...history } = await open(run);
-    const one = findRevision(history, from);
-    const other = to === undefined ? current : findRevision(history, to);
-    if (!other) throw new SluiceError('operate/no-revision', 'nothing is enforced to compare it with');
-    const [before, after] = [one, other].map((revision) =>
-      textOf(revision, readRevisionText(context.folder, revision)),
+  addSectionOptions(diff, 'the difference');
+  onRun<SectionOptions & { exitCode?: boolean }>(
+    diff,
+    async (run, from: string, to: string | undefined): Promise<ExitCode> => {
+      const { context, current, ...history } = await open(run);
+      const one = findRevision(history, from);
+      const other = to === undefined ? current : findRevision(history, to);
+      if (!other) throw new SluiceError('operate/no-revision', 'nothing is enforced to compare it with');
+      const section = sectionMeant(run.options);
+      if (section !== undefined) return diffPart(run, context, { history, one, other, section });
+      const [before, after] = [one, other].map((revision) =>
+        textOf(revision, readRevisionText(context.folder, revision)),
+      );
+      const lines = renderDiff(diffLines(before, after));
+      const [old, now] = [one, other].map((revision, i) => rulesetOf(revision, [before, after][i]));
+      const change = old && now && planChange(old, now);
+      run.output.line(lines === '' ? 'no line differs' : lines.trimEnd());
+      if (change) {
+        run.output.line(renderPlan(change.plan).trimEnd());
+        run.output.line(renderDifference(change).trimEnd());
+      } else run.output.say('note: one of them has errors today: only their lines are compared');
+      const code = run.options.exitCode && lines !== '' ? EXIT.DIFFERENCE : EXIT.DONE;
+      const packets = change && differenceToJson(change);
+      run.output.document({ from: one.number, to: other.number, lines, plan: change?.plan ?? null, packets }, code);
+      return code;
+    },
+  );
+}
+
+/** The changes of one section, and what a writer says to be sure that it is as he saw it. */
+async function showSection(
+  run: Run<SectionOptions>,
+  context: Context,
+  history: History,
+  section: string,
+): Promise<ExitCode> {
+  const ruleset = (await readEnforcement(context))?.record?.ruleset ?? null;
+  requireSectionName(history, ruleset, section);
+  const changes = changesOf(history, section);
+  const current = changes.filter(holds).at(-1) ?? null;
+  const digest = ruleset && sectionDigest(ruleset, section);
+  const digestOf = ({ after }: Revision): string => shownDigest(after?.[section] ? after[section].digest : null);
+  if (changes.length === 0) run.output.line(`no change of ${section} is remembered`);
+  else
+    run.output.line(
+      renderTable(
+        [...COLUMNS.slice(0, -1), { title: 'digest' }, ...COLUMNS.slice(-1)],
+        changes.map((revision) => rowOf(revision, current).toSpliced(-1, 0, digestOf(revision))),
+      ),
     );
-    const lines = renderDiff(diffLines(before, after));
-    const [old, now] = [one, other].map((revision, i) => rulesetOf(revision, [before, after][i]));
-    const change = old && now && planChange(old, now);
-    run.output.line(lines === '' ? 'no line differs' : lines.trimEnd());
-    if (change) {
-      run.output.line(renderPlan(change.plan).trimEnd());
-      run.output.line(renderDifference(change).trimEnd());
-    } else run.output.say('note: one of them has errors today: only their lines are compared');
-    const code = run.options.exitCode && lines !== '' ? EXIT.DIFFERENCE : EXIT.DONE;
-    const packets = change && differenceToJson(change);
-    run.output.document({ from: one.number, to: other.number, lines, plan: change?.plan ?? null, packets }, code);
-    return code;
+  if (digest !== null) run.output.say(`enforced: ${section} ${shownDigest(digest)}`);
+  run.output.document({ section, current: current?.number ?? null, digest, revisions: changes });
+  return EXIT.DONE;
+}
+
+/** One section as a revision left it. */
+function showPart(
+  run: Run<SectionOptions & { text?: boolean }>,
+  context: Context,
+  { history, revision, section }: { history: History; revision: Revision; section: string },
+): ExitCode {
+  const { text, digest } = sectionAt(context.folder, history, revision, section);
+  if (text == null) {
+    const why = text === null ? 'has no such text' : 'has it written somewhere else (a YAML anchor)';
+    throw new SluiceError('operate/no-revision', `revision ${revision.number} ${why}: "${section}"`, {
+      hint: `sluice show ${revision.number} --text prints all of it`,
+    });
+  }
+  if (!run.options.json) process.stdout.write(text);
+  run.output.document({ revision: revision.number, section, digest: digest ?? null, text });
+  return EXIT.DONE;
+}
+
+/** What differs in one section, and for which packets: all else is taken to be as in the second. */
+function diffPart(
+  run: Run<{ exitCode?: boolean }>,
+  { folder }: Context,
+  { history, one, other, section }: { history: History; one: Revision; other: Revision; section: string },
+): ExitCode {
+  const [before, after] = [one, other].map((revision) => sectionAt(folder, history, revision, section));
+  if (before.text == null && after.text == null) requireSectionName(history, null, section);
+  const lines = renderDiff(diffLines(before.text ?? '', after.text ?? ''));
+  const [old, now] = [one, other].map((revision) => {
+    const text = readRevisionText(folder, revision);
+    return text === null || !revision.source ? null : rulesetOf(revision, text);
   });
+  const change = old && now && planChange(withSectionOf(now, old, section), now);
+  run.output.line(lines === '' ? 'no line differs' : lines.trimEnd());
+  if (change) {
+    run.output.line(renderPlan(change.plan).trimEnd());
+    run.output.line(renderDifference(change).trimEnd());
+  } else run.output.say('note: one of them is not kept as a whole, or has errors today: only lines are compared');
+  const code = run.options.exitCode && lines !== '' ? EXIT.DIFFERENCE : EXIT.DONE;
+  const packets = change && differenceToJson(change);
+  run.output.document(
+    { from: one.number, to: other.number, section, lines, plan: change?.plan ?? null, packets },
+    code,
+  );
+  return code;
 }
 
 const COLUMNS = [

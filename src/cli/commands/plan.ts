@@ -7,6 +7,10 @@ import { requireCapabilities } from '../../kernel/capabilities';
 import { readEnforcement } from '../../operate/enforcement';
 import { changesNothing, planChange } from '../../operate/change-plan';
 import { differenceToJson, renderChange } from '../../operate/render-difference';
+import { withSectionOf } from '../../operate/plan';
+import { isSection } from '../../operate/section-digest';
+import { requireSectionName } from '../../operate/section-history';
+import { addSectionOptions, sectionMeant, type SectionOptions } from '../change-option';
 import { requireCandidate } from '../candidate';
 import { addJunitOption, type JunitOption } from '../junit-option';
 import { EXIT, type ExitCode } from '../exit-code';
@@ -20,8 +24,8 @@ export function register(program: Command): void {
     )
     .argument('[file]', 'ruleset file')
     .addOption(new Option('--exit-code', 'exit 4 when there is a difference'));
-  onRun<{ exitCode?: boolean } & JunitOption>(
-    addJunitOption(command),
+  onRun<{ exitCode?: boolean } & JunitOption & SectionOptions>(
+    addSectionOptions(addJunitOption(command), 'the changes'),
     async (run, file: string | undefined): Promise<ExitCode> => {
       requireCapabilities();
       const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.', {
@@ -31,7 +35,7 @@ export function register(program: Command): void {
       await warnOfInterfaces(run, context, candidate.ruleset.interfaces);
       const enforcement = await readEnforcement(context);
       const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
-      const change = planChange(before, candidate.ruleset);
+      const change = planChange(before, alone(before, candidate.ruleset, sectionMeant(run.options)));
       const { plan } = change;
       run.output.line(renderChange(change, candidate.ruleset).trimEnd());
       const code = run.options.exitCode && !changesNothing(change) ? EXIT.DIFFERENCE : EXIT.DONE;
@@ -39,6 +43,14 @@ export function register(program: Command): void {
       return code;
     },
   );
+}
+
+/** Where one section is meant, the enforced ruleset with that one as the file has it. */
+function alone(before: Ruleset | 'lost' | 'unfiltered', after: Ruleset, section: string | undefined): Ruleset {
+  if (section === undefined) return after;
+  const isKnown = typeof before !== 'string' && isSection(before, section);
+  requireSectionName({ revisions: [] }, isKnown ? before : after, section);
+  return typeof before === 'string' ? after : withSectionOf(before, after, section);
 }
 
 /** A plan is about rules; that an apply would find no such interface is said all the same. */

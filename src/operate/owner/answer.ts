@@ -1,21 +1,26 @@
 /** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
+import type { Ruleset, Server } from '../../model/ruleset';
 import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
 import { judgeText } from '../check';
 import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
-import { type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
+import { type Edit, type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
 import { type Enforcement, readEnforcement, takeSnapshot } from '../enforcement';
-import { readHistory, type Revision } from '../history';
-import { outcomeWords, whenWords } from '../render-history';
-import { readEnforcedText } from '../state-files';
+import { readHistory } from '../history';
+import { planRuleset } from '../plan';
+import { renderSectionPlan } from '../render-plan';
+import type { RulesetText } from '../ruleset-file';
+import { readEnforcedText, type StateFolder } from '../state-files';
 import { UsageError } from '../usage-error';
-import { changeRows, type OwnedServer, ownFindings } from './change';
+import { changeRows, type OwnerChange, ownFindings } from './change';
 import { doctorOwn, explainOwn, type OwnerView } from './doctor';
 import type { RecentEvents } from './events';
+import type { OwnedServer } from './owned-server';
+import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { findWrong, rowsAmong } from './own-words';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
@@ -70,7 +75,7 @@ export class OwnerDesk {
   async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
     const { server } = question;
     try {
-      const isChange = question.request.verb in VERBS;
+      const isChange = isChanging(question.request.verb);
       const {
         lines,
         findings = [],
@@ -99,6 +104,7 @@ export class OwnerDesk {
     // It has changed hands since he connected.
     if (server.owner.group !== question.group) throw noSuchServer();
     if (!isRowVerb(request.verb)) refuseEnd(request);
+    if (!isChanging(request.verb)) refuseDigest(request);
     switch (request.verb) {
       case 'status':
         refuseWords(request);
@@ -119,6 +125,9 @@ export class OwnerDesk {
       case 'history':
         refuseWords(request);
         return this.#history(server);
+      case 'diff':
+        this.#take(server);
+        return this.#diff(server, ruleset, enforcement!, request.words);
       default:
         return this.#change(server, question, request.verb);
     }
@@ -142,31 +151,38 @@ export class OwnerDesk {
   }
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
-    const text = enforced && readEnforcedText(this.context.folder, enforced);
-    if (!enforced || text === null) throw noSuchServer();
-    const findings = ownFindings(judgeText(enforced.file, text).diagnostics, text, server.name, enforced.file);
+    const { path, text } = enforcedText(this.context, enforced);
+    const findings = ownFindings(judgeText(path, text).diagnostics, text, server.name, path);
     return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
   }
 
-  #history({ name, owner }: OwnedServer): OwnerView {
-    const isOwn = ({ author }: Revision): boolean => author.ownerOf === name && author.group === owner.group;
-    const changes = readHistory(this.context.folder)
-      .revisions.filter((revision) => isOwn(revision) || (!revision.author.ownerOf && revision.sections.includes(name)))
-      .map((revision) => {
-        const { number, at, author, what, reason } = revision;
-        if (!isOwn(revision)) return { number, at, who: 'your provider', what: 'changed your server', outcome: '' };
-        const outcome = outcomeWords({ ...revision, ended: undefined });
-        return { number, at, who: author.user, what, outcome, ...(reason !== undefined && { reason }) };
-      });
-    const line = ({ number, at, who, what, outcome }: (typeof changes)[number]): string =>
-      `${number}  ${whenWords(at)} UTC  ${who}: ${what}${outcome === '' ? '' : `; ${outcome}`}`;
-    return { lines: changes.length === 0 ? ['nothing was changed yet'] : changes.map(line), data: { changes } };
+  #history(server: OwnedServer): OwnerView {
+    const changes = ownChanges(readHistory(this.context.folder), server);
+    return {
+      lines: changes.length === 0 ? ['nothing was changed yet'] : changes.map(ownChangeLine),
+      data: { changes },
+    };
+  }
+
+  /** What a change of his section, or what was between two of them, did to his rows. */
+  #diff(server: OwnedServer, ruleset: Ruleset, { enforced }: Enforcement, words: readonly string[]): OwnerView {
+    const [from, to, extra] = words;
+    if (from === undefined || extra !== undefined)
+      throw new UsageError('diff compares two digests of history, or one with what is now', 'diff 1a2b3c4d5e6f');
+    const { folder } = this.context;
+    const source = enforcedText(this.context, enforced);
+    const history = readHistory(folder);
+    const at = (reference: string): Server => ownServerAt(folder, { history, own: server, source, reference });
+    const [then, now] = [at(from), to === undefined ? server : at(to)];
+    const plan = planRuleset({ ...ruleset, servers: [then] }, { ...ruleset, servers: [now] });
+    const section = plan.sections.find(({ section: name }) => name === server.name) ?? null;
+    return { lines: renderSectionPlan(section), data: { plan: section } };
   }
 
   async #change(
     server: OwnedServer,
     { author, request, inTurn }: OwnerQuestion,
-    verb: EditVerb & OwnerRequest['verb'],
+    verb: ChangingVerb,
   ): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
     const ends = {
       ...(request.for !== undefined && { for: request.for }),
@@ -174,9 +190,10 @@ export class OwnerDesk {
     };
     const words = withEnd(request.words, readEnd(ends, Date.now(), 'delete ends a rule'));
     if (words.length === 0) throw new UsageError(`"${verb}" needs words behind it`);
-    const edit = VERBS[verb](words);
+    const { folder } = this.context;
+    const edit = verb === 'rollback' ? backTo(folder, words) : editBy(VERBS[verb](words), server.name);
     this.#take(server);
-    for (const row of rowsAmong(verb, words)) {
+    for (const row of verb === 'rollback' ? [] : rowsAmong(verb, words)) {
       const findings = findWrong(server, row);
       if (findings.length > 0) return { lines: [], findings, data: { changed: false } };
     }
@@ -184,7 +201,13 @@ export class OwnerDesk {
     const changed = await changeRows(
       this.context,
       {
-        ...{ server: server.name, edit, author: { ...author, group: server.owner.group }, what },
+        ...{
+          server: server.name,
+          edit,
+          ifDigest: request.ifDigest,
+          author: { ...author, group: server.owner.group },
+          what,
+        },
         ...(request.message !== undefined && { reason: request.message }),
       },
       inTurn,
@@ -236,6 +259,22 @@ function answerOf(server: string, ok: boolean, lines: readonly string[], finding
   };
 }
 
+/** Verbs of a request that change something. */
+type ChangingVerb = (EditVerb & OwnerRequest['verb']) | 'rollback';
+
+function isChanging(verb: OwnerRequest['verb']): verb is ChangingVerb {
+  return verb in VERBS || verb === 'rollback';
+}
+
+function editBy(edit: Edit, server: string): OwnerChange['edit'] {
+  return ({ text, path }) => edit({ text, file: path }, server);
+}
+
+function backTo(folder: StateFolder, [reference, extra]: readonly string[]): OwnerChange['edit'] {
+  if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the digest`, 'rollback 1a2b3c4d5e6f');
+  return (source, history, own) => rollBackOwn(folder, { history, own, source, reference });
+}
+
 function ownedIn(
   enforcement: Enforcement | null,
   name: string,
@@ -246,8 +285,19 @@ function ownedIn(
   return { ruleset, server: { ...server, owner: server.owner } };
 }
 
+/** The text that is enforced, which its file may not hold any more. */
+function enforcedText({ folder }: Context, enforced: Enforcement['enforced']): RulesetText {
+  const text = enforced && readEnforcedText(folder, enforced);
+  if (!enforced || text === null) throw noSuchServer();
+  return { path: enforced.file, text, digest: enforced.textDigest };
+}
+
 function isRowVerb(verb: string): boolean {
   return (ROW_VERBS as readonly string[]).includes(verb);
+}
+
+function refuseDigest({ verb, ifDigest }: OwnerRequest): void {
+  if (ifDigest !== undefined) throw new UsageError(`"${verb}" changes nothing`, 'ifDigest belongs to what does');
 }
 
 function refuseEnd({ verb, for: time, until }: OwnerRequest): void {

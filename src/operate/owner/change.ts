@@ -4,32 +4,35 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
-import type { OwnerAccess } from '../../model/owner-access';
-import type { Server, SourceRange } from '../../model/ruleset';
+import type { SourceRange } from '../../model/ruleset';
 import { type ApplyOptions, applyRuleset } from '../apply';
 import type { Author } from '../change-note';
 import { checkRuleset } from '../check';
 import type { Context } from '../context';
 import { contentDigest } from '../digest';
 import { pairAt } from '../edit/edited-section';
-import type { EditRefused } from '../edit/outcome';
-import type { Edit } from '../edit/verbs';
+import type { EditOutcome, EditRefused } from '../edit/outcome';
 import { openYaml, pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
 import { readEnforcement } from '../enforcement';
+import { type History, readHistory } from '../history';
+import { takeBackInterrupted, withNote } from '../interrupted';
+import { withWriterLock } from '../lock';
 import { type RulesetText, writeRulesetText } from '../ruleset-file';
-import { forgetChange, noteChange, takeBackInterrupted } from './interrupted';
+import { isDigest, sectionDigest, shownDigest } from '../section-digest';
+import type { OwnedServer } from './owned-server';
+import { ownChangeLine, ownChanges } from './own-history';
 import { requireQuota, useOf } from './quota';
 import { isPassing, noSuchServer, OwnerRefusal, refusedByProvider } from './refusal';
-
-/** A server whose rows somebody may change through its socket. */
-export type OwnedServer = Server & { readonly owner: OwnerAccess };
 
 /** What an owner wants. */
 export interface OwnerChange {
   readonly server: string;
-  readonly edit: Edit;
+  /** What it does to the text; `history` and `own` are as they are then. */
+  readonly edit: (document: RulesetText, history: History, own: OwnedServer) => EditOutcome;
+  /** Digest of the section that he saw; left out: whatever is there. */
+  readonly ifDigest?: string | undefined;
   readonly author: Author;
   /** The verb with its words, and why, for the history. */
   readonly what: string;
@@ -65,10 +68,11 @@ export async function changeRows(
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
-      return await inTurn(async () => {
+      const attempt = async (): Promise<OwnerChanged> => {
         await takeBackInterrupted(context);
         return tryChange(context, change);
-      });
+      };
+      return await inTurn(() => withWriterLock(context, attempt, 0));
     } catch (error) {
       if (!isPassing(error) || performance.now() > deadline) throw error;
       await sleep(RETRY_MS);
@@ -76,12 +80,18 @@ export async function changeRows(
   }
 }
 
-async function tryChange(context: Context, { server, edit, author, what, reason }: OwnerChange): Promise<OwnerChanged> {
+async function tryChange(
+  context: Context,
+  { server, edit, author, what, reason, ifDigest }: OwnerChange,
+): Promise<OwnerChanged> {
   const own = (await ownedServers(context)).find(({ name }) => name === server);
   if (!own) throw noSuchServer();
   const { source, enforced, record } = await openForEdit(context, '');
   if (!enforced || !record) throw noSuchServer();
-  const outcome = edit({ text: source.text, file: source.path }, server);
+  const history = readHistory(context.folder);
+  const digest = sectionDigest(record.ruleset, server);
+  if (ifDigest !== undefined && !isDigest(ifDigest, digest)) throw changedMeanwhile(history, own, digest, ifDigest);
+  const outcome = edit(source, history, own);
   if (outcome.kind === 'unchanged') return outcome;
   if (outcome.kind === 'refused') return refusedEdit(outcome, server, source.path);
   const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text);
@@ -100,25 +110,36 @@ async function tryChange(context: Context, { server, edit, author, what, reason 
   return { kind: 'applied', message: outcome.message, findings };
 }
 
+/** He is told what became of his rows since, and by whom: himself, or his provider. */
+function changedMeanwhile(history: History, own: OwnedServer, digest: string | null, given: string): OwnerRefusal {
+  const now = `your rows are not as you saw them: their digest is ${shownDigest(digest)}, not "${given}"`;
+  const lines = ownChanges(history, own).slice(-MENTIONED).map(ownChangeLine);
+  return new OwnerRefusal('owner/changed', [now, ...lines].join('\n  '), {
+    hint: `nothing was changed; look at them, then --if-digest ${shownDigest(digest)}`,
+  });
+}
+
+/** Changes that are mentioned where rows are not as somebody saw them. */
+const MENTIONED = 3;
+
 async function writeAndApply(
   context: Context,
   source: RulesetText,
   candidate: Candidate,
   options: ApplyOptions & { readonly dryRun?: false },
 ): Promise<void> {
-  noteChange(context.folder, { file: source.path, before: source.digest, after: contentDigest(candidate.text) });
-  const written = writeRulesetText(source.path, candidate.text, source.digest);
-  try {
-    await applyRuleset(context, candidate, options);
-  } catch (error) {
-    // What enforces, if unfinished or by somebody who was faster, belongs where it is. Where this fails, the note tells the
-    // next one.
-    if (!(error instanceof UnfinishedError) && !(await isEnforced(context, written.digest)))
-      writeRulesetText(source.path, source.text, written.digest);
-    forgetChange(context.folder);
-    throw error;
-  }
-  forgetChange(context.folder);
+  const { path: file, digest: before } = source;
+  await withNote(context.folder, { file, before, after: contentDigest(candidate.text) }, async () => {
+    const written = writeRulesetText(file, candidate.text, before);
+    try {
+      await applyRuleset(context, candidate, options);
+    } catch (error) {
+      // What enforces, if unfinished or by somebody who was faster, belongs where it is.
+      if (!(error instanceof UnfinishedError) && !(await isEnforced(context, written.digest)))
+        writeRulesetText(file, source.text, written.digest);
+      throw error;
+    }
+  });
 }
 
 async function isEnforced(context: Context, digest: string): Promise<boolean> {

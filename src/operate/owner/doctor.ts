@@ -6,7 +6,7 @@ import type { FlowKey } from '../../model/packet';
 import { formatPorts, portInRanges } from '../../model/port-range';
 import { addressBits, formatAddress, formatPrefix, type Prefix } from '../../model/prefix';
 import { PROTOCOL } from '../../model/protocol';
-import { NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../../model/ruleset';
+import { NO_GUARD, OPEN_OUTBOUND, type Ruleset, type Server } from '../../model/ruleset';
 import { owns } from '../../model/server';
 import { parseAddressText } from '../../parse/address';
 import { DEFAULT_SOURCE_PORT, parseProbe } from '../../parse/probe';
@@ -18,7 +18,6 @@ import { openSections } from '../openings';
 import { obstacleText, remedyText } from '../render-obstacle';
 import { reachText } from '../render-reach';
 import { UsageError } from '../usage-error';
-import type { OwnedServer } from './change';
 
 /** What is said of what the provider refuses: neither which row, ban or answer it is, nor whom else it is about. */
 export const BLOCKED = 'blocked by the provider';
@@ -33,9 +32,9 @@ export interface OwnerView {
 export interface OwnerPlace {
   readonly context: Context;
   readonly ruleset: Ruleset;
-  readonly server: OwnedServer;
-  /** Path of his socket, for lines to paste. */
-  readonly socket: string;
+  readonly server: Server;
+  /** Path of his socket, for lines to paste; null: those that the provider types for him. */
+  readonly socket: string | null;
 }
 
 const DOCTOR_EXAMPLE = 'doctor 8000/tcp 203.0.113.9';
@@ -96,7 +95,7 @@ export async function doctorOwn(place: OwnerPlace, words: readonly string[]): Pr
   if (!source) {
     const doors = ([4, 6] as const).map((family) => ({
       ...{ ...door, family },
-      addresses: server.addresses.filter((prefix) => prefix.family === family).map((prefix) => prefix.words),
+      addresses: server.addresses.filter((prefix) => prefix.family === family),
     }));
     const there = doors.filter(({ addresses }) => addresses.length > 0);
     const map = new ReachMap(own, there, []);
@@ -142,11 +141,12 @@ export async function doctorOwn(place: OwnerPlace, words: readonly string[]): Pr
 const PROVIDERS: ReadonlySet<string> = new Set(['ban', 'guard', 'answer']);
 
 /** A ruleset in which nothing stands beside his rows. */
-function ownView(ruleset: Ruleset, server: OwnedServer): Ruleset {
+function ownView(ruleset: Ruleset, server: Server): Ruleset {
   return { ...ruleset, guard: NO_GUARD, outbound: OPEN_OUTBOUND, sets: [], servers: [server], expect: [] };
 }
 
-function pasted(remedy: Remedy, socket: string): string {
+function pasted(remedy: Remedy, socket: string | null): string {
+  if (socket === null) return remedyText(remedy);
   return remedyText({ ...remedy, server: undefined }).replace(/^sluice /, `sluice --socket ${socket} `);
 }
 
@@ -155,7 +155,7 @@ async function bansOf(context: Context, { family, source }: FlowKey): Promise<re
   return bans.map(({ prefix }) => prefix);
 }
 
-function readDoor([text = '']: readonly string[], server: OwnedServer): { protocol: 'tcp' | 'udp'; port: number } {
+function readDoor([text = '']: readonly string[], server: Server): { protocol: 'tcp' | 'udp'; port: number } {
   const [, digits, protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
   const ssh = text.toLowerCase() === 'ssh';
   const port = ssh ? (server.ssh?.ports ?? DEFAULT_SSH_PORTS)[0] : Number(digits);

@@ -2,7 +2,7 @@
 import { eventText, fieldOf, type PacketEvent } from '../../observe/events';
 import { owns } from '../../model/server';
 import { parseProbe } from '../../parse/probe';
-import type { OwnedServer } from './change';
+import type { OwnedServer } from './owned-server';
 import { BLOCKED } from './doctor';
 
 /** Events that are kept of a server. */

@@ -164,7 +164,7 @@ describe('what follows from servers', () => {
     expect(lockout.message).toContain('gpu rule 1 "deny 14511/tcp"');
     expect(lockout.fix).toBe('sluice insert 1 allow from 192.0.2.9 to any port 14511 proto tcp --server gpu');
     const door = (port: number, protocol: 'tcp' | 'udp' = 'tcp') =>
-      ({ family: 4, protocol, port, addresses: [prefix('198.51.100.7').words] }) as const;
+      ({ family: 4, protocol, port, addresses: [prefix('198.51.100.7')] }) as const;
     const doors = [door(14511), door(14512), door(14511, 'udp'), door(22)];
     const map = new ReachMap(before, doors);
     expect(doors.map((each) => map.of(each)!.sources.everyoneBut)).toEqual([true, false, false, true]);

@@ -13,13 +13,26 @@ import {
   endPending,
   findRevision,
   keepRevisionText,
+  keepRevisionTexts,
   readHistory,
   readRevisionText,
-  REVISIONS_MAX,
+  readSectionText,
   tolerate,
 } from '../../../src/operate/history';
+import {
+  OWNERS_REVISIONS_MAX,
+  REVISIONS_MAX,
+  SECTION_BYTES_MAX,
+  SERVER_REVISIONS_MAX,
+  TEXT_BYTES_MAX,
+  beyondBounds,
+  textsToKeep,
+} from '../../../src/operate/history-bounds';
 import { describeRevision } from '../../../src/operate/render-history';
 import type { StateFolder } from '../../../src/operate/state-files';
+import { parseRuleset } from '../../../src/parse/parse';
+import { sectionDigest } from '../../../src/operate/section-digest';
+import { statesOf } from '../../../src/operate/section-state';
 import { ruleset } from '../../support/findings';
 
 let directory: string;
@@ -104,13 +117,78 @@ test('at most so many, the oldest go with their texts, and no number comes back'
   expect(() => findRevision(readHistory(folder), '1')).toThrow('there is no revision "1"');
 });
 
-test('texts take so many bytes at most, but the newest two stay', () => {
+test('texts take so many bytes at most, but the newest two stay; what was changed is told of all', () => {
   const big = (n: number): string => `${n}`.repeat(30 * 1024 * 1024);
+  const kept = (): boolean[] => readHistory(folder).revisions.map((one) => readRevisionText(folder, one) !== null);
   for (let n = 1; n <= 3; n++) apply(n, big(n));
-  expect(numbers()).toEqual([2, 3]);
+  expect(kept()).toEqual([false, true, true]);
   apply(4, 'x'.repeat(70 * 1024 * 1024));
-  expect(numbers()).toEqual([3, 4]);
+  expect(kept()).toEqual([false, false, true, true]);
   expect(files().filter((name) => name.endsWith('.text'))).toHaveLength(2);
+});
+
+test('nobody pushes out what another did', () => {
+  const by = (ownerOf: string | undefined, i: number) => ({
+    author: { user: 'u', uid: 1, ...(ownerOf !== undefined && { ownerOf }) },
+    source: { textDigest: `whole ${ownerOf} ${i}` },
+    after: { [ownerOf ?? 'inbound']: { digest: null, text: `part ${ownerOf} ${i}` } },
+    name: `${ownerOf} ${i}`,
+  });
+  const many = (ownerOf: string | undefined, count: number) => Array.from({ length: count }, (_, i) => by(ownerOf, i));
+  const all = [...many(undefined, 5), ...many('quiet', 3), ...many('busy', 500)];
+  const gone = beyondBounds(all).map(({ name }) => name);
+  expect(gone).toEqual(
+    all
+      .slice(8, 508 - SERVER_REVISIONS_MAX)
+      .map(({ name }) => name)
+      .reverse(),
+  );
+  const crowd = Array.from({ length: 50 }, (_, i) => many(`s${i}`, SERVER_REVISIONS_MAX)).flat();
+  expect(beyondBounds([...many(undefined, 3), ...crowd])).toHaveLength(crowd.length - OWNERS_REVISIONS_MAX);
+  expect(beyondBounds(many(undefined, REVISIONS_MAX + 2))).toHaveLength(2);
+  // Whole texts of the operator's go last but the newest two; those of sections have room of their own.
+  const third = TEXT_BYTES_MAX / 3;
+  const kept = textsToKeep([...many(undefined, 2), ...many('busy', 4)], (digest) =>
+    digest.startsWith('part') ? 10 : third,
+  );
+  expect([...kept].filter((digest) => digest.startsWith('whole')).sort()).toEqual([
+    ...['whole busy 2', 'whole busy 3', 'whole undefined 1'],
+  ]);
+  expect([...kept].filter((digest) => digest.startsWith('part'))).toHaveLength(6);
+  const parts = textsToKeep(many('busy', 4), (digest) => (digest.startsWith('part') ? SECTION_BYTES_MAX / 2 : 0));
+  expect([...parts].filter((digest) => digest.startsWith('part'))).toEqual(['part busy 3', 'part busy 2']);
+});
+
+test('a section is found by its digest, and its text is kept beside the whole', () => {
+  const text = 'version: 1\ninbound:\n  default: allow\n';
+  const { ruleset: parsed } = parseRuleset(text, { file: 'x' });
+  const after = statesOf({ file: 'x', text, ruleset: parsed! }, ['inbound', 'outbound']);
+  expect(after).toEqual({
+    inbound: { digest: sectionDigest(parsed!, 'inbound'), text: contentDigest('inbound:\n  default: allow\n') },
+    outbound: { digest: sectionDigest(parsed!, 'outbound') },
+  });
+  const change = { ...note('apply', 1), after };
+  keepRevisionTexts(folder, { file: 'x', text, ruleset: parsed! }, change);
+  addRevision(folder, record(1, text, { change }), 'applied');
+  const history = readHistory(folder);
+  expect(findRevision(history, after.inbound.digest!.slice(0, 8)).number).toBe(1);
+  expect(readSectionText(folder, history.revisions[0], 'inbound')).toBe('inbound:\n  default: allow\n');
+  expect(readSectionText(folder, history.revisions[0], 'outbound')).toBeNull();
+});
+
+test('of a change of very many sections those that have an owner are told of', () => {
+  const servers = Array.from({ length: 65 }, (_, i) => {
+    const owner = i === 7 ? '\n    owner: { group: blue }' : '';
+    return `  s${i}:\n    address: 192.0.2.${i + 1}${owner}\n    rules: [allow 1/tcp]\n`;
+  });
+  const text = `version: 1\nservers:\n${servers.join('')}`;
+  const { ruleset: parsed } = parseRuleset(text, { file: 'x' });
+  const names = parsed!.servers!.map(({ name }) => name);
+  const written = { file: 'x', text, ruleset: parsed! };
+  expect(statesOf(written, names)).toEqual({ s7: { digest: sectionDigest(parsed!, 's7'), group: 'blue' } });
+  const few = statesOf(written, names.slice(0, 64));
+  expect(Object.keys(few)).toHaveLength(64);
+  expect([few.s0.digest, few.s0.text?.length]).toEqual([sectionDigest(parsed!, 's0'), 64]);
 });
 
 test('each change returns the history as it then is read, from what was read before', () => {

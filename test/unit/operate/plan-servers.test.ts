@@ -10,7 +10,7 @@ import { serversOf } from '../../../src/observe/server-page';
 import { formatServerStatus, formatStatus } from '../../../src/cli/format-status';
 import { isEmptyPlan, planRuleset } from '../../../src/operate/plan';
 import { renderPlan } from '../../../src/operate/render-plan';
-import { packLists, unpackLists, walkRuleset } from '../../../src/operate/shared-lists';
+import { type PackedRuleset, packRuleset, unpackRuleset } from '../../../src/operate/packed-ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const read = (servers: string): Ruleset =>
@@ -52,8 +52,7 @@ describe('plan', () => {
 
   test('a ruleset in a state file has its servers, with the lists that rows share', () => {
     const ruleset = read(GPU + BOX);
-    const packed: unknown = JSON.parse(JSON.stringify(packLists(ruleset, walkRuleset)));
-    expect(unpackLists(packed as ReturnType<typeof packLists<Ruleset>>, walkRuleset)).toEqual(ruleset);
+    expect(unpackRuleset(JSON.parse(JSON.stringify(packRuleset(ruleset))) as PackedRuleset)).toEqual(ruleset);
   });
 });
 

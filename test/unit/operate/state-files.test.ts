@@ -9,6 +9,7 @@ import {
   readRecordFile,
   writeGenerationRecord,
 } from '../../../src/operate/generation-record';
+import { type PackedRuleset, packRanks, packRuleset, unpackRuleset } from '../../../src/operate/packed-ruleset';
 import { packLists, walkRuleset } from '../../../src/operate/shared-lists';
 import {
   type EnforcedState,
@@ -163,16 +164,50 @@ expect: [{ from: home, port: 80, verdict: deny }]
     expect(compile(read.ruleset).digest).toBe(written.digest);
   });
 
-  test('of the version before is read too; a list that is missing is damage', () => {
+  test('of the versions before is read too', () => {
     const old = record();
     writeStateFile(folder, 'generation-7.json', 2, old);
     expect(readGenerationRecord(folder, 7, 'here')).toEqual(JSON.parse(JSON.stringify(old)));
-    writeStateFile(folder, 'generation-7.json', 3, {
-      ...old,
-      lists: [],
-      ruleset: packLists(old.ruleset, walkRuleset).packed,
+    const { lists, packed } = packLists(old.ruleset, walkRuleset);
+    writeStateFile(folder, 'generation-7.json', 3, { ...old, lists, ruleset: packed });
+    expect(readGenerationRecord(folder, 7, 'here')).toEqual(JSON.parse(JSON.stringify(old)));
+  });
+
+  test.each([
+    ['a list', { lists: [] }, /a list of addresses is missing/],
+    ['the end of a list', { lists: [[4, 1]] }, /a list of addresses is broken/],
+    ['the family of a list', { lists: [[5, 1, 32]] }, /a list of addresses is broken/],
+    ['a file', { files: [] }, /the file of a row is missing/],
+  ])('without %s it is damaged', (_, damage, what) => {
+    const { ruleset, ranks, ...rest } = record();
+    const body = { ...rest, packed: { ...packRuleset(ruleset), ...damage }, ranks: packRanks(ranks) };
+    writeStateFile(folder, 'generation-7.json', 4, body);
+    expect(readRecordFile(folder, 'generation-7.json').warning).toMatch(what);
+  });
+
+  test('a row comes back as it was, usual or not', () => {
+    const rows = [
+      'deny 22/tcp',
+      '{ action: limit, port: 80/tcp, limit: 3/10s, id: l, enabled: false, note: n, owner: o, review: 2030-01-01 }',
+      '1 Deny 0.0.0.0/0 Port 14141',
+      'allow from 0.0.0.0/0 to any port 8080',
+      '{ action: allow, proto: icmp, icmp-type: 13/0, family: ipv4, log: all }',
+      'allow from any port 53 proto udp until 2090-01-01',
+    ];
+    const { ruleset, diagnostics } = parseRuleset(
+      `version: 1\nicmp: rules\ninbound:\n  rules:\n${rows.map((row) => `    - ${row}\n`).join('')}`,
+      { file: 'a.yaml' },
+    );
+    expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+    const packed = JSON.parse(JSON.stringify(packRuleset(ruleset!))) as PackedRuleset;
+    expect(unpackRuleset(packed)).toEqual(ruleset);
+    expect((packed.ruleset as { inbound: { rules: unknown[] } }).inbound.rules[0]).toEqual({
+      id: expect.any(String) as string,
+      action: 'deny',
+      match: { protocols: [6], toPorts: [{ first: 22, last: 22 }] },
+      text: 'deny 22/tcp',
+      source: [0, 5, 7, 47, 11],
     });
-    expect(readRecordFile(folder, 'generation-7.json').warning).toMatch(/a list of addresses is missing/);
   });
 });
 

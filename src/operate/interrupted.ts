@@ -1,14 +1,14 @@
 /**
- * An owner's change is in the file before it is applied. A daemon that is killed in between leaves a note of which text
- * it was about to replace, so that the next one puts that back: the owner was told of no success, and nobody after him
- * is refused because the file is not what was applied.
+ * What a verb, a rollback or an owner changes is in the file before it is applied. Who is killed in between leaves a note of
+ * which text he was about to replace, so that the next writer puts that back: nobody was told of a success, and nobody after
+ * him is refused because the file is not what was applied. Writers hold the writers' lock.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Context } from '../context';
-import { readEnforcement } from '../enforcement';
-import { readRulesetText, writeRulesetText } from '../ruleset-file';
-import { readEnforcedText, readStateFile, type StateFolder, writeStateFile } from '../state-files';
+import type { Context } from './context';
+import { readEnforcement } from './enforcement';
+import { readRulesetText, writeRulesetText } from './ruleset-file';
+import { readEnforcedText, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** The file, and the digests of its text before and after the change. */
 interface Change {
@@ -17,16 +17,38 @@ interface Change {
   readonly after: string;
 }
 
-const NAME = 'owner-change.json';
+const NAME = 'change.json';
 const SCHEMA_VERSION = 1;
 
 /** Notes that the text of the file is about to be exchanged. */
-export function noteChange(folder: StateFolder, change: Change): void {
+function noteChange(folder: StateFolder, change: Change): void {
   writeStateFile(folder, NAME, SCHEMA_VERSION, change);
 }
 
+/** Does work that exchanges the text and applies it, or puts it back; where it did neither, the note stays for the next writer. */
+export async function withNote<T>(folder: StateFolder, change: Change, work: () => Promise<T>): Promise<T> {
+  noteChange(folder, change);
+  try {
+    const done = await work();
+    forgetChange(folder);
+    return done;
+  } catch (error) {
+    if (!stillStands(change)) forgetChange(folder);
+    throw error;
+  }
+}
+
+/** Whether the new text is in the file, or may be. */
+function stillStands({ file, after }: Change): boolean {
+  try {
+    return readRulesetText(file).digest === after;
+  } catch {
+    return true;
+  }
+}
+
 /** The change has been applied, or its text taken back. */
-export function forgetChange(folder: StateFolder): void {
+function forgetChange(folder: StateFolder): void {
   rmSync(join(folder.path, NAME), { force: true });
 }
 

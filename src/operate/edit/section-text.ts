@@ -1,0 +1,219 @@
+/**
+ * The text of one section, or of one key in it: taken out of the text of a ruleset, and put into another one, so that
+ * comments and layout of everything else stay as they are. Whoever puts one in parses the result: layouts that depend on
+ * what stands elsewhere (anchors) come out as text with errors.
+ */
+import { isMap, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import {
+  contentEnd,
+  isNothing,
+  isOwnText,
+  lineStart,
+  nextLine,
+  openYaml,
+  pairEnd,
+  pairOf,
+  removeKey,
+  setKey,
+  splice,
+  type YamlText,
+} from './yaml-text';
+
+/** Keys from the outermost map to the one that is meant. */
+export type TextPath = readonly string[];
+
+/** Keys of the outermost map that are sections; all others are settings. */
+export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
+
+/** Where a section stands. */
+export function pathOf(section: string): TextPath {
+  return section === 'inbound' || section === 'outbound' || section === 'guard' ? [section] : ['servers', section];
+}
+
+/** Where the text of a key with its value is. */
+interface Place {
+  readonly map: YAMLMap;
+  readonly pair: Pair<Node, Node | null>;
+  readonly start: number;
+  readonly end: number;
+  /** Spaces before the key; null where it shares its line with something else. */
+  readonly indent: string | null;
+}
+
+/**
+ * The key with its value as it is written, from the left margin: whole lines where it has lines of its own. Null where
+ * there is none; undefined where it, or what it stands in, is written elsewhere (an alias).
+ */
+export function takeText(text: string, path: TextPath): string | null | undefined {
+  const found = find(openYaml(text), path);
+  if (!found) return undefined;
+  if (!('pair' in found)) return null;
+  return found.pair.value === null || isOwnText(found.pair.value) ? textAt(text, found) : undefined;
+}
+
+/** The same for a section of many in a long text, without reading it as YAML; null where it is not in lines of its own. */
+export function takeLines(text: string, offset: number): string | null {
+  const start = lineStart(text, offset);
+  const indent = /^ */.exec(text.slice(start, start + 64))![0];
+  const line = text.slice(start, nextLine(text, offset));
+  // What stands in braces may end anywhere; what begins with something else is no plain key.
+  if (!/^ *(?:[\w.-]+|"[\w.-]+"|'[\w.-]+'):\s*(?:#.*)?$/.test(line.trimEnd())) return null;
+  return dedented(text.slice(start, blockEnd(text, start, indent.length)), indent);
+}
+
+/**
+ * The text with the key, as `takeText` or `takeLines` gave it, in the place of the one that stands there (null: with
+ * none). Null where that is a layout that only its author can change.
+ */
+export function putText(text: string, path: TextPath, part: string | null): string | null {
+  const yaml = openYaml(text);
+  const found = find(yaml, path);
+  if (!found) return null;
+  if (!('pair' in found)) return part === null ? text : insert(yaml, found, path, part);
+  if (part === null) return remove(yaml, found, path);
+  const { start, end, indent } = found;
+  if (indent !== null) return splice(text, start, end, indented(asLines(part, yaml), indent));
+  const flow = inFlow(part, yaml);
+  return flow === null ? null : splice(text, start, end, flow);
+}
+
+/** The key, or the map it would stand in with the keys that are missing; null where that is not written out here. */
+function find(yaml: YamlText, path: TextPath): Place | { readonly map: YAMLMap; readonly depth: number } | null {
+  let map = yaml.root;
+  for (const [depth, key] of path.entries()) {
+    if (!map || !isOwnText(map)) return null;
+    const pair = pairOf(map, key);
+    if (!pair || (depth < path.length - 1 && isEmpty(pair.value))) return { map, depth };
+    if (depth === path.length - 1) return placeOf(yaml.text, map, pair);
+    map = isMap(pair.value) ? pair.value : null;
+  }
+  return null;
+}
+
+/** A value that holds no key: what is put there takes its place. */
+function isEmpty(value: Node | null): boolean {
+  return isNothing(value) || (isMap(value) && value.items.length === 0);
+}
+
+function placeOf(text: string, map: YAMLMap, pair: Pair<Node, Node | null>): Place {
+  const start = pair.key.range![0];
+  const line = lineStart(text, start);
+  const before = text.slice(line, start);
+  if (map.flow || !/^ *$/.test(before)) return { map, pair, start, end: pairEnd(pair), indent: null };
+  const end =
+    isMap(pair.value) && pair.value.flow ? nextLine(text, pairEnd(pair)) : blockEnd(text, line, before.length);
+  return { map, pair, start: line, end, indent: before };
+}
+
+function textAt(text: string, { start, end, indent }: Place): string {
+  return indent === null ? text.slice(start, end) : dedented(text.slice(start, end), indent);
+}
+
+/** Where the lines of a key end that begins at `start`: with the last that is deeper, comments too. */
+function blockEnd(text: string, start: number, depth: number): number {
+  let at = nextLine(text, start);
+  let end = at;
+  while (at < text.length) {
+    const next = nextLine(text, at);
+    const line = text.slice(at, next).trimEnd();
+    const content = line.trimStart();
+    const deeper = line.length - content.length > depth;
+    if (content !== '' && !content.startsWith('#') && !deeper) break;
+    if (content !== '' && deeper) end = next;
+    at = next;
+  }
+  return end;
+}
+
+function dedented(lines: string, indent: string): string {
+  const begins = new RegExp(`^ {0,${indent.length}}`, 'gm');
+  return indent === '' ? lines : lines.replace(begins, '');
+}
+
+function indented(lines: string, indent: string): string {
+  return indent === '' ? lines : lines.replace(/^(?=[^\r\n])/gm, indent);
+}
+
+/** With the line ends of the text it goes into, and one at its end. */
+function asLines(part: string, { lineEnd }: YamlText): string {
+  return `${part.replace(/\r?\n$/, '')}\n`.replace(/\r?\n/g, lineEnd);
+}
+
+/** For a place inside braces; null where it cannot be written so. Comments do not fit there. */
+function inFlow(part: string, { json }: YamlText): string | null {
+  if (!json && !part.endsWith('\n')) return part;
+  const document = parseDocument(part, { keepSourceTokens: false, logLevel: 'silent' });
+  if (document.errors.length > 0 || !isMap(document.contents)) return null;
+  document.contents.flow = true;
+  const text = json
+    ? JSON.stringify(document.toJS())
+    : bare(document).toString({ collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: true });
+  return text.trim().replace(/^\{\s*|\s*\}$/g, '');
+}
+
+function bare(document: ReturnType<typeof parseDocument>): ReturnType<typeof parseDocument> {
+  const strip = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const one = node as { comment?: unknown; commentBefore?: unknown; spaceBefore?: unknown; items?: unknown[] };
+    delete one.comment;
+    delete one.commentBefore;
+    delete one.spaceBefore;
+    const { key, value } = node as { key?: unknown; value?: unknown };
+    for (const child of [...(one.items ?? []), key, value]) strip(child);
+  };
+  strip(document);
+  strip(document.contents);
+  return document;
+}
+
+function insert(
+  yaml: YamlText,
+  { map, depth }: { readonly map: YAMLMap; readonly depth: number },
+  path: TextPath,
+  part: string,
+): string | null {
+  const { text, lineEnd } = yaml;
+  const missing = path.slice(depth, -1);
+  const pair = pairOf(map, path[depth]);
+  if (map.flow || isInLine(text, map)) {
+    const flow = inFlow(part, yaml);
+    if (flow === null) return null;
+    if (missing.length === 0) return withFlowEntry(yaml, map, flow);
+    return setKey(yaml, map, missing[0], `{ ${flow} }`);
+  }
+  const first = (map.items[0] as Pair<Node, Node | null>).key.range![0];
+  const indent = text.slice(lineStart(text, first), first);
+  const lines = asLines(part, yaml);
+  if (missing.length === 0) return addLines(yaml, map, indented(lines, indent));
+  const deeper = indented(lines, `${indent}  `);
+  if (!pair) return addLines(yaml, map, `${indent}${missing[0]}:${lineEnd}${deeper}`);
+  // Its key is there, with nothing behind it.
+  const colon = text.indexOf(':', pair.key.range![1]);
+  const end = pair.value?.range && pair.value.range[1] > colon ? pair.value.range[1] : colon + 1;
+  return splice(text, colon + 1, end, `${lineEnd}${deeper.replace(/\r?\n$/, '')}`);
+}
+
+/** Whether the map begins in a line in which something else stands. */
+function isInLine(text: string, map: YAMLMap): boolean {
+  const first = (map.items[0] as Pair<Node, Node | null> | undefined)?.key.range?.[0];
+  return first === undefined || !/^ *$/.test(text.slice(lineStart(text, first), first));
+}
+
+function withFlowEntry({ text }: YamlText, map: YAMLMap, entry: string): string {
+  const last = map.items.at(-1) as Pair<Node, Node | null> | undefined;
+  if (!last) return splice(text, map.range![0] + 1, map.range![0] + 1, entry);
+  return splice(text, pairEnd(last), pairEnd(last), `, ${entry}`);
+}
+
+/** Behind the last key of a map, with what belongs to it. */
+function addLines({ text, lineEnd }: YamlText, map: YAMLMap, lines: string): string {
+  const last = map.items.at(-1) as Pair<Node, Node | null>;
+  const { end } = placeOf(text, map, last);
+  const at = end > 0 && text[end - 1] === '\n' ? end : nextLine(text, contentEnd(map));
+  return splice(text, at, at, `${at > 0 && text[at - 1] !== '\n' ? lineEnd : ''}${lines}`);
+}
+
+function remove(yaml: YamlText, { map, start, end, indent }: Place, path: TextPath): string | null {
+  if (map.items.length === 1) return path.length < 2 ? null : putText(yaml.text, path.slice(0, -1), null);
+  return indent === null ? removeKey(yaml, map, path.at(-1)!) : splice(yaml.text, start, end, '');
+}

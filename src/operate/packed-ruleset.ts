@@ -1,0 +1,113 @@
+/**
+ * A ruleset as state files have it. Of a hundred thousand rows nearly all fields are what they usually are, and the same
+ * file stands behind each: written out that is most of a record, and writing it most of the time between a change and
+ * the gate. So what is usual is left out, files and lists of addresses stand there once.
+ */
+import type { RankEntry } from '../compile/image';
+import { MATCH_ALL } from '../model/match';
+import type { Prefix } from '../model/prefix';
+import type { Rule, Ruleset, SourceRange } from '../model/ruleset';
+import { type Exchange, packLists, type Row, unpackLists, walkRuleset } from './shared-lists';
+
+/** What is written for a ruleset. */
+export interface PackedRuleset {
+  /** Of the places of rows. */
+  readonly files: readonly string[];
+  /** Per list its prefixes one behind the other: family, words, length. */
+  readonly lists: readonly (readonly number[])[];
+  /** Of its shape, but for numbers in place of lists, and packed rows. */
+  readonly ruleset: unknown;
+}
+
+/** Ranks of one section and tier that follow each other: rank, action, id. */
+export interface PackedRanks extends Pick<RankEntry, 'section' | 'tier'> {
+  readonly ranks: readonly (readonly [rank: number, action: RankEntry['action'], id: string])[];
+}
+
+/** Fields that most rows have so. */
+const USUAL = {
+  idIsExplicit: false,
+  enabled: true,
+  written: { dashboardRow: false, ipv4AnyFrom: false, ipv4AnyTo: false },
+} as const satisfies Partial<Rule>;
+
+/** Where a row stands: number of the file, line, column, offset, length. */
+type PackedSource = readonly [file: number, line: number, column: number, offset: number, length: number];
+
+export function packRuleset(ruleset: Ruleset): PackedRuleset {
+  const files = new Map<string, number>();
+  const packSource = ({ file, line, column, offset, length }: SourceRange): PackedSource => {
+    const number = files.get(file) ?? files.size;
+    files.set(file, number);
+    return [number, line, column, offset, length];
+  };
+  const packRow = <R extends Row>(row: R, exchange: Exchange): R => {
+    const { match, source, ...rest } = row as R & Partial<Rule>;
+    const packed: Record<string, unknown> = rest;
+    if (rest.idIsExplicit === USUAL.idIsExplicit) delete packed.idIsExplicit;
+    if (rest.enabled === USUAL.enabled) delete packed.enabled;
+    const { written } = rest;
+    if (written && !written.dashboardRow && !written.ipv4AnyFrom && !written.ipv4AnyTo) delete packed.written;
+    const told: Record<string, unknown> = {};
+    const exchanged = { ...match, from: exchange(match.from), to: exchange(match.to) };
+    for (const [field, value] of Object.entries(exchanged)) {
+      if (value !== MATCH_ALL[field as keyof typeof MATCH_ALL]) told[field] = value;
+    }
+    packed.match = told;
+    packed.source = packSource(source);
+    return packed as unknown as R;
+  };
+  const { lists, packed } = packLists(ruleset, (value, exchange) => walkRuleset(value, exchange, packRow));
+  return { files: [...files.keys()], lists: lists.map(packList), ruleset: packed };
+}
+
+/** The ruleset again; rows that shared a list share one again. Throws where something of it is missing. */
+export function unpackRuleset({ files, lists, ruleset }: PackedRuleset): Ruleset {
+  const unpackRow = <R extends Row>(row: R, exchange: Exchange): R => {
+    const [file, line, column, offset, length] = row.source as unknown as PackedSource;
+    if ((files as readonly (string | undefined)[])[file] === undefined) throw new Error('the file of a row is missing');
+    const match = { ...MATCH_ALL, ...row.match };
+    return {
+      // of expectations only rules have these
+      ...('id' in row && USUAL),
+      ...row,
+      match: { ...match, from: exchange(match.from), to: exchange(match.to) },
+      source: { file: files[file], line, column, offset, length },
+    };
+  };
+  return unpackLists({ lists: lists.map(unpackList), packed: ruleset as Ruleset }, (value, exchange) =>
+    walkRuleset(value, exchange, unpackRow),
+  );
+}
+
+function packList(list: readonly Prefix[]): number[] {
+  return list.flatMap(({ family, words, length }) => [family, ...words, length]);
+}
+
+function unpackList(numbers: readonly number[]): Prefix[] {
+  const list: Prefix[] = [];
+  for (let at = 0; at < numbers.length;) {
+    const family = numbers[at];
+    const words = family === 4 ? 1 : family === 6 ? 4 : 0;
+    if (words === 0 || at + words + 1 >= numbers.length) throw new Error('a list of addresses is broken');
+    list.push({ family, words: numbers.slice(at + 1, at + 1 + words), length: numbers[at + 1 + words] } as Prefix);
+    at += words + 2;
+  }
+  return list;
+}
+
+export function packRanks(ranks: readonly Omit<RankEntry, 'rule'>[]): PackedRanks[] {
+  const runs: { section: string; tier: RankEntry['tier']; ranks: PackedRanks['ranks'][number][] }[] = [];
+  for (const { rank, section, tier, action, id } of ranks) {
+    let run = runs.at(-1);
+    if (run?.section !== section || run.tier !== tier) runs.push((run = { section, tier, ranks: [] }));
+    run.ranks.push([rank, action, id]);
+  }
+  return runs;
+}
+
+export function unpackRanks(runs: readonly PackedRanks[]): Omit<RankEntry, 'rule'>[] {
+  return runs.flatMap(({ section, tier, ranks }) =>
+    ranks.map(([rank, action, id]) => ({ rank, section, tier, action, id })),
+  );
+}

@@ -1,0 +1,85 @@
+/**
+ * What an operator pastes into a customer's ticket: what keeps somebody out of one server. It names no other server, no row
+ * of the guard, no ban, no set, and is of bounded length.
+ */
+import { fieldOf, type PacketEvent } from '../observe/events';
+import type { Refusal, ServerSection } from '../observe/server-page';
+import { refusalsOf } from '../observe/server-page';
+import { formatPrefix } from '../model/prefix';
+import { parseAddressText } from '../parse/address';
+import { doctorOwn, type OwnerPlace } from './owner/doctor';
+
+/** Rows, refusals and characters of a line that are shown. */
+const MOST_ROWS = 40;
+const MOST_REFUSALS = 10;
+const MOST_WIDTH = 200;
+
+/** What a report is made of. */
+export interface TicketInput {
+  readonly place: OwnerPlace;
+  readonly section: ServerSection;
+  /** Port, and address where one was named, as `doctor` takes them. */
+  readonly words: readonly string[];
+  readonly takenAt: string;
+  readonly version: string;
+  /** What the log tells of; null: there is none. */
+  readonly events: readonly PacketEvent[] | null;
+  /** What was seen while it was waited. */
+  readonly waited: readonly string[];
+}
+
+/** The report, a line each. */
+export async function ticketLines({
+  place,
+  section,
+  words,
+  takenAt,
+  version,
+  events,
+  waited,
+}: TicketInput): Promise<string[]> {
+  const { lines } = await doctorOwn(place, words);
+  const { server, sshPorts, rows } = section;
+  const ports = server.ports === null ? 'all ports' : `port ${server.ports}`;
+  const shown = rows.slice(0, MOST_ROWS);
+  const refusals = events
+    ? refusalsOf(
+        events.filter((event) => isAsked(event, words)),
+        section.name,
+      )
+    : [];
+  return [
+    `sluice ${version}, report of ${takenAt.slice(0, 19).replace('T', ' ')} UTC`,
+    `${section.name}: ${server.addresses.join(', ')}, ${ports}; default ${section.default ?? ''}${sshPorts.length > 0 ? `, ssh ${sshPorts.join(',')}` : ''}`,
+    ...(section.allowAll ? [`under ALLOW ALL until ${section.allowAll.until.slice(0, 19).replace('T', ' ')} UTC`] : []),
+    '',
+    ...lines,
+    ...waited,
+    '',
+    'rows, the first that matches decides:',
+    ...shown.map(({ number, tier, text, enabled, packets, lastHit }) => {
+      const place = number === null ? `tier ${tier}` : `[${number}]`;
+      return `  ${place} ${text}${enabled ? '' : ' (off)'}: ${packets} packets, last ${lastHit === null ? 'never' : `${lastHit.slice(0, 19).replace('T', ' ')} UTC`}`;
+    }),
+    ...(rows.length > MOST_ROWS ? [`  and ${rows.length - MOST_ROWS} more`] : []),
+    '',
+    ...(refusals.length > 0
+      ? ['newest refusals at that port:', ...refusals.slice(0, MOST_REFUSALS).map(refusalText)]
+      : ['the log tells of no refusal at that port']),
+  ].map((line) => (line.length > MOST_WIDTH ? `${line.slice(0, MOST_WIDTH)}…` : line));
+}
+
+/** Whether it is about the port, and the address where one is named. */
+function isAsked(event: PacketEvent, [port, ...rest]: readonly string[]): boolean {
+  const asked = rest.length > 0 ? parseAddressText(rest.at(-1)!) : null;
+  const found = parseAddressText(fieldOf(event, 'SRC') ?? '');
+  const isHis =
+    !asked ||
+    (asked.kind === 'prefix' && found.kind === 'prefix' && formatPrefix(asked.prefix) === formatPrefix(found.prefix));
+  return isHis && fieldOf(event, 'DPT') === port.replace(/\/.*/, '');
+}
+
+function refusalText({ time, source, sourcePort, protocol, port, rule, reason }: Refusal): string {
+  const from = sourcePort === null ? source : `${source} port ${sourcePort}`;
+  return `  ${time.slice(0, 19).replace('T', ' ')} UTC ${protocol} from ${from} to port ${port ?? ''}: ${rule || reason}`;
+}

@@ -1,0 +1,141 @@
+/**
+ * Pins that somebody removes while the daemon runs: each kind is said, told as an event, and pinned again, the same object
+ * as before. Frames flow meanwhile: none is judged otherwise, and none is lost to the counts.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { SLC_LIMITS } from '../../src/abi/layout.gen';
+import { kernel } from '../../src/kernel/native';
+import { STATE_PINS } from '../../src/kernel/pins';
+import { slotKey } from '../../src/load/state';
+import { parseEventLine } from '../../src/observe/events';
+import { EdgeHost, HOST, pinsOf } from '../support/edge-host';
+import type { Background } from '../support/process';
+import { inboundRows } from '../support/snapshot-rows';
+import { Traffic } from '../support/traffic';
+
+const PORTS = { always: 8000, never: 9999 };
+const RULES = `version: 1
+interfaces: [${HOST.link}]
+inbound:
+  default: deny
+  rules:
+    - { id: always, action: allow, port: ${PORTS.always}/udp }
+    - { id: never, action: deny, port: ${PORTS.never} }
+`;
+
+let host: EdgeHost;
+let traffic: Traffic;
+let daemon: Background;
+
+beforeAll(async () => {
+  host = await EdgeHost.open('heal-pins');
+  host.write('rules.yaml', RULES);
+  traffic = await Traffic.open(host, Object.values(PORTS));
+  await host.must('enable');
+  traffic.begin();
+  daemon = host.startSluice(['daemon']);
+  await daemon.waitFor(/the daemon runs/);
+});
+
+afterAll(async () => {
+  await daemon.stop();
+  await traffic.close();
+  await host.close();
+});
+
+/** Everything pinned but spares, which come and go. */
+const pinned = (): string[] => host.pinned().filter((name) => !name.startsWith('spare/'));
+const whole = (): string[] => pinsOf(1, [host.edge.ifindex(HOST.link)]);
+/** Waits until the daemon has said of that pin that it is there again. */
+async function untilPinned(path: string): Promise<void> {
+  const name = path.replaceAll(/[[\]]/g, '\\$&');
+  await daemon.waitFor(new RegExp(`(^| )${name}(, .*)?: was removed, and is pinned again`, 'm'));
+}
+function mapId(path: string): number {
+  const map = kernel().openPinnedMap(join(host.pins.directory, path));
+  const { id } = map.info();
+  map.close();
+  return id;
+}
+
+const MAPS = [
+  ...(['programs', 'egress', 'state', 'banHosts', 'banNets', 'windows', 'flowStats', 'events'] as const).map(
+    (name) => `state/${STATE_PINS[name]}`,
+  ),
+  ...['image', 'counters', 'flows'].map((name) => `gen/1/${name}`),
+];
+const PROGRAMS = ['state/slc_gate_xdp', 'state/slc_gate_egress', 'gen/1/program', 'gen/1/egress'];
+
+test.each(MAPS)('the map %s', async (path) => {
+  const id = mapId(path);
+  rmSync(join(host.pins.directory, path));
+  await untilPinned(path);
+  expect(mapId(path)).toBe(id);
+  expect(pinned()).toEqual(whole());
+});
+
+test.each(PROGRAMS)('the program %s', async (path) => {
+  const objects = host.objects();
+  rmSync(join(host.pins.directory, path));
+  await untilPinned(path);
+  expect(host.objects()).toEqual(objects);
+  expect(pinned()).toEqual(whole());
+});
+
+test('whole directories', async () => {
+  const objects = host.objects();
+  for (const name of ['state', 'gen']) rmSync(join(host.pins.directory, name), { recursive: true });
+  await untilPinned('state/slc_confirm');
+  expect(pinned()).toEqual(whole());
+  expect(host.objects()).toEqual(objects);
+  expect(existsSync(host.pins.state(STATE_PINS.state))).toBe(true);
+});
+
+test('nobody was let in meanwhile, every frame was counted, and the next change finds all it needs', async () => {
+  await traffic.pause();
+  const { sections, warnings, interfaces } = await host.status();
+  expect(interfaces).toMatchObject([{ name: HOST.link }]);
+  expect(warnings).toEqual([]);
+  const rows = Object.fromEntries(inboundRows({ sections }).map(({ id, packets }) => [id, Number(packets)]));
+  expect(rows).toMatchObject({ always: traffic.sent(PORTS.always), never: traffic.sent(PORTS.never) });
+  expect(rows.never).toBeGreaterThan(0);
+  traffic.resume();
+  host.write('rules.yaml', RULES.replace('never,', 'not,'));
+  expect(await host.must('apply')).toContain('applied: generation 2');
+  const after = pinsOf(2, [host.edge.ifindex(HOST.link)]);
+  expect(pinned()).toEqual(after);
+  // What judged before is not held any more.
+  rmSync(join(host.pins.directory, 'gen/2/image'));
+  await untilPinned('gen/2/image');
+  expect(pinned()).toEqual(after);
+});
+
+test('a program slot that was emptied: until it is filled again all is dropped', async () => {
+  await traffic.pause();
+  for (const hook of ['programs', 'egress'] as const) {
+    const map = kernel().openPinnedMap(host.pins.state(STATE_PINS[hook]));
+    const used = Array.from({ length: SLC_LIMITS.PROGRAM_SLOTS }, (_, slot) => slot).filter((slot) =>
+      map.lookup(slotKey(slot)),
+    );
+    expect(used).toHaveLength(1);
+    map.delete(slotKey(used[0]));
+    map.close();
+    await untilPinned(`state/${STATE_PINS[hook]}[${used[0]}]`);
+    expect(host.slots(hook)[used[0]]).not.toBeNull();
+  }
+});
+
+test('each was told in the log, as an event that sluice events reads', async () => {
+  const events = readFileSync(host.environment.SLUICE_LOG!, 'utf8').trimEnd().split('\n').map(parseEventLine);
+  const mended = events.filter((event) => event?.word === 'MENDED');
+  const names = mended.map((event) => event!.fields.find(({ key }) => key === 'NAME')!.value);
+  expect(names).toEqual(expect.arrayContaining([...MAPS, ...PROGRAMS]));
+  const listed = await host.must('events', '--since', '1h', '--json');
+  const shown = listed
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(shown.filter(({ event }) => event === 'MENDED')).toHaveLength(mended.length);
+  expect(shown).toContainEqual(expect.objectContaining({ event: 'MENDED', what: 'pin', name: 'gen/1/image' }));
+});
