@@ -38,7 +38,7 @@ export class SectionChangedError extends RefusedError {
   ) {
     const found = `"${section}" is not as you saw it: its digest is ${shownDigest(now)}, not "${given}"`;
     super('operate/section', [found, ...since.map(describeRevision)].join('\n  '), {
-      hint: `nothing was changed; sluice history ${section}, then --if-digest ${shownDigest(now)}`,
+      hint: `nothing was changed; sluice history ${section}${now === null ? ' tells since when there is none' : `, then --if-digest ${shownDigest(now)}`}`,
     });
   }
 }

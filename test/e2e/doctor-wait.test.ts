@@ -140,6 +140,10 @@ test('who-reaches: exactly, with what is banned, over both families, also of a f
   ]);
   await host.must('unban', '203.0.113.64/26');
   expect(await host.must('who-reaches', 'red', '1022/tcp')).toMatch(/: everyone but 198\.18\.77\.0\/24$/m);
+  // A service that is both is asked about as both.
+  expect(await host.must('who-reaches', 'https')).toMatch(
+    /^443\/tcp over IPv4: nobody\n[^]*^443\/udp over IPv4: nobody$/m,
+  );
   expect(await host.must('who-reaches', 'ssh')).toMatch(/^22\/tcp over IPv6: everyone$/m);
   const file = host.write('other.yaml', RULES.replace('office, port: 1033', 'any, port: 1033'));
   expect(await host.must('who-reaches', 'red', '1033/tcp', '--file', file)).toContain(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { contentDigest } from '../../../src/operate/digest';
 import { keepRevisionText, type Revision } from '../../../src/operate/history';
-import { changesSince, sectionAt } from '../../../src/operate/section-history';
+import { changesSince, SectionChangedError, sectionAt } from '../../../src/operate/section-history';
 import type { StateFolder } from '../../../src/operate/state-files';
 
 let folder: StateFolder;
@@ -54,4 +54,10 @@ test('a writer is told of what changed it after he saw it, and where that is not
   expect(since(DIGESTS[1].slice(0, 7))).toEqual([3, 5]);
   expect(since(DIGESTS[0])).toEqual([5]);
   expect(since('0'.repeat(7))).toEqual([5]);
+});
+
+test('whoever saw a section that is gone is not told to name a digest that it has not', () => {
+  const error = new SectionChangedError('red', { given: 'abcdef0', now: null, since: [] });
+  expect(error.message).toBe('"red" is not as you saw it: its digest is none, not "abcdef0"');
+  expect(error.hint).toBe('nothing was changed; sluice history red tells since when there is none');
 });

@@ -47,7 +47,7 @@ afterEach(async () => {
 async function ask(text: string): Promise<string> {
   const socket = connect(join(directory, 'm.sock'));
   let answer = '';
-  socket.setEncoding('utf8').on('data', (part) => (answer += part));
+  socket.setEncoding('utf8').on('data', (part: string | Buffer) => (answer += part.toString()));
   socket.on('error', () => undefined);
   socket.write(text);
   await new Promise((done) => socket.once('close', done));
