@@ -8,6 +8,7 @@
         'native/args.cc',
         'native/clsact.cc',
         'native/errors.cc',
+        'native/ethtool.cc',
         'native/link.cc',
         'native/lock.cc',
         'native/map.cc',

@@ -1,6 +1,7 @@
 // The addon's face: what src/kernel/native.ts sees. Everything else is behind the handles these functions return.
 #include "abi.h"
 #include "clsact.h"
+#include "ethtool.h"
 #include "handle.h"
 #include "link.h"
 #include "lock.h"
@@ -55,6 +56,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<detach_filter>(exports, "detachFilter");
     expose<clsact_works>(exports, "probeClsact");
     expose<netlink_dump>(exports, "netlinkDump");
+    expose<device_settings>(exports, "deviceSettings");
     expose<exchange_frames>(exports, "exchangeFrames");
     expose<netns_cookie>(exports, "netnsCookie");
     expose<read_file_in>(exports, "readFileIn");

@@ -1,6 +1,7 @@
 /** What `doctor` found, as a list that somebody who cannot get in can work through. */
 import type { Obstacle } from '../analyse/diagnose';
 import { formatAddress } from '../model/prefix';
+import type { Server } from '../model/ruleset';
 import { REASON_WORDS } from '../model/reason';
 import { tierWords } from '../model/verdict';
 import type { DoorReport } from '../operate/doctor';
@@ -83,7 +84,7 @@ function ownerText({ remedy }: Obstacle): string {
   return remedy?.server === undefined ? '' : `${remedy.server}: `;
 }
 
-function behindChecks({ listeners, ufw, key, server }: DoorReport, door: string): Check[] {
+function behindChecks({ listeners, ufw, key, server, nat }: DoorReport, door: string): Check[] {
   const reached = listeners.filter(({ loopback, families }) => !loopback && (!key || families.includes(key.family)));
   const checks: Check[] = [];
   if (reached.length > 0) checks.push({ state: 'ok', text: `${reached.map(program).join(', ')} listens on ${door}` });
@@ -92,10 +93,8 @@ function behindChecks({ listeners, ufw, key, server }: DoorReport, door: string)
       state: 'NO',
       text: `${listeners.map(program).join(', ')} listens on ${door}, but only ${where(listeners)}: its own settings say where`,
     });
-  else if (server) {
-    const behind = server.target === undefined ? '' : `, ${server.target},`;
-    checks.push({ state: 'look', text: `whether something listens behind NAT${behind} cannot be seen from here` });
-  } else checks.push({ state: 'look', text: `nothing listens on ${door} here; right where NAT or a container has it` });
+  else if (server) checks.push(behindNat(server, nat));
+  else checks.push({ state: 'look', text: `nothing listens on ${door} here; right where NAT or a container has it` });
   if (ufw)
     checks.push({
       state: 'look',
@@ -103,6 +102,29 @@ function behindChecks({ listeners, ufw, key, server }: DoorReport, door: string)
       remedy: 'sudo ufw disable',
     });
   return checks;
+}
+
+/** Where it goes on to behind the rules, as the NAT table of this machine says. */
+function behindNat({ target, name }: Server, nat: DoorReport['nat']): Check {
+  const unseen = 'whether something listens there cannot be seen from here';
+  if (target === undefined) return { state: 'look', text: `behind NAT, if there is any, ${unseen}` };
+  if (nat === undefined) return { state: 'look', text: `behind NAT, ${target}: ${unseen}` };
+  if (nat === null)
+    return {
+      state: 'look',
+      text: `the NAT table of this machine does not send it on to ${target}, the target of ${name}`,
+      remedy: 'sluice import nat',
+    };
+  if (nat.target === target) return { state: 'ok', text: `NAT sends it on to ${target}${portOf(nat)}; ${unseen}` };
+  return {
+    state: 'look',
+    text: `NAT sends it to ${nat.target}${portOf(nat)}, and the target of ${name} is ${target}`,
+    remedy: 'sluice import nat',
+  };
+}
+
+function portOf({ port }: NonNullable<DoorReport['nat']>): string {
+  return port === null ? '' : ` port ${port}`;
 }
 
 function program({ owner }: Listening): string {

@@ -127,6 +127,11 @@ export interface Addon {
   probeClsact(): Promise<number | null>;
   /** `body`: what follows the netlink header, at most 64 bytes. */
   netlinkDump(type: number, body: Uint8Array, netns: string): Promise<Uint8Array>;
+  /** Driver, ETH_FLAG_* of linux/ethtool.h, queues that receive and those that can; null where the driver does not say it. */
+  deviceSettings(
+    name: string,
+    netns: string,
+  ): Promise<{ driver: string; flags: number | null; queues: number | null; mostQueues: number | null }>;
   /** A byte a frame: 1 where it arrived before the last one did. */
   exchangeFrames(
     fromIfindex: number,

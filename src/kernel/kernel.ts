@@ -199,6 +199,20 @@ export interface FileLock {
   close(): void;
 }
 
+/** Settings of a network device that matter to XDP; null where its driver does not say. */
+export interface DeviceSettings {
+  /** Empty where it has no name. */
+  readonly driver: string;
+  /** Whether it merges packets before anybody sees them. */
+  readonly lro: boolean | null;
+  /** Whether it takes VLAN tags off before XDP sees the frame. */
+  readonly rxVlan: boolean | null;
+  /** Queues that receive. */
+  readonly queues: number | null;
+  /** Those that could. */
+  readonly mostQueues: number | null;
+}
+
 /** A device of a namespace. */
 export interface LinkEnd {
   readonly ifindex: number;
@@ -251,6 +265,8 @@ export interface Kernel {
     tc?: { ifindex: number; parent: number };
     netns?: string;
   }): Promise<Uint8Array>;
+  /** What the driver of a device says of itself, by its name. Throws `KernelError` ENODEV where it is gone. */
+  deviceSettings(name: string, netns?: string): Promise<DeviceSettings>;
   /**
    * Puts Ethernet frames on one end of a link, in order, by a packet socket, and looks at the other end with another one
    * until the last of them has arrived: of each whether it came before. Throws `KernelError` ETIMEDOUT where the last one

@@ -7,6 +7,7 @@ import type { Addon } from './addon';
 import { KernelError, SluiceError, UnsupportedError } from './errors';
 import { LinkHandle, MapHandle, ObjectHandle, ProgramHandle, rawProgram } from './handles';
 import type {
+  DeviceSettings,
   BpfLink,
   BpfMap,
   BpfObject,
@@ -33,6 +34,8 @@ const MAP_TYPES = {
 } as const;
 const MAP_FLAGS = { 'no-prealloc': 1, mmapable: 1 << 10 } as const;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4 };
+/** Flags of linux/ethtool.h. */
+const ETH_FLAG = { rxVlan: 1 << 8, lro: 1 << 15 } as const;
 const MEMBARRIER_GLOBAL = 1;
 /** Sizes of ifinfomsg, the longest header of a request by family, which is all zero but for that; and of tcmsg. */
 const IFINFOMSG = 16;
@@ -228,6 +231,15 @@ class NativeKernel implements Kernel {
       ),
     );
     return Array.from(arrived, (byte) => byte === 1);
+  }
+
+  async deviceSettings(name: string, netns = ''): Promise<DeviceSettings> {
+    const { driver, flags, queues, mostQueues } = await attemptLater(
+      inNetns(`ask the driver of "${name}"`, netns),
+      () => this.addon.deviceSettings(name, netns),
+    );
+    const has = (flag: number): boolean | null => (flags === null ? null : (flags & flag) !== 0);
+    return { driver, lro: has(ETH_FLAG.lro), rxVlan: has(ETH_FLAG.rxVlan), queues, mostQueues };
   }
 
   netnsCookie(netns = ''): Promise<bigint> {

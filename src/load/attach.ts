@@ -272,7 +272,7 @@ async function attachOne(
   try {
     return { link: await attach('native'), mode: 'native' };
   } catch (error) {
-    if (!(error instanceof KernelError) || !NATIVE_REFUSALS.has(error.errno)) throw error;
+    if (!(error instanceof KernelError) || !Object.hasOwn(REFUSAL_WORDS, error.errno)) throw error;
     if (mode === 'native') {
       throw new UnsupportedError('native XDP', `"${device.name}" has no native XDP here (${error.errno})`, {
         hint: 'mode: auto falls back to generic, which is slower but judges the same; a smaller MTU or fewer queues may help the driver',
@@ -282,13 +282,19 @@ async function attachOne(
     return {
       link: await attach('generic'),
       mode: 'generic',
-      fallback: `the driver of "${device.name}" refused native XDP (${error.errno})`,
+      fallback: `the driver of "${device.name}" refused native XDP (${error.errno}): ${REFUSAL_WORDS[error.errno]}`,
     };
   }
 }
 
 /** Answers of drivers that lack native XDP, or cannot offer it with their present MTU, queues or offloads. */
-const NATIVE_REFUSALS = new Set(['EOPNOTSUPP', 'ENOTSUPP', 'EINVAL', 'ERANGE', 'ENOSPC']);
+const REFUSAL_WORDS: Readonly<Record<string, string>> = {
+  EOPNOTSUPP: 'it has none, or not with its present settings',
+  ENOTSUPP: 'it has none, or not with its present settings',
+  EINVAL: 'not with its present MTU, queues or offloads (LRO)',
+  ERANGE: 'the MTU is too large for it',
+  ENOSPC: 'it has not the queues for it',
+};
 
 function refuseForeignProgram(kernel: Kernel, device: Interface): void {
   if (!device.xdp) return;

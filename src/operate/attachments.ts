@@ -4,6 +4,7 @@ import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { attachMore, type AttachRequest } from '../load/apply';
 import type { Context } from './context';
 import { type Enforcement, readEnforcement } from './enforcement';
+import { keepRefusals } from './native-refusals';
 import { InterfacesMeant } from './interfaces-meant';
 
 /** Interfaces that are meant to be filtered, are there, and lack a gate. */
@@ -41,7 +42,7 @@ export async function keepUpWithInterfaces(context: Context): Promise<KeptUp> {
 
 /** Attaches the gates of what judges to each of the interfaces by itself. The caller holds the lock. */
 export async function attachEach(
-  { kernel, pins, netns }: Context,
+  { kernel, pins, netns, folder }: Context,
   interfaces: readonly Interface[],
   judging: Pick<AttachRequest, 'mode' | 'generation' | 'image'>,
 ): Promise<KeptUp> {
@@ -49,7 +50,8 @@ export async function attachEach(
   const refused: { name: string; error: Error }[] = [];
   for (const device of interfaces) {
     try {
-      await attachMore(kernel, pins, { ...judging, interfaces: [device], ...(netns !== undefined && { netns }) });
+      const request = { ...judging, interfaces: [device], ...(netns !== undefined && { netns }) };
+      keepRefusals(folder, await attachMore(kernel, pins, request));
       attached.push(device.name);
     } catch (error) {
       if (!(error instanceof Error)) throw error;

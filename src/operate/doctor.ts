@@ -1,6 +1,7 @@
 /** Somebody cannot get in: what of the rules is in the way, what listens behind them, and what else may keep him out. */
 import { type Diagnosis, diagnose } from '../analyse/diagnose';
 import { type Reach, ReachMap } from '../analyse/reach';
+import { natOfDoor } from '../migrate/nat-door';
 import { NONE_OPEN, withOpen } from '../model/allow-all';
 import { NO_STATE } from '../model/given-state';
 import type { FlowKey } from '../model/packet';
@@ -12,6 +13,7 @@ import { listBans } from './bans';
 import { type Context, isHostContext } from './context';
 import type { Enforcement } from './enforcement';
 import { findListeners, type Listening, type OwnAddresses } from './exposed';
+import { ownAddresses, readNatTable } from './nat-table';
 import { openSections } from './openings';
 import { readUfwRules } from './ufw-rules';
 
@@ -37,6 +39,8 @@ export interface DoorReport {
   readonly server: Server | null;
   /** What has the port on this machine, also on loopback alone. */
   readonly listeners: readonly Listening[];
+  /** Where NAT sends it on to; null: nowhere. Left out where no target says that it should, or this machine translates nothing. */
+  readonly nat?: ReturnType<typeof natOfDoor>;
   /** Whether a local ufw is on, which filters behind sluice. */
   readonly ufw: boolean;
 }
@@ -86,7 +90,23 @@ export async function examineDoor(
       .filter(({ protocol, port }) => protocol === door.protocol && port === door.port)
       .filter(() => server === null || (server.target === undefined && isOwn(server, own))),
     ufw: isHostContext(context) && readUfwRules() !== null,
+    ...(server?.target !== undefined && (await natOf(context, server, door, key))),
   };
+}
+
+/** Where the NAT table sends the first packet, or one to the first address of the target's family. */
+async function natOf(
+  { kernel, netns }: Context,
+  { addresses, target = '' }: Server,
+  { port, protocol }: Door,
+  key: FlowKey | null,
+): Promise<Pick<DoorReport, 'nat'>> {
+  const family = key?.family ?? (target.includes(':') ? 6 : 4);
+  const address = key?.destination ?? addresses.find((prefix) => prefix.family === family)?.words;
+  const { rules } = await readNatTable(netns);
+  if (!address || rules.length === 0) return {};
+  const number = protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP;
+  return { nat: natOfDoor(rules, await ownAddresses(kernel, netns), { family, address, protocol: number, port }) };
 }
 
 /** Whether a server has an address of the machine, so that what listens here may be what is meant, unless NAT leads on. */

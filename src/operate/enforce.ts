@@ -21,6 +21,7 @@ import {
   writeGenerationRecord,
 } from './generation-record';
 import { addRevision, type History, keepRevisionTexts, tolerate } from './history';
+import { keepRefusals } from './native-refusals';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -120,6 +121,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
       keepRevisionTexts(folder, candidate, change);
     });
     const applied = await applyImage(kernel, pins, request);
+    keepRefusals(folder, applied.attachments);
     if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
     forgetReturned(folder);

@@ -1,5 +1,7 @@
 /** History, going back and writers of one section, by real commands: the others keep their text, rows and packets. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { applyRuleset } from '../../src/operate/apply';
+import { checkRuleset } from '../../src/operate/check';
 import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
@@ -156,4 +158,15 @@ test('killed anywhere on its way back, a section enforces what it did or what it
     expect({ place, said: last.reason === place }).toEqual({ place, said: isDone });
     if (isDone) target = target === open ? shut : open;
   }
+});
+
+test('an apply whose file a verb has changed since it was read undoes nothing', async () => {
+  const { ruleset, image } = checkRuleset(file, text());
+  const candidate = { file, text: text(), ruleset: ruleset!, image: image! };
+  await host.must('deny', '2098/tcp', '--server', 'green');
+  const now = text();
+  const late = applyRuleset(host.context(), candidate, { asRead: true });
+  await expect(late).rejects.toMatchObject({ code: 'file/changed' });
+  expect(text()).toBe(now);
+  expect((await history('green')).revisions.at(-1)!.what).toBe('deny 2098/tcp --server green');
 });

@@ -201,6 +201,11 @@ test('import nat: what the NAT table sends elsewhere, as servers; where the two 
   host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
   await host.must('apply');
   expect(await host.must('import', 'nat', '--exit-code')).toBe('# 3 servers and the NAT table agree\n');
+  expect(await host.sluice(['servers'])).toMatchObject({ status: 0, stderr: '' });
+  const doctor = async (): Promise<string> => host.must('doctor', 'red', '1081', NEIGHBOUR.ipv4);
+  expect(await doctor()).toContain(
+    'look  the NAT table of this machine does not send it on to 10.0.1.2, the target of red',
+  );
   const [red, green] = [inner(0, 2).ipv4, inner(1, 2).ipv4];
   // Of the rules that say where something goes the first decides: these stand in a table that is asked before.
   must(host.edge.argv(['nft', '-f', '-']), {
@@ -229,6 +234,13 @@ servers:
       # - allow 4022,4080:4089/tcp # ${green}, ip early pre handle 3
       # - allow 4100/tcp           # ${green} port 22, ip early pre handle 4
 `);
+    const differ = `servers and the NAT table differ: red says target ${red}, and NAT sends ${HOST.ipv4} port 1081 to ${green} and 1 more`;
+    expect((await host.sluice(['servers'])).stderr).toBe(`note: ${differ}: sluice import nat\n`);
+    expect(await doctor()).toContain(`look  NAT sends it to ${green} port 80, and the target of red is ${red}`);
+    const ssh = await host.must('doctor', 'red', '1022', NEIGHBOUR.ipv4);
+    expect(ssh).toContain(
+      `ok    NAT sends it on to ${red} port 22; whether something listens there cannot be seen from here`,
+    );
     // Pasted below the servers that are there, the ruleset and the table agree, but for what names another target.
     const pasted = stdout.slice(stdout.indexOf('servers:\n') + 'servers:\n'.length);
     host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }) + pasted);

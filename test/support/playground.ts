@@ -14,6 +14,8 @@ import { edgeTopology, type EdgeTopology, type HostName, WIRE_LINK } from './top
 
 const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
 const PREFIX = 'slc-playground-';
+/** What servers behind edge serve. */
+const INNER_SERVICES = ['hold:22', 'http:80'];
 
 export interface Playground {
   readonly network: EdgeTopology;
@@ -26,9 +28,9 @@ export interface Playground {
 }
 
 /** Opens a playground; what dead processes left of theirs is removed first. */
-export async function openPlayground(scope = 'play'): Promise<Playground> {
+export async function openPlayground(scope = 'play', options: { readonly inner?: boolean } = {}): Promise<Playground> {
   reapStaleDirectories();
-  const network = edgeTopology(scope);
+  const network = edgeTopology(scope, options);
   const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const accepting: BpfLink[] = [];
   const destroy = (): void => {
@@ -44,6 +46,7 @@ export async function openPlayground(scope = 'play'): Promise<Playground> {
     writeCommands(bin, network);
     accepting.push(await acceptAnswers(network.wire, WIRE_LINK));
     await serve(network.edge, EDGE_SERVICES);
+    for (const namespace of Object.values(network.inner ?? {})) await serve(namespace, INNER_SERVICES);
     const environment = {
       ...withoutCaller(process.env),
       PATH: `${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,

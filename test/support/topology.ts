@@ -17,6 +17,9 @@ export const CLIENTS = {
 } as const;
 
 export type ClientName = keyof typeof CLIENTS;
+/** Servers behind NAT, on links of their own: 10.0.17.2 and so on. Only some walk-throughs have them. */
+export const INNER = { 'gpu-17': '10.0.17', 'gpu-18': '10.0.18', 'gpu-19': '10.0.19' } as const;
+export type InnerName = keyof typeof INNER;
 export type HostName = 'edge' | 'wire' | ClientName;
 
 /** Gateway addresses of each client's network, on the router. */
@@ -39,12 +42,14 @@ export interface EdgeTopology {
   readonly office: Namespace;
   readonly home: Namespace;
   readonly phone: Namespace;
+  /** Set where they were asked for. */
+  readonly inner?: Readonly<Record<InnerName, Namespace>>;
   /** Removes everything; a second call does nothing. Throws when something stayed. */
   destroy(): void;
 }
 
 /** Makes the network; `scope` tells several of one process apart. What dead processes left is removed first. */
-export function edgeTopology(scope = 'net'): EdgeTopology {
+export function edgeTopology(scope = 'net', options: { readonly inner?: boolean } = {}): EdgeTopology {
   reapStale();
   const made: Namespace[] = [];
   const destroy = (): void => {
@@ -52,7 +57,7 @@ export function edgeTopology(scope = 'net'): EdgeTopology {
     const left = leftovers().filter((name) => name.includes(`-${scope}-`));
     if (left.length > 0) throw new Error(`namespaces left behind: ${left.join(', ')}`);
   };
-  const create = (name: HostName): Namespace => {
+  const create = (name: HostName | InnerName): Namespace => {
     const namespace = Namespace.create(`${scope}-${name}`);
     made.push(namespace);
     return namespace;
@@ -82,9 +87,24 @@ export function edgeTopology(scope = 'net'): EdgeTopology {
       );
       namespace.ip(`route add default via ${bare(gateway4)}`, `route add ::/0 via ${bare(gateway6)}`);
     }
-    return { edge, wire, office, home, phone, destroy };
+    return { edge, wire, office, home, phone, destroy, ...(options.inner && { inner: joinInner(edge, create) }) };
   } catch (error) {
     destroy();
     throw error;
   }
+}
+
+/** Servers behind edge, each on a link of its own; NAT is for whoever wants it. */
+function joinInner(edge: Namespace, create: (name: InnerName) => Namespace): Record<InnerName, Namespace> {
+  edge.setSysctls({ 'net/ipv4/ip_forward': '1' });
+  const join = (name: InnerName, index: number): Namespace => {
+    const namespace = create(name);
+    joinByVeth(
+      { namespace: edge, name, mac: `02:00:00:00:${20 + index}:01`, addresses: [`${INNER[name]}.1/24`] },
+      { namespace, name: 'eth0', mac: `02:00:00:00:${20 + index}:02`, addresses: [`${INNER[name]}.2/24`] },
+    );
+    namespace.ip(`route add default via ${INNER[name]}.1`);
+    return namespace;
+  };
+  return { 'gpu-17': join('gpu-17', 0), 'gpu-18': join('gpu-18', 1), 'gpu-19': join('gpu-19', 2) };
 }

@@ -10,7 +10,7 @@
  *   `{{n:17@hits}}` must be the same text wherever `@hits` stands in the file.
  */
 
-export const HOSTS = ['edge', 'office', 'home', 'phone', 'wire'] as const;
+export const HOSTS = ['edge', 'office', 'home', 'phone', 'wire', 'gpu-17', 'gpu-18', 'gpu-19'] as const;
 export type Host = (typeof HOSTS)[number];
 
 export interface FileBlock {

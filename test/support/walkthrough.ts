@@ -7,7 +7,8 @@ import type { Snapshot } from '../../src/observe/snapshot';
 import { openPlayground, type Playground } from './playground';
 import type { Background } from './process';
 import { type Ours, ThreeNumbers } from './three-numbers';
-import { EDGE, WIRE_LINK } from './topology';
+import type { Namespace } from './netns';
+import { EDGE, INNER, type InnerName, WIRE_LINK } from './topology';
 import type { Host } from './walkthrough-text';
 import {
   type Bindings,
@@ -33,7 +34,9 @@ const KILLED = /^\S+: line \d+: +\d+ (Killed|Terminated) .*$/;
 export async function runWalkthrough(file: string, options: { update: boolean }): Promise<void> {
   const text = readFileSync(file, 'utf8');
   const parts = parseWalkthrough(text);
-  const playground = await openPlayground(basename(file, '.md').slice(0, 20));
+  // Servers behind NAT are there where one of them is spoken of by its inner address.
+  const inner = Object.values(INNER).some((network) => text.includes(`${network}.2`));
+  const playground = await openPlayground(basename(file, '.md').slice(0, 20), { inner });
   const edge = new HostShell(playground, 'edge');
   const shells = new Map<Host, HostShell>([['edge', edge]]);
   const bindings: Bindings = new Map();
@@ -91,6 +94,12 @@ function writeBlock(directory: string, { language, title, text }: FileBlock): vo
   writeFileSync(path, writePcap(lines.filter((line) => line !== '').map((line) => ({ bytes: frameFromHex(line) }))));
 }
 
+function namespaceOf({ network }: Playground, host: Host): Namespace {
+  const found = host in INNER ? network.inner?.[host as InnerName] : network[host as Exclude<Host, InnerName>];
+  if (!found) throw new Error(`there is no host ${host} in this walk-through`);
+  return found;
+}
+
 /** A shell that stays for all commands of one host, so that variables and background jobs live on. */
 class HostShell {
   readonly #shell: Background;
@@ -102,7 +111,7 @@ class HostShell {
     this.#playground = playground;
     this.#script = join(playground.directory, '.bin', `.${host}-step`);
     const environment = { ...playground.environment, NO_COLOR: '1', TERM: 'dumb', COLUMNS: '120' };
-    this.#shell = playground.network[host].start(['bash', '--noprofile', '--norc'], {
+    this.#shell = namespaceOf(playground, host).start(['bash', '--noprofile', '--norc'], {
       cwd: playground.directory,
       env: environment,
     });

@@ -6,6 +6,7 @@ import { parseEventLine } from '../../observe/events';
 import type { Context } from '../../operate/context';
 import { examineDoor, isAddress } from '../../operate/doctor';
 import { type Enforcement, readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { examineMachine } from '../../operate/machine';
 import { type TicketInput, ticketLines } from '../../operate/ticket';
 import type { Sighting } from '../../operate/watch-door';
 import { parseAddressText } from '../../parse/address';
@@ -13,6 +14,7 @@ import { EXIT, type ExitCode } from '../exit-code';
 import { remedyText } from '../../operate/render-obstacle';
 import { readDoor } from '../door-words';
 import { formatDoctor } from '../format-doctor';
+import { formatMachine } from '../format-machine';
 import { logPath, newestLines } from '../../serve/log-file';
 import { parseDuration } from '../../parse/time';
 import { UsageError } from '../output';
@@ -20,17 +22,19 @@ import { packageVersion } from '../package-version';
 import { requireServer } from '../require-server';
 import { type Waited, waitForPacket } from '../wait-for-packet';
 import { callerAddress } from '../row-words';
-import { onRun } from '../run';
+import { onRun, type Run } from '../run';
 
 const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
 
 export function register(program: Command): void {
   const command = program
     .command('doctor')
-    .description(`why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`)
+    .description(
+      `whether the machine is as it should be; with a port why somebody cannot get in, and the lines that let him in: ${EXAMPLE}, sluice doctor ssh me`,
+    )
     .argument(
-      '<port-and-address...>',
-      'the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
+      '[port-and-address...]',
+      'left out: whether this machine is as it should be; else the port he wants to reach (8000, 8000/udp, https), before it the server it is a port of, behind it his ' +
         'address, or me; without one: who can reach it at all',
     );
   command
@@ -43,6 +47,7 @@ export function register(program: Command): void {
   onRun<{ readonly wait?: number; readonly report?: boolean }>(
     command,
     async (run, words: string[]): Promise<ExitCode> => {
+      if (words.length === 0) return doctorOfMachine(run);
       const context = await run.context();
       const enforcement = await readEnforcement(context);
       const ruleset = enforcement?.record?.ruleset ?? null;
@@ -86,7 +91,7 @@ export function register(program: Command): void {
       }
       for (const line of waited?.lines ?? []) run.output.line(line);
       run.output.line(text);
-      const { diagnosis, key, filtered, notFiltered, listeners, ufw } = report;
+      const { diagnosis, key, filtered, notFiltered, listeners, ufw, nat } = report;
       run.output.document({
         ...{
           door,
@@ -96,6 +101,7 @@ export function register(program: Command): void {
           notFiltered,
           listeners,
           ufw,
+          ...(nat !== undefined && { nat }),
         },
         decision: diagnosis?.decision ?? null,
         obstacles: diagnosis?.obstacles.map(({ what, decision, row, remedy }) => ({
@@ -143,6 +149,19 @@ function readWait(text: string): number {
     throw new InvalidArgumentError(`${reading.problem.message}; ${reading.problem.hint ?? 'write 30s'}.`);
   if (reading.ms > MOST_WAIT_MS) throw new InvalidArgumentError('at most 10m are waited.');
   return reading.ms;
+}
+
+/** 1 where something is to be mended. */
+async function doctorOfMachine({
+  output,
+  options,
+}: Run<{ readonly wait?: number; readonly report?: boolean }>): Promise<ExitCode> {
+  if (options.wait !== undefined || options.report) throw new UsageError('expected a port', EXAMPLE);
+  const checks = await examineMachine(options.netns === undefined ? {} : { netns: options.netns });
+  const warnings = checks.filter(({ state }) => state === 'warn').length;
+  output.line(formatMachine(checks));
+  output.document({ checks, warnings });
+  return warnings > 0 ? EXIT.SYSTEM : EXIT.DONE;
 }
 
 function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDoctor>[2] {

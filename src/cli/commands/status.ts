@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { Snapshot } from '../../observe/snapshot';
+import type { NatDrift } from '../../migrate/nat-servers';
 import type { Context } from '../../operate/context';
+import { natDriftOf } from '../../operate/nat-drift';
 import { serversOf } from '../../observe/server-page';
 import { readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { driftToJson, formatDrift } from '../format-nat';
 import { formatServers } from '../format-servers';
 import { formatServerStatus, formatStatus, type StatusForm } from '../format-status';
 import { formatUfwStatus } from '../format-ufw';
@@ -53,14 +56,29 @@ export function register(program: Command): void {
     .description('the servers of the enforced ruleset, and how many packets each let in and refused')
     .addOption(watchOption());
   onRun<StatusOptions>(list, async (run) => {
-    await repeat(run, (_, snapshot) => {
+    await repeat(run, async (context, snapshot) => {
       const servers = serversOf(snapshot);
+      // Watched, it would be asked of nft and iptables every second.
+      const drift = run.options.watch ? null : await natDriftOf(context);
       const none = snapshot.active ? 'the enforced ruleset has no servers' : 'nothing is enforced';
       const text = servers.length === 0 ? none : formatServers(servers);
-      return Promise.resolve({ text, document: { takenAt: snapshot.takenAt, active: snapshot.active, servers } });
+      const document = {
+        takenAt: snapshot.takenAt,
+        active: snapshot.active,
+        servers,
+        natDrift: drift?.map(driftToJson),
+      };
+      return { text, document, after: () => sayDrift(drift ?? [], run.output) };
     });
     return undefined;
   });
+}
+
+function sayDrift(drift: readonly NatDrift[], output: Output): void {
+  if (drift.length === 0) return;
+  const [first] = drift;
+  const more = drift.length > 1 ? ` and ${drift.length - 1} more` : '';
+  output.say(`note: servers and the NAT table differ: ${formatDrift(first)}${more}: sluice import nat`);
 }
 
 function watchOption(): Option {
