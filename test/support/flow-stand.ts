@@ -51,7 +51,7 @@ export interface LivingFlow {
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Omit<Tables, 'windows' | 'attempts' | 'limitStats' | 'echoBudget' | 'rejectBudget' | 'rejectStats'>;
+  readonly maps: Pick<Tables, 'flows' | 'flowTags' | 'flowStats' | 'fragments' | 'fragmentTags' | 'fragmentStats'>;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
