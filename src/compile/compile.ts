@@ -8,7 +8,7 @@ import { CompileMemory } from './compile-memory';
 import { compileOwners, compileSection, compileServer } from './compile-section';
 import type { CompiledSection } from './compiled-section';
 import type { RankedSection } from './expand';
-import type { Image, ImageFeatures } from './image';
+import type { Image, ImageFeatures, RankEntry } from './image';
 import { limitTable } from './limits';
 import { sectionId } from './owners';
 import { type PackedSection, pack } from './pack';
@@ -54,7 +54,7 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
   }
   checkRanks(rank);
   checkSize(placed);
-  const ranks = placed.flatMap(({ compiled, rank: first }) => compiled.ranksFrom(first));
+  const ranks = ([] as RankEntry[]).concat(...placed.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
   const limits = limitTable(placed.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
   const bytes = pack({ sections: placed.map(packed), limits, counterSlots: rank });
   const figures = placed.map(({ compiled }) => compiled.figures);

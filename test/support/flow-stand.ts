@@ -267,7 +267,7 @@ export class FlowStand {
     return { passed, dropped: returnValues.length - passed };
   }
 
-  private counts(): Map<number, { packets: bigint; bytes: bigint }> {
+  private counts(): ReadonlyMap<number, { packets: bigint; bytes: bigint }> {
     return readCounters(this.maps.counters);
   }
 

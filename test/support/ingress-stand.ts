@@ -245,7 +245,7 @@ export class IngressStand {
     return at;
   }
 
-  private counts(): Map<number, CounterFigures> {
+  private counts(): ReadonlyMap<number, CounterFigures> {
     return readCounters(this.maps.counters);
   }
 
