@@ -46,16 +46,16 @@ static __always_inline __u32 slc_budget_slot(const struct slc_packet *packet) {
     return (__u32)(hash >> 40) & (SLC_BUDGET_SOURCES - 1);
 }
 
-/* Takes one of the source's budget, and of that of all. 0, or which of them is spent. */
+/* Takes one of the source's budget, and of that of all, which is entry `first`. 0, or which of them is spent. */
 enum slc_spent { SLC_SPENT_NONE, SLC_SPENT_SOURCE, SLC_SPENT_ALL };
 
-static __always_inline enum slc_spent slc_take(void *budgets, const struct slc_packet *packet, __u32 a_source,
-                                               __u32 in_all) {
+static __always_inline enum slc_spent slc_take(void *budgets, const __u32 first, const struct slc_packet *packet,
+                                               __u32 a_source, __u32 in_all) {
     __u32 second = slc_now_ns() / SLC_SECOND_NS;
 
-    if (!slc_spend(budgets, 1 + slc_budget_slot(packet), second, a_source))
+    if (!slc_spend(budgets, first + 1 + slc_budget_slot(packet), second, a_source))
         return SLC_SPENT_SOURCE;
-    return slc_spend(budgets, 0, second, in_all) ? SLC_SPENT_NONE : SLC_SPENT_ALL;
+    return slc_spend(budgets, first, second, in_all) ? SLC_SPENT_NONE : SLC_SPENT_ALL;
 }
 
 #endif

@@ -31,8 +31,10 @@ const volatile __u32 slc_guard_in = 0;
 const volatile __u32 slc_guard_out = 0;
 /* 1: `outbound` can refuse; 0: it has no row and its default is to allow. */
 const volatile __u32 slc_outbound_refuses = 0;
-/* 1: rows, or the default, reject. */
+/* 1: rows, or the default, reject what comes in. */
 const volatile __u32 slc_rejects = 0;
+/* 1: the same of what goes out. */
+const volatile __u32 slc_rejects_out = 0;
 /* 1: there are limit rules. */
 const volatile __u32 slc_limits = 0;
 /* Buckets of the table of windows - 1; there is a power of two of them. */

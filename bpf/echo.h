@@ -14,7 +14,7 @@
 static __noinline int slc_judge_echo(const struct slc_packet *packet) {
     if (!packet)
         return SLC_REASON_IMAGE_FAULT;
-    switch (slc_take(&slc_echo_budget, packet, slc_echo_rate_source, slc_echo_rate)) {
+    switch (slc_take(&slc_echo_budget, 0, packet, slc_echo_rate_source, slc_echo_rate)) {
     case SLC_SPENT_NONE:
         return SLC_REASON_ICMP_ECHO;
     case SLC_SPENT_SOURCE:

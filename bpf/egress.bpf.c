@@ -19,6 +19,8 @@
 #include "guard.h"
 #include "open.h"
 #include "answers.h"
+#include "reject.h"
+#include "told.h"
 #include "events.h"
 #include "finish.h"
 #include "gate.h"
@@ -49,12 +51,41 @@ static __always_inline __u32 slc_judge_outbound(const struct slc_packet *packet,
                                 : slc_default_word(SLC_ENTRY_OUTBOUND);
 }
 
-static __always_inline int slc_leave_outbound(struct __sk_buff *skb, const struct slc_packet *packet, __u32 word,
+/*
+ * Leaves by a word that rejects, and tells who sent the packet, by the interface it was to leave through. The key is
+ * turned round by then. A function of its own to spare stack.
+ */
+static __noinline int slc_leave_rejected(struct __sk_buff *skb, struct slc_packet *packet, __u32 word, __u8 reason,
+                                         const struct slc_steps *steps) {
+    __u16 section = reason == SLC_REASON_GUARD ? SLC_ENTRY_GUARD_OUT : SLC_ENTRY_OUTBOUND;
+    struct slc_outcome outcome = slc_outcome_of(word, section, reason, steps);
+    int action;
+
+    if (slc_dry_run)
+        outcome.answered = slc_reject(skb, packet);
+    action = slc_finish(skb, packet, &outcome);
+    if (slc_dry_run)
+        return action;
+    slc_mirror(&packet->key, packet->family, packet->is_icmp);
+    if (!slc_reject(skb, packet))
+        return action;
+    slc_note_told(packet, slc_answer_protocol(packet), slc_answer_ports(packet, packet->family));
+    return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+}
+
+/* Whether the word rejects; image-fault does not. */
+static __always_inline int slc_word_rejects(__u32 word) {
+    return slc_rejects_out && word != SLC_WORD_FAULT && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
+}
+
+static __always_inline int slc_leave_outbound(struct __sk_buff *skb, struct slc_packet *packet, __u32 word,
                                               const struct slc_steps *steps) {
     __u8 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
+    __u8 reason = tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE;
 
-    return slc_leave_by(skb, packet, word, SLC_ENTRY_OUTBOUND,
-                        tier == SLC_OUT_DEFAULT ? SLC_REASON_DEFAULT : SLC_REASON_RULE, steps);
+    if (slc_word_rejects(word))
+        return slc_leave_rejected(skb, packet, word, reason, steps);
+    return slc_leave_by(skb, packet, word, SLC_ENTRY_OUTBOUND, reason, steps);
 }
 
 /* The word of the guard's row that refuses a later fragment; SLC_WORD_NONE where none does. */
@@ -112,7 +143,8 @@ int slc_egress_main(struct __sk_buff *skb) {
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
         if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
-        return slc_leave_outbound(skb, &packet, slc_default_word(SLC_ENTRY_OUTBOUND), &steps);
+        return slc_leave_by(skb, &packet, slc_default_word(SLC_ENTRY_OUTBOUND), SLC_ENTRY_OUTBOUND, SLC_REASON_DEFAULT,
+                            &steps);
     }
 
     /*
@@ -132,6 +164,8 @@ int slc_egress_main(struct __sk_buff *skb) {
         return slc_leave(skb, &packet, SLC_OUT_KEEP_REACHABLE, SLC_REASON_KEEP_REACHABLE_ANSWER);
 
     /* 3 guard */
+    if (guarded != SLC_WORD_NONE && slc_word_rejects(guarded))
+        return slc_leave_rejected(skb, &packet, guarded, SLC_REASON_GUARD, &steps);
     if (guarded != SLC_WORD_NONE)
         return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
 

@@ -8,11 +8,20 @@
 
 #define SLC_CONTEXT xdp_md
 #define SLC_LOAD_BYTES bpf_xdp_load_bytes
+#define SLC_STORE_BYTES bpf_xdp_store_bytes
+/*
+ * Makes the frame so long; what stands in it after that is anything. Room is made in front, where every driver has
+ * some; behind a fragmented frame there may be none.
+ */
+#define SLC_RESIZE(ctx, from, to)                                                                                      \
+    ((to) > (from) ? bpf_xdp_adjust_head(ctx, (int)(from) - (int)(to))                                                 \
+                   : bpf_xdp_adjust_tail(ctx, (int)(to) - (int)(from)))
 /* Where the packet came in. */
 #define SLC_IFINDEX(ctx) ((ctx)->ingress_ifindex)
 #define SLC_PASS XDP_PASS
 #define SLC_DROP XDP_DROP
 #define SLC_ANSWER XDP_TX
+#define SLC_ANSWERS_STAY 0
 #define SLC_HOOK SLC_HOOK_INGRESS
 /* Section of what leaves without a row, and the tier of what the image cannot decide. */
 #define SLC_OWN_SECTION SLC_ENTRY_INBOUND

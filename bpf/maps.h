@@ -221,19 +221,19 @@ struct {
 } slc_limit_stats SEC(".maps");
 
 /*
- * Answers given in a second: of all, then of each source by its hash, see budget.h.
- * Written by the ingress program. Lives like slc_state.
+ * Answers given in a second: of all, then of each source by its hash, see budget.h; once for each hook (enum slc_hook).
+ * Written by both programs. Lives like slc_state.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1 + SLC_BUDGET_SOURCES);
+    __uint(max_entries, 2 * (1 + SLC_BUDGET_SOURCES));
     __type(key, __u32);
     __type(value, __u64);
 } slc_reject_budget SEC(".maps");
 
 /*
- * Echo-requests taken from the budgets of a second: of all, then of each source by its hash; built as slc_reject_budget
- * is. Written by the ingress program. Lives like slc_state.
+ * Echo-requests taken from the budgets of a second: of all, then of each source by its hash; built as half of
+ * slc_reject_budget is. Written by the ingress program. Lives like slc_state.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -242,13 +242,21 @@ struct {
     __type(value, __u64);
 } slc_echo_budget SEC(".maps");
 
-/* What became of rejected packets. Written by the ingress program. Lives like slc_state. */
+/* What became of rejected packets. Written by both programs. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, 2); /* enum slc_hook */
     __type(key, __u32);
     __type(value, struct slc_reject_figures);
 } slc_reject_stats SEC(".maps");
+
+/* Answers that went to the own stack, see told.h. Written by the egress program. Lives like slc_state. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, SLC_TOLD);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_told SEC(".maps");
 
 /* Where an answer is put together: more than fits the stack. Means nothing between two packets. */
 struct {

@@ -2,8 +2,9 @@
 /*
  * What a rejected packet is answered with, by turning its own frame round: TCP with a RST (RFC 9293, 3.10.7.1), what
  * else has ports with "port unreachable", the rest with "administratively prohibited" (RFC 792, 1812, 4443). Answers
- * have a budget a second, of each source and of all, so that nobody can make us flood another. TypeScript twin:
- * src/model/answer.ts.
+ * have a budget a second, of each source and of all, so that nobody can make us flood another. What was rejected on its
+ * way out is answered in the name of whom it was for, towards the own stack: the program that sent it, or the host
+ * behind this one, learns it as if it came from there. TypeScript twin: src/model/answer.ts.
  */
 #ifndef SLUICE_REJECT_H
 #define SLUICE_REJECT_H
@@ -56,7 +57,7 @@ struct slc_answer_icmp {
     __u8 type;
     __u8 code;
     __sum16 checksum;
-    __be32 unused;
+    __be16 unused[2];
     __u8 quote[SLC_ANSWER_QUOTE];
 };
 
@@ -72,6 +73,10 @@ static __always_inline int slc_is_nobody(const __u32 *words, __u8 family) {
 /* Whether a packet of this kind is ever answered. */
 static __always_inline int slc_may_answer(const struct slc_packet *packet) {
     if (packet->is_group || packet->fragment == SLC_FRAGMENT_LATER)
+        return 0;
+    /* See slc_balance(): the answer's header must stand where that of the question does. */
+    if (SLC_ANSWERS_STAY &&
+        packet->offset - packet->network != (packet->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)))
         return 0;
     if (packet->protocol == IPPROTO_TCP) {
         if (packet->tcp_flags & 0x04)
@@ -151,14 +156,50 @@ static __always_inline void slc_answer_ip(struct slc_answer *answer, const struc
     answer->pseudo[9] = bpf_htonl(protocol);
 }
 
+/* The sum of 16-bit words that a 32-bit one stands for, not complemented. */
+static __always_inline __u16 slc_fold_plain(__s64 sum) {
+    return ~slc_fold(sum);
+}
+
+/*
+ * An skb may be one whose transport checksum is still to be completed (CHECKSUM_PARTIAL): whoever sends it on sums up
+ * all from the transport header on, and stores the complement where the question has its checksum. No helper can tell,
+ * nor change it. So the answer is valid both as it stands and completed:
+ * - of TCP, the pseudo header's sum stands in place of the checksum, and the urgent pointer, which means nothing
+ * without URG, makes the sum right;
+ * - of ICMP in answer to UDP, whose checksum is 6 bytes behind the header's start, the unused bytes there hold the
+ * pseudo header's sum (ICMPv4 has none: 0). Completion stores the same again. Nobody but the kernel's own NIC or a host
+ * behind it ever sees that.
+ */
+static __always_inline void slc_balance(struct slc_answer_tcp *reset, __s64 pseudo) {
+    reset->checksum = slc_fold_plain(pseudo);
+    reset->urgent = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)reset, sizeof(*reset), pseudo));
+}
+
+/* The ports of the answer, or its ICMP type and code, as they stand in a key. */
+static __always_inline __u32 slc_answer_ports(const struct slc_packet *packet, __u8 family) {
+    __u32 ports = packet->key.words[SLC_KEY_PORTS];
+
+    if (packet->protocol == IPPROTO_TCP)
+        return ports << 16 | ports >> 16;
+    if (family == 4)
+        return 3u << 24 | (ports && !packet->is_icmp ? 3u : 13u) << 16;
+    return 1u << 24 | (ports && !packet->is_icmp ? 4u : 1u) << 16;
+}
+
+static __always_inline __u8 slc_answer_protocol(const struct slc_packet *packet) {
+    return packet->protocol == IPPROTO_TCP ? IPPROTO_TCP : packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
 /* Bytes of the answer from its IP header on; 0 where the question cannot be read again. */
-static __always_inline __u32 slc_answer_with_reset(struct xdp_md *ctx, struct slc_answer *answer,
+static __always_inline __u32 slc_answer_with_reset(struct SLC_CONTEXT *ctx, struct slc_answer *answer,
                                                    const struct slc_packet *packet, const int family) {
     const __u32 ip_bytes = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
     struct slc_answer_tcp *reset = (void *)(answer->packet + ip_bytes);
     struct slc_answer_tcp question;
+    __s64 pseudo;
 
-    if (bpf_xdp_load_bytes(ctx, packet->offset, &question, sizeof(question)))
+    if (SLC_LOAD_BYTES(ctx, packet->offset, &question, sizeof(question)))
         return 0;
     slc_answer_ip(answer, packet, IPPROTO_TCP, sizeof(*reset), family);
     reset->source = question.destination;
@@ -174,22 +215,26 @@ static __always_inline __u32 slc_answer_with_reset(struct xdp_md *ctx, struct sl
         reset->acknowledgement = bpf_htonl(bpf_ntohl(question.sequence) + length);
         reset->flags = 0x04 | 0x10;
     }
-    reset->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)reset, sizeof(*reset),
-                                             bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0)));
+    pseudo = bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0);
+    if (SLC_ANSWERS_STAY)
+        slc_balance(reset, pseudo);
+    else
+        reset->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)reset, sizeof(*reset), pseudo));
     return ip_bytes + sizeof(*reset);
 }
 
-static __always_inline __u32 slc_answer_with_icmp(struct xdp_md *ctx, struct slc_answer *answer,
+static __always_inline __u32 slc_answer_with_icmp(struct SLC_CONTEXT *ctx, struct slc_answer *answer,
                                                   const struct slc_packet *packet, const int family) {
     const __u32 ip_bytes = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
     struct slc_answer_icmp *error = (void *)(answer->packet + ip_bytes);
     int has_ports = packet->key.words[SLC_KEY_PORTS] && !packet->is_icmp;
     __u32 quote = packet->end - packet->network;
+    __s64 pseudo;
 
     if (quote > SLC_ANSWER_QUOTE)
         quote = SLC_ANSWER_QUOTE;
     if (!slc_is_within(quote, sizeof(struct iphdr), SLC_ANSWER_QUOTE) ||
-        bpf_xdp_load_bytes(ctx, packet->network, error->quote, quote))
+        SLC_LOAD_BYTES(ctx, packet->network, error->quote, quote))
         return 0;
     if (family == 4) {
         slc_answer_ip(answer, packet, IPPROTO_ICMP, 8 + quote, 4);
@@ -200,17 +245,19 @@ static __always_inline __u32 slc_answer_with_icmp(struct xdp_md *ctx, struct slc
         slc_answer_ip(answer, packet, IPPROTO_ICMPV6, 8 + quote, 6);
         error->type = 1;
         error->code = has_ports ? 4 : 1;
-        error->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error),
-                                                 bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0)));
+        pseudo = bpf_csum_diff(NULL, 0, answer->pseudo, sizeof(answer->pseudo), 0);
+        if (SLC_ANSWERS_STAY)
+            error->unused[1] = slc_fold_plain(pseudo);
+        error->checksum = slc_fold(bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), pseudo));
     }
     return ip_bytes + 8 + quote;
 }
 
 /* Turns the link header round. */
-static __always_inline int slc_answer_link(struct xdp_md *ctx, struct slc_answer *answer, __u32 link) {
+static __always_inline int slc_answer_link(struct SLC_CONTEXT *ctx, struct slc_answer *answer, __u32 link) {
     __u8 *to = answer->link, *from = answer->link + ETH_ALEN;
 
-    if (bpf_xdp_load_bytes(ctx, 0, answer->link, link))
+    if (SLC_LOAD_BYTES(ctx, 0, answer->link, link))
         return -1;
 #pragma unroll
     for (int i = 0; i < ETH_ALEN; i++) {
@@ -223,11 +270,11 @@ static __always_inline int slc_answer_link(struct xdp_md *ctx, struct slc_answer
 }
 
 /* Makes the frame its own answer. Nonzero where it could not; the frame may be spoilt then. */
-static __always_inline int slc_write_answer(struct xdp_md *ctx, const struct slc_packet *packet, const int family) {
+static __always_inline int slc_write_answer(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
+                                            const int family) {
     const __u32 zero = 0;
     struct slc_answer *answer = bpf_map_lookup_elem(&slc_scratch, &zero);
     __u32 link = packet->network, bytes, length;
-    int delta;
 
     if (!answer || !slc_is_within(link, sizeof(struct ethhdr), SLC_ANSWER_LINK_MAX))
         return -1;
@@ -241,39 +288,39 @@ static __always_inline int slc_write_answer(struct xdp_md *ctx, const struct slc
     length = packet->length < SLC_FRAME_MIN ? packet->length : SLC_FRAME_MIN;
     if (length < link + bytes)
         length = link + bytes;
-    delta = (int)length - (int)packet->length;
-    /* Room is made in front, where every driver has some; behind a fragmented frame there may be none. */
-    if (delta > 0 ? bpf_xdp_adjust_head(ctx, -delta) : bpf_xdp_adjust_tail(ctx, delta))
+    if (SLC_RESIZE(ctx, packet->length, length))
         return -1;
     bytes = length - link;
     if (!slc_is_within(bytes, sizeof(struct iphdr), sizeof(answer->packet)))
         return -1;
-    return bpf_xdp_store_bytes(ctx, 0, answer->link, link) || bpf_xdp_store_bytes(ctx, link, answer->packet, bytes);
+    return SLC_STORE_BYTES(ctx, 0, answer->link, link) || SLC_STORE_BYTES(ctx, link, answer->packet, bytes);
 }
 
-static __noinline int slc_write_answer4(struct xdp_md *ctx, const struct slc_packet *packet) {
+static __noinline int slc_write_answer4(struct SLC_CONTEXT *ctx, const struct slc_packet *packet) {
     return slc_write_answer(ctx, packet, 4);
 }
 
-static __noinline int slc_write_answer6(struct xdp_md *ctx, const struct slc_packet *packet) {
+static __noinline int slc_write_answer6(struct SLC_CONTEXT *ctx, const struct slc_packet *packet) {
     return slc_write_answer(ctx, packet, 6);
 }
 
 /* Answers a packet that was rejected. Whether the frame is the answer now. A function of its own to spare stack. */
-static __noinline int slc_reject(struct xdp_md *ctx, const struct slc_packet *packet) {
-    const __u32 zero = 0;
+static __noinline int slc_reject(struct SLC_CONTEXT *ctx, const struct slc_packet *packet) {
+    const __u32 hook = SLC_HOOK;
     struct slc_reject_figures *figures;
 
     if (slc_dry_run)
         return slc_may_answer(packet);
-    figures = bpf_map_lookup_elem(&slc_reject_stats, &zero);
+    figures = bpf_map_lookup_elem(&slc_reject_stats, &hook);
     if (!figures)
         return 0;
     if (!slc_may_answer(packet)) {
         figures->unanswered++;
         return 0;
     }
-    if (slc_take(&slc_reject_budget, packet, SLC_REJECTS_A_SOURCE, SLC_REJECTS_IN_ALL) != SLC_SPENT_NONE) {
+    if (slc_take(&slc_reject_budget, SLC_HOOK * (1 + SLC_BUDGET_SOURCES), packet,
+                 SLC_ANSWERS_STAY ? SLC_REJECTS_OUT_A_SOURCE : SLC_REJECTS_A_SOURCE,
+                 SLC_ANSWERS_STAY ? SLC_REJECTS_OUT_IN_ALL : SLC_REJECTS_IN_ALL) != SLC_SPENT_NONE) {
         figures->capped++;
         return 0;
     }

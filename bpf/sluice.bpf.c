@@ -21,6 +21,7 @@
 #include "limit.h"
 #include "open.h"
 #include "reject.h"
+#include "told.h"
 #include "events.h"
 #include "finish.h"
 #include "gate.h"
@@ -137,6 +138,9 @@ int slc_ingress(struct xdp_md *ctx) {
     if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
         slc_note_first(&packet); /* slc_finish() remembers it where it passes */
     reason = slc_judge_ipv6_link(&packet);
+    /* what tells the own stack that something was rejected on its way out */
+    if (slc_rejects_out && slc_may_be_told(&packet) && slc_is_told(&packet.key, packet.family))
+        reason = SLC_REASON_OWN_ANSWER;
     if (reason)
         return slc_leave(ctx, &packet, SLC_TIER_LINK, reason);
 

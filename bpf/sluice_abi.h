@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 6
+#define SLC_ABI_VERSION 7
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -68,6 +68,7 @@ enum slc_reason {
     SLC_REASON_KEEP_REACHABLE_ANSWER = 17,
     SLC_REASON_ALLOW_ALL = 18,
     SLC_REASON_DHCP = 19,
+    SLC_REASON_OWN_ANSWER = 20,
     SLC_REASON_TOO_SHORT = 32,
     SLC_REASON_VLAN_DEPTH = 33,
     SLC_REASON_VLAN_TRUNCATED = 34,
@@ -162,13 +163,16 @@ enum slc_limits {
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
     SLC_TABLE_KEY_WORDS = 10,
-    SLC_LIMIT_WAYS = 8,        /* windows of a bucket */
-    SLC_LIMIT_STAMPS = 32,     /* attempts a window remembers, more than it needs */
-    SLC_BUDGET_SOURCES = 4096, /* slots of sources in a table of budgets */
-    SLC_REJECTS_A_SOURCE = 10, /* answers a second to a source */
-    SLC_REJECTS_IN_ALL = 1000, /* answers a second */
-    SLC_OPEN_SECTIONS = 256,   /* entries of slc_open: the whole edge (entry 0), and sections under ALLOW ALL */
-    SLC_OPEN_ROWS = 16,        /* rows that an entry names */
+    SLC_LIMIT_WAYS = 8,             /* windows of a bucket */
+    SLC_LIMIT_STAMPS = 32,          /* attempts a window remembers, more than it needs */
+    SLC_BUDGET_SOURCES = 4096,      /* slots of sources in a table of budgets */
+    SLC_REJECTS_A_SOURCE = 10,      /* answers a second to a source */
+    SLC_REJECTS_IN_ALL = 1000,      /* answers a second */
+    SLC_REJECTS_OUT_A_SOURCE = 100, /* the same to those who wanted out */
+    SLC_REJECTS_OUT_IN_ALL = 1000,
+    SLC_TOLD = 4096,         /* entries of slc_told */
+    SLC_OPEN_SECTIONS = 256, /* entries of slc_open: the whole edge (entry 0), and sections under ALLOW ALL */
+    SLC_OPEN_ROWS = 16,      /* rows that an entry names */
 };
 
 /* First bytes of the image. */
@@ -639,7 +643,7 @@ struct slc_attempts {
 
 /* ---------------------------------------------------------------- answers to what is rejected */
 
-/* What became of rejected packets; slc_reject_stats holds one for each CPU. */
+/* What became of rejected packets; slc_reject_stats holds one for each hook and CPU. */
 struct slc_reject_figures {
     __u64 answered;
     __u64 capped;     /* over the budget of the source, or of all */

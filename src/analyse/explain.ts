@@ -57,7 +57,7 @@ export function explainByModel(
     const until = rule.untilMs === undefined ? {} : { until: new Date(rule.untilMs).toISOString() };
     return { rule: rule.id, number: first + i, text: rule.text, mismatch, ...until };
   });
-  const answer = rejects && direction === 'in' ? answerTo(packet) : null;
+  const answer = rejects ? answerTo(packet) : null;
   return { decision, otherwise, steps, answer, limit, echo: decision.reason === 'icmp-echo' ? ruleset.echo : null };
 }
 

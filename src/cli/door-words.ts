@@ -9,7 +9,7 @@ import { UsageError } from './output';
 export interface DoorWords {
   readonly server: Server | null;
   readonly port: number;
-  /** Left out where they say neither. */
+  /** Left out where they say neither, or name a service that is both. */
   readonly protocol?: 'tcp' | 'udp';
   readonly rest: readonly string[];
 }
@@ -38,7 +38,7 @@ function isPort(text: string): boolean {
   return /^\d{1,5}(?:\/(?:tcp|udp))?$/i.test(text) || BUILTIN_SERVICES.has(text.toLowerCase()) || /^ssh$/i.test(text);
 }
 
-/** `8000`, `8000/udp`, `https`; `ssh` is the port of the section. */
+/** `8000`, `8000/udp`, `https`, which is both; `ssh` is the port of the section. */
 function readPort(text: string, sshPorts: readonly number[], example: string): Pick<DoorWords, 'port' | 'protocol'> {
   const [, digits, protocol] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
   if (digits !== undefined) {
@@ -51,5 +51,7 @@ function readPort(text: string, sshPorts: readonly number[], example: string): P
   const service = BUILTIN_SERVICES.get(name);
   if (!service)
     throw new UsageError(`"${text}" is no port: expected 1 to 65535, with /tcp or /udp, or a service`, example);
-  return { port: service.ports[0].first, protocol: service.protocols.includes(PROTOCOL.TCP) ? 'tcp' : 'udp' };
+  const port = service.ports[0].first;
+  const [tcp, udp] = [PROTOCOL.TCP, PROTOCOL.UDP].map((one) => service.protocols.includes(one));
+  return tcp && udp ? { port } : { port, protocol: tcp ? 'tcp' : 'udp' };
 }

@@ -4,6 +4,7 @@ import {
   isImplicit,
   type Snapshot,
   type SnapshotOpening,
+  type SnapshotRejects,
   type SnapshotRow,
   type SnapshotSection,
   type SnapshotTable,
@@ -57,8 +58,8 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
   if (fragments && (form === 'verbose' || fragments.evicted !== '0'))
     lines.push(formatTable('fragments', 'packets whose first one passed', fragments));
   if (snapshot.limits && snapshot.limits.made !== '0') lines.push(formatLimits(snapshot.limits));
-  if (snapshot.rejects && Object.values(snapshot.rejects).some((count) => count !== '0'))
-    lines.push(formatRejects(snapshot.rejects));
+  lines.push(...formatRejects('rejects', snapshot.rejects));
+  lines.push(...formatRejects('rejects of what goes out', snapshot.outgoing.rejects));
   lines.push(...formatEchoes(snapshot));
   if (bans.hosts + bans.prefixes > 0)
     lines.push(`bans: ${bans.hosts} hosts, ${bans.prefixes} other prefixes (sluice bans)`);
@@ -214,8 +215,10 @@ function formatLimits({ live, ways, evicted }: SnapshotTable): string {
   return `limits: ${live} sources remembered (made for ${ways / 2})${lost}`;
 }
 
-function formatRejects({ answered, capped, unanswered }: NonNullable<Snapshot['rejects']>): string {
-  return `rejects: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`;
+function formatRejects(title: string, rejects: SnapshotRejects | null): string[] {
+  if (!rejects || Object.values(rejects).every((count) => count === '0')) return [];
+  const { answered, capped, unanswered } = rejects;
+  return [`${title}: ${answered} answered, ${capped} dropped silently over the budget, ${unanswered} never answered`];
 }
 
 /** Pings that were too many: whoever watches the host by ping should learn why none comes back. */

@@ -24,11 +24,24 @@ export interface Waited {
   readonly lines: readonly string[];
 }
 
-/** Waits so long, or until something is seen. `key`: the first packet of the source that was named; null: anybody's. */
+/** What is waited for. */
+interface WaitOptions {
+  readonly watched: Watched;
+  /** The first packet of the source that was named; null: anybody's. */
+  readonly key: FlowKey | null;
+  readonly ms: number;
+  /** Lines are to tell of nothing but the server's own. */
+  readonly forTicket: boolean;
+}
+
+/** Who decided, where that is all that may be told. */
+const PROVIDER = 'the provider';
+
+/** Waits so long, or until something is seen. */
 export async function waitForPacket(
   context: Context,
   ruleset: Ruleset,
-  { watched, key, ms }: { readonly watched: Watched; readonly key: FlowKey | null; readonly ms: number },
+  { watched, key, ms, forTicket }: WaitOptions,
   output: Output,
 ): Promise<Waited> {
   const ended = new AbortController();
@@ -60,7 +73,7 @@ export async function waitForPacket(
   await pump.ended;
   if (!found && moved.packets > 0n && expected)
     found = { by: 'counter', packets: moved.packets.toString(), decision: expected };
-  return { sighting: found, lines: linesOf(found, { before, after, watched, ms }) };
+  return { sighting: found, lines: linesOf(found, { before, after, watched, ms, forTicket }) };
 }
 
 /** Takes events until the signal; where another command has them, counters must do. */
@@ -75,7 +88,8 @@ async function startPump(
     const pump = async (): Promise<void> => {
       for await (const event of events) take(event);
     };
-    return { ended: pump() };
+    const failed = ({ message }: Error): void => output.say(`note: ${message}: from now only counters are looked at`);
+    return { ended: pump().catch(failed) };
   } catch (error) {
     if (!(error instanceof EventsTakenError)) throw error;
     output.say(`note: ${error.message}: only counters are looked at`);
@@ -85,25 +99,28 @@ async function startPump(
 
 function linesOf(
   sighting: Sighting | null,
-  { before, after, watched, ms }: { before: Snapshot; after: Snapshot; watched: Watched; ms: number },
+  { before, after, watched, ms, forTicket }: Omit<WaitOptions, 'key'> & { before: Snapshot; after: Snapshot },
 ): string[] {
+  // What the provider's rows and bans are is nothing that a ticket tells.
+  const isTold = (section: string): boolean => !forTicket || section === watched.server?.name;
   if (sighting?.by === 'event') {
-    const { key, time, word, rule, reason } = sighting;
+    const { key, time, word, section, rule, reason } = sighting;
     const did = word.endsWith('BLOCK') ? 'refused' : word.startsWith('ALLOW') ? 'let in' : 'seen';
-    const by = rule === '' ? reason : rule;
+    const by = isTold(section) ? rule || reason : PROVIDER;
     const packet = `${formatAddress(key.family, key.source)} port ${key.sourcePort}`;
     return [`seen: a packet from ${packet} was ${did} by ${by}, ${time.slice(11, 19)} UTC`];
   }
   if (sighting) {
     const { packets, decision } = sighting;
-    const by = decision.rule ?? decision.reason;
     const did = decision.verdict === 'allow' ? 'let in' : 'refused';
+    if (!isTold(decision.section)) return [`counted: packets such as his were ${did} by ${PROVIDER}`];
+    const by = `${decision.rule ?? decision.reason} of ${decision.section}`;
     const some = packets === '1' ? 'a packet was' : `${packets} packets were`;
-    return [
-      `counted: ${some} ${did} by ${by} of ${decision.section}, which is what decides about his; others may be among them`,
-    ];
+    return [`counted: ${some} ${did} by ${by}, which is what decides about his; others may be among them`];
   }
   const rows = movedRows(before, after, watched.server?.name ?? 'inbound');
+  if (forTicket && (watched.source || rows.length === 0))
+    return [`nothing came: no packet of his reached the firewall within ${ms / 1000} s`];
   const whole = BigInt(after.packets.seen) - BigInt(before.packets.seen);
   if (!watched.source && rows.length > 0)
     return [

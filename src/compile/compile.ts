@@ -8,7 +8,7 @@ import { CompileMemory } from './compile-memory';
 import { compileOwners, compileSection, compileServer } from './compile-section';
 import type { CompiledSection } from './compiled-section';
 import type { RankedSection } from './expand';
-import type { Image, ImageFeatures } from './image';
+import type { Image, ImageFeatures, RankEntry } from './image';
 import { limitTable } from './limits';
 import { sectionId } from './owners';
 import { type PackedSection, pack } from './pack';
@@ -54,7 +54,7 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
   }
   checkRanks(rank);
   checkSize(placed);
-  const ranks = placed.flatMap(({ compiled, rank: first }) => compiled.ranksFrom(first));
+  const ranks = ([] as RankEntry[]).concat(...placed.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
   const limits = limitTable(placed.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
   const bytes = pack({ sections: placed.map(packed), limits, counterSlots: rank });
   const figures = placed.map(({ compiled }) => compiled.figures);
@@ -71,11 +71,12 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     servers: servers.length > 0,
     limits: limits.count > 0,
     rejects: placed.some(({ compiled }) => compiled.rejects),
+    rejectsOut: placed.some(({ compiled }) => compiled.rejectsOut),
   };
   const sections = placed.map(({ name }) => name);
   return {
     bytes,
-    digest: digestOf(placed, features),
+    digest: digestOf(placed, features, limits.bytes),
     ranks,
     sections,
     counterSlots: Math.ceil(rank / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
@@ -134,12 +135,14 @@ function ruleCount(sections: readonly RankedSection[], { servers = [] }: Ruleset
   return servers.reduce((sum, { rules }) => sum + rules.length, own);
 }
 
-function digestOf(placed: readonly Placed[], features: ImageFeatures): string {
+/** Limits stand beside the blocks, which only say that a row has one. */
+function digestOf(placed: readonly Placed[], features: ImageFeatures, limits: Uint8Array): string {
   const { icmp, echo, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(
     JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
   );
   for (const { name, compiled } of placed) hash.update(`${JSON.stringify(name)}${compiled.digest}`);
+  hash.update(limits);
   return hash.digest('hex');
 }

@@ -9,8 +9,10 @@ import type { SectionFigures } from './stats';
 export class CompiledSection {
   /** SHA-256 over the block and the rows it leads to, hex. */
   readonly digest: string;
-  /** Of all its ranks: whether it rejects anything. */
+  /** Of all its ranks: whether it rejects anything that comes in. */
   readonly rejects: boolean;
+  /** The same of what goes out. */
+  readonly rejectsOut: boolean;
   private readonly limits: readonly RankEntry[];
   private placed: { readonly first: number; readonly ranks: readonly RankEntry[] } | null = null;
 
@@ -29,7 +31,9 @@ export class CompiledSection {
     readonly largest: ExpandedRows['largest'],
   ) {
     this.limits = ranks.filter(({ rule }) => rule?.limit && rule.enabled);
-    this.rejects = ranks.some(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject');
+    const rejecting = ranks.filter(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject');
+    this.rejects = rejecting.some(({ tier }) => !tier.startsWith('out'));
+    this.rejectsOut = rejecting.some(({ tier }) => tier.startsWith('out'));
     const hash = createHash('sha256').update(block);
     hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
     this.digest = hash.digest('hex');

@@ -84,7 +84,7 @@ export function expandRows(
   memory: RowMemory,
   room: number = MAX_IMAGE_RULES,
 ): ExpandedRows {
-  const table = new ServiceTable();
+  const table = new ServiceTable(memory.services);
   const products = { 4: productsOf(rows[4], 4, table), 6: productsOf(rows[6], 6, table) };
   const { size, largest } = chooseCrossings([products[4], products[6]], room);
   return {

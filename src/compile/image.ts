@@ -47,6 +47,8 @@ export interface ImageFeatures {
   /** Whether there are limit rules, and whether anything is rejected. */
   readonly limits: boolean;
   readonly rejects: boolean;
+  /** Whether anything that goes out is. */
+  readonly rejectsOut: boolean;
 }
 
 /** Machine-independent cost and size figures of an image. */

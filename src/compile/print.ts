@@ -11,7 +11,7 @@ import { GROUP_NAMES } from './partition';
 import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
 import { DEFAULT_ID, entryOfWord, rankOfWord } from './ranks';
 import { ImageReader, isEmptySlot, type Roots } from './reader';
-import { entryRanks, sectionLabel } from './sections';
+import { ranksByEntry, sectionLabel } from './sections';
 import type { Slot } from './slot';
 
 type LeafSlot = Extract<Slot, { kind: 'leaf' }>;
@@ -21,8 +21,7 @@ type NodeSlot = Extract<Slot, { kind: 'node' }>;
 export function printImage(image: Image): string {
   const reader = new ImageReader(image.bytes);
   const lines: string[] = [];
-  image.sections.forEach((_, index) => {
-    const rows = entryRanks(image, index);
+  ranksByEntry(image).forEach((rows, index) => {
     const isEmpty = rows.every(({ rule, action }) => !rule && action === 'allow');
     const isOwn = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
     if (index === SLC_ENTRY.OWNERS) {

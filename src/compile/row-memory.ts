@@ -1,6 +1,7 @@
 /** What is remembered of the rows of a section: the numbers of its rules, and the trees that were grown of them. */
 import type { Family } from '../model/prefix';
 import { KnownRules } from './known-rules';
+import { ServiceMemory } from './services';
 import { TreeMemory } from './tree-memory';
 
 /** Of one family. */
@@ -16,6 +17,8 @@ const DEFAULT_MOST = { rules: RULES_MAX, numbers: NUMBERS_MAX };
 
 /** A change adds the lists that it touches; where they have become too many all is forgotten before the next ruleset. */
 export class RowMemory {
+  /** @internal */
+  readonly services = new ServiceMemory();
   private families: Record<Family, FamilyMemory> = { 4: newMemory(4), 6: newMemory(6) };
 
   /** `most`: rules of a family, and numbers of lists, that are kept for the next ruleset. */

@@ -88,10 +88,18 @@ export function sectionLabel({ sections }: Pick<Image, 'sections'>, index: numbe
   return index < ENTRIES.length ? ENTRIES[index].label : `server ${sections[index]}`;
 }
 
-/** Ranks of one entry of the image's section table, ascending. */
-export function entryRanks({ ranks, sections }: Pick<Image, 'ranks' | 'sections'>, index: number): RankEntry[] {
-  const tiers = index < ENTRIES.length ? ENTRIES[index].tiers : null;
-  return ranks.filter(({ section, tier }) => section === sections[index] && (tiers?.includes(tier) ?? true));
+/** Ranks by entry of the image's section table, ascending; of thousands of sections each rank is looked at once. */
+export function ranksByEntry({ ranks, sections }: Pick<Image, 'ranks' | 'sections'>): RankEntry[][] {
+  const own = new Map<string, RankEntry[]>();
+  for (const entry of ranks) {
+    const known = own.get(entry.section);
+    if (known) known.push(entry);
+    else own.set(entry.section, [entry]);
+  }
+  return sections.map((name, index) => {
+    const rows = own.get(name) ?? [];
+    return index < ENTRIES.length ? rows.filter(({ tier }) => ENTRIES[index].tiers.includes(tier)) : rows;
+  });
 }
 
 /** Whether an entry can decide anything: it has a row that is on, or a default that is not to pass. */

@@ -57,15 +57,36 @@ export function isEveryService({ destinationPorts, sourcePorts, lanes }: Service
   return every(destinationPorts, ALL_PORTS) && every(sourcePorts, ALL_PORTS) && every(lanes, ALL_LANES);
 }
 
+/** By what a match says of ports, protocols and ICMP types, a map a family. */
+type ByMatch<Value> = Readonly<Record<Family, Map<number | string, Value>>>;
+
+/** Services of what matches say: the same in every section. */
+export class ServiceMemory {
+  private readonly known: ByMatch<readonly Service[]> = { 4: new Map(), 6: new Map() };
+
+  /** `servicesOf`, by a key of the match. */
+  of(key: number | string, match: Match, family: Family, ruleId: string): readonly Service[] {
+    const known = this.known[family];
+    let services = known.get(key);
+    if (!services) {
+      services = servicesOf(match, family, ruleId);
+      if (known.size >= REMEMBERED_MAX) known.clear();
+      known.set(key, services);
+    }
+    return services;
+  }
+}
+
+/** What matches say that is remembered, a family. */
+const REMEMBERED_MAX = 1 << 14;
+
 /** Numbers services in the order in which they first appear. */
 export class ServiceTable {
   readonly services: Service[] = [];
   private readonly numbers = new Map<number | string, number>();
-  /** Numbers by what a match says of ports, protocols and ICMP types, a map a family. */
-  private readonly known: Readonly<Record<Family, Map<number | string, readonly number[]>>> = {
-    4: new Map(),
-    6: new Map(),
-  };
+  private readonly known: ByMatch<readonly number[]> = { 4: new Map(), 6: new Map() };
+
+  constructor(private readonly memory: ServiceMemory) {}
 
   /** The numbers of `servicesOf`. Throws `CapacityError` where a rule has no room for a number any more. */
   numbersOf(match: Match, family: Family, ruleId: string): readonly number[] {
@@ -73,7 +94,7 @@ export class ServiceTable {
     const known = this.known[family];
     let numbers = known.get(key);
     if (!numbers) {
-      numbers = servicesOf(match, family, ruleId).map((service) => this.number(service, ruleId));
+      numbers = this.memory.of(key, match, family, ruleId).map((service) => this.number(service, ruleId));
       known.set(key, numbers);
     }
     return numbers;

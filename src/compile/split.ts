@@ -14,12 +14,17 @@ export interface RuleList {
   readonly open: Int8Array;
 }
 
-/** Counts and divides lists of one table within a region; holds scratch memory, so one instance serves one build. */
+/** Scratch memory of all builds, which take turns: thousands of small trees are grown in a row. */
+const COUNTS = new Int32Array(1 << CUT_BITS_MAX);
+const CLOSED = new Uint8Array(1 << CUT_BITS_MAX);
+const FILLED = new Int32Array(1 << CUT_BITS_MAX);
+
+/** Counts and divides lists of one table within a region; what it says of one list holds until the next is counted. */
 export class Splitter {
   /** After `count`: rules by child. */
-  readonly counts = new Int32Array(1 << CUT_BITS_MAX);
-  private readonly closed = new Uint8Array(1 << CUT_BITS_MAX);
-  private readonly filled = new Int32Array(1 << CUT_BITS_MAX);
+  readonly counts = COUNTS;
+  private readonly closed = CLOSED;
+  private readonly filled = FILLED;
   private readonly rules: RuleColumns;
   private readonly region: Region;
   private readonly isAddress: readonly boolean[];

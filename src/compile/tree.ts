@@ -71,7 +71,7 @@ class TreeBuilder {
     this.regionNumbers[2 * rules.lanes.length] = this.replication / REPLICATION_STEP;
     this.slotsLeft = SLOTS_PER_RULE * size + 1024;
     this.spareCopies = SPARE_COPIES * size + SPARE_COPIES_MIN;
-    this.arena = new Int32Array(8 * size + 4096);
+    this.arena = new Int32Array(8 * size + 256);
   }
 
   build(group: Int32Array): Tree {

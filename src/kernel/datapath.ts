@@ -33,6 +33,7 @@ const MAPS = [
   'slc_echo_budget',
   'slc_reject_budget',
   'slc_reject_stats',
+  'slc_told',
   'slc_scratch',
   'slc_open',
   'slc_open_index',
@@ -80,6 +81,8 @@ export interface DatapathSwitches {
   /** Packets belong to servers. */
   readonly servers: boolean;
   readonly rejects: boolean;
+  /** The same of what goes out. */
+  readonly rejectsOut: boolean;
   readonly limits: boolean;
   /** The time is what `slc_clock` says. */
   readonly clockGiven?: boolean;
@@ -137,6 +140,7 @@ export function datapathSwitches(
       readonly servers: boolean;
       readonly limits: boolean;
       readonly rejects: boolean;
+      readonly rejectsOut: boolean;
     };
   },
   dryRun: boolean,
@@ -155,6 +159,7 @@ export function datapathSwitches(
     logging: image.features.logging,
     dryRun,
     rejects: image.features.rejects,
+    rejectsOut: image.features.rejectsOut,
     limits: image.features.limits,
     ...(tables && { tables }),
     ...(events && { events }),
@@ -222,9 +227,14 @@ export function stateMapEntries(
 /** What is under ALLOW ALL. */
 const OPEN_ENTRIES = { slc_open: SLC_LIMITS.OPEN_SECTIONS, slc_open_index: SLC_LIMITS.OPEN_SECTIONS } as const;
 
-/** Budgets of all and of each source. */
+/** Budgets of all and of each source; of answers, and figures of these, once a hook. */
 const BUDGETS = 1 + SLC_LIMITS.BUDGET_SOURCES;
-const BUDGET_ENTRIES = { slc_echo_budget: BUDGETS, slc_reject_budget: BUDGETS, slc_reject_stats: 1 } as const;
+export const BUDGET_ENTRIES = {
+  slc_echo_budget: BUDGETS,
+  slc_reject_budget: 2 * BUDGETS,
+  slc_reject_stats: 2,
+  slc_told: SLC_LIMITS.TOLD,
+} as const;
 
 /** Most bans, hosts and prefixes together. */
 export const MAX_BANS = 100_000;
@@ -396,6 +406,8 @@ export interface Tables {
   /** Answers to what is rejected. */
   readonly rejectBudget: BpfMap;
   readonly rejectStats: BpfMap;
+  /** Answers that went to the own stack. */
+  readonly told: BpfMap;
 }
 
 /** Maps of each table, and the hook whose program alone has it. */
@@ -410,8 +422,9 @@ const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathP
   attempts: ['slc_attempts', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
   echoBudget: ['slc_echo_budget', 'slc_ingress'],
-  rejectBudget: ['slc_reject_budget', 'slc_ingress'],
-  rejectStats: ['slc_reject_stats', 'slc_ingress'],
+  rejectBudget: ['slc_reject_budget'],
+  rejectStats: ['slc_reject_stats'],
+  told: ['slc_told'],
 };
 
 /** Loads the program of a hook over its maps. The caller closes what is returned. */
@@ -448,7 +461,7 @@ export async function loadProgram(
     ...(!bans && ingress && { slc_ban_hosts: 1, slc_ban_nets: 1, slc_ban_filter: 1 }),
     ...(!open && { slc_open: 1, slc_open_index: 1 }),
     ...(!maps.clock && { slc_clock: 1 }),
-    ...(ingress && { slc_scratch: 1 }),
+    slc_scratch: 1,
   };
   const entries = tableEntries(switches.tables);
   for (const table of Object.keys(TABLE_MAPS) as (keyof Tables)[]) {
@@ -511,6 +524,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_outbound_refuses', Number(switches.sections[SLC_ENTRY.OUTBOUND]));
   set('slc_track_fragments', Number(switches.trackFragments));
   set('slc_rejects', Number(switches.rejects));
+  set('slc_rejects_out', Number(switches.rejectsOut));
   set('slc_limits', Number(switches.limits));
   set('slc_clock_given', Number(switches.clockGiven ?? false));
   if (switches.ethertypes.length > SLC_LIMITS.MAX_ETHERTYPES) throw new RangeError('at most 16 ethertypes');

@@ -40,6 +40,7 @@ export const STATE_PINS = {
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
   rejectStats: 'slc_reject_stats',
+  told: 'slc_told',
 } as const;
 
 /** Names of the flow table under `gen/<n>/`: generations of one size share it. */

@@ -140,7 +140,11 @@ export function closeFlows({ flows, flowTags }: FlowMaps): void {
 }
 
 /** Figures of a pinned generation by counter slot. */
-export function generationCounters(kernel: Kernel, pins: PinLayout, number: number): Map<number, CounterFigures> {
+export function generationCounters(
+  kernel: Kernel,
+  pins: PinLayout,
+  number: number,
+): ReadonlyMap<number, CounterFigures> {
   const map = kernel.openPinnedMap(join(pins.generation(number), GENERATION_PINS.counters));
   try {
     return readCounters(map);
@@ -193,7 +197,7 @@ export async function emptySlot(state: SharedState, slot: number): Promise<void>
 }
 
 /** A generation that was cut short before its counters were pinned has counted nothing. */
-export function figuresOf(kernel: Kernel, pins: PinLayout, generation: number): Map<number, CounterFigures> {
+export function figuresOf(kernel: Kernel, pins: PinLayout, generation: number): ReadonlyMap<number, CounterFigures> {
   try {
     return generationCounters(kernel, pins, generation);
   } catch (error) {

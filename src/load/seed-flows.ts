@@ -78,7 +78,8 @@ export async function seedFlows(
 function letsIn(image: Image, answer: FlowKey): boolean {
   const ask = (entry: number): 'lets in' | 'refuses' | 'goes on' => {
     if (entry !== SLC_ENTRY.INBOUND && !image.features.sections[entry]) return 'goes on';
-    const { word, fault } = interpret(image, answer, entry);
+    // Tiers 6 to 9 are those of the server that owns the answer, else inbound's.
+    const { word, fault } = interpret(image, answer, entry === SLC_ENTRY.INBOUND ? undefined : entry);
     if (fault !== undefined) return 'refuses';
     if (word === SLC_WORD_NONE) return 'goes on';
     const action = word & SLC_WORD_ACTION_MASK;

@@ -27,7 +27,7 @@ import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 const FIELDS = LAYOUT.slc_state.fields;
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
-  ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats'] as const),
+  ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats', 'told'] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const BAN_MAPS = ['state', 'banHosts', 'banNets', 'banFilter'] as const;
 const OPEN_MAPS = ['state', 'open', 'openIndex'] as const;

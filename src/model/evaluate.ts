@@ -20,6 +20,7 @@ import { judgeLaterFragment } from './fragment';
 import { laterRows } from './later-fragment';
 import { type GivenState, NO_STATE } from './given-state';
 import { ownerOf } from './server';
+import { isOwnAnswer } from './told';
 import { judgeLimit, type LimitedPacket, type LimitState, NO_LIMITS } from './limit';
 
 /** What happened to one packet, and why. */
@@ -112,6 +113,8 @@ function judgePacket(switches: Switches, packet: Packet, judges: Judges, state: 
   // tier 2: what IPv6 needs to work at all
   const link = judgeIpv6Link(packet);
   if (link) return outcome('2', 'allow', link);
+  // what tells the own stack that something was rejected on its way out
+  if (state.told && isOwnAnswer(state.told, packet)) return outcome('2', 'allow', 'own-answer');
 
   // tier 3: a later fragment shows no ports; one that can be of what is kept reachable is spared, and follows its first
   const isLater = packet.fragment === 'later';

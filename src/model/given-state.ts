@@ -8,6 +8,7 @@ import type { EchoState } from './echo';
 import { type Flows, NO_FLOWS } from './flow';
 import { type FirstFragments, NO_FRAGMENTS } from './fragment';
 import type { LimitState } from './limit';
+import type { OwnAnswers } from './told';
 
 /** What earlier packets left behind, and bans: the part of a verdict that is not in the ruleset. */
 export interface GivenState {
@@ -28,6 +29,8 @@ export interface GivenState {
   readonly echoes?: EchoState;
   /** What is under ALLOW ALL; left out: nothing. */
   readonly open?: OpenSections;
+  /** Answers to what was rejected on its way out; left out: none. */
+  readonly told?: OwnAnswers;
 }
 
 /** Nothing was seen before. */

@@ -19,6 +19,7 @@ export const REASON_WORDS = {
   'keep-reachable-answer': 'it answers a packet that keep-reachable lets in',
   'fragment-follows': 'a later fragment of a packet whose first one passed',
   'allow-all': 'ALLOW ALL of the section is on: its rows would have refused it',
+  'own-answer': 'it tells that sluice has rejected a packet on its way out',
   dhcp: 'what a DHCP server sends to a client passes',
   'too-short': 'the frame is shorter than an Ethernet header',
   'vlan-depth': 'the frame has more than two VLAN tags',

@@ -1,6 +1,7 @@
 /** The table of windows and the answers to what is rejected, as figures. Reads every bucket: a few milliseconds. */
-import { LAYOUT, SLC_LIMITS, SLC_WINDOW_FULL_BITS } from '../abi/layout.gen';
+import { LAYOUT, SLC_HOOK, SLC_LIMITS, SLC_WINDOW_FULL_BITS } from '../abi/layout.gen';
 import type { BpfMap } from '../kernel/kernel';
+import type { Direction } from '../model/ruleset';
 import type { TableFigures } from './tables';
 
 /** What became of rejected packets. */
@@ -48,15 +49,18 @@ export async function readLimitFigures(windows: BpfMap, stats: BpfMap, tickNs: b
   };
 }
 
-export function readRejectFigures(stats: BpfMap): RejectFigures {
-  const sum = sumOver(stats, REJECT.size);
+/** Of packets that come in, or go out. */
+export function readRejectFigures(stats: BpfMap, direction: Direction): RejectFigures {
+  const sum = sumOver(stats, REJECT.size, direction === 'in' ? SLC_HOOK.INGRESS : SLC_HOOK.EGRESS);
   const { answered, capped, unanswered } = REJECT.fields;
   return { answered: sum(answered.offset), capped: sum(capped.offset), unanswered: sum(unanswered.offset) };
 }
 
-/** Sums of 64-bit fields over the CPUs of the only entry. */
-function sumOver(stats: BpfMap, size: number): (offset: number) => bigint {
-  const figures = Buffer.from(stats.lookup(new Uint8Array(4)) ?? []);
+/** Sums of 64-bit fields over the CPUs of an entry. */
+function sumOver(stats: BpfMap, size: number, entry = 0): (offset: number) => bigint {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(entry);
+  const figures = Buffer.from(stats.lookup(key) ?? []);
   return (offset) => {
     let total = 0n;
     for (let cpu = 0; cpu < figures.length; cpu += size) total += figures.readBigUInt64LE(cpu + offset);

@@ -87,6 +87,10 @@ export const METRICS = {
   ...ofTable('fragment', 'Packets in fragments whose first one passed'),
   ...ofTable('limit_window', 'Sources that limit rules remember'),
   sluice_rejects_total: counter('Rejected packets, by what became of them.', 'outcome'),
+  sluice_outgoing_rejects_total: counter(
+    'Packets that were rejected on their way out, by what became of them.',
+    'outcome',
+  ),
   sluice_bans: gauge('Sources that are banned: IPv4 addresses and IPv6 /64s, other prefixes.', 'kind'),
   sluice_events_total: counter('Events by what became of them; the sum is all that were made.', 'outcome'),
 } as const satisfies Record<string, Metric>;

@@ -78,6 +78,8 @@ function addWhole(text: Exposition, snapshot: Snapshot, version: string): void {
   addTable(text, 'limit_window', snapshot.limits);
   for (const [outcome, count] of Object.entries(snapshot.rejects ?? {}))
     text.add('sluice_rejects_total', [outcome], count);
+  for (const [outcome, count] of Object.entries(snapshot.outgoing.rejects ?? {}))
+    text.add('sluice_outgoing_rejects_total', [outcome], count);
   text.add('sluice_bans', ['host'], String(snapshot.bans.hosts));
   text.add('sluice_bans', ['prefix'], String(snapshot.bans.prefixes));
   if (snapshot.events) {

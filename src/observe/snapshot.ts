@@ -168,6 +168,8 @@ export interface Snapshot {
   readonly outgoing: {
     readonly reasons: readonly SnapshotReason[];
     readonly packets: Snapshot['packets'];
+    /** What became of those that were rejected; null where nothing is active. */
+    readonly rejects: SnapshotRejects | null;
   };
   /** Connections opened from inside; null where nothing is active. */
   readonly flows: SnapshotTable | null;
@@ -176,13 +178,7 @@ export interface Snapshot {
   /** Sources that limit rules remember, and UDP pairs they have let in; null where nothing is active. */
   readonly limits: SnapshotTable | null;
   /** What became of rejected packets since the first ruleset was applied; null where nothing is active. */
-  readonly rejects: {
-    readonly answered: string;
-    /** Dropped silently: over the budget of answers. */
-    readonly capped: string;
-    /** Dropped silently: of a kind that is never answered. */
-    readonly unanswered: string;
-  } | null;
+  readonly rejects: SnapshotRejects | null;
   /** Sources that are banned. */
   readonly bans: { readonly hosts: number; readonly prefixes: number };
   /** What is told of packets; null where nothing is active. */
@@ -203,6 +199,12 @@ export interface Snapshot {
   /** What is wrong or worth knowing, in words. */
   readonly warnings: readonly string[];
 }
+
+/**
+ * What became of rejected packets: `capped` were dropped silently since the budget of answers was spent, `unanswered` since
+ * they are of a kind that is never answered.
+ */
+export type SnapshotRejects = Readonly<Record<'answered' | 'capped' | 'unanswered', string>>;
 
 /** What a boot loaded. */
 export interface SnapshotBoot {
@@ -242,6 +244,7 @@ export interface SnapshotInput {
   readonly fragments?: TableFigures;
   readonly limits?: TableFigures;
   readonly rejects?: RejectFigures;
+  readonly rejectsOut?: RejectFigures;
   readonly bans: Snapshot['bans'];
   readonly allowAll: Snapshot['allowAll'];
   readonly booted: SnapshotBoot | null;
@@ -272,17 +275,11 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     allowAll: input.allowAll,
     sections,
     ...directionOf(figures),
-    outgoing: directionOf(figures.outgoing),
+    outgoing: { ...directionOf(figures.outgoing), rejects: rejectsOf(input.rejectsOut) },
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
     limits: tableOf(input.limits),
-    rejects: input.rejects
-      ? {
-          answered: input.rejects.answered.toString(),
-          capped: input.rejects.capped.toString(),
-          unanswered: input.rejects.unanswered.toString(),
-        }
-      : null,
+    rejects: rejectsOf(input.rejects),
     bans: input.bans,
     events: input.events && {
       level: ruleset?.logging ?? 'off',
@@ -302,11 +299,20 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
   };
 }
 
+function rejectsOf(figures: RejectFigures | undefined): SnapshotRejects | null {
+  if (!figures) return null;
+  const { answered, capped, unanswered } = figures;
+  return { answered: answered.toString(), capped: capped.toString(), unanswered: unanswered.toString() };
+}
+
 function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
   return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
-function directionOf({ reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>): Snapshot['outgoing'] {
+function directionOf({
+  reasons,
+  verdicts,
+}: Pick<TotalFigures, 'reasons' | 'verdicts'>): Pick<Snapshot, 'reasons' | 'packets'> {
   const allowed = BigInt(verdicts.allow.packets);
   const denied = BigInt(verdicts.deny.packets);
   return {

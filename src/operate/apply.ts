@@ -41,7 +41,7 @@ import { settleOpenings } from './openings';
 import { clearOrphans } from './orphans';
 import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
 import { forgetReturned } from './returned';
-import { removeUnfinishedRuleset } from './ruleset-file';
+import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
 import { keepText, removeState } from './state-files';
 import { messageOf } from './system-error';
@@ -123,6 +123,8 @@ export interface ApplyOptions {
   readonly force?: boolean;
   /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
   readonly inPlaceOf?: GenerationRecord;
+  /** Only where the file still holds the candidate's text: who changed it meanwhile would not be what enforces. */
+  readonly asRead?: boolean;
   /** Those that are filtered now, by name, whatever the ruleset says. */
   readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
@@ -172,6 +174,7 @@ export async function applyRuleset(
     ];
     if (options.expectRevision !== undefined)
       refuseOtherRevision(history ?? readHistory(folder), options.expectRevision);
+    if (options.asRead) refuseOtherText(candidate);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
@@ -316,6 +319,17 @@ function withEdit(
   const earlier = edits.find((edit) => edit.file === file && edit.after === now);
   const edit = { file, before: earlier?.before ?? now, after: contentDigest(text) };
   return [...edits.filter((other) => other.file !== file), edit];
+}
+
+function refuseOtherText({ file, text }: Candidate): void {
+  if (file === STANDARD_INPUT || readRulesetText(file).digest === contentDigest(text)) return;
+  throw new SluiceError(
+    'file/changed',
+    `"${file}" was changed after it was read: its content is no longer what was checked`,
+    {
+      hint: 'nothing was changed; look at what is in it now, then apply it again',
+    },
+  );
 }
 
 function refuseOtherThan(expected: GenerationRecord, found: GenerationRecord | null): void {

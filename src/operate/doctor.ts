@@ -39,7 +39,7 @@ export interface DoorReport {
   readonly server: Server | null;
   /** What has the port on this machine, also on loopback alone. */
   readonly listeners: readonly Listening[];
-  /** Where NAT sends it on to; null: nowhere. Left out where no target says that it should, or the table cannot be read. */
+  /** Where NAT sends it on to; null: nowhere. Left out where no target says that it should, or this machine translates nothing. */
   readonly nat?: ReturnType<typeof natOfDoor>;
   /** Whether a local ufw is on, which filters behind sluice. */
   readonly ufw: boolean;
@@ -103,8 +103,8 @@ async function natOf(
 ): Promise<Pick<DoorReport, 'nat'>> {
   const family = key?.family ?? (target.includes(':') ? 6 : 4);
   const address = key?.destination ?? addresses.find((prefix) => prefix.family === family)?.words;
-  const { rules, missing } = await readNatTable(netns);
-  if (!address || (rules.length === 0 && missing.length > 0)) return {};
+  const { rules } = await readNatTable(netns);
+  if (!address || rules.length === 0) return {};
   const number = protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP;
   return { nat: natOfDoor(rules, await ownAddresses(kernel, netns), { family, address, protocol: number, port }) };
 }

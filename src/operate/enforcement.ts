@@ -184,7 +184,7 @@ function eventFigures(context: Context): SnapshotInput['events'] {
 async function tableFigures({
   kernel,
   pins,
-}: Context): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects'>> {
+}: Context): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects' | 'rejectsOut'>> {
   const state = SharedState.find(kernel, pins);
   if (!state) return {};
   try {
@@ -200,7 +200,8 @@ async function tableFigures({
       }),
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
       limits: await readLimitFigures(windows, limitStats, tickNs),
-      rejects: readRejectFigures(rejectStats),
+      rejects: readRejectFigures(rejectStats, 'in'),
+      rejectsOut: readRejectFigures(rejectStats, 'out'),
     };
   } finally {
     state.close();

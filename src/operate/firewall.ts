@@ -96,7 +96,7 @@ export class Firewall {
     if (confirmSeconds !== undefined && !isConfirmTime(confirmSeconds))
       throw new RangeError(`confirmSeconds: whole seconds up to ${MAX_CONFIRM_SECONDS}, not ${confirmSeconds}`);
     const outcome = await applyRuleset(this.context, candidate, {
-      force: options.force ?? false,
+      ...{ force: options.force ?? false, asRead: true },
       ...(confirmSeconds !== undefined && { confirmSeconds }),
     });
     return { ...outcome, diagnostics };

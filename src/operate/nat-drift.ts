@@ -5,14 +5,14 @@ import { readEnforcement } from './enforcement';
 import { ownAddresses, readNatTable } from './nat-table';
 
 /**
- * The differences; null where no server says where it is (`target`), so that nothing is behind NAT for all one knows, or the
- * table cannot be read.
+ * The differences; null where no server says where it is (`target`), and where this machine translates nothing: then NAT,
+ * if there is any, is another's affair.
  */
 export async function natDriftOf(context: Context): Promise<readonly NatDrift[] | null> {
   const servers = (await readEnforcement(context))?.record?.ruleset.servers ?? [];
   if (servers.every(({ target }) => target === undefined)) return null;
   const { kernel, netns } = context;
-  const { rules, missing } = await readNatTable(netns);
-  if (rules.length === 0 && missing.length > 0) return null;
+  const { rules } = await readNatTable(netns);
+  if (rules.length === 0) return null;
   return findNatDrift(forwardedBy(rules, await ownAddresses(kernel, netns)).forwarded, servers);
 }

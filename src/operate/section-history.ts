@@ -38,7 +38,7 @@ export class SectionChangedError extends RefusedError {
   ) {
     const found = `"${section}" is not as you saw it: its digest is ${shownDigest(now)}, not "${given}"`;
     super('operate/section', [found, ...since.map(describeRevision)].join('\n  '), {
-      hint: `nothing was changed; sluice history ${section}, then --if-digest ${shownDigest(now)}`,
+      hint: `nothing was changed; sluice history ${section}${now === null ? ' tells since when there is none' : `, then --if-digest ${shownDigest(now)}`}`,
     });
   }
 }
@@ -68,12 +68,12 @@ export interface SectionThen {
 
 /**
  * The section at a revision, whether or not that changed it: from the whole text, or else from the last change of the section
- * until then. Throws `SluiceError` where neither is kept.
+ * until then, where no revision between them is lost that may have been a later one. Throws `SluiceError` where neither is kept.
  */
 export function sectionAt(folder: StateFolder, history: History, revision: Revision, section: string): SectionThen {
-  const earlier = changesOf(history, section).filter((one) => one.number < revision.number && holds(one));
-  for (const one of [revision, earlier.at(-1)]) {
-    if (!one) continue;
+  const earlier = changesOf(history, section).findLast((one) => one.number < revision.number && holds(one));
+  for (const one of [revision, earlier]) {
+    if (!one || !isWhole(history, one.number, revision.number)) continue;
     const state = one.after?.[section];
     if (state?.digest === null) return { text: null, digest: null };
     const own = state && readSectionText(folder, one, section);
@@ -90,6 +90,11 @@ export function sectionAt(folder: StateFolder, history: History, revision: Revis
       hint: `sluice history ${section} lists its changes`,
     },
   );
+}
+
+/** Whether every revision from one number to another is there: numbers are used once, and those of owners go before older ones. */
+function isWhole({ revisions }: Pick<History, 'revisions'>, from: number, to: number): boolean {
+  return revisions.filter(({ number }) => number >= from && number <= to).length === to - from + 1;
 }
 
 function fromWhole({ source, after }: Revision, text: string, section: string): SectionThen {

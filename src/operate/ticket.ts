@@ -65,7 +65,7 @@ export async function ticketLines({
     '',
     ...(refusals.length > 0
       ? ['newest refusals at that port:', ...refusals.slice(0, MOST_REFUSALS).map(refusalText)]
-      : ['the log tells of no refusal at that port']),
+      : [events ? 'the log tells of no refusal at that port' : 'there is no log that tells of refusals']),
   ].map((line) => (line.length > MOST_WIDTH ? `${line.slice(0, MOST_WIDTH)}…` : line));
 }
 

@@ -22,6 +22,8 @@ export type Sighting =
       readonly time: string;
       readonly key: FlowKey;
       readonly word: string;
+      /** Whose row it was. */
+      readonly section: string;
       readonly rule: string;
       readonly reason: string;
     }
@@ -46,7 +48,8 @@ export function sightingOf(event: PacketEvent, { door, server, source }: Watched
   if (server && !owns(server, key)) return null;
   if (!server && !['inbound', 'guard'].includes(fieldOf(event, 'SRV') ?? '')) return null;
   const field = (name: string): string => fieldOf(event, name) ?? '';
-  return { by: 'event', time: event.time, key, word: event.word, rule: field('RULE'), reason: field('REASON') };
+  const [section, rule, reason] = [field('SRV'), field('RULE'), field('REASON')];
+  return { by: 'event', time: event.time, key, word: event.word, section, rule, reason };
 }
 
 /** What decides about a first packet, and so whose counter tells of it. */

@@ -194,7 +194,7 @@ const servers = z.union(
 
 const outboundSection = z.strictObject(
   {
-    default: choice(['allow', 'deny'])
+    default: choice(['allow', 'deny', 'reject'])
       .optional()
       .meta({ description: 'what becomes of a packet that no row matches; left out: allow' }),
     rules: rows.optional().meta({ description: 'read top to bottom, the first that matches decides' }),

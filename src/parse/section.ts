@@ -52,8 +52,7 @@ function readIncoming(
   context: Context,
   makeSectionNames: (sshPorts: readonly number[] | undefined) => Names,
 ): { section: Section; names: Names } {
-  const fallback = valueOf(node, 'default');
-  const word = fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
+  const word = defaultWord(node);
   const ssh = readSsh(valueOf(node, 'ssh'), context);
   const names = makeSectionNames(ssh?.ports);
   const rules = readRules(valueOf(node, 'rules'), list, names, context);
@@ -65,10 +64,15 @@ function readIncoming(
 /** Reads `outbound`: what is left out lets everything out. */
 export function readOutbound(node: DocumentNode | undefined, names: Names, context: Context): Section {
   if (node?.kind !== 'map') return OPEN_OUTBOUND;
-  const fallback = valueOf(node, 'default');
-  const deny = fallback?.kind === 'text' && fallback.text.toLowerCase() === 'deny';
+  const word = defaultWord(node);
   const rules = readRules(valueOf(node, 'rules'), IN_OUTBOUND, names, context);
-  return { name: OPEN_OUTBOUND.name, default: deny ? 'deny' : 'allow', rules };
+  return { name: OPEN_OUTBOUND.name, default: word === 'deny' || word === 'reject' ? word : 'allow', rules };
+}
+
+/** What `default` says, in small letters; empty where it is left out. */
+function defaultWord(node: MapNode): string {
+  const fallback = valueOf(node, 'default');
+  return fallback?.kind === 'text' ? fallback.text.toLowerCase() : '';
 }
 
 /** Reads `guard`. Its two lists share their ids. */
@@ -189,7 +193,7 @@ function readMapRow(
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(at(direction, problem));
   if (!resolved) return undefined;
-  const wrong = actionProblem(list, resolved.action, direction?.direction ?? list.direction);
+  const wrong = actionProblem(list, resolved.action);
   if (wrong) context.sink(at(placeOf(context, row.map), wrong));
   return draftOf(list, resolved, direction?.direction, { ...(id && { id }), enabled, details, source: row.source });
 }
@@ -211,8 +215,7 @@ function readLineRow(
   const { note, log, untilMs, direction } = resolved;
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(row.place(at(direction, problem)));
-  const wrong =
-    actionProblem(list, resolved.action, direction?.direction ?? list.direction) ?? endProblem(list, untilMs);
+  const wrong = actionProblem(list, resolved.action) ?? endProblem(list, untilMs);
   if (wrong) context.sink(row.place(at({ start: 0, length: row.text.length }, wrong)));
   return draftOf(list, resolved, direction?.direction, {
     ...(id && { id }),
@@ -235,7 +238,7 @@ function directionProblem(list: List, { text, direction }: DirectionTerm): Probl
 }
 
 /** Why rows of this list cannot have the action. */
-function actionProblem(list: List, action: Action, direction: Direction): Problem | undefined {
+function actionProblem(list: List, action: Action): Problem | undefined {
   if (list.onlyAction && action !== list.onlyAction) {
     const message = `${quote(action)} has no place under ${list.name}, which only lets in`;
     const hint = `write ${list.onlyAction} …; what is to be kept out stands under guard: { rules: [...] }`;
@@ -244,10 +247,6 @@ function actionProblem(list: List, action: Action, direction: Direction): Proble
   if (action === 'limit' && !list.limits) {
     const message = `"limit" has no place under ${list.name}: it counts connections that come in to what inbound lets in`;
     return refuse('parse/action', message, 'write the row under inbound: { rules: [...] }');
-  }
-  if (action === 'reject' && direction === 'out') {
-    const message = '"reject" has no place among rows about packets that go out: it answers who sent what came in';
-    return refuse('parse/action', message, 'write deny');
   }
   return undefined;
 }

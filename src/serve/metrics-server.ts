@@ -33,11 +33,19 @@ export interface MetricsServerOptions {
   readonly say: (text: string) => void;
 }
 
+/** A snapshot, and its text once somebody has asked for all of it. */
+interface Served {
+  readonly snapshot: Snapshot;
+  whole?: Buffer;
+}
+
 /** Listens until it is closed. */
 export class MetricsServer {
   readonly #open = new Set<Socket>();
+  /** Connections that have asked: each is answered once. */
+  readonly #asked = new WeakSet<Socket>();
   readonly #complaint: Complaint;
-  #taking: Promise<Snapshot> | null = null;
+  #taking: Promise<Served> | null = null;
   #staleAt = 0;
 
   private constructor(
@@ -57,12 +65,20 @@ export class MetricsServer {
     const metrics = new MetricsServer(server, options);
     server.on('request', (request, response) => void metrics.#answer(request, response));
     await new Promise<void>((done, reject) => {
-      server.once('error', (error) => reject(listenError(address, error)));
+      const refuse = (error: Error): void => reject(listenError(address, error));
+      server.once('error', refuse);
       server.listen(
         address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
-        done,
+        () => {
+          server.off('error', refuse);
+          done();
+        },
       );
     });
+    // Such as too many open files: no reason for a daemon to end.
+    server.on('error', (error) =>
+      metrics.#complaint.tell(error, (message) => `a connection for metrics was not taken: ${message}`),
+    );
     if (address.kind === 'unix') chmodSync(address.path, 0o660);
     return metrics;
   }
@@ -86,11 +102,16 @@ export class MetricsServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, text } = await this.#respond(request);
-    const body = Buffer.from(text);
+    // A single write can hold two thousand requests; nobody who scrapes asks again before he is answered.
+    if (this.#asked.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    this.#asked.add(request.socket);
+    const { status, body } = await this.#respond(request);
     response.writeHead(status, {
       'Content-Type': status === 200 ? EXPOSITION_TYPE : 'text/plain; charset=utf-8',
-      'Content-Length': body.length,
+      'Content-Length': Buffer.byteLength(body),
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
       Connection: 'close',
@@ -99,35 +120,37 @@ export class MetricsServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  async #respond({ method, url = '' }: IncomingMessage): Promise<{ status: number; text: string }> {
-    if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'only GET and HEAD\n' };
-    if (!URL.canParse(url, 'http://sluice')) return { status: 400, text: 'no path\n' };
+  async #respond({ method, url = '' }: IncomingMessage): Promise<{ status: number; body: string | Buffer }> {
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'only GET and HEAD\n' };
+    if (!URL.canParse(url, 'http://sluice')) return { status: 400, body: 'no path\n' };
     const { pathname, searchParams } = new URL(url, 'http://sluice');
-    if (pathname !== '/metrics') return { status: 404, text: 'there is only /metrics, and /metrics?section=NAME\n' };
+    if (pathname !== '/metrics') return { status: 404, body: 'there is only /metrics, and /metrics?section=NAME\n' };
     const section = searchParams.get('section');
-    let snapshot: Snapshot;
+    let served: Served;
     try {
-      snapshot = await this.#fresh();
+      served = await this.#fresh();
       this.#complaint.over('metrics are served again');
     } catch (error) {
       this.#complaint.tell(error, (message) => `metrics cannot be served: ${message}`);
-      return { status: 503, text: 'no snapshot can be taken; what sluice daemon says tells why\n' };
+      return { status: 503, body: 'no snapshot can be taken; what sluice daemon says tells why\n' };
     }
-    if (section !== null && !snapshot.sections.some(({ name }) => name === section))
-      return { status: 404, text: 'the enforced ruleset has no such section\n' };
+    const { snapshot } = served;
     const { version, ruleSeries } = this.options;
-    return {
-      status: 200,
-      text: renderMetrics(snapshot, { version, ruleSeries, ...(section !== null && { section }) }),
-    };
+    if (section === null) {
+      served.whole ??= Buffer.from(renderMetrics(snapshot, { version, ruleSeries }));
+      return { status: 200, body: served.whole };
+    }
+    if (!snapshot.sections.some(({ name }) => name === section))
+      return { status: 404, body: 'the enforced ruleset has no such section\n' };
+    return { status: 200, body: renderMetrics(snapshot, { version, ruleSeries, section }) };
   }
 
   /** A snapshot not older than a moment. */
-  async #fresh(): Promise<Snapshot> {
+  async #fresh(): Promise<Served> {
     if (this.#taking && performance.now() < this.#staleAt) return this.#taking;
     const began = performance.now();
     this.#staleAt = Infinity;
-    const taking = this.options.take();
+    const taking = this.options.take().then((snapshot) => ({ snapshot }));
     this.#taking = taking;
     const over = (): void => {
       const now = performance.now();

@@ -29,6 +29,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --peers            also other firewalls, and the literal kernel-map design
   --tiers            what each tier costs; rules only with --set
   --apply            also whole commands: sluice apply FILE
+  --servers          2,000 servers of 50 rows, both families, and one of them changed
   --swap             one rule changed in a warm process, until it is enforced; rules only with --set
   --confirm          also the gate, while a change waits to be confirmed`;
 
@@ -97,6 +98,12 @@ export function readOptions(words: readonly string[]): Options {
       case '--swap':
         options.swap = true;
         if (!words.includes('--set')) options.sets = [];
+        break;
+      case '--servers':
+        options.sets = ['servers'];
+        options.sizes = [100_000];
+        options.families = [4, 6];
+        options.swap = true;
         break;
       case '--confirm':
         options.confirm = true;

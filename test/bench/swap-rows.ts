@@ -21,6 +21,7 @@ const SETS: readonly (readonly [name: string, sizes: readonly number[]])[] = [
   ['fw1', [10_000]],
   ['ipc1', [10_000]],
   ['crossing', [10_000]],
+  ['servers', [100_000]],
 ];
 const SWAPS = 20;
 /** Frames of a burst: it ends soon after the swaps do. */
@@ -29,8 +30,11 @@ const BURST = 1 << 19;
 const TIMEOUT_MS = 120_000;
 
 /** Two rows a set: milliseconds from the changed ruleset to the stored gate word in `load_ms`. */
-export async function* swapRows(lab: Lab, { sizes }: { readonly sizes: readonly number[] }): AsyncGenerator<Row> {
-  for (const [name, offered] of SETS) {
+export async function* swapRows(
+  lab: Lab,
+  { sets, sizes }: { readonly sets: readonly string[]; readonly sizes: readonly number[] },
+): AsyncGenerator<Row> {
+  for (const [name, offered] of SETS.filter(([one]) => sets.length === 0 || sets.includes(one))) {
     for (const size of offered.filter((one) => sizes.includes(one))) {
       const set = makeSet(name, size, 4);
       const trace = hitTrace(set, new Scan(set));

@@ -304,12 +304,15 @@ test('what a process that was killed while it wrote a file left beside it goes w
   await host.must('apply', ruleset);
   const killed = { SLUICE_FAILPOINT: 'during-write:kill' };
   const before = readFileSync(ruleset, 'utf8');
+  const state = host.context().folder.path;
   expect((await host.sluice(['allow', '22/tcp'], killed)).status).toBe(137);
-  expect(unfinished(host.directory)).toHaveLength(1);
   expect(readFileSync(ruleset, 'utf8')).toBe(before);
+  // The first file that a verb writes is the note of what it is about to do; the ruleset comes next.
+  const [note] = unfinished(state);
+  copyFileSync(join(state, note), join(host.directory, note.replace('change.json', '14141.yaml')));
+  expect(unfinished(host.directory)).toHaveLength(1);
   expect((await host.sluice(['apply', files.get(14142)!], killed)).status).toBe(137);
   // The first file that an apply writes is the text; that of the revision comes next.
-  const state = host.context().folder.path;
   expect(unfinished(state)).toHaveLength(1);
   const [left] = unfinished(state);
   copyFileSync(join(state, left), join(state, 'history', left));

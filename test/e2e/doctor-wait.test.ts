@@ -8,7 +8,11 @@ jest.setTimeout(240_000);
 const RULES = `version: 1
 interfaces: [eth0]
 sets: { office: [203.0.113.0/24] }
-guard: { rules: [{ id: secret-row, action: deny, from: 198.18.77.0/24 }] }
+guard:
+  rules:
+    - { id: secret-row, action: deny, from: 198.18.77.0/24 }
+    - { id: hidden-row, action: deny, from: ${NEIGHBOUR.ipv4}, port: 1066/tcp }
+    - { id: noted-row, action: deny, from: ${NEIGHBOUR.ipv4}, port: 1077/tcp, log: true }
 inbound: { default: deny, ssh: { port: 22, from: anyone } }
 servers:
   red:
@@ -50,9 +54,13 @@ test('refused by a row that is not told of: its counter', async () => {
     /^counted: .+ refused by quiet of red, which is what decides about his; others may be among them$/m,
   );
   expect(output).toMatch(/NO +red: rule 1 ".+" denies it/);
-  const unnamed = await waitFor(['red', '1011', '--wait', '2s'], 1011);
-  expect(unnamed).toMatch(
-    /^nothing was told of a packet to that port within 2 s; meanwhile these rows decided:\n {2}\d+ by deny from 192/m,
+  // However slow everything is: it is told to end once the packet has been there.
+  const unnamed = host.startSluice(['doctor', 'red', '1011', '--wait', '60s']);
+  await unnamed.waitFor(/connect now/);
+  await tcpConnect(host.wire, HOST.ipv4, 1011);
+  expect(await unnamed.stop('SIGTERM')).toBe(0);
+  expect(unnamed.output).toMatch(
+    /^nothing was told of a packet to that port within 60 s; meanwhile these rows decided:\n {2}\d+ by deny from 192/m,
   );
 });
 
@@ -90,8 +98,28 @@ test('a report names nobody else, and nothing of the provider', async () => {
   expect(guarded).toContain('NO    blocked by the provider');
   const banned = await host.must('doctor', 'red', '1044', '198.51.100.66', '--report');
   expect(banned).toContain('NO    blocked by the provider');
-  for (const report of [guarded, banned])
-    for (const secret of ['green', 'secret-row', '198.18.77.0', 'unban', 'guard', host.directory, 'rules.yaml'])
+  await host.must('ban', NEIGHBOUR.ipv4);
+  const counted = await waitFor(['red', '1044', NEIGHBOUR.ipv4, '--wait', '60s', '--report'], 1044);
+  await host.must('unban', NEIGHBOUR.ipv4);
+  const hidden = await waitFor(['red', '1066', NEIGHBOUR.ipv4, '--wait', '60s', '--report'], 1066);
+  const noted = await waitFor(['red', '1077', NEIGHBOUR.ipv4, '--wait', '60s', '--report'], 1077);
+  for (const seen of [counted, hidden]) expect(seen).toMatch(/refused by the provider/);
+  expect(noted).toMatch(/^seen: a packet from 192\.0\.2\.1 port \d+ was refused by the provider,/m);
+  const nothing = await host.must('doctor', 'red', '1044', '198.51.100.77', '--wait', '1s', '--report');
+  expect(nothing).toMatch(/^nothing came: no packet of his reached the firewall within 1 s$/m);
+  for (const report of [guarded, banned, counted, hidden, noted, nothing])
+    for (const secret of [
+      'green',
+      'secret-row',
+      'hidden-row',
+      'noted-row',
+      HOST.link,
+      '198.18.77.0',
+      'unban',
+      'guard',
+      host.directory,
+      'rules.yaml',
+    ])
       expect(report).not.toContain(secret);
   expect(await host.sluice(['doctor', '22', '--report'])).toMatchObject({ status: 2 });
   await host.must('unban', '198.51.100.66');
@@ -112,6 +140,10 @@ test('who-reaches: exactly, with what is banned, over both families, also of a f
   ]);
   await host.must('unban', '203.0.113.64/26');
   expect(await host.must('who-reaches', 'red', '1022/tcp')).toMatch(/: everyone but 198\.18\.77\.0\/24$/m);
+  // A service that is both is asked about as both.
+  expect(await host.must('who-reaches', 'https')).toMatch(
+    /^443\/tcp over IPv4: nobody\n[^]*^443\/udp over IPv4: nobody$/m,
+  );
   expect(await host.must('who-reaches', 'ssh')).toMatch(/^22\/tcp over IPv6: everyone$/m);
   const file = host.write('other.yaml', RULES.replace('office, port: 1033', 'any, port: 1033'));
   expect(await host.must('who-reaches', 'red', '1033/tcp', '--file', file)).toContain(

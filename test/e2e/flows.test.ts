@@ -18,7 +18,7 @@ let host: EdgeHost;
 beforeEach(async () => {
   host = await EdgeHost.open('flows');
   await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
-  await serve(host.edge, ['http:8000', 'http:8001', 'udp:9000', 'tcp:22']);
+  await serve(host.edge, ['http:8000', 'http:8001', 'http:8002', 'udp:9000', 'tcp:22']);
   host.write('rules.yaml', RULES);
 });
 
@@ -81,15 +81,21 @@ test('a flow table of another size takes the flows over, larger and smaller', as
 });
 
 test('what ran before the first enforcement goes on, in both directions', async () => {
+  // Inbound would let in what a server owns, whose own rows do not.
+  const owned = `servers: { web: { address: ${HOST.ipv4}, ports: [8002], rules: [] } }\n`;
+  host.write('rules.yaml', `${inboundRules('allow 8000/tcp', 'allow 8002/tcp')}${owned}`);
   const out = await slowDownload(host.edge, NEIGHBOUR.ipv6, 8080, 12);
   const denied = await slowDownload(host.wire, HOST.ipv4, 8001, 12);
+  const deniedByServer = await slowDownload(host.wire, HOST.ipv4, 8002, 12);
   const allowed = await slowDownload(host.wire, HOST.ipv4, 8000, 12);
   await host.must('enable');
   // A connection that began outside to a port that is closed now cannot be told from one of ours.
   expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
-  expect((await host.status()).flows).toMatchObject({ live: 2 });
+  expect(await tcpConnect(host.wire, HOST.ipv4, 8002)).toBe('timeout');
+  expect((await host.status()).flows).toMatchObject({ live: 3 });
   expect(await out.end()).toBe(0);
   expect(await denied.end()).toBe(0);
+  expect(await deniedByServer.end()).toBe(0);
   expect(await allowed.end()).toBe(0);
 });
 

@@ -4,11 +4,10 @@
  */
 import type { BpfLink } from '../../src/kernel/kernel';
 import { acceptAnswers } from '../support/accept-answers';
-import { tcpConnect } from '../support/clients';
+import { serve, tcpConnect, udpFate } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { since } from '../support/ethtool';
 import { readFigures } from '../support/host-figures';
-import { serve } from '../support/clients';
 import { inboundRows } from '../support/snapshot-rows';
 
 const rules = (mode: string): string => `version: 1
@@ -20,22 +19,6 @@ inbound:
     - reject 4000
     - { id: door, action: limit, port: 22/tcp }
     - { id: quiet, action: limit, port: 23/tcp, limit: 2/1h, verdict: deny }
-`;
-
-/** A connected UDP socket: what the system says about the first datagram. */
-const UDP = `
-import socket, sys
-s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(2)
-s.connect((sys.argv[1], int(sys.argv[2])))
-s.send(b'x')
-try:
-    s.recv(100)
-    print('answer')
-except ConnectionRefusedError:
-    print('refused')
-except socket.timeout:
-    print('timeout')
 `;
 
 describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
@@ -58,10 +41,7 @@ describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
     }
   });
 
-  const udp = async (address: string, port: number): Promise<string> => {
-    const { stdout } = await host.wire.run(['python3', '-c', UDP, address, String(port)]);
-    return stdout.trim();
-  };
+  const udp = (address: string, port: number): Promise<string> => udpFate(host.wire, address, port);
 
   test('rejected, limited, dropped; driver, counters and frames agree', async () => {
     const { wire } = host;

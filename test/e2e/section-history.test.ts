@@ -1,5 +1,7 @@
 /** History, going back and writers of one section, by real commands: the others keep their text, rows and packets. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { applyRuleset } from '../../src/operate/apply';
+import { checkRuleset } from '../../src/operate/check';
 import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
@@ -75,7 +77,7 @@ test('each section has its own changes; one goes back, and nothing of the others
     text().replace('2081/tcp', '2082/tcp').replace('deny 1080/tcp', 'allow 1080/tcp'),
   );
   const planned = await host.must('plan', both, '--server', 'red');
-  expect([/red\/tcp-1080/.test(planned), /2082|green/.test(planned)]).toEqual([true, false]);
+  expect([/red\/allow-1080_tcp/.test(planned), /2082|green/.test(planned)]).toEqual([true, false]);
   expect((await host.sluice(['plan', both, '--server', 'blue'])).stderr).toContain('there is no section "blue"');
   const now = text();
   const back = await host.sluice(['rollback', '1', '--server', 'red', '-m', 'open again']);
@@ -156,4 +158,15 @@ test('killed anywhere on its way back, a section enforces what it did or what it
     expect({ place, said: last.reason === place }).toEqual({ place, said: isDone });
     if (isDone) target = target === open ? shut : open;
   }
+});
+
+test('an apply whose file a verb has changed since it was read undoes nothing', async () => {
+  const { ruleset, image } = checkRuleset(file, text());
+  const candidate = { file, text: text(), ruleset: ruleset!, image: image! };
+  await host.must('deny', '2098/tcp', '--server', 'green');
+  const now = text();
+  const late = applyRuleset(host.context(), candidate, { asRead: true });
+  await expect(late).rejects.toMatchObject({ code: 'file/changed' });
+  expect(text()).toBe(now);
+  expect((await history('green')).revisions.at(-1)!.what).toBe('deny 2098/tcp --server green');
 });

@@ -524,6 +524,8 @@ test('every reason has a row', () => {
   elsewhere.push('keep-reachable', 'guard', 'keep-reachable-answer');
   // test/kernel/echo.test.ts
   elsewhere.push('icmp-echo-source', 'icmp-echo-all');
+  // test/kernel/reject-out.test.ts
+  elsewhere.push('own-answer');
   // test/kernel/udp-switch.test.ts
   elsewhere.push('udp-off');
   // test/kernel/allow-all.test.ts

@@ -44,11 +44,12 @@ const DEFAULT: DatapathSwitches = {
   sections: [true, false, false, false, false],
   servers: false,
   rejects: false,
+  rejectsOut: false,
   limits: false,
 };
 /** Every entry of the section table is used. */
 const ALL_SECTIONS = [true, true, true, true, true];
-const EVERYTHING = { sections: ALL_SECTIONS, servers: true, rejects: true, limits: true };
+const EVERYTHING = { sections: ALL_SECTIONS, servers: true, rejects: true, rejectsOut: true, limits: true };
 
 const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, 4 KB image': {},
@@ -70,6 +71,7 @@ const INGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_ingress, limits and rejects, 4 KB image': { rejects: true, limits: true },
   'slc_ingress, limits and rejects, 16 MB image': { rejects: true, limits: true, imageSlots: LARGE / 8 },
   'slc_ingress, limits and rejects, dry, 4 KB image': { rejects: true, limits: true, dryRun: true },
+  'slc_ingress, rejects of what goes out, 4 KB image': { rejectsOut: true },
   'slc_ingress, servers, 4 KB image': { servers: true },
   'slc_ingress, servers and all else, 16 MB image': { ...EVERYTHING, imageSlots: LARGE / 8, counterSlots: 131_072 },
   'slc_ingress, servers and all else, dry, 4 KB image': { ...EVERYTHING, dryRun: true },
@@ -82,6 +84,11 @@ const EGRESS: Record<string, Partial<DatapathSwitches>> = {
   'slc_egress_main, logging: high, 4 KB image': { logging: 'high' },
   'slc_egress_main, dry, 4 KB image': { dryRun: true },
   'slc_egress_main, all sections, 4 KB image': { sections: ALL_SECTIONS },
+  'slc_egress_main, all sections, rejects, 16 MB image': {
+    sections: ALL_SECTIONS,
+    rejectsOut: true,
+    imageSlots: LARGE / 8,
+  },
   'slc_egress_main, servers and all sections, 16 MB image': {
     sections: ALL_SECTIONS,
     servers: true,

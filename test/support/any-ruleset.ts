@@ -31,13 +31,13 @@ const rowsOf = (actions: readonly Action[], most: number): fc.Arbitrary<Rule[]> 
 export const anyRuleset: fc.Arbitrary<Ruleset> = fc
   .record({
     kept: rowsOf(['allow'], 2),
-    guard: fc.tuple(rowsOf(['allow', 'deny', 'reject'], 2), rowsOf(['allow', 'deny'], 2)),
+    guard: fc.tuple(rowsOf(['allow', 'deny', 'reject'], 2), rowsOf(['allow', 'deny', 'reject'], 2)),
     rows: rowsOf(['allow', 'deny', 'reject', 'limit'], 6),
     icmp: fc.constantFrom('essentials' as const, 'rules' as const),
     fallback: fc.constantFrom('allow' as const, 'deny' as const),
     outbound: fc.tuple(
       fc.constantFrom('allow' as const, 'deny' as const, 'reject' as const),
-      rowsOf(['allow', 'deny'], 3),
+      rowsOf(['allow', 'deny', 'reject'], 3),
     ),
     ssh: fc.constantFrom(
       undefined,

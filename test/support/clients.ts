@@ -132,3 +132,29 @@ export async function sendFrames(namespace: Namespace, link: string, frames: rea
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+/** A connected UDP socket: what the system says about the first datagram. */
+const UDP_FATE = `
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.send(b'x')
+try:
+    s.recv(100)
+    print('answer')
+except ConnectionRefusedError:
+    print('refused')
+except socket.timeout:
+    print('timeout')
+`;
+
+/** What the system tells a program about the datagram that it sent by a connected socket. */
+export async function udpFate(
+  namespace: Namespace,
+  address: string,
+  port: number,
+): Promise<'answer' | 'refused' | 'timeout'> {
+  const { stdout } = await namespace.run(['python3', '-c', UDP_FATE, address, String(port)]);
+  return stdout.trim() as 'answer' | 'refused' | 'timeout';
+}

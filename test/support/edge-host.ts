@@ -19,7 +19,7 @@ import { slotKey } from '../../src/load/state';
 import { takeSnapshot } from '../../src/operate/enforcement';
 import { atEnd, joinByVeth, mountsUnder, Namespace, reapStale } from './netns';
 import { Background, type Finished, must } from './process';
-import { ThreeNumbers } from './three-numbers';
+import { judgedOf, ThreeNumbers } from './three-numbers';
 
 export const COMMAND = resolve(__dirname, '../../dist/cli/main.js');
 export const HOST = { ipv4: '192.0.2.10', ipv6: '2001:db8:1::10', link: 'eth0', mac: '02:00:00:00:00:02' } as const;
@@ -198,14 +198,14 @@ export class EdgeHost {
 
   /** From here on counts are compared; what was counted before is lost, for this reason. */
   async recount(reason: string): Promise<void> {
-    this.numbers.recount(reason, (await takeSnapshot(this.context())).packets);
+    this.numbers.recount(reason, judgedOf(await takeSnapshot(this.context())));
   }
 
   /** Removes everything, and throws where the three numbers do not agree. */
   async close(): Promise<void> {
     let found: readonly string[];
     try {
-      found = await this.numbers.compare(async () => (await takeSnapshot(this.context())).packets);
+      found = await this.numbers.compare(async () => judgedOf(await takeSnapshot(this.context())));
     } finally {
       this.destroy();
     }

@@ -51,7 +51,7 @@ export interface LivingFlow {
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Omit<Tables, 'windows' | 'attempts' | 'limitStats' | 'echoBudget' | 'rejectBudget' | 'rejectStats'>;
+  readonly maps: Pick<Tables, 'flows' | 'flowTags' | 'flowStats' | 'fragments' | 'fragmentTags' | 'fragmentStats'>;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
@@ -267,7 +267,7 @@ export class FlowStand {
     return { passed, dropped: returnValues.length - passed };
   }
 
-  private counts(): Map<number, { packets: bigint; bytes: bigint }> {
+  private counts(): ReadonlyMap<number, { packets: bigint; bytes: bigint }> {
     return readCounters(this.maps.counters);
   }
 

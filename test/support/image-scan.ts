@@ -7,12 +7,14 @@ import type { FlowKey } from '../../src/model/packet';
 import { PORT_PROTOCOLS } from '../../src/model/protocol';
 import type { Ruleset } from '../../src/model/ruleset';
 import { lastAddress, type AddressWords, type Family } from '../../src/model/prefix';
+import { ownerOf } from '../../src/model/server';
 import type { Random } from './generate/random';
 
 /** Draws a key that lies in, or one beside, the corner of some row. */
-export function drawKey(random: Random, { inbound }: Ruleset): FlowKey {
-  const { match } = random.pick(inbound.rules);
-  const other = random.chance(0.3) ? random.pick(inbound.rules).match : match;
+export function drawKey(random: Random, { inbound, servers = [] }: Ruleset): FlowKey {
+  const { rules } = random.pick([inbound, ...servers].filter(({ rules: rows }) => rows.length > 0));
+  const { match } = random.pick(rules);
+  const other = random.chance(0.3) ? random.pick(rules).match : match;
   const prefixes = [match.from, match.to].flatMap((list) => (list === 'any' ? [] : list));
   const family: Family =
     match.family === 'any' ? (prefixes.at(0)?.family ?? random.pick([4, 6] as const)) : match.family;
@@ -44,7 +46,7 @@ export function drawKey(random: Random, { inbound }: Ruleset): FlowKey {
 export function findDifference(random: Random, ruleset: Ruleset, image: Image, keys: number): object | null {
   for (let i = 0; i < keys; i++) {
     const key = drawKey(random, ruleset);
-    const expected = evaluateSection(ruleset.inbound, key);
+    const expected = evaluateSection(ownerOf(ruleset, key), key);
     const walk = interpret(image, key);
     const entry = entryOfWord(image.ranks, walk.word);
     const same = entry?.tier === expected.tier && (entry.rule?.id ?? null) === expected.rule;

@@ -8,6 +8,7 @@ import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
 import {
+  BUDGET_ENTRIES,
   createGenerationMaps,
   createResultMap,
   type DatapathSwitches,
@@ -20,18 +21,28 @@ import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
 import type { Reason } from '../../src/model/reason';
-import type { Ruleset } from '../../src/model/ruleset';
+import type { Direction, Ruleset } from '../../src/model/ruleset';
 import { readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
 import type { TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
 
-/** include/uapi/linux/bpf.h, enum xdp_action. */
-const ACTIONS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
-export type XdpAction = (typeof ACTIONS)[number];
+/** include/uapi/linux/bpf.h: enum xdp_action; of what goes out enum tcx_action_base, as an unsigned number. */
+const ACTIONS = {
+  in: { 0: 'aborted', 1: 'drop', 2: 'pass', 3: 'tx', 4: 'redirect' },
+  out: { 0xffffffff: 'pass', 2: 'drop', 7: 'redirect' },
+} as const satisfies Record<Direction, Record<number, string>>;
+const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
+export type Action = 'aborted' | 'drop' | 'pass' | 'tx' | 'redirect';
+
+function actionOf(direction: Direction, returned: number): Action {
+  const action = (ACTIONS[direction] as Record<number, Action>)[returned];
+  if (!action) throw new Error(`the program returned ${returned}`);
+  return action;
+}
 
 /** What became of a frame. */
 export interface Judged {
-  readonly action: XdpAction;
+  readonly action: Action;
   /** The one counter that went up: a rule's id, `id/refused`, `ssh`, `default`, or a reason in brackets. */
   readonly at: string;
 }
@@ -43,6 +54,7 @@ const TABLES = {
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
   rejectStats: 'slc_reject_stats',
+  told: 'slc_told',
   clock: 'slc_clock',
   flows: 'slc_flows',
   flowTags: 'slc_flow_tags',
@@ -63,13 +75,11 @@ export class IngressTables {
   ) {}
 
   static async create(buckets = 64): Promise<IngressTables> {
-    const ones = { slc_limit_stats: 1, slc_reject_stats: 1, slc_clock: 1 };
+    const ones = { slc_limit_stats: 1, slc_clock: 1 };
     const flows = { slc_flows: 1, slc_flow_tags: 1, slc_flow_stats: 1 };
     const fragments = { slc_fragments: 1, slc_fragment_tags: 1, slc_fragment_stats: 1 };
-    const budget = 1 + SLC_LIMITS.BUDGET_SOURCES;
-    const budgets = { slc_reject_budget: budget, slc_echo_budget: budget };
     const object = openDatapath(kernel(), 'slc_read_clock', {
-      create: { ...ones, ...flows, ...fragments, ...budgets, slc_windows: buckets, slc_attempts: buckets },
+      create: { ...ones, ...flows, ...fragments, ...BUDGET_ENTRIES, slc_windows: buckets, slc_attempts: buckets },
     });
     await object.load();
     const maps = Object.fromEntries(Object.entries(TABLES).map(([name, map]) => [name, object.map(map)]));
@@ -94,8 +104,8 @@ export class IngressTables {
     return readLimitFigures(this.maps.windows, this.maps.limitStats, BigInt(this.#now) * 1_000_000n);
   }
 
-  rejects(): RejectFigures {
-    return readRejectFigures(this.maps.rejectStats);
+  rejects(direction: Direction = 'in'): RejectFigures {
+    return readRejectFigures(this.maps.rejectStats, direction);
   }
 
   close(): void {
@@ -117,13 +127,15 @@ export class IngressStand {
     private readonly twin: BpfProgram,
     private readonly result: MappedRegion,
     private readonly maps: { image: BpfMap; counters: BpfMap; result: BpfMap; twinCounters: BpfMap },
+    private readonly direction: Direction,
   ) {}
 
-  /** `more`: maps of others that the programs are to share. */
+  /** `more`: maps of others that the programs are to share; `direction`: of the packets that the program judges. */
   static async load(
     text: string,
     tables: IngressTables,
     more: Pick<GenerationMaps, 'open'> = {},
+    direction: Direction = 'in',
   ): Promise<IngressStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'stand.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
@@ -146,15 +158,15 @@ export class IngressStand {
     await region.write(0, image.bytes);
     region.close();
     const result = createResultMap(kernel());
-    const { program } = await loadProgram(kernel(), 'slc_ingress', switches(false), {
+    const { program } = await loadProgram(kernel(), PROGRAMS[direction], switches(false), {
       ...tables.maps,
       ...more,
       ...maps,
     });
     const dry = { ...tables.maps, ...more, image: maps.image, counters: twinMaps.counters, result };
-    const { program: twin } = await loadProgram(kernel(), 'slc_ingress', switches(true), dry);
+    const { program: twin } = await loadProgram(kernel(), PROGRAMS[direction], switches(true), dry);
     const all = { ...maps, result, twinCounters: twinMaps.counters };
-    return new IngressStand(tables, ruleset, image, program, twin, result.mmap({ writable: false }), all);
+    return new IngressStand(tables, ruleset, image, program, twin, result.mmap({ writable: false }), all, direction);
   }
 
   /** A frame comes in. Throws where the twin had said otherwise, or more than one counter went up. */
@@ -167,7 +179,7 @@ export class IngressStand {
     const [[slot, after]] = changed;
     expect(after.packets - (before.get(slot)?.packets ?? 0n)).toBe(1n);
     expect(after.bytes - (before.get(slot)?.bytes ?? 0n)).toBe(BigInt(frame.length));
-    const judged = { action: ACTIONS[returnValue], at: this.nameOf(slot) };
+    const judged = { action: actionOf(this.direction, returnValue), at: this.nameOf(slot) };
     expect(announced).toEqual(judged);
     return { ...judged, output: output! };
   }
@@ -182,7 +194,7 @@ export class IngressStand {
     const reason = REASON_OF_CODE.get(record.readUInt8(slc_result.fields.reason.offset))!;
     const rank = (word >>> 8) + (reason === 'limit' ? SLC_LIMIT_REFUSED_RANK : 0);
     const isOfReason = word === 0xffffffff || reason === 'allow-all';
-    return { action: ACTIONS[returnValue], at: isOfReason ? `(${reason})` : this.nameOf(rank) };
+    return { action: actionOf(this.direction, returnValue), at: isOfReason ? `(${reason})` : this.nameOf(rank) };
   }
 
   /** Runs many frames in one call: how often each action was taken, and each counter went up. */
@@ -192,7 +204,10 @@ export class IngressStand {
     const before = this.counts();
     const { returnValues } = await this.program.testRunBatch(batchOf(frames));
     const actions: Record<string, number> = {};
-    for (const value of returnValues) actions[ACTIONS[value]] = (actions[ACTIONS[value]] ?? 0) + 1;
+    for (const value of returnValues) {
+      const action = actionOf(this.direction, value);
+      actions[action] = (actions[action] ?? 0) + 1;
+    }
     return { actions, at: this.countedSince(before) };
   }
 
@@ -230,12 +245,13 @@ export class IngressStand {
     return at;
   }
 
-  private counts(): Map<number, CounterFigures> {
+  private counts(): ReadonlyMap<number, CounterFigures> {
     return readCounters(this.maps.counters);
   }
 
   private nameOf(slot: number): string {
-    if (slot < SLC_LIMITS.RANK_FIRST) return `(${REASON_OF_CODE.get(slot)!})`;
+    const first = this.direction === 'in' ? 0 : SLC_LIMITS.REASON_SLOTS_OUT;
+    if (slot < SLC_LIMITS.RANK_FIRST) return `(${REASON_OF_CODE.get(slot - first)!})`;
     const entry = this.image.ranks.find(({ rank }) => rank === slot);
     if (entry) return entry.id;
     return `${this.image.ranks.find(({ rank }) => rank === slot - SLC_LIMIT_REFUSED_RANK)!.id}/refused`;

@@ -141,6 +141,7 @@ export class KernelJudge {
       sections: [],
       servers: false,
       rejects: false,
+      rejectsOut: false,
       limits: false,
     } as const;
     const maps = { ...createGenerationMaps(kernel, switches), result: createResultMap(kernel) };
@@ -186,7 +187,8 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, rejects, sections, servers } = this.image.features;
+    const { icmp, echo, fragments, logging, ethertypes, limits, sections, servers } = this.image.features;
+    const rejects = [this.image.features.rejects, this.image.features.rejectsOut];
     const switched = [icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1), servers];
     const key = JSON.stringify([name, dryRun, ...switched]);
     let program = this.programs.get(key);

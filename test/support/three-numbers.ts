@@ -41,6 +41,15 @@ interface Reading {
 /** Frames that sluice judged, as it says itself. */
 export type Ours = Pick<Snapshot['packets'], 'seen' | 'denied'>;
 
+/**
+ * Ours, of what came by the link: the answers to what was rejected on its way out come from sluice itself, and behind
+ * the generic hook they are judged like any frame.
+ */
+export function judgedOf({ packets, reasons }: Pick<Snapshot, 'packets' | 'reasons'>): Ours {
+  const own = reasons.find(({ reason }) => reason === 'own-answer')?.packets ?? '0';
+  return { seen: String(Number(packets.seen) - Number(own)), denied: packets.denied };
+}
+
 const READINGS = 4;
 /** How `ip` and the kernel (if_link.h) number a native program. */
 const XDP_ATTACHED_DRV = 1;

@@ -52,7 +52,7 @@ export async function applyFile(
   });
   run.output.progress(`enforcing ${candidate.image.stats.rules} rules …`);
   const outcome = await applyRuleset(context, candidate, {
-    ...more,
+    ...{ ...more, asRead: true },
     force: run.options.force ?? false,
     dryRun: run.options.dryRun ?? false,
     ...changeOf(run.options, what),

@@ -70,7 +70,12 @@ export function register(program: Command): void {
       if (wait !== undefined) {
         if (!judge) throw new UsageError('nothing is filtered, so nothing is seen of who connects', 'sluice enable');
         const watched = { door, server, source: named?.words ?? null };
-        waited = await waitForPacket(context, judge.ruleset, { watched, key: report.key, ms: wait }, run.output);
+        waited = await waitForPacket(
+          context,
+          judge.ruleset,
+          { watched, key: report.key, ms: wait, forTicket: asTicket ?? false },
+          run.output,
+        );
         const { sighting } = waited;
         const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
         report = await examineDoor(context, door, seen, judge, server);

@@ -105,8 +105,11 @@ function placeOf(text: string, map: YAMLMap, pair: Pair<Node, Node | null>): Pla
   return { map, pair, start: line, end, indent: before };
 }
 
-function textAt(text: string, { start, end, indent }: Place): string {
-  return indent === null ? text.slice(start, end) : dedented(text.slice(start, end), indent);
+function textAt(text: string, { pair, start, end, indent }: Place): string {
+  if (indent !== null) return dedented(text.slice(start, end), indent);
+  // In braces nothing need stand behind the colon of a key in quotes; elsewhere a space must.
+  const [key, value] = [text.slice(start, pair.key.range![1]), text.slice(pair.key.range![1], end)];
+  return `${key}${value.replace(/^(\s*:)(?=\S)/, '$1 ')}`;
 }
 
 /** Where the lines of a key end that begins at `start`: with the last that is deeper, comments too. */

@@ -44,7 +44,7 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
   const images = new Map<number, Image>();
   const fold = (generation: number, figures: ReadonlyMap<number, CounterFigures>): Promise<void> => {
     for (const { rank, section, id } of images.get(generation)?.ranks ?? []) {
-      if (section === 'inbound') hits.set(id, (hits.get(id) ?? 0) + Number(figures.get(rank)?.packets ?? 0));
+      if (section !== 'outbound') hits.set(id, (hits.get(id) ?? 0) + Number(figures.get(rank)?.packets ?? 0));
     }
     images.delete(generation);
     return Promise.resolve();
@@ -109,7 +109,10 @@ class Edits {
 
   next(): Ruleset {
     const number = this.#number++;
-    const rules = [...this.ruleset.inbound.rules];
+    const { inbound, servers } = this.ruleset;
+    // A row that was added is moved, and goes, before another server is changed.
+    const changed = servers && Math.floor((((number >> 2) * 0.618) % 1) * servers.length);
+    const rules = [...(servers && changed !== undefined ? servers[changed].rules : inbound.rules)];
     // Far apart, so that no part of the ruleset is changed again and again.
     const place = (of: number): number => Math.floor(((of * 0.618) % 1) * rules.length);
     const added = rules.findIndex(({ id }) => id === ADDED_ID);
@@ -124,7 +127,10 @@ class Edits {
       const [row] = rules.splice(added, 1);
       if (number % 4 === 2) rules.splice(place(number), 0, row);
     }
-    this.ruleset = { ...this.ruleset, inbound: { ...this.ruleset.inbound, rules } };
+    this.ruleset =
+      servers && changed !== undefined
+        ? { ...this.ruleset, servers: servers.with(changed, { ...servers[changed], rules }) }
+        : { ...this.ruleset, inbound: { ...inbound, rules } };
     return this.ruleset;
   }
 }

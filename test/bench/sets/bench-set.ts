@@ -4,6 +4,7 @@ import { ANY } from '../../../src/model/match';
 import { type Family, formatPrefix, type Prefix } from '../../../src/model/prefix';
 import { NO_GUARD, OPEN_OUTBOUND, type Rule, type Ruleset } from '../../../src/model/ruleset';
 import { isAllPorts, lineOf, type PlainRule, protocolsOf, ruleOf } from '../../support/generate/plain-rule';
+import { serversOf, serversText } from './servers';
 import { formatProtocol } from '../../../src/model/protocol-names';
 
 export interface BenchSet {
@@ -14,6 +15,8 @@ export interface BenchSet {
   /** A named list whose sources the first row denies; null where there is none. */
   readonly list: readonly Prefix[] | null;
   readonly rules: readonly PlainRule[];
+  /** Set where the rules are rows of servers (`servers.ts`). */
+  readonly servers?: true;
 }
 
 /** Id of the row that denies the list. */
@@ -35,9 +38,8 @@ export function rowCount(set: BenchSet): number {
  * every row: a frame that is passed costs what the stack costs, and that is not what is measured.
  */
 export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
-  const rules: Rule[] = set.rules.map((rule, index) =>
-    ruleOf(verdicts === 'deny' ? { ...rule, action: 'deny' } : rule, index),
-  );
+  const plain = verdicts === 'deny' ? set.rules.map((rule): PlainRule => ({ ...rule, action: 'deny' })) : set.rules;
+  const rules: Rule[] = set.servers ? [] : plain.map(ruleOf);
   if (set.list) {
     const [first] = set.rules;
     const listed = ruleOf({ ...first, action: 'deny' }, 0);
@@ -60,6 +62,7 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     guard: NO_GUARD,
     outbound: OPEN_OUTBOUND,
     inbound: { name: 'inbound', default: 'deny', rules },
+    ...(set.servers && { servers: serversOf(plain) }),
     expect: [],
   };
 }
@@ -69,7 +72,11 @@ export type Writing = 'lines' | 'objects';
 
 /** The ruleset file; the list, where there is one, is the file `list` beside it, one prefix a line. */
 export function textOf(set: BenchSet, writing: Writing, options: { link: string; list?: string }): string {
-  const rows = set.rules.map((rule, index) => `    - ${writing === 'lines' ? lineOf(rule) : objectOf(rule, index)}`);
+  const rowText = (rule: PlainRule, index: number): string =>
+    writing === 'lines' ? lineOf(rule) : objectOf(rule, index);
+  if (set.servers)
+    return `version: 1\ninterfaces: [${options.link}]\ninbound: { default: deny }\n${serversText(set.rules, rowText)}`;
+  const rows = set.rules.map((rule, index) => `    - ${rowText(rule, index)}`);
   const sets = set.list ? `sets:\n  blocked: { file: ${options.list ?? 'blocked.txt'} }\n` : '';
   if (set.list) rows.unshift('    - deny from blocked');
   return `version: 1\ninterfaces: [${options.link}]\n${sets}inbound:\n  default: deny\n  ssh: off\n  rules:\n${rows.join('\n')}\n`;

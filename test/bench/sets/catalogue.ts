@@ -6,10 +6,11 @@ import { prefix4, twinOf, twinPrefix } from '../../support/generate/plain-rule';
 import type { BenchSet } from './bench-set';
 import { blockedHosts, blockedPrefixes, nestedRules, serviceAllows } from './blocklists';
 import { crossingRules, mixedRules, portRangeRules, wildcardRules } from './firewalls';
+import { serverRules } from './servers';
 
 export const WORKLOAD_VERSION = 1;
 
-type Maker = (size: number) => Pick<BenchSet, 'list' | 'rules'>;
+type Maker = (size: number) => Pick<BenchSet, 'list' | 'rules' | 'servers'>;
 
 const plain =
   (make: (size: number) => BenchSet['rules']): Maker =>
@@ -25,6 +26,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   crossing: plain(crossingRules),
   nested: plain(nestedRules),
   hosts: (size) => ({ list: blockedHosts(size), rules: serviceAllows() }),
+  servers: (size) => ({ list: null, rules: serverRules(size), servers: true }),
   blocklist: (size) => ({ list: blockedPrefixes(size), rules: serviceAllows() }),
 };
 
@@ -40,9 +42,10 @@ export function largestSize(name: string): number {
 
 /** Makes a set; the same arguments give the same set on every machine. */
 export function makeSet(name: string, size: number, family: Family): BenchSet {
-  const { list, rules } = MAKERS[name](size);
-  if (family === 4) return { name, family, size, list, rules };
+  const { list, rules, servers } = MAKERS[name](size);
+  if (family === 4) return { name, family, size, list, rules, ...(servers && { servers }) };
   return {
+    ...(servers && { servers }),
     name,
     family,
     size,

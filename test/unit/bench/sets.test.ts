@@ -1,5 +1,6 @@
 /** The benchmark's own judge and sets: a wrong scan would pass a wrong image. */
 import { evaluate } from '../../../src/model/evaluate';
+import type { Ruleset } from '../../../src/model/ruleset';
 import { parseRuleset } from '../../../src/parse/parse';
 import { idOfRow, rowCount, rulesetOf, textOf } from '../../bench/sets/bench-set';
 import { makeSet, SET_NAMES } from '../../bench/sets/catalogue';
@@ -57,9 +58,12 @@ describe.each(CASES)('set %s over IPv%i', (name, family) => {
       strict: false,
     });
     expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
-    expect(read!.inbound.rules).toHaveLength(rowCount(set));
-    expect(read!.inbound.rules.map(({ match, action }) => ({ match, action }))).toEqual(
-      ruleset.inbound.rules.map(({ match, action }) => ({ match, action })),
-    );
+    const rowsOf = ({ inbound, servers = [] }: Ruleset): unknown[] =>
+      [inbound, ...servers].flatMap(({ name, rules }) => rules.map(({ match, action }) => ({ name, match, action })));
+    expect(rowsOf(read!)).toHaveLength(rowCount(set));
+    expect(rowsOf(read!)).toEqual(rowsOf(ruleset));
+    const places = ({ servers = [] }: Ruleset): unknown[] =>
+      servers.map(({ name, addresses, ports, udp }) => ({ name, addresses, ports, udp }));
+    expect(places(read!)).toEqual(places(ruleset));
   });
 });

@@ -2,6 +2,7 @@ import { LAYOUT, SLC_ENTRY, SLC_IMAGE_MAGIC, SLC_LIMITS, SLC_WORD_NONE } from '.
 import { compile } from '../../../src/compile/compile';
 import { interpret, interpretFrame } from '../../../src/compile/interpret';
 import { ImageReader } from '../../../src/compile/reader';
+import type { Limit } from '../../../src/model/limit';
 import type { FlowKey } from '../../../src/model/packet';
 import { rule, rules, ruleset } from '../../support/findings';
 import { compose, ipv4, tcp } from '../../support/packet';
@@ -117,6 +118,24 @@ describe('bytes', () => {
     expect(compile(ruleset([first], { icmp: 'rules' })).digest).not.toBe(digest);
     expect(compile(ruleset([first], { echo: { inAll: 1000, perSource: 11 } })).digest).not.toBe(digest);
     expect(compile(ruleset([{ ...first, note: 'web UI' }])).digest).toBe(digest);
+  });
+
+  test.each(['inbound', 'a server'])('another limit is another digest, in %s', (where) => {
+    const [first] = list;
+    const limit = { count: 6, windowMs: 30_000, verdict: 'deny', prefix: { 4: 32, 6: 64 } } as const;
+    const server = { name: 'a', addresses: [{ family: 4, words: [0xc6336407], length: 32 }], default: 'deny' } as const;
+    const digestOf = (changed: Partial<Limit>): string => {
+      const row = { ...first, action: 'limit', limit: { ...limit, ...changed } } as const;
+      const servers = [{ ...server, rules: [row], source: first.source }];
+      return compile(where === 'inbound' ? ruleset([row]) : { ...ruleset([]), servers }).digest;
+    };
+    const changes: readonly Partial<Limit>[] = [
+      ...[{}, { count: 7 }, { windowMs: 60_000 }, { verdict: 'reject' as const }],
+      ...[{ prefix: { 4: 24, 6: 64 } }, { prefix: { 4: 32, 6: 48 } }],
+    ];
+    const digests = changes.map(digestOf);
+    expect(new Set(digests).size).toBe(digests.length);
+    expect(digestOf({ ...limit })).toBe(digests[0]);
   });
 });
 

@@ -65,6 +65,7 @@ const input: SnapshotInput = {
   },
   ...{ flows: table, fragments: table, limits: table },
   rejects: { answered: 1n, capped: 2n, unanswered: 3n },
+  rejectsOut: { answered: 4n, capped: 5n, unanswered: 6n },
   bans: { hosts: 1, prefixes: 2 },
   allowAll: [
     {

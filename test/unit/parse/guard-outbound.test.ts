@@ -40,6 +40,14 @@ test('rows, directions, ids and texts', () => {
   expect(inbound.rules[0].text).toBe('allow 2222/tcp');
 });
 
+test('what goes out can be rejected: by a row, by the guard, by the default', () => {
+  const { guard, outbound } = good(
+    'version: 1\nguard: { rules: [reject out 25/tcp] }\noutbound: { default: reject, rules: [reject out to 192.0.2.9] }\n',
+  );
+  expect(guard.rules.map(({ direction, action }) => [direction, action])).toEqual([['out', 'reject']]);
+  expect(outbound).toMatchObject({ default: 'reject', rules: [{ action: 'reject', text: 'reject out to 192.0.2.9' }] });
+});
+
 test('ids are unique over both lists of the guard', () => {
   const twice = 'version: 1\nguard: { keep-reachable: [{ port: 22/tcp, id: a }], rules: [deny 25 id a] }\n';
   expect(findings(twice)).toEqual(['error parse/id 2:72+1']);
