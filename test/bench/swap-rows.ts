@@ -53,7 +53,7 @@ async function swapRow(lab: Lab, set: BenchSet, trace: Trace, traffic: '-' | 'hi
   try {
     await child.waitFor(/^ready$/m, TIMEOUT_MS);
     child.write('begin\n');
-    const said = child.waitFor(/^swaps (.*)$/m, TIMEOUT_MS);
+    const said = child.waitFor(/^swaps (.*)\n/m, TIMEOUT_MS);
     let swapping = traffic === 'hit';
     const over = said.finally(() => (swapping = false));
     const sent = new Map<string, number>();
@@ -67,7 +67,7 @@ async function swapRow(lab: Lab, set: BenchSet, trace: Trace, traffic: '-' | 'hi
     }
     const swaps = JSON.parse((await over)[1]) as Swap[];
     child.write('end\n');
-    const hits = new Map(JSON.parse((await child.waitFor(/^hits (.*)$/m, TIMEOUT_MS))[1]) as [string, number][]);
+    const hits = new Map(JSON.parse((await child.waitFor(/^hits (.*)\n/m, TIMEOUT_MS))[1]) as [string, number][]);
     await child.end();
     const wrong = [...new Set([...sent.keys(), ...hits.keys()])].filter(
       (id) => (sent.get(id) ?? 0) !== (hits.get(id) ?? 0),
