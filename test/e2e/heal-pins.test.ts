@@ -2,7 +2,7 @@
  * Pins that somebody removes while the daemon runs: each kind is said, told as an event, and pinned again, the same object
  * as before. Frames flow meanwhile: none is judged otherwise, and none is lost to the counts.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
@@ -60,6 +60,24 @@ function mapId(path: string): number {
   return id;
 }
 
+/** Waits until the daemon holds a descriptor of the map: what it has not seen it cannot pin again. */
+async function untilHeld(path: string): Promise<void> {
+  const descriptors = `/proc/${/the daemon runs \(pid (\d+)\)/.exec(daemon.output)![1]}/fdinfo`;
+  const line = new RegExp(`^map_id:\\s*${mapId(path)}$`, 'm');
+  const isHeld = (): boolean =>
+    readdirSync(descriptors).some((number) => {
+      try {
+        return line.test(readFileSync(join(descriptors, number), 'latin1'));
+      } catch {
+        return false; // closed meanwhile
+      }
+    });
+  for (const deadline = Date.now() + 60_000; !isHeld();) {
+    if (Date.now() > deadline) throw new Error(`the daemon does not come to hold ${path}`);
+    await sleep(50);
+  }
+}
+
 const MAPS = [
   ...(['programs', 'egress', 'state', 'banHosts', 'banNets', 'windows', 'flowStats', 'events'] as const).map(
     (name) => `state/${STATE_PINS[name]}`,
@@ -109,7 +127,8 @@ test('nobody was let in meanwhile, every frame was counted, and the next change 
   expect(await host.must('apply')).toContain('applied: generation 2');
   const after = pinsOf(2, [host.edge.ifindex(HOST.link)]);
   expect(pinned()).toEqual(after);
-  // What judged before is not held any more.
+  // What judged before is not held any more; the daemon learns of a change when it looks next.
+  await untilHeld('gen/2/image');
   rmSync(join(host.pins.directory, 'gen/2/image'));
   await untilPinned('gen/2/image');
   expect(pinned()).toEqual(after);
