@@ -30,6 +30,7 @@ const TIMEOUTS = { unit: 60_000, property: 600_000, golden: 60_000, native: 300_
 
 module.exports = {
   maxWorkers: '100%',
+  testSequencer: '<rootDir>/test/support/sequencer.js',
   projects: Object.entries(TIMEOUTS).map(([name, timeout]) => ({
     ...common,
     displayName: name,
