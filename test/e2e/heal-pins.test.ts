@@ -150,15 +150,28 @@ test('a program slot that was emptied: until it is filled again all is dropped',
 });
 
 test('each was told in the log, as an event that sluice events reads', async () => {
-  const events = readFileSync(host.environment.SLUICE_LOG!, 'utf8').trimEnd().split('\n').map(parseEventLine);
-  const mended = events.filter((event) => event?.word === 'MENDED');
-  const names = mended.map((event) => event!.fields.find(({ key }) => key === 'NAME')!.value);
-  expect(names).toEqual(expect.arrayContaining([...MAPS, ...PROGRAMS]));
-  const listed = await host.must('events', '--since', '1h', '--json');
-  const shown = listed
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-  expect(shown.filter(({ event }) => event === 'MENDED')).toHaveLength(mended.length);
+  const inLog = (): string[] =>
+    readFileSync(host.environment.SLUICE_LOG!, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map(parseEventLine)
+      .filter((event) => event?.word === 'MENDED')
+      .map((event) => event!.fields.find(({ key }) => key === 'NAME')!.value ?? '');
+  // The line is written a moment after it was said.
+  const all = [...MAPS, ...PROGRAMS, 'gen/2/image'];
+  for (const deadline = Date.now() + 60_000; !all.every((name) => inLog().includes(name)) && Date.now() < deadline;)
+    await sleep(50);
+  expect(inLog()).toEqual(expect.arrayContaining(all));
+  let before: string[];
+  let shown: Record<string, unknown>[];
+  do {
+    before = inLog();
+    const listed = await host.must('events', '--since', '1h', '--json');
+    shown = listed
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  } while (inLog().length > before.length);
+  expect(shown.filter(({ event }) => event === 'MENDED')).toHaveLength(before.length);
   expect(shown).toContainEqual(expect.objectContaining({ event: 'MENDED', what: 'pin', name: 'gen/1/image' }));
 });
