@@ -14,7 +14,7 @@ test.each([
   ['rssMib', 225, 'memory (MiB) grew from 200 to 225'],
   ['daemonDescriptors', 70, 'descriptors of the daemon grew from 60 to 70'],
   ['pins', 36, 'pins grew from 35 to 36'],
-  ['maps', 70, 'maps of the machine grew'],
+  ['maps', 70, 'maps of the firewall grew'],
   ['misjudged', 1, 'frames that another row counted grew from 0 to 1'],
   ['uncounted', 1, 'frames that none counted grew from 0 to 1'],
 ])('%s of %d is told', (name, value, words) => {
