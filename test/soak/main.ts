@@ -4,10 +4,11 @@
  * beginning, and every frame must have been counted, at the row that decides about it in both rulesets.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kernel } from '../../src/kernel/native';
 import { Firewall } from '../../src/operate/firewall';
-import { EdgeHost, HOST } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST } from '../support/edge-host';
 import { driverCounters } from '../support/ethtool';
 import { mappedPages, ownObjects } from '../support/own-objects';
 import type { Background } from '../support/process';
@@ -17,10 +18,11 @@ import { Traffic } from '../support/traffic';
 export const USAGE = `usage: npm run soak [-- --minutes N]   (20 unless told)`;
 
 /**
- * What may have grown since the end of the first minute, when caches are full, by the last. Of maps and programs, of this
- * firewall alone: those of one set that is loaded in advance, which may be there at one look and not at another.
+ * What may have grown by the last minute: since the first, but resident memory since the most of the first quarter, when
+ * caches are full and what garbage collectors keep has settled. Of maps and programs, of this firewall alone: those of one
+ * set that is loaded in advance, which may be there at one look and not at another.
  */
-const TOLERANCE = { rssMib: 24, descriptors: 4, pins: 0, maps: 10, programs: 2 } as const;
+const TOLERANCE = { usedMib: 8, rssMib: 24, descriptors: 4, pins: 0, maps: 10, programs: 2 } as const;
 
 const PORTS = { always: 8000, never: 9999 };
 const PAUSE_MS = 1000;
@@ -32,6 +34,9 @@ const EVERY = { confirmed: 5, takenBack: 7, metrics: 30 };
 interface Line {
   readonly seconds: number;
   readonly changes: number;
+  /** In use, garbage left out. */
+  readonly usedMib: number;
+  readonly daemonUsedMib: number;
   readonly rssMib: number;
   readonly daemonRssMib: number;
   /** With pages of maps, which outlive theirs. */
@@ -107,6 +112,15 @@ class Soak {
     };
   }
 
+  /** The daemon's, as it tells itself. */
+  private async daemonUsedMib(): Promise<number> {
+    const told = (): string[] => this.daemon.output.match(/^in use: \d+ bytes$/gm) ?? [];
+    const before = told().length;
+    process.kill(this.daemon.pid, 'SIGUSR2');
+    while (told().length === before && this.daemon.running) await sleep(PAUSE_MS / 100);
+    return mib(Number(/\d+/.exec(told().at(-1) ?? '')?.[0]));
+  }
+
   /** Frames are held while figures are compared, so that they are exact. */
   async line(seconds: number): Promise<Line> {
     const { host, traffic, daemon } = this;
@@ -127,9 +141,12 @@ class Soak {
     }
     const least = (name: keyof (typeof looks)[number]): number => Math.min(...looks.map((look) => look[name]));
     traffic.resume();
+    const { heapUsed, external } = process.memoryUsage();
     return {
       ...{ seconds, changes: this.counts.changes },
-      rssMib: Math.round(process.memoryUsage.rss() / 2 ** 20),
+      usedMib: mib(heapUsed + external),
+      daemonUsedMib: await this.daemonUsedMib(),
+      rssMib: mib(process.memoryUsage.rss()),
       daemonRssMib: rssOf(daemon.pid),
       descriptors: descriptorsOf(process.pid),
       daemonDescriptors: least('daemonDescriptors'),
@@ -146,6 +163,10 @@ function descriptorsOf(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length + mappedPages(pid);
 }
 
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
+
 function rssOf(pid: number): number {
   const kib = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(kib) / 1024);
@@ -155,14 +176,23 @@ function tableRow(cells: readonly (string | number)[]): string {
   return cells.map((cell) => String(cell).padStart(10)).join('');
 }
 
-const HEAD = ['seconds', 'changes', 'RSS', 'daemon', 'fds', 'd. fds', 'pins', 'maps', 'programs'];
+const HEAD = ['seconds', 'changes', 'used', 'd. used', 'RSS', 'd. RSS', 'fds', 'd. fds', 'pins', 'maps', 'programs'];
 const MORE = ['frames', 'misjudged', 'uncounted'];
 
-/** What of the last line is not as it must be, beside the first. */
+/** What the last line is held against: the first, but the most resident memory of the first quarter. */
+export function baselineOf(lines: readonly Line[]): Line {
+  const quarter = lines.slice(0, Math.ceil(lines.length / 4));
+  const most = (name: 'rssMib' | 'daemonRssMib'): number => Math.max(...quarter.map((line) => line[name]));
+  return { ...lines[0], rssMib: most('rssMib'), daemonRssMib: most('daemonRssMib') };
+}
+
+/** What of the last line is not as it must be, beside where it began. */
 export function findGrowth(first: Line, last: Line): string[] {
   const grown = (name: string, before: number, after: number, most: number): string[] =>
     after - before > most ? [`${name} grew from ${before} to ${after}, by more than ${most}`] : [];
   return [
+    ...grown('memory in use (MiB)', first.usedMib, last.usedMib, TOLERANCE.usedMib),
+    ...grown('memory in use by the daemon (MiB)', first.daemonUsedMib, last.daemonUsedMib, TOLERANCE.usedMib),
     ...grown('memory (MiB)', first.rssMib, last.rssMib, TOLERANCE.rssMib),
     ...grown('memory of the daemon (MiB)', first.daemonRssMib, last.daemonRssMib, TOLERANCE.rssMib),
     ...grown('descriptors', first.descriptors, last.descriptors, TOLERANCE.descriptors),
@@ -200,7 +230,10 @@ export async function main(words: readonly string[]): Promise<number> {
     const { seen, denied } = (await host.status()).packets;
     const { packets, drops } = driverCounters(host.edge, HOST.link);
     const before = { packets: packets - Number(seen), drops: drops - Number(denied) };
-    const daemon = host.startSluice(['daemon', '--save-every', '5']);
+    const tells = ['--expose-gc', '-r', join(__dirname, '../support/tell-memory.js')];
+    const daemon = host.edge.start([process.execPath, ...tells, COMMAND, 'daemon', '--save-every', '5'], {
+      env: host.environment,
+    });
     children.push(daemon);
     await daemon.waitFor(/the daemon runs/);
     children.push(host.startSluice(['events', '--json']));
@@ -213,8 +246,7 @@ export async function main(words: readonly string[]): Promise<number> {
     traffic.begin();
     console.log(tableRow([...HEAD, ...MORE]));
     const begun = performance.now();
-    let first: Line | null = null;
-    let last: Line | null = null;
+    const lines: Line[] = [];
     let nextLine = 60;
     for (;;) {
       const turnBegan = performance.now();
@@ -222,16 +254,17 @@ export async function main(words: readonly string[]): Promise<number> {
       await firewall.snapshot();
       const seconds = Math.round((performance.now() - begun) / 1000);
       if (seconds >= nextLine) {
-        last = await soak.line(seconds);
-        first ??= last;
-        console.log(tableRow(Object.values(last) as number[]));
+        const line = await soak.line(seconds);
+        lines.push(line);
+        console.log(tableRow(Object.values(line) as number[]));
         nextLine += 60;
       }
       if (seconds >= minutes * 60) break;
       await sleep(Math.max(0, PAUSE_MS - (performance.now() - turnBegan)));
     }
     await traffic.pause();
-    const found = first && last ? findGrowth(first, last) : ['it was over before there was anything to compare'];
+    const last = lines.at(-1);
+    const found = last ? findGrowth(baselineOf(lines), last) : ['it was over before there was anything to compare'];
     const { changes, confirmed, takenBack } = soak.counts;
     console.log(`${changes} changes, of which ${confirmed} waited and were confirmed, ${takenBack} taken back`);
     console.log(
