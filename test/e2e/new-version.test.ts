@@ -121,6 +121,7 @@ inbound:
       expect({ words, ...finished }).toMatchObject({ words, status: 1 });
       expect(finished.stderr).toMatch(hint);
     }
+    expect((await run('doctor')).stdout).toMatch(/of an older sluice.*sluice apply/s);
     expect(host.objects()).toEqual(objects);
 
     const { stdout, stderr } = await runMust('apply');
