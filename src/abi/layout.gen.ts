@@ -572,3 +572,31 @@ export const RODATA = {
   slc_table_factors: { offset: 152, size: 80 },
   slc_flow_timeouts: { offset: 232, size: 88 },
 } as const;
+
+/**
+ * Fingerprints of what is kept in maps, by version of the layout. What another version pinned is taken over where they are
+ * equal. Whoever changes what a field means, and not its layout, gives it another name.
+ */
+export const KEPT_LAYOUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "7": {
+    "slc_attempts": "75cd6e86296454b7",
+    "slc_ban": "a58d63e94bc673c0",
+    "slc_ban_filter": "27e26ccf1703fdfa",
+    "slc_ban_host": "796fa68648b42821",
+    "slc_ban_net": "3fdc2f53203b5e58",
+    "slc_clock": "ce98c0c12e724bc8",
+    "slc_counter": "d1b014207145caff",
+    "slc_event": "6245da22460f236a",
+    "slc_event_figures": "d3bd9201550a9364",
+    "slc_event_sources": "98e56c59e949bb4b",
+    "slc_first_fragment": "2838d0bac2f62c29",
+    "slc_flow_bucket": "66f701a46d656e15",
+    "slc_fragment_bucket": "690d326d077b5a0b",
+    "slc_open": "7b534c47171b8572",
+    "slc_reject_figures": "e7a9705330581f79",
+    "slc_result": "ce62383d57d7b87f",
+    "slc_state": "a11a66746d4c1eeb",
+    "slc_table_figures": "867751602b397e1a",
+    "slc_window_bucket": "83e917c18a6d089f"
+  }
+};
