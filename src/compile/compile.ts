@@ -123,7 +123,13 @@ function checkSize(placed: readonly Placed[]): void {
 
 function packed({ name, compiled, rank }: Placed, index: number): PackedSection {
   const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
-  return { block: compiled.block, rank, id: opens ? sectionId(name) : 0n };
+  return {
+    block: compiled.block,
+    rank,
+    span: compiled.span,
+    isServer: index >= SLC_ENTRY.SERVERS,
+    id: opens ? sectionId(name) : 0n,
+  };
 }
 
 /** Written rows. */
