@@ -241,6 +241,30 @@ static __always_inline const struct slc_roots *slc_roots_at(const void *image, _
     return (const void *)SLC_SLOT_POINTER(image, index);
 }
 
+/* Where a section's rows stand, and what is added to the ranks in them. */
+struct slc_block {
+    __u32 root;
+    __u32 rank;
+};
+
+/*
+ * The block that judges now: of a section that waits to be confirmed the one before, once its time is over. The clock
+ * is read only for packets of such a section.
+ */
+static __always_inline struct slc_block slc_block_of(const struct slc_section *entry) {
+    struct slc_block now = {.root = entry->root, .rank = entry->rank};
+    __u32 confirm = slc_trials ? entry->confirm : 0;
+
+    if (confirm) {
+        const __u64 *word = bpf_map_lookup_elem(&slc_confirm, &confirm);
+        __u64 deadline = word ? *(const volatile __u64 *)word : 0;
+
+        if (deadline && slc_now_ns() >= deadline)
+            now = (struct slc_block){.root = entry->previous_root, .rank = entry->previous_rank};
+    }
+    return now;
+}
+
 /* A word of a section's block as one of the image: with the section's ranks. */
 static __always_inline __u32 slc_word_of(__u32 word, __u32 rank) {
     return word >= SLC_WORD_FAULT ? word : word + (rank << SLC_WORD_RANK_SHIFT);
@@ -251,9 +275,14 @@ static __always_inline __u32 slc_default_word(__u32 section) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
     const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
-    const struct slc_roots *roots = entry ? slc_roots_at(image, entry->root) : 0;
+    const struct slc_roots *roots;
+    struct slc_block block;
 
-    return roots ? slc_word_of(roots->default_word, entry->rank) : SLC_WORD_FAULT;
+    if (!entry)
+        return SLC_WORD_FAULT;
+    block = slc_block_of(entry);
+    roots = slc_roots_at(image, block.root);
+    return roots ? slc_word_of(roots->default_word, block.rank) : SLC_WORD_FAULT;
 }
 
 /*
@@ -284,14 +313,19 @@ static __always_inline void slc_read_near(const void *value, __u64 first, __u32 
  * says where the next one is. So all lines of a server's block, and of its counters, are asked for at once, as far as
  * it is a small one: they arrive together, in the time of one or two.
  */
-static __always_inline void slc_read_server(const void *image, const struct slc_section *entry) {
-    slc_read_near(image, (__u64)entry->root * 8, entry->near_lines, slc_image_slots * 8);
+static __always_inline void slc_read_server(const void *image, const struct slc_section *entry,
+                                            const struct slc_block *block) {
+    __u64 root = block->root;
+
+    /* Else clang scales it before it is looked at for the walk, and the verifier does not see the bound of that. */
+    asm volatile("" : "+r"(root));
+    slc_read_near(image, root * 8, entry->near_lines, slc_image_slots * 8);
     if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run) {
         __u32 cpu = bpf_get_smp_processor_id();
         const void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
 
         if (row)
-            slc_read_near(row, (__u64)entry->rank * sizeof(struct slc_counter), entry->near_counters,
+            slc_read_near(row, (__u64)block->rank * sizeof(struct slc_counter), entry->near_counters,
                           slc_counter_slots * sizeof(struct slc_counter));
     }
 }
@@ -308,6 +342,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     const struct slc_roots *roots;
     const __u64 *trees;
     struct slc_walk walk;
+    struct slc_block block;
     __u32 word = SLC_WORD_NONE;
 
     if (!image || !key || !steps)
@@ -315,9 +350,10 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     entry = slc_section_of(image, section);
     if (!entry)
         return SLC_WORD_FAULT;
+    block = slc_block_of(entry);
     if (slc_servers)
-        slc_read_server(image, entry);
-    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = entry->root};
+        slc_read_server(image, entry, &block);
+    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = block.root};
     roots = slc_roots_at(image, walk.base);
     if (!roots)
         return SLC_WORD_FAULT;
@@ -331,7 +367,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
             continue;
         word = slc_ask_tree(&walk, trees[tree], word, family);
     }
-    return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, entry->rank);
+    return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, block.rank);
 }
 
 /* Functions of their own for each family: verified once. */
