@@ -77,7 +77,7 @@ export class SharedState {
         'load/damaged',
         `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${named(missing)}`,
         {
-          hint: 'it cannot be mended while packets pass through it; end it and begin anew: sluice disable, sluice enable',
+          hint: 'as root sluice apply pins again what still lives in the kernel; where that does not help: sluice disable, sluice enable',
         },
       );
     }
