@@ -123,6 +123,11 @@ test('a change elsewhere is in both states; who waits is not changed under it, a
   expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
   expect(text()).toBe(`${TEXT.replace('allow 3080/tcp', 'deny 3080/tcp id allow-3080_tcp')}logging: medium\n`);
   expect((await outcomes()).filter((line) => line.includes('rolled-back-by-hand'))).toHaveLength(2);
+  // What was before is written back by a change of its own: then nothing waits any more.
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('rollback', '1', '--server', 'red');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
   const { status, stderr } = await host.sluice(['confirm', '--server', 'red']);
   expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
 });
