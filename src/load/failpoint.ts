@@ -30,12 +30,13 @@ export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-re
 /** In the order in which a spare is made, and then adopted by an apply. */
 export const SPARE_FAILPOINTS = ['spare-loaded', 'spare-pinned', 'spare-named', 'spare-adopted'] as const;
 
-/** `during-write`: in each file that is written, when it is on the disk under another name. */
+/** `during-write`: in each file that is written, when it is on the disk under another name; `between-files`: after each of a ruleset. */
 export type Failpoint =
   | (typeof FAILPOINTS)[number]
   | (typeof CONFIRM_FAILPOINTS)[number]
   | (typeof SPARE_FAILPOINTS)[number]
-  | 'during-write';
+  | 'during-write'
+  | 'between-files';
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {
