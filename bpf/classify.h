@@ -241,6 +241,30 @@ static __always_inline const struct slc_roots *slc_roots_at(const void *image, _
     return (const void *)SLC_SLOT_POINTER(image, index);
 }
 
+/* Where a section's rows stand, and what is added to the ranks in them. */
+struct slc_block {
+    __u32 root;
+    __u32 rank;
+};
+
+/*
+ * The block that judges now: of a section that waits to be confirmed the one before, once its time is over. The clock
+ * is read only for packets of such a section.
+ */
+static __always_inline struct slc_block slc_block_of(const struct slc_section *entry) {
+    struct slc_block now = {.root = entry->root, .rank = entry->rank};
+    __u32 confirm = slc_trials ? entry->confirm : 0;
+
+    if (confirm) {
+        const __u64 *word = bpf_map_lookup_elem(&slc_confirm, &confirm);
+        __u64 deadline = word ? *(const volatile __u64 *)word : 0;
+
+        if (deadline && slc_now_ns() >= deadline)
+            now = (struct slc_block){.root = entry->previous_root, .rank = entry->previous_rank};
+    }
+    return now;
+}
+
 /* A word of a section's block as one of the image: with the section's ranks. */
 static __always_inline __u32 slc_word_of(__u32 word, __u32 rank) {
     return word >= SLC_WORD_FAULT ? word : word + (rank << SLC_WORD_RANK_SHIFT);
@@ -251,9 +275,14 @@ static __always_inline __u32 slc_default_word(__u32 section) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
     const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
-    const struct slc_roots *roots = entry ? slc_roots_at(image, entry->root) : 0;
+    const struct slc_roots *roots;
+    struct slc_block block;
 
-    return roots ? slc_word_of(roots->default_word, entry->rank) : SLC_WORD_FAULT;
+    if (!entry)
+        return SLC_WORD_FAULT;
+    block = slc_block_of(entry);
+    roots = slc_roots_at(image, block.root);
+    return roots ? slc_word_of(roots->default_word, block.rank) : SLC_WORD_FAULT;
 }
 
 /*
@@ -268,6 +297,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     const struct slc_roots *roots;
     const __u64 *trees;
     struct slc_walk walk;
+    struct slc_block block;
     __u32 word = SLC_WORD_NONE;
 
     if (!image || !key || !steps)
@@ -275,7 +305,8 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     entry = slc_section_of(image, section);
     if (!entry)
         return SLC_WORD_FAULT;
-    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = entry->root};
+    block = slc_block_of(entry);
+    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = block.root};
     roots = slc_roots_at(image, walk.base);
     if (!roots)
         return SLC_WORD_FAULT;
@@ -289,7 +320,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
             continue;
         word = slc_ask_tree(&walk, trees[tree], word, family);
     }
-    return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, entry->rank);
+    return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, block.rank);
 }
 
 /* Functions of their own for each family: verified once. */

@@ -24,6 +24,8 @@ const volatile __u32 slc_ethertype_count = 0;
 const volatile __u16 slc_ethertypes[SLC_MAX_ETHERTYPES] = {};
 /* 1: there are servers, whose sections stand behind SLC_ENTRY_OWNERS. */
 const volatile __u32 slc_servers = 0;
+/* 1: sections wait to be confirmed, each by itself. */
+const volatile __u32 slc_trials = 0;
 /* 1: tier 3.1 (keep-reachable) has entries. */
 const volatile __u32 slc_keep_reachable = 0;
 /* 1: tier 3.3 (guard) has rows; and step 3 of what goes out. */

@@ -342,7 +342,11 @@ struct slc_counter {
 #define SLC_GATE_DEADLINE_MASK (~0xffffull)
 #define SLC_SLOT_OPEN 15u
 
-/* The one value of slc_state: pinned, mmapable, shared by all hooks and interfaces of a ruleset. */
+/*
+ * The one value of slc_state: pinned, mmapable, shared by all hooks and interfaces of a ruleset. What comes before
+ * ban_hosts is its head: it stays where it is and means what it means in every version, since a newer one reads it to
+ * take over from an older one.
+ */
 struct slc_state {
     __u64 gate;
     __u32 slot_generation[4]; /* generation held by each program slot, 0 = empty (SLC_PROGRAM_SLOTS) */
@@ -669,9 +673,12 @@ struct slc_result {
 };
 
 #define SLC_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
+#define SLC_ASSERT_OFFSET(type, field, at) _Static_assert(__builtin_offsetof(type, field) == (at), "place of " #field)
 #ifdef __cplusplus
 #undef SLC_ASSERT_SIZE
+#undef SLC_ASSERT_OFFSET
 #define SLC_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), "size of " #type)
+#define SLC_ASSERT_OFFSET(type, field, at) static_assert(__builtin_offsetof(type, field) == (at), "place of " #field)
 #endif
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
 SLC_ASSERT_SIZE(struct slc_section, 32);
@@ -682,6 +689,12 @@ SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
 SLC_ASSERT_SIZE(struct slc_state, 128);
+SLC_ASSERT_OFFSET(struct slc_state, gate, 0);
+SLC_ASSERT_OFFSET(struct slc_state, slot_generation, 8);
+SLC_ASSERT_OFFSET(struct slc_state, abi_version, 24);
+SLC_ASSERT_OFFSET(struct slc_state, hz, 28);
+SLC_ASSERT_OFFSET(struct slc_state, next_generation, 32);
+SLC_ASSERT_OFFSET(struct slc_state, seed, 40);
 SLC_ASSERT_SIZE(struct slc_open_row, 56);
 SLC_ASSERT_SIZE(struct slc_open, 960);
 SLC_ASSERT_SIZE(struct slc_flow_key, 40);

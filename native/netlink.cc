@@ -1,5 +1,7 @@
 #include "netlink.h"
 
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -21,10 +23,11 @@ constexpr std::size_t kDatagram = 64 * 1024; // the kernel fills at most 32 KiB 
 constexpr int kTimeoutSeconds = 5;
 
 constexpr std::size_t kMaxBody = 64;
+constexpr std::uint16_t kTrackedConnections = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
 
 // One dump; false where the kernel says that something changed meanwhile and the result may be inconsistent.
-bool dump(std::uint16_t type, const Messages &body, Messages &out) {
-    const Fd socket = Fd::from(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket");
+bool dump(int protocol, std::uint16_t type, const Messages &body, Messages &out) {
+    const Fd socket = Fd::from(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "socket");
     const timeval timeout = {kTimeoutSeconds, 0};
     check(::setsockopt(socket.number(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), "setsockopt");
     nlmsghdr header = {};
@@ -75,19 +78,23 @@ bool dump(std::uint16_t type, const Messages &body, Messages &out) {
 } // namespace
 
 Napi::Value netlink_dump(const Arguments &arguments) {
-    const auto type = static_cast<std::uint16_t>(arguments.number(0, "type", NLMSG_MIN_TYPE, UINT16_MAX));
-    const Messages body = arguments.bytes(1, "body").copy();
-    const std::string netns = arguments.text(2, "netns", true);
-    // Requests for a dump are the third of each four message types (RTM_NEW, DEL, GET, SET): nothing else is sent.
-    arguments.require(type % 4 == 2, "type", "is no request for a dump");
+    const auto protocol = static_cast<int>(arguments.number(0, "protocol", 0, MAX_LINKS - 1));
+    const auto type = static_cast<std::uint16_t>(arguments.number(1, "type", NLMSG_MIN_TYPE, UINT16_MAX));
+    const Messages body = arguments.bytes(2, "body").copy();
+    const std::string netns = arguments.text(3, "netns", true);
+    // Requests for a dump are the third of each four message types (RTM_NEW, DEL, GET, SET), and of netfilter's one is
+    // known to change nothing: nothing else is sent.
+    arguments.require(protocol == NETLINK_ROUTE || protocol == NETLINK_NETFILTER, "protocol", "is none that is asked");
+    arguments.require(protocol == NETLINK_ROUTE ? type % 4 == 2 : type == kTrackedConnections, "type",
+                      "is no request for a dump");
     arguments.require(!body.empty() && body.size() <= kMaxBody, "body", "has not the length of a request");
     return Task<Messages>::start(
         arguments.env(),
-        [type, body, netns] {
+        [protocol, type, body, netns] {
             Messages out;
             in_namespace(netns, [&] {
                 for (int i = 0; i < kMaxAttempts; i++)
-                    if (dump(type, body, out))
+                    if (dump(protocol, type, body, out))
                         return;
                 fail("netlink", EAGAIN);
             });

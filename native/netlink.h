@@ -1,11 +1,11 @@
-// rtnetlink dumps, as raw messages.
+// Dumps of rtnetlink and of connection tracking, as raw messages.
 #pragma once
 
 #include "args.h"
 
 namespace sluice {
 
-// netlinkDump(type, family, netns)
+// netlinkDump(protocol, type, body, netns)
 Napi::Value netlink_dump(const Arguments &arguments);
 
 } // namespace sluice

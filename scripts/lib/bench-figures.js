@@ -113,8 +113,13 @@ function tierFigures() {
     origin(rows),
     'What a packet costs more than another, by test run of the program:',
     table(
-      ['packet', 'ns more', 'than'],
-      beside.map(({ set, more_ns, than }) => [set, Math.round(more_ns).toString(), than]),
+      ['packet', 'ns more', 'than', 'at most'],
+      beside.map(({ set, more_ns, than, at_most }) => [
+        set,
+        Math.round(more_ns).toString(),
+        than,
+        at_most === null ? '' : String(at_most),
+      ]),
     ),
     'Live frames of forged sources that the default drops, as a multiple of a bare XDP_DROP of the same rounds:',
     table(

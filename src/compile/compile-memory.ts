@@ -1,4 +1,5 @@
 /** What compiling remembers from one ruleset to the next, so that only what a change touches is made anew. */
+import { SLC_LIMITS } from '../abi/layout.gen';
 import type { Server } from '../model/ruleset';
 import type { CompiledSection } from './compiled-section';
 import { RowMemory } from './row-memory';
@@ -21,6 +22,7 @@ interface KnownServer {
 /** Compiling gives the same image with any memory as with none, the sooner the more of the ruleset it knows. */
 export class CompileMemory extends RowMemory {
   private servers = new Map<string, KnownServer>();
+  private readonly before = new Map<string, KnownServer>();
   private owning: { readonly servers: readonly Server[]; readonly compiled: CompiledSection } | null = null;
   private readonly small = new RowMemory(SMALL_MOST);
 
@@ -28,12 +30,14 @@ export class CompileMemory extends RowMemory {
     super.forget();
     this.small.forget();
     this.servers.clear();
+    this.before.clear();
     this.owning = null;
   }
 
   override tidy(): void {
     super.tidy();
     if (this.servers.size > SERVERS_MAX) this.servers.clear();
+    if (this.before.size > SLC_LIMITS.CONFIRM_WORDS) this.before.clear();
   }
 
   /** @internal What became of the server, or what `make` makes of it with the memory it is handed. */
@@ -45,6 +49,15 @@ export class CompileMemory extends RowMemory {
     own.tidy();
     const compiled = make(own);
     this.servers.set(server.name, { server, compiled, ...(isLarge && { own }) });
+    return compiled;
+  }
+
+  /** @internal The same for what judges again where a server is not confirmed. */
+  returning(server: Server, make: (own: RowMemory) => CompiledSection): CompiledSection {
+    const known = this.before.get(server.name);
+    if (known && isSameServer(known.server, server)) return known.compiled;
+    const compiled = make(server.rules.length > LARGE_ROWS ? new RowMemory(this.most) : this.small);
+    this.before.set(server.name, { server, compiled });
     return compiled;
   }
 

@@ -34,12 +34,19 @@ const RANKS_STEP = 16;
 
 /** Compiles a server: ranks count from 0. What memory knows of its rows is not made again. */
 export function compileServer(server: Server, memory: CompileMemory): CompiledSection {
-  return memory.server(server, (own) => {
-    const section = serverSection(server);
-    const ranks = assignRanks(section, 0);
-    const end = Math.ceil(ranks.end / RANKS_STEP) * RANKS_STEP;
-    return compileSection({ section, ranks: { ...ranks, end } }, own);
-  });
+  return memory.server(server, (own) => compileRankedServer(server, own));
+}
+
+function compileRankedServer(server: Server, own: RowMemory): CompiledSection {
+  const section = serverSection(server);
+  const ranks = assignRanks(section, 0);
+  const end = Math.ceil(ranks.end / RANKS_STEP) * RANKS_STEP;
+  return compileSection({ section, ranks: { ...ranks, end } }, own);
+}
+
+/** Compiles what judges again in a server that is not confirmed; memory goes on knowing what judges first. */
+export function compileReturning(server: Server, memory: CompileMemory): CompiledSection {
+  return memory.returning(server, (own) => compileRankedServer(server, own));
 }
 
 /** Compiles the entry by which the server is found that owns a packet. */

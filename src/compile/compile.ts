@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { Ruleset } from '../model/ruleset';
+import type { Trial } from '../model/trial';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import { CompileMemory } from './compile-memory';
-import { compileOwners, compileSection, compileServer } from './compile-section';
+import { compileOwners, compileReturning, compileSection, compileServer } from './compile-section';
 import type { CompiledSection } from './compiled-section';
 import type { RankedSection } from './expand';
 import type { Image, ImageFeatures, RankEntry } from './image';
@@ -21,12 +22,17 @@ const COUNTER_SLOTS_STEP = 128;
 
 /**
  * Compiles every section, each alone. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What
- * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget.
+ * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget. Servers
+ * that wait to be confirmed (`trials`) are in it twice.
  */
-export function compile(ruleset: Ruleset, memory: CompileMemory = new CompileMemory()): Image {
+export function compile(
+  ruleset: Ruleset,
+  memory: CompileMemory = new CompileMemory(),
+  trials: readonly Trial[] = [],
+): Image {
   memory.tidy();
   try {
-    return compileWith(ruleset, memory);
+    return compileWith(ruleset, memory, trials);
   } catch (error) {
     memory.forget();
     throw error;
@@ -41,7 +47,12 @@ interface Placed {
   readonly rank: number;
 }
 
-function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
+/** What judges again in a section that is not confirmed. */
+interface Returning extends Placed {
+  readonly word: number;
+}
+
+function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly Trial[]): Image {
   const servers = ruleset.servers ?? [];
   const fixed = rankSections(ruleset);
   let rank = fixed.end;
@@ -52,11 +63,22 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     placed.push({ name: server.name, compiled, rank });
     rank += compiled.span;
   }
+  const returningFrom = rank;
+  const returning: Returning[] = [];
+  for (const { previous, word } of trials) {
+    const compiled = compileReturning(previous, memory);
+    returning.push({ name: previous.name, compiled, rank, word });
+    rank += compiled.span;
+  }
+  const all: readonly Placed[] = [...placed, ...returning];
   checkRanks(rank);
-  checkSize(placed);
-  const ranks = ([] as RankEntry[]).concat(...placed.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
-  const limits = limitTable(placed.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
-  const bytes = pack({ sections: placed.map(packed), limits, counterSlots: rank });
+  checkSize(all);
+  const ranks = ([] as RankEntry[]).concat(...all.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
+  const limits = limitTable(all.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
+  const bytes = pack({
+    sections: placed.map((section, index) => packed(section, index, returning)),
+    ...{ limits, counterSlots: rank },
+  });
   const figures = placed.map(({ compiled }) => compiled.figures);
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
@@ -65,19 +87,21 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory): Image {
     maxFlows: ruleset.maxFlows ?? DEFAULT_MAX_FLOWS,
     logging: ruleset.logging,
     ethertypes: ruleset.ethertypes,
-    ipv4: placed.some(({ compiled }) => compiled.families[4]),
-    ipv6: placed.some(({ compiled }) => compiled.families[6]),
+    ipv4: all.some(({ compiled }) => compiled.families[4]),
+    ipv6: all.some(({ compiled }) => compiled.families[6]),
     sections: fixed.sections.map(({ section }) => isUsed(section)),
     servers: servers.length > 0,
+    trials: trials.length > 0,
     limits: limits.count > 0,
-    rejects: placed.some(({ compiled }) => compiled.rejects),
-    rejectsOut: placed.some(({ compiled }) => compiled.rejectsOut),
+    rejects: all.some(({ compiled }) => compiled.rejects),
+    rejectsOut: all.some(({ compiled }) => compiled.rejectsOut),
   };
   const sections = placed.map(({ name }) => name);
   return {
     bytes,
-    digest: digestOf(placed, features, limits.bytes),
+    digest: digestOf({ placed, returning }, features, limits.bytes),
     ranks,
+    ...(returning.length > 0 && { returningFrom }),
     sections,
     counterSlots: Math.ceil(rank / COUNTER_SLOTS_STEP) * COUNTER_SLOTS_STEP,
     features,
@@ -121,9 +145,13 @@ function checkSize(placed: readonly Placed[]): void {
   throw new CapacityError('image rules', total, MAX_IMAGE_RULES, most.name);
 }
 
-function packed({ name, compiled, rank }: Placed, index: number): PackedSection {
+function packed({ name, compiled, rank }: Placed, index: number, returning: readonly Returning[]): PackedSection {
   const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
-  return { block: compiled.block, rank, id: opens ? sectionId(name) : 0n };
+  const trial = index >= SLC_ENTRY.SERVERS ? returning.find((one) => one.name === name) : undefined;
+  return {
+    ...{ block: compiled.block, rank, id: opens ? sectionId(name) : 0n },
+    ...(trial && { trial: { block: trial.compiled.block, rank: trial.rank, word: trial.word } }),
+  };
 }
 
 /** Written rows. */
@@ -136,13 +164,19 @@ function ruleCount(sections: readonly RankedSection[], { servers = [] }: Ruleset
 }
 
 /** Limits stand beside the blocks, which only say that a row has one. */
-function digestOf(placed: readonly Placed[], features: ImageFeatures, limits: Uint8Array): string {
+function digestOf(
+  { placed, returning }: { readonly placed: readonly Placed[]; readonly returning: readonly Returning[] },
+  features: ImageFeatures,
+  limits: Uint8Array,
+): string {
   const { icmp, echo, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections } = features;
   const hash = createHash('sha256');
   hash.update(
     JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
   );
   for (const { name, compiled } of placed) hash.update(`${JSON.stringify(name)}${compiled.digest}`);
+  for (const { name, compiled, word } of returning)
+    hash.update(`${JSON.stringify(['returning', name, word])}${compiled.digest}`);
   hash.update(limits);
   return hash.digest('hex');
 }

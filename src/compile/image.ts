@@ -44,6 +44,8 @@ export interface ImageFeatures {
   readonly sections: readonly boolean[];
   /** Whether there are servers: then that entry is asked whose rows judge. */
   readonly servers: boolean;
+  /** Whether sections wait to be confirmed, each by itself. */
+  readonly trials: boolean;
   /** Whether there are limit rules, and whether anything is rejected. */
   readonly limits: boolean;
   readonly rejects: boolean;
@@ -75,8 +77,10 @@ export interface Image {
   readonly bytes: Uint8Array;
   /** SHA-256 over the bytes, the features and the rank table, hex. */
   readonly digest: string;
-  /** Ascending by rank. */
+  /** Ascending by rank; those of what judges again where a section is not confirmed stand last. */
   readonly ranks: readonly RankEntry[];
+  /** The first rank of these; left out where nothing waits. */
+  readonly returningFrom?: number;
   /** Section names in the order of the section table; `guard` has several entries, that of owners is `inbound`'s. */
   readonly sections: readonly string[];
   /** Number of counter slots: highest rank + 1, rounded up to whole pages of 4096 bytes. */

@@ -34,9 +34,15 @@ export interface Interpretation {
 
 /**
  * Judges a key by one entry of the section table; where none is given by that of the section that owns it: a server's,
- * else inbound's. Never throws: broken bytes end in a fault.
+ * else inbound's. `isReturned`: whether an entry waited to be confirmed, and was not. Never throws: broken bytes end in a
+ * fault.
  */
-export function interpret(image: Image | Uint8Array, key: FlowKey, section?: number): Interpretation {
+export function interpret(
+  image: Image | Uint8Array,
+  key: FlowKey,
+  section?: number,
+  isReturned: (entry: number) => boolean = () => false,
+): Interpretation {
   const walk = { word: SLC_WORD_NONE, nodes: 0, leaves: 0, rules: 0 };
   try {
     const reader = readerOf(image);
@@ -46,7 +52,7 @@ export function interpret(image: Image | Uint8Array, key: FlowKey, section?: num
       askSection(reader, key, words, SLC_ENTRY.OWNERS, walk);
       entry = rankOfWord(walk.word);
     }
-    askSection(reader, key, words, entry, walk);
+    askSection(reader, key, words, entry, walk, isReturned(entry));
     return walk;
   } catch (error) {
     if (!(error instanceof ImageFault)) throw error;
@@ -56,21 +62,24 @@ export function interpret(image: Image | Uint8Array, key: FlowKey, section?: num
 
 /** Judges a frame that comes in: what is not decided by rows as the model does, rows by the image. */
 export function interpretFrame(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeFrame(image.features, frame, imageJudges(image), state);
+  return judgeFrame(image.features, frame, imageJudges(image, state), state);
 }
 
 /** Judges a frame that goes out, likewise. */
 export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenState = NO_STATE): Decision {
-  return judgeOutgoingFrame(image.features, frame, imageJudges(image), state);
+  return judgeOutgoingFrame(image.features, frame, imageJudges(image, state), state);
 }
 
-const { OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } = SLC_ENTRY;
+const { SERVERS, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } =
+  SLC_ENTRY;
 
 /** Entries that judge what goes out. */
 const OUTGOING: readonly number[] = [OUTBOUND, GUARD_OUT, GUARD_OUT_LATER];
 
-function imageJudges(image: Image): Judges {
+function imageJudges(image: Image, { returned }: GivenState): Judges {
   const { sections } = image.features;
+  const isReturned = (entry: number): boolean =>
+    entry >= SERVERS && returned !== undefined && returned.has(image.sections[entry]);
   const guards = { in: GUARD_IN, out: GUARD_OUT };
   const later = { in: GUARD_IN_LATER, out: GUARD_OUT_LATER };
   return {
@@ -78,7 +87,7 @@ function imageJudges(image: Image): Judges {
     mayBeKept: (key) => sections[KEEP_REACHABLE] && decide(image, key, KEPT_LATER) !== null,
     guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
     guardLater: (direction, key) => (sections[guards[direction]] ? decide(image, key, later[direction]) : null),
-    inbound: (packet, limits) => decide(image, packet, undefined, limits) ?? imageFault('inbound', '9'),
+    inbound: (packet, limits) => decide(image, packet, undefined, limits, isReturned) ?? imageFault('inbound', '9'),
     outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
     outboundRefuses: sections[OUTBOUND],
     guardsOut: sections[GUARD_OUT],
@@ -86,8 +95,14 @@ function imageJudges(image: Image): Judges {
 }
 
 /** What the rows of an entry say, or of the section that owns the packet; null where none matches and the entry has no default. */
-function decide(image: Image, key: LimitedPacket, index?: number, limits: LimitState = NO_LIMITS): Decision | null {
-  const { word, fault } = interpret(image, key, index);
+function decide(
+  image: Image,
+  key: LimitedPacket,
+  index?: number,
+  limits: LimitState = NO_LIMITS,
+  isReturned?: (entry: number) => boolean,
+): Decision | null {
+  const { word, fault } = interpret(image, key, index, isReturned);
   if (fault === undefined && word === SLC_WORD_NONE) return null;
   const entry = fault === undefined ? entryOfWord(image.ranks, word) : null;
   if (!entry)
@@ -133,8 +148,15 @@ function readerOf(image: Image | Uint8Array): ImageReader {
 type Walk = { -readonly [Field in 'word' | 'nodes' | 'leaves' | 'rules']: number };
 
 /** Sets the word of the walk to that of a section, and adds what it costs. */
-function askSection(reader: ImageReader, key: FlowKey, words: Uint32Array, section: number, walk: Walk): void {
-  const roots = reader.roots(section);
+function askSection(
+  reader: ImageReader,
+  key: FlowKey,
+  words: Uint32Array,
+  section: number,
+  walk: Walk,
+  isReturned = false,
+): void {
+  const roots = reader.roots(section, isReturned);
   walk.word = SLC_WORD_NONE;
   for (const [tree, root] of roots.trees[key.family].entries()) {
     if (tree > 0 && walk.word <= roots.least[tree - 1]) continue;

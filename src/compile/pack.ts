@@ -40,6 +40,8 @@ export interface PackedSection {
   readonly rank: number;
   /** What ALLOW ALL knows it by; 0n where it opens nothing. */
   readonly id: bigint;
+  /** Where it waits to be confirmed: what judges again otherwise, and its word in `slc_confirm`. */
+  readonly trial?: { readonly block: Uint8Array; readonly rank: number; readonly word: number };
 }
 
 /** What becomes an image. */
@@ -101,7 +103,7 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   const limitsAt = tableAt + SECTION_SLOTS * sections.length;
   const roots = new Map<Uint8Array, number>();
   let slots = limitsAt + limits.bytes.length / SLOT_BYTES;
-  for (const { block } of sections) {
+  for (const block of sections.flatMap(({ block: own, trial }) => (trial ? [own, trial.block] : [own]))) {
     if (roots.has(block)) continue;
     slots = Math.ceil(slots / LINE_SLOTS) * LINE_SLOTS;
     roots.set(block, slots);
@@ -121,13 +123,14 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   header(HEADER.counter_slots, counterSlots);
   header(HEADER.limits, limitsAt);
   header(HEADER.limit_count, limits.count);
-  sections.forEach(({ block, rank, id }, i) => {
+  sections.forEach(({ block, rank, id, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
     view.setUint32(at + SECTION.root.offset, root, true);
     view.setUint32(at + SECTION.rank.offset, rank, true);
-    view.setUint32(at + SECTION.previous_root.offset, root, true);
-    view.setUint32(at + SECTION.previous_rank.offset, rank, true);
+    view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
+    view.setUint32(at + SECTION.previous_rank.offset, trial?.rank ?? rank, true);
+    view.setUint32(at + SECTION.confirm.offset, trial?.word ?? 0, true);
     view.setBigUint64(at + SECTION.id.offset, id, true);
   });
   bytes.set(limits.bytes, limitsAt * SLOT_BYTES);

@@ -89,9 +89,9 @@ export class ImageReader {
     this.sectionCount = header(HEADER.section_count);
   }
 
-  /** The root block of a section (an index into the section table). */
-  roots(section: number): Roots {
-    const place = this.placeOf(section);
+  /** The root block of a section (an index into the section table), or of what judges again where that is not confirmed. */
+  roots(section: number, isReturned = false): Roots {
+    const place = this.placeOf(section, isReturned);
     const { base, rank } = place;
     const at = this.byteOf(base, ROOTS.size);
     const trees = (offset: number): Slot[] =>
@@ -114,12 +114,12 @@ export class ImageReader {
     );
   }
 
-  private placeOf(section: number): Place {
+  private placeOf(section: number, isReturned = false): Place {
     if (section >= this.sectionCount) throw new ImageFault(`the image has no section ${section}`);
     const at = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
     return {
-      base: this.view.getUint32(at + SECTION.fields.root.offset, true),
-      rank: this.view.getUint32(at + SECTION.fields.rank.offset, true),
+      base: this.view.getUint32(at + SECTION.fields[isReturned ? 'previous_root' : 'root'].offset, true),
+      rank: this.view.getUint32(at + SECTION.fields[isReturned ? 'previous_rank' : 'rank'].offset, true),
     };
   }
 

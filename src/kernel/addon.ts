@@ -126,7 +126,7 @@ export interface Addon {
   /** Tries a clsact filter in a namespace of its own: null where it works, else the errno. */
   probeClsact(): Promise<number | null>;
   /** `body`: what follows the netlink header, at most 64 bytes. */
-  netlinkDump(type: number, body: Uint8Array, netns: string): Promise<Uint8Array>;
+  netlinkDump(protocol: number, type: number, body: Uint8Array, netns: string): Promise<Uint8Array>;
   /** Driver, ETH_FLAG_* of linux/ethtool.h, queues that receive and those that can; null where the driver does not say it. */
   deviceSettings(
     name: string,

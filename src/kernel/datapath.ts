@@ -80,6 +80,8 @@ export interface DatapathSwitches {
   readonly sections: readonly boolean[];
   /** Packets belong to servers. */
   readonly servers: boolean;
+  /** Sections wait to be confirmed, each by itself. */
+  readonly trials: boolean;
   readonly rejects: boolean;
   /** The same of what goes out. */
   readonly rejectsOut: boolean;
@@ -138,6 +140,7 @@ export function datapathSwitches(
       readonly ethertypes: readonly number[];
       readonly sections: readonly boolean[];
       readonly servers: boolean;
+      readonly trials: boolean;
       readonly limits: boolean;
       readonly rejects: boolean;
       readonly rejectsOut: boolean;
@@ -156,6 +159,7 @@ export function datapathSwitches(
     ethertypes: image.features.ethertypes,
     sections: image.features.sections,
     servers: image.features.servers,
+    trials: image.features.trials,
     logging: image.features.logging,
     dryRun,
     rejects: image.features.rejects,
@@ -379,6 +383,8 @@ export interface GenerationMaps extends Partial<Tables> {
     readonly nets: BpfMap;
     readonly filter: BpfMap;
   };
+  /** Deadlines of sections that wait to be confirmed; where they are left out all were in time. */
+  readonly confirm?: BpfMap;
   /** Shared state and what is under ALLOW ALL; where they are left out nothing is. */
   readonly open?: { readonly state: BpfMap; readonly open: BpfMap; readonly index: BpfMap };
   /** The ring of events, their figures and their caps; made where they are left out. */
@@ -443,6 +449,7 @@ export async function loadProgram(
     slc_counters: maps.counters,
     slc_result: result,
     ...(maps.clock && { slc_clock: maps.clock }),
+    ...(maps.confirm && { slc_confirm: maps.confirm }),
     ...(open && { slc_state: open.state, slc_open: open.open, slc_open_index: open.index }),
     ...(bans && {
       ...{ slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets },
@@ -461,6 +468,7 @@ export async function loadProgram(
     ...(!bans && ingress && { slc_ban_hosts: 1, slc_ban_nets: 1, slc_ban_filter: 1 }),
     ...(!open && { slc_open: 1, slc_open_index: 1 }),
     ...(!maps.clock && { slc_clock: 1 }),
+    ...(switches.trials && !maps.confirm && { slc_confirm: SLC_LIMITS.CONFIRM_WORDS }),
     slc_scratch: 1,
   };
   const entries = tableEntries(switches.tables);
@@ -518,6 +526,7 @@ function setSwitches(object: BpfObject, switches: DatapathSwitches): void {
   set('slc_echo_rate', switches.echo.inAll);
   set('slc_echo_rate_source', switches.echo.perSource);
   set('slc_servers', Number(switches.servers));
+  set('slc_trials', Number(switches.trials));
   set('slc_keep_reachable', Number(switches.sections[SLC_ENTRY.KEEP_REACHABLE]));
   set('slc_guard_in', Number(switches.sections[SLC_ENTRY.GUARD_IN]));
   set('slc_guard_out', Number(switches.sections[SLC_ENTRY.GUARD_OUT]));

@@ -265,6 +265,11 @@ export interface Kernel {
     tc?: { ifindex: number; parent: number };
     netns?: string;
   }): Promise<Uint8Array>;
+  /**
+   * The raw messages of ctnetlink about every connection that the namespace tracks. Asking makes the kernel load
+   * nf_conntrack_netlink where that is a module. Throws `UnsupportedError` where the kernel cannot be asked.
+   */
+  conntrackDump(netns?: string): Promise<Uint8Array>;
   /** What the driver of a device says of itself, by its name. Throws `KernelError` ENODEV where it is gone. */
   deviceSettings(name: string, netns?: string): Promise<DeviceSettings>;
   /**

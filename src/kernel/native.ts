@@ -40,6 +40,12 @@ const MEMBARRIER_GLOBAL = 1;
 /** Sizes of ifinfomsg, the longest header of a request by family, which is all zero but for that; and of tcmsg. */
 const IFINFOMSG = 16;
 const TCMSG = 20;
+/** Protocols of netlink; the dump of connection tracking, and the length of its header (linux/netfilter/nfnetlink.h). */
+const NETLINK = { route: 0, netfilter: 12 } as const;
+const IPCTNL_MSG_CT_GET = 0x101;
+const NFGENMSG = 4;
+/** No netfilter sockets; nobody behind them who knows connections; built without. */
+const NO_CTNETLINK: readonly string[] = ['EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
 /** Where the kernel offers no grace period: longer than any packet stays in a program. */
 const GRACE_MS = 50;
 
@@ -212,7 +218,21 @@ class NativeKernel implements Kernel {
       body.writeInt32LE(tc.ifindex, 4);
       body.writeUInt32LE(tc.parent, 12);
     }
-    return attemptLater('ask the kernel about interfaces', () => this.addon.netlinkDump(type, body, netns));
+    return attemptLater('ask the kernel about interfaces', () =>
+      this.addon.netlinkDump(NETLINK.route, type, body, netns),
+    );
+  }
+
+  async conntrackDump(netns = ''): Promise<Uint8Array> {
+    try {
+      return await attemptLater('ask the kernel about tracked connections', () =>
+        // Of both families: a header of zeros (nfgenmsg).
+        this.addon.netlinkDump(NETLINK.netfilter, IPCTNL_MSG_CT_GET, Buffer.alloc(NFGENMSG), netns),
+      );
+    } catch (error) {
+      if (!(error instanceof KernelError) || !NO_CTNETLINK.includes(error.errno)) throw error;
+      throw new UnsupportedError('ctnetlink', 'the kernel cannot be asked about tracked connections', { cause: error });
+    }
   }
 
   async exchangeFrames(

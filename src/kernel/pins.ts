@@ -2,8 +2,8 @@
  * Where things are pinned: `<root>/<netns cookie>/{state,gen/<n>,spare,links}`. What enforces is read from here and from
  * the kernel, never from files. Removing the whole directory always ends enforcement: no process keeps a link open.
  */
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { SluiceError } from './errors';
 
 /** Hooks of an interface. */
@@ -55,12 +55,38 @@ export function pinRoot(): string {
 export class PinLayout {
   readonly directory: string;
 
-  constructor(cookie: bigint, root: string = pinRoot()) {
+  /** `beside`: the state that is made while another one is pinned at its place. */
+  constructor(
+    cookie: bigint,
+    root: string = pinRoot(),
+    private readonly stateName: 'state' | 'beside' = 'state',
+  ) {
     this.directory = join(root, cookie.toString());
   }
 
+  /** The same pins, but the state is the one that is made beside. */
+  beside(): PinLayout {
+    const root = dirname(this.directory);
+    return new PinLayout(BigInt(basename(this.directory)), root, 'beside');
+  }
+
+  /** Folder of the state. */
+  get stateDirectory(): string {
+    return join(this.directory, this.stateName);
+  }
+
+  /** Folder of a state that another one takes the place of: links may still lead to its gates. */
+  get replaced(): string {
+    return join(this.directory, 'replaced');
+  }
+
+  /** Whether one state was taking another's place when that was cut short. */
+  isHalfReplaced(): boolean {
+    return existsSync(this.replaced);
+  }
+
   state(name: string): string {
-    return join(this.directory, 'state', name);
+    return join(this.stateDirectory, name);
   }
 
   /** Program behind every link of the hook, or behind every filter. */

@@ -1,4 +1,7 @@
-/** rtnetlink messages, taken apart (netlink(7), rtnetlink(7)). Numbers are in the host's order: little-endian here. */
+/**
+ * Messages of netlink, taken apart (netlink(7), rtnetlink(7)). Numbers are in the host's order, little-endian here,
+ * but those of connection tracking: see conntrack.ts.
+ */
 
 /** A message of a dump: its type, and what follows the netlink header. */
 export interface NetlinkMessage {

@@ -295,13 +295,13 @@ function attachOptions(
   return {
     mode,
     needsEgress: [SLC_ENTRY.OUTBOUND, SLC_ENTRY.GUARD_OUT].some((entry) => image.features.sections[entry]),
-    beforeIngress: (device) => seedFrom(kernel, pins, state, { image, generation, netns }, device, flows),
+    beforeIngress: (device) => seedDevice(kernel, pins, state, { image, generation, netns }, device, flows),
     ...(netns !== undefined && { netns }),
   };
 }
 
 /** Opens the flows of connections through a device that is not filtered yet. */
-async function seedFrom(
+export async function seedDevice(
   kernel: Kernel,
   pins: PinLayout,
   state: SharedState,

@@ -46,6 +46,11 @@ export class BanTable {
     return [...readEntries(hosts, HOST.size, hostOfKey), ...readEntries(nets, NET.size, netOfKey)];
   }
 
+  /** Tells the datapath of entries that another state's maps held already. */
+  async adopt(): Promise<void> {
+    await this.publish(new Map((await this.list()).map((ban) => [prefixKey(ban.prefix), ban])));
+  }
+
   /**
    * Writes and removes entries; `present` is what `list()` told. Where a write fails (the kernel has no memory) all
    * entries are again as they were.

@@ -30,11 +30,24 @@ export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-re
 /** In the order in which a spare is made, and then adopted by an apply. */
 export const SPARE_FAILPOINTS = ['spare-loaded', 'spare-pinned', 'spare-named', 'spare-adopted'] as const;
 
+/** In the order in which what an older version pinned is replaced. */
+export const REPLACE_FAILPOINTS = [
+  'beside-made',
+  'beside-recorded',
+  'beside-ready',
+  'replaced-aside',
+  'replaced-by',
+  'one-link-moved',
+  'links-moved',
+  'replaced-gone',
+] as const;
+
 /** `during-write`: in each file that is written, when it is on the disk under another name; `between-files`: after each of a ruleset. */
 export type Failpoint =
   | (typeof FAILPOINTS)[number]
   | (typeof CONFIRM_FAILPOINTS)[number]
   | (typeof SPARE_FAILPOINTS)[number]
+  | (typeof REPLACE_FAILPOINTS)[number]
   | 'during-write'
   | 'between-files';
 

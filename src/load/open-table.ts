@@ -117,6 +117,11 @@ export class OpenTable {
         region.close();
       }
     }
+    this.adopt();
+  }
+
+  /** Says in the state which deadline is the last: also of entries that another state's map held already. */
+  adopt(): void {
     const last = this.list()
       .map(({ deadlineNs }) => deadlineNs)
       .reduce(later, 0n);

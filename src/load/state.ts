@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { LAYOUT, SLC_ABI_VERSION, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
+import { KEPT_LAYOUTS, LAYOUT, SLC_ABI_VERSION, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
 import {
   type EventSwitches,
   type FlowMaps,
@@ -25,6 +25,10 @@ import { flowBuckets } from '../compile/flow-table';
 import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
+
+/** One of the maps that live as long as the state. */
+export type StatePin = keyof typeof STATE_PINS;
+
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
   ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats', 'told'] as const),
@@ -38,7 +42,7 @@ const EVENT_MAPS = ['events', 'eventStats', 'eventSources'] as const satisfies r
  * many times a second, and mostly at the page. `close()` gives up the descriptors; the pins, and what they enforce, stay.
  */
 export class SharedState {
-  private readonly maps: PinnedMaps<keyof typeof STATE_PINS>;
+  private readonly maps: PinnedMaps<StatePin>;
 
   private constructor(
     kernel: Kernel,
@@ -60,14 +64,9 @@ export class SharedState {
     const version = region && readNumber(region, 'abi_version');
     if (version !== null && version !== SLC_ABI_VERSION) {
       region?.close();
-      throw new SluiceError(
-        'load/abi',
-        `what is pinned in "${pins.directory}" has layout ${version}, this sluice knows ${SLC_ABI_VERSION}`,
-        {
-          hint: 'use the version of sluice that pinned it, or end it first: sluice disable',
-        },
-      );
+      throw otherVersion(pins, version);
     }
+    if (!region && pins.isHalfReplaced()) throw halfReplaced(pins);
     const missing = missingPins(pins);
     if (!region || missing.length > 0) {
       region?.close();
@@ -101,11 +100,23 @@ export class SharedState {
     pins.claim();
     pins.clear(); // what an interrupted creation left; nothing was attached, see find()
     pins.create();
+    return SharedState.make(kernel, pins, { nextGeneration: firstGeneration });
+  }
+
+  /**
+   * Makes and pins a state into its folder, over the maps that are kept. `nextGeneration` and `seed` are those of the state
+   * that it takes over from, where there is one: then it is the same installation.
+   */
+  static async make(
+    kernel: Kernel,
+    pins: PinLayout,
+    given: { readonly nextGeneration: number; readonly seed?: Uint8Array; readonly hz?: number },
+    kept: Partial<Record<StatePin, BpfMap>> = {},
+  ): Promise<SharedState> {
+    const reuse = Object.entries(kept).map(([name, map]) => [STATE_PINS[name as StatePin], map] as const);
     const object = openDatapath(kernel, 'slc_gate_xdp', {
-      create: stateMapEntries(
-        { fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) },
-        kernel.possibleCpus(),
-      ),
+      reuse: Object.fromEntries(reuse),
+      create: newStateEntries(kernel),
     });
     try {
       await object.load();
@@ -114,12 +125,12 @@ export class SharedState {
       const region = mapAndClose(object.map(STATE_PINS.state));
       try {
         region.store64(FIELDS.gate.offset, packGateWord(OPEN_GATE));
-        region.store64(FIELDS.next_generation.offset, BigInt(firstGeneration));
-        await region.write(FIELDS.seed.offset, randomBytes(8));
+        region.store64(FIELDS.next_generation.offset, BigInt(given.nextGeneration));
+        await region.write(FIELDS.seed.offset, given.seed ?? randomBytes(8));
         await writeNumber(region, 'abi_version', SLC_ABI_VERSION);
-        await writeNumber(region, 'hz', await measureHz(kernel));
+        await writeNumber(region, 'hz', given.hz ?? (await measureHz(kernel)));
         for (const name of [
-          ...(Object.keys(STATE_PINS) as (keyof typeof STATE_PINS)[]).filter((key) => key !== 'state'),
+          ...(Object.keys(STATE_PINS) as StatePin[]).filter((key) => key !== 'state'),
           'state',
         ] as const)
           pinAndClose(object.map(STATE_PINS[name]), pins.state(STATE_PINS[name]));
@@ -282,6 +293,33 @@ export class SharedState {
     this.maps.close();
   }
 }
+
+/** Entries of the maps of a state that is made. */
+export function newStateEntries(kernel: Kernel): ReturnType<typeof stateMapEntries> {
+  const buckets = { fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) };
+  return stateMapEntries(buckets, kernel.possibleCpus());
+}
+
+function otherVersion(pins: PinLayout, version: number): SluiceError {
+  const older = version < SLC_ABI_VERSION;
+  const known = Object.hasOwn(KEPT_LAYOUTS, version);
+  const end = 'use the version of sluice that pinned it, or end it first: sluice disable';
+  return new SluiceError(
+    'load/abi',
+    `what is pinned in "${pins.directory}" is of ${older ? 'an older' : 'a newer'} sluice: it has layout ${version}, this sluice knows ${SLC_ABI_VERSION}`,
+    { hint: older && known ? TAKE_OVER : `it goes on judging; ${end}` },
+  );
+}
+
+function halfReplaced(pins: PinLayout): SluiceError {
+  return new SluiceError(
+    'load/abi',
+    `what an older sluice pinned in "${pins.directory}" was being replaced when that was cut short`,
+    { hint: TAKE_OVER },
+  );
+}
+
+const TAKE_OVER = 'it goes on judging; sluice apply (as enable, boot and daemon) takes over from it without a gap';
 
 /** The gate of the egress hook is of another object, over the same maps. */
 async function pinEgressGate(kernel: Kernel, pins: PinLayout, state: BpfObject): Promise<void> {

@@ -40,6 +40,7 @@ import { withLock } from './lock';
 import { settleOpenings } from './openings';
 import { clearOrphans } from './orphans';
 import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
+import { replaceOlderLocked } from './replace-older';
 import { forgetReturned } from './returned';
 import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
@@ -164,6 +165,7 @@ export async function applyRuleset(
   const intent = options.intent ?? { what: 'apply' };
   const outcome = await withLock(context, async (): Promise<ApplyOutcome | DryRun> => {
     removeUnfinishedRuleset(candidate.file);
+    if (!options.dryRun) await replaceOlderLocked(context);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
     let history: History | null = null;

@@ -30,12 +30,15 @@ import type { GenerationRecord } from './generation-record';
 import { endPending, tolerate } from './history';
 import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
+import { type OlderReplaced, replaceOlderLocked } from './replace-older';
 import { messageOf } from './system-error';
 
 /** What `bootFirewall` did. */
 export type BootOutcome =
   | {
       readonly kind: 'enforces-already';
+      /** Set where an older version's pins were replaced. */
+      readonly replaced: OlderReplaced | null;
       readonly generation: number;
       readonly attached: readonly string[];
       readonly refused: KeptUp['refused'];
@@ -68,10 +71,12 @@ const POLL_MS = 100;
 export async function bootFirewall(context: Context, { waitMs }: { waitMs: number }): Promise<BootOutcome> {
   return withBootLock(context, async (unwritten) => {
     const { folder } = context;
+    const replaced = await replaceOlderLocked(context);
     const enforcement = await readEnforcement(context);
     if (enforcement) {
       return {
         kind: 'enforces-already',
+        replaced,
         generation: enforcement.generation,
         ...(await keepUpWithInterfaces(context)),
       };

@@ -185,7 +185,8 @@ export function sourceOf({ file, text, interfaceOverride }: Candidate): Generati
   return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
 }
 
-function recordOf(
+/** The record of a candidate that is about to judge. */
+export function recordOf(
   candidate: Candidate,
   named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'keep' | 'change'>,
 ): GenerationRecord {

@@ -8,6 +8,7 @@ import { ensureBpffs } from '../kernel/bpffs';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { FileLock, Kernel } from '../kernel/kernel';
 import { pinRoot } from '../kernel/pins';
+import { finishReplacing } from '../load/replace';
 import { removeUnfinished } from './atomic-write';
 import type { Context } from './context';
 import { historyDirectory, LOCK_FILE, makeFolder } from './state-files';
@@ -91,11 +92,14 @@ async function lockState({ kernel, folder }: Context, deadline: number): Promise
   }
 }
 
-async function withPinLock<T>({ kernel, pins }: Context, deadline: number, change: () => Promise<T>): Promise<T> {
+async function withPinLock<T>(context: Context, deadline: number, change: () => Promise<T>): Promise<T> {
+  const { kernel, pins } = context;
   const pinLock = await takeLock(kernel, pins.directory, deadline, () => {
     pins.claim();
   });
   try {
+    // Until all links lead to one state no change of it would reach all packets.
+    await finishReplacing(context);
     return await change();
   } finally {
     pins.removeEmpty();

@@ -11,6 +11,7 @@ import { type Interface, listInterfaces } from '../kernel/interfaces';
 import type { Kernel } from '../kernel/kernel';
 import { PinLayout, pinRoot } from '../kernel/pins';
 import { pinnedLinks } from '../load/attach';
+import { SharedState } from '../load/state';
 import { findFolder } from './context';
 import { currentEventReader } from './event-source';
 import { whyNotNative } from './native-refusals';
@@ -124,8 +125,12 @@ function pinChecks({ kernel, pins }: Place): MachineCheck {
     return warn('bpffs', `no bpffs is mounted at ${path}: the first change mounts one`, `mount -t bpf bpf ${path}`);
   try {
     pins.assertOurs();
+    // Of another version, or damaged.
+    SharedState.find(kernel, pins)?.close();
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
+    // Who may not look into it is told so by the first line.
+    if (error instanceof KernelError) return ok('bpffs', `mounted at ${path}`);
     return warn('bpffs', error.message, error.hint);
   }
   return ok('bpffs', `mounted at ${path}`);

@@ -43,7 +43,7 @@ export function parseAddressText(text: string): AddressReading {
  * `a.b.c.d` or `a.b.c.d/n` in canonical form, as nearly all of a hundred thousand rows have it; undefined for any other
  * text, which is read with care.
  */
-function readUsualIpv4(text: string): Prefix | undefined {
+export function readUsualIpv4(text: string): Prefix | undefined {
   let i = 0;
   let word = 0;
   for (let octet = 0; octet < 4; octet++) {

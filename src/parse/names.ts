@@ -12,15 +12,18 @@ export interface Names {
   readonly sshPorts: readonly number[];
   /** Joined lists by their members, so that rows that name the same sets share one list. */
   readonly joined: Map<string, readonly Prefix[]>;
+  /** Lists of one address by its text, shared likewise. */
+  readonly addresses: Map<string, readonly Prefix[]>;
 }
 
 /** Names of one section; everything left out is as in an empty ruleset. */
-export function makeNames(parts: Partial<Omit<Names, 'joined'>> = {}): Names {
+export function makeNames(parts: Partial<Omit<Names, 'joined' | 'addresses'>> = {}): Names {
   return {
     sets: parts.sets ?? new Map(),
     services: parts.services ?? BUILTIN_SERVICES,
     sshPorts: parts.sshPorts ?? DEFAULT_SSH_PORTS,
     joined: new Map(),
+    addresses: new Map(),
   };
 }
 

@@ -100,10 +100,10 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const services = readServices(valueOf(root, 'services'), context);
   const sets = readSets(valueOf(root, 'sets'), context);
   const byName = new Map(sets.map((set) => [set.name, set.addresses]));
-  const joined: Names['joined'] = new Map();
+  const shared: Pick<Names, 'joined' | 'addresses'> = { joined: new Map(), addresses: new Map() };
   const makeSectionNames = (sshPorts: readonly number[] | undefined): Names => ({
     ...makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
-    joined,
+    ...shared,
   });
   const { section: inbound, names } = readInbound(valueOf(root, 'inbound'), context, makeSectionNames);
   const guard = readGuard(valueOf(root, 'guard'), names, context);

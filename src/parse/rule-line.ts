@@ -18,6 +18,7 @@ import { resolveClauses } from './resolve';
 import { parseMoment } from './time';
 import { type Token, tokenize } from './tokens';
 import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
+import { readUsualLine } from './usual-line';
 
 /** A row that was understood. */
 export interface RuleLine {
@@ -72,6 +73,14 @@ export function directionOf(word: string): Direction | undefined {
 
 /** Reads one row: `allow 8000/tcp`, `deny from 10.0.0.0/8 to any port 22 proto tcp`, `1 Deny 0.0.0.0/0 Port 14141`. */
 export function parseRuleLine(text: string, names: Names = makeNames()): RuleLineReading {
+  const usual = readUsualLine(text, names);
+  return usual ? { row: usual, findings: NO_FINDINGS } : parseAnyRuleLine(text, names);
+}
+
+const NO_FINDINGS: readonly Finding[] = [];
+
+/** Reads one row, whatever it looks like. */
+export function parseAnyRuleLine(text: string, names: Names = makeNames()): RuleLineReading {
   const findings: Finding[] = [];
   let failed = false;
   const sink: Sink = (finding) => {

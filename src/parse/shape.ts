@@ -2,7 +2,14 @@
 import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import { nearest } from './nearest';
-import { findShapeProblems, type ShapeProblem } from './schema';
+import type { ShapeProblem } from './schema';
+import { isUsualShape } from './usual-shape';
+
+/** Loaded by the first file that needs it: zod costs every command 50 ms. */
+function schema(): typeof import('./schema') {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load it with this file
+  return require('./schema') as typeof import('./schema');
+}
 
 /** Keys that may stand without a value, as if they were not there: all their rows are commented out. */
 const MAY_BE_EMPTY = new Set([
@@ -40,7 +47,8 @@ const WORD_KEYS = new Set([
  */
 export function checkShape(root: DocumentNode, sink: Sink): ReadonlySet<number> {
   const starts = new Set<number>();
-  for (const problem of findShapeProblems(toPlain(root, ''))) {
+  if (isUsualShape(root)) return starts;
+  for (const problem of schema().findShapeProblems(toPlain(root, ''))) {
     if (problem.kind === 'type' || problem.kind === 'value') starts.add(follow(root, problem.path).start);
     report(root, problem, sink);
   }
@@ -48,7 +56,7 @@ export function checkShape(root: DocumentNode, sink: Sink): ReadonlySet<number> 
 }
 
 /** Plain data for the schema. Maps have no prototype, so that no key is special. */
-function toPlain(node: DocumentNode, key: string): unknown {
+export function toPlain(node: DocumentNode, key: string): unknown {
   switch (node.kind) {
     case 'broken':
       return null;

@@ -18,6 +18,7 @@ import {
   type PacketEvent,
   parseEventLine,
 } from '../observe/events';
+import { describeReplaced, replaceOlder } from '../operate/replace-older';
 import { RecentEvents } from '../operate/owner/events';
 import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
@@ -55,6 +56,8 @@ const RETRY_MS = 1000;
 /** Runs until the signal comes. Throws `EventsTakenError` where another daemon runs in the namespace. */
 export async function runDaemon(context: Context, options: DaemonOptions): Promise<void> {
   const { signal, say } = options;
+  const replaced = await replaceOlder(context);
+  if (replaced) say(describeReplaced(replaced));
   const source = await EventSource.open(context, 'daemon');
   const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
   let socket: EventSocket | null = null;

@@ -59,6 +59,7 @@ interface Case {
 export async function* tierRows(lab: Lab, drop: Port, rounds: number): AsyncGenerator<Row> {
   yield* await flowRows(rounds);
   yield* await egressRows(rounds);
+  yield* await rejectRows(rounds);
   yield* await limitRows(rounds);
   yield* await banRows(rounds);
   yield* await liveRows(lab, drop, rounds);
@@ -137,6 +138,39 @@ async function egressRows(rounds: number): Promise<Row[]> {
   }
 }
 
+/** What is rejected on its way out, and what that costs packets that come in; of who rejects nothing, nothing. */
+async function rejectRows(rounds: number): Promise<Row[]> {
+  const rules = (fallback: string): string => `${HOST}outbound: { default: ${fallback} }\n`;
+  const load = (text: string, ingress?: Uint8Array): Promise<TierStand> =>
+    TierStand.load(text, { flows: DEFAULT_TABLE, ...(ingress && { ingress }) });
+  const [denies, rejects] = [await load(rules('deny')), await load(rules('reject'))];
+  const [plain, without] = [await load(HOST), await load(HOST, withoutPart('told'))];
+  const spoofed = { count: SPOOFED };
+  const syn = { frame: going('syn'), pattern: { ...spoofed, renew: true } };
+  const ack = { frame: incoming(tcp({ to: 9999, flags: ['ack'] })), pattern: spoofed };
+  const rst = { frame: incoming(tcp({ to: 9999, flags: ['rst'] })), pattern: spoofed };
+  const out = (stand: TierStand): Pick<Case, 'stand' | 'slots'> => ({ stand, slots: [stand.rank('outbound/default')] });
+  const into = (stand: TierStand): Pick<Case, 'stand' | 'slots'> => ({ stand, slots: [stand.rank('inbound/default')] });
+  try {
+    return [
+      ...(await measure('out', rounds, [
+        { ...syn, ...out(denies), name: 'goes out, denied' },
+        // 1,000 of them in a second are answered.
+        { ...syn, ...out(rejects), name: 'goes out, rejected, in a flood', beside: 0, target: 100 },
+      ])),
+      ...(await measure('in', rounds, [
+        { ...ack, ...into(without), name: 'comes in, no tier of answers to the own stack' },
+        { ...ack, ...into(plain), name: 'comes in, nothing that goes out is rejected', beside: 0, target: 3 },
+        { ...ack, ...into(rejects), name: 'comes in, beside a reject out', beside: 1, target: 5 },
+        { ...rst, ...into(plain), name: 'a RST comes in, nothing that goes out is rejected' },
+        { ...rst, ...into(rejects), name: 'a RST comes in, beside a reject out', beside: 3, target: 30 },
+      ])),
+    ];
+  } finally {
+    for (const stand of [denies, rejects, plain, without]) stand.close();
+  }
+}
+
 async function limitRows(rounds: number): Promise<Row[]> {
   const rules = (action: string): string =>
     `version: 1\ninbound: { default: deny, rules: ["${action}"] }\nlogging: off\n`;
@@ -178,7 +212,7 @@ function prefixes(count: number, length: number): Prefix[] {
 
 async function banRows(rounds: number): Promise<Row[]> {
   const given = [
-    { name: 'no tier of bans', bans: [], ingress: withoutBans() },
+    { name: 'no tier of bans', bans: [], ingress: withoutPart('bans') },
     { name: 'nobody is banned', bans: [], beside: 0, target: 3 },
     { name: '10,000 hosts are banned', bans: prefixes(10_000, 32), beside: 1, target: 60 },
     { name: '100,000 hosts are banned', bans: prefixes(100_000, 32), beside: 1, target: 100 },
@@ -205,12 +239,12 @@ async function banRows(rounds: number): Promise<Row[]> {
   }
 }
 
-/** The XDP hook's programs without tier 3.2. */
-function withoutBans(): Uint8Array {
+/** The XDP hook's programs without a part of them. */
+function withoutPart(part: 'bans' | 'told'): Uint8Array {
   const datapath = join(__dirname, '../../bpf');
   const sources = readdirSync(datapath).filter((name) => /\.[ch]$/.test(name));
   return compileBpf(
-    join(__dirname, 'bpf/without-bans.bpf.c'),
+    join(__dirname, `bpf/without-${part}.bpf.c`),
     sources.map((name) => join(datapath, name)),
   );
 }

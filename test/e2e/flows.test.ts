@@ -146,6 +146,8 @@ test('a router: what it masquerades gets its answers, also what ran before', asy
     must(host.edge.argv(['nft', '-f', '-']), { input: nat });
     const running = await slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
     await host.must('enable');
+    // Before anything goes on: what the kernel tracks, with the port that NAT chose.
+    expect((await host.status()).flows).toMatchObject({ made: '1' });
     expect(await httpGet(inner, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
     expect(await udpEcho(inner, NEIGHBOUR.ipv4, 53)).toBe(true);
     expect(await ping(inner, NEIGHBOUR.ipv4, 3)).toBe(3);

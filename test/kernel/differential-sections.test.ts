@@ -1,9 +1,12 @@
 /**
  * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound, servers and
- * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
+ * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL, and random servers
+ * wait to be confirmed, were, or were not. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
  */
 import { compile } from '../../src/compile/compile';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
+import type { ConfirmWord } from '../../src/load/confirm-words';
+import { rulesetReturned, type Trial } from '../../src/model/trial';
 import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
 import { evaluateOutgoing } from '../../src/model/outbound';
@@ -16,7 +19,8 @@ import { printFrame, printRuleset } from '../support/generate/print';
 import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
 import { generateSections } from '../support/generate/sections';
-import { withServers } from '../support/generate/servers';
+import { redrawServer, withServers } from '../support/generate/servers';
+import { ConfirmStand } from '../support/confirm-stand';
 import type { OpenSections } from '../../src/model/allow-all';
 import { NO_STATE } from '../../src/model/given-state';
 import { KernelJudge } from '../support/kernel-judge';
@@ -64,28 +68,51 @@ function drawOpen(random: Random, { inbound, servers = [] }: Ruleset): OpenSecti
   return new Set(names.filter(() => random.chance(0.5)));
 }
 
+/** Half of the servers on trial in every other round; what became of each. */
+function drawTrials(random: Random, { servers = [] }: Ruleset, rows: Ruleset): (Trial & { state: ConfirmWord })[] {
+  if (random.chance(0.5)) return [];
+  const words = random.shuffle(Array.from({ length: 255 }, (_, i) => i + 1));
+  return servers
+    .filter(() => random.chance(0.5))
+    .map((server, i) => ({
+      previous: redrawServer(random, server, rows.inbound.rules),
+      word: words[i],
+      state: random.pick(['confirmed', 'taken-back', kernel().bootTimeNs(), 1n << 62n] as const),
+    }));
+}
+
+/** What has passed judges no more; none of the others comes to its end during a test. */
+function hasReturned({ state }: { readonly state: ConfirmWord }): boolean {
+  return state === 'taken-back' || (typeof state === 'bigint' && state < 1n << 62n);
+}
+
 test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () => {
   const seed = testSeed(3033);
   const random = new Random(seed);
   const open = await OpenStand.create();
-  const judge = KernelJudge.create(kernel(), 1 << 20, { maps: { open: open.maps } });
+  const confirm = await ConfirmStand.create();
+  const judge = KernelJudge.create(kernel(), 1 << 20, { maps: { open: open.maps, confirm: confirm.map } });
   const batch = new FrameBatch(FRAMES);
   const byTier = new Map<string, number>();
   try {
     for (let pairs = 0, round = 0; pairs < PAIRS; round++) {
       const sections = generateSections(random, drawSize(random, 120));
       const { ruleset, rows } = withServers(random, sections.ruleset, sections.rows);
-      const image = compile(ruleset);
+      const trials = drawTrials(random, ruleset, rows);
+      for (const { word, state } of trials) confirm.words.set(word, state);
+      const returned = new Set(trials.filter(hasReturned).map(({ previous }) => previous.name));
+      const judging = rulesetReturned(ruleset, trials, (name) => returned.has(name));
+      const image = compile(ruleset, undefined, trials);
       await judge.install(image);
       const opened = drawOpen(random, ruleset);
       await open.set(opened);
-      const state = { ...NO_STATE, open: opened };
+      const state = { ...NO_STATE, open: opened, returned };
       const direction: Direction = round % 3 === 0 ? 'in' : 'out';
       drawFrames(random.fork(), new CornerPackets(random, rows), batch);
       const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
       for (let i = 0; i < batch.count; i++) {
         const frame = batch.frame(i);
-        const decision: Decision = SCAN[direction](ruleset, frame, state);
+        const decision: Decision = SCAN[direction](judging, frame, state);
         const interpreted = IMAGE[direction](image, frame, state);
         const same = JSON.stringify(decision) === JSON.stringify(interpreted);
         if (!same || !answers.agrees(i, decision)) {
@@ -94,6 +121,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
             `scan: ${JSON.stringify(decision)}, open: ${JSON.stringify(opened === 'everything' ? opened : [...opened])}`,
             `image: ${JSON.stringify(interpreted)}`,
             `kernel: ${answers.describe(i)}`,
+            `on trial: ${JSON.stringify(trials.map((trial) => ({ ...trial, state: String(trial.state) })))}`,
             `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound, servers: ruleset.servers })}\n${printRuleset(ruleset)}`,
           ];
           throw new Error(said.join('\n'));
@@ -101,6 +129,11 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
         const { tier: number, reason } = decision;
         const at = reason === 'allow-all' ? `${number} allow-all` : number;
         byTier.set(at, (byTier.get(at) ?? 0) + 1);
+        const trial = trials.find(({ previous }) => previous.name === decision.section);
+        if (trial) {
+          const kind = typeof trial.state === 'bigint' ? (hasReturned(trial) ? 'over' : 'waits') : trial.state;
+          byTier.set(`trial ${kind}`, (byTier.get(`trial ${kind}`) ?? 0) + 1);
+        }
         if (ruleset.servers?.some(({ name }) => name === decision.section)) {
           const tier = `server ${at}`;
           byTier.set(tier, (byTier.get(tier) ?? 0) + 1);
@@ -111,6 +144,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
   } finally {
     judge.close();
     open.close();
+    confirm.close();
   }
   process.stdout.write(
     `differential, all sections: ${[...byTier]
@@ -125,4 +159,6 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
   ]) {
     expect(byTier.get(tier) ?? 0).toBeGreaterThan(PAIRS / 1000);
   }
+  for (const kind of ['trial waits', 'trial over', 'trial confirmed', 'trial taken-back'])
+    expect(byTier.get(kind) ?? 0).toBeGreaterThan(PAIRS / 10_000);
 });

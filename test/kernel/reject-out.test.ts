@@ -11,6 +11,7 @@ import { evaluateOutgoing } from '../../src/model/outbound';
 import { nameOfAnswer } from '../../src/model/told';
 import { IngressStand, IngressTables } from '../support/ingress-stand';
 import * as p from '../support/packet';
+import { BACK, BACK_LINK, FORTH, quoted, reset, RESETS, unreachable } from '../support/reject-frames';
 
 const RULES = `version: 1
 inbound: { default: deny, rules: [allow 22/tcp] }
@@ -19,13 +20,7 @@ outbound:
   default: reject
   rules: [{ id: shut, action: reject, port: 14141 }, { id: silent, action: deny, port: 9 }, allow 8000/tcp]
 `;
-const { source4, destination4, source6, destination6, sourceMac, destinationMac } = p.DEFAULTS;
-const BACK_LINK = p.ethernet({ from: destinationMac, to: sourceMac });
-const BACK = {
-  4: () => p.ipv4({ from: destination4, to: source4, dontFragment: true }),
-  6: () => p.ipv6({ from: destination6, to: source6 }),
-};
-const FORTH = { 4: () => p.ipv4(), 6: () => p.ipv6() };
+const { source4, destination4, source6, destination6 } = p.DEFAULTS;
 
 let tables: IngressTables;
 let out: IngressStand;
@@ -106,25 +101,8 @@ async function expectAnswer(
   return judged.output;
 }
 
-/** Layers as the bytes from the IP header on, as far as they are quoted. */
-const quoted = (layers: readonly p.Layer[]): Uint8Array =>
-  p.compose(...layers.filter(({ name }) => name !== 'vlan' && name !== 'ethernet')).subarray(14, 14 + 128);
-
 describe.each([4, 6] as const)('IPv%d', (family) => {
-  const seq = 0x89abcdef;
-  const reset = (fields: p.TcpFields, from = 14141): p.Layer => p.tcp({ from, to: 40000, window: 0, ...fields });
-  const unreachable = (quote: Uint8Array, code: 'port' | 'prohibited'): p.Layer =>
-    family === 4
-      ? p.icmp({ type: 3, code: code === 'port' ? 3 : 13, body: quote })
-      : p.icmpv6({ type: 1, code: code === 'port' ? 4 : 1, body: quote });
-
-  test.each<[string, p.TcpFields, number, p.TcpFields]>([
-    ['a SYN', { flags: ['syn'], sequence: seq }, 0, { flags: ['rst', 'ack'], acknowledgement: seq + 1 }],
-    ['a SYN with options', { sequence: 7, options: [2, 4, 5, 180] }, 0, { flags: ['rst', 'ack'], acknowledgement: 8 }],
-    ['an ACK', { flags: ['ack'], sequence: 9, acknowledgement: seq }, 0, { flags: ['rst'], sequence: seq }],
-    ['data', { flags: ['ack', 'psh'], acknowledgement: 77 }, 1400, { flags: ['rst'], sequence: 77 }],
-    ['a FIN', { flags: ['fin', 'ack'], acknowledgement: 0xffffffff }, 3, { flags: ['rst'], sequence: 0xffffffff }],
-  ])('%s is reset, and the answer is known when it comes in', async (_name, question, data, answer) => {
+  test.each(RESETS)('%s is reset, and the answer is known when it comes in', async (_name, question, data, answer) => {
     const layers = [FORTH[family](), p.tcp(question), p.raw(new Uint8Array(data).fill(7))];
     const output = await expectAnswer(layers, [BACK[family](), reset(answer)]);
     expect(await back.in(output)).toMatchObject({ action: 'pass', at: '(own-answer)' });
@@ -161,7 +139,7 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
     'UDP with %d bytes: port unreachable, known when it comes in',
     async (bytes) => {
       const question = [FORTH[family](), p.udp(), p.raw(new Uint8Array(bytes).fill(0x5a))];
-      const output = await expectAnswer(question, [BACK[family](), unreachable(quoted(question), 'port')]);
+      const output = await expectAnswer(question, [BACK[family](), unreachable(family, quoted(question), 'port')]);
       expect(await back.in(output)).toMatchObject({ action: 'pass', at: '(own-answer)' });
       tables.now += 2000;
       expect((await back.in(output)).action).toBe('drop');
@@ -176,7 +154,7 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
       [echo, 'prohibited', 'default'],
     ] as const) {
       const question = [FORTH[family](), transport];
-      const output = await expectAnswer(question, [BACK[family](), unreachable(quoted(question), code)], at);
+      const output = await expectAnswer(question, [BACK[family](), unreachable(family, quoted(question), code)], at);
       expect(await back.in(output)).toMatchObject({ action: 'pass', at: '(own-answer)' });
     }
   });

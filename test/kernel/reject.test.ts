@@ -7,6 +7,7 @@ import { decode } from '../../src/model/decode';
 import { evaluate } from '../../src/model/evaluate';
 import { IngressStand, IngressTables } from '../support/ingress-stand';
 import * as p from '../support/packet';
+import { BACK, BACK_LINK, FORTH, quoted, reset, RESETS, unreachable } from '../support/reject-frames';
 
 const RULES = `version: 1
 icmp: rules
@@ -14,13 +15,7 @@ inbound:
   default: reject
   rules: [{ id: shut, action: reject, port: 14141 }, { id: silent, action: deny, port: 9 }, allow 8000/tcp]
 `;
-const { source4, destination4, source6, destination6, sourceMac, destinationMac } = p.DEFAULTS;
-const BACK_LINK = p.ethernet({ from: destinationMac, to: sourceMac });
-const BACK = {
-  4: () => p.ipv4({ from: destination4, to: source4, dontFragment: true }),
-  6: () => p.ipv6({ from: destination6, to: source6 }),
-};
-const FORTH = { 4: () => p.ipv4(), 6: () => p.ipv6() };
+const { source4, destination4, source6, destination6 } = p.DEFAULTS;
 
 let tables: IngressTables;
 let stand: IngressStand;
@@ -57,39 +52,8 @@ async function expectAnswer(question: readonly p.Layer[], answer: readonly p.Lay
   expect(evaluate(stand.ruleset, frame).verdict).toBe('reject');
 }
 
-/** Layers as the bytes from the IP header on. */
-const quoted = (layers: readonly p.Layer[]): Uint8Array => {
-  const frame = p.compose(...layers);
-  return frame.subarray(frame.length - quoteLength(layers), frame.length).subarray(0, 128);
-};
-const quoteLength = (layers: readonly p.Layer[]): number =>
-  p.compose(...layers.filter(({ name }) => name !== 'vlan' && name !== 'ethernet')).length - 14;
-
 describe.each([4, 6] as const)('IPv%d', (family) => {
-  const seq = 0x89abcdef;
-  const reset = (fields: p.TcpFields): p.Layer => p.tcp({ from: 14141, to: 40000, window: 0, ...fields });
-  const unreachable = (quote: Uint8Array, code: 'port' | 'prohibited'): p.Layer =>
-    family === 4
-      ? p.icmp({ type: 3, code: code === 'port' ? 3 : 13, body: quote })
-      : p.icmpv6({ type: 1, code: code === 'port' ? 4 : 1, body: quote });
-  const icmpBack = (): p.Layer =>
-    family === 4 ? p.ipv4({ from: destination4, to: source4, dontFragment: true }) : BACK[6]();
-
-  test.each<[string, p.TcpFields, number, p.TcpFields]>([
-    ['a SYN', { flags: ['syn'], sequence: seq }, 0, { flags: ['rst', 'ack'], acknowledgement: seq + 1 }],
-    [
-      'a SYN with options',
-      { sequence: 7, options: new Uint8Array(20) },
-      0,
-      { flags: ['rst', 'ack'], acknowledgement: 8 },
-    ],
-    ['a SYN with data', { sequence: 7 }, 33, { flags: ['rst', 'ack'], acknowledgement: 41 }],
-    ['an ACK', { flags: ['ack'], sequence: 9, acknowledgement: seq }, 0, { flags: ['rst'], sequence: seq }],
-    ['data', { flags: ['ack', 'psh'], acknowledgement: 77 }, 1400, { flags: ['rst'], sequence: 77 }],
-    ['a SYN-ACK', { flags: ['syn', 'ack'], acknowledgement: 5 }, 0, { flags: ['rst'], sequence: 5 }],
-    ['a FIN alone', { flags: ['fin'], sequence: 0xffffffff }, 2, { flags: ['rst', 'ack'], acknowledgement: 2 }],
-    ['no flags', { flags: [], sequence: 3 }, 4, { flags: ['rst', 'ack'], acknowledgement: 7 }],
-  ])('%s is reset', async (_name, question, data, answer) => {
+  test.each(RESETS)('%s is reset', async (_name, question, data, answer) => {
     const payload = p.raw(new Uint8Array(data).fill(7));
     await expectAnswer([FORTH[family](), p.tcp(question), payload], [BACK[family](), reset(answer)]);
   });
@@ -103,18 +67,18 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
 
   test.each([0, 1, 8, 60, 79, 81, 100, 500, 1472, 8000])('UDP with %d bytes: port unreachable', async (bytes) => {
     const question = [FORTH[family](), p.udp(), p.raw(new Uint8Array(bytes).fill(0x5a))];
-    await expectAnswer(question, [icmpBack(), unreachable(quoted(question), 'port')]);
+    await expectAnswer(question, [BACK[family](), unreachable(family, quoted(question), 'port')]);
     const tagged = [p.vlan(), ...question];
-    await expectAnswer(tagged, [p.vlan(), icmpBack(), unreachable(quoted(question), 'port')]);
+    await expectAnswer(tagged, [p.vlan(), BACK[family](), unreachable(family, quoted(question), 'port')]);
   });
 
   test('SCTP: port unreachable; GRE and an echo-request: prohibited', async () => {
     const sctp = [FORTH[family](), p.sctp()];
-    await expectAnswer(sctp, [icmpBack(), unreachable(quoted(sctp), 'port')], 'default');
+    await expectAnswer(sctp, [BACK[family](), unreachable(family, quoted(sctp), 'port')], 'default');
     const gre = [FORTH[family](), p.raw('a packet', 47)];
-    await expectAnswer(gre, [icmpBack(), unreachable(quoted(gre), 'prohibited')], 'default');
+    await expectAnswer(gre, [BACK[family](), unreachable(family, quoted(gre), 'prohibited')], 'default');
     const echo = [FORTH[family](), family === 4 ? p.icmp() : p.icmpv6()];
-    await expectAnswer(echo, [icmpBack(), unreachable(quoted(echo), 'prohibited')], 'default');
+    await expectAnswer(echo, [BACK[family](), unreachable(family, quoted(echo), 'prohibited')], 'default');
   });
 
   test('headers between are left out of a reset, and quoted by an error', async () => {
@@ -125,13 +89,13 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
       [BACK[family](), reset({ flags: ['rst', 'ack'], acknowledgement: 2 })],
     );
     const udp = [...between, p.udp(), p.raw('x')];
-    await expectAnswer(udp, [icmpBack(), unreachable(quoted(udp), 'port')]);
+    await expectAnswer(udp, [BACK[family](), unreachable(family, quoted(udp), 'port')]);
   });
 
   test('a first fragment: UDP is answered, TCP where it has an ACK', async () => {
     const first = family === 4 ? [p.ipv4({ moreFragments: true })] : [p.ipv6(), p.fragment({ more: true })];
     const udp = [...first, p.udp({ length: 99 }), p.raw(new Uint8Array(16))];
-    await expectAnswer(udp, [icmpBack(), unreachable(quoted(udp), 'port')]);
+    await expectAnswer(udp, [BACK[family](), unreachable(family, quoted(udp), 'port')]);
     await expectAnswer(
       [...first, p.tcp({ flags: ['ack'], acknowledgement: 4 }), p.raw(new Uint8Array(4))],
       [BACK[family](), reset({ flags: ['rst'], sequence: 4 })],

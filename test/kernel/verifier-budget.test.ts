@@ -43,6 +43,7 @@ const DEFAULT: DatapathSwitches = {
   dryRun: false,
   sections: [true, false, false, false, false],
   servers: false,
+  trials: false,
   rejects: false,
   rejectsOut: false,
   limits: false,

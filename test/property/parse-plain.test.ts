@@ -1,6 +1,6 @@
 /** What the quick reader of plain documents takes, it reads as the YAML library does, with every place; the rest it leaves. */
 import fc from 'fast-check';
-import { readAnyDocument } from '../../src/parse/document';
+import { readAnyDocument } from '../../src/parse/yaml-document';
 import { SourceFile } from '../../src/parse/locate';
 import { readPlainDocument } from '../../src/parse/plain-document';
 

@@ -82,20 +82,8 @@ export class EventStand {
   }
 
   /** Everything in the ring; it is released. */
-  async read(): Promise<PacketEvent[]> {
-    const told: PacketEvent[] = [];
-    for (;;) {
-      const batch = await this.ring.read({ timeoutMs: 0 });
-      if (!batch) return told;
-      const names = {
-        interface: (ifindex: number) => `if${ifindex}`,
-        rank: (_generation: number, rank: number) => this.ranks.get(rank) ?? null,
-        section: () => 'inbound',
-        ring: 'test',
-      };
-      told.push(...readEvents(batch, names, { ns: kernel().bootTimeNs(), wallMs: Date.now() }));
-      this.ring.release(batch.end);
-    }
+  read(): Promise<PacketEvent[]> {
+    return readRing(this.ring, (rank) => this.ranks.get(rank));
   }
 
   figures(): EventFigures {
@@ -107,6 +95,26 @@ export class EventStand {
     this.ingress.close();
     this.egress.close();
     for (const map of Object.values(this.maps)) map.close();
+  }
+}
+
+/** Everything in a ring of events; it is released. */
+export async function readRing(
+  ring: EventRing,
+  rank: (rank: number) => { section: string; id: string } | undefined,
+): Promise<PacketEvent[]> {
+  const told: PacketEvent[] = [];
+  for (;;) {
+    const batch = await ring.read({ timeoutMs: 0 });
+    if (!batch) return told;
+    const names = {
+      interface: (ifindex: number) => `if${ifindex}`,
+      rank: (_generation: number, number: number) => rank(number) ?? null,
+      section: () => 'inbound',
+      ring: 'test',
+    };
+    told.push(...readEvents(batch, names, { ns: kernel().bootTimeNs(), wallMs: Date.now() }));
+    ring.release(batch.end);
   }
 }
 

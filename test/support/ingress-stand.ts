@@ -113,6 +113,9 @@ export class IngressTables {
   }
 }
 
+/** Maps of others that the programs may share. */
+export type SharedMaps = Pick<GenerationMaps, 'open' | 'bans' | 'events' | 'eventStats' | 'eventSources'>;
+
 /** Frames as the addon takes many. */
 function batchOf(frames: readonly Uint8Array[]): { frames: Uint8Array; lengths: Uint32Array } {
   return { frames: Buffer.concat(frames), lengths: Uint32Array.from(frames, ({ length }) => length) };
@@ -134,7 +137,7 @@ export class IngressStand {
   static async load(
     text: string,
     tables: IngressTables,
-    more: Pick<GenerationMaps, 'open'> = {},
+    more: SharedMaps = {},
     direction: Direction = 'in',
   ): Promise<IngressStand> {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'stand.yaml' });
@@ -223,6 +226,15 @@ export class IngressStand {
     const ended = runs.finally(() => (running = false));
     await Promise.all([ended, meanwhile(() => running)]);
     return this.countedSince(before);
+  }
+
+  /** Changes the image under both programs. */
+  async damage(change: (image: DataView) => void): Promise<void> {
+    const region = this.maps.image.mmap({ writable: true });
+    const bytes = Uint8Array.from(this.image.bytes);
+    change(new DataView(bytes.buffer));
+    await region.write(0, bytes);
+    region.close();
   }
 
   /** How many CPUs have counted a packet at the reason. */

@@ -110,7 +110,7 @@ const PROGRAMS = { in: 'slc_ingress', out: 'slc_egress_main' } as const;
 const COUNTER_SLOTS = 512;
 
 /** What earlier packets left; with a clock the programs take the time from it. */
-type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock' | 'open'>;
+type StateMaps = Partial<Tables> & Pick<GenerationMaps, 'clock' | 'open' | 'confirm'>;
 
 export class KernelJudge {
   private readonly programs = new Map<string, BpfProgram>();
@@ -140,6 +140,7 @@ export class KernelJudge {
       dryRun: true,
       sections: [],
       servers: false,
+      trials: false,
       rejects: false,
       rejectsOut: false,
       limits: false,
@@ -187,9 +188,9 @@ export class KernelJudge {
   /** The program of the installed image's switches. */
   private async program(name: 'slc_ingress' | 'slc_egress_main', dryRun: boolean): Promise<BpfProgram> {
     if (!this.image) throw new Error('no image is installed');
-    const { icmp, echo, fragments, logging, ethertypes, limits, sections, servers } = this.image.features;
+    const { icmp, echo, fragments, logging, ethertypes, limits, sections, servers, trials } = this.image.features;
     const rejects = [this.image.features.rejects, this.image.features.rejectsOut];
-    const switched = [icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1), servers];
+    const switched = [icmp, echo, fragments, logging, ethertypes, limits, rejects, sections.slice(1), servers, trials];
     const key = JSON.stringify([name, dryRun, ...switched]);
     let program = this.programs.get(key);
     if (!program) {

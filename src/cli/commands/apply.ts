@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
 import { lastEnforced } from '../../operate/enforced-file';
+import type { Context } from '../../operate/context';
+import { describeReplaced, replaceOlder } from '../../operate/replace-older';
 import { requireCandidate } from '../candidate';
 import { addJunitOption, type JunitOption } from '../junit-option';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
@@ -28,6 +30,12 @@ export function register(program: Command): void {
   );
 }
 
+/** What an older version pinned is taken over first, so that everything else goes by one that can be read. */
+async function takeOver(run: Run<object>, context: Context): Promise<void> {
+  const replaced = await replaceOlder(context);
+  if (replaced) run.output.say(`note: ${describeReplaced(replaced)}`);
+}
+
 /** Checks, compiles and enforces the file. */
 export async function applyFile(
   run: Run<ApplyOptions>,
@@ -50,6 +58,7 @@ export async function applyFile(
     ...(interfaceOverride && { interfaceOverride }),
     junit: run.options.junit,
   });
+  if (run.options.dryRun !== true) await takeOver(run, context);
   run.output.progress(`enforcing ${candidate.image.stats.rules} rules …`);
   const outcome = await applyRuleset(context, candidate, {
     ...{ ...more, asRead: true },

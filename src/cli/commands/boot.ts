@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BootOutcome, bootFirewall } from '../../operate/boot';
 import { bootWarning } from '../../operate/booted';
+import { describeReplaced } from '../../operate/replace-older';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
 
@@ -17,6 +18,8 @@ export function register(program: Command): void {
     );
   onRun<{ wait: number }>(command, async (run) => {
     const outcome = await bootFirewall(await run.context(), { waitMs: run.options.wait * 1000 });
+    if (outcome.kind === 'enforces-already' && outcome.replaced)
+      run.output.say(`note: ${describeReplaced(outcome.replaced)}`);
     run.output.line(describe(outcome));
     if (outcome.kind === 'booted') {
       const warning = bootWarning(outcome.booted);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import type { Context } from '../../operate/context';
+import { editServer } from '../../operate/edit/excerpt';
 import { type EndOptions, readEnd, withEnd } from '../../operate/edit/row-words';
 import { type Edit, type EditVerb, VERBS } from '../../operate/edit/verbs';
 import { openForEdit } from '../../operate/enforced-file';
@@ -103,7 +104,7 @@ async function editAndApply(
     run.path(),
     run.options.file === undefined ? undefined : run.path(),
   );
-  const outcome = change({ text: source.text, file: source.path }, server);
+  const outcome = editServer(source, record, server, ({ text, path }) => change({ text, file: path }, server));
   if (outcome.kind === 'refused') {
     showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
     run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);

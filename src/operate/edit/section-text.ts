@@ -180,7 +180,7 @@ function textAt(text: string, { pair, start, end, indent }: Place): string {
 }
 
 /** Where the lines of a key end that begins at `start`: with the last that is deeper, comments too. */
-function blockEnd(text: string, start: number, depth: number): number {
+export function blockEnd(text: string, start: number, depth: number): number {
   let at = nextLine(text, start);
   let end = at;
   while (at < text.length) {

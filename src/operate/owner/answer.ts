@@ -1,4 +1,5 @@
 /** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
+import { CompileMemory } from '../../compile/compile-memory';
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Ruleset, Server } from '../../model/ruleset';
@@ -62,6 +63,8 @@ const SNAPSHOT_MS = 250;
 /** Answers owners, one after the other; it keeps what is theirs in memory: newest events, and how often they change. */
 export class OwnerDesk {
   readonly #rates = new Map<string, ChangeRate>();
+  /** A change of one server compiles that one. */
+  readonly #memory = new CompileMemory();
   #snapshot: { readonly takenMs: number; readonly snapshot: Snapshot } | null = null;
 
   constructor(
@@ -207,6 +210,7 @@ export class OwnerDesk {
           ifDigest: request.ifDigest,
           author: { ...author, group: server.owner.group },
           what,
+          memory: this.#memory,
         },
         ...(request.message !== undefined && { reason: request.message }),
       },

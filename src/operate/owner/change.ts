@@ -3,6 +3,7 @@
  * with `--server` do, checked, and applied. Nothing else in it changes, and nothing of it is told.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CompileMemory } from '../../compile/compile-memory';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { SourceRange } from '../../model/ruleset';
 import { type ApplyOptions, applyRuleset } from '../apply';
@@ -11,6 +12,7 @@ import { checkRuleset } from '../check';
 import type { Context } from '../context';
 import { pairAt } from '../edit/edited-section';
 import type { EditOutcome, EditRefused } from '../edit/outcome';
+import { editServer } from '../edit/excerpt';
 import { openSectionFile } from '../edit/section-file';
 import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
@@ -37,6 +39,8 @@ export interface OwnerChange {
   /** The verb with its words, and why, for the history. */
   readonly what: string;
   readonly reason?: string;
+  /** What this process compiled before: the other servers are not compiled again. */
+  readonly memory?: CompileMemory;
 }
 
 /** What came of it; `findings` are about his rows. */
@@ -82,7 +86,7 @@ export async function changeRows(
 
 async function tryChange(
   context: Context,
-  { server, edit, author, what, reason, ifDigest }: OwnerChange,
+  { server, edit, author, what, reason, ifDigest, memory }: OwnerChange,
 ): Promise<OwnerChanged> {
   const own = (await ownedServers(context)).find(({ name }) => name === server);
   if (!own) throw noSuchServer();
@@ -91,10 +95,10 @@ async function tryChange(
   const history = readHistory(context.folder);
   const digest = sectionDigest(record.ruleset, server);
   if (ifDigest !== undefined && !isDigest(ifDigest, digest)) throw changedMeanwhile(history, own, digest, ifDigest);
-  const outcome = edit(source, history, own);
+  const outcome = editServer(source, record, server, (document) => edit(document, history, own));
   if (outcome.kind === 'unchanged') return outcome;
   if (outcome.kind === 'refused') return refusedEdit(outcome, server, source.path);
-  const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text);
+  const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
   const findings = ownFindings(diagnostics, outcome.text, server, source.path);
   if (!ruleset || !image) return refusedFor(findings);
   const now = ruleset.servers?.find(({ name }) => name === server);

@@ -8,11 +8,16 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "progress.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Ethernet, IPv4 and TCP, in four-byte words; the last holds two bytes of what follows. */
+#define HEADER_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
+#define HEADER_WORDS ((HEADER_BYTES + 3) / 4)
 
 /* One object, so that its layout in the section is known. */
 struct {
@@ -22,6 +27,8 @@ struct {
     __u32 in_order;   /* 1: one after the other */
     __u32 outgoing;   /* 1: the remote end is the destination */
     __u32 replay;     /* 1: plain test run */
+    __u32 renew;      /* 1: the program that is measured changes frames: each begins with `header` */
+    __u32 header[HEADER_WORDS];
 } const volatile config = {.count = 1};
 
 /* The program that is measured, by its type. */
@@ -76,6 +83,15 @@ static __always_inline int write_frame(void *data, void *end) {
     port = bpf_htons(FIRST_PORT + (n >> ADDRESS_BITS));
     if ((void *)(ports + 2) > end)
         return -1;
+    if (config.renew) {
+        __u32 *words = data;
+
+        if ((void *)(words + HEADER_WORDS) > end)
+            return -1;
+#pragma unroll
+        for (__u32 i = 0; i < HEADER_WORDS; i++)
+            words[i] = config.header[i];
+    }
     if (config.outgoing) {
         ip->daddr = address;
         ports[1] = port;

@@ -9,6 +9,8 @@ import { BATCH, PROGRESS_HEADER, readProgress, resetProgress } from './progress'
 
 const SOURCE = join(__dirname, '../bpf/pattern.bpf.c');
 const ZERO_KEY = new Uint8Array(4);
+/** `config.header` of pattern.bpf.c. */
+const HEADER_BYTES = 56;
 /** Any start but 0 will do. */
 const SEED = 0x9e3779b97f4a7c15n;
 
@@ -19,6 +21,8 @@ export interface Pattern {
   readonly hot?: number;
   /** One after the other, not at random. */
   readonly inOrder?: boolean;
+  /** The program that is measured changes frames. */
+  readonly renew?: boolean;
   readonly direction: 'in' | 'out';
   readonly mode: 'native' | 'test-run';
 }
@@ -40,9 +44,11 @@ export class PatternGenerator {
   /** `frame`: IPv4, TCP or UDP; its remote address and port are replaced. */
   static async open(frame: Uint8Array, pattern: Pattern): Promise<PatternGenerator> {
     const object = kernel().openObject(compileBpf(SOURCE, [PROGRESS_HEADER]), 'pattern');
-    const { count, hot = 0, inOrder = false, direction, mode } = pattern;
-    const config = [count, hot, hot > 0 ? 230 : 0, Number(inOrder), Number(direction === 'out')];
-    object.setRodata(0, new Uint8Array(Uint32Array.of(...config, Number(mode === 'test-run')).buffer));
+    const { count, hot = 0, inOrder = false, renew = false, direction, mode } = pattern;
+    const words = [count, hot, hot > 0 ? 230 : 0, Number(inOrder), Number(direction === 'out')];
+    const config = Uint32Array.of(...words, Number(mode === 'test-run'), Number(renew));
+    const header = frame.subarray(0, HEADER_BYTES);
+    object.setRodata(0, Buffer.concat([new Uint8Array(config.buffer), header]));
     await object.load();
     const name = direction === 'in' ? 'generate' : 'generate_out';
     const other = object.program(direction === 'in' ? 'generate_out' : 'generate');
