@@ -93,8 +93,17 @@ export class CubeTable {
   /** Whether some cube holds the point. */
   holds(point: Point): boolean {
     const { family, values } = point;
-    if (this.wide.some((i) => this.isHeldBy(point, i))) return true;
-    return SHELVED.some((d) => this.shelves.get(shelfOf(family, d, values[d]))?.some((i) => this.isHeldBy(point, i)));
+    if (this.isHeldByOne(point, this.wide)) return true;
+    for (const d of SHELVED) {
+      const shelf = this.shelves.get(shelfOf(family, d, values[d]));
+      if (shelf && this.isHeldByOne(point, shelf)) return true;
+    }
+    return false;
+  }
+
+  private isHeldByOne(point: Point, indices: readonly number[]): boolean {
+    for (const i of indices) if (this.isHeldBy(point, i)) return true;
+    return false;
   }
 
   /** All cubes that hold the point, in order. */

@@ -26,7 +26,7 @@
 import type { Action } from '../model/verdict';
 import { Budget, ordinaryBudget, PIECES_MAX, sectionBudget } from './budget';
 import { type Cover, findCover } from './cover';
-import { type Cube, cubeCovers, type Region } from './cube';
+import { type Cube, cubeCovers, DIMENSIONS, type Region } from './cube';
 import { CubeTable, type OwnedCube, type Point } from './cube-table';
 import { decide, type Decider, type Row, type SectionRegions } from './decisions';
 import { elementAt, sizeOf } from './interval-set';
@@ -94,11 +94,14 @@ function hasUncoveredSample(table: CubeTable, region: Region, seed: number): boo
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-  return region.some((cube) => {
-    const sizes = cube.sets.map(sizeOf);
+  const values = Array<number>(DIMENSIONS).fill(0);
+  const sizes = Array<number>(DIMENSIONS).fill(0);
+  return region.some(({ family, sets }) => {
+    const point: Point = { family, values };
+    for (let d = 0; d < DIMENSIONS; d++) sizes[d] = sizeOf(sets[d]);
     for (let i = 0; i < SAMPLES; i++) {
-      const pick = (size: number): number => (i === 0 ? 0 : i === 1 ? size - 1 : random(size));
-      const point: Point = { family: cube.family, values: cube.sets.map((set, d) => elementAt(set, pick(sizes[d]))) };
+      for (let d = 0; d < DIMENSIONS; d++)
+        values[d] = elementAt(sets[d], i === 0 ? 0 : i === 1 ? sizes[d] - 1 : random(sizes[d]));
       if (!table.holds(point)) return true;
     }
     return false;

@@ -24,7 +24,6 @@ export const LANE = interval(0, 65536);
 const PROTOCOLS = interval(0, 256);
 /** Protocols whose lanes are ports. */
 export const WITH_PORTS = unionOf([...PORT_PROTOCOLS.keys()].map((protocol) => [protocol, protocol + 1] as const));
-const FAMILIES: readonly Family[] = [4, 6];
 
 /** What an example is taken from when it may be anything: documentation addresses (RFC 5737, RFC 3849). */
 const EXAMPLE_ADDRESSES: Record<Family, readonly AddressWords[]> = {
@@ -58,7 +57,9 @@ export class Space {
 
   /** The packets a match matches. */
   regionOf(match: Match): Region {
-    return FAMILIES.flatMap((family) => this.cubesOf(match, family));
+    const cubes = this.cubesOf(match, 4);
+    const more = this.cubesOf(match, 6);
+    return more.length === 0 ? cubes : cubes.length === 0 ? more : [...cubes, ...more];
   }
 
   /** All packets of the families, as the match of any packet has them. */
@@ -137,12 +138,11 @@ export class Space {
     const destination = this.addressSet(match.to, family);
     if (source.length === 0 || destination.length === 0) return [];
     const cube = (protocols: IntervalSet, destinationLane: IntervalSet, sourceLane: IntervalSet): Cube[] => {
-      const sets = [source, destination, destinationLane, sourceLane, protocols];
-      return sets.some((set) => set.length === 0) ? [] : [{ family, sets }];
+      if (destinationLane.length === 0 || sourceLane.length === 0 || protocols.length === 0) return [];
+      return [{ family, sets: [source, destination, destinationLane, sourceLane, protocols] }];
     };
 
-    let protocols = PROTOCOLS;
-    if (match.protocols !== ANY) protocols = unionOf(match.protocols.map((number) => [number, number + 1] as const));
+    const protocols = protocolSet(match.protocols);
     const hasPorts = match.fromPorts !== ANY || match.toPorts !== ANY;
     if (match.icmpTypes !== ANY) {
       const icmp = icmpOf(family);
@@ -150,7 +150,7 @@ export class Space {
       return icmpLanes(match.icmpTypes).flatMap(({ types, codes }) => cube(interval(icmp, icmp + 1), types, codes));
     }
     if (!hasPorts) return cube(protocols, LANE, LANE);
-    return cube(intersectSets(protocols, WITH_PORTS), portLane(match.toPorts), portLane(match.fromPorts));
+    return cube(withPortsOnly(protocols), portLane(match.toPorts), portLane(match.fromPorts));
   }
 
   private addressSet(match: AddressMatch, family: Family): IntervalSet {
@@ -342,7 +342,25 @@ function behind(prefix: Prefix): AddressValue {
 /** Port ranges as a lane; ports 1 and 65535 are its borders, see the head of the file. */
 export function portLane(match: PortMatch): IntervalSet {
   if (match === ANY) return LANE;
+  if (match.length === 1) return interval(match[0].first <= 1 ? 0 : match[0].first, match[0].last + 1);
   return unionOf(match.map(({ first, last }) => [first <= 1 ? 0 : first, last + 1] as const));
+}
+
+/** Sets of one protocol, which nearly every row has: made once. */
+const ONE_PROTOCOL = Array.from({ length: 256 }, (_, number) => interval(number, number + 1));
+const ALONE_WITH_PORTS: ReadonlyMap<IntervalSet, IntervalSet> = new Map(
+  [...ONE_PROTOCOL, PROTOCOLS].map((set) => [set, intersectSets(set, WITH_PORTS)]),
+);
+
+function protocolSet(protocols: Match['protocols']): IntervalSet {
+  if (protocols === ANY) return PROTOCOLS;
+  if (protocols.length === 1) return ONE_PROTOCOL[protocols[0]];
+  return unionOf(protocols.map((number) => [number, number + 1] as const));
+}
+
+/** Those of the protocols that carry ports. */
+function withPortsOnly(protocols: IntervalSet): IntervalSet {
+  return ALONE_WITH_PORTS.get(protocols) ?? intersectSets(protocols, WITH_PORTS);
 }
 
 /** ICMP types as lanes: all those with any code together, the others one by one. */

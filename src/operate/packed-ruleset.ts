@@ -4,7 +4,7 @@
  * the gate. So what is usual is left out, files and lists of addresses stand there once.
  */
 import type { RankEntry } from '../compile/image';
-import { MATCH_ALL } from '../model/match';
+import { type Match, MATCH_ALL } from '../model/match';
 import type { Prefix } from '../model/prefix';
 import type { Rule, Ruleset, SourceRange } from '../model/ruleset';
 import { type Exchange, packLists, type Row, unpackLists, walkRuleset } from './shared-lists';
@@ -42,19 +42,14 @@ export function packRuleset(ruleset: Ruleset): PackedRuleset {
     return [number, line, column, offset, length];
   };
   const packRow = <R extends Row>(row: R, exchange: Exchange): R => {
-    const { match, source, ...rest } = row as R & Partial<Rule>;
-    const packed: Record<string, unknown> = rest;
-    if (rest.idIsExplicit === USUAL.idIsExplicit) delete packed.idIsExplicit;
-    if (rest.enabled === USUAL.enabled) delete packed.enabled;
-    const { written } = rest;
-    if (written && !written.dashboardRow && !written.ipv4AnyFrom && !written.ipv4AnyTo) delete packed.written;
-    const told: Record<string, unknown> = {};
-    const exchanged = { ...match, from: exchange(match.from), to: exchange(match.to) };
-    for (const [field, value] of Object.entries(exchanged)) {
-      if (value !== MATCH_ALL[field as keyof typeof MATCH_ALL]) told[field] = value;
+    const fields = row as unknown as Readonly<Record<string, unknown>>;
+    const packed: Record<string, unknown> = {};
+    for (const field in fields) {
+      const value = fields[field];
+      if (!isUsual(field, value) && field !== 'match' && field !== 'source') packed[field] = value;
     }
-    packed.match = told;
-    packed.source = packSource(source);
+    packed.match = packMatch(row.match, exchange);
+    packed.source = packSource(row.source);
     return packed as unknown as R;
   };
   const { lists, packed } = packLists(ruleset, (value, exchange) => walkRuleset(value, exchange, packRow));
@@ -80,8 +75,33 @@ export function unpackRuleset({ files, lists, ruleset }: PackedRuleset): Ruleset
   );
 }
 
+/** Whether a row has the field as most have it. */
+function isUsual(field: string, value: unknown): boolean {
+  if (field === 'idIsExplicit' || field === 'enabled') return value === USUAL[field];
+  if (field !== 'written') return false;
+  const { dashboardRow, ipv4AnyFrom, ipv4AnyTo } = value as Rule['written'];
+  return !dashboardRow && !ipv4AnyFrom && !ipv4AnyTo;
+}
+
+/** What of a match is written. */
+function packMatch(match: Match, exchange: Exchange): Partial<Match> {
+  const told: Partial<Record<keyof Match, unknown>> = {};
+  for (const key in match) {
+    const field = key as keyof Match;
+    const value = field === 'from' || field === 'to' ? exchange(match[field]) : match[field];
+    if (value !== MATCH_ALL[field]) told[field] = value;
+  }
+  return told as Partial<Match>;
+}
+
 function packList(list: readonly Prefix[]): number[] {
-  return list.flatMap(({ family, words, length }) => [family, ...words, length]);
+  const numbers: number[] = [];
+  for (const { family, words, length } of list) {
+    numbers.push(family);
+    for (const word of words) numbers.push(word);
+    numbers.push(length);
+  }
+  return numbers;
 }
 
 function unpackList(numbers: readonly number[]): Prefix[] {

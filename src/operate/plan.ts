@@ -283,13 +283,26 @@ function changedSettings(
 }
 
 function changedSets(before: Ruleset, after: Ruleset): ChangedSet[] {
-  const old = new Map(before.sets.map((set) => [set.name, members(set.addresses)]));
-  const now = new Map(after.sets.map((set) => [set.name, members(set.addresses)]));
+  const old = new Map(before.sets.map((set) => [set.name, set.addresses]));
+  const now = new Map(after.sets.map((set) => [set.name, set.addresses]));
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((name) => {
-    const [from, to] = [old.get(name) ?? new Set<string>(), now.get(name) ?? new Set<string>()];
-    const { added, removed } = difference(from, to);
+    const [from, to] = [old.get(name) ?? [], now.get(name) ?? []];
+    // A list of a million that is as it was needs no text.
+    if (isSameList(from, to)) return [];
+    const { added, removed } = difference(members(from), members(to));
     return added.length + removed.length > 0 ? [{ name, added, removed }] : [];
   });
+}
+
+function isSameList(one: AddressMatch, other: AddressMatch): boolean {
+  if (typeof one === 'string' || typeof other === 'string') return one === other;
+  return (
+    one.length === other.length &&
+    one.every(({ family, words, length }, i) => {
+      const twin = other[i];
+      return family === twin.family && length === twin.length && words.every((word, k) => word === twin.words[k]);
+    })
+  );
 }
 
 function difference(from: ReadonlySet<string>, to: ReadonlySet<string>): Pick<ChangedSet, 'added' | 'removed'> {
