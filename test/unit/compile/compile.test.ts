@@ -95,29 +95,40 @@ describe('bytes', () => {
     );
   });
 
-  test('all lines of a small server are told of, and of its counters; nothing of others', () => {
+  describe('what is read at once of small servers', () => {
     const many = Array.from({ length: 4000 }, (_, i) => ({ port: [1 + i], from: [`10.0.${i % 250}.0/24`] }));
-    const servers: Server[] = [many.slice(0, 40), many].map((ports, i) => ({
+    const server = (i: number, matches: typeof many): Server => ({
       ...{ name: `s${i}`, default: 'deny', source: ssh.source },
       addresses: [{ family: 4, words: [0xc6336401 + i], length: 32 }],
-      rules: rules(...ports.map((match): ['allow', typeof match] => ['allow', match])),
-    }));
-    const { bytes, counterSlots } = compile(ruleset(list, { servers }));
-    const view = new DataView(bytes.buffer);
+      rules: rules(...matches.map((match): ['allow', typeof match] => ['allow', match])),
+    });
     const { size, fields } = LAYOUT.slc_section;
-    const near = (entry: number): number[] => {
-      const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size;
-      return [fields.near_lines, fields.near_counters].map(({ offset }) => view.getUint16(at + offset, true));
-    };
-    const root = (entry: number): number =>
-      view.getUint32(SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size + fields.root.offset, true);
-    for (let entry = 0; entry < SLC_ENTRY.SERVERS; entry++) expect(near(entry)).toEqual([0, 0]);
-    // A line holds eight slots of the block, or two counters; 40 rows and what goes with them take 48 ranks.
-    const lines = (root(SLC_ENTRY.SERVERS + 1) - root(SLC_ENTRY.SERVERS)) / 8;
-    expect(lines).toBeGreaterThan(8);
-    expect(near(SLC_ENTRY.SERVERS)).toEqual([lines, 24]);
-    expect(near(SLC_ENTRY.SERVERS + 1)).toEqual([0, 0]);
-    expect(counterSlots).toBeGreaterThan(4000);
+    const field = ({ bytes }: { bytes: Uint8Array }, entry: number, { offset }: { offset: number }): number =>
+      new DataView(bytes.buffer).getUint32(SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size + offset, true);
+    const near = (image: { bytes: Uint8Array }, entry: number): number[] => [
+      field(image, entry, fields.near_lines) & 0xffff,
+      field(image, entry, fields.near_counters) & 0xffff,
+    ];
+
+    test('all lines of them and of their counters, where they are too many for a cache; nothing of others', () => {
+      const small = Array.from({ length: 400 }, (_, i) => server(i, many.slice(i, i + 40)));
+      const image = compile(ruleset(list, { servers: [...small, server(400, many)] }));
+      for (let entry = 0; entry < SLC_ENTRY.SERVERS; entry++) expect(near(image, entry)).toEqual([0, 0]);
+      // A line holds eight slots of the block, or two counters; 40 rows and what goes with them take 48 ranks.
+      for (let entry = SLC_ENTRY.SERVERS; entry < SLC_ENTRY.SERVERS + 399; entry++) {
+        const lines = (field(image, entry + 1, fields.root) - field(image, entry, fields.root)) / 8;
+        expect(lines).toBeGreaterThan(8);
+        expect(near(image, entry)).toEqual([lines, 24]);
+      }
+      expect(near(image, SLC_ENTRY.SERVERS + 400)).toEqual([0, 0]);
+      expect(image.counterSlots).toBeGreaterThan(4000);
+    });
+
+    test('nothing of few', () => {
+      const image = compile(ruleset(list, { servers: [server(0, many.slice(0, 40)), server(1, many.slice(1, 41))] }));
+      expect(near(image, SLC_ENTRY.SERVERS)).toEqual([0, 0]);
+      expect(near(image, SLC_ENTRY.SERVERS + 1)).toEqual([0, 0]);
+    });
   });
 
   test('same ruleset, same bytes; the order of list items and sets does not matter', () => {
