@@ -1,8 +1,10 @@
 /**
  * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound, servers and
  * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL, and random servers
- * wait to be confirmed, were, or were not. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
+ * wait to be confirmed, were, or were not. What is read ahead of a server's block is any number: no answer hangs on it.
+ * `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
  */
+import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
 import type { ConfirmWord } from '../../src/load/confirm-words';
@@ -81,6 +83,18 @@ function drawTrials(random: Random, { servers = [] }: Ruleset, rows: Ruleset): (
     }));
 }
 
+/** In half of the rounds the image asks to read ahead, of every section, more than there is now and then. */
+function drawNear(random: Random, bytes: Uint8Array, sections: number): void {
+  if (random.chance(0.5)) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const { near_lines: lines, near_counters: counters } = LAYOUT.slc_section.fields;
+  for (let entry = 0; entry < sections; entry++) {
+    const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * LAYOUT.slc_section.size;
+    view.setUint16(at + lines.offset, random.below(SLC_LIMITS.NEAR_MAX + 3), true);
+    view.setUint16(at + counters.offset, random.below(SLC_LIMITS.NEAR_MAX + 3), true);
+  }
+}
+
 /** What has passed judges no more; none of the others comes to its end during a test. */
 function hasReturned({ state }: { readonly state: ConfirmWord }): boolean {
   return state === 'taken-back' || (typeof state === 'bigint' && state < 1n << 62n);
@@ -103,6 +117,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       const returned = new Set(trials.filter(hasReturned).map(({ previous }) => previous.name));
       const judging = rulesetReturned(ruleset, trials, (name) => returned.has(name));
       const image = compile(ruleset, undefined, trials);
+      drawNear(random, image.bytes, SLC_ENTRY.SERVERS + (ruleset.servers?.length ?? 0));
       await judge.install(image);
       const opened = drawOpen(random, ruleset);
       await open.set(opened);
