@@ -36,6 +36,8 @@ export function excerptOf(
   const serversEnd = blockEnd(text, starts[2], depth);
   const [start, end] = [starts[1], at < places.length - 1 ? starts[3] : serversEnd];
   const [head, tail] = [text.slice(0, starts[0]), text.slice(serversEnd)];
+  // In braces a server alone is not written as it is among others: a comma is left, and JSON is none any more.
+  if (!SERVERS_KEY.test(lastContent(head))) return null;
   return {
     text: head + text.slice(start, end) + tail,
     restore: (edited) => {
@@ -45,6 +47,19 @@ export function excerptOf(
       return text.slice(0, start) + block + text.slice(end);
     },
   };
+}
+
+const SERVERS_KEY = /^(?:servers|"servers"|'servers'):\s*(?:#.*)?$/;
+
+/** The last line that is more than blanks and a comment. */
+function lastContent(text: string): string {
+  for (let end = text.length; end > 0;) {
+    const start = lineStart(text, end - 1);
+    const line = text.slice(start, end).trimEnd();
+    if (!/^\s*(?:#|$)/.test(line)) return line;
+    end = start;
+  }
+  return '';
 }
 
 /**
