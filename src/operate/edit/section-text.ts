@@ -58,8 +58,8 @@ export function takeLines(text: string, offset: number): string | null {
   const line = text.slice(start, nextLine(text, offset));
   // What stands in braces may end anywhere; what begins with something else is no plain key.
   if (!/^ *(?:[\w.-]+|"[\w.-]+"|'[\w.-]+'):\s*(?:#.*)?$/.test(line.trimEnd())) return null;
-  const lines = text.slice(start, blockEnd(text, start, indent.length));
-  return OPENS_BRACES.test(lines) ? null : dedented(lines, indent);
+  if (OPENS_BRACES.test(text.slice(start))) return null;
+  return dedented(text.slice(start, blockEnd(text, start, indent.length)), indent);
 }
 
 /** A key whose value is in braces below it: their end may stand no deeper than the key. */
