@@ -2,7 +2,8 @@
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
 import { judgeText } from './check';
-import { pathOf, putText, SECTION_KEYS, takeText } from './edit/section-text';
+import { pathOf } from './edit/section-lines';
+import { putText, SECTION_KEYS, takeText } from './edit/section-text';
 import { type History, holds, readRevisionText, readSectionText, type Revision } from './history';
 import { SETTINGS } from './plan';
 import { describeRevision } from './render-history';

@@ -6,8 +6,7 @@ import type { Ruleset } from '../../model/ruleset';
 import type { GenerationRecord } from '../generation-record';
 import type { RulesetText } from '../ruleset-file';
 import type { EditOutcome } from './outcome';
-import { blockEnd } from './section-text';
-import { lineStart } from './yaml-text';
+import { blockEnd, lineStart } from './section-lines';
 
 /** The text of one server with all that is no server, and the way back. */
 export interface Excerpt {
