@@ -44,6 +44,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     expose<open_pinned_map>(exports, "openPinnedMap");
     expose<open_pinned_program>(exports, "openPinnedProgram");
     expose<open_pinned_link>(exports, "openPinnedLink");
+    expose<open_map_by_id>(exports, "openMapById");
+    expose<open_program_by_id>(exports, "openProgramById");
     expose<program_info>(exports, "programInfo");
     expose<object_ids>(exports, "objectIds");
     expose<program_loads>(exports, "probeProgram");

@@ -207,6 +207,16 @@ Napi::Value open_pinned_program(const Arguments &arguments) {
     return ProgramHandle::wrap(arguments.env(), std::make_shared<Fd>(open_pinned(arguments.text(0, "path"), "prog")));
 }
 
+Napi::Value open_map_by_id(const Arguments &arguments) {
+    const int number = bpf_map_get_fd_by_id(arguments.word(0, "id"));
+    return MapHandle::wrap(arguments.env(), adopt_map(Fd::from(number, "bpf_map_get_fd_by_id")));
+}
+
+Napi::Value open_program_by_id(const Arguments &arguments) {
+    const int number = bpf_prog_get_fd_by_id(arguments.word(0, "id"));
+    return ProgramHandle::wrap(arguments.env(), std::make_shared<Fd>(Fd::from(number, "bpf_prog_get_fd_by_id")));
+}
+
 Napi::Value open_pinned_link(const Arguments &arguments) {
     return LinkHandle::wrap(arguments.env(), std::make_shared<Fd>(open_pinned(arguments.text(0, "path"), "link")));
 }

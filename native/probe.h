@@ -19,6 +19,8 @@ Napi::Value program_loads(const Arguments &arguments);       // probeProgram(typ
 Napi::Value hook_exists(const Arguments &arguments);         // probeHook(ifindex, attachType)
 Napi::Value open_pinned_map(const Arguments &arguments);     // openPinnedMap(path)
 Napi::Value open_pinned_program(const Arguments &arguments); // openPinnedProgram(path)
+Napi::Value open_map_by_id(const Arguments &arguments);      // openMapById(id)
+Napi::Value open_program_by_id(const Arguments &arguments);  // openProgramById(id)
 Napi::Value open_pinned_link(const Arguments &arguments);    // openPinnedLink(path)
 
 } // namespace sluice

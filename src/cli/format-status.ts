@@ -50,6 +50,7 @@ export function formatStatus(snapshot: Snapshot, form: StatusForm): string {
     `ruleset: ${snapshot.file ?? 'unknown file'}, generation ${snapshot.generation}, applied ${ago(snapshot.appliedAt, snapshot.takenAt)}`,
   );
   if (snapshot.pending) lines.push(formatPending(snapshot.pending));
+  lines.push(...snapshot.waiting.map(formatWaiting));
   lines.push(...snapshot.allowAll.flatMap(formatOpening));
   if (snapshot.booted) lines.push(formatBooted(snapshot.booted, snapshot.takenAt));
   if (snapshot.flows) lines.push(formatTable('flows', 'opened from inside', snapshot.flows));
@@ -105,6 +106,10 @@ function formatOpening(
 function formatPending({ previous, secondsLeft }: NonNullable<Snapshot['pending']>): string {
   const otherwise = previous === null ? 'everything passes again' : `generation ${previous} judges again`;
   return `not confirmed yet: ${secondsLeft} s left, then ${otherwise} (sluice confirm keeps it, sluice rollback takes it back now)`;
+}
+
+function formatWaiting({ section, secondsLeft }: Snapshot['waiting'][number]): string {
+  return `${section} is not confirmed yet: ${secondsLeft} s left, then its rows before judge again (sluice confirm --server ${section} keeps them, sluice rollback --server ${section} takes them back now)`;
 }
 
 /** The modes of its hooks; of what goes out only where that is no link, or where all is asked for. */

@@ -53,6 +53,10 @@ export function showOutcome(
       `not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps it, else ${otherwise} by itself`,
     );
   }
+  for (const { section, secondsLeft } of outcome.waiting ?? [])
+    output.say(
+      `${section} is not confirmed yet: sluice confirm --server ${section} within ${secondsLeft} s keeps its rows, else those before judge it again by themselves`,
+    );
   if (outcome.historyTrouble !== undefined)
     output.say(`warning: the history does not tell of all this: ${outcome.historyTrouble}`);
   if (outcome.previousFile !== undefined)
@@ -65,6 +69,7 @@ export function showOutcome(
     interfaces: outcome.attachments,
     diagnostics: diagnosticsToJson(candidate.diagnostics),
     ...(pending && { pending }),
+    ...(outcome.waiting && { waiting: outcome.waiting }),
     ...(outcome.historyTrouble !== undefined && { historyTrouble: outcome.historyTrouble }),
     ...(outcome.kind === 'applied' && {
       instructions: outcome.instructions,

@@ -108,6 +108,8 @@ export interface Addon {
   openPinnedMap(path: string): RawMap;
   openPinnedProgram(path: string): RawProgram;
   openPinnedLink(path: string): RawLink;
+  openMapById(id: number): RawMap;
+  openProgramById(id: number): RawProgram;
   programInfo(id: number): ProgramInfo | null;
   objectIds(): { maps: number[]; programs: number[]; links: number[] };
   /** Loads an empty program of a type and lets it go: null, or the errno. */

@@ -233,6 +233,9 @@ export interface Kernel {
   openPinnedMap(path: string): BpfMap;
   openPinnedProgram(path: string): BpfProgram;
   openPinnedLink(path: string): BpfLink;
+  /** What lives in the kernel under an id, pinned or not. Takes CAP_SYS_ADMIN: `KernelError` EPERM; ENOENT where it is gone. */
+  openMapById(id: number): BpfMap;
+  openProgramById(id: number): BpfProgram;
   /** Information about a loaded program by id (also other people's), null where it is gone. */
   programInfo(id: number): ProgramInfo | null;
   /** Ids of all maps and programs loaded on the machine: for leak tests. */

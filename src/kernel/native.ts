@@ -152,6 +152,22 @@ class NativeKernel implements Kernel {
     return new LinkHandle(attempt(`open pinned link "${path}"`, () => this.addon.openPinnedLink(path)));
   }
 
+  openMapById(id: number): BpfMap {
+    const name = `map ${id}`;
+    return new MapHandle(
+      attempt(`open ${name}`, () => this.addon.openMapById(id)),
+      name,
+    );
+  }
+
+  openProgramById(id: number): BpfProgram {
+    const name = `program ${id}`;
+    return new ProgramHandle(
+      attempt(`open ${name}`, () => this.addon.openProgramById(id)),
+      name,
+    );
+  }
+
   programInfo(id: number): ProgramInfo | null {
     return attempt(`describe program ${id}`, () => this.addon.programInfo(id));
   }

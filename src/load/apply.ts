@@ -43,6 +43,8 @@ export interface ApplyRequest {
    * that waits already it is what that one replaced. Left out: it holds at once.
    */
   readonly confirmNs?: bigint;
+  /** Words of servers that wait by themselves, and how long from then on: they are in the image. */
+  readonly begin?: readonly { readonly word: number; readonly ns: bigint }[];
   /** Number of the first generation where sluice was not active before. */
   readonly firstGeneration: number;
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
@@ -168,6 +170,8 @@ async function applyWith(
       const deadlineNs = (kernel.bootTimeNs() + request.confirmNs) & SLC_GATE_DEADLINE_MASK;
       after = { slot, previous: lastingSlot(before), deadlineNs };
     }
+    beginWords(state, request.begin ?? [], kernel.bootTimeNs());
+    failpoint('after-words');
     if (!state.exchangeGate(before, after)) throw new ConflictError();
     enforcedNs = kernel.bootTimeNs();
     gateChanged = true;
@@ -224,6 +228,17 @@ async function applyWith(
     detached: detached.map((old) => old.name),
     ...(awaitsConfirmation(after) && { deadlineNs: after.deadlineNs }),
   };
+}
+
+/** The time of servers that wait by themselves begins; nothing that judges looks at these words yet. */
+function beginWords(state: SharedState, begin: NonNullable<ApplyRequest['begin']>, nowNs: bigint): void {
+  if (begin.length === 0) return;
+  const words = state.confirmWords();
+  try {
+    for (const { word, ns } of begin) words.set(word, nowNs + ns);
+  } finally {
+    words.close();
+  }
 }
 
 /**

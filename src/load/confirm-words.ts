@@ -5,15 +5,18 @@
 import { SLC_LIMITS } from '../abi/layout.gen';
 import type { BpfMap, MappedRegion } from '../kernel/kernel';
 
-/** What a word says: it was confirmed, it was taken back, or boot-time nanoseconds until which it is in time. */
-export type ConfirmWord = 'confirmed' | 'taken-back' | bigint;
+/** What a word says: nobody's; it was confirmed; it was taken back; or boot-time nanoseconds until which it is in time. */
+export type ConfirmWord = 'free' | 'confirmed' | 'taken-back' | bigint;
 
 /** Words by index, from 1; the first of the map is nobody's. */
 export const CONFIRM_WORDS_MAX = SLC_LIMITS.CONFIRM_WORDS - 1;
 
-const CONFIRMED = 0n;
+const FREE = 0n;
+/** A deadline that no clock reaches: it is known from a free word until its image is gone. */
+const CONFIRMED = 0xffff_ffff_ffff_ffffn;
 /** A deadline that has passed on every machine. */
 const TAKEN_BACK = 1n;
+const NUMBERS = { free: FREE, confirmed: CONFIRMED, 'taken-back': TAKEN_BACK } as const;
 
 /** The caller holds the lock where it writes, and closes it. */
 export class ConfirmWords {
@@ -26,21 +29,15 @@ export class ConfirmWords {
 
   get(word: number): ConfirmWord {
     const value = this.region.load64(8 * word);
-    return value === CONFIRMED ? 'confirmed' : value === TAKEN_BACK ? 'taken-back' : value;
+    return value === FREE ? 'free' : value === CONFIRMED ? 'confirmed' : value === TAKEN_BACK ? 'taken-back' : value;
   }
 
   set(word: number, value: ConfirmWord): void {
     if (word < 1 || word > CONFIRM_WORDS_MAX) throw new RangeError(`there is no word ${word}`);
-    const number = value === 'confirmed' ? CONFIRMED : value === 'taken-back' ? TAKEN_BACK : value;
-    this.region.store64(8 * word, number);
+    this.region.store64(8 * word, typeof value === 'bigint' ? value : NUMBERS[value]);
   }
 
   close(): void {
     this.region.close();
   }
-}
-
-/** Whether what was before judges, the same decision as `slc_block_of` in `bpf/classify.h`. */
-export function isReturned(word: ConfirmWord, nowNs: bigint): boolean {
-  return word === 'taken-back' || (word !== 'confirmed' && nowNs >= word);
 }

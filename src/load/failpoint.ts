@@ -27,6 +27,19 @@ export const FAILPOINTS = [
 /** In the order in which `confirm` and `rollback` of a pending change, and the end of one whose time is over, pass them. */
 export const CONFIRM_FAILPOINTS = ['before-confirm', 'after-confirm', 'before-return', 'after-return'] as const;
 
+/**
+ * In the order in which a server begins to wait by itself (the first), and is confirmed or taken back, and the files are
+ * made to say so.
+ */
+export const TRIAL_FAILPOINTS = [
+  'after-words',
+  'before-confirm-words',
+  'after-confirm-words',
+  'after-trial-file',
+  'after-trial-outcome',
+  'after-trial-settled',
+] as const;
+
 /** In the order in which a spare is made, and then adopted by an apply. */
 export const SPARE_FAILPOINTS = ['spare-loaded', 'spare-pinned', 'spare-named', 'spare-adopted'] as const;
 
@@ -46,6 +59,7 @@ export const REPLACE_FAILPOINTS = [
 export type Failpoint =
   | (typeof FAILPOINTS)[number]
   | (typeof CONFIRM_FAILPOINTS)[number]
+  | (typeof TRIAL_FAILPOINTS)[number]
   | (typeof SPARE_FAILPOINTS)[number]
   | (typeof REPLACE_FAILPOINTS)[number]
   | 'during-write';

@@ -57,7 +57,7 @@ export async function createGeneration(
     failpoint('after-image');
     const { programs, instructions } = await loadPrograms(kernel, switches, {
       ...{ ...maps, ...state.tables, ...flows },
-      ...{ bans: state.banMaps, open: state.openMaps, ...state.eventMaps },
+      ...{ bans: state.banMaps, open: state.openMaps, confirm: state.confirmMap, ...state.eventMaps },
     });
     try {
       failpoint('after-load');

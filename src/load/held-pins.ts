@@ -9,6 +9,7 @@ import { KernelError } from '../kernel/errors';
 import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { GENERATION_PINS, liveGenerations } from './generations';
+import { findLiving, type Living } from './living';
 import { SharedState, slotKey } from './state';
 import { SLC_LIMITS } from '../abi/layout.gen';
 
@@ -25,6 +26,8 @@ export class HeldPins {
   readonly #held = new Map<string, Handle>();
   /** Id of the map of the state that all the others belong to. */
   #stateId: number | null = null;
+  /** What was missing when it was last looked for by ids: that takes a while, and finds the same again. */
+  #askedFor = '';
   /** Generation of each slot that is in use, as of the last `follow`. */
   #slots = new Map<number, number>();
 
@@ -44,7 +47,7 @@ export class HeldPins {
       this.close();
       return;
     }
-    const pinned = this.open({ path: this.statePath, kind: 'map' });
+    const pinned = this.open({ path: this.statePath, kind: 'map' }) ?? this.findState();
     if (pinned?.kind === 'map') {
       const { id } = pinned.map.info();
       if (id === this.#stateId) pinned.map.close();
@@ -81,11 +84,44 @@ export class HeldPins {
       const handle = this.#held.has(each.path) ? null : this.open(each);
       if (handle) this.#held.set(each.path, handle);
     }
+    this.findRest(wanted.filter(({ path }) => !this.#held.has(path) && path !== this.pins.gate('clsact')));
     for (const [path, handle] of this.#held) {
       if (wanted.some((each) => each.path === path)) continue;
       closeHandle(handle);
       this.#held.delete(path);
     }
+  }
+
+  /** The state whose pin is gone, where links still lead to it; null where one is held. */
+  private findState(): Handle | null {
+    if (this.#held.has(this.statePath)) return null;
+    return this.openLiving(new Map(this.living([this.statePath])), this.statePath);
+  }
+
+  /** Pins that were gone before anybody held them: what they were lives on under the links. */
+  private findRest(wanted: readonly Wanted[]): void {
+    const living = new Map(this.living(wanted.map(({ path }) => path)));
+    for (const { path } of wanted) {
+      const handle = this.openLiving(living, path);
+      if (handle) this.#held.set(path, handle);
+    }
+  }
+
+  /** What lives by the paths of its pins; nothing where the same was missing when it was asked last, in vain. */
+  private living(missing: readonly string[]): readonly (readonly [string, Living])[] {
+    const question = missing.join();
+    if (missing.length === 0 || question === this.#askedFor) return [];
+    this.#askedFor = question;
+    return [...findLiving(this.kernel, this.pins)];
+  }
+
+  private openLiving(living: ReadonlyMap<string, Living>, path: string): Handle | null {
+    const found = living.get(path);
+    if (!found) return null;
+    const { kind, id } = found;
+    return kind === 'map'
+      ? { kind, map: this.kernel.openMapById(id) }
+      : { kind, program: this.kernel.openProgramById(id) };
   }
 
   /** Of what is held: the pins, relative to their directory, that are there no more, and program slots that are empty. */

@@ -140,7 +140,7 @@ export async function prepareSpare(
   try {
     const { programs, instructions } = await loadPrograms(kernel, switches, {
       ...{ ...maps, ...state.tables, ...flows },
-      ...{ bans: state.banMaps, open: state.openMaps, ...state.eventMaps },
+      ...{ bans: state.banMaps, open: state.openMaps, confirm: state.confirmMap, ...state.eventMaps },
     });
     try {
       failpoint('spare-loaded');

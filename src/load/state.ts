@@ -17,6 +17,7 @@ import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../ker
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { type GateWord, judgingSlot, OPEN_GATE, packGateWord, unpackGateWord } from './gate-word';
 import { type BanMaps, BanTable } from './ban-table';
+import { ConfirmWords } from './confirm-words';
 import { type OpenMaps, OpenTable } from './open-table';
 import { measureHz } from '../kernel/clock';
 import { PinnedMaps } from './pinned-maps';
@@ -76,7 +77,7 @@ export class SharedState {
         'load/damaged',
         `interfaces are filtered by what is pinned in "${pins.directory}", but of it is missing: ${named(missing)}`,
         {
-          hint: 'it cannot be mended while packets pass through it; end it and begin anew: sluice disable, sluice enable',
+          hint: 'as root sluice apply pins again what still lives in the kernel; where that does not help: sluice disable, sluice enable',
         },
       );
     }
@@ -240,6 +241,16 @@ export class SharedState {
   get openMaps(): OpenMaps {
     const { state, open, openIndex: index } = this.maps.pick(OPEN_MAPS);
     return { state, open, index };
+  }
+
+  /** The deadlines of servers that wait to be confirmed; the caller closes them. */
+  confirmWords(): ConfirmWords {
+    return ConfirmWords.over(this.maps.get('confirm'));
+  }
+
+  /** The map of them, for a program that asks it. */
+  get confirmMap(): BpfMap {
+    return this.maps.get('confirm');
   }
 
   /** What the programs of a generation know of the tables, over a flow table of so many buckets. */

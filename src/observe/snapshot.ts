@@ -154,6 +154,13 @@ export interface Snapshot {
     /** Rounded up. */
     readonly secondsLeft: number;
   } | null;
+  /** Servers that wait to be confirmed by themselves: past the deadline their rows before judge again. */
+  readonly waiting: readonly {
+    readonly section: string;
+    readonly deadline: string;
+    /** Rounded up. */
+    readonly secondsLeft: number;
+  }[];
   readonly mode: AttachMode | null;
   readonly interfaces: readonly Attachment[];
   /** Interfaces of the namespace that are not filtered, without the loopback. */
@@ -234,6 +241,7 @@ export interface SnapshotInput {
   readonly active: { generation: number; digest: string; appliedAt: string } | null;
   readonly file: string | null;
   readonly pending: Snapshot['pending'];
+  readonly waiting?: Snapshot['waiting'];
   readonly ruleset: Ruleset | null;
   /** Digest of a section by its name. */
   readonly digestOf?: (section: string) => string | null;
@@ -269,6 +277,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     file: input.file,
     appliedAt: active?.appliedAt ?? null,
     pending: input.pending,
+    waiting: input.waiting ?? [],
     mode: ruleset?.mode ?? null,
     interfaces: input.interfaces,
     notFiltered: input.notFiltered,

@@ -61,7 +61,7 @@ export class Twin {
   static async load(
     kernel: Kernel,
     image: TwinImage,
-    source: { bytes: Uint8Array } | ({ map: BpfMap } & Pick<GenerationMaps, 'bans' | 'open'>),
+    source: { bytes: Uint8Array } | ({ map: BpfMap } & Pick<GenerationMaps, 'bans' | 'open' | 'confirm'>),
     direction: Direction = 'in',
   ): Promise<Twin> {
     const switches = datapathSwitches(image, true);
@@ -75,7 +75,7 @@ export class Twin {
       }
       const { program } = await loadProgram(kernel, PROGRAMS[direction], switches, {
         image: 'map' in source ? source.map : maps.image,
-        ...('map' in source && { bans: source.bans, open: source.open }),
+        ...('map' in source && { bans: source.bans, open: source.open, confirm: source.confirm }),
         counters: maps.counters,
         result,
       });

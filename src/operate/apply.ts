@@ -8,6 +8,7 @@ import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
+import type { CompileMemory } from '../compile/compile-memory';
 import type { Image } from '../compile/image';
 import { Twin } from '../observe/twin';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
@@ -19,6 +20,7 @@ import {
   catchUp,
   currentRevision,
   endPending,
+  endTrials,
   type History,
   keepRevisionTexts,
   readHistory,
@@ -46,6 +48,9 @@ import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './rule
 import { sshConnections } from './ssh-sessions';
 import { keepText, removeState } from './state-files';
 import { messageOf } from './system-error';
+import { freeWords } from './settle-trials';
+import { waits } from './trial-state';
+import { planTrials } from './trials';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome = {
@@ -55,6 +60,8 @@ export type ApplyOutcome = {
   readonly historyTrouble?: string;
   /** Set where it waits to be confirmed: the generation that judges again otherwise (null: nothing does), and when. */
   readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
+  /** Servers that wait by themselves, each with the time that is left to it. */
+  readonly waiting?: readonly { readonly section: string; readonly secondsLeft: number }[];
 } & (
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
   | ({
@@ -138,6 +145,8 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
   readonly edited?: boolean;
+  /** What was compiled before in this process, where both states of servers that wait are. */
+  readonly memory?: CompileMemory;
   /** Where it waits: its confirmation answers that boots are to load it (`enable`). */
   readonly atBoot?: boolean;
 }
@@ -158,12 +167,13 @@ export async function applyRuleset(
 ): Promise<ApplyOutcome | DryRun>;
 export async function applyRuleset(
   context: Context,
-  candidate: Candidate,
+  given: Candidate,
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome | DryRun> {
   const { kernel, netns, folder } = context;
   const intent = options.intent ?? { what: 'apply' };
   const outcome = await withLock(context, async (): Promise<ApplyOutcome | DryRun> => {
+    let candidate = given;
     removeUnfinishedRuleset(candidate.file);
     if (!options.dryRun) await replaceOlderLocked(context);
     await settleLocked(context);
@@ -183,13 +193,24 @@ export async function applyRuleset(
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
+    const sameInterfaces = wanted.join() === filtered.join();
+    const { confirmSeconds: seconds, edited, memory } = options;
+    const plan = planTrials(context, enforcement, candidate, {
+      confirmSeconds: seconds,
+      edited,
+      sameInterfaces,
+      memory,
+    });
+    candidate = plan.candidate;
+    // What waits by itself makes nothing else wait.
+    const confirmSeconds = plan.alone ? undefined : seconds;
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
       enforcement?.record?.digest === candidate.image.digest &&
       // Another version of sluice means its own programs for the same rules.
       enforcement.record.datapath === datapathDigest() &&
-      wanted.join() === filtered.join() &&
+      sameInterfaces &&
       enforcement.attachments.every(({ egress }) => egress !== null)
     ) {
       if (options.dryRun) return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement) };
@@ -243,7 +264,6 @@ export async function applyRuleset(
     const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
     const found = options.interfaces && enforcement?.pending ? [] : interfaces;
     const names = [...new Set([...meant, ...found.map(({ name }) => name)])];
-    const { confirmSeconds } = options;
     const pendingConfirm = enforcement?.pending ? enforcement.record?.confirm : undefined;
     const confirm = confirmSeconds !== undefined && {
       seconds: confirmSeconds,
@@ -254,10 +274,19 @@ export async function applyRuleset(
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
+      trials: plan,
       change: await describeChange(context, intent, change, candidate),
       known: history,
     });
-    const waiting = pendingIn(await readEnforcement(context));
+    const now = await readEnforcement(context);
+    if (plan.ended.length > 0 && now)
+      troubles.push(
+        tolerate(() => {
+          endTrials(folder, now.instance, plan.ended, { outcome: 'rolled-back-by-hand' });
+        }),
+      );
+    freeWords(context);
+    const waiting = pendingIn(now);
     const trouble = troubleIn([...troubles, applied.historyTrouble ?? null]);
     return { kind: 'applied', ...previous, overridden, change, ...applied, ...waiting, ...trouble };
   });
@@ -276,7 +305,7 @@ function refuseOtherRevision(history: History, expected: number): void {
 
 function unchangedBy(
   enforcement: Enforcement,
-): Pick<Enforcement, 'generation' | 'attachments'> & Pick<ApplyOutcome, 'pending'> {
+): Pick<Enforcement, 'generation' | 'attachments'> & Pick<ApplyOutcome, 'pending' | 'waiting'> {
   const { generation, attachments } = enforcement;
   return { generation, attachments, ...pendingIn(enforcement) };
 }
@@ -286,10 +315,15 @@ async function verify({ kernel }: Context, image: Image): Promise<void> {
   for (const direction of ['in', 'out'] as const) (await Twin.load(kernel, image, image, direction)).close();
 }
 
-function pendingIn(enforcement: Enforcement | null): Pick<ApplyOutcome, 'pending'> {
-  if (!enforcement?.pending) return {};
-  const { previous, leftNs } = enforcement.pending;
-  return { pending: { previous, secondsLeft: secondsIn(leftNs) } };
+function pendingIn(enforcement: Enforcement | null): Pick<ApplyOutcome, 'pending' | 'waiting'> {
+  const waiting = (enforcement?.trials ?? [])
+    .filter(waits)
+    .map(({ previous: { name }, leftNs }) => ({ section: name, secondsLeft: secondsIn(leftNs) }));
+  const pending = enforcement?.pending;
+  return {
+    ...(pending && { pending: { previous: pending.previous, secondsLeft: secondsIn(pending.leftNs) } }),
+    ...(waiting.length > 0 && { waiting }),
+  };
 }
 
 function secondsIn(ns: bigint): number {

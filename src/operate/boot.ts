@@ -5,6 +5,7 @@
 import { compile } from '../compile/compile';
 import { SluiceError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
+import { rulesetReturned } from '../model/trial';
 import { rulesetAt } from '../model/until';
 import type { Applied } from '../load/apply';
 import { currentAttachments } from '../load/attach';
@@ -30,6 +31,7 @@ import type { GenerationRecord } from './generation-record';
 import { endPending, tolerate } from './history';
 import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
+import { putSectionsBack, textReturned } from './trial-text';
 import { type OlderReplaced, replaceOlderLocked } from './replace-older';
 import { messageOf } from './system-error';
 
@@ -150,11 +152,16 @@ class Loader {
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
   async loadSaved({ record, text }: SavedRuleset, intent: Intent | null): Promise<Loaded> {
-    const { source } = record;
-    const ruleset = rulesetAt(record.ruleset, Date.now());
+    const { source, trials = [] } = record;
+    // What was not confirmed before the machine went down is no more.
+    putSectionsBack(source.file, text, trials);
+    const ruleset = rulesetAt(
+      rulesetReturned(record.ruleset, trials, () => true),
+      Date.now(),
+    );
     const candidate: Candidate = {
       file: source.file,
-      text,
+      text: textReturned(text, trials) ?? text,
       ruleset,
       image: compile(ruleset),
       ...(source.interfaceOverride && { interfaceOverride: source.interfaceOverride }),

@@ -16,6 +16,7 @@ import { contentDigest } from './digest';
 import { readEnforcement } from './enforcement';
 import {
   type GenerationRecord,
+  type PendingSection,
   pruneGenerationRecords,
   readGenerationRecord,
   writeGenerationRecord,
@@ -66,6 +67,8 @@ export interface Where {
   readonly before: number | null;
   /** Set where the candidate waits to be confirmed: until then it is not what files name and boots load. */
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
+  /** Servers that wait by themselves, both states of which the image holds, and those of their words whose time begins. */
+  readonly trials?: { readonly trials: readonly PendingSection[]; readonly begin: NonNullable<ApplyRequest['begin']> };
   /** What the history says of it; left out: nothing. */
   readonly change?: ChangeNote;
   /** The history as it is, where the caller has read it. */
@@ -94,11 +97,14 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     firstGeneration: newestKnown(folder) + 1,
     fold: foldInto(context),
     ...(confirm && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
+    ...(where.trials && { begin: where.trials.begin }),
     fillState: (state) => restoreBans(context, state),
     record: (generation, instance) => {
       const { keep } = where;
+      const trials = trialsBegun(where, generation);
       const named = {
         ...{ generation, instance, since, interfaces: names },
+        ...(trials.length > 0 && { trials }),
         ...(confirm && { confirm }),
         ...(keep && { keep }),
         ...(change && { change }),
@@ -128,7 +134,8 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
     trouble ??= tolerate(() => {
-      if (record) addRevision(folder, record, confirm ? 'pending' : 'applied', where.known);
+      const isWaiting = confirm !== undefined || (where.trials?.begin ?? []).length > 0;
+      if (record) addRevision(folder, record, isWaiting ? 'pending' : 'applied', where.known);
     });
     failpoint('after-enforced');
     pruneGenerationRecords(folder, new Set(pins.generations()));
@@ -143,6 +150,14 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     if (!now || now.generation === where.before) throw error;
     throw new UnfinishedError(now.generation, error);
   }
+}
+
+/** What waits, with the change among those with which it began. */
+function trialsBegun({ trials: plan, change }: Where, generation: number): readonly PendingSection[] {
+  const begun = new Set(plan?.begin.map(({ word }) => word));
+  return (plan?.trials ?? []).map((trial) =>
+    begun.has(trial.word) && change ? { ...trial, began: [...trial.began, { generation, at: change.at }] } : trial,
+  );
 }
 
 /** Where nothing has ever enforced, a boot loads nothing until something is confirmed. */
@@ -188,11 +203,15 @@ export function sourceOf({ file, text, interfaceOverride }: Candidate): Generati
 /** The record of a candidate that is about to judge. */
 export function recordOf(
   candidate: Candidate,
-  named: Pick<GenerationRecord, 'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'keep' | 'change'>,
+  named: Pick<
+    GenerationRecord,
+    'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'trials' | 'keep' | 'change'
+  >,
 ): GenerationRecord {
-  const { digest, counterSlots, features, sections, ranks, bytes } = candidate.image;
+  const { digest, counterSlots, features, sections, ranks, bytes, returningFrom } = candidate.image;
   return {
     ...named,
+    ...(returningFrom !== undefined && { returningFrom }),
     digest,
     datapath: datapathDigest(),
     counterSlots,

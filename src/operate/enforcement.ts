@@ -27,6 +27,7 @@ import { currentOpenings, type LiveOpening } from './openings';
 import { spareOf } from './ready';
 import { sectionDigest } from './section-digest';
 import { type EnforcedState, readEnforced } from './state-files';
+import { judgingRuleset, type LiveTrial, liveTrials, waits } from './trial-state';
 import { describeReturned, readReturned } from './returned';
 import { addFigures, foldGates, type GateTotals, isFolded } from './totals';
 
@@ -44,6 +45,8 @@ export interface Enforcement {
   readonly enforced: EnforcedState | null;
   /** Set while the generation waits to be confirmed: what judges once its time is over, and what is left of it. */
   readonly pending: (PendingGate & { readonly leftNs: bigint }) | null;
+  /** Servers that wait by themselves, or did and nobody has tidied up; `record` has the rows that wait. */
+  readonly trials: readonly LiveTrial[];
 }
 
 /** What enforces, or null where sluice is not active. Throws where pins of another version are found. */
@@ -61,6 +64,7 @@ export async function readEnforcement(context: Context): Promise<Enforcement | n
     const enforced = readEnforced(folder).value;
     return {
       generation,
+      trials: record ? liveTrials(state, record, now) : [],
       instance: state.instance,
       hz: state.hz,
       gates: readGates(state),
@@ -122,6 +126,8 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const { bans, warning } = await listBans(context);
   if (warning !== undefined) warnings.push(warning);
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
+  const record = enforcement?.record;
+  const ruleset = record ? judgingRuleset(record.ruleset, enforcement.trials) : null;
   return buildSnapshot({
     takenAt: now,
     active:
@@ -134,8 +140,9 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
         : null,
     file: enforcement?.enforced?.file ?? null,
     pending: enforcement && pendingOf(enforcement, now),
-    ruleset: enforcement?.record?.ruleset ?? null,
-    digestOf: (section) => (enforcement?.record ? sectionDigest(enforcement.record.ruleset, section) : null),
+    waiting: (enforcement?.trials ?? []).filter(waits).map((trial) => waitingOf(trial, now)),
+    ruleset,
+    digestOf: (section) => (ruleset ? sectionDigest(ruleset, section) : null),
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
@@ -165,6 +172,15 @@ function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot[
   const leftMs = Number(pending.leftNs / 1_000_000n);
   return {
     ...{ generation, previous: pending.previous, secondsLeft: Math.ceil(leftMs / 1000) },
+    deadline: new Date(Date.parse(now) + leftMs).toISOString(),
+  };
+}
+
+/** A server that waits by itself, as a snapshot tells of it. */
+function waitingOf({ previous, leftNs }: LiveTrial, now: string): Snapshot['waiting'][number] {
+  const leftMs = Number(leftNs / 1_000_000n);
+  return {
+    ...{ section: previous.name, secondsLeft: Math.ceil(leftMs / 1000) },
     deadline: new Date(Date.parse(now) + leftMs).toISOString(),
   };
 }

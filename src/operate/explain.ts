@@ -16,6 +16,7 @@ import type { Ban } from './ban-file';
 import type { OpenSections } from '../model/allow-all';
 import { listBans } from './bans';
 import type { Context } from './context';
+import { judgingRuleset } from './trial-state';
 import { type Enforcement, openEnforcedImage } from './enforcement';
 import { type GenerationRecord, rankEntriesOf } from './generation-record';
 import { openSections } from './openings';
@@ -53,6 +54,7 @@ export async function explainEnforced(
   direction: Direction = 'in',
 ): Promise<FullExplanation> {
   const { record } = enforcement;
+  const judging = judgingRuleset(record.ruleset, enforcement.trials);
   const source: Prefix = { family: key.family, words: key.source, length: addressBits(key.family) };
   const map = openEnforcedImage(context, enforcement);
   const shared = SharedState.find(context.kernel, context.pins);
@@ -69,12 +71,12 @@ export async function explainEnforced(
       const { bans } = await listBans(context, source);
       const open = openSections(context);
       const state = { ...NO_STATE, open, bans: bans.map(({ prefix }) => prefix) };
-      const byModel = explainFrame(key, (packet) => explainByModel(record.ruleset, packet, state, direction));
+      const byModel = explainFrame(key, (packet) => explainByModel(judging, packet, state, direction));
       try {
         const twin = await Twin.load(
           context.kernel,
           image,
-          { map, bans: shared?.banMaps, open: shared?.openMaps },
+          { map, bans: shared?.banMaps, open: shared?.openMaps, confirm: shared?.confirmMap },
           direction,
         );
         const explanation = await compare(byModel, twin, key);

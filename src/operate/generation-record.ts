@@ -3,7 +3,8 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
-import { type Ruleset, writtenSections } from '../model/ruleset';
+import { NO_GUARD, type Rule, type Ruleset, writtenSections } from '../model/ruleset';
+import type { Trial } from '../model/trial';
 import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
 import {
@@ -23,6 +24,18 @@ export interface FileEdit {
   /** Digests of the text that is to stand in it again where this is not confirmed, and of the one that verbs wrote. */
   readonly before: string;
   readonly after: string;
+}
+
+/** A server that waits to be confirmed by itself. */
+export interface PendingSection extends Trial {
+  /** How long it waits, from the change on. */
+  readonly seconds: number;
+  /** Its text in the file before, from the left margin. */
+  readonly before: string;
+  /** Verbs wrote the text that waits: it is taken back with the rows. */
+  readonly edited: boolean;
+  /** Changes that wait with it, by the generation they became and their time. */
+  readonly began: readonly { readonly generation: number; readonly at: string }[];
 }
 
 export interface GenerationRecord {
@@ -54,6 +67,10 @@ export interface GenerationRecord {
     /** Confirmed, it is also what systemd loads at boot (`enable`). */
     readonly atBoot?: boolean;
   };
+  /** Servers that wait to be confirmed by themselves. */
+  readonly trials?: readonly PendingSection[];
+  /** The first rank of what judges them again otherwise. */
+  readonly returningFrom?: number;
   /** Set where a boot loaded it: boots go on with what they did; `nothing`: so do verbs. */
   readonly keep?: 'file' | 'nothing';
   /** What the history is to say of it; left out where it is no change of anybody's, such as what a boot loads again. */
@@ -69,9 +86,26 @@ const UNPACKED_SINCE = 2;
 /** Throws `SluiceError` `state/too-large` where it would be larger than what is read again, and as `writeStateFile`. */
 export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
   const name = generationFile(record.generation);
-  const { ruleset, ranks, ...rest } = record;
-  writeStateFile(folder, name, SCHEMA_VERSION, { ...rest, packed: packRuleset(ruleset), ranks: packRanks(ranks) });
+  const { ruleset, ranks, trials, ...rest } = record;
+  const waiting = trials && {
+    trials: trials.map(({ word, seconds, before, edited, began }) => ({ word, seconds, before, edited, began })),
+    packedBefore: packRuleset(bareRuleset(ruleset, trials)),
+  };
+  writeStateFile(folder, name, SCHEMA_VERSION, {
+    ...{ ...rest, ...waiting, packed: packRuleset(ruleset), ranks: packRanks(ranks) },
+  });
   remember(join(folder.path, name), markOf(join(folder.path, name)), record);
+}
+
+/** Nothing but the servers before, in the order of what waits. */
+function bareRuleset(ruleset: Ruleset, trials: readonly PendingSection[]): Ruleset {
+  const { inbound, outbound } = ruleset;
+  return {
+    ...ruleset,
+    ...{ sets: [], guard: NO_GUARD, expect: [] },
+    ...{ inbound: { ...inbound, rules: [] }, outbound: { ...outbound, rules: [] } },
+    servers: trials.map(({ previous }) => previous),
+  };
 }
 
 /**
@@ -128,8 +162,8 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
     ) {
       throw new Error('fields are missing');
     }
-    const { packed, lists, ...rest } = record as GenerationRecord & Written;
-    return { ...rest, ...rowsOf(rest, { packed, lists }) };
+    const { packed, packedBefore, lists, ...rest } = record as GenerationRecord & Written;
+    return { ...rest, ...rowsOf(rest, { packed, lists }), ...trialsOf(rest, packedBefore) };
   };
   return readStateFile(folder, name, SCHEMA_VERSION, check, UNPACKED_SINCE);
 }
@@ -137,7 +171,19 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
 /** What a file has in place of rows. */
 interface Written {
   readonly packed?: PackedRuleset | undefined;
+  /** Of servers that wait what was before, in their order. */
+  readonly packedBefore?: PackedRuleset | undefined;
   readonly lists?: readonly (readonly Prefix[])[] | undefined;
+}
+
+function trialsOf(
+  { trials }: Pick<GenerationRecord, 'trials'>,
+  packed: PackedRuleset | undefined,
+): Pick<GenerationRecord, 'trials'> {
+  if (!trials || !packed) return {};
+  const { servers = [] } = unpackRuleset(packed);
+  if (servers.length !== trials.length) throw new Error('what was before servers that wait is missing');
+  return { trials: trials.map((trial, i) => ({ ...trial, previous: servers[i] })) };
 }
 
 function rowsOf(
@@ -154,13 +200,14 @@ const IMPLICIT: ReadonlySet<RankEntry['tier']> = new Set(['6', '8', '9', 'out 7'
 /** Ranks with their rules again. */
 export function rankEntriesOf(record: GenerationRecord): RankEntry[] {
   const nameOf = (section: string, id: string): string => `${section}/${id}`;
-  const rules = new Map(
-    writtenSections(record.ruleset).flatMap(({ name, rules: written }) =>
-      written.map((rule) => [nameOf(name, rule.id), rule] as const),
-    ),
-  );
+  const named = (sections: ReturnType<typeof writtenSections>): ReadonlyMap<string, Rule> =>
+    new Map(sections.flatMap(({ name, rules }) => rules.map((rule) => [nameOf(name, rule.id), rule] as const)));
+  const rules = named(writtenSections(record.ruleset));
+  const before = named((record.trials ?? []).map(({ previous }) => previous));
+  const { returningFrom = Infinity } = record;
   return record.ranks.map((entry) => {
-    const rule = IMPLICIT.has(entry.tier) ? undefined : rules.get(nameOf(entry.section, entry.id));
+    const known = entry.rank >= returningFrom ? before : rules;
+    const rule = IMPLICIT.has(entry.tier) ? undefined : known.get(nameOf(entry.section, entry.id));
     return rule ? { ...entry, rule } : entry;
   });
 }

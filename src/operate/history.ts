@@ -9,7 +9,7 @@ import { SluiceError } from '../kernel/errors';
 import { writeAtomically } from './atomic-write';
 import type { Author, ChangeNote } from './change-note';
 import { contentDigest } from './digest';
-import type { GenerationRecord } from './generation-record';
+import type { GenerationRecord, PendingSection } from './generation-record';
 import { beyondBounds, OWNERS_REVISIONS_MAX, REVISIONS_MAX, textsToKeep } from './history-bounds';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
 import { areStates, isSha, sectionLines, type WrittenRuleset } from './section-state';
@@ -143,18 +143,51 @@ export function addEnd(folder: StateFolder, change: ChangeNote, known?: KnownHis
   });
 }
 
-/** All that waits has ended so, and the record's change whatever was said of it before. The caller holds the lock. */
+/** The changes with which these servers began to wait have ended so, where nobody has said how. The caller holds the lock. */
+export function endTrials(
+  folder: StateFolder,
+  instance: string,
+  trials: readonly PendingSection[],
+  { outcome, by }: { readonly outcome: RevisionOutcome; readonly by?: Author },
+): void {
+  const isTheirs = beganWith({ instance, trials });
+  for (const revision of readHistory(folder).revisions)
+    if (revision.outcome === 'pending' && isTheirs(revision)) rewrite(folder, revision, outcome, by);
+}
+
+/** Whether a server that waits by itself began to with the revision. */
+function beganWith(
+  record: Pick<GenerationRecord, 'instance' | 'trials'> | null,
+): (revision: Pick<Revision, 'instance' | 'generation' | 'at'>) => boolean {
+  const began = (record?.trials ?? []).flatMap((trial) => trial.began);
+  return ({ instance, generation, at }) =>
+    instance === record?.instance && began.some((one) => one.generation === generation && one.at === at);
+}
+
+/**
+ * All that waits as a whole has ended so, and the record's change whatever was said of it before; servers that wait by
+ * themselves go on. The caller holds the lock.
+ */
 export function endPending(
   folder: StateFolder,
   outcome: RevisionOutcome,
-  ending: { readonly by?: Author; readonly record?: GenerationRecord | null; readonly known?: KnownHistory } = {},
+  ending: {
+    readonly by?: Author;
+    readonly record?: GenerationRecord | null;
+    readonly known?: KnownHistory;
+    /** Revisions of which this does not hold go on. */
+    readonly besides?: (revision: Revision) => boolean;
+  } = {},
 ): History {
   const isIt = isOf(ending.record ?? null);
+  const waitsAlone = ending.besides ?? beganWith(ending.record ?? null);
   const history = ending.known ?? readHistory(folder);
   return {
     ...history,
     revisions: history.revisions.map((revision) =>
-      revision.outcome === 'pending' || isIt(revision) ? rewrite(folder, revision, outcome, ending.by) : revision,
+      (revision.outcome === 'pending' || isIt(revision)) && !waitsAlone(revision)
+        ? rewrite(folder, revision, outcome, ending.by)
+        : revision,
     ),
   };
 }
@@ -169,13 +202,16 @@ export function catchUp(
 ): History {
   const record = enforcing?.record ?? null;
   const isPending = Boolean(enforcing?.pending);
-  const outcome = isPending ? 'pending' : record?.confirm ? 'confirmed' : 'applied';
+  const waitsAlone = beganWith(record);
+  const isAlone = record?.change !== undefined && waitsAlone({ ...record, at: record.change.at });
+  const outcome = isPending || isAlone ? 'pending' : record?.confirm ? 'confirmed' : 'applied';
   const known = record ? addRevision(folder, record, outcome) : readHistory(folder);
   const own = known.revisions.find(isOf(record));
   if (isPending) return own ? endPending(folder, 'pending', { record, known }) : known;
-  const isWaiting = known.revisions.some((one) => one.outcome === 'pending');
+  const isWaiting = known.revisions.some((one) => one.outcome === 'pending' && !waitsAlone(one));
   if (!isWaiting) return known;
-  return endPending(folder, own?.outcome === 'pending' ? 'confirmed' : 'rolled-back-by-hand', { known });
+  const ended = own?.outcome === 'pending' && !isAlone ? 'confirmed' : 'rolled-back-by-hand';
+  return endPending(folder, ended, { known, besides: waitsAlone });
 }
 
 function rewrite(folder: StateFolder, revision: Revision, outcome: RevisionOutcome, by?: Author): Revision {

@@ -28,12 +28,20 @@ export function sectionsToOpen({ inbound, servers = [] }: Pick<Ruleset, 'inbound
 
 /** What is open now, and what is over and not yet written down. */
 export function currentOpenings(context: Context): LiveOpening[] {
+  return inKernel(context).map(({ opening, leftNs }) => ({ ...opening, leftNs }));
+}
+
+/** All that is remembered, the oldest first; what is open now with what it has let in so far. */
+export function rememberedOpenings(context: Context): Opening[] {
+  const live = new Map(inKernel(context).map(({ opening }) => [opening.section, opening]));
+  return readAll(context.folder).map((one) => (one.ended ? one : (live.get(one.section) ?? one)));
+}
+
+function inKernel(context: Context): ReturnType<typeof liveOpenings> {
   const state = SharedState.find(context.kernel, context.pins);
   if (!state) return [];
   try {
-    return state.open.lastDeadlineNs === 0n
-      ? []
-      : liveOpenings(context, state).map(({ opening, leftNs }) => ({ ...opening, leftNs }));
+    return state.open.lastDeadlineNs === 0n ? [] : liveOpenings(context, state);
   } finally {
     state.close();
   }

@@ -22,18 +22,28 @@ import {
   readGenerationRecord,
 } from './generation-record';
 import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
-import { withLock } from './lock';
+import { takeBackInterrupted } from './interrupted';
+import { withLock, withWriterLock } from './lock';
 import { hasEndedOpenings, settleOpenings } from './openings';
 import { describeEnded } from './render-openings';
 import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
+import { hasWords, settleTrials } from './settle-trials';
 import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
+import { liveTrials, waits } from './trial-state';
+import { putSectionsBack } from './trial-text';
 
 /** There is nothing to confirm, or to take back: `late` says what became of a change that was not in time. */
 export class NothingPendingError extends SluiceError {
-  constructor(late: Returned | null) {
-    super('operate/nothing-pending', late ? describeReturned(late) : 'nothing waits to be confirmed', {
-      hint: late ? 'it came too late' : 'sluice status shows what is enforced',
+  constructor(late: Returned | null, server?: string) {
+    const nothing =
+      server === undefined ? 'nothing waits to be confirmed' : `"${server}" does not wait to be confirmed by itself`;
+    super('operate/nothing-pending', late ? describeReturned(late) : nothing, {
+      hint: late
+        ? 'it came too late'
+        : server === undefined
+          ? 'sluice status shows what is enforced'
+          : 'sluice status shows what waits; sluice confirm keeps all of it',
     });
   }
 }
@@ -87,6 +97,11 @@ export async function rollbackPending(
   });
 }
 
+/** Whether a change waits as a whole, in time or not tidied up after. */
+export function isGatePending(context: Context): boolean {
+  return readPending(context) !== null;
+}
+
 /**
  * Tidies up after a change whose time is over, and after ALLOW ALL, in words; null where there was nothing to tidy up, or
  * another process is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write it, as the
@@ -99,14 +114,14 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
     return null; // what is damaged is said by the command that needs it
   }
   try {
-    const change = (): Promise<Returned | null> =>
-      leaveUnwritable && isUnwritable(readPending(context)?.record) ? Promise.resolve(null) : settleLocked(context);
+    const isLeft = leaveUnwritable && isUnwritable(readPending(context)?.record ?? readJudging(context));
     const settleAll = async (): Promise<string[]> => {
-      const returned = await change();
+      const returned = isLeft ? null : await settleLocked(context);
       const over = await settleOpenings(context);
       return [...(returned ? [describeReturned(returned)] : []), ...over.map(describeEnded)];
     };
-    const news = await withLock(context, settleAll, 0);
+    const trialNews = isLeft ? [] : await settleTrialsAlone(context);
+    const news = [...trialNews, ...(await withLock(context, settleAll, 0))];
     return news.length > 0 ? news.join('\n') : null;
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'operate/locked') return null;
@@ -114,9 +129,30 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
   }
 }
 
+/** Tidies up after servers that waited by themselves: a writer may stand in their file, so not while there is one. */
+async function settleTrialsAlone(context: Context): Promise<string[]> {
+  if (!isTrialOver(context)) return [];
+  const settleThem = async (): Promise<string[]> => {
+    const file = await takeBackInterrupted(context);
+    const settled = await withLock(context, () => settleTrials(context), 0);
+    return [
+      ...(file === null ? [] : [`${file} was put back as it was applied: a change of it was cut short`]),
+      ...(settled?.late ? [describeReturned(settled.late)] : []),
+    ];
+  };
+  try {
+    return await withWriterLock(context, settleThem, 0);
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'operate/locked') return [];
+    throw error;
+  }
+}
+
 /** Whether verbs changed a file that cannot be put back from here. */
 function isUnwritable(record: GenerationRecord | null | undefined): boolean {
-  return (record?.confirm?.edits ?? []).some(({ file }) => {
+  const edits = (record?.confirm?.edits ?? []).map(({ file }) => file);
+  const files = record?.trials?.some(({ edited }) => edited) ? [...edits, record.source.file] : edits;
+  return files.some((file) => {
     try {
       accessSync(dirname(file), constants.W_OK);
       return false;
@@ -126,11 +162,20 @@ function isUnwritable(record: GenerationRecord | null | undefined): boolean {
   });
 }
 
-/** The same for who holds the lock. */
+function readJudging({ kernel, pins, folder }: Context): GenerationRecord | null {
+  const state = SharedState.find(kernel, pins);
+  try {
+    return state && readGenerationRecord(folder, state.slotGeneration(state.gate.slot), state.instance);
+  } finally {
+    state?.close();
+  }
+}
+
+/** The same of what waited as a whole, for who holds the lock. */
 export async function settleLocked(context: Context): Promise<Returned | null> {
   const found = readPending(context);
   if (!found) {
-    if (isUnsettled(context)) await rememberJudging(context);
+    if (isForgotten(context)) await rememberJudging(context);
     return null;
   }
   const { pending, record } = found;
@@ -149,21 +194,54 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
   return returned;
 }
 
+/** Whether a change was cut short before files said that it holds. */
+function isForgotten({ kernel, pins, folder }: Context): boolean {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return false;
+  try {
+    return !awaitsConfirmation(state.gate) && isForgottenIn(folder, state);
+  } finally {
+    state.close();
+  }
+}
+
+function isForgottenIn(folder: Context['folder'], state: SharedState): boolean {
+  const generation = state.slotGeneration(state.gate.slot);
+  // Only then the record, which holds the whole ruleset, is worth reading.
+  if (generation === 0 || readEnforced(folder).value?.generation === generation) return false;
+  const record = readGenerationRecord(folder, generation, state.instance);
+  return record !== null && record.keep !== 'nothing';
+}
+
 /** Whether the kernel went on without us, or a change was cut short before files said that it holds. */
 function isUnsettled(context: Context): boolean {
   const state = SharedState.find(context.kernel, context.pins);
   if (!state) return false;
   try {
-    const { gate, instance } = state;
+    const { gate } = state;
+    if (isTrialOverIn(context, state)) return true;
     if (awaitsConfirmation(gate)) return context.kernel.bootTimeNs() >= gate.deadlineNs;
-    const generation = state.slotGeneration(gate.slot);
-    // Only then the record, which holds the whole ruleset, is worth reading.
-    if (generation === 0 || readEnforced(context.folder).value?.generation === generation) return false;
-    const record = readGenerationRecord(context.folder, generation, instance);
-    return record !== null && record.keep !== 'nothing';
+    return isForgottenIn(context.folder, state);
   } finally {
     state.close();
   }
+}
+
+/** Whether a server does not wait any more, or a word is set that no generation names. */
+function isTrialOver(context: Context): boolean {
+  const state = SharedState.find(context.kernel, context.pins);
+  try {
+    return state !== null && isTrialOverIn(context, state);
+  } finally {
+    state?.close();
+  }
+}
+
+function isTrialOverIn({ folder, kernel }: Context, state: SharedState): boolean {
+  if (awaitsConfirmation(state.gate) || !hasWords(state)) return false;
+  const record = readGenerationRecord(folder, state.slotGeneration(state.gate.slot), state.instance);
+  const live = record ? liveTrials(state, record, kernel.bootTimeNs()) : [];
+  return record !== null && (live.length === 0 || live.some((trial) => !waits(trial)));
 }
 
 function readPending({ kernel, pins, folder }: Context): {
@@ -236,8 +314,13 @@ async function returnLocked(context: Context): Promise<void> {
  */
 export function putUnconfirmedBack(context: Context): readonly string[] {
   try {
-    const { file, fate, others } = putFilesBack(context, readPending(context)?.record ?? null);
-    return [...(fate === 'put-back' ? [file] : []), ...others];
+    const record = readPending(context)?.record ?? null;
+    const alone = record ?? readJudging(context);
+    const { file, fate, others } = putFilesBack(context, record);
+    const back = [...(fate === 'put-back' ? [file] : []), ...others];
+    if (!alone?.trials) return back;
+    const sections = putSectionsBack(alone.source.file, readEnforcedText(context.folder, alone.source), alone.trials);
+    return sections.length > 0 ? [...new Set([...back, alone.source.file])] : back;
   } catch (error) {
     if (error instanceof SluiceError) return [];
     throw error;

@@ -17,6 +17,8 @@ export interface Returned {
   readonly since: string;
   readonly file: string;
   readonly fate: FileFate;
+  /** Only these servers waited, by themselves. */
+  readonly sections?: readonly string[];
   /** Other files that verbs had changed, and that are again as they were. */
   readonly others?: readonly string[];
 }
@@ -49,11 +51,20 @@ export function forgetReturned(folder: StateFolder): void {
 }
 
 /** What happened, in words. */
-export function describeReturned({ generation, previous, seconds, since, file, fate, others = [] }: Returned): string {
+export function describeReturned(returned: Returned): string {
+  const { generation, previous, seconds, since, file, fate, sections, others = [] } = returned;
+  const when = `${since.slice(0, 19).replace('T', ' ')} UTC`;
+  if (sections) {
+    const rest =
+      fate === 'put-back'
+        ? `in ${file} too`
+        : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
+    return `the change of ${when} of ${sections.join(', ')} was not confirmed within ${seconds} s: the rows before judge again, ${rest}`;
+  }
   const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
   const rest =
     fate === 'put-back'
       ? `${file} is again as it was`
       : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
-  return `the change of ${since.slice(0, 19).replace('T', ' ')} UTC (generation ${generation}) was not confirmed within ${seconds} s: ${[now, rest, ...others.map((other) => `${other} is again as it was`)].join('; ')}`;
+  return `the change of ${when} (generation ${generation}) was not confirmed within ${seconds} s: ${[now, rest, ...others.map((other) => `${other} is again as it was`)].join('; ')}`;
 }

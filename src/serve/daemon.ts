@@ -18,6 +18,7 @@ import {
   type PacketEvent,
   parseEventLine,
 } from '../observe/events';
+import { mendDamaged } from '../operate/mend';
 import { describeReplaced, replaceOlder } from '../operate/replace-older';
 import { RecentEvents } from '../operate/owner/events';
 import { EventSocket, eventSocketPath } from './event-socket';
@@ -56,6 +57,7 @@ const RETRY_MS = 1000;
 /** Runs until the signal comes. Throws `EventsTakenError` where another daemon runs in the namespace. */
 export async function runDaemon(context: Context, options: DaemonOptions): Promise<void> {
   const { signal, say } = options;
+  const found = await mendDamaged(context).catch(() => []); // the watch says what it cannot mend
   const replaced = await replaceOlder(context);
   if (replaced) say(describeReplaced(replaced));
   const source = await EventSource.open(context, 'daemon');
@@ -75,6 +77,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
       // It was said; that the log cannot be written the next packet will show.
     }
   };
+  if (found.length > 0) told({ what: 'pin', names: found, afterMs: null });
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
     if (options.owners !== undefined) owners = await OwnerSockets.open(context, options.owners, recent, say);

@@ -27,16 +27,22 @@ export class RuleEnds {
     const clock = process.hrtime.bigint();
     if (clock < this.#lookAgain) return;
     this.#lookAgain = clock + BigInt(LOOK_MS) * 1_000_000n;
+    let isDue = false;
     try {
       const next = await this.#next.read();
-      if (next !== null && next <= Date.now()) await this.#end();
+      isDue = next !== null && next <= Date.now();
+      if (isDue) await this.#end();
       this.#trouble = null;
     } catch (error) {
       this.#lookAgain = clock + BigInt(RETRY_MS) * 1_000_000n;
       const message = error instanceof Error ? error.message : String(error);
       if (message === this.#trouble) return;
       this.#trouble = message;
-      this.say(`rules whose end has come are still enforced: ${message}; trying again until they are not`);
+      this.say(
+        isDue
+          ? `rules whose end has come are still enforced: ${message}; trying again until they are not`
+          : `it cannot be told whether the end of a rule has come: ${message}; trying again until it can`,
+      );
     }
   }
 

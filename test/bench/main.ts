@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { applyRows } from './apply-rows';
 import { confirmRows } from './confirm-rows';
+import { trialRows } from './trial-rows';
 import { floorPorts, loadFloors } from './measure/floors';
 import { Lab } from './measure/lab';
 import { Product } from './measure/product';
@@ -58,7 +59,8 @@ export async function main(words: readonly string[]): Promise<number> {
       }
     }
     if (options.tiers) for await (const row of tierRows(lab, ports.drop, options.rounds)) print(row);
-    if (options.confirm) for (const row of await confirmRows(floors, options.rounds)) print(row);
+    if (options.confirm)
+      for (const rows of [confirmRows, trialRows]) for (const row of await rows(floors, options.rounds)) print(row);
     if (options.swap) for await (const row of swapRows(lab, options)) print(row);
     if (options.apply) for await (const row of applyRows(lab, options)) print(row);
   } finally {

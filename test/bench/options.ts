@@ -31,7 +31,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --apply            also whole commands: sluice apply FILE
   --servers          2,000 servers of 50 rows, both families, and one of them changed
   --swap             one rule changed in a warm process, until it is enforced; rules only with --set
-  --confirm          also the gate, while a change waits to be confirmed`;
+  --confirm          also what a change that waits to be confirmed costs, a whole ruleset or a server`;
 
 /** Reads the words of the command; throws with what is wrong. */
 export function readOptions(words: readonly string[]): Options {

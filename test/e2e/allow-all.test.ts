@@ -201,6 +201,10 @@ test('a process that is killed before the record of it is written opens nothing'
 test('the end of enforcement is its end, and is remembered with what was let in', async () => {
   await host.must('allow-all', 'shop', '--for', '1h');
   expect(await reaches(SHUT)).toBe(true);
+  // What is still open is listed with what it has let in so far.
+  const [live] = (await history()).slice(-1);
+  expect(live).toMatchObject({ section: 'shop', rows: [{ rule: 'shut', packets: live.packets }] });
+  expect([live.ended, Number(live.packets) > 0]).toEqual([undefined, true]);
   await host.recount('enforcement ends');
   await host.must('disable', '--yes');
   await host.must('enable');

@@ -230,15 +230,24 @@ describe('ways to end it', () => {
   });
 
   test.each(['slc_state', 'slc_programs', 'slc_gate_xdp'])(
-    'without %s: refused by name, disable ends it',
+    'without %s: named and refused where it may not be looked for, else pinned again by apply; disable ends it',
     async (pin) => {
       await host.must('apply', rules());
+      const before = host.objects();
+      const objects = (): unknown => Object.values(host.objects()).map((ids) => [...ids].sort());
       rmSync(host.pins.state(pin));
-      const { status, stderr } = await host.sluice(['apply', rules()]);
+      const refused = ['setpriv', '--bounding-set=-sys_admin', '--', process.execPath, COMMAND, 'apply', rules()];
+      const { status, stderr } = await host.command(refused);
       expect(status).toBe(1);
       expect(stderr).toMatch(new RegExp(`missing: ${pin}[\\s\\S]*sluice disable`));
       // Nothing is widened meanwhile: the array of programs empties with its pin, and an empty slot drops.
       expect(await prober.open(PORT)).toEqual([]);
+      const mended = await host.sluice(['apply', rules()]);
+      expect(mended).toMatchObject({ status: 0, stdout: expect.stringContaining('no changes') as string });
+      expect(mended.stderr).toContain(`note: state/${pin}`);
+      expect(objects()).toEqual(Object.values(before).map((ids) => [...ids].sort()));
+      await expectFiltered();
+      rmSync(host.pins.state(pin));
       await host.must('disable', '--yes');
       expect(host.pinned()).toEqual([]);
       await expectUnfiltered();

@@ -5,6 +5,7 @@ import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { sendFrames } from '../support/clients';
 import { type EdgeHost, HOST } from '../support/edge-host';
 import { compose, ethernet, ipv4, udp } from '../support/packet';
+import type { Background } from '../support/process';
 import { inboundRows } from '../support/snapshot-rows';
 
 const frame = (from?: string): Uint8Array =>
@@ -86,4 +87,82 @@ test('of a machine that lost power are those of the last saving, never more', as
   await machine.goDown();
   await machine.up();
   expect(await seen()).toBe('8');
+});
+
+/** What is to survive, by value; moments in milliseconds. */
+interface Known {
+  readonly counts: unknown;
+  readonly watchedSince: unknown;
+  readonly bans: unknown;
+  readonly lastHits: readonly number[];
+}
+
+/** Moments are read over clocks of jiffies and of the wall. */
+const CLOCKS_MS = 150;
+
+async function known(): Promise<Known> {
+  const rows = inboundRows(await host.status()).filter(({ id }) => id === 'counted' || id === 'web');
+  const byId = [...rows].sort((one, other) => one.id.localeCompare(other.id));
+  const bans = (await host.bans()) as ({ lastHit: string; until: string } & Record<string, unknown>)[];
+  return {
+    counts: byId.map(({ id, packets, bytes }) => ({ id, packets, bytes })),
+    watchedSince: byId.map(({ id, watchedSince }) => ({ id, watchedSince })),
+    bans: bans.map(({ source, packets }) => ({ source, packets })),
+    lastHits: [...byId, ...bans]
+      .flatMap(({ lastHit }) => (lastHit === null ? [] : [Date.parse(lastHit)]))
+      .concat(bans.map(({ until }) => Date.parse(until))),
+  };
+}
+
+test('counts, last hits, since when and bans, by value, over apply, reorder, restart, rollback and reboot', async () => {
+  const startDaemon = async (): Promise<Background> => {
+    const started = host.edge.start([...machine.daemon, '--save-every', '3600'], { env: host.environment });
+    await started.waitFor(/the daemon runs/);
+    return started;
+  };
+  await host.must('enable');
+  await host.must('ban', '192.0.2.77', '--for', '1h');
+  await send(5);
+  await sendFrames(host.wire, HOST.link, new Array<Uint8Array>(3).fill(frame('192.0.2.77')));
+  expect(await machine.connect(PORTS.open)).toEqual(['connected']);
+  let daemon = await startDaemon();
+  const events: Record<string, () => Promise<unknown>> = {
+    apply: () => {
+      host.write('rules.yaml', bootRules().replace('default: deny', 'default: reject'));
+      return host.must('apply');
+    },
+    reorder: () => host.must('move', '2', 'before', '1'),
+    restart: async () => {
+      await daemon.stop('SIGKILL');
+      await host.must('disable', '--yes');
+      await host.must('enable');
+      daemon = await startDaemon();
+    },
+    rollback: () => host.must('rollback', '1'),
+    reboot: async () => {
+      await daemon.stop();
+      await machine.goDown();
+      expect((await machine.up()).status).toBe(0);
+      daemon = await startDaemon();
+    },
+  };
+  let packets = 5;
+  for (const [event, happen] of Object.entries(events)) {
+    const { generation } = await host.status();
+    const { lastHits: hitsBefore, ...before } = await known();
+    expect(before.bans).toEqual([{ source: '192.0.2.77', packets: expect.anything() as unknown }]);
+    await happen();
+    expect((await host.status()).generation).toBeGreaterThan(generation!);
+    const { lastHits: hitsAfter, ...after } = await known();
+    expect({ event, ...after }).toEqual({ event, ...before });
+    expect(hitsAfter).toHaveLength(hitsBefore.length);
+    for (const [i, moment] of hitsAfter.entries()) expect(Math.abs(moment - hitsBefore[i])).toBeLessThan(CLOCKS_MS);
+    // And it goes on from there: who is banned stays out, and counts by the row it comes back to.
+    await send(1);
+    await sendFrames(host.wire, HOST.link, [frame('192.0.2.77')]);
+    packets += 1;
+    expect({ event, packets: await seen() }).toEqual({ event, packets: String(packets) });
+    expect((await host.bans()).map((ban) => Number(ban.packets))).toEqual([packets - 2]);
+  }
+  expect(await daemon.stop()).toBe(0);
 });

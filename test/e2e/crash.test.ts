@@ -3,6 +3,7 @@
  * one ruleset judges, whole; status says which; the next apply leaves nothing of it; and every frame was counted once.
  */
 import { FAILPOINTS } from '../../src/load/failpoint';
+import type { Snapshot } from '../../src/observe/snapshot';
 import { takeSnapshot } from '../../src/operate/enforcement';
 import { serve } from '../support/clients';
 import { EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
@@ -49,9 +50,11 @@ afterAll(async () => {
   await host.close();
 });
 
+/** What `status` shows, read without starting a process: one is started where a command was cut short. */
+const look = (): Promise<Snapshot> => takeSnapshot(host.context());
+
 /** The port that the status of a host says is open, null where it says that nothing is filtered. */
-async function statedPort(): Promise<number | null> {
-  const { active, sections, warnings } = await host.status();
+function statedPort({ active, sections, warnings }: Snapshot): number | null {
   expect(warnings.filter((warning) => warning.includes('lost'))).toEqual([]);
   if (!active) return null;
   const open = inboundRows({ sections }).filter((row) => row.id.startsWith('p') && row.action === 'allow');
@@ -60,8 +63,8 @@ async function statedPort(): Promise<number | null> {
 }
 
 /** What connections show must be what is stated. */
-async function expectJudgedBy(port: number | null): Promise<void> {
-  expect({ stated: await statedPort(), open: await prober.open(A, B) }).toEqual({
+async function expectJudgedBy(port: number | null, snapshot?: Snapshot): Promise<void> {
+  expect({ stated: statedPort(snapshot ?? (await look())), open: await prober.open(A, B) }).toEqual({
     stated: port,
     open: port === null ? [A, B] : [port],
   });
@@ -91,7 +94,7 @@ async function expectExactCounts(before: { packets: number; drops: number }): Pr
 
 /** Exactly one generation, in the kernel and in the files. */
 async function expectWhole(): Promise<void> {
-  const { generation } = await host.status();
+  const { generation } = await look();
   expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)]));
   expect(host.slots().filter((id) => id !== null)).toHaveLength(1);
   expect(host.records()).toEqual([`generation-${generation}.json`]);
@@ -113,8 +116,8 @@ describe('a second ruleset over one that enforces', () => {
     // The program is on the interface before traffic begins, so that all of it is counted.
     await host.must('apply', files.get(now)!);
     before = driverCounters(host.edge, HOST.link);
-    before = { ...before, packets: before.packets - Number((await host.status()).packets.seen) };
-    before.drops -= Number((await host.status()).packets.denied);
+    const { seen, denied } = (await look()).packets;
+    before = { packets: before.packets - Number(seen), drops: before.drops - Number(denied) };
     traffic.begin();
   });
 
@@ -126,8 +129,9 @@ describe('a second ruleset over one that enforces', () => {
     expect(finished).toMatchObject({ status: STATUS[how] });
     // What failed as soon as it judged is taken back, and what judges again goes on counting.
     const judges = AFTER_GATE.has(place) || (place === 'after-exchange' && how === 'kill') ? next : now;
-    await expectJudgedBy(judges);
-    expect((await host.status()).file).toBe(files.get(judges));
+    const status = await host.status();
+    await expectJudgedBy(judges, status);
+    expect(status.file).toBe(files.get(judges));
     if (how === 'error' && judges === now) await expectWhole();
     await expectExactCounts(before);
     traffic.resume();
@@ -183,7 +187,7 @@ describe('the first ruleset', () => {
 
   test.each(WAYS)('$place: $how', async ({ place, how }) => {
     const before = driverCounters(host.edge, HOST.link);
-    const { seen, denied } = (await host.status()).packets;
+    const { seen, denied } = (await look()).packets;
     const counted = { packets: before.packets - Number(seen), drops: before.drops - Number(denied) };
     traffic.resume();
     const finished = await host.sluice(['apply', files.get(A)!], { SLUICE_FAILPOINT: `${place}:${how}` });
@@ -191,7 +195,7 @@ describe('the first ruleset', () => {
     const reached = place !== 'after-fold';
     expect(finished).toMatchObject({ status: reached ? STATUS[how] : 0 });
     const judges = ATTACHED.has(place) && !(how === 'error' && place === 'after-attach');
-    await expectJudgedBy(judges ? A : null);
+    await expectJudgedBy(judges ? A : null, await host.status());
     if (!judges && how === 'error') {
       expect(host.pinned()).toEqual([]);
       expect(host.records()).toEqual([]);

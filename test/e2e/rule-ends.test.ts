@@ -30,10 +30,10 @@ const startDaemon = async (): Promise<Background> => {
 
 test('opened for a while and closed for a while: the packets say so, before and after', async () => {
   const daemon = await startDaemon();
-  const opened = await host.sluice(['allow', '9000/tcp', '--for', '25s', 'comment', 'a visitor']);
+  const opened = await host.sluice(['allow', '9000/tcp', '--for', '15s', 'comment', 'a visitor']);
   expect([opened.status, opened.stderr]).toEqual([0, '']);
   expect(opened.stdout).toMatch(/^added rule 2: allow 9000\/tcp, until \d{4}-\S+\napplied/);
-  const closed = await host.must('deny', '22/tcp', '--for', '25s');
+  const closed = await host.must('deny', '22/tcp', '--for', '15s');
   expect(closed).toMatch(/^inserted rule 1: deny 22\/tcp, until \S+, then "allow 22\/tcp" decides again\n/);
   const end = Date.parse((await row('tcp-9000')).until!);
   const [open, shut] = [await reach(9000), await reach(22)];
@@ -97,7 +97,7 @@ test('after a change that the kernel took back, with no command after it, the da
   await first.stop();
 
   // Its unit may not write the file, and leaves it to the next command.
-  await host.must('allow', '9000/tcp', '--for', '30s');
+  await host.must('allow', '9000/tcp', '--for', '18s');
   const until = Date.parse((await row('tcp-9000')).until!);
   const readOnly = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
   const second = host.edge.start(['unshare', '-m', 'sh', '-c', readOnly, folder, process.execPath, COMMAND, 'daemon'], {

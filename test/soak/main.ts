@@ -22,7 +22,7 @@ export const USAGE = `usage: npm run soak [-- --minutes N]   (20 unless told)`;
  * caches are full and what garbage collectors keep has settled. Of maps and programs, of this firewall alone: those of one
  * set that is loaded in advance, which may be there at one look and not at another.
  */
-const TOLERANCE = { usedMib: 8, rssMib: 24, descriptors: 4, pins: 0, maps: 10, programs: 2 } as const;
+const TOLERANCE = { usedMib: 8, rssMib: 24, descriptors: 4, pins: 0, maps: 16, programs: 2 } as const;
 
 const PORTS = { always: 8000, never: 9999 };
 const PAUSE_MS = 1000;
@@ -141,6 +141,10 @@ class Soak {
     }
     const least = (name: keyof (typeof looks)[number]): number => Math.min(...looks.map((look) => look[name]));
     traffic.resume();
+    // What the first turn has found to be unused is given back by the second.
+    global.gc?.();
+    await sleep(PAUSE_MS / 10);
+    global.gc?.();
     const { heapUsed, external } = process.memoryUsage();
     return {
       ...{ seconds, changes: this.counts.changes },

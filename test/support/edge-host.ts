@@ -140,7 +140,7 @@ export class EdgeHost {
   }
 
   /** Who is banned, as `bans --json` lists them. */
-  async bans(): Promise<{ source: string; until: string | null; packets: string }[]> {
+  async bans(): Promise<{ source: string; until: string | null; packets: string; lastHit: string | null }[]> {
     return (JSON.parse(await this.must('bans', '--json')) as { bans: Awaited<ReturnType<EdgeHost['bans']>> }).bans;
   }
 

@@ -72,6 +72,8 @@ export class ThreeNumbers {
   #before: Ours = { seen: '0', denied: '0' };
   #anew = '';
   readonly #found: string[] = [];
+  /** How long frames may be on their way before they are missed; less where a test knows that they are. */
+  patienceMs = PATIENCE_MS;
 
   /** `filtered` is the link under the firewall, `peer` its other end. */
   constructor(
@@ -133,7 +135,7 @@ export class ThreeNumbers {
 
   /** Compares; `ours` is asked again while frames may be on their way. Returns what does not agree, in words. */
   async compare(ours: () => Promise<Ours>): Promise<string[]> {
-    for (const deadline = Date.now() + PATIENCE_MS; ;) {
+    for (const deadline = Date.now() + this.patienceMs; ;) {
       this.mark('at the end');
       const now = await ours();
       const found = [...this.#found, ...this.#differences(now)];

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type ApplyOptions as ApplyRulesetOptions, applyRuleset } from '../../operate/apply';
 import { lastEnforced } from '../../operate/enforced-file';
 import type { Context } from '../../operate/context';
+import { mendDamaged } from '../../operate/mend';
 import { describeReplaced, replaceOlder } from '../../operate/replace-older';
 import { requireCandidate } from '../candidate';
 import { addJunitOption, type JunitOption } from '../junit-option';
@@ -30,8 +31,10 @@ export function register(program: Command): void {
   );
 }
 
-/** What an older version pinned is taken over first, so that everything else goes by one that can be read. */
+/** What an older version pinned is taken over first, and what is missing pinned again: everything else goes by that. */
 async function takeOver(run: Run<object>, context: Context): Promise<void> {
+  const mended = await mendDamaged(context).catch(() => []); // said below, by what needs it
+  if (mended.length > 0) run.output.say(`note: ${mended.join(', ')}: was removed, and is pinned again`);
   const replaced = await replaceOlder(context);
   if (replaced) run.output.say(`note: ${describeReplaced(replaced)}`);
 }

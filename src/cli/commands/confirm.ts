@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { readEnforcement } from '../../operate/enforcement';
-import { confirmPending, rollbackPending } from '../../operate/pending';
+import { confirmSections, takeBackSections } from '../../operate/confirm-sections';
+import { confirmPending, isGatePending, rollbackPending } from '../../operate/pending';
+import { waits } from '../../operate/trial-state';
 import { SluiceError } from '../../kernel/errors';
 import type { Context } from '../../operate/context';
 import { openForEdit } from '../../operate/enforced-file';
@@ -34,11 +36,20 @@ interface RollbackOptions extends ConfirmOptions, ChangeOptions, SectionOptions,
 
 export function register(program: Command): void {
   const confirm = program.command('confirm').description('keep the change that waits: it holds from now on');
-  onRun(confirm, async (run) => {
-    const { generation, atBoot } = await confirmPending(await run.context({ tidyUp: false }));
+  confirm.option(
+    '--server <name>',
+    'only what waits for this server by itself, with what was changed together with it',
+  );
+  onRun<{ readonly server?: string }>(confirm, async (run) => {
+    const context = await run.context({ tidyUp: false });
+    const { server } = run.options;
+    if (server !== undefined || !isGatePending(context)) return keepSections(run, context, server);
+    const { generation, atBoot } = await confirmPending(context);
     run.output.line(`confirmed: generation ${generation} holds`);
     if (atBoot) await installAfterEnable(run);
-    run.output.document({ outcome: 'confirmed', generation });
+    const sections = (await waitingSections(context)).length > 0 ? (await confirmSections(context)).confirmed : [];
+    if (sections.length > 0) run.output.line(`confirmed: the rows of ${sections.join(', ')} hold`);
+    run.output.document({ outcome: 'confirmed', generation, sections });
     return EXIT.DONE;
   });
   const rollback = program
@@ -51,6 +62,10 @@ export function register(program: Command): void {
     addChangeOptions(addConfirmOptions(rollback)),
     async (run, reference: string | undefined): Promise<ExitCode> => {
       const section = sectionMeant(run.options);
+      if (reference === undefined && section !== undefined && run.options.ifDigest === undefined) {
+        const context = await run.context({ tidyUp: false });
+        if ((await waitingSections(context)).includes(section)) return takeSectionsBack(run, context, section);
+      }
       if (reference === undefined && (section !== undefined || run.options.ifDigest !== undefined))
         throw new UsageError(
           'back to which revision?',
@@ -68,8 +83,31 @@ export function register(program: Command): void {
   );
 }
 
+async function keepSections(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
+  const { confirmed } = await confirmSections(context, { server });
+  run.output.line(`confirmed: the rows of ${confirmed.join(', ')} hold`);
+  run.output.document({ outcome: 'confirmed', generation: null, sections: confirmed });
+  return EXIT.DONE;
+}
+
+async function takeSectionsBack(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
+  const { returned, putBack, file } = await takeBackSections(context, { server });
+  run.output.line(`taken back: the rows before judge ${returned.join(', ')} again`);
+  run.output.say(putBack.length > 0 ? `${file}: ${putBack.join(', ')} as before` : `note: ${file} was left as it is`);
+  const fate = putBack.length > 0 ? 'put-back' : 'kept';
+  run.output.document({ outcome: 'rolled-back', sections: returned, file: { path: file, outcome: fate } });
+  return EXIT.DONE;
+}
+
+/** Names of servers that wait by themselves. */
+async function waitingSections(context: Context): Promise<string[]> {
+  return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
+}
+
 async function takeBack(run: Run<RollbackOptions>): Promise<ExitCode> {
-  const { generation, previous, file, fate, others = [] } = await rollbackPending(await run.context({ tidyUp: false }));
+  const context = await run.context({ tidyUp: false });
+  if (!isGatePending(context)) return takeSectionsBack(run, context, undefined);
+  const { generation, previous, file, fate, others = [] } = await rollbackPending(context);
   const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
   run.output.line(`taken back: generation ${generation}; ${now}`);
   run.output.say(fate === 'put-back' ? `${file} is again as it was` : `note: ${file} was left as it is`);

@@ -13,7 +13,8 @@ import {
 import { diffLines, renderDiff } from '../../operate/line-diff';
 import { differenceToJson, renderDifference } from '../../operate/render-difference';
 import { authorWords, outcomeWords, whenWords } from '../../operate/render-history';
-import { type Opening, readOpenings } from '../../operate/opening-file';
+import type { Opening } from '../../operate/opening-file';
+import { rememberedOpenings } from '../../operate/openings';
 import { openedWords, openingEndWords } from '../../operate/render-openings';
 import { renderPlan } from '../../operate/render-plan';
 import { settledHistory } from '../../operate/rollback';
@@ -53,7 +54,7 @@ export function register(program: Command): void {
           revisions.map((revision) => rowOf(revision, current)),
         ),
       );
-    const openings = readOpenings(context.folder).value ?? [];
+    const openings = rememberedOpenings(context);
     if (openings.length > 0) {
       run.output.line();
       run.output.line(renderTable(OPENING_COLUMNS, openings.map(openingRow)));

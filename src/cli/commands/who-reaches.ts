@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { withOpen } from '../../model/allow-all';
+import { type OpenSections, withOpen } from '../../model/allow-all';
 import { formatPrefix, hostPrefix, type Prefix } from '../../model/prefix';
 import type { Ruleset } from '../../model/ruleset';
 import { listBans } from '../../operate/bans';
@@ -20,32 +20,41 @@ export function register(program: Command): void {
     .description('exactly which sources get in at a port of a server, or of this machine; with --file, by that ruleset')
     .argument('<server-and-port...>', 'gpu-17 14511, gpu-17 ssh, 443/tcp; without /tcp or /udp both');
   onRun(command, async (run, words: string[]) => {
-    const { ruleset, bans } = run.options.file === undefined ? await enforced(run) : await written(run);
+    const { ruleset, bans, open } = run.options.file === undefined ? await enforced(run) : await written(run);
     const { server, port, protocol, rest } = readDoor(words, ruleset, EXAMPLE);
     if (rest.length > 0) throw new UsageError(`expected a server and a port, found "${words.join(' ')}"`, EXAMPLE);
     const addresses = server ? server.addresses : await ownAddresses(run);
     const protocols = protocol ? [protocol] : (['tcp', 'udp'] as const);
     const reached = whoReaches(ruleset, { port, protocols, addresses, bans });
     const of = server ? `${server.name}, ${server.addresses.map(formatPrefix).join(', ')}` : 'this machine';
-    run.output.line(`who gets in at ${of}:`);
+    const isOpen = open === 'everything' || open.has(server?.name ?? ruleset.inbound.name);
+    run.output.line(`who gets in at ${of}${isOpen ? ', while it is under ALLOW ALL' : ''}:`);
     run.output.line(renderReached(reached));
     run.output.document({ server: server?.name ?? null, reached: reached.map(reachedToJson) });
     return undefined;
   });
 }
 
+/** Who may get in, and the sections under ALLOW ALL, which the ruleset knows as open. */
+interface Judging {
+  readonly ruleset: Ruleset;
+  readonly bans: readonly Prefix[];
+  readonly open: OpenSections;
+}
+
 /** What enforces at this moment: with bans, and what is under ALLOW ALL. */
-async function enforced(run: Run<object>): Promise<{ ruleset: Ruleset; bans: readonly Prefix[] }> {
+async function enforced(run: Run<object>): Promise<Judging> {
   const context = await run.context();
   const ruleset = (await readEnforcement(context))?.record?.ruleset;
   if (!ruleset) throw new UsageError('nothing is enforced, so everybody gets in', 'of a file: --file rules.yaml');
   const { bans } = await listBans(context);
-  return { ruleset: withOpen(ruleset, openSections(context)), bans: bans.map(({ prefix }) => prefix) };
+  const open = openSections(context);
+  return { ruleset: withOpen(ruleset, open), bans: bans.map(({ prefix }) => prefix), open };
 }
 
-async function written(run: Run<object>): Promise<{ ruleset: Ruleset; bans: readonly Prefix[] }> {
+async function written(run: Run<object>): Promise<Judging> {
   const { ruleset } = requireCandidate(run, await run.readText(), 'nobody can be named');
-  return { ruleset, bans: [] };
+  return { ruleset, bans: [], open: new Set() };
 }
 
 async function ownAddresses(run: Run<object>): Promise<readonly Prefix[]> {

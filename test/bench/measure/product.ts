@@ -1,6 +1,6 @@
 /** The product on a port of the lab: gate, ingress program and counters, put there by its own `apply`. */
 import type { Image } from '../../../src/compile/image';
-import { createGenerationMaps, datapathSwitches, loadProgram } from '../../../src/kernel/datapath';
+import { createGenerationMaps, datapathSwitches, type GenerationMaps, loadProgram } from '../../../src/kernel/datapath';
 import { kernel } from '../../../src/kernel/native';
 import type { BpfProgram } from '../../../src/kernel/kernel';
 import type { Interface } from '../../../src/kernel/interfaces';
@@ -66,14 +66,14 @@ export class Product {
 }
 
 /** The ingress program alone with its image and counters, for plain test runs. */
-export async function loadAlone(image: Image): Promise<BpfProgram> {
+export async function loadAlone(image: Image, shared: Pick<GenerationMaps, 'confirm'> = {}): Promise<BpfProgram> {
   const switches = datapathSwitches(image, false);
   const maps = createGenerationMaps(kernel(), switches);
   try {
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    return (await loadProgram(kernel(), 'slc_ingress', switches, maps)).program;
+    return (await loadProgram(kernel(), 'slc_ingress', switches, { ...maps, ...shared })).program;
   } finally {
     maps.image.close();
     maps.counters.close();

@@ -1,0 +1,99 @@
+/** Servers that wait to be confirmed by themselves: kept, or taken back before their time. */
+import { SluiceError } from '../kernel/errors';
+import type { ConfirmWord } from '../load/confirm-words';
+import { failpoint } from '../load/failpoint';
+import { SharedState } from '../load/state';
+import { type Author, authorOf } from './change-note';
+import type { Context } from './context';
+import { readEnforcement } from './enforcement';
+import { takeBackInterrupted } from './interrupted';
+import { withLock, withWriterLock } from './lock';
+import { NothingPendingError, settleLocked } from './pending';
+import { readReturned } from './returned';
+import { type SettledTrials, settleTrials } from './settle-trials';
+import { type LiveTrial, waits } from './trial-state';
+
+/** What of it is meant. */
+export interface SectionsMeant {
+  /** Only with this server, and what waits in the same change; left out: all that wait. */
+  readonly server?: string | undefined;
+  /** Only where all that would come with it are among these: an owner decides for nobody else. */
+  readonly only?: readonly string[];
+  /** Left out: whoever runs this. */
+  readonly by?: Author;
+}
+
+/** Servers whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
+export async function confirmSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
+  return decide(context, meant, 'confirmed');
+}
+
+/** Servers whose rows before judge again from now on. Throws `NothingPendingError`. */
+export async function takeBackSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
+  return decide(context, meant, 'taken-back');
+}
+
+type Decision = Extract<ConfirmWord, 'confirmed' | 'taken-back'>;
+
+/** Not while somebody writes into the file: it is put back here. */
+async function decide(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
+  return withWriterLock(context, async () => {
+    await takeBackInterrupted(context);
+    return withLock(context, () => decideLocked(context, meant, word));
+  });
+}
+
+async function decideLocked(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
+  await settleLocked(context);
+  await settleTrials(context);
+  const enforcement = await readEnforcement(context);
+  const waiting = (enforcement?.trials ?? []).filter(waits);
+  const chosen = new Set(waiting.filter(({ previous }) => isMeant(previous.name, meant)).map((trial) => trial.word));
+  const decided = waiting.filter((trial) => chosen.has(trial.word));
+  if (decided.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.server);
+  requireOwn(decided, meant);
+  const by = meant.by ?? (await authorOf(context));
+  failpoint('before-confirm-words');
+  const late = !setWords(context, chosen, word);
+  failpoint('after-confirm-words');
+  const settled = await settleTrials(context, by);
+  if (late) throw new NothingPendingError(lateOf(context, meant), meant.server);
+  const names = decided.map(({ previous }) => previous.name);
+  // What waits as a whole holds both states of each until it has ended: then the rest is done.
+  const nothing = { confirmed: [], returned: [], putBack: [], file: enforcement!.record!.source.file };
+  return settled ?? { ...nothing, [word === 'confirmed' ? 'confirmed' : 'returned']: names };
+}
+
+function isMeant(name: string, { server, only }: SectionsMeant): boolean {
+  return server === undefined ? (only?.includes(name) ?? true) : name === server;
+}
+
+function requireOwn(decided: readonly LiveTrial[], { only }: SectionsMeant): void {
+  if (!only || decided.every(({ previous }) => only.includes(previous.name))) return;
+  throw new SluiceError('operate/pending', 'this change was made for several servers together', {
+    hint: 'who made it confirms it',
+  });
+}
+
+function lateOf({ folder }: Context, { server }: SectionsMeant): ReturnType<typeof readReturned> {
+  const late = readReturned(folder);
+  return server === undefined || late?.sections?.includes(server) ? late : null;
+}
+
+/** False where the time of one was over: then what was before judges it, and nothing is written. */
+function setWords({ kernel, pins }: Context, chosen: ReadonlySet<number>, value: Decision): boolean {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return false;
+  const words = state.confirmWords();
+  try {
+    for (const word of chosen) {
+      const deadline = words.get(word);
+      if (typeof deadline !== 'bigint' || kernel.bootTimeNs() >= deadline) return false;
+      words.set(word, value);
+    }
+    return true;
+  } finally {
+    words.close();
+    state.close();
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Servers that do not wait any more, because they were confirmed, taken back, or their time is over: the kernel judges by
+ * that already. Here the files are made to say so, and an image without what is no longer wanted takes the place of the
+ * one that held both. Cut short anywhere, it is done again.
+ */
+import { compile } from '../compile/compile';
+import { failpoint } from '../load/failpoint';
+import { resolveInterfaces } from '../load/attach';
+import { CONFIRM_WORDS_MAX } from '../load/confirm-words';
+import { SharedState } from '../load/state';
+import { rulesetReturned } from '../model/trial';
+import type { Author } from './change-note';
+import type { Context } from './context';
+import { enforce } from './enforce';
+import { readEnforcement } from './enforcement';
+import type { PendingSection } from './generation-record';
+import { endTrials, type RevisionOutcome, tolerate } from './history';
+import { type Returned, writeReturned } from './returned';
+import { readEnforcedText } from './state-files';
+import { hasReturned, type LiveTrial, storedTrial, usedWords, waits } from './trial-state';
+import { putSectionsBack, textReturned } from './trial-text';
+
+/** What became of servers that waited: names; `putBack`: in whose place the file says again what it did. */
+export interface SettledTrials {
+  readonly confirmed: readonly string[];
+  readonly returned: readonly string[];
+  readonly putBack: readonly string[];
+  readonly file: string;
+  /** Set where some were not confirmed in time. */
+  readonly late?: Returned;
+}
+
+/** Tidies up after servers that do not wait any more; null where there are none. The caller holds the lock. */
+export async function settleTrials(context: Context, by?: Author): Promise<SettledTrials | null> {
+  const { folder, kernel, netns } = context;
+  const enforcement = await readEnforcement(context);
+  const { record, pending, enforced } = enforcement ?? {};
+  // What waits as a whole holds both states of each; when that has ended, this comes.
+  if (!enforcement || !record || pending) return null;
+  const over = enforcement.trials.filter((trial) => !waits(trial));
+  if (over.length === 0) {
+    freeWords(context);
+    return null;
+  }
+  const returned = over.filter(hasReturned);
+  const confirmed = over.filter((trial) => !hasReturned(trial));
+  const applied = enforced ? readEnforcedText(folder, enforced) : null;
+  const { file, interfaceOverride } = record.source;
+  const putBack = putSectionsBack(file, applied, returned);
+  failpoint('after-trial-file');
+  tolerate(() => {
+    for (const trial of over)
+      endTrials(folder, record.instance, [trial], { outcome: outcomeOf(trial), ...(by && { by }) });
+  });
+  failpoint('after-trial-outcome');
+  const ruleset = rulesetReturned(record.ruleset, returned, () => true);
+  const trials = enforcement.trials.filter(waits).map(storedTrial);
+  const candidate = {
+    ...{ file, ruleset, image: compile(ruleset, undefined, trials) },
+    // Lost, or without a place for what was before, it makes the next verb say that the file differs from what is enforced.
+    text: (applied === null ? null : textReturned(applied, returned)) ?? applied ?? '',
+    ...(interfaceOverride && { interfaceOverride }),
+  };
+  const filtered = enforcement.attachments.map(({ name }) => name);
+  const names = enforced?.interfaces ?? filtered;
+  await enforce(context, candidate, {
+    ...{ interfaces: await resolveInterfaces(kernel, filtered, netns), names, before: enforcement.generation },
+    trials: { trials, begin: [] },
+  });
+  failpoint('after-trial-settled');
+  freeWords(context);
+  const late = returned.filter(({ state }) => state !== 'taken-back');
+  const settled = { confirmed: confirmed.map(nameOf), returned: returned.map(nameOf), putBack, file };
+  if (late.length === 0) return settled;
+  const told: Returned = {
+    ...{ generation: enforcement.generation, previous: enforcement.generation, seconds: late[0].seconds },
+    since: late[0].began.at(-1)?.at ?? record.since,
+    ...{ file, fate: late.every((trial) => putBack.includes(nameOf(trial))) ? 'put-back' : 'kept' },
+    sections: late.map(nameOf),
+  };
+  tolerate(() => {
+    writeReturned(folder, told);
+  });
+  return { ...settled, late: told };
+}
+
+function nameOf({ previous }: PendingSection): string {
+  return previous.name;
+}
+
+function outcomeOf(trial: LiveTrial): RevisionOutcome {
+  if (!hasReturned(trial)) return 'confirmed';
+  return trial.state === 'taken-back' ? 'rolled-back-by-hand' : 'rolled-back-by-deadline';
+}
+
+/** Whether a word is set: then somebody waits, or what waited has not been tidied up after. */
+export function hasWords(state: SharedState): boolean {
+  const words = state.confirmWords();
+  try {
+    return Array.from({ length: CONFIRM_WORDS_MAX }, (_, i) => words.get(i + 1)).some((word) => word !== 'free');
+  } finally {
+    words.close();
+  }
+}
+
+/** Clears the words that no generation names. The caller holds the lock. */
+export function freeWords({ kernel, pins, folder }: Context): void {
+  const state = SharedState.find(kernel, pins);
+  if (!state) return;
+  const words = state.confirmWords();
+  try {
+    if (!hasWords(state)) return;
+    const used = usedWords(folder, state);
+    if (!used) return;
+    for (let word = 1; word <= CONFIRM_WORDS_MAX; word++) if (!used.has(word)) words.set(word, 'free');
+  } finally {
+    words.close();
+    state.close();
+  }
+}

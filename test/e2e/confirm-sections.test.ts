@@ -1,0 +1,182 @@
+/**
+ * Servers that wait to be confirmed by themselves, by real commands and connections: one is cut off by a change that nobody
+ * confirms, comes back at its deadline with every process dead, and nothing of any other server is moved by it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { kernel } from '../../src/kernel/native';
+import type { Revision } from '../../src/operate/history';
+import { readEnforcement } from '../../src/operate/enforcement';
+import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
+import { SharedState } from '../../src/load/state';
+import { serve, tcpConnect } from '../support/clients';
+import { EdgeHost, HOST } from '../support/edge-host';
+
+jest.setTimeout(180_000);
+
+const TEXT = `# the edge
+version: 1
+interfaces: [eth0]
+inbound: { default: deny, ssh: { port: 22, from: anyone } }
+servers:
+  red:   # first
+    address: ${HOST.ipv4}
+    ports: 1000-1099
+    rules:
+      - allow 1080/tcp   # red's web
+  green: { address: ${HOST.ipv4}, ports: 2000-2099, rules: [allow 2080/tcp] } # second
+  blue: { address: ${HOST.ipv4}, ports: 3000-3099, rules: [allow 3080/tcp] }
+`;
+/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
+const BACK_WITHIN_PROBES = 3;
+/** The kernel's clock is another than the one here. */
+const CLOCKS_MS = 20;
+
+let host: EdgeHost;
+let file: string;
+
+beforeEach(async () => {
+  host = await EdgeHost.open('trials');
+  file = host.write('rules.yaml', TEXT);
+  await serve(host.edge, ['tcp:1080', 'tcp:2080', 'tcp:3080']);
+  await host.must('apply');
+});
+afterEach(() => host.close());
+
+const text = (): string => readFileSync(file, 'utf8');
+const reached = async (...ports: number[]): Promise<number[]> => {
+  const asked = ports.length > 0 ? ports : [1080, 2080, 3080];
+  const answers = await Promise.all(asked.map((port) => tcpConnect(host.wire, HOST.ipv4, port)));
+  return asked.filter((_, i) => answers[i] === 'connected');
+};
+const outcomes = async (): Promise<string[]> => {
+  const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
+  return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
+};
+const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
+
+/** Deadlines of what waits, as the wall clock will say them. */
+async function deadlines(): Promise<Record<string, number>> {
+  const { trials } = (await readEnforcement(host.context()))!;
+  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Date.now() + Number(leftNs) / 1e6]));
+}
+
+/** The time of a server is over now. */
+async function endTime(name: string): Promise<void> {
+  const { trials } = (await readEnforcement(host.context()))!;
+  const state = SharedState.find(kernel(), host.pins)!;
+  const words = state.confirmWords();
+  words.set(trials.find(({ previous }) => previous.name === name)!.word, kernel().bootTimeNs());
+  words.close();
+  state.close();
+}
+
+test('cut off, every process dead: each server is back at its own deadline, and no other notices', async () => {
+  // Killed as soon as the kernel enforces it.
+  const words = ['deny', '1080/tcp', '--server', 'red', '--confirm', '6s'];
+  expect(await host.sluice(words, { SLUICE_FAILPOINT: 'after-gate:kill' })).toMatchObject({ status: 137 });
+  expect(await reached()).toEqual([2080, 3080]);
+  const told = await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '60s');
+  expect(told).toContain('applied: generation 3');
+  expect(await reached()).toEqual([3080]);
+  const over = (await deadlines()).red;
+  // A fresh probe every 100 ms: of those sent after the deadline one of the first is answered.
+  await sleep(over - Date.now() - 200);
+  const probes: Promise<boolean>[] = [];
+  while (probes.length < BACK_WITHIN_PROBES) {
+    const isAfter = Date.now() > over + CLOCKS_MS;
+    const probe = reached(1080).then((ports) => ports.length > 0);
+    if (isAfter) probes.push(probe);
+    await sleep(100);
+  }
+  expect(await Promise.all(probes)).toContain(true);
+  expect(await reached()).toEqual([1080, 3080]);
+  // The first command since says so and tidies up; the other one goes on waiting.
+  const { stderr, stdout } = await host.sluice(['status']);
+  expect(stderr).toContain('of red was not confirmed within 6 s: the rows before judge again');
+  expect(stdout).toMatch(/green is not confirmed yet: \d+ s left, then its rows before judge again/);
+  expect(await waiting()).toEqual(['green']);
+  expect(await outcomes()).toEqual([
+    'apply: applied',
+    'deny 1080/tcp --server red: rolled-back-by-deadline',
+    'deny 2080/tcp --server green: pending',
+  ]);
+  expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
+  expect(await host.must('confirm', '--server', 'green')).toBe('confirmed: the rows of green hold\n');
+  expect(await reached()).toEqual([1080, 3080]);
+  expect((await outcomes()).at(-1)).toBe('deny 2080/tcp --server green: confirmed');
+  expect(await waiting()).toEqual([]);
+});
+
+test('a change elsewhere is in both states; who waits is not changed under it, and goes back by hand', async () => {
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('deny', '3080/tcp', '--server', 'blue');
+  await host.must('logging', 'medium');
+  expect([await reached(), await waiting()]).toEqual([[2080], ['red']]);
+  const refused = await host.sluice(['allow', '1081/tcp', '--server', 'red']);
+  expect([refused.status, refused.stderr]).toEqual([5, expect.stringContaining('"red" waits to be confirmed')]);
+  // A second change with a time of its own waits with the first, and both go.
+  await host.must('allow', '1081/tcp', '--server', 'red', '--confirm', '10m');
+  expect((await outcomes()).slice(-1)).toEqual(['allow 1081/tcp --server red: pending']);
+  const back = await host.must('rollback', '--server', 'red');
+  expect(back).toContain('taken back: the rows before judge red again');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  expect(text()).toBe(`${TEXT.replace('allow 3080/tcp', 'deny 3080/tcp id allow-3080_tcp')}logging: medium\n`);
+  expect((await outcomes()).filter((line) => line.includes('rolled-back-by-hand'))).toHaveLength(2);
+  const { status, stderr } = await host.sluice(['confirm', '--server', 'red']);
+  expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
+});
+
+test('what waits as a whole goes its way beside a server; `confirm` keeps all', async () => {
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  const { pending, waiting: alone } = await host.status();
+  expect([pending?.generation, alone.map(({ section }) => section)]).toEqual([3, ['red']]);
+  // Both the change and what would replace it again hold both states of the server.
+  await endTime('red');
+  expect(await reached()).toEqual([1080, 2080, 3080]);
+  await host.must('rollback');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080, 3080], []]);
+  expect(text()).toBe(TEXT);
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  expect(await host.must('confirm')).toMatch(/^confirmed: generation \d+ holds\nconfirmed: the rows of red hold\n$/);
+  expect(await reached()).toEqual([2080, 3080]);
+  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+});
+
+test('a boot loads what was confirmed of each server', async () => {
+  await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '10m');
+  await host.must('confirm', '--server', 'green');
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  // The machine goes down: nothing is left in the kernel.
+  host.pins.removeAll();
+  await host.recount('the machine went down');
+  await host.must('boot');
+  expect(await reached()).toEqual([1080, 3080]);
+  expect([await waiting(), (await outcomes()).at(-1)]).toEqual([[], 'deny 1080/tcp --server red: rolled-back-at-boot']);
+  expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
+});
+
+test('killed anywhere: each server has one meaning, and the next command finishes it', async () => {
+  await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
+  for (const place of TRIAL_FAILPOINTS) {
+    const begins = place === 'after-words';
+    if (!begins) await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+    const verb = begins
+      ? ['deny', '3080/tcp', '--server', 'blue', '--confirm', '10m']
+      : ['rollback', '--server', 'red'];
+    const cut = await host.sluice(verb, { SLUICE_FAILPOINT: `${place}:kill` });
+    expect(cut.status).toBe(137);
+    const waits = place === 'before-confirm-words';
+    expect([place, await reached()]).toEqual([place, waits ? [3080] : [1080, 3080]]);
+    expect([place, await waiting()]).toEqual([place, waits ? ['green', 'red'] : ['green']]);
+    if (waits) await host.must('rollback', '--server', 'red');
+    expect([place, await reached()]).toEqual([place, [1080, 3080]]);
+  }
+  await host.must('rollback');
+  expect(await reached()).toEqual([1080, 2080, 3080]);
+  expect(await host.must('apply')).toContain('no changes');
+  expect(text()).toBe(TEXT);
+  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+});
