@@ -2,6 +2,7 @@
  * A ruleset's text with one of its servers alone: a verb about that one reads and writes an excerpt of a page, where the
  * text of two thousand servers has megabytes. What stands elsewhere stays as it is, byte for byte.
  */
+import { type Bundle, joinBundle, partOf, splitBundle, withPart } from '../../parse/bundle';
 import type { Ruleset, Server } from '../../model/ruleset';
 import type { GenerationRecord } from '../generation-record';
 import type { RulesetText } from '../ruleset-file';
@@ -21,6 +22,8 @@ export function excerptOf(
   { servers = [] }: Pick<Ruleset, 'servers'>,
   name: string,
 ): Excerpt | null {
+  const bundle = splitBundle(text);
+  if (bundle.dir !== null) return excerptOfFiles(bundle, name);
   // What is written once for several places is not in the excerpt.
   if (servers.length < 2 || text.includes('&') || text.includes('*')) return null;
   const ordered = [...servers].sort((a, b) => a.source.offset - b.source.offset);
@@ -53,6 +56,20 @@ function standsThere(text: string, { name, source: { offset } }: Server, indent:
   const mark = text[offset];
   const key = mark === '"' || mark === "'" ? `${mark}${name}${mark}:` : `${name}:`;
   return text.startsWith(key, offset);
+}
+
+/** The ruleset file with that of one server. */
+function excerptOfFiles(bundle: Bundle, name: string): Excerpt | null {
+  const own = partOf(bundle, name);
+  if (!own) return null;
+  return {
+    text: joinBundle({ ...bundle, parts: [own] }),
+    restore: (edited) => {
+      const { main, dir, parts } = splitBundle(edited);
+      if (main !== bundle.main || dir !== bundle.dir || parts.length !== 1 || parts[0].path !== own.path) return null;
+      return joinBundle(withPart(bundle, own.path, parts[0].text));
+    },
+  };
 }
 
 /**

@@ -2,6 +2,7 @@
  * The text of a section by its lines alone: of a long text no more is read than that, and nobody who only looks for one
  * loads the YAML library.
  */
+import { splitBundle } from '../../parse/bundle';
 
 /** Keys from the outermost map to the one that is meant. */
 export type TextPath = readonly string[];
@@ -12,7 +13,8 @@ export function pathOf(section: string): TextPath {
 }
 
 /** The key at `offset` with its value as it is written, from the left margin; null where it is not in lines of its own. */
-export function takeLines(text: string, offset: number): string | null {
+export function takeLines(whole: string, offset: number): string | null {
+  const text = splitBundle(whole).main;
   const start = lineStart(text, offset);
   const indent = /^ */.exec(text.slice(start, start + 64))![0];
   const line = text.slice(start, nextLine(text, offset));

@@ -6,6 +6,16 @@
 import { isMap, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
 import { blockEnd, dedented, lineStart, nextLine, type TextPath } from './section-lines';
 import {
+  joinBundle,
+  joinPart,
+  nameOfPart,
+  type Part,
+  partOf,
+  splitBundle,
+  splitPart,
+  withPart,
+} from '../../parse/bundle';
+import {
   contentEnd,
   isNothing,
   isOwnText,
@@ -20,6 +30,8 @@ import {
 
 /** Keys of the outermost map that are sections; all others are settings. */
 export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
+
+const SERVERS = 'servers';
 
 /** Where the text of a key with its value is. */
 interface Place {
@@ -36,6 +48,13 @@ interface Place {
  * there is none; undefined where it, or what it stands in, is written elsewhere (an alias).
  */
 export function takeText(text: string, path: TextPath): string | null | undefined {
+  const own = ownFile(text, path);
+  if (own) return own.path.length === 0 ? joinPart(own.part) : takeFrom(own.part.text, own.path);
+  const { main, dir } = splitBundle(text);
+  return dir !== null && path[0] === SERVERS && path.length > 1 ? null : takeFrom(main, path);
+}
+
+function takeFrom(text: string, path: TextPath): string | null | undefined {
   const found = find(openYaml(text), path);
   if (!found) return undefined;
   if (!('pair' in found)) return null;
@@ -47,6 +66,53 @@ export function takeText(text: string, path: TextPath): string | null | undefine
  * none). Null where that is a layout that only its author can change.
  */
 export function putText(text: string, path: TextPath, part: string | null): string | null {
+  const bundle = splitBundle(text);
+  if (bundle.dir === null) return putInto(text, path, part === null ? null : asKey(part));
+  if (path[0] !== SERVERS || path.length === 1) {
+    const main = putInto(bundle.main, path, part);
+    return main === null ? null : joinBundle({ ...bundle, main });
+  }
+  const own = ownFile(text, path);
+  if (path.length === 2) {
+    const file = part === null ? null : asFile(part, path[1]);
+    if (file === undefined) return null;
+    return joinBundle(withPart(bundle, own?.part.path ?? `${bundle.dir}/${path[1]}.yaml`, file));
+  }
+  const changed = own && putInto(own.part.text, own.path, part);
+  return changed == null ? null : joinBundle(withPart(bundle, own!.part.path, changed));
+}
+
+/** The file of the server that a path leads into, and the rest of the path; undefined where it has none of its own. */
+function ownFile(text: string, path: TextPath): { readonly part: Part; readonly path: TextPath } | undefined {
+  const lone = splitPart(text);
+  if (lone) return nameOfPart(lone) === path[0] ? { part: lone, path: path.slice(1) } : undefined;
+  if (path[0] !== SERVERS || path.length < 2) return undefined;
+  const part = partOf(splitBundle(text), path[1]);
+  return part && { part, path: path.slice(2) };
+}
+
+/** What stands in a server's file as a key of its name, for a ruleset in one file. */
+function asKey(part: string): string {
+  const lone = splitPart(part);
+  if (!lone) return part;
+  const lines = lone.text.replace(/^\ufeff/, '').replace(/\n?$/, '\n');
+  return `${nameOfPart(lone)}:\n${indented(lines, '  ')}`;
+}
+
+/** The other way round; undefined where it is not a key with its value in lines of its own or in braces. */
+function asFile(part: string, server: string): string | undefined {
+  const lone = splitPart(part);
+  if (lone) return lone.text;
+  const pair = pairOf(openYaml(part).root!, server);
+  if (!pair?.value || !isMap(pair.value) || !isOwnText(pair.value)) return undefined;
+  const [start] = pair.value.range!;
+  if (pair.value.flow) return part.slice(part.indexOf(':', pair.key.range![1]) + 1).trimStart();
+  const lines = part.slice(nextLine(part, pair.key.range![1]));
+  const indent = part.slice(lineStart(part, start), start);
+  return dedented(lines, indent);
+}
+
+function putInto(text: string, path: TextPath, part: string | null): string | null {
   const yaml = openYaml(text);
   const found = find(yaml, path);
   if (!found) return null;
@@ -177,6 +243,6 @@ function addLines({ text, lineEnd }: YamlText, map: YAMLMap, lines: string): str
 }
 
 function remove(yaml: YamlText, { map, start, end, indent }: Place, path: TextPath): string | null {
-  if (map.items.length === 1) return path.length < 2 ? null : putText(yaml.text, path.slice(0, -1), null);
+  if (map.items.length === 1) return path.length < 2 ? null : putInto(yaml.text, path.slice(0, -1), null);
   return indent === null ? removeKey(yaml, map, path.at(-1)!) : splice(yaml.text, start, end, '');
 }

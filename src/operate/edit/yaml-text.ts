@@ -22,10 +22,12 @@ export interface YamlText {
   readonly lineEnd: '\n' | '\r\n';
   /** The text is JSON: no comments, no plain scalars, quoted keys. */
   readonly json: boolean;
+  /** Set where the text is the file of one server, whose keys are those of the outermost map. */
+  readonly server?: string;
 }
 
-/** Reads a text that parse has accepted already. */
-export function openYaml(text: string): YamlText {
+/** Reads a text that parse has accepted already; `server`: whose own file it is. */
+export function openYaml(text: string, server?: string): YamlText {
   const document = parseDocument(text, { keepSourceTokens: true, logLevel: 'silent', prettyErrors: false });
   const root = document.contents;
   return {
@@ -33,6 +35,7 @@ export function openYaml(text: string): YamlText {
     root: isMap(root) ? root : null,
     lineEnd: /^[^\n]*\r\n/.test(text) ? '\r\n' : '\n',
     json: isJson(text),
+    ...(server !== undefined && { server }),
   };
 }
 
