@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 7
+#define SLC_ABI_VERSION 8
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -159,6 +159,7 @@ enum slc_limits {
     SLC_CONFIRM_WORDS = 256,
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
+    SLC_NEAR_MAX = 64,     /* most of slc_section.near_lines and near_counters */
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
@@ -212,8 +213,9 @@ struct slc_section {
     __u32 rank; /* the section's first */
     __u32 previous_root;
     __u32 previous_rank;
-    __u32 confirm; /* index into slc_confirm, 0 = nothing pending */
-    __u32 reserved;
+    __u32 confirm;       /* index into slc_confirm, 0 = nothing pending */
+    __u16 near_lines;    /* cache lines of a server's block that are read at once, 0 where it is no small one */
+    __u16 near_counters; /* the same of its counters */
     __u64 id; /* of what judges in tiers 6-9, else 0: first 8 bytes of SHA-256 of "allow-all/" and the section's name,
                  the same in every generation */
 };

@@ -21,7 +21,7 @@ const CHECKS = ['lint', 'format:check', 'format:check:c', 'typecheck', 'check:la
 
 /**
  * `workers`: test files at a time. Those that count what the machine has of programs and maps run one after the other;
- * each e2e file has namespaces of its own, and waits more than it works. What stands side by side runs at once: the
+ * each e2e file has namespaces of its own, and waits more than it works: of the longest a processor has a third. What stands side by side runs at once: the
  * first needs no kernel, the others one core.
  */
 const RUNS = [
@@ -32,7 +32,7 @@ const RUNS = [
       { suites: ['kernel'], workers: 1, minutes: 20, asRoot: true },
     ],
   ],
-  [[{ suites: ['e2e'], workers: 2, minutes: 55, asRoot: true }]],
+  [[{ suites: ['e2e'], workers: 3, minutes: 55, asRoot: true }]],
 ];
 
 const mark = randomUUID();

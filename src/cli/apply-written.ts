@@ -1,7 +1,6 @@
 /** What a command wrote into a ruleset file becomes what enforces; where that fails, the file is again as it was. */
 import { type ApplyOptions, type ApplyOutcome, applyRuleset } from '../operate/apply';
 import type { Context } from '../operate/context';
-import { contentDigest } from '../operate/digest';
 import { type Candidate, UnfinishedError } from '../operate/enforce';
 import { takeBackInterrupted, withNote } from '../operate/interrupted';
 import { type RulesetText, writeRulesetText } from '../operate/ruleset-file';
@@ -41,7 +40,7 @@ export async function writeAndApply(
   }: ApplyOptions & { readonly dryRun?: false; readonly source: RulesetText; readonly written?: () => void },
 ): Promise<ApplyOutcome> {
   const { path: file, digest: before } = source;
-  return withNote(context.folder, { file, before, after: contentDigest(candidate.text) }, async () => {
+  return withNote(context.folder, { file, before: source.text, after: candidate.text }, async () => {
     const written = writeRulesetText(file, candidate.text, before);
     tell?.();
     const undo = (): void => {

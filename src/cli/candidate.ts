@@ -8,6 +8,7 @@ import { type CheckOptions, checkRuleset, hasErrors, judgeText } from '../operat
 import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
+import { fileIn } from '../parse/bundle';
 import { EXIT } from './exit-code';
 import { writeCheckedReport } from './junit-option';
 import { Exit } from './output';
@@ -97,7 +98,7 @@ export function showFindings(
   closing?: string,
 ): void {
   const text = renderDiagnostics(diagnostics, {
-    readSource: (file) => (file === source.path ? source.text : undefined),
+    readSource: (file) => fileIn(source.text, source.path, file),
     color: process.stderr.isTTY && pc.isColorSupported,
     ...(closing !== undefined && { closing }),
   });

@@ -1,12 +1,21 @@
 /** Proposed servers as the lines of a ruleset, and what differs from the NAT table as comments above them. */
+import { join } from 'node:path';
 import type { Forwarded, NatDrift, ProposedServer, SplitPort } from '../migrate/nat-servers';
 import type { PortRange } from '../model/port-range';
 import { addressBits, formatAddress, formatPrefix, type Prefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
 
-/** `servers:` to be pasted; every row is commented out, so that nothing is opened by pasting. */
-export function formatProposal(servers: readonly ProposedServer[]): string {
-  return ['servers:', ...servers.flatMap(formatServer)].join('\n');
+/**
+ * `servers:` to be pasted, or where the servers are files of a folder the text of each under its path; every row is
+ * commented out, so that nothing is opened by pasting.
+ */
+export function formatProposal(servers: readonly ProposedServer[], dir?: string): string {
+  if (dir === undefined) return ['servers:', ...servers.flatMap(formatServer)].join('\n');
+  const files = servers.map((server) => {
+    const [, ...lines] = formatServer(server);
+    return [`# ${join(dir, `${server.name}.yaml`)}`, ...lines.map((line) => line.slice(4))].join('\n');
+  });
+  return files.join('\n\n');
 }
 
 function formatServer({ name, addresses, ports, target, sshPorts, rules }: ProposedServer): string[] {

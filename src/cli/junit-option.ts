@@ -5,6 +5,7 @@ import { relative } from 'node:path';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type JunitCase, renderJunit } from '../diagnostics/junit';
 import { renderDiagnostics } from '../diagnostics/render';
+import { fileIn } from '../parse/bundle';
 import type { Expectation } from '../model/ruleset';
 import { type Checked, hasErrors } from '../operate/check';
 import { type RulesetText, STANDARD_INPUT } from '../operate/ruleset-file';
@@ -62,6 +63,6 @@ export function writeReport(path: string, source: RulesetText, cases: readonly J
 }
 
 function textOf(source: RulesetText, diagnostics: readonly Diagnostic[]): string {
-  const readSource = (file: string): string | undefined => (file === source.path ? source.text : undefined);
+  const readSource = (file: string): string | undefined => fileIn(source.text, source.path, file);
   return renderDiagnostics(diagnostics, { readSource });
 }

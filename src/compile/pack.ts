@@ -38,6 +38,10 @@ export interface PackedSection {
   readonly block: Uint8Array;
   /** What is added to the ranks in it. */
   readonly rank: number;
+  /** Ranks it takes. */
+  readonly span: number;
+  /** A server's: few of its packets follow one another, so what they need is in no cache. */
+  readonly isServer: boolean;
   /** What ALLOW ALL knows it by; 0n where it opens nothing. */
   readonly id: bigint;
   /** Where it waits to be confirmed: what judges again otherwise, and its word in `slc_confirm`. */
@@ -59,6 +63,9 @@ const PAGE_BYTES = 4096;
 /** A slot in bytes, and slots of a cache line. */
 const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
+const LINE_BYTES = LINE_SLOTS * SLOT_BYTES;
+/** Of a block of more lines nothing is read in advance. */
+const NEAR_BLOCK_LINES = 2 * SLC_LIMITS.NEAR_MAX;
 /** Slots behind the used ones: the datapath checks once that the first eight rules of a leaf are in the image. */
 const SLACK_SLOTS = 8 * (LAYOUT.slc_rule6.size / SLOT_BYTES);
 
@@ -94,7 +101,7 @@ export function packBlock({ families, defaultWord, services }: BlockInput): Uint
     const least = ([4, 6] as const).map((family) => leastWord(families[family].rules, families[family].trees[tree]));
     writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
   }
-  return writer.finish(LINE_SLOTS * SLOT_BYTES);
+  return writer.finish(LINE_BYTES);
 }
 
 /** Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
@@ -123,9 +130,12 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   header(HEADER.counter_slots, counterSlots);
   header(HEADER.limits, limitsAt);
   header(HEADER.limit_count, limits.count);
-  sections.forEach(({ block, rank, id, trial }, i) => {
+  sections.forEach(({ block, rank, span, isServer, id, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
+    const near = isServer ? nearLines(block, span) : NOTHING_NEAR;
+    view.setUint16(at + SECTION.near_lines.offset, near.lines, true);
+    view.setUint16(at + SECTION.near_counters.offset, near.counters, true);
     view.setUint32(at + SECTION.root.offset, root, true);
     view.setUint32(at + SECTION.rank.offset, rank, true);
     view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
@@ -136,6 +146,16 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   bytes.set(limits.bytes, limitsAt * SLOT_BYTES);
   for (const [block, root] of roots) bytes.set(block, root * SLOT_BYTES);
   return bytes;
+}
+
+const NOTHING_NEAR = { lines: 0, counters: 0 };
+
+/** What the datapath reads at once of a section: of a large one nothing, most of it would be read in vain. */
+function nearLines(block: Uint8Array, span: number): { readonly lines: number; readonly counters: number } {
+  const lines = block.length / LINE_BYTES;
+  const counters = Math.ceil((span * LAYOUT.slc_counter.size) / LINE_BYTES);
+  const max: number = SLC_LIMITS.NEAR_MAX;
+  return lines <= NEAR_BLOCK_LINES && counters <= max ? { lines: Math.min(lines, max), counters } : NOTHING_NEAR;
 }
 
 function writeTrees(writer: ImageWriter, { rules, trees }: FamilyTrees, rootsAt: number): void {

@@ -22,6 +22,7 @@ export const CODES = {
   'parse/ethertype': 'not an ethertype that can be let through',
   'parse/name': 'not a name for a set, a service or a server',
   'parse/too-many-servers': 'more servers than sluice holds',
+  'parse/server-files': 'servers in files of their own that are not as they should be',
   'parse/server-overlap': 'servers that own the same packets',
   'parse/owner': 'not the group, or not the mode, of an owner’s socket',
   'parse/id': 'not an id for a rule, or one that is taken',

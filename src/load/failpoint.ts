@@ -55,14 +55,15 @@ export const REPLACE_FAILPOINTS = [
   'replaced-gone',
 ] as const;
 
-/** `during-write`: in each file that is written, when it is on the disk under another name. */
+/** `during-write`: in each file that is written, when it is on the disk under another name; `between-files`: after each of a ruleset. */
 export type Failpoint =
   | (typeof FAILPOINTS)[number]
   | (typeof CONFIRM_FAILPOINTS)[number]
   | (typeof TRIAL_FAILPOINTS)[number]
   | (typeof SPARE_FAILPOINTS)[number]
   | (typeof REPLACE_FAILPOINTS)[number]
-  | 'during-write';
+  | 'during-write'
+  | 'between-files';
 
 /** Ends the process or throws when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {

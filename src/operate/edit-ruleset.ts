@@ -18,7 +18,7 @@ import { findRows, withRowInserted, withRowMoved, withRowRemoved } from './edit/
 import { joinRow, newRuleId, type RowParts, splitRow, withAction } from './edit/row-text';
 import { withSetting } from './edit/section-setting';
 import { accept, shapeOf } from './edit/verify';
-import { isOwnText, openYaml, pairOf, scalarText, setKey } from './edit/yaml-text';
+import { isOwnText, openYaml, pairOf, scalarText, setKey, type YamlText } from './edit/yaml-text';
 import { matchText } from './plan';
 
 export { formatRuleset } from './edit/format-rows';
@@ -109,8 +109,7 @@ export function setDefault(
     return named(server, { kind: 'unchanged', text: document.text, message });
   }
   const text = withSetting(opened.yaml, section, 'default', scalarText(opened.yaml, action, 'flow'));
-  if (text === null)
-    return byHand(document, opened.yaml, section, `"${nameOf(section)}" is not a map written out here`);
+  if (text === null) return byHand(document, opened.at, section, `"${nameOf(section)}" is not a map written out here`);
   const outcome = accept(opened, text, {
     rules: opened.rules.map(shapeOf),
     default: action,
@@ -129,7 +128,7 @@ export function setLogging(document: RulesetDocument, level: LogLevel): EditOutc
     return { kind: 'unchanged', text: document.text, message: `logging is ${words(level)} already` };
   const pair = pairOf(yaml.root!, 'logging');
   if (pair?.value && !isOwnText(pair.value))
-    return byHand(document, yaml, 'inbound', '"logging" carries a YAML anchor, alias or tag');
+    return byHand(document, opened.at, 'inbound', '"logging" carries a YAML anchor, alias or tag');
   return accept(opened, setKey(yaml, yaml.root!, 'logging', scalarText(yaml, level, 'flow')), {
     rules: opened.rules.map(shapeOf),
     logging: level,
@@ -146,8 +145,7 @@ export function setUdp(document: RulesetDocument, udp: 'on' | 'off', server?: st
   if ((now?.udp ?? 'on') === udp)
     return named(server, { kind: 'unchanged', text: document.text, message: `udp is ${udp} already` });
   const text = withSetting(opened.yaml, section, 'udp', scalarText(opened.yaml, udp, 'flow'));
-  if (text === null)
-    return byHand(document, opened.yaml, section, `"${nameOf(section)}" is not a map written out here`);
+  if (text === null) return byHand(document, opened.at, section, `"${nameOf(section)}" is not a map written out here`);
   const opens = opened.rules.filter(
     ({ enabled, action, match }) =>
       enabled && action === 'allow' && (match.protocols === ANY || match.protocols.includes(PROTOCOL.UDP)),
@@ -276,7 +274,7 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
   if (text === null)
     return byHand(
       document,
-      opened.yaml,
+      opened.at,
       opened.section,
       `rule ${numberOf(opened, same)} carries a YAML anchor, alias or tag`,
     );
@@ -287,7 +285,7 @@ function repeat(opened: Opened, same: number, read: Rule, parts: RowParts, posit
     old.text === read.text
       ? `changed rule ${numberOf(opened, same)}: ${read.text}${end}`
       : `replaced rule ${numberOf(opened, same)}: ${read.text} (was ${old.text})${end}`;
-  return accept(opened, to === same ? text : moved(text, opened.section, same, to), {
+  return accept(opened, to === same ? text : moved(openYaml(text, opened.yaml.server), opened.section, same, to), {
     rules: rules.map(shapeOf).toSpliced(same, 1).toSpliced(to, 0, shape),
     message: to === same ? done : `${done}, now rule ${numberOf(opened, to)}`,
   });
@@ -297,8 +295,7 @@ function endWords({ untilMs }: Rule): string {
   return untilMs === undefined ? 'without end' : `until ${formatMoment(untilMs)}`;
 }
 
-function moved(text: string, section: EditedSection, from: number, to: number): string {
-  const yaml = openYaml(text);
+function moved(yaml: YamlText, section: EditedSection, from: number, to: number): string {
   const list = findRows(yaml, section);
   if (list.kind === 'none' || list.kind === 'refused') throw new TypeError('the rows are gone');
   return withRowMoved(yaml, list, from, to);

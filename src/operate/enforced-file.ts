@@ -2,10 +2,10 @@
 import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { contentDigest } from './digest';
-import { diffLines, renderDiff } from './line-diff';
 import { type Enforcement, readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
 import { readEnforced, readEnforcedText, type EnforcedState } from './state-files';
+import { renderTextDiff } from './ruleset-diff';
 import { readRulesetText, type RulesetText, STANDARD_INPUT } from './ruleset-file';
 import { SluiceError } from '../kernel/errors';
 
@@ -75,7 +75,7 @@ export async function openForEdit(
     const before = readEnforcedText(context.folder, enforced);
     throw new EditedError(
       enforced.file,
-      before === null ? '(the applied text is lost)' : renderDiff(diffLines(before, source.text)),
+      before === null ? '(the applied text is lost)' : renderTextDiff(before, source.text),
     );
   }
   return { source, enforced, record: enforcement?.record ?? null };

@@ -7,11 +7,25 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from './context';
 import { readEnforcement } from './enforcement';
-import { readRulesetText, writeRulesetText } from './ruleset-file';
+import { splitBundle } from '../parse/bundle';
+import { contentDigest } from './digest';
+import { readRulesetText, type RulesetText, writeRulesetText } from './ruleset-file';
 import { readEnforcedText, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** The file, and the digests of its text before and after the change. */
 interface Change {
+  readonly file: string;
+  readonly before: string;
+  readonly after: string;
+  /**
+   * Set where more than one file of the ruleset changes: digests by path of what is to stand in them (null: nothing), the
+   * ruleset file under an empty one. Whoever is killed in between leaves some of them.
+   */
+  readonly files?: Readonly<Record<string, string | null>>;
+}
+
+/** A change of the ruleset's text. */
+export interface TextChange {
   readonly file: string;
   readonly before: string;
   readonly after: string;
@@ -26,7 +40,14 @@ function noteChange(folder: StateFolder, change: Change): void {
 }
 
 /** Does work that exchanges the text and applies it, or puts it back; where it did neither, the note stays for the next writer. */
-export async function withNote<T>(folder: StateFolder, change: Change, work: () => Promise<T>): Promise<T> {
+export async function withNote<T>(
+  folder: StateFolder,
+  { file, before, after }: TextChange,
+  work: () => Promise<T>,
+): Promise<T> {
+  const files = changedFiles(before, after);
+  const isMany = Object.keys(files).length > 1;
+  const change = { file, before: contentDigest(before), after: contentDigest(after), ...(isMany && { files }) };
   noteChange(folder, change);
   try {
     const done = await work();
@@ -38,10 +59,10 @@ export async function withNote<T>(folder: StateFolder, change: Change, work: () 
   }
 }
 
-/** Whether the new text is in the file, or may be. */
-function stillStands({ file, after }: Change): boolean {
+/** Whether the new text, or some of it, is in the file, or may be. */
+function stillStands({ file, before }: Change): boolean {
   try {
-    return readRulesetText(file).digest === after;
+    return readRulesetText(file).digest !== before;
   } catch {
     return true;
   }
@@ -63,10 +84,33 @@ export async function takeBackInterrupted(context: Context): Promise<string | nu
   const enforced = (await readEnforcement(context))?.enforced ?? null;
   const isOurs = enforced?.file === change.file && enforced.textDigest === change.before;
   const before = isOurs ? readEnforcedText(folder, enforced) : null;
-  const taken = before !== null && readRulesetText(change.file).digest === change.after;
-  if (taken) writeRulesetText(change.file, before, change.after);
+  const now = before === null ? null : readRulesetText(change.file);
+  const taken = before !== null && now !== null && isLeftBy(change, before, now);
+  if (taken) writeRulesetText(change.file, before, now.digest);
   forgetChange(folder);
   return taken ? change.file : null;
+}
+
+/** Whether what stands there is the change, or what a writer of several files had done of it. */
+function isLeftBy({ after, files }: Change, before: string, now: RulesetText): boolean {
+  if (now.digest === after) return true;
+  if (!files || now.text === before) return false;
+  const found = changedFiles(before, now.text);
+  return Object.entries(found).every(([path, digest]) => Object.hasOwn(files, path) && files[path] === digest);
+}
+
+/** Digests by path of the files that differ, as they are after; null where there is none. */
+function changedFiles(before: string, after: string): Record<string, string | null> {
+  const [old, now] = [before, after]
+    .map(splitBundle)
+    .map(({ main, parts }) => new Map([['', main], ...parts.map(({ path, text }) => [path, text] as const)]));
+  const paths = [...new Set([...old.keys(), ...now.keys()])].filter((path) => old.get(path) !== now.get(path));
+  return Object.fromEntries(
+    paths.map((path) => {
+      const text = now.get(path);
+      return [path, text === undefined ? null : contentDigest(text)];
+    }),
+  );
 }
 
 function check(body: unknown): Change {

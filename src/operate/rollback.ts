@@ -3,11 +3,11 @@ import { existsSync, rmSync } from 'node:fs';
 import { SluiceError } from '../kernel/errors';
 import { BUILT_IN } from './built-in';
 import type { Context } from './context';
-import { diffLines, renderDiff } from './line-diff';
 import { EditedError } from './enforced-file';
 import { catchUp, findRevision, type History, holds, readHistory, readRevisionText, type Revision } from './history';
 import { readEnforcement } from './enforcement';
 import { withLock } from './lock';
+import { renderTextDiff } from './ruleset-diff';
 import { readRulesetText, type RulesetText, STANDARD_INPUT, writeRulesetText } from './ruleset-file';
 
 /** The history, with what a process that was killed did not write down; as it stands while another changes it. */
@@ -53,7 +53,7 @@ export function openRollback({ folder }: Context, history: History, reference: s
   if (now && !isKnown) {
     // What was edited is what stood there last, not what is to stand there.
     const last = history.revisions.findLast((one) => holds(one) && one.source?.file === file) ?? revision;
-    throw new EditedError(file, renderDiff(diffLines(readRevisionText(folder, last) ?? text, now.text)));
+    throw new EditedError(file, renderTextDiff(readRevisionText(folder, last) ?? text, now.text));
   }
   return { revision: { ...revision, source }, text, now };
 }

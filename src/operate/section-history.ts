@@ -1,8 +1,10 @@
 /** What the history tells of one section: its changes, its text at a revision, and whether a writer saw what is there. */
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
+import { splitBundle } from '../parse/bundle';
 import { judgeText } from './check';
-import { pathOf, putText, SECTION_KEYS, takeText } from './edit/section-text';
+import { pathOf } from './edit/section-lines';
+import { putText, SECTION_KEYS, takeText } from './edit/section-text';
 import { type History, holds, readRevisionText, readSectionText, type Revision } from './history';
 import { SETTINGS } from './plan';
 import { describeRevision } from './render-history';
@@ -109,7 +111,7 @@ function fromWhole({ source, after }: Revision, text: string, section: string): 
 function settingsOf(text: string): string | undefined {
   const rest = SECTION_KEYS.reduce<string | null>(
     (now, key) => (now === null ? null : putText(now, [key], null)),
-    text,
+    splitBundle(text).main,
   );
   return rest ?? undefined;
 }

@@ -1,9 +1,11 @@
 /** One section goes back to what a revision left of it; everything else in the enforced file stays as it is written. */
 import { SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';
+import { joinBundle, splitBundle } from '../parse/bundle';
 import { parseRuleset } from '../parse/parse';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { pathOf, putText, SECTION_KEYS, takeText, type TextPath } from './edit/section-text';
+import { pathOf, type TextPath } from './edit/section-lines';
+import { putText, SECTION_KEYS, takeText } from './edit/section-text';
 import { type History, readRevisionText, type Revision } from './history';
 import { SETTINGS } from './plan';
 import { sectionDigest } from './section-digest';
@@ -77,11 +79,13 @@ function withSettings(source: RulesetText, { folder, revision }: SectionTarget):
     throw new SluiceError('operate/no-revision', `revision ${revision.number} has no text of this file any more`, {
       hint: 'sluice history lists others',
     });
-  return withParts(
-    whole,
-    source.text,
+  const now = splitBundle(source.text);
+  const main = withParts(
+    splitBundle(whole).main,
+    now.main,
     SECTION_KEYS.map((key) => ({ from: [key], to: [key] })),
   );
+  return main === null ? null : joinBundle({ ...now, main });
 }
 
 /** The text with parts of another one; null where one of them has no place, or is written elsewhere. */

@@ -1,7 +1,8 @@
 /** What a change left of each section it was about: kept with the revision, so that one section can go back alone. */
 import type { Ruleset } from '../model/ruleset';
 import { contentDigest } from './digest';
-import { pathOf, takeLines } from './edit/section-text';
+import { pathOf, takeLines } from './edit/section-lines';
+import { joinPart, partOf, splitBundle } from '../parse/bundle';
 import { sectionDigest } from './section-digest';
 
 /** A ruleset with the text it was read from. */
@@ -45,9 +46,11 @@ export function statesOf(to: WrittenRuleset, sections: readonly string[]): Recor
 
 /** The lines of a section in the text of its ruleset, from the left margin; null where it has none of its own. */
 export function sectionLines({ file, text, ruleset }: WrittenRuleset, section: string): string | null {
+  const part = partOf(splitBundle(text), section);
+  if (part) return joinPart(part);
   const source = ruleset.servers?.find(({ name }) => name === section)?.source;
   if (source) return source.file === file ? takeLines(text, source.offset) : null;
-  const at = pathOf(section).length === 1 ? text.search(new RegExp(`^${section}:`, 'm')) : -1;
+  const at = pathOf(section).length === 1 ? splitBundle(text).main.search(new RegExp(`^${section}:`, 'm')) : -1;
   return at < 0 ? null : takeLines(text, at);
 }
 

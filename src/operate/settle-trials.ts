@@ -9,6 +9,7 @@ import { resolveInterfaces } from '../load/attach';
 import { CONFIRM_WORDS_MAX } from '../load/confirm-words';
 import { SharedState } from '../load/state';
 import { rulesetReturned } from '../model/trial';
+import { rulesetAt } from '../model/until';
 import type { Author } from './change-note';
 import type { Context } from './context';
 import { enforce } from './enforce';
@@ -53,7 +54,10 @@ export async function settleTrials(context: Context, by?: Author): Promise<Settl
       endTrials(folder, record.instance, [trial], { outcome: outcomeOf(trial), ...(by && { by }) });
   });
   failpoint('after-trial-outcome');
-  const ruleset = rulesetReturned(record.ruleset, returned, () => true);
+  const ruleset = rulesetAt(
+    rulesetReturned(record.ruleset, returned, () => true),
+    Date.now(),
+  );
   const trials = enforcement.trials.filter(waits).map(storedTrial);
   const candidate = {
     ...{ file, ruleset, image: compile(ruleset, undefined, trials) },

@@ -11,9 +11,11 @@ import { CONFIRM_WORDS_MAX } from '../load/confirm-words';
 import { SharedState } from '../load/state';
 import type { Ruleset, Server } from '../model/ruleset';
 import { rulesetReturned } from '../model/trial';
+import { hasEnded } from '../model/until';
 import type { Context } from './context';
 import { judgeText } from './check';
-import { pathOf, takeText } from './edit/section-text';
+import { pathOf } from './edit/section-lines';
+import { takeText } from './edit/section-text';
 import type { Candidate } from './enforce';
 import type { Enforcement } from './enforcement';
 import type { GenerationRecord, PendingSection } from './generation-record';
@@ -77,7 +79,7 @@ export function planTrials(
   if (!record || (live.length === 0 && confirmSeconds === undefined)) return none;
   const over = enforcement.pending ? undefined : live.find((trial) => !waits(trial));
   if (over) throw overMeanwhile(over);
-  const changed = changedSections(planRuleset(record.ruleset, candidate.ruleset));
+  const changed = changedSections(planRuleset(withoutEnds(record.ruleset), withoutEnds(candidate.ruleset)));
   const place: Place = { context, enforcement, record, candidate, changed };
   const begun = confirmSeconds === undefined ? null : newTrials(place, options, live);
   const kept: PendingSection[] = [];
@@ -87,7 +89,7 @@ export function planTrials(
     const now = serverOf(candidate.ruleset, name);
     if (begun?.some(({ previous }) => previous.name === name)) continue;
     if (!now || !isSameTerritory(now, trial.previous)) throw new SectionPendingError(trial);
-    if (!changed.includes(name)) kept.push(storedTrial(trial));
+    if (!changed.includes(name)) kept.push({ ...storedTrial(trial), previous: serverNow(trial.previous) });
     else if (isBackAgain(place, trial)) ended.push(storedTrial(trial));
     else throw new SectionPendingError(trial);
   }
@@ -119,6 +121,23 @@ interface Place {
 
 function serverOf({ servers = [] }: Ruleset, name: string): Server | undefined {
   return servers.find((server) => server.name === name);
+}
+
+/** Rows that have ended, or not yet: whichever it is, nobody has changed them. */
+function withoutEnds(ruleset: Ruleset): Ruleset {
+  if (!ruleset.servers?.some(({ rules }) => rules.some(({ untilMs }) => untilMs !== undefined))) return ruleset;
+  const servers = ruleset.servers.map((server) => ({
+    ...server,
+    rules: server.rules.map((rule) => (rule.untilMs === undefined ? rule : { ...rule, enabled: true })),
+  }));
+  return { ...ruleset, servers };
+}
+
+/** The server without its rows that have ended by now. */
+function serverNow(server: Server): Server {
+  const now = Date.now();
+  if (!server.rules.some((rule) => rule.enabled && hasEnded(rule, now))) return server;
+  return { ...server, rules: server.rules.map((rule) => (hasEnded(rule, now) ? { ...rule, enabled: false } : rule)) };
 }
 
 function isBackAgain({ record, candidate }: Place, trial: LiveTrial): boolean {

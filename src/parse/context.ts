@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { Part } from './bundle';
 import type { DocumentNode, TextNode } from './document-node';
 import type { Sink, Term } from './finding';
 import type { SourceFile } from './locate';
@@ -12,6 +13,8 @@ export interface Context {
   readonly report: (diagnostic: Diagnostic) => void;
   /** Reads a file named in the ruleset; throws when it cannot. */
   readonly readFile: (path: string) => Uint8Array;
+  /** The folder of `servers: { dir }` as it was read with the ruleset file; null where none was. */
+  readonly folder: { readonly dir: string; readonly parts: readonly Part[] } | null;
 }
 
 /** The place of a node, for findings. Long nodes are marked in their first line only. */

@@ -103,3 +103,10 @@ export function splitTerm(term: Term): Term[] {
   }
   return parts;
 }
+
+/** Text has no NUL: the finding at the first one. */
+export function nulIn(text: string): Finding | undefined {
+  const start = text.indexOf('\0');
+  if (start < 0) return undefined;
+  return at({ start, length: 1 }, refuse('parse/encoding', 'the file has a NUL byte: it is not text'));
+}

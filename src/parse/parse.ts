@@ -3,11 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { Ruleset } from '../model/ruleset';
+import { splitBundle } from './bundle';
 import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
 import { readExpectations } from './expectations';
-import { at, refuse } from './finding';
+import { nulIn, refuse, at } from './finding';
 import { SourceFile } from './locate';
 import { makeNames, type Names } from './names';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
@@ -49,11 +50,15 @@ export interface ParseResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Reads a ruleset from YAML or JSON text, or from the bytes of such a file (UTF-8). */
+/**
+ * Reads a ruleset from YAML or JSON text, or from the bytes of such a file (UTF-8). One whose servers are files of a folder
+ * (`servers: { dir }`) is read from the text that `readRulesetText` makes of them all.
+ */
 export function parseRuleset(text: string | Uint8Array, options: ParseOptions): ParseResult {
   const diagnostics: Diagnostic[] = [];
   const decoded = decodeText(text);
-  const file = new SourceFile(options.file, decoded.text);
+  const { main, dir, parts } = splitBundle(decoded.text);
+  const file = new SourceFile(options.file, main);
   const folder = dirname(resolve(options.file));
   const readFile = options.readFile ?? readRegularFile;
   const context: Context = {
@@ -61,9 +66,11 @@ export function parseRuleset(text: string | Uint8Array, options: ParseOptions): 
     sink: (finding) => diagnostics.push(file.diagnose(finding)),
     report: (diagnostic) => diagnostics.push(diagnostic),
     readFile: (path) => readFile(resolve(folder, path)),
+    folder: dir === null ? null : { dir, parts },
   };
-  if (decoded.problem) context.sink(decoded.problem);
-  const root = decoded.problem ? null : readDocument(file, context.sink);
+  const problem = decoded.problem ?? nulIn(main);
+  if (problem) context.sink(problem);
+  const root = problem ? null : readDocument(file, context.sink);
   const ruleset = root && readRuleset(root, context);
   const findings = options.strict ? diagnostics.map(raise) : diagnostics;
   const failed = findings.some((diagnostic) => diagnostic.severity === 'error');
@@ -83,13 +90,7 @@ function decodeText(input: string | Uint8Array): { text: string; problem?: Retur
     const start = Math.max(0, text.indexOf('\ufffd'));
     return { text, problem: at({ start, length: 1 }, refuse('parse/encoding', message, 'save it as UTF-8')) };
   }
-  const text = typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
-  const nul = text.indexOf('\0');
-  if (nul < 0) return { text };
-  return {
-    text,
-    problem: at({ start: nul, length: 1 }, refuse('parse/encoding', 'the file has a NUL byte: it is not text')),
-  };
+  return { text: typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input) };
 }
 
 function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {

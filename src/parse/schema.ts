@@ -183,11 +183,20 @@ const server = z.strictObject(
   },
   { error: SERVER },
 );
-const SERVERS = 'a map of servers';
+const SERVERS = 'a map of servers, or { dir: servers.d }';
 const servers = z.union(
   [
     z.record(z.string(), server, { error: SERVERS }),
-    z.strictObject({ dir: text('a folder').meta({ description: 'not supported yet' }) }, { error: SERVERS }),
+    z.strictObject(
+      {
+        dir: text('a folder').meta({
+          description:
+            'a folder below that of this file: each *.yaml, *.yml and *.json in it is the server of its name, as a map of address, ports, rules …',
+          examples: ['servers.d'],
+        }),
+      },
+      { error: SERVERS },
+    ),
   ],
   { error: SERVERS },
 );

@@ -11,7 +11,7 @@ import { readOwner } from './owner';
 import { normalizeRanges, parsePortRange } from './port';
 import { MAX_RULES, readServerSection } from './section';
 import { findOverlaps } from './server-overlap';
-import { notSupportedYet } from './unsupported';
+import { folderKey, readFolder } from './server-files';
 
 /** Most servers in a ruleset, and most rules in one of them. */
 export const MAX_SERVERS = 4_000;
@@ -46,36 +46,43 @@ export interface Surroundings {
   readonly rules: number;
 }
 
+/** A server as it is written: in the ruleset file, or in one of its own. */
+interface Entry {
+  readonly entry: MapEntry;
+  /** Of the file in which it stands. */
+  readonly context: Context;
+}
+
 /** Reads `servers`, ascending by name. Servers with errors are left out, once all that is wrong with them is reported. */
 export function readServers(node: DocumentNode | undefined, context: Context, around: Surroundings): Server[] {
   if (node?.kind !== 'map') return [];
-  const folder = node.entries.find(({ key, value }) => key.text === 'dir' && value.kind === 'text');
-  if (folder) {
-    const today = 'write the servers in this file: servers: { NAME: { address: …, rules: […] } }';
-    context.sink(at(placeOf(context, folder.key), notSupportedYet('servers: { dir }', today)));
-    return [];
-  }
-  if (node.entries.length > MAX_SERVERS) {
-    const message = `${node.entries.length} servers, a ruleset holds at most ${MAX_SERVERS}`;
+  const dir = folderKey(node);
+  const entries = dir ? readFolder(dir, context) : node.entries.map((entry) => ({ entry, context }));
+  if (entries.length > MAX_SERVERS) {
+    const message = `${entries.length} servers, a ruleset holds at most ${MAX_SERVERS}`;
     context.sink(at(placeOf(context, node), refuse('parse/too-many-servers', message)));
     return [];
   }
   let rules = around.rules;
-  const servers: { server: Server; entry: MapEntry }[] = [];
-  for (const entry of node.entries) {
-    const server = readServer(entry, context, around);
+  const servers: Found[] = [];
+  for (const { entry, context: own } of entries) {
+    const server = readServer(entry, own, around);
     if (!server) continue;
-    servers.push({ server, entry });
+    servers.push({ server, entry, context: own });
     if (rules <= MAX_RULES && rules + server.rules.length > MAX_RULES) {
       const message = `with server ${quote(server.name)} there are more than ${MAX_RULES} rules, the most a ruleset holds`;
       const hint = 'rules that differ only in the address are one rule and a set';
-      context.sink(at(placeOf(context, entry.key), refuse('parse/too-many-rules', message, hint)));
+      own.sink(at(placeOf(own, entry.key), refuse('parse/too-many-rules', message, hint)));
     }
     rules += server.rules.length;
   }
-  reportOverlaps(servers, context);
+  reportOverlaps(servers);
   const byName = (a: Server, b: Server): number => (a.name < b.name ? -1 : 1);
   return servers.map(({ server }) => server).sort(byName);
+}
+
+interface Found extends Entry {
+  readonly server: Server;
 }
 
 function readServer({ key, value }: MapEntry, context: Context, around: Surroundings): Server | undefined {
@@ -183,9 +190,12 @@ function readTarget(map: MapNode, context: Context): string | undefined {
   return undefined;
 }
 
-function reportOverlaps(servers: readonly { server: Server; entry: MapEntry }[], context: Context): void {
+function reportOverlaps(servers: readonly Found[]): void {
   for (const { one, other, what } of findOverlaps(servers.map(({ server }) => server))) {
-    const { key } = servers[other].entry;
+    const {
+      entry: { key },
+      context,
+    } = servers[other];
     const [a, b] = [servers[one].server, servers[other].server];
     const message =
       one === other

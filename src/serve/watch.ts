@@ -2,6 +2,7 @@
  * The daemon's watch over what enforces: what lost its link, or was not there before, is filtered again, and pins that
  * somebody removed are there again. The removal of all of them ends enforcement, and is never mended.
  */
+import { existsSync } from 'node:fs';
 import { keepUpWithInterfaces } from '../operate/attachments';
 import type { Context } from '../operate/context';
 import { withLock } from '../operate/lock';
@@ -80,7 +81,13 @@ async function watch(
       if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
       if (!mended) await pause(RETRY_MS, signal);
     } catch (error) {
-      complaint.tell(error, (message) => `something is not filtered, and cannot be: ${message}; trying again`);
+      const { netns } = context;
+      const gone = netns !== undefined && !existsSync(netns);
+      complaint.tell(error, (message) =>
+        gone
+          ? `the network namespace ${netns} is gone, and what was filtered in it; waiting`
+          : `something is not filtered, and cannot be: ${message}; trying again`,
+      );
       await pause(RETRY_MS, signal);
     }
   }

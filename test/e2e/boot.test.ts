@@ -2,9 +2,10 @@
  * A reboot, by the command line of the unit: what was pinned is gone, links are made anew, files are what they were.
  * What is loaded is what enforced, not what the file says by then; where that cannot be loaded it is never silently open.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
-import type { EdgeHost } from '../support/edge-host';
+import { COMMAND, type EdgeHost } from '../support/edge-host';
 
 let machine: BootHost;
 let host: EdgeHost;
@@ -119,4 +120,22 @@ test('after disable nothing is loaded', async () => {
   });
   expect(await machine.connect(PORTS.other)).toEqual(['connected']);
   expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
+});
+
+test('enable on a machine without systemd enforces, and says that nothing is loaded at boot', async () => {
+  // The test reads the state by the namespace's number; the command takes it for the machine's first.
+  const { path } = host.context().folder;
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync('host', path);
+  const script = `mount -t tmpfs tmpfs /run
+mkdir /run/first; echo 300 > /run/first/netdev_budget; mount --bind /run/first /proc/sys/net/core
+exec "$@"`;
+  const words = ['unshare', '--mount', 'sh', '-ec', script, 'sh', process.execPath, COMMAND, 'enable'];
+  expect(await host.command(words)).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining(
+      'note: systemd does not run here: nothing is loaded at boot, unless something runs sluice boot\n',
+    ) as string,
+  });
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['connected', 'timeout']);
 });

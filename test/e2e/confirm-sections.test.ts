@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { kernel } from '../../src/kernel/native';
 import type { Revision } from '../../src/operate/history';
+import { endRules } from '../../src/operate/end-rules';
 import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
 import { SharedState } from '../../src/load/state';
@@ -123,6 +124,17 @@ test('a change elsewhere is in both states; who waits is not changed under it, a
   expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
   expect(text()).toBe(`${TEXT.replace('allow 3080/tcp', 'deny 3080/tcp id allow-3080_tcp')}logging: medium\n`);
   expect((await outcomes()).filter((line) => line.includes('rolled-back-by-hand'))).toHaveLength(2);
+  // What was before is written back by a change of its own: then nothing waits any more.
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('rollback', '1', '--server', 'red');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  // A row that ends leaves a server that waits, which goes on waiting.
+  await host.must('deny', '1080/tcp', '--server', 'red', '--for', '1h', '--confirm', '10m');
+  expect(await reached()).toEqual([2080]);
+  expect((await endRules(host.context(), Date.now() + 7_200_000))?.ended).toHaveLength(1);
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], ['red']]);
+  await host.must('rollback');
   const { status, stderr } = await host.sluice(['confirm', '--server', 'red']);
   expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
 });

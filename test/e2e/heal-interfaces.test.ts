@@ -1,15 +1,17 @@
 /** What becomes of interfaces under the daemon: down and up, renamed, moved away, gone with their namespace; disciplines. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kernel } from '../../src/kernel/native';
 import { STATE_PINS } from '../../src/kernel/pins';
 import { BootHost, PORTS } from '../support/boot-host';
 import { ClsactHost, GATE, OUTBOUND } from '../support/clsact-host';
 import { tcpConnect, udpEcho } from '../support/clients';
-import { type EdgeHost, HOST, NEIGHBOUR, untilGone } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR, untilGone } from '../support/edge-host';
 import { Namespace } from '../support/netns';
-import type { Background } from '../support/process';
+import { Background, must } from '../support/process';
 
+/** As /proc counts them. */
+const TICKS_A_SECOND = 100;
 const FILTERED = ['connected', 'timeout'];
 
 describe('links', () => {
@@ -138,4 +140,30 @@ describe('the discipline and the filter that stand for the egress link on kernel
     await untilGone({ programs: [], maps: [id] });
     await host.recount('the pins were removed, and the counters with them');
   });
+});
+
+test('the namespace of a daemon is gone: it says so, and waits without working', async () => {
+  const host = await EdgeHost.open('heal-gone');
+  host.write('rules.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: deny }\n');
+  await host.must('enable');
+  const words = [process.execPath, COMMAND, 'daemon', '--netns', host.edge.name];
+  const daemon = new Background(words, { env: host.environment });
+  await daemon.waitFor(/the daemon runs/);
+  host.edge.destroy();
+  await daemon.waitFor(/the network namespace \S+ is gone, and what was filtered in it; waiting/);
+  // The process's own time, however busy the machine is.
+  const worked = (): number => {
+    const fields = readFileSync(`/proc/${daemon.pid}/stat`, 'latin1').split(') ')[1].split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+  };
+  const before = worked();
+  await sleep(3000);
+  expect(worked() - before).toBeLessThan(1.5);
+  expect(await daemon.stop()).toBe(0);
+  must(['ip', 'netns', 'add', host.edge.name]);
+  host.edge.ip('link set lo up');
+  host.join();
+  await host.find();
+  await host.recount('the namespace was removed, and its counters with it');
+  await host.close();
 });

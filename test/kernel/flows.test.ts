@@ -308,11 +308,12 @@ describe('a full bucket', () => {
 
   test('makes room where the end is nearest, and counts it', async () => {
     const host = await stand(DENY, { buckets: 1 });
+    expect(await host.table.figures()).toMatchObject({ live: 0, pressure: 0 });
     for (let port = 1001; port <= 1008; port++) {
       await host.out(syn(port));
       if (port !== 1005) await host.out(ack(port));
     }
-    expect(await host.table.figures()).toMatchObject({ live: 8, ways: 8, made: 8n, evicted: 0n });
+    expect(await host.table.figures()).toMatchObject({ live: 8, ways: 8, pressure: 1, made: 8n, evicted: 0n });
     await host.out(syn(1009));
     expect(await host.table.figures()).toMatchObject({ live: 8, made: 9n, evicted: 1n });
     expect(await host.in(back(1005))).toEqual(DENIED);

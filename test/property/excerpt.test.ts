@@ -110,6 +110,16 @@ test.each([
   expect(excerptOf({ file: FILE, text }, parseRuleset(text, { file: FILE }).ruleset!, 'a')).toBeNull();
 });
 
+test('a server with a place of another text: nothing is taken out', () => {
+  const text = `version: 1\nservers:\n  a:\n    address: 192.0.2.1\n  b:\n    address: 192.0.2.2\n`;
+  const ruleset = parseRuleset(text, { file: FILE }).ruleset!;
+  expect(excerptOf({ file: FILE, text }, ruleset, 'a')).not.toBeNull();
+  const moved = ruleset.servers!.map((server, i) =>
+    i === 0 ? server : { ...server, source: { ...server.source, offset: server.source.offset + 2 } },
+  );
+  expect(excerptOf({ file: FILE, text }, { servers: moved }, 'a')).toBeNull();
+});
+
 test('a text that is not the one that is known is edited as a whole', () => {
   const text = `${HEADS[0]}${BODIES.slice(0, 2)
     .map((body, i) => body.replace('NAME', `s${i}`).replace('PORT', `${i + 1}`))

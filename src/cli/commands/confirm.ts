@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ApplyOutcome } from '../../operate/apply';
 import { readEnforcement } from '../../operate/enforcement';
 import { confirmSections, takeBackSections } from '../../operate/confirm-sections';
 import { confirmPending, isGatePending, rollbackPending } from '../../operate/pending';
@@ -7,6 +8,7 @@ import { SluiceError } from '../../kernel/errors';
 import type { Context } from '../../operate/context';
 import { openForEdit } from '../../operate/enforced-file';
 import { findRevision } from '../../operate/history';
+import { withNote } from '../../operate/interrupted';
 import { withWriterLock } from '../../operate/lock';
 import { openRollback, settledHistory, writeRollback } from '../../operate/rollback';
 import { requireSectionName, requireSeen } from '../../operate/section-history';
@@ -132,12 +134,16 @@ async function goBack(run: Run<RollbackOptions>, context: Context, reference: st
     );
   const enforcement = await readEnforcement(context);
   const isEnforcedFile = enforcement?.enforced?.file === file;
-  const outcome = await applyWritten(run, context, candidate, writeRollback(target), {
-    edited: isEnforcedFile,
-    // What another applied while this waited is not undone by it.
-    ...(enforcement?.record && { inPlaceOf: enforcement.record }),
-    ...changeOf(run.options, `rollback ${revision.number}`),
-  });
+  const apply = (): Promise<ApplyOutcome> =>
+    applyWritten(run, context, candidate, writeRollback(target), {
+      edited: isEnforcedFile,
+      // What another applied while this waited is not undone by it.
+      ...(enforcement?.record && { inPlaceOf: enforcement.record }),
+      ...changeOf(run.options, `rollback ${revision.number}`),
+    });
+  const outcome = await (target.now === null
+    ? apply()
+    : withNote(context.folder, { file, before: target.now.text, after: text }, apply));
   if (outcome.kind === 'applied') showChange(run.output, outcome.change);
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;

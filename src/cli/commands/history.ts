@@ -10,7 +10,8 @@ import {
   readRevisionText,
   type Revision,
 } from '../../operate/history';
-import { diffLines, renderDiff } from '../../operate/line-diff';
+import { renderTextDiff } from '../../operate/ruleset-diff';
+import { readableBundle } from '../../parse/bundle';
 import { differenceToJson, renderDifference } from '../../operate/render-difference';
 import { authorWords, outcomeWords, whenWords } from '../../operate/render-history';
 import type { Opening } from '../../operate/opening-file';
@@ -78,11 +79,11 @@ export function register(program: Command): void {
     if (section !== undefined) return showPart(run, context, { history, revision, section });
     const text = readRevisionText(context.folder, revision);
     if (run.options.text && !run.options.json) {
-      process.stdout.write(textOf(revision, text));
+      process.stdout.write(readableBundle(textOf(revision, text)));
       return EXIT.DONE;
     }
     for (const line of describe(revision, text)) run.output.line(line);
-    run.output.document({ revision, text });
+    run.output.document({ revision, text: text === null ? null : readableBundle(text) });
     return EXIT.DONE;
   });
 
@@ -105,7 +106,7 @@ export function register(program: Command): void {
       const [before, after] = [one, other].map((revision) =>
         textOf(revision, readRevisionText(context.folder, revision)),
       );
-      const lines = renderDiff(diffLines(before, after));
+      const lines = renderTextDiff(before, after);
       const [old, now] = [one, other].map((revision, i) => rulesetOf(revision, [before, after][i]));
       const change = old && now && planChange(old, now);
       run.output.line(lines === '' ? 'no line differs' : lines.trimEnd());
@@ -160,8 +161,9 @@ function showPart(
       hint: `sluice show ${revision.number} --text prints all of it`,
     });
   }
-  if (!run.options.json) process.stdout.write(text);
-  run.output.document({ revision: revision.number, section, digest: digest ?? null, text });
+  const readable = readableBundle(text);
+  if (!run.options.json) process.stdout.write(readable);
+  run.output.document({ revision: revision.number, section, digest: digest ?? null, text: readable });
   return EXIT.DONE;
 }
 
@@ -173,7 +175,7 @@ function diffPart(
 ): ExitCode {
   const [before, after] = [one, other].map((revision) => sectionAt(folder, history, revision, section));
   if (before.text == null && after.text == null) requireSectionName(history, null, section);
-  const lines = renderDiff(diffLines(before.text ?? '', after.text ?? ''));
+  const lines = renderTextDiff(before.text ?? '', after.text ?? '');
   const [old, now] = [one, other].map((revision) => {
     const text = readRevisionText(folder, revision);
     return text === null || !revision.source ? null : rulesetOf(revision, text);

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { findNatDrift, forwardedBy, proposeServers, unownedOf } from '../../migrate/nat-servers';
 import type { Server } from '../../model/ruleset';
@@ -42,21 +43,21 @@ async function importNat(run: Run<ImportOptions>): Promise<ExitCode> {
   for (const { words, why } of listing.unread) output.say(`note: left out: ${words}: ${why}`);
   const { forwarded, split } = forwardedBy(listing.rules, await ownAddresses(kernel, netns));
   for (const one of split) output.say(`note: ${formatSplit(one)}`);
-  const servers = await serversOf(run, context);
+  const { servers, dir } = await serversOf(run, context);
   const drift = findNatDrift(forwarded, servers);
   const proposed = proposeServers(unownedOf(forwarded, servers), new Set(servers.map(({ name }) => name)));
   if (servers.length > 0) {
     for (const one of drift) output.line(`# ${formatDrift(one)}`);
     if (drift.length === 0) output.line(`# ${servers.length} servers and the NAT table agree`);
   }
-  if (proposed.length > 0) output.line(formatProposal(proposed));
+  if (proposed.length > 0) output.line(formatProposal(proposed, dir));
   else if (forwarded.length === 0) output.say('note: the NAT table sends nothing elsewhere');
   const code = drift.length > 0 && options.exitCode ? EXIT.DIFFERENCE : EXIT.DONE;
   output.document(
     {
       forwarded: forwarded.map(forwardedToJson),
       drift: drift.map(driftToJson),
-      proposed: proposed.length === 0 ? null : formatProposal(proposed),
+      proposed: proposed.length === 0 ? null : formatProposal(proposed, dir),
       leftOut: [...listing.unread, ...split.map((one) => ({ words: one.rules[1].words, why: formatSplit(one) }))],
       missing: listing.missing,
     },
@@ -66,9 +67,22 @@ async function importNat(run: Run<ImportOptions>): Promise<ExitCode> {
 }
 
 /** Those of `--file`, else of what enforces, else of the file that would; none where there is none yet. */
-async function serversOf(run: Run<object>, context: Context): Promise<readonly Server[]> {
+async function serversOf(
+  run: Run<object>,
+  context: Context,
+): Promise<{ readonly servers: readonly Server[]; readonly dir?: string }> {
   const record = run.options.file === undefined ? (await readEnforcement(context))?.record : null;
-  if (record) return record.ruleset.servers ?? [];
-  if (run.options.file === undefined && !existsSync(run.path())) return [];
-  return requireCandidate(run, await run.readText(), 'nothing was compared.').ruleset.servers ?? [];
+  if (record) return withFolder(record.ruleset.servers, record.source.file);
+  if (run.options.file === undefined && !existsSync(run.path())) return { servers: [] };
+  const { ruleset, file } = requireCandidate(run, await run.readText(), 'nothing was compared.');
+  return withFolder(ruleset.servers, file);
+}
+
+/** With the folder of their files, where they have such. */
+function withFolder(
+  servers: readonly Server[] = [],
+  file: string,
+): { readonly servers: readonly Server[]; readonly dir?: string } {
+  const own = servers.at(0)?.source.file ?? file;
+  return { servers, ...(own !== file && { dir: dirname(own) }) };
 }

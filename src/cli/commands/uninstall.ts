@@ -5,7 +5,8 @@ import { type Context, isHostContext } from '../../operate/context';
 import { currentEventReader, type EventReader } from '../../operate/event-source';
 import { removeUnits } from '../../operate/install';
 import { lastEnforced } from '../../operate/enforced-file';
-import { STANDARD_INPUT } from '../../operate/ruleset-file';
+import { filesIn } from '../../parse/bundle';
+import { readRulesetText, STANDARD_INPUT } from '../../operate/ruleset-file';
 import { readEnforced } from '../../operate/state-files';
 import { fileError } from '../../operate/system-error';
 import { logPath } from '../../serve/log-file';
@@ -75,8 +76,18 @@ async function lastFile(context: Context): Promise<string | undefined> {
 
 function purge(file: string): void {
   try {
+    for (const path of serverFiles(file)) rmSync(path, { force: true });
     rmSync(file, { force: true });
   } catch (error) {
     throw fileError('file/remove', 'remove', file, error);
+  }
+}
+
+/** Those of the folder that it names; where they cannot be told they stay. */
+function serverFiles(file: string): readonly string[] {
+  try {
+    return filesIn(readRulesetText(file)).slice(1);
+  } catch {
+    return [];
   }
 }

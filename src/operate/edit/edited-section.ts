@@ -1,5 +1,5 @@
 /** The section that a verb edits: in the model, and in the text. */
-import { isMap, type Node, type Pair } from 'yaml';
+import { isMap, type Node, Pair, Scalar, type YAMLMap } from 'yaml';
 import type { Ruleset, Section } from '../../model/ruleset';
 import { isOwnText, pairOf, type YamlText } from './yaml-text';
 
@@ -30,8 +30,12 @@ export function withSection(ruleset: Ruleset, section: EditedSection, changed: P
 }
 
 /** Its key in the text, with what stands behind it; of a server whose `servers` is not written out, `servers` itself. */
-export function pairAt({ root }: YamlText, section: EditedSection | 'guard'): Pair<Node, Node | null> | undefined {
+export function pairAt(
+  { root, server }: YamlText,
+  section: EditedSection | 'guard',
+): Pair<Node, Node | null> | undefined {
   if (!root) return undefined;
+  if (server !== undefined) return wholeFile(root, server);
   if (typeof section === 'string') return pairOf(root, section);
   const servers = pairOf(root, 'servers');
   return isMap(servers?.value) && isOwnText(servers.value) ? pairOf(servers.value, section.server) : servers;
@@ -46,4 +50,12 @@ export function isInFlow(yaml: YamlText, section: EditedSection): boolean {
 /** What a line to paste needs so that it is about this section. */
 export function optionFor(section: EditedSection): string {
   return typeof section === 'string' ? '' : ` --server ${section.server}`;
+}
+
+/** The file of a server as if its name stood before it. */
+function wholeFile(root: YAMLMap, server: string): Pair<Node, Node | null> {
+  const key = new Scalar(server);
+  const start = root.range?.[0] ?? 0;
+  key.range = [start, start, start];
+  return new Pair<Node, Node | null>(key, root);
 }

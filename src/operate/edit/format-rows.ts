@@ -4,11 +4,13 @@ import { isMap } from 'yaml';
 import { SluiceError } from '../../kernel/errors';
 import type { Rule, Ruleset } from '../../model/ruleset';
 import { parseAddressText } from '../../parse/address';
-import type { EditedSection } from './edited-section';
+import { joinBundle, partOf, splitBundle, withPart } from '../../parse/bundle';
+import { type EditedSection, nameOf } from './edited-section';
 import { byHand, parseText } from './opened';
 import type { EditOutcome, RulesetDocument } from './outcome';
 import { findList, type RowPlace, withRowsReplaced } from './row-list';
 import { joinRow, splitRow, withAction } from './row-text';
+import { openSectionFile } from './section-file';
 import { isOwnText, openYaml, type YamlText } from './yaml-text';
 
 /** The lists of rows, in the order in which findings name them. */
@@ -30,12 +32,14 @@ function listsOf({ guard, inbound, outbound, servers = [] }: Ruleset): readonly 
 export function formatRuleset(document: RulesetDocument): EditOutcome {
   const { ruleset, diagnostics } = parseText(document, document.text);
   if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
-  let { text } = document;
+  let bundle = splitBundle(document.text);
   let count = 0;
   for (const { section, key, rules } of listsOf(ruleset)) {
-    const yaml = openYaml(text);
+    const part = typeof section === 'string' ? undefined : partOf(bundle, section.server);
+    const yaml = part ? openYaml(part.text, nameOf(section)) : openYaml(bundle.main);
     const list = findList(yaml, section, key);
-    if (list.kind === 'refused') return byHand(document, openYaml(document.text), section, list.why);
+    if (list.kind === 'refused')
+      return byHand(document, openSectionFile(document.text, document.file, section), section, list.why);
     if (list.kind === 'none') continue;
     if (list.rows.length !== rules.length)
       throw notWritten(`found ${list.rows.length} rows in the text, but the ruleset has ${rules.length}`);
@@ -44,10 +48,12 @@ export function formatRuleset(document: RulesetDocument): EditOutcome {
       const row = canonicalRow(yaml, list.rows[i], rule);
       if (row !== null) rows.set(i, row);
     });
-    text = withRowsReplaced(yaml, list, rows);
+    const text = withRowsReplaced(yaml, list, rows);
+    if (rows.size > 0) bundle = part ? withPart(bundle, part.path, text) : { ...bundle, main: text };
     count += rows.size;
   }
-  if (count === 0) return { kind: 'unchanged', text, message: 'every row is in its canonical form' };
+  const text = joinBundle(bundle);
+  if (count === 0) return { kind: 'unchanged', text: document.text, message: 'every row is in its canonical form' };
   const formatted = parseText(document, text).ruleset;
   if (!formatted || !isDeepStrictEqual(meaningOf(formatted), meaningOf(ruleset)))
     throw notWritten('the canonical form would not have meant the same');

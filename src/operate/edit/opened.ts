@@ -10,12 +10,15 @@ import { type EditedSection, nameOf, pairAt, sectionIn } from './edited-section'
 import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
 import { findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
 import { joinRow, splitRow } from './row-text';
-import { openYaml, type YamlText } from './yaml-text';
+import { openSectionFile, type SectionFile } from './section-file';
+import type { YamlText } from './yaml-text';
 
 /** Everything an edit needs; the list is missing where no row has been written yet. */
 export interface Opened {
   readonly document: RulesetDocument;
+  /** The file in which the section stands: edits are made in its text. */
   readonly yaml: YamlText;
+  readonly at: SectionFile;
   readonly ruleset: Ruleset;
   /** Section that is edited. */
   readonly section: EditedSection;
@@ -30,18 +33,19 @@ export interface Opened {
 export function openDocument(document: RulesetDocument, section: EditedSection): Opened | EditRefused {
   const { ruleset, diagnostics } = parseText(document, document.text);
   if (!ruleset) return { kind: 'refused', text: document.text, diagnostics };
-  const yaml = openYaml(document.text);
+  const at = openSectionFile(document.text, document.file, section);
+  const { yaml } = at;
   const rules = sectionIn(ruleset, section)?.rules;
-  if (!rules) return noSuchServer(document, yaml, nameOf(section), ruleset);
+  if (!rules) return noSuchServer(document, at, nameOf(section), ruleset);
   const list = findRows(yaml, section);
-  if (list.kind === 'refused') return byHand(document, yaml, section, list.why);
+  if (list.kind === 'refused') return byHand(document, at, section, list.why);
   const found = list.kind === 'none' ? 0 : list.rows.length;
   if (found !== rules.length)
     throw new SluiceError('operate/edit', `found ${found} rows in the text, but the ruleset has ${rules.length}`, {
       hint: 'nothing was written; edit the file by hand, and please report this',
     });
   const offset = section === 'outbound' ? ruleset.inbound.rules.length : 0;
-  return { document, yaml, ruleset, section, rules, offset, list };
+  return { document, yaml, at, ruleset, section, rules, offset, list };
 }
 
 /** Parses a text as if it were the document's. */
@@ -57,7 +61,7 @@ export function rowsOf(opened: Opened): FoundRows {
 
 /** What a row means in this ruleset, with its sets and services: it is appended for a trial and parsed. */
 export function readRow(opened: Opened, row: string): Rule | EditRefused {
-  const text = withRowInserted(opened.yaml, opened.list, opened.rules.length, row);
+  const text = opened.at.whole(withRowInserted(opened.yaml, opened.list, opened.rules.length, row));
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
   const rules = sectionIn(ruleset, opened.section)?.rules;
@@ -89,20 +93,20 @@ export function indexOf(opened: Opened, reference: RuleReference): number | Edit
 
 /** A refusal with one finding, placed at the rules. */
 export function refuse(
-  { document, yaml, section }: Pick<Opened, 'document' | 'yaml'> & { readonly section: EditedSection | 'guard' },
+  { document, at, section }: Pick<Opened, 'document' | 'at'> & { readonly section: EditedSection | 'guard' },
   code: Code,
   message: string,
   hint?: string,
 ): EditRefused {
-  const found = pairAt(yaml, section);
+  const found = pairAt(at.yaml, section);
   const offset = found?.key.range?.[0] ?? 0;
-  const before = document.text.slice(0, offset);
+  const before = at.yaml.text.slice(0, offset);
   const diagnostic: Diagnostic = {
     code,
     severity: 'error',
     message,
     source: {
-      file: document.file,
+      file: at.path,
       line: before.split('\n').length,
       column: offset - before.lastIndexOf('\n'),
       offset,
@@ -117,11 +121,11 @@ export function refuse(
 /** A refusal of a layout that only its author can change without changing more than was asked. */
 export function byHand(
   document: RulesetDocument,
-  yaml: YamlText,
+  at: SectionFile,
   section: EditedSection | 'guard',
   why: string,
 ): EditRefused {
-  return refuse({ document, yaml, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
+  return refuse({ document, at, section }, 'edit/by-hand', `this file must be edited by hand: ${why}`);
 }
 
 function listing({ ruleset, section, rules }: Opened): string {
@@ -138,9 +142,14 @@ function statusOf(section: EditedSection): string {
 /** Servers that are named where another is not found. */
 const SERVERS_NAMED = 8;
 
-function noSuchServer(document: RulesetDocument, yaml: YamlText, name: string, { servers = [] }: Ruleset): EditRefused {
+function noSuchServer(
+  document: RulesetDocument,
+  at: SectionFile,
+  name: string,
+  { servers = [] }: Ruleset,
+): EditRefused {
   const names = servers.slice(0, SERVERS_NAMED).map((server) => server.name);
   const more = servers.length > SERVERS_NAMED ? ` and ${servers.length - SERVERS_NAMED} more: sluice servers` : '';
   const hint = names.length === 0 ? 'the ruleset has no servers' : `there are: ${names.join(', ')}${more}`;
-  return refuse({ document, yaml, section: 'inbound' }, 'edit/no-such-server', `there is no server "${name}"`, hint);
+  return refuse({ document, at, section: 'inbound' }, 'edit/no-such-server', `there is no server "${name}"`, hint);
 }

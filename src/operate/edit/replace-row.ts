@@ -61,14 +61,15 @@ function replaceObject(opened: Opened, index: number, row: NewRow): string {
   let yaml = opened.yaml;
   const write = (key: string, encode: (yaml: YamlText, map: YAMLMap) => string): void => {
     const map = objectAt(yaml, opened.section, index);
-    yaml = openYaml(setKey(yaml, map, key, encode(yaml, map)));
+    yaml = openYaml(setKey(yaml, map, key, encode(yaml, map)), yaml.server);
   };
   for (const [key, value] of changes)
     write(key, (current, map) => scalarText(current, value, map.flow ? 'flow' : 'block'));
   if (!isDeepStrictEqual(old.limit, limit))
     for (const [key, value] of Object.entries(limitKeys))
-      if (value === null) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), key));
-  if (row.until === undefined) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), 'until'));
+      if (value === null) yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), key), yaml.server);
+  if (row.until === undefined)
+    yaml = openYaml(removeKey(yaml, objectAt(yaml, opened.section, index), 'until'), yaml.server);
   if (!old.enabled && pairOf(objectAt(yaml, opened.section, index), 'enabled')) write('enabled', () => 'true');
   return yaml.text;
 }

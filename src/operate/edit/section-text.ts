@@ -4,12 +4,21 @@
  * what stands elsewhere (anchors) come out as text with errors.
  */
 import { isMap, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import { blockEnd, dedented, lineStart, nextLine, type TextPath } from './section-lines';
+import {
+  joinBundle,
+  joinPart,
+  nameOfPart,
+  type Part,
+  partOf,
+  splitBundle,
+  splitPart,
+  withPart,
+} from '../../parse/bundle';
 import {
   contentEnd,
   isNothing,
   isOwnText,
-  lineStart,
-  nextLine,
   openYaml,
   pairEnd,
   pairOf,
@@ -19,16 +28,10 @@ import {
   type YamlText,
 } from './yaml-text';
 
-/** Keys from the outermost map to the one that is meant. */
-export type TextPath = readonly string[];
-
 /** Keys of the outermost map that are sections; all others are settings. */
 export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
 
-/** Where a section stands. */
-export function pathOf(section: string): TextPath {
-  return section === 'inbound' || section === 'outbound' || section === 'guard' ? [section] : ['servers', section];
-}
+const SERVERS = 'servers';
 
 /** Where the text of a key with its value is. */
 interface Place {
@@ -45,31 +48,71 @@ interface Place {
  * there is none; undefined where it, or what it stands in, is written elsewhere (an alias).
  */
 export function takeText(text: string, path: TextPath): string | null | undefined {
+  const own = ownFile(text, path);
+  if (own) return own.path.length === 0 ? joinPart(own.part) : takeFrom(own.part.text, own.path);
+  const { main, dir } = splitBundle(text);
+  return dir !== null && path[0] === SERVERS && path.length > 1 ? null : takeFrom(main, path);
+}
+
+function takeFrom(text: string, path: TextPath): string | null | undefined {
   const found = find(openYaml(text), path);
   if (!found) return undefined;
   if (!('pair' in found)) return null;
   return found.pair.value === null || isOwnText(found.pair.value) ? textAt(text, found) : undefined;
 }
 
-/** The same for a section of many in a long text, without reading it as YAML; null where it is not in lines of its own. */
-export function takeLines(text: string, offset: number): string | null {
-  const start = lineStart(text, offset);
-  const indent = /^ */.exec(text.slice(start, start + 64))![0];
-  const line = text.slice(start, nextLine(text, offset));
-  // What stands in braces may end anywhere; what begins with something else is no plain key.
-  if (!/^ *(?:[\w.-]+|"[\w.-]+"|'[\w.-]+'):\s*(?:#.*)?$/.test(line.trimEnd())) return null;
-  if (OPENS_BRACES.test(text.slice(start))) return null;
-  return dedented(text.slice(start, blockEnd(text, start, indent.length)), indent);
-}
-
-/** A key whose value is in braces below it: their end may stand no deeper than the key. */
-const OPENS_BRACES = /^[^\n]*\n(?:[ \t]*(?:#[^\n]*|\r)?\n)*[ \t]*[{[]/;
-
 /**
- * The text with the key, as `takeText` or `takeLines` gave it, in the place of the one that stands there (null: with
+ * The text with the key, as `takeText` or `takeLines` (`section-lines.ts`) gave it, in the place of the one that stands there (null: with
  * none). Null where that is a layout that only its author can change.
  */
 export function putText(text: string, path: TextPath, part: string | null): string | null {
+  const bundle = splitBundle(text);
+  if (bundle.dir === null) return putInto(text, path, part === null ? null : asKey(part));
+  if (path[0] !== SERVERS || path.length === 1) {
+    const main = putInto(bundle.main, path, part);
+    return main === null ? null : joinBundle({ ...bundle, main });
+  }
+  const own = ownFile(text, path);
+  if (path.length === 2) {
+    const file = part === null ? null : asFile(part, path[1]);
+    if (file === undefined) return null;
+    return joinBundle(withPart(bundle, own?.part.path ?? `${bundle.dir}/${path[1]}.yaml`, file));
+  }
+  const changed = own && putInto(own.part.text, own.path, part);
+  return changed == null ? null : joinBundle(withPart(bundle, own!.part.path, changed));
+}
+
+/** The file of the server that a path leads into, and the rest of the path; undefined where it has none of its own. */
+function ownFile(text: string, path: TextPath): { readonly part: Part; readonly path: TextPath } | undefined {
+  const lone = splitPart(text);
+  if (lone) return nameOfPart(lone) === path[0] ? { part: lone, path: path.slice(1) } : undefined;
+  if (path[0] !== SERVERS || path.length < 2) return undefined;
+  const part = partOf(splitBundle(text), path[1]);
+  return part && { part, path: path.slice(2) };
+}
+
+/** What stands in a server's file as a key of its name, for a ruleset in one file. */
+function asKey(part: string): string {
+  const lone = splitPart(part);
+  if (!lone) return part;
+  const lines = lone.text.replace(/^\ufeff/, '').replace(/\n?$/, '\n');
+  return `${nameOfPart(lone)}:\n${indented(lines, '  ')}`;
+}
+
+/** The other way round; undefined where it is not a key with its value in lines of its own or in braces. */
+function asFile(part: string, server: string): string | undefined {
+  const lone = splitPart(part);
+  if (lone) return lone.text;
+  const pair = pairOf(openYaml(part).root!, server);
+  if (!pair?.value || !isMap(pair.value) || !isOwnText(pair.value)) return undefined;
+  const [start] = pair.value.range!;
+  if (pair.value.flow) return part.slice(part.indexOf(':', pair.key.range![1]) + 1).trimStart();
+  const lines = part.slice(nextLine(part, pair.key.range![1]));
+  const indent = part.slice(lineStart(part, start), start);
+  return dedented(lines, indent);
+}
+
+function putInto(text: string, path: TextPath, part: string | null): string | null {
   const yaml = openYaml(text);
   const found = find(yaml, path);
   if (!found) return null;
@@ -114,27 +157,6 @@ function textAt(text: string, { pair, start, end, indent }: Place): string {
   // In braces nothing need stand behind the colon of a key in quotes; elsewhere a space must.
   const [key, value] = [text.slice(start, pair.key.range![1]), text.slice(pair.key.range![1], end)];
   return `${key}${value.replace(/^(\s*:)(?=\S)/, '$1 ')}`;
-}
-
-/** Where the lines of a key end that begins at `start`: with the last that is deeper, comments too. */
-export function blockEnd(text: string, start: number, depth: number): number {
-  let at = nextLine(text, start);
-  let end = at;
-  while (at < text.length) {
-    const next = nextLine(text, at);
-    const line = text.slice(at, next).trimEnd();
-    const content = line.trimStart();
-    const deeper = line.length - content.length > depth;
-    if (content !== '' && !content.startsWith('#') && !deeper) break;
-    if (content !== '' && deeper) end = next;
-    at = next;
-  }
-  return end;
-}
-
-function dedented(lines: string, indent: string): string {
-  const begins = new RegExp(`^ {0,${indent.length}}`, 'gm');
-  return indent === '' ? lines : lines.replace(begins, '');
 }
 
 function indented(lines: string, indent: string): string {
@@ -221,6 +243,6 @@ function addLines({ text, lineEnd }: YamlText, map: YAMLMap, lines: string): str
 }
 
 function remove(yaml: YamlText, { map, start, end, indent }: Place, path: TextPath): string | null {
-  if (map.items.length === 1) return path.length < 2 ? null : putText(yaml.text, path.slice(0, -1), null);
+  if (map.items.length === 1) return path.length < 2 ? null : putInto(yaml.text, path.slice(0, -1), null);
   return indent === null ? removeKey(yaml, map, path.at(-1)!) : splice(yaml.text, start, end, '');
 }

@@ -54,15 +54,16 @@ export function setSsh(document: RulesetDocument, change: SshChange | 'off', ser
   const section = pairAt(yaml, edited)?.value;
   const pair = isMap(section) ? pairOf(section, 'ssh') : undefined;
   if (pair?.value && !isOwnText(pair.value))
-    return byHand(document, yaml, edited, '"ssh" carries a YAML anchor, alias or tag');
-  const text = wanted
+    return byHand(document, opened.at, edited, '"ssh" carries a YAML anchor, alias or tag');
+  const changed = wanted
     ? withRow(yaml, edited, pair, wanted, isDeepStrictEqual(wanted.ports, now?.ports))
     : withoutRow(yaml, pair);
-  if (text === null) return byHand(document, yaml, edited, `"${nameOf(edited)}" is not a map written out here`);
+  if (changed === null) return byHand(document, opened.at, edited, `"${nameOf(edited)}" is not a map written out here`);
+  const text = opened.at.whole(changed);
   const after = parseText(document, text);
   if (!after.ruleset) return { kind: 'refused', text, diagnostics: after.diagnostics };
   const { ssh, rules = [] } = sectionIn(after.ruleset, edited) ?? {};
-  if (!isDeepStrictEqual(wanted, ssh && { ports: ssh.ports, from: ssh.from }) || !sameBut(document.text, text, server))
+  if (!isDeepStrictEqual(wanted, ssh && { ports: ssh.ports, from: ssh.from }) || !sameBut(yaml, changed, server))
     throw new SluiceError('operate/edit', 'the edit would have changed more than the SSH row, or less', {
       hint: 'nothing was written; edit the file by hand, and please report this',
     });
@@ -96,7 +97,7 @@ function withRow(
     const map = `{ ${quoted('port')}: ${port}, ${quoted('from')}: ${quoted(from)} }`;
     return pair ? setWhole(yaml.text, pair, map) : withSetting(yaml, section, 'ssh', map);
   }
-  const again = samePorts ? yaml : openYaml(withKey(yaml, pair.value, 'port', port));
+  const again = samePorts ? yaml : openYaml(withKey(yaml, pair.value, 'port', port), yaml.server);
   return withKey(again, sshMap(again, section), 'from', quoted(from));
 }
 
@@ -121,12 +122,13 @@ function sshMap(yaml: YamlText, section: EditedSection): YAMLMap {
 }
 
 /** Whether both texts hold the same but for the SSH row. */
-function sameBut(before: string, after: string, server: string | undefined): boolean {
+function sameBut(before: YamlText, after: string, server: string | undefined): boolean {
   type Keys = Readonly<Record<string, unknown>>;
-  const [one, other] = [before, after].map((text) => {
+  const [one, other] = [before.text, after].map((text) => {
     const plain = parseDocument(text, { logLevel: 'silent' }).toJS() as Keys & {
       servers?: Readonly<Record<string, Keys>>;
     };
+    if (before.server !== undefined) return { ...plain, ssh: null };
     // A section that was not there, or empty, is one without keys.
     if (server === undefined) return { ...plain, inbound: { ...(plain.inbound as Keys | null), ssh: null } };
     return { ...plain, servers: { ...plain.servers, [server]: { ...plain.servers?.[server], ssh: null } } };

@@ -35,10 +35,11 @@ export function shapeOf(rule: Rule): RowShape {
 }
 
 /**
- * Parses the edited text. Findings about it refuse the edit (a row that makes the ruleset invalid); a text that is
+ * Parses the ruleset with the edited text of the section's file. Findings about it refuse the edit (a row that makes the ruleset invalid); a text that is
  * valid but is not what was intended is a fault of the editor and throws `operate/edit`.
  */
-export function accept(opened: Opened, text: string, intention: Intention): EditOutcome {
+export function accept(opened: Opened, edited: string, intention: Intention): EditOutcome {
+  const text = opened.at.whole(edited);
   const { ruleset, diagnostics } = parseText(opened.document, text);
   if (!ruleset) return { kind: 'refused', text, diagnostics };
   const sameRules = isDeepStrictEqual(sectionIn(ruleset, opened.section)?.rules.map(shapeOf), intention.rules);

@@ -11,6 +11,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
+import { lineStart, nextLine } from './section-lines';
 
 /** A text and what its author's style is; offsets count UTF-16 units. */
 export interface YamlText {
@@ -21,10 +22,12 @@ export interface YamlText {
   readonly lineEnd: '\n' | '\r\n';
   /** The text is JSON: no comments, no plain scalars, quoted keys. */
   readonly json: boolean;
+  /** Set where the text is the file of one server, whose keys are those of the outermost map. */
+  readonly server?: string;
 }
 
-/** Reads a text that parse has accepted already. */
-export function openYaml(text: string): YamlText {
+/** Reads a text that parse has accepted already; `server`: whose own file it is. */
+export function openYaml(text: string, server?: string): YamlText {
   const document = parseDocument(text, { keepSourceTokens: true, logLevel: 'silent', prettyErrors: false });
   const root = document.contents;
   return {
@@ -32,6 +35,7 @@ export function openYaml(text: string): YamlText {
     root: isMap(root) ? root : null,
     lineEnd: /^[^\n]*\r\n/.test(text) ? '\r\n' : '\n',
     json: isJson(text),
+    ...(server !== undefined && { server }),
   };
 }
 
@@ -43,17 +47,6 @@ export function pairOf(map: YAMLMap, key: string): Pair<Node, Node | null> | und
 /** A key as it is written, as parse reads it: YAML takes `0x11` and `1e3` for numbers, and a server may have the name. */
 function writtenKey({ value, source }: Scalar): string {
   return typeof value === 'string' ? value : (source ?? String(value));
-}
-
-/** Start of the line that holds the offset. */
-export function lineStart(text: string, offset: number): number {
-  return text.lastIndexOf('\n', offset - 1) + 1;
-}
-
-/** Start of the line after the one that holds the offset, or the end of the text. */
-export function nextLine(text: string, offset: number): number {
-  const end = text.indexOf('\n', offset);
-  return end < 0 ? text.length : end + 1;
 }
 
 /** Where a node's own text ends: without the comments, blank lines and line end after it. */

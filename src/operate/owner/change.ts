@@ -10,11 +10,11 @@ import { type ApplyOptions, applyRuleset } from '../apply';
 import type { Author } from '../change-note';
 import { checkRuleset } from '../check';
 import type { Context } from '../context';
-import { contentDigest } from '../digest';
 import { pairAt } from '../edit/edited-section';
 import type { EditOutcome, EditRefused } from '../edit/outcome';
 import { editServer } from '../edit/excerpt';
-import { openYaml, pairEnd } from '../edit/yaml-text';
+import { openSectionFile } from '../edit/section-file';
+import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
 import { readEnforcement } from '../enforcement';
@@ -133,7 +133,7 @@ async function writeAndApply(
   options: ApplyOptions & { readonly dryRun?: false },
 ): Promise<void> {
   const { path: file, digest: before } = source;
-  await withNote(context.folder, { file, before, after: contentDigest(candidate.text) }, async () => {
+  await withNote(context.folder, { file, before: source.text, after: candidate.text }, async () => {
     const written = writeRulesetText(file, candidate.text, before);
     try {
       await applyRuleset(context, candidate, options);
@@ -174,11 +174,13 @@ export function ownFindings(
   file: string,
 ): readonly Diagnostic[] {
   if (diagnostics.length === 0) return [];
-  const pair = pairAt(openYaml(text), { server });
+  const at = openSectionFile(text, file, { server });
+  const pair = pairAt(at.yaml, { server });
   if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== server) return [];
-  const [start, end] = [pair.key.range![0], pairEnd(pair)];
+  const isWholeFile = at.yaml.server !== undefined;
+  const [start, end] = isWholeFile ? [0, at.yaml.text.length + 1] : [pair.key.range![0], pairEnd(pair)];
   const isOwn = (source: SourceRange | undefined): boolean =>
-    source?.file === file && source.offset >= start && source.offset < end;
+    source?.file === at.path && source.offset >= start && source.offset < end;
   return diagnostics
     .filter(({ source }) => isOwn(source))
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));

@@ -4,6 +4,7 @@ import { interpret, interpretFrame } from '../../../src/compile/interpret';
 import { ImageReader } from '../../../src/compile/reader';
 import type { Limit } from '../../../src/model/limit';
 import type { FlowKey } from '../../../src/model/packet';
+import type { Server } from '../../../src/model/ruleset';
 import { rule, rules, ruleset } from '../../support/findings';
 import { compose, ipv4, tcp } from '../../support/packet';
 
@@ -92,6 +93,31 @@ describe('bytes', () => {
     expect(view.getBigUint64(services * 8 + 8, true)).toBe(
       14141n | (1n << 16n) | (0xffffn << 17n) | (1n << 33n) | (7n << 34n) | (1n << 42n),
     );
+  });
+
+  test('all lines of a small server are told of, and of its counters; nothing of others', () => {
+    const many = Array.from({ length: 4000 }, (_, i) => ({ port: [1 + i], from: [`10.0.${i % 250}.0/24`] }));
+    const servers: Server[] = [many.slice(0, 40), many].map((ports, i) => ({
+      ...{ name: `s${i}`, default: 'deny', source: ssh.source },
+      addresses: [{ family: 4, words: [0xc6336401 + i], length: 32 }],
+      rules: rules(...ports.map((match): ['allow', typeof match] => ['allow', match])),
+    }));
+    const { bytes, counterSlots } = compile(ruleset(list, { servers }));
+    const view = new DataView(bytes.buffer);
+    const { size, fields } = LAYOUT.slc_section;
+    const near = (entry: number): number[] => {
+      const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size;
+      return [fields.near_lines, fields.near_counters].map(({ offset }) => view.getUint16(at + offset, true));
+    };
+    const root = (entry: number): number =>
+      view.getUint32(SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size + fields.root.offset, true);
+    for (let entry = 0; entry < SLC_ENTRY.SERVERS; entry++) expect(near(entry)).toEqual([0, 0]);
+    // A line holds eight slots of the block, or two counters; 40 rows and what goes with them take 48 ranks.
+    const lines = (root(SLC_ENTRY.SERVERS + 1) - root(SLC_ENTRY.SERVERS)) / 8;
+    expect(lines).toBeGreaterThan(8);
+    expect(near(SLC_ENTRY.SERVERS)).toEqual([lines, 24]);
+    expect(near(SLC_ENTRY.SERVERS + 1)).toEqual([0, 0]);
+    expect(counterSlots).toBeGreaterThan(4000);
   });
 
   test('same ruleset, same bytes; the order of list items and sets does not matter', () => {

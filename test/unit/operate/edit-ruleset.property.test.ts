@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { Rule, Ruleset } from '../../../src/model/ruleset';
 import { addRule, deleteRule, type EditOutcome, insertRule, moveRule } from '../../../src/operate/edit-ruleset';
+import { joinBundle } from '../../../src/parse/bundle';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const FILE = '/nowhere/rules.yaml';
@@ -34,13 +35,37 @@ const file = fc
       .record({
         layout: fc.constantFrom('list', 'lines', 'numbered', 'flow', 'json', 'flow-lines'),
         server: fc.constantFrom(undefined, 'red'),
+        ownFile: fc.boolean(),
       })
       .map((form) => ({ ...parts, ...form })),
   )
-  .map(({ rows: list, noise: around, beside: sides, layout, server }) => {
+  .map(({ rows: list, noise: around, beside: sides, layout, server, ownFile }) => {
     const text = write(layout, list, around, sides);
+    if (ownFile) return { rows: list, server, text: inFiles(text, server) };
     return { rows: list, server, text: server === undefined ? text : inServer(text) };
   });
+
+/** The servers in files of their own; the section is that of one of them, or of the ruleset file. */
+function inFiles(text: string, server: string | undefined): string {
+  const [dir, blue] = ['servers.d', { path: 'servers.d/blue.yaml', text: 'address: 192.0.2.9 # no line end' }];
+  const key = text.startsWith('{') ? '"servers": {"dir": "servers.d"}' : 'servers: { dir: servers.d }\n';
+  if (server === undefined) {
+    const main = text.startsWith('{') ? text.replace('{', `{ ${key}, `) : `${text}${key}`;
+    return joinBundle({ main, dir, parts: [blue] });
+  }
+  const owned = { address: ['192.0.2.7', '2001:db8:f::7'], udp: 'on' };
+  const red = text.startsWith('{')
+    ? JSON.stringify({ ...owned, ...(JSON.parse(text) as { inbound: object }).inbound }, null, 2)
+    : `# red\naddress: ${JSON.stringify(owned.address)}\nudp: on\n${text
+        .split(/^inbound:\n|^(?=# end\n)/m)[1]
+        .replace(/^ {2}/gm, '')}`;
+  const path = `servers.d/red.${text.startsWith('{') ? 'json' : 'yml'}`;
+  return joinBundle({
+    main: `version: 1\n${text.startsWith('{') ? 'servers: { dir: servers.d }' : key}`,
+    dir,
+    parts: [blue, { path, text: red }],
+  });
+}
 
 /** The same section as one of a server, beside others. */
 function inServer(text: string): string {

@@ -11,6 +11,7 @@ import {
   catchUp,
   currentRevision,
   endPending,
+  endTrials,
   findRevision,
   keepRevisionText,
   keepRevisionTexts,
@@ -241,6 +242,33 @@ test('what waited: confirmed, taken back, over, or gone with a boot, whoever wri
   pending(6);
   catchUp(folder, { record: record(5), pending: null });
   expect(readHistory(folder).revisions[5]).toMatchObject({ outcome: 'rolled-back-by-hand' });
+});
+
+test('servers that wait by themselves go on while all else ends, and end with the changes they began with', () => {
+  const waiting = (generation: number, ...began: number[]): GenerationRecord =>
+    record(generation, undefined, {
+      trials: [
+        {
+          ...{ previous: null as never, word: 1, seconds: 60, before: '', edited: true },
+          began: began.map((one) => ({ generation: one, at: record(one).change!.at })),
+        },
+      ],
+    });
+  const outcomes = (): string[] => readHistory(folder).revisions.map(({ outcome }) => outcome);
+  apply(1);
+  // Cut short before its revision was written.
+  catchUp(folder, { record: waiting(2, 2), pending: null });
+  expect(outcomes()).toEqual(['applied', 'pending']);
+  const later = waiting(3, 2, 3);
+  catchUp(folder, { record: later, pending: null });
+  addRevision(folder, record(4), 'pending');
+  endPending(folder, 'rolled-back-by-deadline', { record: { ...later, ...record(4), trials: later.trials! } });
+  expect(outcomes()).toEqual(['applied', 'pending', 'pending', 'rolled-back-by-deadline']);
+  endTrials(folder, 'another', later.trials!, { outcome: 'confirmed' });
+  expect(outcomes()[1]).toBe('pending');
+  endTrials(folder, 'i', later.trials!, { outcome: 'confirmed', by: { user: 'bob', uid: 1001 } });
+  endTrials(folder, 'i', later.trials!, { outcome: 'rolled-back-by-hand' });
+  expect(outcomes()).toEqual(['applied', 'confirmed', 'confirmed', 'rolled-back-by-deadline']);
 });
 
 test('a process that was killed between the change and its revision: the next one writes it', () => {

@@ -1,6 +1,7 @@
 /** The text of one section goes from any layout into any other; what stands beside it keeps every byte. */
 import { parse } from 'yaml';
-import { putText, takeLines, takeText } from '../../../src/operate/edit/section-text';
+import { takeLines } from '../../../src/operate/edit/section-lines';
+import { putText, takeText } from '../../../src/operate/edit/section-text';
 
 const BLOCK = `# top
 version: 1

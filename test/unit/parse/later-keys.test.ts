@@ -2,7 +2,6 @@ import { findings } from './support';
 
 describe('keys of later versions are never taken in silence', () => {
   test.each([
-    ['servers: { dir: servers.d }', 'error parse/not-supported-yet 2:12+3'],
     ['guard: { keep-reachable: [{ port: 22, server: a }] }', 'error parse/not-supported-yet 2:39+6'],
     ['inbound: { rules: [{ action: deny, in: eth0 }] }', 'error parse/not-supported-yet 2:36+2'],
   ])('%s', (line, expected) => expect(findings(`version: 1\n${line}\n`)).toEqual([expected]));

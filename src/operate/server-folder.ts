@@ -1,0 +1,60 @@
+/** The folder of `servers: { dir }`: which of its files are servers, and their texts. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { SluiceError } from '../kernel/errors';
+import { isPartName, nameOfPart, type Part } from '../parse/bundle';
+import { MAX_SERVERS, serverNameProblem } from '../parse/servers';
+import { errnoOf, fileError } from './system-error';
+import { decoded, MAX_RULESET_BYTES, readTrusted, refuseFileOfOthers, runsAsRoot, tooLarge } from './text-file';
+
+/** Of each file of the folder that `main`, a ruleset file, names, ascending by path. Throws as `readRulesetText`. */
+export function readParts(main: string, dir: string): Part[] {
+  const folder = path.join(path.dirname(main), dir);
+  const names = partNames(main, folder);
+  let bytes = 0;
+  return names.map((name) => {
+    const file = path.join(folder, name);
+    const text = decoded(file, readTrusted(file, { isPart: true }));
+    bytes += text.length;
+    if (bytes > MAX_RULESET_BYTES) throw tooLarge(folder);
+    return { path: `${dir}/${name}`, text };
+  });
+}
+
+/** Names of the files that are servers. The folder and they are no links: what they are is decided where they stand. */
+function partNames(main: string, folder: string): string[] {
+  let found: fs.Dirent[];
+  try {
+    const stat = fs.lstatSync(folder);
+    if (!stat.isDirectory()) {
+      const kind = stat.isSymbolicLink() ? 'a symbolic link' : 'no folder';
+      throw servers(`"${folder}" is ${kind}; a folder with a file for each server was expected`);
+    }
+    if (runsAsRoot()) refuseFileOfOthers(folder, stat);
+    found = fs.readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    if (errnoOf(error) === 'ENOENT')
+      throw servers(
+        `"${main}" names the folder "${folder}" for its servers, and there is none`,
+        `mkdir ${folder}`,
+        error,
+      );
+    throw fileError('file/read', 'read', folder, error);
+  }
+  const parts = found.filter(({ name }) => isPartName(name));
+  if (parts.length > MAX_SERVERS)
+    throw servers(`"${folder}" holds ${parts.length} servers, a ruleset holds at most ${MAX_SERVERS}`);
+  for (const part of parts) {
+    const problem = serverNameProblem(nameOfPart({ path: part.name }));
+    if (problem !== undefined)
+      throw servers(`"${folder}" holds a file that cannot name a server, "${part.name}": ${problem}`, 'rename it');
+    if (part.isSymbolicLink())
+      throw servers(`"${path.join(folder, part.name)}" is a symbolic link; the file of a server was expected`);
+  }
+  return parts.map(({ name }) => name).sort();
+}
+
+function servers(message: string, hint?: string, cause?: unknown): SluiceError {
+  return new SluiceError('file/servers', message, { ...(hint !== undefined && { hint }), cause });
+}

@@ -1,0 +1,118 @@
+/**
+ * A ruleset of several files as one text: the main file, then the folder that `servers: { dir }` names, then each file in
+ * it under a line with its path. So a ruleset is one text wherever it is compared, kept, sealed or put back, and the lines
+ * in between begin with a character that no file may hold.
+ */
+import { dirname, join } from 'node:path';
+
+/** U+001C, "file separator". */
+export const SEPARATOR = '\u001c';
+
+/** One file of the folder. */
+export interface Part {
+  /** From the folder of the main file: `servers.d/gpu-17.yaml`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The files of a ruleset. */
+export interface Bundle {
+  readonly main: string;
+  /** As the main file names it; null where the ruleset is one file. */
+  readonly dir: string | null;
+  /** Ascending by path. */
+  readonly parts: readonly Part[];
+}
+
+const HEADER = new RegExp(`${SEPARATOR}# ==== ([^\\n${SEPARATOR}]*) ====\\n`, 'g');
+const LONE_HEADER = new RegExp(`^${SEPARATOR}# ==== ([^\\n${SEPARATOR}]*[^\\n${SEPARATOR}/]) ====\\n`);
+/** Endings of the files that are servers; all others in the folder are ignored. */
+const PART = /^[^.].*\.(?:ya?ml|json)$/s;
+const DIR = /^[A-Za-z0-9_][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+
+/** Whether a file of this name in the folder is a server: `*.yaml`, `*.yml` and `*.json`, but for hidden ones. */
+export function isPartName(name: string): boolean {
+  return PART.test(name);
+}
+
+/** Whether a folder may be named so: below the main file's own. */
+export function isPartFolder(dir: string): boolean {
+  return dir.length <= 200 && DIR.test(dir);
+}
+
+/** The server's name: that of its file, without the ending. */
+export function nameOfPart({ path }: Pick<Part, 'path'>): string {
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.(?:ya?ml|json)$/, '');
+}
+
+/** All files as one text; of a ruleset in one file that file's text. */
+export function joinBundle({ main, dir, parts }: Bundle): string {
+  if (dir === null) return main;
+  return [main, headerOf(`${dir}/`), ...parts.flatMap(({ path, text }) => [headerOf(path), text])].join('');
+}
+
+/** The files of a text that `joinBundle` made; any other text is a main file. */
+export function splitBundle(text: string): Bundle {
+  if (!text.includes(SEPARATOR)) return { main: text, dir: null, parts: [] };
+  const headers = [...text.matchAll(HEADER)];
+  const folder = headers.at(0);
+  if (!folder?.[1].endsWith('/')) return { main: text, dir: null, parts: [] };
+  const parts = headers.slice(1).map((header, i) => ({
+    path: header[1],
+    text: text.slice(header.index + header[0].length, headers.at(i + 2)?.index),
+  }));
+  return { main: text.slice(0, folder.index), dir: folder[1].slice(0, -1), parts };
+}
+
+/** The file of one server; undefined where the ruleset is one file, or the folder has no such server. */
+export function partOf({ parts }: Bundle, server: string): Part | undefined {
+  return parts.find((part) => nameOfPart(part) === server);
+}
+
+/** The text with one file exchanged, added where there is none of its path, or taken out (null). */
+export function withPart(bundle: Bundle, path: string, text: string | null): Bundle {
+  const others = bundle.parts.filter((part) => part.path !== path);
+  const parts = text === null ? others : [...others, { path, text }].sort(byPath);
+  return { ...bundle, parts };
+}
+
+/** One file alone, under the line with its path: what the history keeps of a server. */
+export function joinPart({ path, text }: Part): string {
+  return headerOf(path) + text;
+}
+
+/** The file of a text that `joinPart` made; undefined for any other. */
+export function splitPart(text: string): Part | undefined {
+  if (!text.startsWith(SEPARATOR)) return undefined;
+  const [header, path] = LONE_HEADER.exec(text) ?? [];
+  return header === undefined ? undefined : { path, text: text.slice(header.length) };
+}
+
+/** Order of the files. */
+export function byPath(a: Pick<Part, 'path'>, b: Pick<Part, 'path'>): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+}
+
+/** The text of a file of the ruleset whose main file is `main`, by its path in findings; undefined for any other. */
+export function fileIn(text: string, main: string, file: string): string | undefined {
+  const bundle = splitBundle(text);
+  if (file === main) return bundle.main;
+  return bundle.parts.find(({ path }) => join(dirname(main), path) === file)?.text;
+}
+
+/** Paths of the ruleset's files, the main one first. */
+export function filesIn({ path: main, text }: { readonly path: string; readonly text: string }): readonly string[] {
+  return [main, ...splitBundle(text).parts.map(({ path }) => join(dirname(main), path))];
+}
+
+/** For people: the lines in between without the character that sets them apart. */
+export function readableBundle(text: string): string {
+  return text
+    .split(SEPARATOR)
+    .map((piece, i, pieces) => (i + 1 < pieces.length && piece !== '' && !piece.endsWith('\n') ? `${piece}\n` : piece))
+    .join('');
+}
+
+function headerOf(path: string): string {
+  return `${SEPARATOR}# ==== ${path} ====\n`;
+}
