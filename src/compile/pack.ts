@@ -134,8 +134,8 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   sections.forEach(({ block, rank, id, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
-    view.setUint16(at + SECTION.near_lines.offset, near[i]!.lines, true);
-    view.setUint16(at + SECTION.near_counters.offset, near[i]!.counters, true);
+    view.setUint16(at + SECTION.near_lines.offset, near[i].lines, true);
+    view.setUint16(at + SECTION.near_counters.offset, near[i].counters, true);
     view.setUint32(at + SECTION.root.offset, root, true);
     view.setUint32(at + SECTION.rank.offset, rank, true);
     view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
