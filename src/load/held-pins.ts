@@ -112,7 +112,7 @@ export class HeldPins {
     const question = missing.join();
     if (missing.length === 0 || question === this.#askedFor) return [];
     this.#askedFor = question;
-    return [...findLiving(this.kernel, this.pins)];
+    return [...findLiving(this.kernel, this.pins, this.#stateId)];
   }
 
   private openLiving(living: ReadonlyMap<string, Living>, path: string): Handle | null {

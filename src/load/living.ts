@@ -31,10 +31,13 @@ const HOOKS = [
   { array: STATE_PINS.egress, pin: GENERATION_PINS.egress },
 ] as const;
 
-/** By the path where each is to be pinned. Nothing where no link is pinned, or where this process may not ask. */
-export function findLiving(kernel: Kernel, pins: PinLayout): ReadonlyMap<string, Living> {
+/**
+ * By the path where each is to be pinned. Nothing where no link is pinned, or where this process may not ask. `stateId`: the
+ * map of the state that is pinned; links may lead to gates of another one that it takes the place of.
+ */
+export function findLiving(kernel: Kernel, pins: PinLayout, stateId: number | null): ReadonlyMap<string, Living> {
   try {
-    return new Search(kernel, pins).run();
+    return new Search(kernel, pins, stateId).run();
   } catch (error) {
     if (error instanceof KernelError && ['EPERM', 'ENOENT'].includes(error.errno)) return new Map();
     throw error;
@@ -47,6 +50,7 @@ class Search {
   constructor(
     private readonly kernel: Kernel,
     private readonly pins: PinLayout,
+    private readonly stateId: number | null,
   ) {}
 
   run(): ReadonlyMap<string, Living> {
@@ -59,7 +63,7 @@ class Search {
       return [{ path: pins.gate(hook), info: kernel.programInfo(programId) }];
     });
     for (const { path, info } of gates) {
-      if (!info) continue;
+      if (!info || (this.stateId !== null && !info.mapIds.includes(this.stateId))) continue;
       this.#found.set(path, { kind: 'program', id: info.id });
       this.addStateMaps(info);
     }

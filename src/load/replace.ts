@@ -14,7 +14,7 @@ import type { Image } from '../compile/image';
 import { createFlowMaps, type FlowMaps } from '../kernel/datapath';
 import { KernelError, SluiceError } from '../kernel/errors';
 import type { BpfMap, Kernel } from '../kernel/kernel';
-import { type PinLayout, STATE_PINS } from '../kernel/pins';
+import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';
 import type { Place } from './egress-filter';
 import { failpoint } from './failpoint';
 import { lastingWord, OPEN_GATE } from './gate-word';
@@ -140,7 +140,8 @@ async function takeFlows(
   lost: Set<StatePart>,
 ): Promise<FlowMaps> {
   const buckets = flowBuckets(image.features.maxFlows);
-  if (!lost.has('flows') && judging !== null) {
+  const isPinned = Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(judging ?? 0), name)));
+  if (!lost.has('flows') && judging !== null && isPinned) {
     const flows = openFlows(kernel, pins, judging);
     if (flows.flows.info().maxEntries === buckets) return flows;
     closeFlows(flows);
@@ -159,11 +160,19 @@ function refuseFilters(pins: PinLayout): void {
   );
 }
 
-/** Finishes what was cut short after the states began to change places. False where there was nothing. */
+/**
+ * Finishes what was cut short after the states began to change places. False where there was nothing, or where pins that it
+ * needs are gone too: what can be done then, the next reading of the state says.
+ */
 export async function finishReplacing({ kernel, pins }: Place): Promise<boolean> {
   if (!pins.isHalfReplaced()) return false;
-  const beside = pins.beside().stateDirectory;
-  if (!existsSync(pins.stateDirectory) && existsSync(beside)) renameSync(beside, pins.stateDirectory);
+  if (!existsSync(pins.stateDirectory)) {
+    const beside = pins.beside().stateDirectory;
+    // Without the new one the older one, to whose gates the links lead still, is what there is.
+    renameSync(existsSync(beside) ? beside : pins.replaced, pins.stateDirectory);
+    if (!pins.isHalfReplaced()) return false;
+  }
+  if (!existsSync(pins.gate('egress')) || !existsSync(pins.gate('xdp'))) return false;
   for (const hook of ['egress', 'xdp'] as const) {
     const gate = kernel.openPinnedProgram(pins.gate(hook));
     try {

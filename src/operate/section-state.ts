@@ -1,7 +1,7 @@
 /** What a change left of each section it was about: kept with the revision, so that one section can go back alone. */
 import type { Ruleset } from '../model/ruleset';
 import { contentDigest } from './digest';
-import { pathOf, takeLines } from './edit/section-text';
+import { pathOf, takeLines } from './edit/section-lines';
 import { joinPart, partOf, splitBundle } from '../parse/bundle';
 import { sectionDigest } from './section-digest';
 

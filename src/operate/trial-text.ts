@@ -1,6 +1,7 @@
 /** Texts of rulesets with what was before in the place of servers that wait to be confirmed. */
 import { SluiceError } from '../kernel/errors';
-import { pathOf, putText, takeText } from './edit/section-text';
+import { pathOf } from './edit/section-lines';
+import { putText, takeText } from './edit/section-text';
 import type { PendingSection } from './generation-record';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
 

@@ -185,4 +185,48 @@ inbound:
       await runMust('disable', '--yes');
     },
   );
+
+  test('cut short before the states change places, the older one goes on, with other rules too', async () => {
+    const killed = await host.command([process.execPath, newer, 'apply'], { SLUICE_FAILPOINT: 'beside-ready:kill' });
+    expect(killed).toMatchObject({ status: 137 });
+    host.write('rules.yaml', `${RULES}    - deny 9998\n`);
+    expect(await host.must('apply')).toContain('applied: generation 2');
+    expect((await runMust('apply')).stderr).toContain('generation 3 judges by the same rules');
+    expect(host.pinned()).toEqual(pinsOf(3, [host.edge.ifindex(HOST.link)]));
+    await runMust('disable', '--yes');
+  });
+
+  test('pins of the older one that are gone: what they held is lost, by name', async () => {
+    for (const name of ['flows', 'counters']) rmSync(join(host.pins.generation(1), name));
+    expect((await runMust('apply')).stderr).toMatch(
+      /generation 2 judges by the same rules; lost: .*flows: of connections/,
+    );
+    expect(host.pinned()).toEqual(pinsOf(2, [host.edge.ifindex(HOST.link)]));
+    traffic.whole = false;
+    await runMust('disable', '--yes');
+    await host.recount('the pins of the counts were removed');
+  });
+
+  test('pins that are gone after it was cut short: the older one again, or damage that can be ended', async () => {
+    traffic.whole = false;
+    const kill = async (place: string): Promise<void> => {
+      const killed = await host.command([process.execPath, newer, 'apply'], { SLUICE_FAILPOINT: `${place}:kill` });
+      expect(killed).toMatchObject({ status: 137 });
+    };
+    await kill('replaced-aside');
+    rmSync(host.pins.beside().stateDirectory, { recursive: true });
+    expect((await runMust('apply')).stderr).toContain('generation 2 judges by the same rules');
+    expect(host.pinned()).toEqual(pinsOf(2, [host.edge.ifindex(HOST.link)]));
+    await runMust('disable', '--yes');
+
+    await host.must('enable');
+    await kill('one-link-moved');
+    rmSync(host.pins.gate('xdp'));
+    const damaged = await run('apply');
+    expect(damaged).toMatchObject({ status: 1 });
+    expect(damaged.stderr).toContain('of it is missing: slc_gate_xdp');
+    await runMust('disable', '--yes');
+    await host.recount('what is damaged cannot be read');
+    expect(host.pinned()).toEqual([]);
+  });
 });

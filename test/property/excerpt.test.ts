@@ -64,6 +64,14 @@ const file = fc
     return { text: isCut ? text.trimEnd() : text, count: bodies.length };
   });
 
+/** The same in braces, as JSON is mostly written. */
+const inBraces = fc.array(fc.boolean(), { minLength: 2, maxLength: 4 }).map((rows) => {
+  const servers = rows.map(
+    (hasRows, i) => `  "s${(i * 7) % 5}": {"address": "192.0.2.${i + 1}"${hasRows ? ', "rules": ["allow 80"]' : ''}}`,
+  );
+  return { text: `{"version": 1, "servers": {\n${servers.join(',\n')}\n}}\n`, count: rows.length };
+});
+
 /** What there is of an outcome beside places. */
 function essence(outcome: EditOutcome): unknown {
   if (outcome.kind === 'refused') return { ...outcome, diagnostics: outcome.diagnostics.map(({ code }) => code) };
@@ -88,16 +96,28 @@ test('an edit of an excerpt is the edit of the whole', () => {
     if (seen.length === 1 && seen[0].length < text.length) taken++;
     expect({ text, words, outcome: essence(outcome) }).toEqual({ text, words, outcome: essence(change(source)) });
   };
-  fc.assert(fc.property(file, edit, fc.nat(), compare), { numRuns: 300 });
+  fc.assert(fc.property(fc.oneof({ weight: 9, arbitrary: file }, inBraces), edit, fc.nat(), compare), { numRuns: 330 });
   expect(taken).toBeGreaterThan(70);
 });
 
 test.each([
   ['an anchor', 'version: 1\nservers:\n  a: &x\n    address: 192.0.2.1\n  b:\n    address: 192.0.2.2\n'],
   ['braces', 'version: 1\nservers: { a: { address: 192.0.2.1 }, b: { address: 192.0.2.2 } }\n'],
+  ['braces over lines', 'version: 1\nservers: { # all\n  a: { address: 192.0.2.1 },\n  b: { address: 192.0.2.2 }\n}\n'],
+  ['JSON', '{"version": 1, "servers": {\n  "a": {"address": "192.0.2.1"},\n  "b": {"address": "192.0.2.2"}\n}}\n'],
   ['a server alone', 'version: 1\nservers:\n  a:\n    address: 192.0.2.1\n'],
 ])('%s: nothing is taken out', (_, text) => {
   expect(excerptOf({ file: FILE, text }, parseRuleset(text, { file: FILE }).ruleset!, 'a')).toBeNull();
+});
+
+test('a server with a place of another text: nothing is taken out', () => {
+  const text = `version: 1\nservers:\n  a:\n    address: 192.0.2.1\n  b:\n    address: 192.0.2.2\n`;
+  const ruleset = parseRuleset(text, { file: FILE }).ruleset!;
+  expect(excerptOf({ file: FILE, text }, ruleset, 'a')).not.toBeNull();
+  const moved = ruleset.servers!.map((server, i) =>
+    i === 0 ? server : { ...server, source: { ...server.source, offset: server.source.offset + 2 } },
+  );
+  expect(excerptOf({ file: FILE, text }, { servers: moved }, 'a')).toBeNull();
 });
 
 test('a text that is not the one that is known is edited as a whole', () => {

@@ -3,12 +3,11 @@
  * text of two thousand servers has megabytes. What stands elsewhere stays as it is, byte for byte.
  */
 import { type Bundle, joinBundle, partOf, splitBundle, withPart } from '../../parse/bundle';
-import type { Ruleset } from '../../model/ruleset';
+import type { Ruleset, Server } from '../../model/ruleset';
 import type { GenerationRecord } from '../generation-record';
 import type { RulesetText } from '../ruleset-file';
 import type { EditOutcome } from './outcome';
-import { blockEnd } from './section-text';
-import { lineStart } from './yaml-text';
+import { blockEnd, lineStart } from './section-lines';
 
 /** The text of one server with all that is no server, and the way back. */
 export interface Excerpt {
@@ -27,18 +26,20 @@ export function excerptOf(
   if (bundle.dir !== null) return excerptOfFiles(bundle, name);
   // What is written once for several places is not in the excerpt.
   if (servers.length < 2 || text.includes('&') || text.includes('*')) return null;
-  const places = servers.map(({ source }) => source).sort((a, b) => a.offset - b.offset);
-  const own = servers.find((server) => server.name === name)?.source;
-  if (!own || places.some((place) => place.file !== file)) return null;
-  const at = places.indexOf(own);
-  const [first, last] = [places[0], places[places.length - 1]];
-  const starts = [first, own, last, ...places.slice(at + 1, at + 2)].map(({ offset }) => lineStart(text, offset));
-  const indents = [first, own, last].map(({ offset }, i) => text.slice(starts[i], offset));
-  if (!/^ +$/.test(indents[0]) || indents.some((indent) => indent !== indents[0])) return null;
-  const depth = indents[0].length;
-  const serversEnd = blockEnd(text, starts[2], depth);
-  const [start, end] = [starts[1], at < places.length - 1 ? starts[3] : serversEnd];
-  const [head, tail] = [text.slice(0, starts[0]), text.slice(serversEnd)];
+  const ordered = [...servers].sort((a, b) => a.source.offset - b.source.offset);
+  const at = ordered.findIndex((server) => server.name === name);
+  const first = ordered[0].source.offset;
+  const indent = text.slice(lineStart(text, first), first);
+  if (at < 0 || !/^ +$/.test(indent)) return null;
+  // Rows that came back after a trial have the places of another text.
+  if (ordered.some((server) => server.source.file !== file || !standsThere(text, server, indent))) return null;
+  const depth = indent.length;
+  const startOf = (index: number): number => ordered[index].source.offset - depth;
+  const serversEnd = blockEnd(text, startOf(ordered.length - 1), depth);
+  const [start, end] = [startOf(at), at < ordered.length - 1 ? startOf(at + 1) : serversEnd];
+  const [head, tail] = [text.slice(0, startOf(0)), text.slice(serversEnd)];
+  // In braces a server alone is not written as it is among others: a comma is left, and JSON is none any more.
+  if (!SERVERS_KEY.test(lastContent(head))) return null;
   return {
     text: head + text.slice(start, end) + tail,
     restore: (edited) => {
@@ -48,6 +49,28 @@ export function excerptOf(
       return text.slice(0, start) + block + text.slice(end);
     },
   };
+}
+
+const SERVERS_KEY = /^(?:servers|"servers"|'servers'):\s*(?:#.*)?$/;
+
+/** The last line that is more than blanks and a comment. */
+function lastContent(text: string): string {
+  for (let end = text.length; end > 0;) {
+    const start = end > 1 ? lineStart(text, end - 1) : 0;
+    const line = text.slice(start, end).trimEnd();
+    if (!/^\s*(?:#|$)/.test(line)) return line;
+    end = start;
+  }
+  return '';
+}
+
+/** Whether the key of the server begins a line at its place, behind the indent. */
+function standsThere(text: string, { name, source: { offset } }: Server, indent: string): boolean {
+  const begin = offset - indent.length;
+  if (text[begin - 1] !== '\n' || !text.startsWith(indent, begin)) return false;
+  const mark = text[offset];
+  const key = mark === '"' || mark === "'" ? `${mark}${name}${mark}:` : `${name}:`;
+  return text.startsWith(key, offset);
 }
 
 /** The ruleset file with that of one server. */

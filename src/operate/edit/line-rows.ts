@@ -1,5 +1,6 @@
 /** Rows that stand on lines of their own: what belongs to each, and how they change places. */
-import { lineStart, nextLine, splice } from './yaml-text';
+import { lineStart, nextLine } from './section-lines';
+import { splice } from './yaml-text';
 
 /** The lines of one row. */
 export interface RowLines {

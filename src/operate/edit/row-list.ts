@@ -5,13 +5,12 @@ import * as inline from './inline-rows';
 import { insertRow, joinRows, type LineRows, moveRow, removeRow, splitRows } from './line-rows';
 import { rowEnd } from './row-text';
 import { areNumbered, renumber, withNumber, withoutNumber } from './row-numbers';
+import { lineStart, nextLine } from './section-lines';
 import {
   contentEnd,
   insertLine,
   isNothing,
   isOwnText,
-  lineStart,
-  nextLine,
   pairOf,
   scalarText,
   setKey,

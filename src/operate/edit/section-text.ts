@@ -4,6 +4,7 @@
  * what stands elsewhere (anchors) come out as text with errors.
  */
 import { isMap, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import { blockEnd, dedented, lineStart, nextLine, type TextPath } from './section-lines';
 import {
   joinBundle,
   joinPart,
@@ -18,8 +19,6 @@ import {
   contentEnd,
   isNothing,
   isOwnText,
-  lineStart,
-  nextLine,
   openYaml,
   pairEnd,
   pairOf,
@@ -29,18 +28,10 @@ import {
   type YamlText,
 } from './yaml-text';
 
-/** Keys from the outermost map to the one that is meant. */
-export type TextPath = readonly string[];
-
 /** Keys of the outermost map that are sections; all others are settings. */
 export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
 
 const SERVERS = 'servers';
-
-/** Where a section stands. */
-export function pathOf(section: string): TextPath {
-  return section === 'inbound' || section === 'outbound' || section === 'guard' ? [section] : [SERVERS, section];
-}
 
 /** Where the text of a key with its value is. */
 interface Place {
@@ -70,19 +61,8 @@ function takeFrom(text: string, path: TextPath): string | null | undefined {
   return found.pair.value === null || isOwnText(found.pair.value) ? textAt(text, found) : undefined;
 }
 
-/** The same for a section of many in a long text, without reading it as YAML; null where it is not in lines of its own. */
-export function takeLines(whole: string, offset: number): string | null {
-  const text = splitBundle(whole).main;
-  const start = lineStart(text, offset);
-  const indent = /^ */.exec(text.slice(start, start + 64))![0];
-  const line = text.slice(start, nextLine(text, offset));
-  // What stands in braces may end anywhere; what begins with something else is no plain key.
-  if (!/^ *(?:[\w.-]+|"[\w.-]+"|'[\w.-]+'):\s*(?:#.*)?$/.test(line.trimEnd())) return null;
-  return dedented(text.slice(start, blockEnd(text, start, indent.length)), indent);
-}
-
 /**
- * The text with the key, as `takeText` or `takeLines` gave it, in the place of the one that stands there (null: with
+ * The text with the key, as `takeText` or `takeLines` (`section-lines.ts`) gave it, in the place of the one that stands there (null: with
  * none). Null where that is a layout that only its author can change.
  */
 export function putText(text: string, path: TextPath, part: string | null): string | null {
@@ -177,27 +157,6 @@ function textAt(text: string, { pair, start, end, indent }: Place): string {
   // In braces nothing need stand behind the colon of a key in quotes; elsewhere a space must.
   const [key, value] = [text.slice(start, pair.key.range![1]), text.slice(pair.key.range![1], end)];
   return `${key}${value.replace(/^(\s*:)(?=\S)/, '$1 ')}`;
-}
-
-/** Where the lines of a key end that begins at `start`: with the last that is deeper, comments too. */
-export function blockEnd(text: string, start: number, depth: number): number {
-  let at = nextLine(text, start);
-  let end = at;
-  while (at < text.length) {
-    const next = nextLine(text, at);
-    const line = text.slice(at, next).trimEnd();
-    const content = line.trimStart();
-    const deeper = line.length - content.length > depth;
-    if (content !== '' && !content.startsWith('#') && !deeper) break;
-    if (content !== '' && deeper) end = next;
-    at = next;
-  }
-  return end;
-}
-
-function dedented(lines: string, indent: string): string {
-  const begins = new RegExp(`^ {0,${indent.length}}`, 'gm');
-  return indent === '' ? lines : lines.replace(begins, '');
 }
 
 function indented(lines: string, indent: string): string {

@@ -11,6 +11,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
+import { lineStart, nextLine } from './section-lines';
 
 /** A text and what its author's style is; offsets count UTF-16 units. */
 export interface YamlText {
@@ -46,17 +47,6 @@ export function pairOf(map: YAMLMap, key: string): Pair<Node, Node | null> | und
 /** A key as it is written, as parse reads it: YAML takes `0x11` and `1e3` for numbers, and a server may have the name. */
 function writtenKey({ value, source }: Scalar): string {
   return typeof value === 'string' ? value : (source ?? String(value));
-}
-
-/** Start of the line that holds the offset. */
-export function lineStart(text: string, offset: number): number {
-  return text.lastIndexOf('\n', offset - 1) + 1;
-}
-
-/** Start of the line after the one that holds the offset, or the end of the text. */
-export function nextLine(text: string, offset: number): number {
-  const end = text.indexOf('\n', offset);
-  return end < 0 ? text.length : end + 1;
 }
 
 /** Where a node's own text ends: without the comments, blank lines and line end after it. */

@@ -1,6 +1,7 @@
 /** The text of one section goes from any layout into any other; what stands beside it keeps every byte. */
 import { parse } from 'yaml';
-import { putText, takeLines, takeText } from '../../../src/operate/edit/section-text';
+import { takeLines } from '../../../src/operate/edit/section-lines';
+import { putText, takeText } from '../../../src/operate/edit/section-text';
 
 const BLOCK = `# top
 version: 1
@@ -111,6 +112,11 @@ test('lines found by their offset are those found by their key; what is not in l
   }
   for (const key of ['  c:', '  d:', '\noutbound:']) expect(takeLines(BLOCK, BLOCK.indexOf(key) + 1)).toBeNull();
   expect(takeLines(FLOW, FLOW.indexOf('a:'))).toBeNull();
+  // The brace that closes may stand no deeper than the key.
+  for (const lineEnd of ['\n', '\r\n']) {
+    const below = 'servers:\n  a: # x\n\n    # y\n    {\n      address: 192.0.2.1\n  }\n'.replaceAll('\n', lineEnd);
+    expect(takeLines(below, below.indexOf('a:'))).toBeNull();
+  }
 });
 
 test('what is written elsewhere is said to be, and is not taken for nothing', () => {
