@@ -152,7 +152,8 @@ class Loader {
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
   async loadSaved({ record, text }: SavedRuleset, intent: Intent | null): Promise<Loaded> {
-    const { source, trials = [] } = record;
+    const { source } = record;
+    const trials = (record.trials ?? []).filter(({ confirmed }) => !confirmed);
     // What was not confirmed before the machine went down is no more.
     putSectionsBack(source.file, text, trials);
     const ruleset = rulesetAt(

@@ -5,11 +5,15 @@ import { failpoint } from '../load/failpoint';
 import { SharedState } from '../load/state';
 import { type Author, authorOf } from './change-note';
 import type { Context } from './context';
-import { readEnforcement } from './enforcement';
+import { readBootPlan, saveForBoot } from './boot-files';
+import { type Enforcement, readEnforcement } from './enforcement';
+import { readGenerationRecord, writeGenerationRecord } from './generation-record';
+import { endTrials, tolerate } from './history';
 import { takeBackInterrupted } from './interrupted';
 import { withLock, withWriterLock } from './lock';
 import { NothingPendingError, settleLocked } from './pending';
 import { readReturned } from './returned';
+import { readEnforced } from './state-files';
 import { type SettledTrials, settleTrials } from './settle-trials';
 import { type LiveTrial, waits } from './trial-state';
 
@@ -57,11 +61,39 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
   const late = !setWords(context, chosen, word);
   failpoint('after-confirm-words');
   const settled = await settleTrials(context, by);
+  if (!settled && !late && word === 'confirmed') {
+    await keepConfirmed(context, enforcement!, chosen);
+    tolerate(() => {
+      endTrials(context.folder, enforcement!.instance, decided, { outcome: 'confirmed', by });
+    });
+  }
   if (late) throw new NothingPendingError(lateOf(context, meant), meant.server);
   const names = decided.map(({ previous }) => previous.name);
   // What waits as a whole holds both states of each until it has ended: then the rest is done.
   const nothing = { confirmed: [], returned: [], putBack: [], file: enforcement!.record!.source.file };
   return settled ?? { ...nothing, [word === 'confirmed' ? 'confirmed' : 'returned']: names };
+}
+
+/** A change waits as a whole, and what is in both states of it was confirmed: a boot meanwhile, or `disable`, goes by that. */
+async function keepConfirmed(
+  context: Context,
+  { generation, instance }: Enforcement,
+  chosen: ReadonlySet<number>,
+): Promise<void> {
+  const { folder } = context;
+  const enforced = readEnforced(folder).value;
+  for (const number of new Set([generation, ...(enforced ? [enforced.generation] : [])])) {
+    const record = readGenerationRecord(folder, number, instance);
+    if (!record?.trials) continue;
+    const trials = record.trials.map((trial) =>
+      chosen.has(trial.word) ? { ...trial, confirmed: true as const } : trial,
+    );
+    writeGenerationRecord(folder, { ...record, trials });
+    const plan = readBootPlan(folder).value;
+    const isSaved = plan?.load === 'ruleset' && plan.instance === instance && plan.generation === number;
+    if (enforced?.generation === number && isSaved)
+      await saveForBoot(context, record.ruleset, { ...enforced, instance });
+  }
 }
 
 function isMeant(name: string, { server, only }: SectionsMeant): boolean {

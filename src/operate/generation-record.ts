@@ -36,6 +36,8 @@ export interface PendingSection extends Trial {
   readonly edited: boolean;
   /** Changes that wait with it, by the generation they became and their time. */
   readonly began: readonly { readonly generation: number; readonly at: string }[];
+  /** It was confirmed while a change waited as a whole: until that has ended both states of it stay in the image. */
+  readonly confirmed?: true;
 }
 
 export interface GenerationRecord {
@@ -88,7 +90,10 @@ export function writeGenerationRecord(folder: StateFolder, record: GenerationRec
   const name = generationFile(record.generation);
   const { ruleset, ranks, trials, ...rest } = record;
   const waiting = trials && {
-    trials: trials.map(({ word, seconds, before, edited, began }) => ({ word, seconds, before, edited, began })),
+    trials: trials.map(({ word, seconds, before, edited, began, confirmed }) => ({
+      ...{ word, seconds, before, edited, began },
+      ...(confirmed && { confirmed }),
+    })),
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
   };
   writeStateFile(folder, name, SCHEMA_VERSION, {

@@ -319,7 +319,8 @@ export function putUnconfirmedBack(context: Context): readonly string[] {
     const { file, fate, others } = putFilesBack(context, record);
     const back = [...(fate === 'put-back' ? [file] : []), ...others];
     if (!alone?.trials) return back;
-    const sections = putSectionsBack(alone.source.file, readEnforcedText(context.folder, alone.source), alone.trials);
+    const trials = alone.trials.filter(({ confirmed }) => !confirmed);
+    const sections = putSectionsBack(alone.source.file, readEnforcedText(context.folder, alone.source), trials);
     return sections.length > 0 ? [...new Set([...back, alone.source.file])] : back;
   } catch (error) {
     if (error instanceof SluiceError) return [];

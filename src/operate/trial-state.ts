@@ -50,8 +50,8 @@ export function judgingRuleset(ruleset: Ruleset, trials: readonly LiveTrial[]): 
 }
 
 /** As a record keeps it. */
-export function storedTrial({ previous, word, seconds, before, edited, began }: LiveTrial): PendingSection {
-  return { previous, word, seconds, before, edited, began };
+export function storedTrial({ previous, word, seconds, before, edited, began, confirmed }: LiveTrial): PendingSection {
+  return { previous, word, seconds, before, edited, began, ...(confirmed && { confirmed }) };
 }
 
 /** Words that a generation names which judges, or may judge again. Null where a record is lost: nobody knows. */

@@ -157,6 +157,22 @@ test('what waits as a whole goes its way beside a server; `confirm` keeps all', 
   expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
 });
 
+test.each(['disable', 'boot'])('confirmed while a change waits as a whole, a server stays so over %s', async (end) => {
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '10m');
+  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  await host.must('confirm', '--server', 'red');
+  if (end === 'disable') await host.must('disable', '--yes');
+  else {
+    host.pins.removeAll();
+    await host.recount('the machine went down');
+    await host.must('boot');
+    expect(await reached()).toEqual([2080, 3080]);
+  }
+  expect(text()).toContain('deny 1080/tcp id allow-1080_tcp   # red');
+  expect(text()).toContain('rules: [allow 2080/tcp]');
+});
+
 test('a boot loads what was confirmed of each server', async () => {
   await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '10m');
   await host.must('confirm', '--server', 'green');
