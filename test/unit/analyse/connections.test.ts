@@ -25,7 +25,7 @@ describe('lock-out', () => {
     );
   });
 
-  test('names the rule that cuts, and the line that mends it', () => {
+  test('names the rule that cuts, and the row that mends it', () => {
     const set = ruleset(rules(['allow', { port: [80] }], ['deny', { from: ['203.0.113.0/24'] }]), { inbound: { ssh } });
     const findings = findLockout(set, [session('203.0.113.9'), session('198.51.100.9')]);
     expect(findings).toHaveLength(1);
@@ -33,7 +33,7 @@ describe('lock-out', () => {
       rule: { id: 'r2', number: 2, rule: { source: { line: 2 } } },
       message:
         'your session from 203.0.113.9 to port 22 would be denied by rule 2 "deny from 203.0.113.0/24 to any" (r2)',
-      fix: 'sluice insert 1 allow from 203.0.113.9 to any port 22 proto tcp',
+      fix: 'write as the first row of inbound: allow from 203.0.113.9 to any port 22 proto tcp',
     });
   });
 
@@ -43,7 +43,7 @@ describe('lock-out', () => {
         rule: null,
         decision: { tier: '9', verdict: 'deny' },
         message: 'your session from 2001:db8:7::50 to port 2222 would be denied by the default "deny"',
-        fix: 'sluice insert 1 allow from 2001:db8:7::50 to any port 2222 proto tcp',
+        fix: 'write as the first row of inbound: allow from 2001:db8:7::50 to any port 2222 proto tcp',
       },
     ]);
   });
