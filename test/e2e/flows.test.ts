@@ -2,7 +2,7 @@
  * Default deny, and everything this host begins gets its answers: with real tools, over both families. What was
  * running before the first enforcement goes on. Three numbers agree.
  */
-import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho } from '../support/clients';
+import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho, udpTalk } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { expectSame, readFigures } from '../support/host-figures';
 import { joinByVeth, Namespace } from '../support/netns';
@@ -17,7 +17,7 @@ let host: EdgeHost;
 
 beforeEach(async () => {
   host = await EdgeHost.open('flows');
-  await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
+  await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:123', 'udp:443']);
   await serve(host.edge, ['http:8000', 'http:8001', 'http:8002', 'udp:9000', 'tcp:22']);
   host.write('rules.yaml', RULES);
 });
@@ -34,7 +34,9 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
       'hello from port 8080\n',
     );
     expect(await udpEcho(edge, address, 53)).toBe(true);
-    expect(await udpEcho(edge, address, 4433)).toBe(true);
+    expect(await udpEcho(edge, address, 123)).toBe(true);
+    // As QUIC: datagrams of 1,200 bytes both ways.
+    expect(await udpTalk(edge, address, 443, { bytes: 1200, count: 100 })).toBe(100);
     expect(await ping(edge, address, 5)).toBe(5);
     // A closed port refuses at once: RST and port unreachable are answers too.
     expect(await tcpConnect(edge, address, 444)).toBe('refused');
@@ -51,8 +53,8 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
   expectSame(before, after, 'seen');
   const reasons = after.ours.reasons.map(({ reason }) => reason);
   expect(reasons).toContain('flow');
-  // TCP 443, 8080, 444, UDP 53, 4433 and an echo, twice; nothing that wire began.
-  expect(after.ours.flows).toMatchObject({ made: '12', evicted: '0' });
+  // TCP 443, 8080, 444, UDP 53, 123, 443 and an echo, twice; nothing that wire began.
+  expect(after.ours.flows).toMatchObject({ made: '14', evicted: '0' });
 });
 
 test('a new ruleset keeps flows', async () => {
@@ -77,6 +79,15 @@ test('a flow table of another size takes the flows over, larger and smaller', as
     expect(flows!.live).toBeGreaterThanOrEqual(1);
     expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('timeout');
   }
+  // Twice as many questions as it holds: the gauge says so, and what would end first makes room, not the connection.
+  const ask =
+    'import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n' +
+    'for port in range(10000, 14000): s.sendto(b"?", (sys.argv[1], port))';
+  must(host.edge.argv(['python3', '-c', ask, NEIGHBOUR.ipv4]));
+  const metrics = await host.must('metrics');
+  expect(Number(/^sluice_flow_pressure (\S+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0.5);
+  expect(Number(/^sluice_flows_evicted_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(1000);
+  expect(await host.must('status')).toMatch(/^flows: .* % of its buckets are full/m);
   expect(await download.end()).toBe(0);
 });
 
