@@ -1,6 +1,8 @@
 import { explainByModel } from '../../../src/analyse/explain';
 import { findLockout, type LiveConnection } from '../../../src/analyse/lockout';
 import type { FlowKey, Packet } from '../../../src/model/packet';
+import type { Ruleset } from '../../../src/model/ruleset';
+import { parseRuleset } from '../../../src/parse/parse';
 import { at, prefix, rules, ruleset } from '../../support/findings';
 
 const key = (source: string, port: number): FlowKey => ({
@@ -46,6 +48,23 @@ describe('lock-out', () => {
         fix: 'write as the first row of inbound: allow from 2001:db8:7::50 to any port 2222 proto tcp',
       },
     ]);
+  });
+
+  test.each([
+    ['inbound: { default: deny, rules: [deny 22/tcp] }', 'inbound: { default: deny, rules: [FIX, deny 22/tcp] }'],
+    ['guard: { rules: [deny from any] }', 'guard: { FIX, rules: [deny from any] }'],
+    // The request comes in, and its answer would not go out.
+    [
+      'inbound: { default: allow }\nguard: { rules: [deny out to any] }',
+      'inbound: { default: allow }\nguard: { FIX, rules: [deny out to any] }',
+    ],
+  ])('what it says keeps the connection: %s', (rows, mended) => {
+    const read = (text: string): Ruleset => parseRuleset(`version: 1\n${text}\n`, { file: 'r.yaml' }).ruleset!;
+    for (const source of ['203.0.113.9', '2001:db8:7::50']) {
+      const [{ fix }] = findLockout(read(rows), [session(source)]);
+      const row = fix.replace(/^write (?:as the first row of inbound|under guard): /, '');
+      expect(findLockout(read(mended.replace('FIX', row)), [session(source)])).toEqual([]);
+    }
   });
 });
 
