@@ -91,6 +91,41 @@ test('a flow table of another size takes the flows over, larger and smaller', as
   expect(await download.end()).toBe(0);
 });
 
+const SPEAKER = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 4433))
+print('listening', flush=True)
+_, peer = s.recvfrom(100)
+s.sendto(b'first', peer)
+for line in sys.stdin: s.sendto(line.strip().encode(), peer)
+`;
+const LISTENER = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 4433))
+s.send(b'?')
+while True: print(s.recv(100).decode(), flush=True)
+`;
+
+/** A connected UDP socket that has asked once, and from then on only listens; `hear` waits for what the peer says. */
+async function listenTo(from: Namespace): Promise<{ hear: (word: string) => Promise<void>; end: () => Promise<void> }> {
+  const peer = host.wire.start(['python3', '-uc', SPEAKER, NEIGHBOUR.ipv4]);
+  await peer.waitFor(/listening/);
+  const client = from.start(['python3', '-c', LISTENER, NEIGHBOUR.ipv4]);
+  await client.waitFor(/^first$/m);
+  return {
+    hear: async (word) => {
+      peer.write(`${word}\n`);
+      await client.waitFor(new RegExp(`^${word}$`, 'm'));
+    },
+    end: async () => {
+      await client.stop('SIGKILL');
+      await peer.stop('SIGKILL');
+    },
+  };
+}
+
 test('what ran before the first enforcement goes on, in both directions', async () => {
   // Inbound would let in what a server owns, whose own rows do not.
   const owned = `servers: { web: { address: ${HOST.ipv4}, ports: [8002], rules: [] } }\n`;
@@ -99,11 +134,14 @@ test('what ran before the first enforcement goes on, in both directions', async 
   const denied = await slowDownload(host.wire, HOST.ipv4, 8001, 12);
   const deniedByServer = await slowDownload(host.wire, HOST.ipv4, 8002, 12);
   const allowed = await slowDownload(host.wire, HOST.ipv4, 8000, 12);
+  const datagrams = await listenTo(host.edge);
   await host.must('enable');
+  expect((await host.status()).flows).toMatchObject({ live: 4 });
+  await datagrams.hear('second');
+  await datagrams.end();
   // A connection that began outside to a port that is closed now cannot be told from one of ours.
   expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
   expect(await tcpConnect(host.wire, HOST.ipv4, 8002)).toBe('timeout');
-  expect((await host.status()).flows).toMatchObject({ live: 3 });
   expect(await out.end()).toBe(0);
   expect(await denied.end()).toBe(0);
   expect(await deniedByServer.end()).toBe(0);
@@ -156,9 +194,12 @@ test('a router: what it masquerades gets its answers, also what ran before', asy
     }`;
     must(host.edge.argv(['nft', '-f', '-']), { input: nat });
     const running = await slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
+    const datagrams = await listenTo(inner);
     await host.must('enable');
     // Before anything goes on: what the kernel tracks, with the port that NAT chose.
-    expect((await host.status()).flows).toMatchObject({ made: '1' });
+    expect((await host.status()).flows).toMatchObject({ made: '2' });
+    await datagrams.hear('second');
+    await datagrams.end();
     expect(await httpGet(inner, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
     expect(await udpEcho(inner, NEIGHBOUR.ipv4, 53)).toBe(true);
     expect(await ping(inner, NEIGHBOUR.ipv4, 3)).toBe(3);
