@@ -64,6 +64,7 @@ export function register(program: Command): void {
     addChangeOptions(addConfirmOptions(rollback)),
     async (run, reference: string | undefined): Promise<ExitCode> => {
       const section = sectionMeant(run.options);
+      if (reference === undefined) refuseChangeOptions(run.options);
       if (reference === undefined && section !== undefined && run.options.ifDigest === undefined) {
         const context = await run.context({ tidyUp: false });
         if ((await waitingSections(context)).includes(section)) return takeSectionsBack(run, context, section);
@@ -83,6 +84,14 @@ export function register(program: Command): void {
       );
     },
   );
+}
+
+/** What waits is taken back as it is. */
+function refuseChangeOptions({ confirm, message, expectRevision }: RollbackOptions): void {
+  const given = typeof confirm === 'string' ? '--confirm' : message !== undefined ? '--message' : null;
+  const name = given ?? (expectRevision === undefined ? null : '--expect-revision');
+  if (name !== null)
+    throw new UsageError(`${name} is about going back to a revision`, 'sluice rollback takes back what waits');
 }
 
 async function keepSections(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
