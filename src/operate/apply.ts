@@ -88,8 +88,9 @@ export class LockoutError extends RefusedError {
 
   constructor(findings: readonly LockoutFinding[]) {
     const causes = findings.map(({ message }) => message).join('\n  ');
+    const fixes = [...new Set(findings.map(({ fix }) => fix))].map((fix) => `to keep it, ${fix}`);
     super('operate/lockout', `this ruleset would cut a live SSH session:\n  ${causes}`, {
-      hint: 'to do it all the same: --force',
+      hint: [...fixes, 'to do it all the same: --force'].join('\n  '),
     });
     this.findings = findings;
   }
