@@ -28,6 +28,11 @@ export interface SectionsMeant {
   readonly patienceMs?: number;
 }
 
+/** Names of servers that wait by themselves. */
+export async function waitingSections(context: Context): Promise<string[]> {
+  return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
+}
+
 /** Servers whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
 export async function confirmSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
   return decide(context, meant, 'confirmed');

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { ServerPage } from '../../src/observe/server-page';
 import type { Revision } from '../../src/operate/history';
 import { endRules } from '../../src/operate/end-rules';
+import { Firewall } from '../../src/operate/firewall';
 import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
 import { serve, tcpConnect } from '../support/clients';
@@ -135,6 +136,33 @@ test('a change elsewhere is in both states; who waits is not changed under it, a
   await host.must('rollback');
   const { status, stderr } = await host.sluice(['confirm', '--server', 'red']);
   expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
+});
+
+test('a program keeps one and takes another back, or keeps all', async () => {
+  const environment = { ...process.env };
+  Object.assign(process.env, host.environment);
+  try {
+    const firewall = await Firewall.open({ netns: host.edge.path });
+    const apply = async (red: string, green: string): Promise<void> => {
+      host.write('rules.yaml', TEXT.replace('allow 1080', `${red} 1080`).replace('allow 2080', `${green} 2080`));
+      expect(await firewall.apply(file, { confirmSeconds: 600 })).toMatchObject({ kind: 'applied' });
+    };
+    await apply('deny', 'allow');
+    await apply('deny', 'deny');
+    expect([await reached(), await waiting()]).toEqual([[3080], ['green', 'red']]);
+    await expect(firewall.confirm('blue')).rejects.toMatchObject({ code: 'operate/nothing-pending' });
+    const { generation } = await host.status();
+    expect(await firewall.confirm('red')).toBeGreaterThan(generation!);
+    expect([await reached(), await waiting()]).toEqual([[3080], ['green']]);
+    await firewall.rollback();
+    expect([await reached(), await waiting()]).toEqual([[2080, 3080], []]);
+    await apply('deny', 'deny');
+    await firewall.confirm();
+    expect([await reached(), await waiting()]).toEqual([[3080], []]);
+    await expect(firewall.rollback()).rejects.toMatchObject({ code: 'operate/nothing-pending' });
+  } finally {
+    process.env = environment;
+  }
 });
 
 test('what waits as a whole goes its way beside a server; `confirm` keeps all', async () => {

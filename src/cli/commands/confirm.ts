@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import type { ApplyOutcome } from '../../operate/apply';
 import { readEnforcement } from '../../operate/enforcement';
-import { confirmSections, takeBackSections } from '../../operate/confirm-sections';
+import { confirmSections, takeBackSections, waitingSections } from '../../operate/confirm-sections';
 import { confirmPending, isGatePending, rollbackPending } from '../../operate/pending';
-import { waits } from '../../operate/trial-state';
 import { SluiceError } from '../../kernel/errors';
 import type { Context } from '../../operate/context';
 import { openForEdit } from '../../operate/enforced-file';
@@ -108,11 +107,6 @@ async function takeSectionsBack(run: Run<object>, context: Context, server: stri
   const fate = putBack.length > 0 ? 'put-back' : 'kept';
   run.output.document({ outcome: 'rolled-back', sections: returned, file: { path: file, outcome: fate } });
   return EXIT.DONE;
-}
-
-/** Names of servers that wait by themselves. */
-async function waitingSections(context: Context): Promise<string[]> {
-  return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
 }
 
 async function takeBack(run: Run<RollbackOptions>): Promise<ExitCode> {
