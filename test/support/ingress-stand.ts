@@ -2,7 +2,7 @@
  * The ingress program and its dry twin over one image, with tables that outlive them and a clock that the test sets:
  * what became of each composed frame, which counter went up, and that the twin had said so.
  */
-import { REASON_CODE, REASON_OF_CODE } from '../../src/abi/codec';
+import { OUT_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image, RankEntry } from '../../src/compile/image';
@@ -21,6 +21,7 @@ import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
 import type { Reason } from '../../src/model/reason';
+import { tierOfReason } from '../../src/model/reason-tier';
 import type { Direction, Ruleset } from '../../src/model/ruleset';
 import { readLimitFigures, readRejectFigures, type RejectFigures } from '../../src/observe/limits';
 import type { TableFigures } from '../../src/observe/tables';
@@ -197,6 +198,11 @@ export class IngressStand {
     const reason = REASON_OF_CODE.get(record.readUInt8(slc_result.fields.reason.offset))!;
     const rank = (word >>> 8) + (reason === 'limit' ? SLC_LIMIT_REFUSED_RANK : 0);
     const isOfReason = word === 0xffffffff || reason === 'allow-all';
+    // Counters of status bear the tier that the program says, wherever one stands for it alone.
+    const tier = tierOfReason(reason, this.direction);
+    const code = record.readUInt8(slc_result.fields.tier.offset);
+    if (isOfReason && tier !== null)
+      expect([reason, (this.direction === 'in' ? TIER_OF_CODE : OUT_OF_CODE).get(code)]).toEqual([reason, tier]);
     return { action: actionOf(this.direction, returnValue), at: isOfReason ? `(${reason})` : this.nameOf(rank) };
   }
 
