@@ -1,5 +1,4 @@
 /** Which SSH connections a ruleset would cut: each judged exactly, as its next packet would be. */
-import { optionFor } from './decisions';
 import { type Decision, evaluatePacket } from '../model/evaluate';
 import { TCP_FLAG } from '../model/flow';
 import { evaluateOutgoingPacket } from '../model/outbound';
@@ -23,7 +22,7 @@ export interface LockoutFinding {
   readonly rule: { readonly id: string; readonly number: number; readonly rule: Rule } | null;
   /** One sentence: who would be cut by what. */
   readonly message: string;
-  /** A line to paste that keeps the connection. */
+  /** The row that keeps the connection, and where to write it. */
   readonly fix: string;
 }
 
@@ -64,9 +63,10 @@ function findingOf(
       ? `${subject} would be ${outcome} by ${cause}`
       : `answers to ${subject} would be ${outcome} on their way out by ${cause}`;
   const row = `allow from ${source} to any port ${key.destinationPort} proto tcp`;
+  // A row, no command: verbs stop where a file was edited by hand, which is how most such rulesets come about.
   const fix =
     decision.section === 'guard'
-      ? `under guard: { keep-reachable: ["${row}"] }`
-      : `sluice insert 1 ${row}${optionFor(decision.section)}`;
+      ? `write under guard: keep-reachable: ["${row}"]`
+      : `write as the first row of ${decision.section}: ${row}`;
   return { connection, decision, rule, message, fix };
 }

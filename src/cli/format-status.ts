@@ -25,6 +25,7 @@ export function formatServerStatus(
   const { allowed, denied } = section.server;
   return [
     serverHead(section),
+    ...(section.waiting ? [formatWaiting({ section: section.name, ...section.waiting })] : []),
     ...(section.allowAll ? formatOpening(section.allowAll) : []),
     `packets: ${allowed} passed, ${denied} dropped`,
     '',

@@ -10,7 +10,7 @@ import { formatServerStatus, type StatusForm } from './format-status';
 import { type Output, UsageError } from './output';
 
 /** Options that go with a request, and those that are about how it is shown. */
-const SENT = ['for', 'until', 'message', 'ifDigest'] as const;
+const SENT = ['for', 'until', 'confirm', 'message', 'ifDigest'] as const;
 const OWN: ReadonlySet<string> = new Set(['socket', 'json', ...SENT]);
 
 const FORMS: readonly string[] = ['plain', 'numbered', 'verbose'];
@@ -33,10 +33,10 @@ export async function askThroughSocket(
     }
   const words = positional.flat().filter((word): word is string => typeof word === 'string');
   const form = verb === 'status' ? words.find((word) => FORMS.includes(word)) : undefined;
-  const options = command.opts<Partial<Record<(typeof SENT)[number], string>>>();
+  const options = command.opts<Partial<Record<(typeof SENT)[number], string | false>>>();
   const request = {
     ...{ version: 1, verb: verb as OwnerVerb, words: words.filter((word) => word !== form) },
-    ...Object.fromEntries(SENT.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
+    ...Object.fromEntries(SENT.flatMap((name) => (typeof options[name] === 'string' ? [[name, options[name]]] : []))),
   };
   const answer = await ask(path, request);
   const code = exitCodeOf(answer);
@@ -89,6 +89,7 @@ const EXIT_OF: Readonly<Record<string, ExitCode>> = {
   'owner/provider': EXIT.REFUSED,
   'owner/quota': EXIT.REFUSED,
   'owner/rate': EXIT.REFUSED,
+  'owner/pending': EXIT.REFUSED,
   'owner/busy': EXIT.REFUSED,
   'owner/changed': EXIT.REFUSED,
 };
@@ -98,8 +99,10 @@ function exitCodeOf({ ok, error }: OwnerAnswer): ExitCode {
 }
 
 function showStatus(answer: OwnerAnswer, form: StatusForm, output: Output): void {
-  const { section, takenAt, quotas } = answer as OwnerAnswer & {
-    readonly section: ServerSection;
+  const section = { ...(answer as OwnerAnswer & { readonly section: ServerSection }).section };
+  // That stands in the lines, in words that are his.
+  delete (section as { waiting?: unknown }).waiting;
+  const { takenAt, quotas } = answer as OwnerAnswer & {
     readonly takenAt: string;
     readonly quotas: Record<'rules' | 'entries', { used: number; most: number }> & { changes: number };
   };

@@ -45,6 +45,10 @@ export const METRICS = {
   sluice_ruleset_info: gauge('The ruleset that judges; always 1.', 'generation', 'digest'),
   sluice_ruleset_last_apply_timestamp_seconds: gauge('When the ruleset that judges was applied.'),
   sluice_confirm_deadline_timestamp_seconds: gauge('When a change that is not confirmed is over.', 'generation'),
+  sluice_server_confirm_deadline_timestamp_seconds: gauge(
+    'When the rows before judge a server again, while it waits to be confirmed by itself.',
+    'server',
+  ),
   sluice_allow_all_until_timestamp_seconds: gauge(
     'When ALLOW ALL ends, while it is on: of a section, or (section "") of the whole edge.',
     'section',

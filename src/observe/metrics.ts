@@ -28,6 +28,9 @@ export function renderMetrics(snapshot: Snapshot, options: MetricsOptions): stri
   const text = new Exposition();
   const sections = snapshot.sections.filter(({ name }) => options.section === undefined || name === options.section);
   if (options.section === undefined) addWhole(text, snapshot, options.version);
+  for (const { section, deadline } of snapshot.waiting)
+    if (options.section === undefined || section === options.section)
+      text.add('sluice_server_confirm_deadline_timestamp_seconds', [section], seconds(deadline));
   addOpenings(text, snapshot, options.section);
   for (const section of sections) {
     const written = section.rows.filter((row) => !isImplicit(row)).length;

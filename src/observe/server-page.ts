@@ -19,9 +19,9 @@ export interface ServerPage {
   readonly active: boolean;
   readonly generation: number | null;
   readonly appliedAt: string | null;
-  /** Set while a change waits to be confirmed. */
+  /** Set while a change waits to be confirmed as a whole. */
   readonly pending: Snapshot['pending'];
-  /** Name, addresses, ports, target, SSH ports, default, ALLOW ALL, and all rows, implicit ones with their tier. */
+  /** Name, addresses, ports, target, SSH ports, default, ALLOW ALL, whether it waits to be confirmed by itself, and all rows, implicit ones with their tier. */
   readonly server: ServerSection;
   /** What refused packets, most first, those that refused none left out: `by` is the id of a row, `ssh`, `default` or `udp-off`. */
   readonly drops: readonly {

@@ -77,6 +77,8 @@ export interface SnapshotSection {
     readonly allowed: string;
     readonly denied: string;
   };
+  /** Set while a server waits to be confirmed by itself: past the deadline its rows before judge again. */
+  readonly waiting?: { readonly deadline: string; readonly secondsLeft: number };
   /** Set while it, or the whole edge, is under ALLOW ALL: what its tiers 6 to 9 refuse passes. */
   readonly allowAll?: SnapshotOpening;
   readonly rows: readonly SnapshotRow[];
@@ -265,9 +267,11 @@ export interface SnapshotInput {
 export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
   const { digestOf = () => null } = input;
-  const sections = (ruleset ? sectionsOf(ruleset, figures) : []).map(({ name, ...section }) =>
-    withOpening({ name, digest: digestOf(name), ...section }, input.allowAll),
-  );
+  const waiting = new Map((input.waiting ?? []).map(({ section, ...left }) => [section, left]));
+  const sections = (ruleset ? sectionsOf(ruleset, figures) : []).map(({ name, ...section }) => {
+    const left = waiting.get(name);
+    return withOpening({ name, digest: digestOf(name), ...section, ...(left && { waiting: left }) }, input.allowAll);
+  });
   return {
     schemaVersion: 1,
     active: active !== null,

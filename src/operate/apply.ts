@@ -50,7 +50,7 @@ import { keepText, removeState } from './state-files';
 import { messageOf } from './system-error';
 import { freeWords } from './settle-trials';
 import { waits } from './trial-state';
-import { planTrials } from './trials';
+import { NotAloneError, planTrials, PROVIDERS_WORDS, waitsAlone } from './trials';
 
 /** What an apply did: nothing, because the same image enforces already, or what it changed. */
 export type ApplyOutcome = {
@@ -88,8 +88,9 @@ export class LockoutError extends RefusedError {
 
   constructor(findings: readonly LockoutFinding[]) {
     const causes = findings.map(({ message }) => message).join('\n  ');
+    const fixes = [...new Set(findings.map(({ fix }) => fix))].map((fix) => `to keep it, ${fix}`);
     super('operate/lockout', `this ruleset would cut a live SSH session:\n  ${causes}`, {
-      hint: 'to do it all the same: --force',
+      hint: [...fixes, 'to do it all the same: --force'].join('\n  '),
     });
     this.findings = findings;
   }
@@ -137,6 +138,8 @@ export interface ApplyOptions {
   readonly interfaces?: readonly string[];
   /** It waits so long to be confirmed; then what it replaced judges again by itself. Left out: it holds at once. */
   readonly confirmSeconds?: number;
+  /** Where it waits, then only this server, which its owner changes, and by itself: else it is refused. */
+  readonly alone?: string;
   /** What the history says of it; left out: `apply`. */
   readonly intent?: Intent;
   /** Only where this revision (0: none yet) says what is enforced; else a `RevisionError`, and nothing has happened. */
@@ -194,12 +197,13 @@ export async function applyRuleset(
     const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const sameInterfaces = wanted.join() === filtered.join();
-    const { confirmSeconds: seconds, edited, memory } = options;
+    const { confirmSeconds: seconds, edited, memory, alone } = options;
     const plan = planTrials(context, enforcement, candidate, {
       confirmSeconds: seconds,
       edited,
       sameInterfaces,
       memory,
+      ...(alone !== undefined && { wordsLeft: PROVIDERS_WORDS }),
     });
     candidate = plan.candidate;
     // What waits by itself makes nothing else wait.
@@ -247,8 +251,9 @@ export async function applyRuleset(
       pruneGenerationRecords(folder, new Set(context.pins.generations()));
       return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement), ...troubleIn(troubles) };
     }
-    if (enforcement?.pending && options.confirmSeconds === undefined)
+    if (enforcement?.pending && (seconds === undefined || alone !== undefined))
       throw new PendingError(enforcement.generation, secondsIn(enforcement.pending.leftNs));
+    if (seconds !== undefined && alone !== undefined && !waitsAlone(plan, alone)) throw new NotAloneError(alone);
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
     const enforced = enforcement?.record?.ruleset;
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];

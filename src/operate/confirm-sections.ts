@@ -1,5 +1,4 @@
 /** Servers that wait to be confirmed by themselves: kept, or taken back before their time. */
-import { SluiceError } from '../kernel/errors';
 import type { ConfirmWord } from '../load/confirm-words';
 import { failpoint } from '../load/failpoint';
 import { SharedState } from '../load/state';
@@ -21,10 +20,17 @@ import { type LiveTrial, waits } from './trial-state';
 export interface SectionsMeant {
   /** Only with this server, and what waits in the same change; left out: all that wait. */
   readonly server?: string | undefined;
-  /** Only where all that would come with it are among these: an owner decides for nobody else. */
-  readonly only?: readonly string[];
+  /** Throws where all that would come with it is not the caller's to say: an owner decides for nobody else. */
+  readonly require?: (decided: readonly LiveTrial[]) => void;
   /** Left out: whoever runs this. */
   readonly by?: Author;
+  /** How long another writer is waited for; left out: as by every command. */
+  readonly patienceMs?: number;
+}
+
+/** Names of servers that wait by themselves. */
+export async function waitingSections(context: Context): Promise<string[]> {
+  return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
 }
 
 /** Servers whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
@@ -41,10 +47,14 @@ type Decision = Extract<ConfirmWord, 'confirmed' | 'taken-back'>;
 
 /** Not while somebody writes into the file: it is put back here. */
 async function decide(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
-  return withWriterLock(context, async () => {
-    await takeBackInterrupted(context);
-    return withLock(context, () => decideLocked(context, meant, word));
-  });
+  return withWriterLock(
+    context,
+    async () => {
+      await takeBackInterrupted(context);
+      return withLock(context, () => decideLocked(context, meant, word));
+    },
+    meant.patienceMs,
+  );
 }
 
 async function decideLocked(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
@@ -52,10 +62,13 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
   await settleTrials(context);
   const enforcement = await readEnforcement(context);
   const waiting = (enforcement?.trials ?? []).filter(waits);
-  const chosen = new Set(waiting.filter(({ previous }) => isMeant(previous.name, meant)).map((trial) => trial.word));
+  const { server } = meant;
+  const chosen = new Set(
+    waiting.filter(({ previous }) => server === undefined || previous.name === server).map((trial) => trial.word),
+  );
   const decided = waiting.filter((trial) => chosen.has(trial.word));
   if (decided.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.server);
-  requireOwn(decided, meant);
+  meant.require?.(decided);
   const by = meant.by ?? (await authorOf(context));
   failpoint('before-confirm-words');
   const late = !setWords(context, chosen, word);
@@ -94,17 +107,6 @@ async function keepConfirmed(
     if (enforced?.generation === number && isSaved)
       await saveForBoot(context, record.ruleset, { ...enforced, instance });
   }
-}
-
-function isMeant(name: string, { server, only }: SectionsMeant): boolean {
-  return server === undefined ? (only?.includes(name) ?? true) : name === server;
-}
-
-function requireOwn(decided: readonly LiveTrial[], { only }: SectionsMeant): void {
-  if (!only || decided.every(({ previous }) => only.includes(previous.name))) return;
-  throw new SluiceError('operate/pending', 'this change was made for several servers together', {
-    hint: 'who made it confirms it',
-  });
 }
 
 function lateOf({ folder }: Context, { server }: SectionsMeant): ReturnType<typeof readReturned> {

@@ -1,7 +1,9 @@
 /** How long a change waits to be confirmed, and where it does so unasked. */
 import { listInterfaces } from '../kernel/interfaces';
+import { parseDuration } from '../parse/time';
 import type { Context } from './context';
 import { callerConnectionOf } from './ssh-sessions';
+import { UsageError } from './usage-error';
 
 /** Longer than a day nobody waits, and nobody remembers. */
 export const MAX_CONFIRM_SECONDS = 86_400;
@@ -11,6 +13,15 @@ export const DEFAULT_CONFIRM_SECONDS = 60;
 
 export function isConfirmTime(seconds: number): boolean {
   return Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_CONFIRM_SECONDS;
+}
+
+/** Seconds of `60s`, `5m`, at most so many. Throws `UsageError`. */
+export function readConfirmTime(text: string, most = MAX_CONFIRM_SECONDS): number {
+  const reading = parseDuration(text);
+  if (reading.kind === 'refused') throw new UsageError(reading.problem.message, reading.problem.hint);
+  const seconds = reading.ms / 1000;
+  if (isConfirmTime(seconds) && seconds <= most) return seconds;
+  throw new UsageError(`--confirm "${text}" is more than ${most / 3600} h`, '--confirm 60s');
 }
 
 /**

@@ -155,9 +155,12 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
 /** What waits, with the change among those with which it began. */
 function trialsBegun({ trials: plan, change }: Where, generation: number): readonly PendingSection[] {
   const begun = new Set(plan?.begin.map(({ word }) => word));
-  return (plan?.trials ?? []).map((trial) =>
-    begun.has(trial.word) && change ? { ...trial, began: [...trial.began, { generation, at: change.at }] } : trial,
-  );
+  return (plan?.trials ?? []).map((trial) => {
+    if (!begun.has(trial.word) || !change) return trial;
+    const { ownerOf, group } = change.author;
+    const isOwners = ownerOf === trial.previous.name && group !== undefined;
+    return { ...trial, began: [...trial.began, { generation, at: change.at, ...(isOwners && { group }) }] };
+  });
 }
 
 /** Where nothing has ever enforced, a boot loads nothing until something is confirmed. */

@@ -10,13 +10,14 @@ import { parseAddressText } from '../parse/address';
 import { type ApplyOutcome, applyRuleset, disable } from './apply';
 import { type BanOutcome, banSources } from './ban-sources';
 import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
+import { confirmSections, takeBackSections, waitingSections } from './confirm-sections';
 import { isConfirmTime, MAX_CONFIRM_SECONDS } from './confirm-time';
 import { checkRuleset } from './check';
 import { type Context, openContext } from './context';
 import { type EndedRules, endRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
-import { confirmPending, rollbackPending, settle } from './pending';
+import { confirmPending, isGatePending, rollbackPending, settle } from './pending';
 import { makeReady } from './ready';
 import type { Spare } from '../load/spare';
 import { readRulesetText } from './ruleset-file';
@@ -96,7 +97,7 @@ export class Firewall {
     if (confirmSeconds !== undefined && !isConfirmTime(confirmSeconds))
       throw new RangeError(`confirmSeconds: whole seconds up to ${MAX_CONFIRM_SECONDS}, not ${confirmSeconds}`);
     const outcome = await applyRuleset(this.context, candidate, {
-      ...{ force: options.force ?? false, asRead: true },
+      ...{ force: options.force ?? false, asRead: true, memory: this.memory },
       ...(confirmSeconds !== undefined && { confirmSeconds }),
     });
     return { ...outcome, diagnostics };
@@ -112,16 +113,26 @@ export class Firewall {
   }
 
   /**
-   * What waits to be confirmed holds from now on; its generation. Throws `SluiceError` `operate/nothing-pending` where
-   * nothing waits, or it comes too late.
+   * What waits to be confirmed holds from now on, with all servers that wait by themselves; with `server` only what waits
+   * for that one. The generation that judges then. Throws `SluiceError` `operate/nothing-pending` where nothing waits, or it
+   * comes too late.
    */
-  async confirm(): Promise<number> {
-    return (await confirmPending(this.context)).generation;
+  async confirm(server?: string): Promise<number> {
+    const { context } = this;
+    const whole = server === undefined && isGatePending(context) ? await confirmPending(context) : null;
+    if (!whole || (await waitingSections(context)).length > 0) await confirmSections(context, { server });
+    return (await readEnforcement(context))?.generation ?? whole!.generation;
   }
 
-  /** What waits to be confirmed is taken back; the generation that judges again, null where nothing does. Throws as `confirm`. */
-  async rollback(): Promise<number | null> {
-    return (await rollbackPending(this.context)).previous;
+  /**
+   * What waits to be confirmed is taken back: the change that waits as a whole, or else all servers that wait by themselves;
+   * with `server` only what waits for that one. The generation that judges then, null where nothing does. Throws as `confirm`.
+   */
+  async rollback(server?: string): Promise<number | null> {
+    const { context } = this;
+    if (server === undefined && isGatePending(context)) return (await rollbackPending(context)).previous;
+    await takeBackSections(context, { server });
+    return (await readEnforcement(context))?.generation ?? null;
   }
 
   /** Ends enforcement: off every interface, nothing left in the kernel; file and counters are kept. */

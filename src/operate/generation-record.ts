@@ -34,8 +34,11 @@ export interface PendingSection extends Trial {
   readonly before: string;
   /** Verbs wrote the text that waits: it is taken back with the rows. */
   readonly edited: boolean;
-  /** Changes that wait with it, by the generation they became and their time. */
-  readonly began: readonly { readonly generation: number; readonly at: string }[];
+  /**
+   * Changes that wait with it, by the generation they became and their time; `group`: the one whose server it was, of a
+   * change that came through the server's socket.
+   */
+  readonly began: readonly { readonly generation: number; readonly at: string; readonly group?: string }[];
   /** It was confirmed while a change waited as a whole: until that has ended both states of it stay in the image. */
   readonly confirmed?: true;
 }

@@ -9,6 +9,7 @@ import { readEnforcement } from './enforcement';
 import { withLock } from './lock';
 import { renderTextDiff } from './ruleset-diff';
 import { readRulesetText, type RulesetText, STANDARD_INPUT, writeRulesetText } from './ruleset-file';
+import { readEnforced } from './state-files';
 
 /** The history, with what a process that was killed did not write down; as it stands while another changes it. */
 export async function settledHistory(context: Context): Promise<History> {
@@ -32,8 +33,8 @@ export interface RollbackTarget {
 }
 
 /**
- * Finds the text of a revision. Throws `SluiceError` where it has none, and `EditedError` where its file holds a text that no
- * revision has: it would be lost.
+ * Finds the text of a revision. Throws `SluiceError` where it has none, and `EditedError` where its file holds a text that was
+ * never enforced: it would be lost.
  */
 export function openRollback({ folder }: Context, history: History, reference: string): RollbackTarget {
   const revision = findRevision(history, reference);
@@ -49,7 +50,11 @@ export function openRollback({ folder }: Context, history: History, reference: s
     });
   const { file } = source;
   const now = file === STANDARD_INPUT || !existsSync(file) ? null : readRulesetText(file);
-  const isKnown = history.revisions.some((one) => one.source?.textDigest === now?.digest);
+  const enforced = readEnforced(folder).value;
+  // What enforces may be no revision's: there a server that was not confirmed went back beside changes of others.
+  const isKnown =
+    history.revisions.some((one) => one.source?.textDigest === now?.digest) ||
+    (enforced?.file === file && enforced.textDigest === now?.digest);
   if (now && !isKnown) {
     // What was edited is what stood there last, not what is to stand there.
     const last = history.revisions.findLast((one) => holds(one) && one.source?.file === file) ?? revision;

@@ -27,6 +27,8 @@ import { textReturned } from './trial-text';
 
 /** A change would take the place of one that waits. */
 export class SectionPendingError extends RefusedError {
+  readonly section: string;
+
   constructor({ previous: { name }, leftNs }: Pick<LiveTrial, 'previous' | 'leftNs'>, why?: string) {
     const left = Math.ceil(Number(leftNs) / 1e9);
     super(
@@ -36,6 +38,16 @@ export class SectionPendingError extends RefusedError {
         hint: `sluice confirm --server ${name} keeps them, sluice rollback --server ${name} takes them back`,
       },
     );
+    this.section = name;
+  }
+}
+
+/** A change that may only wait by itself cannot. */
+export class NotAloneError extends RefusedError {
+  constructor(server: string) {
+    super('operate/not-alone', `the change of "${server}" cannot wait to be confirmed by itself`, {
+      hint: 'nothing was changed; without --confirm it holds at once',
+    });
   }
 }
 
@@ -59,6 +71,17 @@ export interface TrialOptions {
   /** Whether the same interfaces are filtered as before. */
   readonly sameInterfaces: boolean;
   readonly memory?: CompileMemory | undefined;
+  /** Words that are left to others. */
+  readonly wordsLeft?: number | undefined;
+}
+
+/** Words that owners leave to their provider: he can always try something. */
+export const PROVIDERS_WORDS = 55;
+
+/** Whether only this server begins to wait with the change. */
+export function waitsAlone({ alone, trials, begin }: TrialPlan, server: string): boolean {
+  const words = new Set(begin.map(({ word }) => word));
+  return alone && trials.every((trial) => !words.has(trial.word) || trial.previous.name === server);
 }
 
 /**
@@ -149,7 +172,7 @@ function isBackAgain({ record, candidate }: Place, trial: LiveTrial): boolean {
 /** What the change puts on trial; null where it must wait as a whole. One transaction is one word. */
 function newTrials(
   { context, enforcement, record, candidate, changed }: Place,
-  { confirmSeconds, edited, sameInterfaces }: TrialOptions,
+  { confirmSeconds, edited, sameInterfaces, wordsLeft }: TrialOptions,
   live: readonly LiveTrial[],
 ): PendingSection[] | null {
   const { enforced, pending } = enforcement;
@@ -157,7 +180,7 @@ function newTrials(
     return null;
   if (!enforced || enforced.file !== candidate.file || changed.length === 0) return null;
   const text = readEnforcedText(context.folder, enforced);
-  const word = text === null ? undefined : freeWord(context);
+  const word = text === null ? undefined : freeWord(context, wordsLeft);
   if (text === null || word === undefined) return null;
   const trials: PendingSection[] = [];
   for (const name of changed) {
@@ -196,15 +219,19 @@ function readAnew({ candidate }: Place, trial: PendingSection, all: readonly Pen
   throw new SectionPendingError({ ...trial, leftNs: 0n }, 'what was before does not fit into what this change makes');
 }
 
-/** A word that no generation names which judges or may judge again; undefined where all are taken. */
-function freeWord({ kernel, pins, folder }: Context): number | undefined {
+/** The first that is not used; undefined where no more than `left` are free. */
+export function freeWordAmong(used: ReadonlySet<number>, left: number): number | undefined {
+  if (used.size + left >= CONFIRM_WORDS_MAX) return undefined;
+  return Array.from({ length: CONFIRM_WORDS_MAX }, (_, i) => i + 1).find((word) => !used.has(word));
+}
+
+/** A word that no generation names which judges or may judge again; undefined where all but `left` are taken. */
+function freeWord({ kernel, pins, folder }: Context, left = 0): number | undefined {
   const state = SharedState.find(kernel, pins);
   if (!state) return undefined;
   try {
     const used = usedWords(folder, state);
-    return used
-      ? Array.from({ length: CONFIRM_WORDS_MAX }, (_, i) => i + 1).find((word) => !used.has(word))
-      : undefined;
+    return used ? freeWordAmong(used, left) : undefined;
   } finally {
     state.close();
   }

@@ -443,7 +443,7 @@ function knownKeys(path: Path): string[] {
 export const OWNER_VERBS = [
   ...(['status', 'check', 'explain', 'doctor', 'events', 'history', 'diff'] as const),
   ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
-  'rollback',
+  ...(['rollback', 'confirm'] as const),
 ] as const;
 export type OwnerVerb = (typeof OWNER_VERBS)[number];
 
@@ -461,6 +461,7 @@ const ownerRequest = z.strictObject(
     words: z.array(wordOfRequest, { error: 'a list of words' }).max(1000, { error: 'at most 1000 words' }).default([]),
     for: wordOfRequest.optional(),
     until: wordOfRequest.optional(),
+    confirm: wordOfRequest.optional(),
     message: wordOfRequest.optional(),
     ifDigest: z
       .string({ error: DIGEST })

@@ -4,14 +4,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
-import { kernel } from '../../src/kernel/native';
+import type { ServerPage } from '../../src/observe/server-page';
 import type { Revision } from '../../src/operate/history';
 import { endRules } from '../../src/operate/end-rules';
+import { Firewall } from '../../src/operate/firewall';
 import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
-import { SharedState } from '../../src/load/state';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
+import { endTrial } from '../support/end-trial';
 
 jest.setTimeout(180_000);
 
@@ -62,16 +63,6 @@ async function deadlines(): Promise<Record<string, number>> {
   return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Date.now() + Number(leftNs) / 1e6]));
 }
 
-/** The time of a server is over now. */
-async function endTime(name: string): Promise<void> {
-  const { trials } = (await readEnforcement(host.context()))!;
-  const state = SharedState.find(kernel(), host.pins)!;
-  const words = state.confirmWords();
-  words.set(trials.find(({ previous }) => previous.name === name)!.word, kernel().bootTimeNs());
-  words.close();
-  state.close();
-}
-
 test('cut off, every process dead: each server is back at its own deadline, and no other notices', async () => {
   // Killed as soon as the kernel enforces it.
   const words = ['deny', '1080/tcp', '--server', 'red', '--confirm', '6s'];
@@ -96,6 +87,12 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   const { stderr, stdout } = await host.sluice(['status']);
   expect(stderr).toContain('of red was not confirmed within 6 s: the rows before judge again');
   expect(stdout).toMatch(/green is not confirmed yet: \d+ s left, then its rows before judge again/);
+  expect(await host.must('status', 'green')).toMatch(/^green: .*\ngreen is not confirmed yet: \d+ s left/);
+  expect(await host.must('metrics')).toMatch(
+    /^sluice_server_confirm_deadline_timestamp_seconds\{server="green"\} \d+/m,
+  );
+  const { page } = JSON.parse(await host.must('snapshot', 'green')) as { page: ServerPage };
+  expect(page.server.waiting!.secondsLeft).toBeGreaterThan(0);
   expect(await waiting()).toEqual(['green']);
   expect(await outcomes()).toEqual([
     'apply: applied',
@@ -119,6 +116,8 @@ test('a change elsewhere is in both states; who waits is not changed under it, a
   // A second change with a time of its own waits with the first, and both go.
   await host.must('allow', '1081/tcp', '--server', 'red', '--confirm', '10m');
   expect((await outcomes()).slice(-1)).toEqual(['allow 1081/tcp --server red: pending']);
+  const wrong = await host.sluice(['rollback', '--server', 'red', '--confirm', '60s']);
+  expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--confirm is about going back')]);
   const back = await host.must('rollback', '--server', 'red');
   expect(back).toContain('taken back: the rows before judge red again');
   expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
@@ -139,13 +138,40 @@ test('a change elsewhere is in both states; who waits is not changed under it, a
   expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
 });
 
+test('a program keeps one and takes another back, or keeps all', async () => {
+  const environment = { ...process.env };
+  Object.assign(process.env, host.environment);
+  try {
+    const firewall = await Firewall.open({ netns: host.edge.path });
+    const apply = async (red: string, green: string): Promise<void> => {
+      host.write('rules.yaml', TEXT.replace('allow 1080', `${red} 1080`).replace('allow 2080', `${green} 2080`));
+      expect(await firewall.apply(file, { confirmSeconds: 600 })).toMatchObject({ kind: 'applied' });
+    };
+    await apply('deny', 'allow');
+    await apply('deny', 'deny');
+    expect([await reached(), await waiting()]).toEqual([[3080], ['green', 'red']]);
+    await expect(firewall.confirm('blue')).rejects.toMatchObject({ code: 'operate/nothing-pending' });
+    const { generation } = await host.status();
+    expect(await firewall.confirm('red')).toBeGreaterThan(generation!);
+    expect([await reached(), await waiting()]).toEqual([[3080], ['green']]);
+    await firewall.rollback();
+    expect([await reached(), await waiting()]).toEqual([[2080, 3080], []]);
+    await apply('deny', 'deny');
+    await firewall.confirm();
+    expect([await reached(), await waiting()]).toEqual([[3080], []]);
+    await expect(firewall.rollback()).rejects.toMatchObject({ code: 'operate/nothing-pending' });
+  } finally {
+    process.env = environment;
+  }
+});
+
 test('what waits as a whole goes its way beside a server; `confirm` keeps all', async () => {
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('allow', '8000/tcp', '--confirm', '10m');
   const { pending, waiting: alone } = await host.status();
   expect([pending?.generation, alone.map(({ section }) => section)]).toEqual([3, ['red']]);
   // Both the change and what would replace it again hold both states of the server.
-  await endTime('red');
+  await endTrial(host, 'red');
   expect(await reached()).toEqual([1080, 2080, 3080]);
   await host.must('rollback');
   expect([await reached(), await waiting()]).toEqual([[1080, 2080, 3080], []]);
@@ -171,6 +197,45 @@ test.each(['disable', 'boot'])('confirmed while a change waits as a whole, a ser
   }
   expect(text()).toContain('deny 1080/tcp id allow-1080_tcp   # red');
   expect(text()).toContain('rules: [allow 2080/tcp]');
+});
+
+test('going back, resetting, ending and uninstalling while a server waits leave no row that nobody confirmed', async () => {
+  await host.must('deny', '3080/tcp', '--server', 'blue');
+  await host.must('allow', '1081/tcp', '--server', 'red');
+  const before = text();
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  const waits = text();
+  // Another text of the server than the one before is refused, and so is a ruleset without it; files are as they were.
+  for (const words of [
+    ['rollback', '2'],
+    ['rollback', '2', '--server', 'red'],
+    ['reset', '--yes'],
+    ['reset', '--yes', '--confirm', '1m'],
+  ]) {
+    const { status, stderr } = await host.sluice(words);
+    expect([words, status, stderr]).toEqual([words, 5, expect.stringContaining('"red" waits to be confirmed')]);
+    expect([words, text() === waits, await waiting()]).toEqual([words, true, ['red']]);
+  }
+  // With a time of its own it waits with the rest, and all of that goes.
+  await host.must('rollback', '2', '--server', 'red', '--confirm', '10m');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], ['red']]);
+  await host.must('rollback', '--server', 'red');
+  expect(text()).toBe(before);
+  // Where the text before is among what a revision brings back, nothing waits any more.
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('rollback', '3');
+  expect([text(), await reached(), await waiting()]).toEqual([before, [1080, 2080], []]);
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  const ended = await host.sluice(['disable', '--yes']);
+  expect([ended.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), before]);
+  expect((await outcomes()).slice(-2)).toEqual(['deny 1080/tcp --server red: rolled-back-by-hand', 'disable: applied']);
+  await host.recount('nothing was filtered');
+  await host.must('enable');
+  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  const removed = await host.sluice(['uninstall', '--yes']);
+  expect([removed.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), before]);
+  await host.recount('nothing is filtered');
 });
 
 test('a boot loads what was confirmed of each server', async () => {

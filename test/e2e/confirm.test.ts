@@ -3,6 +3,7 @@
  * what judges, what the files say and what was counted must agree all the while.
  */
 import { readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endRules } from '../../src/operate/end-rules';
 import { lookForMissing } from '../../src/operate/missing';
 import { type EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
@@ -25,10 +26,17 @@ test('kept: it holds, and what it replaced is gone', async () => {
   const applied = await host.sluice(['apply', ports.file('b.yaml'), '--confirm', '60s']);
   expect(applied.stderr).toContain('not confirmed yet: sluice confirm within 60 s keeps it, else generation 1 judges');
   expect(await ports.reached()).toEqual([B]);
-  expect(await host.must('status')).toMatch(/^not confirmed yet: \d+ s left, then generation 1 judges again/m);
+  const left = async (): Promise<number> => {
+    const said = /^not confirmed yet: (\d+) s left, then generation 1 judges again/m.exec(await host.must('status'));
+    return Number(said![1]);
+  };
+  const first = await left();
+  expect(first).toBeLessThanOrEqual(60);
   expect((await host.status()).pending).toMatchObject({ generation: 2, previous: 1 });
   expect(await host.must('metrics')).toMatch(/^sluice_confirm_deadline_timestamp_seconds\{generation="2"\} \d+/m);
 
+  // It counts down.
+  while ((await left()) >= first) await sleep(100);
   expect(await host.must('confirm')).toBe('confirmed: generation 2 holds\n');
   ports.expectOnly(2);
   expect(await host.status()).toMatchObject({ generation: 2, pending: null, file: ports.file('b.yaml') });

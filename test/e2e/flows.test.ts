@@ -2,7 +2,7 @@
  * Default deny, and everything this host begins gets its answers: with real tools, over both families. What was
  * running before the first enforcement goes on. Three numbers agree.
  */
-import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho } from '../support/clients';
+import { httpGet, ping, serve, slowDownload, tcpConnect, udpEcho, udpTalk } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { expectSame, readFigures } from '../support/host-figures';
 import { joinByVeth, Namespace } from '../support/netns';
@@ -17,7 +17,7 @@ let host: EdgeHost;
 
 beforeEach(async () => {
   host = await EdgeHost.open('flows');
-  await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
+  await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:123', 'udp:443']);
   await serve(host.edge, ['http:8000', 'http:8001', 'http:8002', 'udp:9000', 'tcp:22']);
   host.write('rules.yaml', RULES);
 });
@@ -34,7 +34,9 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
       'hello from port 8080\n',
     );
     expect(await udpEcho(edge, address, 53)).toBe(true);
-    expect(await udpEcho(edge, address, 4433)).toBe(true);
+    expect(await udpEcho(edge, address, 123)).toBe(true);
+    // As QUIC: datagrams of 1,200 bytes both ways.
+    expect(await udpTalk(edge, address, 443, { bytes: 1200, count: 100 })).toBe(100);
     expect(await ping(edge, address, 5)).toBe(5);
     // A closed port refuses at once: RST and port unreachable are answers too.
     expect(await tcpConnect(edge, address, 444)).toBe('refused');
@@ -51,8 +53,8 @@ test('answers come in, questions do not; driver, counters and frames agree', asy
   expectSame(before, after, 'seen');
   const reasons = after.ours.reasons.map(({ reason }) => reason);
   expect(reasons).toContain('flow');
-  // TCP 443, 8080, 444, UDP 53, 4433 and an echo, twice; nothing that wire began.
-  expect(after.ours.flows).toMatchObject({ made: '12', evicted: '0' });
+  // TCP 443, 8080, 444, UDP 53, 123, 443 and an echo, twice; nothing that wire began.
+  expect(after.ours.flows).toMatchObject({ made: '14', evicted: '0' });
 });
 
 test('a new ruleset keeps flows', async () => {
@@ -77,8 +79,52 @@ test('a flow table of another size takes the flows over, larger and smaller', as
     expect(flows!.live).toBeGreaterThanOrEqual(1);
     expect(await tcpConnect(host.wire, HOST.ipv4, 22)).toBe('timeout');
   }
+  // Twice as many questions as it holds: the gauge says so, and what would end first makes room, not the connection.
+  const ask =
+    'import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n' +
+    'for port in range(10000, 14000): s.sendto(b"?", (sys.argv[1], port))';
+  must(host.edge.argv(['python3', '-c', ask, NEIGHBOUR.ipv4]));
+  const metrics = await host.must('metrics');
+  expect(Number(/^sluice_flow_pressure (\S+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0.5);
+  expect(Number(/^sluice_flows_evicted_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(1000);
+  expect(await host.must('status')).toMatch(/^flows: .* % of its buckets are full/m);
   expect(await download.end()).toBe(0);
 });
+
+const SPEAKER = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 4433))
+print('listening', flush=True)
+_, peer = s.recvfrom(100)
+s.sendto(b'first', peer)
+for line in sys.stdin: s.sendto(line.strip().encode(), peer)
+`;
+const LISTENER = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 4433))
+s.send(b'?')
+while True: print(s.recv(100).decode(), flush=True)
+`;
+
+/** A connected UDP socket that has asked once, and from then on only listens; `hear` waits for what the peer says. */
+async function listenTo(from: Namespace): Promise<{ hear: (word: string) => Promise<void>; end: () => Promise<void> }> {
+  const peer = host.wire.start(['python3', '-uc', SPEAKER, NEIGHBOUR.ipv4]);
+  await peer.waitFor(/listening/);
+  const client = from.start(['python3', '-c', LISTENER, NEIGHBOUR.ipv4]);
+  await client.waitFor(/^first$/m);
+  return {
+    hear: async (word) => {
+      peer.write(`${word}\n`);
+      await client.waitFor(new RegExp(`^${word}$`, 'm'));
+    },
+    end: async () => {
+      await client.stop('SIGKILL');
+      await peer.stop('SIGKILL');
+    },
+  };
+}
 
 test('what ran before the first enforcement goes on, in both directions', async () => {
   // Inbound would let in what a server owns, whose own rows do not.
@@ -88,11 +134,14 @@ test('what ran before the first enforcement goes on, in both directions', async 
   const denied = await slowDownload(host.wire, HOST.ipv4, 8001, 12);
   const deniedByServer = await slowDownload(host.wire, HOST.ipv4, 8002, 12);
   const allowed = await slowDownload(host.wire, HOST.ipv4, 8000, 12);
+  const datagrams = await listenTo(host.edge);
   await host.must('enable');
+  expect((await host.status()).flows).toMatchObject({ live: 4 });
+  await datagrams.hear('second');
+  await datagrams.end();
   // A connection that began outside to a port that is closed now cannot be told from one of ours.
   expect(await tcpConnect(host.wire, HOST.ipv4, 8001)).toBe('timeout');
   expect(await tcpConnect(host.wire, HOST.ipv4, 8002)).toBe('timeout');
-  expect((await host.status()).flows).toMatchObject({ live: 3 });
   expect(await out.end()).toBe(0);
   expect(await denied.end()).toBe(0);
   expect(await deniedByServer.end()).toBe(0);
@@ -145,9 +194,12 @@ test('a router: what it masquerades gets its answers, also what ran before', asy
     }`;
     must(host.edge.argv(['nft', '-f', '-']), { input: nat });
     const running = await slowDownload(inner, NEIGHBOUR.ipv4, 8080, 5);
+    const datagrams = await listenTo(inner);
     await host.must('enable');
     // Before anything goes on: what the kernel tracks, with the port that NAT chose.
-    expect((await host.status()).flows).toMatchObject({ made: '1' });
+    expect((await host.status()).flows).toMatchObject({ made: '2' });
+    await datagrams.hear('second');
+    await datagrams.end();
     expect(await httpGet(inner, `http://${NEIGHBOUR.ipv4}:8080/`)).toBe('hello from port 8080\n');
     expect(await udpEcho(inner, NEIGHBOUR.ipv4, 53)).toBe(true);
     expect(await ping(inner, NEIGHBOUR.ipv4, 3)).toBe(3);

@@ -47,11 +47,12 @@ test('links that are removed, or let go of, are made again', async () => {
   rmSync(`${host.pins.directory}/links`, { recursive: true });
   await untilMended();
   expect(await judged()).toEqual(FILTERED);
-  // The daemon itself says how long it was open at most; how fast that is a busy machine does not show.
+  // The daemon itself says how long it was open at most: a busy machine may make it late once, not each time.
   const times = [...daemon.output.matchAll(/and is again \(after (\d+) ms at most\)/g)].map(([, ms]) => Number(ms));
   // Of the first it may not know it: it had just begun to look.
   expect(times.length).toBeGreaterThanOrEqual(said - 1);
   for (const ms of times) expect(ms).toBeGreaterThan(0);
+  expect(Math.min(...times)).toBeLessThan(1000);
   expect(host.pinned()).toEqual(expect.arrayContaining([expect.stringMatching(/^links\/\d+-xdp$/)]));
   await host.recount('what passed while nothing was filtered was not counted');
 });

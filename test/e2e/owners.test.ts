@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { endTrial } from '../support/end-trial';
 import { type Background, type Finished, must, run } from '../support/process';
 
 jest.setTimeout(240_000);
@@ -264,6 +265,87 @@ test('his history is of his section, and he goes back in it alone, by digest', a
   expect(await greenIs()).toEqual(before);
 });
 
+test('his rows wait to be confirmed: he keeps them or takes them back, and nobody else is told', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  const text = (): string => readFileSync(path, 'utf8');
+  const [before, green] = [text(), await greenIs()];
+  const web = (): Promise<string> => tcpConnect(host.wire, HOST.ipv4, 1080);
+  const outcome = async (): Promise<unknown> => (await ownHistory('red')).at(-1);
+  const tries = async (verb: string, ...words: string[]): Promise<void> =>
+    expect(codeOf(await send('red', JSON.stringify({ version: 1, verb, words, confirm: '10m' })))).toBe('ok');
+  expect(await did('red', 'allow', '1080/tcp', '--confirm', '10m')).toMatch(
+    /^red: added rule 3: allow 1080\/tcp\napplied\nnot confirmed yet: \d+ s left, .*\(confirm keeps these/,
+  );
+  expect(await web()).toBe('connected');
+  expect(await did('red', 'status')).toMatch(/^not confirmed yet: \d+ s left, then your rows before judge again/);
+  const { section } = (await ask('red', 'status')) as Answer & { section: { waiting: object } };
+  expect(section.waiting).toMatchObject({ by: 'owner' });
+  expect(await outcome()).toMatchObject({ outcome: 'waits to be confirmed' });
+  // Somebody else neither sees that, nor is stopped by it, nor decides it.
+  const verbs = ['status', 'history', 'check', 'confirm', 'rollback'] as const;
+  const told = JSON.stringify([...(await Promise.all(verbs.map((verb) => ask('green', verb))))]);
+  expect(told).not.toMatch(/red|waiting|1080/);
+  expect(told.match(/owner\/not-pending/g)).toHaveLength(2);
+  expect(codeOf(await ask('green', 'allow', '2099/tcp'))).toBe('ok');
+  expect(codeOf(await ask('green', 'delete', 'tcp-2099'))).toBe('ok');
+  expect((await host.status()).waiting.map((one) => one.section)).toEqual(['red']);
+  expect(codeOf(await ask('red', 'allow', '1081/tcp'))).toBe('owner/pending');
+  expect((await as('red', 'allow', '1081/tcp')).status).toBe(5);
+  expect(await did('red', 'confirm')).toBe('confirmed: your rows hold\n');
+  expect([await web(), (await host.status()).waiting]).toEqual(['connected', []]);
+  expect(await outcome()).toMatchObject({ outcome: 'confirmed' });
+  expect(await host.must('history')).toContain('confirmed by root, owner of red');
+  const kept = text();
+  expect(kept).toContain('allow 1080/tcp');
+  // Taken back.
+  await tries('delete', 'tcp-1080');
+  expect(await web()).toBe('timeout');
+  expect(await did('red', 'rollback')).toBe('taken back: your rows before judge again\n');
+  expect([await web(), text()]).toEqual(['connected', kept]);
+  expect(await outcome()).toMatchObject({ outcome: 'taken back' });
+  // Nobody says anything in time: the daemon tidies up, and his desk goes by what judges.
+  await tries('delete', 'tcp-1080');
+  await endTrial(host, 'red');
+  expect(await web()).toBe('connected');
+  expect(await did('red', 'explain', 'tcp from 203.0.113.5 to 192.0.2.10 port 1080')).toMatch(/^allow by rule 3/);
+  const late = await ask('red', 'confirm');
+  expect(late.error).toMatchObject({
+    ...{ code: 'owner/not-pending', hint: 'it came too late' },
+    message: expect.stringMatching(
+      /^your change of .* was not confirmed in time: your rows before judge again$/,
+    ) as string,
+  });
+  expect(text()).toBe(kept);
+  await tries('deny', '1081/tcp');
+  await endTrial(host, 'red');
+  await until('the daemon to tidy up', async () => /not confirmed in time/.test(JSON.stringify(await outcome())));
+  await until('the file as before', () => text() === kept);
+  expect(await did('red', 'delete', 'tcp-1080')).toBe('red: deleted rule 3: allow 1080/tcp\napplied\n');
+  expect([await web(), text(), await greenIs()]).toEqual(['timeout', before, green]);
+});
+
+test('what the provider tries is his to say, and what waits as a whole is nobody’s to wait with', async () => {
+  const before = readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
+  await host.must('allow', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  expect(await did('red', 'status')).toMatch(/^not confirmed yet: .*\(your provider decides\)/);
+  for (const [verb, ...words] of [['confirm'], ['rollback'], ['allow', '1081/tcp'], ['delete', 'tcp-1080']])
+    expect([verb, codeOf(await ask('red', verb, ...words))]).toEqual([verb, 'owner/pending']);
+  const joined = { version: 1, verb: 'allow', words: ['1081/tcp'], confirm: '1h' };
+  expect(codeOf(await send('red', JSON.stringify(joined)))).toBe('owner/pending');
+  expect((await host.status()).waiting[0].secondsLeft).toBeLessThanOrEqual(600);
+  // What an owner began and his provider went on with is the provider's.
+  await host.must('rollback', '--server', 'red');
+  await send('red', JSON.stringify({ ...joined, confirm: '10m' }));
+  await host.must('allow', '1082/tcp', '--server', 'red', '--confirm', '10m');
+  expect(codeOf(await ask('red', 'confirm'))).toBe('owner/pending');
+  await host.must('rollback', '--server', 'red');
+  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  expect(codeOf(await send('red', JSON.stringify(joined)))).toBe('owner/busy');
+  await host.must('rollback');
+  expect(codeOf(await send('red', JSON.stringify({ version: 1, verb: 'status', confirm: '60s' })))).toBe('cli/usage');
+  expect(readFileSync(join(host.directory, 'rules.yaml'), 'utf8')).toBe(before);
+});
+
 test('what is the provider’s is refused in one sentence', async () => {
   for (const [words, why] of [
     [['apply'], /"apply" is the provider's: through a socket there are status/],
@@ -272,7 +354,9 @@ test('what is the provider’s is refused in one sentence', async () => {
     [['logging', 'full'], /"logging" is the provider's/],
     [['allow', '1044/tcp', '--force'], /--force is the provider's/],
     [['allow', '1044/tcp', '--server', 'green'], /--server is the provider's/],
-    [['allow', '1044/tcp', '--confirm', '60s'], /--confirm is the provider's/],
+    [['allow', '1044/tcp', '--confirm', '2h'], /--confirm "2h" is more than 1 h/],
+    [['confirm', '--server', 'red'], /--server is the provider's/],
+    [['rollback', '--confirm', '60s'], /"rollback" alone changes no rows/],
     [['allow', 'log', '1044/tcp'], /what is told of packets is the provider’s to say/],
     [
       ['allow', 'from', 'office', 'to', 'any', 'port', '1044'],

@@ -10,6 +10,7 @@ import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
 import { type Finished, run } from '../support/process';
 import { COMMAND } from '../support/edge-host';
+import { endTrial } from '../support/end-trial';
 
 jest.setTimeout(120_000);
 
@@ -112,6 +113,26 @@ test('a file that comes is a server that comes, and its history ends with it', a
   ]);
   rmSync(join(host.directory, 'servers.d/blue.yaml'));
   await host.must('apply');
+});
+
+test('one waits to be confirmed by itself, and leaves its own file again', async () => {
+  const denied = RED.replace('allow 1080/tcp', 'deny 1080/tcp id allow-1080_tcp');
+  const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section);
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  expect([text('servers.d/red.yaml'), await reached(), await waiting()]).toEqual([denied, [2080], ['red']]);
+  await host.must('udp', 'on', 'green');
+  await host.must('rollback', '--server', 'red');
+  expect([text('servers.d/red.yaml'), await reached(), await waiting()]).toEqual([RED, [1080, 2080], []]);
+  expect(text('servers.d/green.json')).toContain('"udp": "on"');
+  await host.must('rollback', '1');
+  // Its time is over: the next command puts it back, and nothing beside it.
+  await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await endTrial(host, 'red');
+  expect(await reached()).toEqual([1080, 2080]);
+  const { stderr } = await host.sluice(['status']);
+  expect(stderr).toContain('of red was not confirmed');
+  expect(text('servers.d/red.yaml')).toBe(RED);
+  expectOthersAsWritten();
 });
 
 test('killed while files are exchanged, the next writer finds them as they are enforced', async () => {

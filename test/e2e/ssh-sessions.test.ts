@@ -107,15 +107,22 @@ test('from a console: the session of somebody else is found by its socket', asyn
   expect(refused.status).toBe(5);
   expect(refused.stderr).toMatch(/would cut a live SSH session:\n.*sshd\[\d+\].*default/);
   expect(refused.stderr).toContain(`from ${NEIGHBOUR.ipv4} to port ${PORT}`);
+  const [, row] =
+    /\n {2}to keep it, write as the first row of inbound: (.*)\n {2}to do it all the same: --force\n$/.exec(
+      refused.stderr,
+    )!;
   expect(await host.status()).toMatchObject({ active: false });
 
   rules(`deny from ${NEIGHBOUR.ipv4} to any port ${PORT}`, OPENS);
   expect((await host.sluice(['enable'])).stderr).toMatch(/sshd\[\d+\].*rule 1/);
 
-  rules(OPENS);
+  // The row it names keeps the session, and lets in the next one.
+  rules(row, `deny from ${NEIGHBOUR.ipv4} to any port ${PORT}`);
   expect(await host.sluice(['enable'])).toMatchObject({ status: 0 });
   session.write('echo still-here\n');
   await session.waitFor(/^still-here$/m);
+  const next = await logIn();
+  await next.stop('SIGKILL');
 
   rules('allow 8000/tcp');
   expect(await host.sluice(['enable'])).toMatchObject({ status: 5 });

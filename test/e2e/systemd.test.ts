@@ -72,6 +72,19 @@ test('enabled, killed, booted, stopped: the units do what is said of them', asyn
   await machine.boot();
   expect(await machine.states(...BOTH)).toEqual(['inactive', 'inactive']);
   expect(await judged()).toEqual(['connected', 'connected']);
+
+  // Uninstalled: neither units nor pins, and nothing filtered; the ruleset stays.
+  await machine.sluice('enable');
+  expect(await machine.states(...BOTH)).toEqual(['active', 'active']);
+  expect(await machine.sluice('uninstall', '--yes')).toMatch(
+    /^removed: systemd units, pins, counters and state; kept: \/etc\/sluice\/rules\.yaml$/m,
+  );
+  await machine.edge.recount('uninstall removed the counts, as it should');
+  expect(await machine.states(...BOTH)).toEqual(['inactive', 'inactive']);
+  const units = BOTH.map((unit) => machine.path('etc/systemd/system', unit));
+  expect([...units, machine.edge.pins.directory].filter((path) => existsSync(path))).toEqual([]);
+  expect(readFileSync(machine.path('etc/sluice/rules.yaml'), 'utf8')).toBe(RULES);
+  expect(await judged()).toEqual(['connected', 'connected']);
 });
 
 test('units of others and masked ones are refused, and left as they are', async () => {

@@ -193,6 +193,32 @@ describe('the life of a flow', () => {
       expect(await host.in(answer)).toEqual(PASSES_AS_FLOW);
     }));
 
+  /** Packets of ours, what their answer is, and how many seconds it may come after the last of them. */
+  const udpOut = p.udp({ from: 5000, to: 53 });
+  const udpBack = p.udp({ from: 53, to: 5000 });
+  test.each<[string, p.Layer[], p.Layer, number]>([
+    ['a SYN', [going('syn')], coming('syn', 'ack'), 4 * 60],
+    ['a connection', [going('syn'), going('ack')], coming('ack'), 5 * 24 * 3600],
+    ['after our FIN', [going('syn'), going('ack'), going('fin', 'ack')], coming('ack'), 4 * 60],
+    ['after our RST', [going('syn'), going('ack'), going('rst')], coming('ack'), 10],
+    ['a question', [udpOut], udpBack, 30],
+    ['a stream of datagrams', [udpOut, udpOut], udpBack, 180],
+    ['an echo', [echo[4](128, 0x12340001)], echo[4](129, 0x12340001), 30],
+    ['another protocol', [p.raw('a packet', 47)], p.raw('an answer', 47), 600],
+  ])('%s waits as long as README says', async (_name, packets, reply, seconds) => {
+    // Seconds that the machine may take between two lines; the table is aged, nobody waits.
+    const SLOW = Math.min(5, seconds / 4);
+    // What makes datagrams a stream is two seconds of them, of which nobody waits either.
+    const timeouts = packets.length > 1 ? { FLOW_STREAM_AGE: 0 } : {};
+    const host = await stand(DENY, { buckets: 1, timeouts });
+    const back = p.compose(IN[4](), reply);
+    for (const packet of packets) await host.out(p.compose(OUT[4](), packet));
+    await host.table.age('flows', seconds - SLOW);
+    expect(await host.in(back)).toEqual(PASSES_AS_FLOW);
+    await host.table.age('flows', SLOW + 1);
+    expect(await host.in(back)).toEqual(DENIED);
+  });
+
   test('our FIN ends it after a while, packets of ours keep it meanwhile', () =>
     paced(SHORT, async (pace) => {
       const host = await stand(DENY, { timeouts: { TCP_CLOSING: 4 * pace.unit } });

@@ -181,6 +181,16 @@ describe.each(FAMILIES)('IPv%d', (family) => {
       expect(await host.table.fragmentFigures()).toMatchObject({ live: 1, made: 3n, evicted: 0n });
     }));
 
+  test('for 30 seconds', async () => {
+    const host = await stand(DENY, { buckets: 1 });
+    await host.in(first[family](udp(2900), 1472));
+    // The table is aged, nobody waits; five seconds are the machine's.
+    await host.table.age('fragments', 25);
+    expect(await host.in(later[family](1480, 100))).toEqual(FOLLOWS);
+    await host.table.age('fragments', 6);
+    expect(await host.in(later[family](1480, 100))).toEqual(UNKNOWN);
+  });
+
   test('a new generation remembers it', async () => {
     const host = await stand();
     await host.in(first[family](udp(2900), 1472));

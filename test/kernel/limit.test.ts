@@ -320,6 +320,22 @@ test('random sequences: program, twin and model agree on every frame', async () 
     expect([id, outcomes[id] > 0, outcomes[`${id}/refused`] > 0]).toEqual([id, true, true]);
 });
 
+test('who is kept reachable is never limited, however often he comes', async () => {
+  const tables = await IngressTables.create(1);
+  tables.now = 1_000_000;
+  const stand = await IngressStand.load(
+    'version: 1\nguard: { keep-reachable: [{ id: kept, from: 203.0.113.50, port: 22/tcp }] }\n' +
+      'inbound: { rules: [limit 22/tcp 2/1h id few] }\n',
+    tables,
+  );
+  opened.push(stand, tables);
+  const kept = Array.from({ length: 40 }, () => p.compose(...syn()));
+  expect(await stand.inMany(kept)).toEqual({ actions: { pass: 40 }, at: { kept: 40 } });
+  expect((await tables.limits()).made).toBe(0n);
+  const other = Array.from({ length: 2 }, () => p.compose(...syn('203.0.113.51')));
+  expect(await stand.inMany(other)).toEqual({ actions: { pass: 1, tx: 1 }, at: { few: 1, 'few/refused': 1 } });
+});
+
 describe('a full table', () => {
   const source = (i: number): string => `${1 + (i >> 24)}.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
 
@@ -370,6 +386,15 @@ describe('a full table', () => {
     opened.push(tables);
     tables.now = 5_000_000;
     const host = await Limited.load([PRESET], tables);
+    // What this host has opened, in the one bucket that there is.
+    const outgoing = await IngressStand.load('version: 1\n', tables, {}, 'out');
+    opened.unshift(outgoing);
+    const { destination4: here, source4: there } = p.DEFAULTS;
+    const ends = { from: 40_000, to: 443 };
+    for (const flags of [['syn'], ['ack']] as p.TcpFlag[][])
+      await outgoing.in(p.compose(p.ipv4({ from: here, to: there }), p.tcp({ ...ends, flags })));
+    const answer = p.compose(p.ipv4(), p.tcp({ from: ends.to, to: ends.from, flags: ['ack'] }));
+    expect((await host.stand.in(answer)).at).toBe('(flow)');
     const flows = Buffer.from((await tables.maps.flows.entries()).values);
     const refused = Array.from({ length: 20 }, (_, i) => p.compose(...syn(`203.0.113.${i + 1}`)));
     for (const frame of refused) for (let n = 0; n < 6; n++) await host.stand.in(frame);
@@ -391,6 +416,7 @@ describe('a full table', () => {
     expect(Number(figures.evicted)).toBeGreaterThan(900_000);
     for (const one of refused) expect((await host.stand.in(one)).at).toBe('ssh-limit/refused');
     expect(Buffer.from((await tables.maps.flows.entries()).values).equals(flows)).toBe(true);
+    expect((await host.stand.in(answer)).at).toBe('(flow)');
   });
 });
 

@@ -49,6 +49,12 @@ export interface LivingFlow {
   readonly expires: bigint;
 }
 
+/** How a bucket and one of its ways lie. */
+const WAYS = {
+  flows: { bucket: LAYOUT.slc_flow_bucket, way: LAYOUT.slc_flow },
+  fragments: { bucket: LAYOUT.slc_fragment_bucket, way: LAYOUT.slc_first_fragment },
+} as const;
+
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
   readonly maps: Pick<Tables, 'flows' | 'flowTags' | 'flowStats' | 'fragments' | 'fragmentTags' | 'fragmentStats'>;
@@ -108,22 +114,44 @@ export class FlowTable {
 
   /** Packets whose first fragment passed and is remembered, with the bytes that were judged. */
   async fragments(): Promise<Map<string, number>> {
-    const { jiffies } = await readClock(kernel());
-    const { values } = await this.maps.fragments.entries();
-    const bytes = Buffer.from(values);
-    const { slc_fragment_bucket: bucket, slc_first_fragment: first, slc_fragment_key: key } = LAYOUT;
-    const found = new Map<string, number>();
-    for (let at = 0; at < bytes.length; at += bucket.size) {
-      for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
-        const entry = bytes.subarray(at + bucket.fields.ways.offset + way * first.size);
-        if (entry.readBigUInt64LE(first.fields.expires.offset) <= jiffies) continue;
+    const { slc_first_fragment: first, slc_fragment_key: key } = LAYOUT;
+    return new Map(
+      (await this.livingWays('fragments')).map(({ entry }) => {
         const hook = entry[key.fields.hook.offset] === SLC_HOOK.EGRESS ? 'out' : 'in';
         const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
-        found.set(
+        const name =
           `${hook} ${words(key.fields.source.offset)} ${words(key.fields.destination.offset)} ` +
-            `${entry[key.fields.protocol.offset]} ${entry.readUInt32LE(key.fields.identification.offset)}`,
-          entry.readUInt32LE(first.fields.judged.offset),
-        );
+          `${entry[key.fields.protocol.offset]} ${entry.readUInt32LE(key.fields.identification.offset)}`;
+        return [name, entry.readUInt32LE(first.fields.judged.offset)];
+      }),
+    );
+  }
+
+  /** Time passes for what is in the table: everything in it ends so many seconds sooner. */
+  async age(table: 'flows' | 'fragments', seconds: number): Promise<void> {
+    const map = this.maps[table];
+    const key = new Uint8Array(4);
+    const { expires } = WAYS[table].way.fields;
+    for (const { index, offset } of await this.livingWays(table)) {
+      new DataView(key.buffer).setUint32(0, index, true);
+      const bucket = Buffer.from(map.lookup(key)!);
+      const end = bucket.readBigUInt64LE(offset + expires.offset);
+      bucket.writeBigUInt64LE(end - BigInt(Math.round(seconds * this.hz)), offset + expires.offset);
+      map.update(key, bucket);
+    }
+  }
+
+  /** Ways of the table that have not ended: their bucket, where in it they stand, and what they hold. */
+  private async livingWays(table: 'flows' | 'fragments'): Promise<{ index: number; offset: number; entry: Buffer }[]> {
+    const { jiffies } = await readClock(kernel());
+    const bytes = Buffer.from((await this.maps[table].entries()).values);
+    const { bucket, way } = WAYS[table];
+    const found = [];
+    for (let index = 0; index * bucket.size < bytes.length; index++) {
+      for (let i = 0; i < SLC_LIMITS.TABLE_WAYS; i++) {
+        const offset = bucket.fields.ways.offset + i * way.size;
+        const entry = bytes.subarray(index * bucket.size + offset);
+        if (entry.readBigUInt64LE(way.fields.expires.offset) > jiffies) found.push({ index, offset, entry });
       }
     }
     return found;
@@ -136,28 +164,18 @@ export class FlowTable {
 
   /** The flows that live. */
   async living(): Promise<LivingFlow[]> {
-    const { jiffies } = await readClock(kernel());
-    const { values } = await this.maps.flows.entries();
-    const bytes = Buffer.from(values);
-    const { slc_flow_bucket: bucket, slc_flow: flow, slc_flow_key: key } = LAYOUT;
-    const found: LivingFlow[] = [];
-    for (let at = 0; at < bytes.length; at += bucket.size) {
-      for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
-        const entry = bytes.subarray(at + bucket.fields.ways.offset + way * flow.size);
-        const expires = entry.readBigUInt64LE(flow.fields.expires.offset);
-        if (expires <= jiffies) continue;
-        const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
-        found.push({
-          expires,
-          name:
-            `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
-            `${entry.readUInt16LE(key.fields.local_port.offset)} ${entry.readUInt16LE(key.fields.remote_port.offset)}`,
-          generation: entry.readUInt32LE(flow.fields.generation.offset),
-          flags: entry[flow.fields.flags.offset],
-        });
-      }
-    }
-    return found;
+    const { slc_flow: flow, slc_flow_key: key } = LAYOUT;
+    return (await this.livingWays('flows')).map(({ entry }) => {
+      const words = (offset: number): string => addressWords(entry, offset, entry[key.fields.family.offset]);
+      return {
+        expires: entry.readBigUInt64LE(flow.fields.expires.offset),
+        name:
+          `${entry[key.fields.protocol.offset]} ${words(key.fields.local.offset)} ${words(key.fields.remote.offset)} ` +
+          `${entry.readUInt16LE(key.fields.local_port.offset)} ${entry.readUInt16LE(key.fields.remote_port.offset)}`,
+        generation: entry.readUInt32LE(flow.fields.generation.offset),
+        flags: entry[flow.fields.flags.offset],
+      };
+    });
   }
 
   /** Brings the flows of another table in, as an apply does that changes the size. Returns how many lost their place. */

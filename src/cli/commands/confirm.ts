@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import type { ApplyOutcome } from '../../operate/apply';
 import { readEnforcement } from '../../operate/enforcement';
-import { confirmSections, takeBackSections } from '../../operate/confirm-sections';
+import { confirmSections, takeBackSections, waitingSections } from '../../operate/confirm-sections';
 import { confirmPending, isGatePending, rollbackPending } from '../../operate/pending';
-import { waits } from '../../operate/trial-state';
 import { SluiceError } from '../../kernel/errors';
 import type { Context } from '../../operate/context';
 import { openForEdit } from '../../operate/enforced-file';
@@ -64,6 +63,7 @@ export function register(program: Command): void {
     addChangeOptions(addConfirmOptions(rollback)),
     async (run, reference: string | undefined): Promise<ExitCode> => {
       const section = sectionMeant(run.options);
+      if (reference === undefined) refuseChangeOptions(run.options);
       if (reference === undefined && section !== undefined && run.options.ifDigest === undefined) {
         const context = await run.context({ tidyUp: false });
         if ((await waitingSections(context)).includes(section)) return takeSectionsBack(run, context, section);
@@ -85,6 +85,14 @@ export function register(program: Command): void {
   );
 }
 
+/** What waits is taken back as it is. */
+function refuseChangeOptions({ confirm, message, expectRevision }: RollbackOptions): void {
+  const given = typeof confirm === 'string' ? '--confirm' : message !== undefined ? '--message' : null;
+  const name = given ?? (expectRevision === undefined ? null : '--expect-revision');
+  if (name !== null)
+    throw new UsageError(`${name} is about going back to a revision`, 'sluice rollback takes back what waits');
+}
+
 async function keepSections(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
   const { confirmed } = await confirmSections(context, { server });
   run.output.line(`confirmed: the rows of ${confirmed.join(', ')} hold`);
@@ -99,11 +107,6 @@ async function takeSectionsBack(run: Run<object>, context: Context, server: stri
   const fate = putBack.length > 0 ? 'put-back' : 'kept';
   run.output.document({ outcome: 'rolled-back', sections: returned, file: { path: file, outcome: fate } });
   return EXIT.DONE;
-}
-
-/** Names of servers that wait by themselves. */
-async function waitingSections(context: Context): Promise<string[]> {
-  return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
 }
 
 async function takeBack(run: Run<RollbackOptions>): Promise<ExitCode> {

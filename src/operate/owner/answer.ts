@@ -11,18 +11,22 @@ import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
 import { type Edit, type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
 import { type Enforcement, readEnforcement, takeSnapshot } from '../enforcement';
+import { readConfirmTime } from '../confirm-time';
 import { readHistory } from '../history';
 import { planRuleset } from '../plan';
 import { renderSectionPlan } from '../render-plan';
 import type { RulesetText } from '../ruleset-file';
 import { readEnforcedText, type StateFolder } from '../state-files';
+import { judgingRuleset } from '../trial-state';
 import { UsageError } from '../usage-error';
 import { changeRows, type OwnerChange, ownFindings } from './change';
 import { doctorOwn, explainOwn, type OwnerView } from './doctor';
 import type { RecentEvents } from './events';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
+import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
 import { findWrong, rowsAmong } from './own-words';
+import type { InTurn } from './patience';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
 
@@ -31,7 +35,7 @@ export interface OwnerAnswer {
   readonly schemaVersion: 1;
   readonly ok: boolean;
   readonly server: string;
-  /** For people; `status` has none: it is data. */
+  /** For people; of `status` only that something waits: the rest is data. */
   readonly lines: readonly string[];
   /** What was found about his rows. */
   readonly findings: readonly OwnerFinding[];
@@ -54,7 +58,7 @@ export interface OwnerQuestion {
   /** Path of the socket it came through. */
   readonly socket: string;
   /** Does work when it is his turn; who waits for somebody else's change has none. */
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly inTurn: InTurn;
 }
 
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
@@ -78,7 +82,8 @@ export class OwnerDesk {
   async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
     const { server } = question;
     try {
-      const isChange = isChanging(question.request.verb);
+      const { verb } = question.request;
+      const isChange = isChanging(verb) || verb === 'confirm';
       const {
         lines,
         findings = [],
@@ -107,11 +112,14 @@ export class OwnerDesk {
     // It has changed hands since he connected.
     if (server.owner.group !== question.group) throw noSuchServer();
     if (!isRowVerb(request.verb)) refuseEnd(request);
-    if (!isChanging(request.verb)) refuseDigest(request);
+    if (!isChanging(request.verb)) refuseChange(request);
     switch (request.verb) {
       case 'status':
         refuseWords(request);
-        return { lines: [], data: await this.#status(server) };
+        return this.#status(server, ownWaiting(enforcement!, server));
+      case 'confirm':
+        refuseWords(request);
+        return this.#decide(question, { own: server, word: 'confirmed', enforcement: enforcement! });
       case 'check':
         refuseWords(request);
         this.#take(server);
@@ -132,11 +140,14 @@ export class OwnerDesk {
         this.#take(server);
         return this.#diff(server, ruleset, enforcement!, request.words);
       default:
-        return this.#change(server, question, request.verb);
+        if (request.verb !== 'rollback' || request.words.length > 0)
+          return this.#change(server, question, request.verb);
+        refuseChange(request);
+        return this.#decide(question, { own: server, word: 'taken-back', enforcement: enforcement! });
     }
   }
 
-  async #status(server: OwnedServer): Promise<Record<string, unknown>> {
+  async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
     const nowMs = performance.now();
     if (!this.#snapshot || nowMs - this.#snapshot.takenMs > SNAPSHOT_MS)
       this.#snapshot = { takenMs: nowMs, snapshot: await takeSnapshot(this.context) };
@@ -150,7 +161,8 @@ export class OwnerDesk {
       entries: { used: used.entries, most: entries },
       changes,
     };
-    return { takenAt, section: asOwn(section), quotas };
+    const lines = waiting ? [waitingLine(waiting)] : [];
+    return { lines, data: { takenAt, section: asOwn(section, waiting), quotas } };
   }
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
@@ -191,6 +203,8 @@ export class OwnerDesk {
       ...(request.for !== undefined && { for: request.for }),
       ...(request.until && { until: request.until }),
     };
+    const confirmSeconds =
+      request.confirm === undefined ? undefined : readConfirmTime(request.confirm, OWNERS_CONFIRM_SECONDS);
     const words = withEnd(request.words, readEnd(ends, Date.now(), 'delete ends a rule'));
     if (words.length === 0) throw new UsageError(`"${verb}" needs words behind it`);
     const { folder } = this.context;
@@ -210,6 +224,7 @@ export class OwnerDesk {
           ifDigest: request.ifDigest,
           author: { ...author, group: server.owner.group },
           what,
+          confirmSeconds,
           memory: this.#memory,
         },
         ...(request.message !== undefined && { reason: request.message }),
@@ -223,8 +238,21 @@ export class OwnerDesk {
       case 'unchanged':
         return { lines: [changed.message], data: { changed: false } };
       case 'applied':
-        return { lines: [changed.message, 'applied'], findings: changed.findings, data: { changed: true } };
+        return {
+          lines: [changed.message, 'applied', ...(changed.waiting ? [waitingLine(changed.waiting)] : [])],
+          findings: changed.findings,
+          data: { changed: true, ...(changed.waiting && { waiting: changed.waiting }) },
+        };
     }
+  }
+
+  /** Costs none of his changes a minute: there are no more of it than of those. */
+  async #decide({ author, inTurn }: OwnerQuestion, decision: Omit<Decision, 'author'>): Promise<OwnerView> {
+    const by = { ...author, group: decision.own.owner.group };
+    await decideOwn(this.context, { ...decision, author: by }, inTurn);
+    this.#snapshot = null;
+    if (decision.word === 'confirmed') return { lines: ['confirmed: your rows hold'], data: { changed: false } };
+    return { lines: ['taken back: your rows before judge again'], data: { changed: true } };
   }
 
   #take({ name, owner }: OwnedServer): void {
@@ -234,13 +262,31 @@ export class OwnerDesk {
   }
 }
 
-/** The section without what of ALLOW ALL is not his: who opened it, why, and what it let in elsewhere. */
-function asOwn(section: SnapshotSection): Omit<SnapshotSection, 'allowAll'> & { readonly allowAll?: OwnOpening } {
-  const { allowAll, ...rest } = section;
-  if (!allowAll) return rest;
-  const { until, secondsLeft, rows } = allowAll;
-  return { ...rest, allowAll: { until, secondsLeft, rows: rows.filter((row) => row.section === section.name) } };
+/** What a change that waits says of itself, and his status until it does not. */
+function waitingLine({ secondsLeft, by }: OwnWaiting): string {
+  const left = `not confirmed yet: ${secondsLeft} s left, then your rows before judge again by themselves`;
+  return by === 'owner'
+    ? `${left} (confirm keeps these, rollback takes them back now)`
+    : `${left} (your provider decides)`;
 }
+
+/**
+ * The section without what of ALLOW ALL is not his: who opened it, why, and what it let in elsewhere. `waiting` says whose
+ * it is to confirm.
+ */
+function asOwn(section: SnapshotSection, waiting: OwnWaiting | null): OwnSection {
+  const { allowAll, ...own }: SnapshotSection = section;
+  delete (own as { waiting?: unknown }).waiting;
+  const told = { ...own, ...(waiting && { waiting }) } as OwnSection;
+  if (!allowAll) return told;
+  const { until, secondsLeft, rows } = allowAll;
+  return { ...told, allowAll: { until, secondsLeft, rows: rows.filter((row) => row.section === section.name) } };
+}
+
+type OwnSection = Omit<SnapshotSection, 'allowAll' | 'waiting'> & {
+  readonly allowAll?: OwnOpening;
+  readonly waiting?: OwnWaiting;
+};
 
 /** An ALLOW ALL that his section is under, whatever else is. */
 type OwnOpening = Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'>;
@@ -283,7 +329,8 @@ function ownedIn(
   enforcement: Enforcement | null,
   name: string,
 ): { server: OwnedServer; ruleset: NonNullable<Enforcement['record']>['ruleset'] } {
-  const ruleset = enforcement?.record?.ruleset;
+  const { record, trials } = enforcement ?? {};
+  const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   const server = ruleset?.servers?.find((one) => one.name === name);
   if (!ruleset || !server?.owner) throw noSuchServer();
   return { ruleset, server: { ...server, owner: server.owner } };
@@ -300,8 +347,11 @@ function isRowVerb(verb: string): boolean {
   return (ROW_VERBS as readonly string[]).includes(verb);
 }
 
-function refuseDigest({ verb, ifDigest }: OwnerRequest): void {
-  if (ifDigest !== undefined) throw new UsageError(`"${verb}" changes nothing`, 'ifDigest belongs to what does');
+/** What belongs to a change of rows alone. */
+function refuseChange(request: OwnerRequest): void {
+  for (const key of ['ifDigest', 'confirm', 'message'] as const)
+    if (request[key] !== undefined)
+      throw new UsageError(`"${request.verb}" alone changes no rows`, `${key} belongs to what does`);
 }
 
 function refuseEnd({ verb, for: time, until }: OwnerRequest): void {

@@ -2,9 +2,9 @@
  * A change of one server's rows by its owner: the enforced file is edited at that server's place, as the operator's verbs
  * with `--server` do, checked, and applied. Nothing else in it changes, and nothing of it is told.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompileMemory } from '../../compile/compile-memory';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
+import { SluiceError } from '../../kernel/errors';
 import type { SourceRange } from '../../model/ruleset';
 import { type ApplyOptions, applyRuleset } from '../apply';
 import type { Author } from '../change-note';
@@ -17,16 +17,20 @@ import { openSectionFile } from '../edit/section-file';
 import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
-import { readEnforcement } from '../enforcement';
+import { type Enforcement, readEnforcement } from '../enforcement';
 import { type History, readHistory } from '../history';
 import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
 import { type RulesetText, writeRulesetText } from '../ruleset-file';
 import { isDigest, sectionDigest, shownDigest } from '../section-digest';
+import { judgingRuleset, waits } from '../trial-state';
+import { SectionPendingError } from '../trials';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges } from './own-history';
+import { type OwnWaiting, ownWaiting, requireNoOther, stillWaiting } from './own-trial';
+import { type InTurn, withPatience } from './patience';
 import { requireQuota, useOf } from './quota';
-import { isPassing, noSuchServer, OwnerRefusal, refusedByProvider } from './refusal';
+import { noSuchServer, OwnerRefusal, refusedByProvider } from './refusal';
 
 /** What an owner wants. */
 export interface OwnerChange {
@@ -39,6 +43,8 @@ export interface OwnerChange {
   /** The verb with its words, and why, for the history. */
   readonly what: string;
   readonly reason?: string;
+  /** It waits so long to be confirmed, with nothing of anybody else; left out: it holds at once. */
+  readonly confirmSeconds?: number | undefined;
   /** What this process compiled before: the other servers are not compiled again. */
   readonly memory?: CompileMemory;
 }
@@ -47,15 +53,22 @@ export interface OwnerChange {
 export type OwnerChanged =
   | { readonly kind: 'refused'; readonly findings: readonly Diagnostic[] }
   | { readonly kind: 'unchanged'; readonly message: string; readonly hint?: string }
-  | { readonly kind: 'applied'; readonly message: string; readonly findings: readonly Diagnostic[] };
-
-/** How long somebody else's change is waited for, and how often it is looked whether it is over. */
-const PATIENCE_MS = 6000;
-const RETRY_MS = 150;
+  | {
+      readonly kind: 'applied';
+      readonly message: string;
+      readonly findings: readonly Diagnostic[];
+      readonly waiting: OwnWaiting | null;
+    };
 
 /** The servers of what is enforced that have an owner. */
 export async function ownedServers(context: Context): Promise<OwnedServer[]> {
-  const ruleset = (await readEnforcement(context))?.record?.ruleset;
+  return ownedIn(await readEnforcement(context));
+}
+
+/** The same of those that judge: what was not confirmed in time has no owner any more. */
+function ownedIn(enforcement: Enforcement | null): OwnedServer[] {
+  const { record, trials } = enforcement ?? {};
+  const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   return (ruleset?.servers ?? []).filter((server): server is OwnedServer => server.owner !== undefined);
 }
 
@@ -67,29 +80,24 @@ export async function ownedServers(context: Context): Promise<OwnedServer[]> {
 export async function changeRows(
   context: Context,
   change: OwnerChange,
-  inTurn: <T>(work: () => Promise<T>) => Promise<T> = (work) => work(),
+  inTurn: InTurn = (work) => work(),
 ): Promise<OwnerChanged> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      const attempt = async (): Promise<OwnerChanged> => {
-        await takeBackInterrupted(context);
-        return tryChange(context, change);
-      };
-      return await inTurn(() => withWriterLock(context, attempt, 0));
-    } catch (error) {
-      if (!isPassing(error) || performance.now() > deadline) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
+  const attempt = async (): Promise<OwnerChanged> => {
+    await takeBackInterrupted(context);
+    return tryChange(context, change);
+  };
+  return withPatience(inTurn, () => withWriterLock(context, attempt, 0));
 }
 
 async function tryChange(
   context: Context,
-  { server, edit, author, what, reason, ifDigest, memory }: OwnerChange,
+  { server, edit, author, what, reason, confirmSeconds, ifDigest, memory }: OwnerChange,
 ): Promise<OwnerChanged> {
-  const own = (await ownedServers(context)).find(({ name }) => name === server);
-  if (!own) throw noSuchServer();
+  const now = await readEnforcement(context);
+  const own = ownedIn(now).find(({ name }) => name === server);
+  if (!now || !own) throw noSuchServer();
+  requireTidy(now);
+  requireNoOther(now, own);
   const { source, enforced, record } = await openForEdit(context, '');
   if (!enforced || !record) throw noSuchServer();
   const history = readHistory(context.folder);
@@ -101,8 +109,8 @@ async function tryChange(
   const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
   const findings = ownFindings(diagnostics, outcome.text, server, source.path);
   if (!ruleset || !image) return refusedFor(findings);
-  const now = ruleset.servers?.find(({ name }) => name === server);
-  requireQuota(useOf(own.rules), useOf(now?.rules ?? []), own.owner.quotas);
+  const after = ruleset.servers?.find(({ name }) => name === server);
+  requireQuota(useOf(own.rules), useOf(after?.rules ?? []), own.owner.quotas);
   const { interfaceOverride } = enforced;
   const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
   const candidate = {
@@ -110,8 +118,23 @@ async function tryChange(
     ...(interfaceOverride && { interfaceOverride }),
   };
   const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
-  await writeAndApply(context, source, candidate, { intent, inPlaceOf: record, edited: true });
-  return { kind: 'applied', message: outcome.message, findings };
+  const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
+  const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
+  try {
+    await writeAndApply(context, source, candidate, { ...options, ...waits });
+  } catch (error) {
+    if (error instanceof SectionPendingError && error.section === server) throw stillWaiting();
+    throw error;
+  }
+  const enforcement = await readEnforcement(context);
+  const waiting = enforcement && ownWaiting(enforcement, own);
+  return { kind: 'applied', message: outcome.message, findings, waiting };
+}
+
+/** What is over is soon tidied up after; until then texts say something else than what judges. */
+function requireTidy({ trials, pending }: Enforcement): void {
+  if (pending || trials.every(waits)) return;
+  throw new SluiceError('operate/changed', 'what was not confirmed is being tidied up after');
 }
 
 /** He is told what became of his rows since, and by whom: himself, or his provider. */

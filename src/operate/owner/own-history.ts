@@ -42,6 +42,12 @@ export function ownChanges(history: Pick<History, 'revisions'>, own: Own): OwnCh
   });
 }
 
+/** His last change, where it is over since nobody confirmed it in time; else null. */
+export function lateOwn(history: Pick<History, 'revisions'>, own: Own): Revision | null {
+  const last = ownRevisions(history, own).at(-1);
+  return last?.outcome === 'rolled-back-by-deadline' && isBy(last, own) ? last : null;
+}
+
 /** One line of it. */
 export function ownChangeLine({ digest, at, who, what, outcome }: OwnChange): string {
   return `${shownDigest(digest)}  ${whenWords(at)} UTC  ${who}: ${what}${outcome === '' ? '' : `; ${outcome}`}`;

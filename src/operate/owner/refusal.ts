@@ -5,6 +5,7 @@
 import { SluiceError } from '../../kernel/errors';
 import { LockoutError } from '../apply';
 import { PendingError } from '../pending';
+import { NotAloneError, SectionPendingError } from '../trials';
 import { UsageError } from '../usage-error';
 
 /** A refusal in words that are meant for the owner. */
@@ -36,7 +37,14 @@ export function isPassing(error: unknown): boolean {
 export function forOwner(error: unknown): { readonly refusal: SluiceError; readonly detail: string | null } {
   if (error instanceof OwnerRefusal || error instanceof UsageError) return { refusal: error, detail: null };
   if (error instanceof LockoutError) return { refusal: refusedByProvider(), detail: error.message };
-  if (error instanceof PendingError || isPassing(error)) {
+  if (error instanceof NotAloneError) {
+    const refusal = new OwnerRefusal('owner/provider', 'your change cannot wait to be confirmed at this moment', {
+      hint: 'nothing was changed; try again, or without --confirm: then it holds at once',
+    });
+    return { refusal, detail: error.message };
+  }
+  // Of another server, whose rows this would change too: lists that both name have.
+  if (error instanceof PendingError || error instanceof SectionPendingError || isPassing(error)) {
     const refusal = new OwnerRefusal('owner/busy', 'the provider is changing the firewall at this moment', {
       hint: 'nothing was changed; try again in a minute',
     });

@@ -1,6 +1,8 @@
 import { explainByModel } from '../../../src/analyse/explain';
 import { findLockout, type LiveConnection } from '../../../src/analyse/lockout';
 import type { FlowKey, Packet } from '../../../src/model/packet';
+import type { Ruleset } from '../../../src/model/ruleset';
+import { parseRuleset } from '../../../src/parse/parse';
 import { at, prefix, rules, ruleset } from '../../support/findings';
 
 const key = (source: string, port: number): FlowKey => ({
@@ -25,7 +27,7 @@ describe('lock-out', () => {
     );
   });
 
-  test('names the rule that cuts, and the line that mends it', () => {
+  test('names the rule that cuts, and the row that mends it', () => {
     const set = ruleset(rules(['allow', { port: [80] }], ['deny', { from: ['203.0.113.0/24'] }]), { inbound: { ssh } });
     const findings = findLockout(set, [session('203.0.113.9'), session('198.51.100.9')]);
     expect(findings).toHaveLength(1);
@@ -33,7 +35,7 @@ describe('lock-out', () => {
       rule: { id: 'r2', number: 2, rule: { source: { line: 2 } } },
       message:
         'your session from 203.0.113.9 to port 22 would be denied by rule 2 "deny from 203.0.113.0/24 to any" (r2)',
-      fix: 'sluice insert 1 allow from 203.0.113.9 to any port 22 proto tcp',
+      fix: 'write as the first row of inbound: allow from 203.0.113.9 to any port 22 proto tcp',
     });
   });
 
@@ -43,9 +45,26 @@ describe('lock-out', () => {
         rule: null,
         decision: { tier: '9', verdict: 'deny' },
         message: 'your session from 2001:db8:7::50 to port 2222 would be denied by the default "deny"',
-        fix: 'sluice insert 1 allow from 2001:db8:7::50 to any port 2222 proto tcp',
+        fix: 'write as the first row of inbound: allow from 2001:db8:7::50 to any port 2222 proto tcp',
       },
     ]);
+  });
+
+  test.each([
+    ['inbound: { default: deny, rules: [deny 22/tcp] }', 'inbound: { default: deny, rules: [FIX, deny 22/tcp] }'],
+    ['guard: { rules: [deny from any] }', 'guard: { FIX, rules: [deny from any] }'],
+    // The request comes in, and its answer would not go out.
+    [
+      'inbound: { default: allow }\nguard: { rules: [deny out to any] }',
+      'inbound: { default: allow }\nguard: { FIX, rules: [deny out to any] }',
+    ],
+  ])('what it says keeps the connection: %s', (rows, mended) => {
+    const read = (text: string): Ruleset => parseRuleset(`version: 1\n${text}\n`, { file: 'r.yaml' }).ruleset!;
+    for (const source of ['203.0.113.9', '2001:db8:7::50']) {
+      const [{ fix }] = findLockout(read(rows), [session(source)]);
+      const row = fix.replace(/^write (?:as the first row of inbound|under guard): /, '');
+      expect(findLockout(read(mended.replace('FIX', row)), [session(source)])).toEqual([]);
+    }
   });
 });
 

@@ -162,7 +162,7 @@ describe('what follows from servers', () => {
     expect(findLockout(before, [connection])).toEqual([]);
     const [lockout] = findLockout(after, [connection]);
     expect(lockout.message).toContain('gpu rule 1 "deny 14511/tcp"');
-    expect(lockout.fix).toBe('sluice insert 1 allow from 192.0.2.9 to any port 14511 proto tcp --server gpu');
+    expect(lockout.fix).toBe('write as the first row of gpu: allow from 192.0.2.9 to any port 14511 proto tcp');
     const door = (port: number, protocol: 'tcp' | 'udp' = 'tcp') =>
       ({ family: 4, protocol, port, addresses: [prefix('198.51.100.7')] }) as const;
     const doors = [door(14511), door(14512), door(14511, 'udp'), door(22)];

@@ -45,6 +45,7 @@ const input: SnapshotInput = {
   active: { generation: 4, digest: 'd', appliedAt: AT },
   file: '/rules.yaml',
   pending: { generation: 4, previous: 3, deadline: '2026-01-01T00:01:00Z', secondsLeft: 50 },
+  waiting: [{ section: 'red', deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 }],
   ruleset,
   interfaces: [{ name: 'eth"0', ifindex: 2, mode: 'native', egress: 'tcx' }],
   notFiltered: [{ name: 'wg0', addresses: [] }],
@@ -192,6 +193,7 @@ test('the page of a server: what refused, most first, and the newest refusals of
   ]);
   expect(page.server.rows.map(({ id }) => id)).toEqual(['udp-off', 'web', 'often', 'no', 'default']);
   expect(page.pending).toMatchObject({ generation: 4 });
+  expect(page.server.waiting).toEqual({ deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 });
   expect(JSON.stringify(page)).not.toContain('green');
   expect(serverPage(snapshot, red, null).refusals).toBeNull();
 });

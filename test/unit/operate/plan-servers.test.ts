@@ -140,6 +140,10 @@ gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2    
       'tier 8|14541/tcp|ALLOW IN|anywhere|ssh|1|never',
       'tier 9|anywhere|DENY IN|anywhere|default|10|never',
     ]);
+    const waiting = { deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 };
+    expect(formatServerStatus({ ...gpu, waiting }, snapshot, 'plain').split('\n')[1]).toMatch(
+      /^gpu is not confirmed yet: 30 s left, then its rows before judge again \(sluice confirm --server gpu keeps them/,
+    );
   });
 
   test('metrics add up to all packets: rows of servers, and inbound’s switch once', () => {
