@@ -239,11 +239,12 @@ function formatEchoes({ reasons }: Snapshot): string[] {
 function formatReasons(title: string, { packets, reasons }: Pick<Snapshot, 'packets' | 'reasons'>): string {
   const head = `${title}: ${packets.seen} seen, ${packets.allowed} allowed, ${packets.denied} denied`;
   if (reasons.length === 0) return head;
-  const rows = reasons.map(({ reason, verdict, packets, words }) => [
+  const rows = reasons.map(({ reason, tier, verdict, packets, words }) => [
+    tier === null || tier.startsWith('out') ? (tier ?? '') : `tier ${tier}`,
     reason,
     verdict === 'allow' ? 'passed' : 'dropped',
     packets,
     words,
   ]);
-  return `${head}\n${renderTable([{ title: 'Without a row' }, { title: '' }, { title: 'Packets', right: true }, { title: 'Because' }], rows)}`;
+  return `${head}\n${renderTable([{ title: '' }, { title: 'Without a row' }, { title: '' }, { title: 'Packets', right: true }, { title: 'Because' }], rows)}`;
 }

@@ -22,6 +22,7 @@ import {
 import { formatAddressMatch, formatTarget } from '../model/format-match';
 import type { Limit } from '../model/limit';
 import { REASON_WORDS, type Reason } from '../model/reason';
+import { tierOfReason } from '../model/reason-tier';
 import type { Action, OutTier, Tier } from '../model/verdict';
 import { formatRate } from '../parse/limit';
 
@@ -116,6 +117,8 @@ export interface SnapshotOpening {
 /** Packets that no row decided. */
 export interface SnapshotReason {
   readonly reason: Reason;
+  /** The tier it stands for; null: the gate's, or a fault's. */
+  readonly tier: Tier | OutTier | null;
   readonly verdict: 'allow' | 'deny';
   readonly words: string;
   readonly packets: string;
@@ -287,8 +290,8 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     notFiltered: input.notFiltered,
     allowAll: input.allowAll,
     sections,
-    ...directionOf(figures),
-    outgoing: { ...directionOf(figures.outgoing), rejects: rejectsOf(input.rejectsOut) },
+    ...directionOf(figures, 'in'),
+    outgoing: { ...directionOf(figures.outgoing, 'out'), rejects: rejectsOf(input.rejectsOut) },
     flows: tableOf(input.flows),
     fragments: tableOf(input.fragments),
     limits: tableOf(input.limits),
@@ -322,10 +325,10 @@ function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
   return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
 }
 
-function directionOf({
-  reasons,
-  verdicts,
-}: Pick<TotalFigures, 'reasons' | 'verdicts'>): Pick<Snapshot, 'reasons' | 'packets'> {
+function directionOf(
+  { reasons, verdicts }: Pick<TotalFigures, 'reasons' | 'verdicts'>,
+  direction: Direction,
+): Pick<Snapshot, 'reasons' | 'packets'> {
   const allowed = BigInt(verdicts.allow.packets);
   const denied = BigInt(verdicts.deny.packets);
   return {
@@ -334,6 +337,7 @@ function directionOf({
         const known = reason as Reason;
         return {
           reason: known,
+          tier: Object.hasOwn(REASON_WORDS, reason) ? tierOfReason(known, direction) : null,
           verdict: reasonPasses(known) ? 'allow' : 'deny',
           words: REASON_WORDS[known] ?? reason,
           packets: figure.packets,

@@ -61,7 +61,21 @@ test('large pings and datagrams pass both ways, in every fragment', async () => 
   for (const reason of ['fragment', 'fragment-overlap', 'tiny-fragment', 'fragment-length'])
     expect(reasons).not.toHaveProperty([reason]);
   expect((await host.status()).fragments).toMatchObject({ evicted: '0' });
-  expect(await host.must('status', 'verbose')).toMatch(/^fragments: \d+ packets whose first one passed/m);
+  const verbose = await host.must('status', 'verbose');
+  expect(verbose).toMatch(/^fragments: \d+ packets whose first one passed/m);
+  // Counters bear the tier, of what comes in and of what goes out.
+  for (const [tier, reason] of [
+    ...([
+      ['tier 4', 'fragment-follows'],
+      ['tier 4', 'flow'],
+      ['tier 5', 'icmp-echo'],
+    ] as const),
+    ...([
+      ['out 4', 'fragment-follows'],
+      ['out 5', 'answer'],
+    ] as const),
+  ])
+    expect(verbose).toMatch(new RegExp(`^${tier} +${reason} +passed +[1-9]`, 'm'));
   expect(await host.must('metrics')).toMatch(/^sluice_fragments_made_total [1-9]/m);
 });
 

@@ -23,6 +23,7 @@ import { tableSwitches } from '../../src/load/tables';
 import { evaluate } from '../../src/model/evaluate';
 import { type GivenState, NO_STATE } from '../../src/model/given-state';
 import type { Reason } from '../../src/model/reason';
+import { tierOfReason } from '../../src/model/reason-tier';
 import type { Direction, Ruleset } from '../../src/model/ruleset';
 import { readTableFigures, type TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
@@ -255,6 +256,7 @@ export class FlowStand {
     const reason =
       slot < SLC_LIMITS.RANK_FIRST ? REASON_OF_CODE.get(slot - SLC_LIMITS.REASON_SLOTS_OUT) : this.ranks.get(slot);
     if (!reason || ![TCX_NEXT, TCX_DROP].includes(returnValue)) throw new Error(`egress returned ${returnValue}`);
+    if (slot < SLC_LIMITS.RANK_FIRST) expect([reason, tierOfReason(reason, 'out')]).toEqual([reason, expected.tier]);
     const judged = { passed: returnValue === TCX_NEXT, reason };
     expect({ passed: expected.verdict === 'allow', reason: expected.reason }).toEqual(judged);
     return judged;
@@ -268,6 +270,7 @@ export class FlowStand {
     const slot = this.counted(before, frame.length);
     const reason = slot < SLC_LIMITS.RANK_FIRST ? REASON_OF_CODE.get(slot) : this.ranks.get(slot);
     if (!reason || ![XDP_PASS, XDP_DROP].includes(returnValue)) throw new Error(`ingress returned ${returnValue}`);
+    if (slot < SLC_LIMITS.RANK_FIRST) expect([reason, tierOfReason(reason, 'in')]).toEqual([reason, expected.tier]);
     const judged = { passed: returnValue === XDP_PASS, reason };
     expect({ passed: expected.verdict === 'allow', reason: expected.reason }).toEqual(judged);
     return judged;
