@@ -24,6 +24,11 @@ export function readDoor(words: readonly string[], ruleset: Ruleset | null, exam
   return { server, ...door, rest };
 }
 
+/** Throws `UsageError` where the words name no port, whatever enforces: that is said before all else. */
+export function requirePort([first, second]: readonly string[], example: string): void {
+  readPort(second !== undefined && isPort(second) ? second : first, DEFAULT_SSH_PORTS, example);
+}
+
 /** The server that is named before the port; null where none is. */
 function readServer([first, second]: readonly string[], servers: readonly Server[], example: string): Server | null {
   if (second === undefined || !isPort(second)) return null;

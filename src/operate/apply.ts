@@ -41,12 +41,12 @@ import {
 import { withLock } from './lock';
 import { settleOpenings } from './openings';
 import { clearOrphans } from './orphans';
-import { PendingError, putUnconfirmedBack, settleLocked } from './pending';
+import { PendingError, putUnconfirmedBack, settleLocked, textConfirmed } from './pending';
 import { replaceOlderLocked } from './replace-older';
 import { forgetReturned } from './returned';
 import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './ruleset-file';
 import { sshConnections } from './ssh-sessions';
-import { keepText, removeState } from './state-files';
+import { keepText, readEnforced, removeState, type StateFolder, writeEnforced } from './state-files';
 import { messageOf } from './system-error';
 import { freeWords } from './settle-trials';
 import { waits } from './trial-state';
@@ -420,7 +420,9 @@ export async function disable(context: Context, intent: Intent = { what: 'disabl
     tolerate(() => {
       catchUp(context.folder, enforcement);
     });
+    const text = textConfirmed(context);
     const done = await end(context, foldInto(context), () => keepState(context));
+    if (text !== null) rememberText(context.folder, text);
     forgetReturned(context.folder);
     await settleOpenings(context);
     tolerate(() => {
@@ -460,6 +462,14 @@ async function end(context: Context, fold: Fold, keep: () => Promise<void> = () 
     throw new UnfinishedEndError(opened, left, error);
   });
   return { wasActive, interfaces: before, putBack };
+}
+
+/** What verbs and `enable` go on from: rows that nobody confirmed are no part of it. */
+function rememberText(folder: StateFolder, text: string): void {
+  tolerate(() => {
+    const enforced = readEnforced(folder).value;
+    if (enforced) writeEnforced(folder, { ...enforced, textDigest: contentDigest(text) }, text);
+  });
 }
 
 function loadNothingAtBoot({ folder }: Context, wasActive: boolean): void {

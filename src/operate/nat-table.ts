@@ -18,31 +18,36 @@ export interface NatListing extends NatTable {
   readonly missing: readonly string[];
 }
 
-/** Asks both; what iptables wrote by way of nf_tables is read from iptables-save alone. */
+/**
+ * Asks both; what iptables wrote by way of nf_tables is read from iptables-save alone. Where that is not installed, it is
+ * missing only where something is there that it would tell: many machines have nft alone.
+ */
 export async function readNatTable(netns?: string): Promise<NatListing> {
   const missing: string[] = [];
-  const ask = async (tool: string, ...words: string[]): Promise<string | null> => {
+  const ask = async (tool: string, ...words: string[]): Promise<Listing> => {
     const [command, ...args] = [...(netns === undefined ? [] : ['nsenter', `--net=${netns}`]), tool, ...words];
     try {
-      return (await run(command, args, { maxBuffer: BYTES_MAX, timeout: 60_000 })).stdout;
+      return { text: (await run(command, args, { maxBuffer: BYTES_MAX, timeout: 60_000 })).stdout, why: '' };
     } catch (error) {
-      missing.push(`${tool}: ${whyOf(error)}`);
-      return null;
+      return { text: null, why: whyOf(error) };
     }
   };
-  const [nft, ipv4, ipv6] = [
-    await ask('nft', '-nn', '-j', 'list', 'ruleset'),
-    await ask('iptables-save'),
-    await ask('ip6tables-save'),
-  ];
-  const native = nft === null ? null : parseNftNat(nft);
-  const isHidden = ipv4 === null && native !== null && native.ofIptables > 0;
-  if (isHidden) missing.push(`${native.ofIptables} translations of iptables were not read`);
-  const tables = [
-    ...(native === null ? [] : [native]),
-    ...(ipv4 === null ? [] : [parseIptablesNat(ipv4, 4)]),
-    ...(ipv6 === null ? [] : [parseIptablesNat(ipv6, 6)]),
-  ];
+  const nft = await ask('nft', '-nn', '-j', 'list', 'ruleset');
+  const native = nft.text === null ? null : parseNftNat(nft.text);
+  if (native === null) missing.push(`nft: ${nft.why}`);
+  const tables: NatTable[] = native === null ? [] : [native];
+  for (const { tool, family, names } of IPTABLES) {
+    const { text, why } = await ask(tool);
+    if (text !== null) {
+      tables.push(parseIptablesNat(text, family));
+      continue;
+    }
+    const isElsewhere = native === null || native.ofIptables > 0;
+    const isNeeded = why !== NOT_INSTALLED || isElsewhere || /^nat$/m.test((await ask('cat', names)).text ?? '');
+    if (isNeeded) missing.push(`${tool}: ${why}`);
+    if (native && native.ofIptables > 0 && family === 4)
+      missing.push(`${native.ofIptables} translations of iptables were not read`);
+  }
   return {
     rules: tables.flatMap(({ rules }) => rules),
     unread: tables.flatMap(({ unread }) => unread),
@@ -50,10 +55,24 @@ export async function readNatTable(netns?: string): Promise<NatListing> {
   };
 }
 
+/** What a tool prints, or why it prints nothing. */
+interface Listing {
+  readonly text: string | null;
+  readonly why: string;
+}
+
+/** `names`: tables of the namespace that iptables-legacy made, past nf_tables. */
+const IPTABLES = [
+  { tool: 'iptables-save', family: 4, names: '/proc/net/ip_tables_names' },
+  { tool: 'ip6tables-save', family: 6, names: '/proc/net/ip6_tables_names' },
+] as const;
+
+const NOT_INSTALLED = 'is not installed';
+
 function whyOf(error: unknown): string {
   const { code, stderr, message } = error as { code?: unknown; stderr?: string; message: string };
   // nsenter says so with status 127.
-  if (code === 'ENOENT' || code === 127) return 'is not installed';
+  if (code === 'ENOENT' || code === 127) return NOT_INSTALLED;
   return (stderr?.trim() || message).split('\n')[0];
 }
 

@@ -31,7 +31,7 @@ import { readRulesetText, writeRulesetText } from './ruleset-file';
 import { hasWords, settleTrials } from './settle-trials';
 import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
 import { liveTrials, waits } from './trial-state';
-import { putSectionsBack } from './trial-text';
+import { putSectionsBack, textReturned } from './trial-text';
 
 /** There is nothing to confirm, or to take back: `late` says what became of a change that was not in time. */
 export class NothingPendingError extends SluiceError {
@@ -324,6 +324,21 @@ export function putUnconfirmedBack(context: Context): readonly string[] {
     return sections.length > 0 ? [...new Set([...back, alone.source.file])] : back;
   } catch (error) {
     if (error instanceof SluiceError) return [];
+    throw error;
+  }
+}
+
+/** The enforced text with what was before in the place of servers that wait; null where none does, or it is lost. */
+export function textConfirmed(context: Context): string | null {
+  const { folder } = context;
+  try {
+    const record = readPending(context)?.record ?? readJudging(context);
+    const trials = (record?.trials ?? []).filter(({ confirmed }) => !confirmed);
+    const enforced = trials.length > 0 ? readEnforced(folder).value : null;
+    const text = enforced && readEnforcedText(folder, enforced);
+    return text === null ? null : textReturned(text, trials);
+  } catch (error) {
+    if (error instanceof SluiceError) return null;
     throw error;
   }
 }

@@ -5,8 +5,9 @@
 import { fieldOf, type PacketEvent } from '../observe/events';
 import type { Refusal, ServerSection } from '../observe/server-page';
 import { refusalsOf } from '../observe/server-page';
-import { formatPrefix } from '../model/prefix';
+import { type Prefix, prefixCovers } from '../model/prefix';
 import { parseAddressText } from '../parse/address';
+import { BUILTIN_SERVICES } from '../parse/services';
 import { doctorOwn, type OwnerPlace } from './owner/doctor';
 
 /** Rows, refusals and characters of a line that are shown. */
@@ -44,7 +45,7 @@ export async function ticketLines({
   const shown = rows.slice(0, MOST_ROWS);
   const refusals = events
     ? refusalsOf(
-        events.filter((event) => isAsked(event, words)),
+        events.filter((event) => isAsked(event, words, sshPorts)),
         section.name,
       )
     : [];
@@ -69,14 +70,24 @@ export async function ticketLines({
   ].map((line) => (line.length > MOST_WIDTH ? `${line.slice(0, MOST_WIDTH)}…` : line));
 }
 
-/** Whether it is about the port, and the address where one is named. */
-function isAsked(event: PacketEvent, [port, ...rest]: readonly string[]): boolean {
-  const asked = rest.length > 0 ? parseAddressText(rest.at(-1)!) : null;
-  const found = parseAddressText(fieldOf(event, 'SRC') ?? '');
-  const isHis =
-    !asked ||
-    (asked.kind === 'prefix' && found.kind === 'prefix' && formatPrefix(asked.prefix) === formatPrefix(found.prefix));
-  return isHis && fieldOf(event, 'DPT') === port.replace(/\/.*/, '');
+/**
+ * Whether it is about the port, by the protocol and from the address where they are named. `words` as `doctor` takes them:
+ * `8000`, `8000/udp`, `https`, `ssh`, then perhaps an address or a prefix.
+ */
+export function isAsked(event: PacketEvent, [port, ...rest]: readonly string[], sshPorts: readonly number[]): boolean {
+  const asked = rest.length > 0 ? prefixOf(rest.at(-1)!) : null;
+  const source = prefixOf(fieldOf(event, 'SRC') ?? '');
+  if (asked && !(source?.family === asked.family && prefixCovers(asked, source))) return false;
+  const [door, protocol] = port.toLowerCase().split('/');
+  if (protocol !== undefined && fieldOf(event, 'PROTO')?.toLowerCase() !== protocol) return false;
+  const service = BUILTIN_SERVICES.get(door)?.ports.map(({ first }) => String(first));
+  const ports = door === 'ssh' ? sshPorts.map(String) : (service ?? [door]);
+  return ports.includes(fieldOf(event, 'DPT') ?? '');
+}
+
+function prefixOf(text: string): Prefix | null {
+  const reading = parseAddressText(text);
+  return reading.kind === 'prefix' ? reading.prefix : null;
 }
 
 function refusalText({ time, source, sourcePort, protocol, port, rule, reason }: Refusal): string {

@@ -226,12 +226,18 @@ test('going back, resetting, ending and uninstalling while a server waits leave 
   await host.must('rollback', '3');
   expect([text(), await reached(), await waiting()]).toEqual([before, [1080, 2080], []]);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+  await host.must('deny', '2080/tcp', '--server', 'green');
   const ended = await host.sluice(['disable', '--yes']);
-  expect([ended.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), before]);
-  expect((await outcomes()).slice(-2)).toEqual(['deny 1080/tcp --server red: rolled-back-by-hand', 'disable: applied']);
+  const green = before.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp');
+  expect([ended.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), green]);
+  expect((await outcomes()).slice(-3)).toEqual([
+    'deny 1080/tcp --server red: rolled-back-by-hand',
+    'deny 2080/tcp --server green: applied',
+    'disable: applied',
+  ]);
   await host.recount('nothing was filtered');
-  await host.must('enable');
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  await host.must('rollback', '3');
+  expect([text(), await reached(), await waiting()]).toEqual([before, [1080, 2080], []]);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   const removed = await host.sluice(['uninstall', '--yes']);
   expect([removed.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), before]);

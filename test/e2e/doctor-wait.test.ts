@@ -150,4 +150,8 @@ test('who-reaches: exactly, with what is banned, over both families, also of a f
     '1033/tcp over IPv4: everyone but 198.18.77.0/24',
   );
   expect(await host.sluice(['who-reaches', 'red', '2001'])).toMatchObject({ status: 2 });
+  expect(await host.sluice(['who-reaches', 'red', '99999'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('"99999" is no port') as string,
+  });
 });

@@ -14,9 +14,12 @@ export function toolPath(file: string): string {
 
 /** Environment in which unpacked programs find their libraries and modules. */
 export function toolEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const libraries = join(TOOLS, 'usr/lib', `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`);
   return {
     ...environment,
-    LD_LIBRARY_PATH: join(TOOLS, 'usr/lib', `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`),
+    LD_LIBRARY_PATH: libraries,
+    // without its modules iptables knows no `recent`, and ufw then takes no limit
+    XTABLES_LIBDIR: join(libraries, 'xtables'),
     PYTHONPATH: join(TOOLS, 'usr/lib/python3/dist-packages'),
   };
 }

@@ -8,7 +8,7 @@ import { findListeners } from '../../operate/exposed';
 import { openSections } from '../../operate/openings';
 import { reachedToJson, renderReached, whoReaches } from '../../operate/who-reaches';
 import { requireCandidate } from '../candidate';
-import { readDoor } from '../door-words';
+import { readDoor, requirePort } from '../door-words';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
 
@@ -20,6 +20,7 @@ export function register(program: Command): void {
     .description('exactly which sources get in at a port of a server, or of this machine; with --file, by that ruleset')
     .argument('<server-and-port...>', 'gpu-17 14511, gpu-17 ssh, 443/tcp; without /tcp or /udp both');
   onRun(command, async (run, words: string[]) => {
+    requirePort(words, EXAMPLE);
     const { ruleset, bans, open } = run.options.file === undefined ? await enforced(run) : await written(run);
     const { server, port, protocol, rest } = readDoor(words, ruleset, EXAMPLE);
     if (rest.length > 0) throw new UsageError(`expected a server and a port, found "${words.join(' ')}"`, EXAMPLE);
