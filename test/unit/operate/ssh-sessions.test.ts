@@ -90,6 +90,8 @@ test('a session whose holder may not be seen is known by its port', () => {
 });
 
 describe('the caller', () => {
+  /** Beyond what a kernel gives (2^22 at most): no parent of this test has it. */
+  const FAR = 5_000_000;
   const connection = '203.0.113.9 51514 198.51.100.4 2222';
   const process_ = (pid: number, parent: number, environment: string): void => {
     fs.mkdirSync(path.join(folder, String(pid)));
@@ -102,9 +104,9 @@ describe('the caller', () => {
   });
 
   test('is found with an ancestor where sudo dropped it, while it is open', () => {
-    process_(process.ppid, 7000, 'HOME=/root\0A=B=C\0');
-    process_(7000, 7001, '');
-    process_(7001, 1, `USER=me\0SSH_CONNECTION=${connection}\0`);
+    process_(process.ppid, FAR, 'HOME=/root\0A=B=C\0');
+    process_(FAR, FAR + 1, '');
+    process_(FAR + 1, 1, `USER=me\0SSH_CONNECTION=${connection}\0`);
     expect(callerConnection({}, openSessions(sockets, owners), folder)).toEqual(parseSshConnection(connection));
     expect(callerConnection({}, [], folder)).toBeNull();
   });
