@@ -320,7 +320,7 @@ static __always_inline void slc_read_server(const void *image, const struct slc_
     /* Else clang scales it before it is looked at for the walk, and the verifier does not see the bound of that. */
     asm volatile("" : "+r"(root));
     slc_read_near(image, root * 8, entry->near_lines, slc_image_slots * 8);
-    if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run) {
+    if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run && entry->near_counters) {
         __u32 cpu = bpf_get_smp_processor_id();
         const void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
 
