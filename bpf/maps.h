@@ -82,8 +82,8 @@ struct {
 } slc_egress SEC(".maps");
 
 /*
- * One slot, with slc_gate_egress, where a clsact filter needs it. Pinned, and never held open: where its pin is gone the
- * kernel empties it, whoever still holds the others, so the filter knows that it has been ended.
+ * One slot, with slc_gate_egress, where a clsact filter needs it. Pinned, and never held open: where its pin is gone
+ * the kernel empties it, whoever still holds the others, so the filter knows that it has been ended.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
