@@ -37,6 +37,11 @@ export class ConfirmWords {
     this.region.store64(8 * word, typeof value === 'bigint' ? value : NUMBERS[value]);
   }
 
+  /** Takes over what stood in another map, word by word. */
+  adopt(words: readonly bigint[]): void {
+    for (const [i, value] of words.entries()) if (value !== FREE) this.region.store64(8 * i, value);
+  }
+
   close(): void {
     this.region.close();
   }
