@@ -145,9 +145,11 @@ describe('a change that waits as a whole when the machine goes down', () => {
   test('the unit may not write rulesets: the next command puts it back', async () => {
     const folder = `${host.directory}/etc`;
     mkdirSync(folder);
-    host.environment.SLUICE_CONFIG = host.write('etc/rules.yaml', bootRules());
+    const servers = 'servers: { red: { address: 192.0.2.10, ports: 1000-1099, rules: [allow 1080/tcp] } }';
+    host.environment.SLUICE_CONFIG = host.write('etc/rules.yaml', bootRules(servers));
     host.write('etc/friends.txt', '192.0.2.0/24\n');
     await host.must('enable');
+    await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
     await host.must(...verb);
     const waited = readFileSync(`${folder}/rules.yaml`, 'utf8');
     await machine.goDown();
@@ -157,9 +159,17 @@ describe('a change that waits as a whole when the machine goes down', () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining('is put back by the next command that may write it')]);
     expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(waited);
     expect(await machine.connect(PORTS.open)).toEqual(['connected']);
-    const next = await host.sluice(['deny', '7779/udp']);
+    const next = await host.sluice(['status']);
     expect([next.status, next.stderr]).toEqual([0, expect.stringContaining('rules.yaml is again as it was')]);
-    expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toContain(`port: ${PORTS.open}/tcp`);
+    // What a server waited for by itself is gone from it too.
+    expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(bootRules(servers));
+    expect(await outcomes()).toEqual([
+      'enable: applied',
+      'deny 1080/tcp --server red: rolled-back-at-boot',
+      `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`,
+    ]);
+    await host.must('deny', '7779/udp');
+    expect((await host.status()).warnings).toEqual([]);
     expect(await machine.connect(PORTS.open)).toEqual(['connected']);
   });
 });
