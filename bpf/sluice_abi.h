@@ -155,7 +155,6 @@ enum slc_limits {
     SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
-    SLC_SHUT_SLOT = 4, /* of slc_egress alone, behind the others: see slc_gate_clsact */
     SLC_CONFIRM_WORDS = 256,
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
