@@ -339,6 +339,20 @@ struct {
 
 /* ---------------------------------------------------------------- places in the image */
 
+#define SLC_OUTSIDE (~0ull)
+
+/*
+ * The index, where it is below the limit, else SLC_OUTSIDE. For one that is used more than once: clang may put a copy
+ * by before it compares, and of that copy Linux 6.1 does not know the bound. Here each copy is of what came out.
+ */
+static __always_inline __u64 slc_bounded(__u64 index, __u64 limit) {
+    asm volatile("if %0 < %1 goto +1\n\t"
+                 "%0 = -1"
+                 : "+r"(index)
+                 : "r"(limit));
+    return index;
+}
+
 #define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
 
 /* An entry of the section table; null where it is outside the image. */
