@@ -4,6 +4,7 @@
 const fs = require('node:fs');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const process = require('node:process');
+const { setInterval } = require('node:timers');
 const { isMainThread } = require('node:worker_threads');
 
 const RESOLUTION_MS = 1;
