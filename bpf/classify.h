@@ -217,8 +217,8 @@ static __always_inline __u32 slc_scan_short(const struct slc_walk *walk, __u64 s
 
     if (slc_dry_run)
         walk->steps->leaves++;
-    asm volatile("" : "+r"(first)); /* see slc_scan_leaf */
-    if (first >= slc_image_slots - SLC_SHORT_LEAF * SLC_SHORT_SLOTS(family))
+    first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * SLC_SHORT_SLOTS(family)); /* see slc_scan_leaf */
+    if (first == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
     rules = SLC_SLOT_POINTER(walk->image, first);
     for (i = 0; i < SLC_SHORT_LEAF; i++) {
@@ -248,12 +248,9 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
 
     if (slc_dry_run)
         walk->steps->leaves++;
-    /*
-     * The image ends with as much that nothing uses, so one look is enough. What is looked at must be what is scaled:
-     * of a register made of the slot once more Linux 6.1 does not know the bound.
-     */
-    asm volatile("" : "+r"(first));
-    if (first >= slc_image_slots - SLC_SHORT_LEAF * rule_slots)
+    /* The image ends with as much that nothing uses, so one look is enough. */
+    first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * rule_slots);
+    if (first == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
     rules = SLC_SLOT_POINTER(walk->image, first);
     for (i = 0; i < SLC_SHORT_LEAF; i++) {

@@ -71,12 +71,36 @@ static __always_inline int slc_is_capped(const struct slc_outcome *outcome, __u8
            (slc_log_level == SLC_LOG_LEVEL_HIGH && log == SLC_LOG_AUDIT);
 }
 
+/* The window of the caps that it is now. */
+static __always_inline __u32 slc_event_now(void) {
+    return bpf_jiffies64() >> slc_event_window;
+}
+
 static __always_inline int slc_cap_is_spent(__u64 events, __u32 window, __u32 cap) {
     return events >> 32 == window && (__u32)events >= cap;
 }
 
 static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
     *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
+}
+
+/*
+ * Whether the cap of the CPU or of the rule or reason holds the event back, which counts it: in a flood all but a few
+ * are, so this much is in line.
+ */
+static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures) {
+    __u32 window = slc_event_now();
+
+    if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
+        figures->capped_all++;
+        return 1;
+    }
+    /* The packet itself is counted, so its stamp is of this window. */
+    if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE) {
+        figures->capped_rule++;
+        return 1;
+    }
+    return 0;
 }
 
 /*
@@ -92,22 +116,12 @@ static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
     return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
 }
 
-/* Whether the caps let the event through, which then has taken its part of each. */
-static __always_inline int slc_caps_allow(const struct slc_packet *packet, struct slc_hits *counter,
-                                          struct slc_event_figures *figures) {
-    __u32 window = bpf_jiffies64() >> slc_event_window;
-    __u64 *source;
+/* Whether the source's cap too lets the event through, which then has taken its part of each. */
+static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_hits *counter,
+                                             struct slc_event_figures *figures) {
+    __u32 window = slc_event_now();
+    __u64 *source = slc_source_cap(packet);
 
-    if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
-        figures->capped_all++;
-        return 0;
-    }
-    /* The packet itself is counted, so its stamp is of this window. */
-    if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE) {
-        figures->capped_rule++;
-        return 0;
-    }
-    source = slc_source_cap(packet);
     if (source && slc_cap_is_spent(*source, window, SLC_EVENT_CAP_SOURCE)) {
         figures->capped_source++;
         return 0;
@@ -134,8 +148,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 
     if (!figures)
         return 0;
-    figures->made++;
-    if (slc_is_capped(outcome, log) && !slc_caps_allow(packet, counter, figures))
+    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, counter, figures))
         return 0;
     event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
     if (!event) {
@@ -173,13 +186,22 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 /* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
                                      const struct slc_outcome *outcome, int pass, struct slc_hits *counter) {
+    const __u32 zero = 0;
+    struct slc_event_figures *figures;
     __u8 log;
 
     if (slc_log_level == SLC_LOG_LEVEL_OFF)
         return;
     log = slc_log_of(packet, outcome, pass);
-    if (log)
-        slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
+    if (!log)
+        return;
+    figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    if (!figures)
+        return;
+    figures->made++;
+    if (slc_is_capped(outcome, log) && slc_is_held_back(counter, figures))
+        return;
+    slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
 }
 
 #endif

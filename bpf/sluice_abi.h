@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 9
+#define SLC_ABI_VERSION 10
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -157,7 +157,6 @@ enum slc_limits {
     SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
-    SLC_SHUT_SLOT = 4, /* of slc_egress alone, behind the others: see slc_gate_clsact */
     SLC_CONFIRM_WORDS = 256,
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
@@ -189,7 +188,14 @@ struct slc_image_header {
     __u32 counter_slots; /* highest rank + 1 */
     __u32 limits;        /* slot index of the limit table */
     __u32 limit_count;
-    __u32 reserved[8];
+    /*
+     * By entry of the guard: of the ports of the key (destination port, or ICMP type and code), the first and the last
+     * that any of its rows matches, first << 16 | last; 0xffff: all. Most packets have none of keep-reachable's.
+     */
+    __u32 kept_ports;
+    __u32 guard_in_ports;
+    __u32 guard_out_ports;
+    __u32 reserved[5];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 

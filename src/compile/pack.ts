@@ -2,6 +2,7 @@
 import {
   LAYOUT,
   SLC_ABI_VERSION,
+  SLC_ENTRY,
   SLC_IMAGE_MAGIC,
   SLC_KEY_WORD,
   SLC_LIMITS,
@@ -10,6 +11,7 @@ import {
   SLC_SERVICE_PROTOCOL_SHIFT,
   SLC_SERVICE_SOURCE_SHIFT,
 } from '../abi/layout.gen';
+import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
@@ -55,6 +57,8 @@ export interface PackedSection {
   readonly span: number;
   /** A server's: few of its packets follow one another, so what they need is in no cache. */
   readonly isServer: boolean;
+  /** Ports that a row of it can match. */
+  readonly ports: PortRange;
   /** What ALLOW ALL knows it by; 0n where it opens nothing. */
   readonly id: bigint;
   /** Where it waits to be confirmed: what judges again otherwise, and its word in `slc_confirm`. */
@@ -97,6 +101,16 @@ const SERVICE = LAYOUT.slc_service.fields;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
 const SHORT = { 4: LAYOUT.slc_short4.fields, 6: LAYOUT.slc_short6.fields } as const;
+
+/** Where the header says which ports an entry's rows match. */
+export const PORTS_OF_ENTRY: ReadonlyMap<number, { readonly offset: number }> = new Map<
+  number,
+  { readonly offset: number }
+>([
+  [SLC_ENTRY.KEEP_REACHABLE, HEADER.kept_ports],
+  [SLC_ENTRY.GUARD_IN, HEADER.guard_in_ports],
+  [SLC_ENTRY.GUARD_OUT, HEADER.guard_out_ports],
+]);
 
 /** Size of a leaf rule in slots. */
 export const RULE_SLOTS: Readonly<Record<Family, number>> = {
@@ -176,6 +190,10 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   header(HEADER.counter_slots, counterSlots);
   header(HEADER.limits, limitsAt);
   header(HEADER.limit_count, limits.count);
+  for (const [entry, field] of PORTS_OF_ENTRY) {
+    const { first, last } = sections[entry].ports;
+    header(field, first * 0x10000 + last);
+  }
   const near = nearOfAll(sections);
   sections.forEach(({ block, rank, id, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
