@@ -222,8 +222,10 @@ struct slc_section {
     __u32 rank; /* the section's first */
     __u32 previous_root;
     __u32 previous_rank;
-    __u32 confirm;    /* index into slc_confirm, 0 = nothing pending */
-    __u16 near_lines; /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
+    __u16 confirm;      /* index into slc_confirm, 0 = nothing pending */
+    __u8 used;          /* 1: its rows or its default can decide anything */
+    __u8 previous_used; /* the same of the block before */
+    __u16 near_lines;   /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
     __u16 near_counters; /* the same of its counters */
     __u64 id; /* of what judges in tiers 6-9, else 0: first 8 bytes of SHA-256 of "allow-all/" and the section's name,
                  the same in every generation */
@@ -500,10 +502,14 @@ struct slc_flow {
     struct slc_flow_key key;
     __u64 expires;    /* bpf_jiffies64 from which on it is none */
     __u64 opened;     /* bpf_jiffies64 of the packet that opened it */
-    __u32 generation; /* that judged it last */
+    __u32 generation; /* that judged it last; with SLC_GENERATION_RETURNED where `outbound` was again what it was before
+                       */
     __u8 flags;       /* enum slc_flow_flag */
     __u8 reserved[3];
 };
+
+/* No generation has such a number. */
+#define SLC_GENERATION_RETURNED 0x80000000u
 
 /*
  * One value of slc_flows; which ways can hold a key says slc_flow_tags. Ways are read and written under the lock; one

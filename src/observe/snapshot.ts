@@ -78,7 +78,7 @@ export interface SnapshotSection {
     readonly allowed: string;
     readonly denied: string;
   };
-  /** Set while a server waits to be confirmed by itself: past the deadline its rows before judge again. */
+  /** Set while a section waits to be confirmed by itself: past the deadline its rows before judge again. */
   readonly waiting?: { readonly deadline: string; readonly secondsLeft: number };
   /** Set while it, or the whole edge, is under ALLOW ALL: what its tiers 6 to 9 refuse passes. */
   readonly allowAll?: SnapshotOpening;
