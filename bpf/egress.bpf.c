@@ -192,7 +192,8 @@ int slc_egress_main(struct __sk_buff *skb) {
     if (flow == SLC_FLOW_IN_DOUBT && !(slc_word_lets_in(word) && opens == SLC_OPENS))
         slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags, slc_word_lets_in(word));
     else if (opens && slc_word_lets_in(word))
-        slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags);
+        slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags,
+                      slc_servers ? slc_owner_number(slc_owner_of(&packet, &packet.key, &steps)) : 0);
     return slc_leave_outbound(skb, &packet, word, &steps);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Events: what is told of packets (SPEC 7). What a level takes is decided first, then caps: of the CPU in all, of the
- * rule or reason, of the source; so a flood costs little more than not telling of it. What is not told is counted.
- * TypeScript twin of the levels: src/model/log-word.ts.
+ * Events: what is told of packets (SPEC 7). What a level takes is decided first, then caps: of the server, where one's
+ * section judged, else of the CPU in all; of the rule or reason; of the source; so a flood costs little more than not
+ * telling of it. What is not told is counted. No cap that packets to one server spend holds back what is told of
+ * another. TypeScript twin of the levels: src/model/log-word.ts.
  */
 #ifndef SLUICE_EVENTS_H
 #define SLUICE_EVENTS_H
@@ -74,41 +75,64 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
 
 /*
  * The cap of the packet's source, of one that goes out (whose key is turned round by then) of its destination: an IPv4
- * address or the /64 of an IPv6 one; NULL where there is no table.
+ * address or the /64 of an IPv6 one.
  */
-static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+static __always_inline __u64 *slc_source_cap(struct slc_event_sources *row, const struct slc_packet *packet) {
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
     __u64 address = packet->family == 6 ? (__u64)source[0] << 32 | source[1] : source[0];
 
-    return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
+    return &row->events[(address * slc_event_factor) >> 52];
 }
 
-/* Whether the caps let the event through, which then has taken its part of each. */
-static __always_inline int slc_caps_allow(const struct slc_packet *packet, struct slc_counter *counter,
-                                          struct slc_event_figures *figures) {
+#define SLC_SOURCE_CAP_BITS 16
+
+/* As slc_cap_is_spent and slc_cap_take, of a slot that a source of another server may have. */
+static __always_inline int slc_source_is_spent(__u64 events, __u32 window, __u32 owner) {
+    return events >> SLC_SOURCE_CAP_BITS == ((__u64)window << SLC_SOURCE_CAP_BITS | owner) &&
+           (__u16)events >= SLC_EVENT_CAP_SOURCE;
+}
+
+static __always_inline void slc_source_take(__u64 *events, __u32 window, __u32 owner) {
+    __u64 whose = (__u64)window << SLC_SOURCE_CAP_BITS | owner;
+
+    *events = (*events >> SLC_SOURCE_CAP_BITS == whose ? *events : whose << SLC_SOURCE_CAP_BITS) + 1;
+}
+
+/* What of one server is told in a window. */
+static __always_inline __u32 slc_event_share(void) {
+    const __u32 zero = 0;
+    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+
+    return header ? header->event_share : 0;
+}
+
+/* Whether the caps let the event through, which then has taken its part of each; `owner`: that of the section. */
+static __always_inline int slc_caps_allow(const struct slc_packet *packet, struct slc_event_sources *row, __u32 owner,
+                                          struct slc_counter *counter, struct slc_event_figures *figures) {
     __u32 window = bpf_jiffies64() >> slc_event_window;
+    __u64 *whole = owner ? &row->owners[owner].events : &figures->events;
     __u64 *source;
 
-    if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
-        figures->capped_all++;
+    if (slc_cap_is_spent(*whole, window, owner ? slc_event_share() : SLC_EVENT_CAP_ALL)) {
+        if (owner)
+            figures->capped_server++;
+        else
+            figures->capped_all++;
         return 0;
     }
     if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE)) {
         figures->capped_rule++;
         return 0;
     }
-    source = slc_source_cap(packet);
-    if (source && slc_cap_is_spent(*source, window, SLC_EVENT_CAP_SOURCE)) {
+    source = slc_source_cap(row, packet);
+    if (slc_source_is_spent(*source, window, owner)) {
         figures->capped_source++;
         return 0;
     }
-    slc_cap_take(&figures->events, window);
+    slc_cap_take(whole, window);
     if (counter)
         slc_cap_take(&counter->events, window);
-    if (source)
-        slc_cap_take(source, window);
+    slc_source_take(source, window, owner);
     return 1;
 }
 
@@ -121,20 +145,27 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    __u32 cpu = bpf_get_smp_processor_id(), owner = slc_owner_number(outcome->section);
+    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
     struct slc_event *event;
     __u32 bytes = packet->length, last;
 
-    if (!figures)
+    if (!figures || !row)
         return 0;
     figures->made++;
-    if (slc_is_capped(outcome, log) && !slc_caps_allow(packet, counter, figures))
+    if (slc_is_capped(outcome, log) && !slc_caps_allow(packet, row, owner, counter, figures)) {
+        if (owner)
+            row->owners[owner].capped++;
         return 0;
+    }
     event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
     if (!event) {
         figures->ring_full++;
         return 0;
     }
     figures->written++;
+    if (owner)
+        row->owners[owner].told++;
     event->time = bpf_ktime_get_boot_ns();
     event->word = outcome->word;
     event->generation = slc_generation;

@@ -15,6 +15,7 @@ import { sectionId } from './owners';
 import { type PackedSection, pack } from './pack';
 import { assignRanks, checkRanks } from './ranks';
 import { imageSections, isUsed, sectionLabel, sharedEntry } from './sections';
+import { sharesOf } from './shares';
 import { imageStats } from './stats';
 
 /** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
@@ -78,6 +79,7 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
   const bytes = pack({
     sections: placed.map((section, index) => packed(section, index, returning)),
     ...{ limits, counterSlots: rank },
+    shares: sharesOf(servers.length, ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
   });
   const figures = placed.map(({ compiled }) => compiled.figures);
   const features: ImageFeatures = {
