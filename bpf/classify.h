@@ -186,12 +186,9 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
 
     if (slc_dry_run)
         walk->steps->leaves++;
-    /*
-     * The image ends with as much that nothing uses, so one look is enough. What is looked at must be what is scaled:
-     * of a register made of the slot once more Linux 6.1 does not know the bound.
-     */
-    asm volatile("" : "+r"(first));
-    if (first >= slc_image_slots - SLC_SHORT_LEAF * rule_slots)
+    /* The image ends with as much that nothing uses, so one look is enough. */
+    first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * rule_slots);
+    if (first == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
     rules = SLC_SLOT_POINTER(walk->image, first);
     for (i = 0; i < SLC_SHORT_LEAF; i++) {

@@ -211,8 +211,9 @@ int slc_move_flows(struct __sk_buff *skb) {
     return move.lost;
 }
 
-/* Jumps where the word says. Comes back with SLC_PASS where that is nowhere, counted, or SLC_DROP for an empty slot. */
-static __always_inline int slc_jump(struct __sk_buff *skb) {
+/* What the tcx links hold, see slc_gate_xdp. */
+SEC("tc")
+int slc_gate_egress(struct __sk_buff *skb) {
     switch (slc_gate_slot(SLC_IFINDEX(skb))) {
     case 0:
         bpf_tail_call_static(skb, &slc_egress, 0);
@@ -230,38 +231,17 @@ static __always_inline int slc_jump(struct __sk_buff *skb) {
         slc_gate_count(SLC_REASON_GATE_OPEN, skb->len);
         return SLC_PASS;
     }
+    slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
     return SLC_DROP;
-}
-
-/* What the tcx links hold, see slc_gate_xdp. */
-SEC("tc")
-int slc_gate_egress(struct __sk_buff *skb) {
-    int verdict = slc_jump(skb);
-
-    if (verdict == SLC_DROP)
-        slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
-    return verdict;
 }
 
 /*
  * What clsact filters hold. A filter is no link: it stays where the pins are removed by hand, which must end all of
- * sluice. The kernel empties an array without pins as a whole, so the last slot tells: while it holds slc_gate_shut an
- * empty slot drops, and once that is gone too everything passes.
+ * sluice. So it asks an array that lives by its pin alone; where that is gone everything passes.
  */
 SEC("tc")
 int slc_gate_clsact(struct __sk_buff *skb) {
-    int verdict = slc_jump(skb);
-
-    if (verdict == SLC_PASS)
-        return verdict;
-    bpf_tail_call_static(skb, &slc_egress, SLC_SHUT_SLOT);
+    bpf_tail_call_static(skb, &slc_pinned, 0);
     slc_gate_count(SLC_REASON_GATE_OPEN, skb->len);
     return SLC_PASS;
-}
-
-/* In SLC_SHUT_SLOT: the slot that the word names is empty. */
-SEC("tc")
-int slc_gate_shut(struct __sk_buff *skb) {
-    slc_gate_count(SLC_REASON_GATE_EMPTY, skb->len);
-    return SLC_DROP;
 }

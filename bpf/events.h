@@ -65,6 +65,11 @@ static __always_inline int slc_is_capped(const struct slc_outcome *outcome, __u8
            (slc_log_level == SLC_LOG_LEVEL_HIGH && log == SLC_LOG_AUDIT);
 }
 
+/* The window of the caps that it is now. */
+static __always_inline __u32 slc_event_now(void) {
+    return bpf_jiffies64() >> slc_event_window;
+}
+
 static __always_inline int slc_cap_is_spent(__u64 events, __u32 window, __u32 cap) {
     return events >> 32 == window && (__u32)events >= cap;
 }
@@ -73,15 +78,61 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
     *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
 }
 
+/* What is kept of the events of a server on this CPU; NULL of a section that is the edge's own. */
+static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct slc_event_sources *row;
+
+    if (!owner)
+        return NULL;
+    row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    if (!row)
+        return NULL;
+    /* Keeps clang from computing the place before the check, which the verifier would not take. */
+    asm volatile("" : "+r"(row));
+    return &row->owners[owner & (SLC_OWNERS - 1)];
+}
+
+/* What of one server is told in a window. */
+static __always_inline __u32 slc_event_share(void) {
+    const __u32 zero = 0;
+    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+
+    return header ? header->event_share : 0;
+}
+
+/*
+ * Whether the cap of the server (of what is the edge's own: of the CPU) or of the rule or reason holds the event back,
+ * which counts it: in a flood all but a few are, so this much is in line.
+ */
+static __always_inline int slc_is_held_back(const struct slc_counter *counter, struct slc_event_figures *figures,
+                                            struct slc_event_owner *own) {
+    __u32 window = slc_event_now();
+
+    if (own && slc_cap_is_spent(own->events, window, slc_event_share()))
+        figures->capped_server++;
+    else if (!own && slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL))
+        figures->capped_all++;
+    else if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE))
+        figures->capped_rule++;
+    else
+        return 0;
+    if (own)
+        own->capped++;
+    return 1;
+}
+
 /*
  * The cap of the packet's source, of one that goes out (whose key is turned round by then) of its destination: an IPv4
- * address or the /64 of an IPv6 one.
+ * address or the /64 of an IPv6 one; NULL where there is no table.
  */
-static __always_inline __u64 *slc_source_cap(struct slc_event_sources *row, const struct slc_packet *packet) {
+static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
     __u64 address = packet->family == 6 ? (__u64)source[0] << 32 | source[1] : source[0];
 
-    return &row->events[(address * slc_event_factor) >> 52];
+    return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
 }
 
 #define SLC_SOURCE_CAP_BITS 16
@@ -98,41 +149,24 @@ static __always_inline void slc_source_take(__u64 *events, __u32 window, __u32 o
     *events = (*events >> SLC_SOURCE_CAP_BITS == whose ? *events : whose << SLC_SOURCE_CAP_BITS) + 1;
 }
 
-/* What of one server is told in a window. */
-static __always_inline __u32 slc_event_share(void) {
-    const __u32 zero = 0;
-    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+/* Whether the source's cap too lets the event through, which then has taken its part of each. */
+static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_counter *counter,
+                                             struct slc_event_figures *figures, __u32 owner,
+                                             struct slc_event_owner *own) {
+    __u32 window = slc_event_now();
+    __u64 *source = slc_source_cap(packet);
 
-    return header ? header->event_share : 0;
-}
-
-/* Whether the caps let the event through, which then has taken its part of each; `owner`: that of the section. */
-static __always_inline int slc_caps_allow(const struct slc_packet *packet, struct slc_event_sources *row, __u32 owner,
-                                          struct slc_counter *counter, struct slc_event_figures *figures) {
-    __u32 window = bpf_jiffies64() >> slc_event_window;
-    __u64 *whole = owner ? &row->owners[owner].events : &figures->events;
-    __u64 *source;
-
-    if (slc_cap_is_spent(*whole, window, owner ? slc_event_share() : SLC_EVENT_CAP_ALL)) {
-        if (owner)
-            figures->capped_server++;
-        else
-            figures->capped_all++;
-        return 0;
-    }
-    if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE)) {
-        figures->capped_rule++;
-        return 0;
-    }
-    source = slc_source_cap(row, packet);
-    if (slc_source_is_spent(*source, window, owner)) {
+    if (source && slc_source_is_spent(*source, window, owner)) {
         figures->capped_source++;
+        if (own)
+            own->capped++;
         return 0;
     }
-    slc_cap_take(whole, window);
+    slc_cap_take(own ? &own->events : &figures->events, window);
     if (counter)
         slc_cap_take(&counter->events, window);
-    slc_source_take(source, window, owner);
+    if (source)
+        slc_source_take(source, window, owner);
     return 1;
 }
 
@@ -145,27 +179,22 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
-    __u32 cpu = bpf_get_smp_processor_id(), owner = slc_owner_number(outcome->section);
-    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    __u32 bytes = packet->length, last, owner = slc_owner_number(outcome->section);
+    struct slc_event_owner *own = slc_event_owner_of(owner);
     struct slc_event *event;
-    __u32 bytes = packet->length, last;
 
-    if (!figures || !row)
+    if (!figures)
         return 0;
-    figures->made++;
-    if (slc_is_capped(outcome, log) && !slc_caps_allow(packet, row, owner, counter, figures)) {
-        if (owner)
-            row->owners[owner].capped++;
+    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, counter, figures, owner, own))
         return 0;
-    }
     event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
     if (!event) {
         figures->ring_full++;
         return 0;
     }
     figures->written++;
-    if (owner)
-        row->owners[owner].told++;
+    if (own)
+        own->told++;
     event->time = bpf_ktime_get_boot_ns();
     event->word = outcome->word;
     event->generation = slc_generation;
@@ -196,13 +225,23 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 /* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
                                      const struct slc_outcome *outcome, int pass, struct slc_counter *counter) {
+    const __u32 zero = 0;
+    struct slc_event_figures *figures;
     __u8 log;
 
     if (slc_log_level == SLC_LOG_LEVEL_OFF)
         return;
     log = slc_log_of(packet, outcome, pass);
-    if (log)
-        slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
+    if (!log)
+        return;
+    figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    if (!figures)
+        return;
+    figures->made++;
+    if (slc_is_capped(outcome, log) &&
+        slc_is_held_back(counter, figures, slc_event_owner_of(slc_owner_number(outcome->section))))
+        return;
+    slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
 }
 
 #endif

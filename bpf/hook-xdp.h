@@ -4,7 +4,31 @@
 #define SLUICE_HOOK_H
 
 #include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 #include "sluice_abi.h"
+
+/* From Linux 6.2 on: the kernel's own view of a context; a cast, no call. */
+extern void *bpf_cast_to_kern_ctx(void *context) __attribute__((section(".ksyms"), weak));
+
+/* What is read of it; where the fields stand the loader learns of the kernel. */
+struct xdp_buff___slc {
+    __u32 flags;
+} __attribute__((preserve_access_index));
+#define SLC_XDP_HAS_FRAGS 1u
+
+/*
+ * Bytes of the frame. Most are linear, and the helper that adds up the others costs as much as the parsers of an
+ * ordinary frame together: where the kernel lets us see that there is nothing to add, it is not called.
+ */
+static __always_inline __u32 slc_frame_length(struct xdp_md *ctx) {
+    if (bpf_cast_to_kern_ctx) {
+        const struct xdp_buff___slc *buff = bpf_cast_to_kern_ctx(ctx);
+
+        if (!(buff->flags & SLC_XDP_HAS_FRAGS))
+            return ctx->data_end - ctx->data;
+    }
+    return bpf_xdp_get_buff_len(ctx);
+}
 
 #define SLC_CONTEXT xdp_md
 #define SLC_LOAD_BYTES bpf_xdp_load_bytes

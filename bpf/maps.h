@@ -73,16 +73,24 @@ struct {
     __uint(value_size, 4);
 } slc_programs SEC(".maps");
 
-/*
- * The same for the egress hook, whose programs are of another type; SLC_SHUT_SLOT holds slc_gate_shut where a clsact
- * filter may jump through it. Lives like slc_programs.
- */
+/* The same for the egress hook, whose programs are of another type. Lives like slc_programs. */
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, SLC_SHUT_SLOT + 1);
+    __uint(max_entries, SLC_PROGRAM_SLOTS);
     __uint(key_size, 4);
     __uint(value_size, 4);
 } slc_egress SEC(".maps");
+
+/*
+ * One slot, with slc_gate_egress, where a clsact filter needs it. Pinned, and never held open: where its pin is gone
+ * the kernel empties it, whoever still holds the others, so the filter knows that it has been ended.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, 4);
+    __uint(value_size, 4);
+} slc_pinned SEC(".maps");
 
 /* Packets the gates decided: GATE_EMPTY and GATE_OPEN of XDP, then of egress. Lives like slc_state. */
 struct {
@@ -349,6 +357,20 @@ struct {
 } slc_result SEC(".maps");
 
 /* ---------------------------------------------------------------- places in the image */
+
+#define SLC_OUTSIDE (~0ull)
+
+/*
+ * The index, where it is below the limit, else SLC_OUTSIDE. For one that is used more than once: clang may put a copy
+ * by before it compares, and of that copy Linux 6.1 does not know the bound. Here each copy is of what came out.
+ */
+static __always_inline __u64 slc_bounded(__u64 index, __u64 limit) {
+    asm volatile("if %0 < %1 goto +1\n\t"
+                 "%0 = -1"
+                 : "+r"(index)
+                 : "r"(limit));
+    return index;
+}
 
 #define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
 

@@ -115,7 +115,7 @@ static __always_inline int slc_judge_error(struct xdp_md *ctx, const struct slc_
 
 SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
-    struct slc_packet packet = {.length = bpf_xdp_get_buff_len(ctx), .packets = 1};
+    struct slc_packet packet = {.length = slc_frame_length(ctx), .packets = 1};
     struct slc_steps steps = {};
     int reason, later;
     __u32 word;

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 9
+#define SLC_ABI_VERSION 10
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -155,7 +155,6 @@ enum slc_limits {
     SLC_MAX_LEAF_RULES = 1 << 21, /* rules in a leaf */
     SLC_MAX_ETHERTYPES = 16,
     SLC_PROGRAM_SLOTS = 4,
-    SLC_SHUT_SLOT = 4, /* of slc_egress alone, behind the others: see slc_gate_clsact */
     SLC_CONFIRM_WORDS = 256,
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
@@ -191,7 +190,14 @@ struct slc_image_header {
     __u32 flow_share;   /* flows that each server has room for, whatever the others have; and the edge itself */
     __u32 window_share; /* the same of windows of limit rules */
     __u32 event_share;  /* events of each server in a window of the caps, for each CPU */
-    __u32 reserved[5];
+    /*
+     * By entry of the guard: of the ports of the key (destination port, or ICMP type and code), the first and the last
+     * that any of its rows matches, first << 16 | last; 0xffff: all. Most packets have none of keep-reachable's.
+     */
+    __u32 kept_ports;
+    __u32 guard_in_ports;
+    __u32 guard_out_ports;
+    __u32 reserved[2];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 

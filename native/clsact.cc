@@ -18,6 +18,8 @@ namespace sluice {
 namespace {
 
 constexpr int kLoopback = 1;
+// Name of the program that is loaded to try.
+constexpr char kProbe[] = "slc_try_clsact";
 
 // Where a program hangs; without `both` its egress hook alone.
 bpf_tc_hook hook_of(int ifindex, bool both = false) {
@@ -48,12 +50,13 @@ bool make_here(int ifindex) {
     return true;
 }
 
-void attach_here(int program, int ifindex, std::uint32_t priority, std::uint32_t handle) {
+void attach_here(int program, int ifindex, std::uint32_t priority, std::uint32_t handle, bool replace) {
     const bpf_tc_hook hook = hook_of(ifindex);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, options);
     options.prog_fd = program;
     options.priority = priority;
     options.handle = handle;
+    options.flags = replace ? BPF_TC_F_REPLACE : 0;
     const int result = bpf_tc_attach(&hook, &options);
     if (result < 0)
         fail_on(ifindex, "bpf_tc_attach", result);
@@ -112,8 +115,9 @@ Napi::Value attach_filter(const Arguments &arguments) {
     const int ifindex = device(arguments, 1);
     const std::uint32_t priority = priority_at(arguments, 2);
     const std::uint32_t handle = handle_at(arguments, 3);
-    return ask(arguments, arguments.text(4, "netns", true), [program, ifindex, priority, handle] {
-        attach_here(program->number(), ifindex, priority, handle);
+    const bool replace = arguments.flag(4, "replace");
+    return ask(arguments, arguments.text(5, "netns", true), [program, ifindex, priority, handle, replace] {
+        attach_here(program->number(), ifindex, priority, handle, replace);
         return true;
     });
 }
@@ -150,9 +154,9 @@ Napi::Value clsact_works(const Arguments &arguments) {
                     instructions[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
                     instructions[1].code = BPF_JMP | BPF_EXIT;
                     const Fd program = Fd::from(
-                        bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, nullptr, "GPL", instructions, 2, nullptr), "bpf");
+                        bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, kProbe, "GPL", instructions, 2, nullptr), "bpf");
                     make_here(kLoopback);
-                    attach_here(program.number(), kLoopback, 1, 1);
+                    attach_here(program.number(), kLoopback, 1, 1, false);
                 } catch (const Failure &failure) {
                     code = failure.code;
                 } catch (...) {

@@ -10,7 +10,8 @@ namespace sluice {
 Napi::Value make_clsact(const Arguments &arguments);
 // removeClsact(ifindex, netns): with every filter at both of its hooks; false where there is none
 Napi::Value remove_clsact(const Arguments &arguments);
-// attachFilter(program, ifindex, priority, handle, netns): for packets that go out, direct action; EEXIST where taken
+// attachFilter(program, ifindex, priority, handle, replace, netns): for packets that go out, direct action; EEXIST
+// where taken, with replace the filter there gets the program between two packets
 Napi::Value attach_filter(const Arguments &arguments);
 // detachFilter(ifindex, priority, handle, netns): false where there is none
 Napi::Value detach_filter(const Arguments &arguments);

@@ -10,18 +10,24 @@ export function pairRows<T>(
   const pairs = new Map<number, number>();
   const taken = new Set<number>();
   for (const key of keys) {
-    const free = new Map<string, number[]>();
-    after.forEach((row, j) => {
-      if (taken.has(j)) return;
-      const list = free.get(key(row));
-      if (list) list.push(j);
-      else free.set(key(row), [j]);
-    });
+    if (pairs.size === Math.min(before.length, after.length)) break;
+    // The first row of each key, and of each row the next one of its key: + 1, 0 for none.
+    const free = new Map<string, number>();
+    const next = new Uint32Array(after.length);
+    for (let j = after.length - 1; j >= 0; j--) {
+      if (taken.has(j)) continue;
+      const name = key(after[j]);
+      next[j] = free.get(name) ?? 0;
+      free.set(name, j + 1);
+    }
     before.forEach((row, i) => {
-      const j = pairs.has(i) ? undefined : free.get(key(row))?.shift();
-      if (j === undefined) return;
-      pairs.set(i, j);
-      taken.add(j);
+      if (pairs.has(i)) return;
+      const name = key(row);
+      const found = free.get(name) ?? 0;
+      if (found === 0) return;
+      free.set(name, next[found - 1]);
+      pairs.set(i, found - 1);
+      taken.add(found - 1);
     });
   }
   return [...pairs].sort(([a], [b]) => a - b);

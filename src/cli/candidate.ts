@@ -4,10 +4,11 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { diagnosticsToJson } from '../diagnostics/json';
 import { renderDiagnostics } from '../diagnostics/render';
 import type { Candidate } from '../operate/enforce';
-import { type CheckOptions, checkRuleset, hasErrors, judgeText } from '../operate/check';
+import { type CheckOptions, hasErrors, judgeText } from '../operate/check';
 import type { Context } from '../operate/context';
 import { currentEventReader } from '../operate/event-source';
 import type { RulesetText } from '../operate/ruleset-file';
+import { checkRulesetBeside } from '../operate/thread/check-beside';
 import { fileIn } from '../parse/bundle';
 import { EXIT } from './exit-code';
 import { writeCheckedReport } from './junit-option';
@@ -26,7 +27,7 @@ export function mayEnd(text: string): boolean {
  * as well is counted only, and of what is new the notes are shown too, since they are about the row that was typed.
  * `junit`: where a report goes, whatever was found.
  */
-export function requireCandidate(
+export async function requireCandidate(
   run: Run<object>,
   source: RulesetText,
   closing: string,
@@ -36,14 +37,14 @@ export function requireCandidate(
     readonly before?: string;
     readonly junit?: string;
   } = {},
-): Candidate & { diagnostics: readonly Diagnostic[] } {
+): Promise<Candidate & { diagnostics: readonly Diagnostic[] }> {
   const { context, before, junit, interfaceOverride = run.options.interface } = options;
   const optionsFor = (text: string): CheckOptions => ({
     strict: run.options.strict ?? false,
     ...(context && mayEnd(text) && { daemon: currentEventReader(context)?.role === 'daemon' }),
     onStep: showStep(run.output),
   });
-  const checked = checkRuleset(source.path, source.text, optionsFor(source.text));
+  const checked = await checkRulesetBeside(source.path, source.text, optionsFor(source.text));
   const { diagnostics, ruleset, image } = checked;
   if (junit !== undefined) writeCheckedReport(junit, source, checked);
   if (hasErrors(diagnostics) || before === undefined) {

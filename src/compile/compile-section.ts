@@ -16,6 +16,7 @@ import { type FamilyTrees, packBlock } from './pack';
 import { assignRanks, ranksOf, wordOf } from './ranks';
 import type { RowMemory } from './row-memory';
 import { serverSection } from './sections';
+import { portsOf } from './services';
 import { sectionFigures } from './stats';
 
 /** Compiles an entry of the table; where rows can be crossed that is done until `room` image rules are enough. */
@@ -71,5 +72,14 @@ function compileRows(
   const families = { 4: treesOf(4), 6: treesOf(6) };
   const block = packBlock({ families, defaultWord: otherwise ? wordOf(otherwise) : SLC_WORD_NONE, services });
   const holds = { 4: tables[4].order.length > 0, 6: tables[6].order.length > 0 };
-  return new CompiledSection(block, ranks, span, sectionFigures({ families, grown }), holds, size, largest);
+  return new CompiledSection(
+    block,
+    ranks,
+    span,
+    sectionFigures({ families, grown }),
+    holds,
+    size,
+    largest,
+    portsOf(services),
+  );
 }

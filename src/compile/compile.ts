@@ -151,7 +151,13 @@ function packed({ name, compiled, rank }: Placed, index: number, returning: read
   const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
   const trial = index >= SLC_ENTRY.SERVERS ? returning.find((one) => one.name === name) : undefined;
   return {
-    ...{ block: compiled.block, rank, span: compiled.span, isServer: index >= SLC_ENTRY.SERVERS },
+    ...{
+      block: compiled.block,
+      rank,
+      span: compiled.span,
+      ports: compiled.ports,
+      isServer: index >= SLC_ENTRY.SERVERS,
+    },
     id: opens ? sectionId(name) : 0n,
     ...(trial && { trial: { block: trial.compiled.block, rank: trial.rank, word: trial.word } }),
   };

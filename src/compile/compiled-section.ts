@@ -1,5 +1,6 @@
 /** A section as a part of any image: its block, and the rows that lead out of it. */
 import { createHash } from 'node:crypto';
+import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import type { ExpandedRows } from './expand';
 import type { RankEntry } from './image';
@@ -29,6 +30,8 @@ export class CompiledSection {
     /** Image rules, and the row that has most of them. */
     readonly size: number,
     readonly largest: ExpandedRows['largest'],
+    /** The first and the last destination port, or ICMP type and code, that any of its rows matches. */
+    readonly ports: PortRange,
   ) {
     this.limits = ranks.filter(({ rule }) => rule?.limit && rule.enabled);
     const rejecting = ranks.filter(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject');
@@ -41,7 +44,7 @@ export class CompiledSection {
 
   /** As the entry by which its later fragments are judged: the same block, whose ranks and cost are told of once. */
   asLater(): CompiledSection {
-    return new CompiledSection(this.block, [], 0, NO_FIGURES, { 4: false, 6: false }, 0, null);
+    return new CompiledSection(this.block, [], 0, NO_FIGURES, { 4: false, 6: false }, 0, null, this.ports);
   }
 
   /** Its rows where `first` is added to their ranks. */

@@ -9,6 +9,7 @@ import { judgeOutgoingFrame } from '../model/outbound';
 import type { Reason } from '../model/reason';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
+import { portInRanges } from '../model/port-range';
 import { maskWord } from '../model/prefix';
 import type { Verdict } from '../model/verdict';
 import type { Image, RowTier } from './image';
@@ -156,8 +157,10 @@ function askSection(
   walk: Walk,
   isReturned = false,
 ): void {
-  const roots = reader.roots(section, isReturned);
+  const ports = reader.portsOf(section);
   walk.word = SLC_WORD_NONE;
+  if (ports && !portInRanges([ports], words[SLC_KEY_WORD.PORTS] >>> 16)) return;
+  const roots = reader.roots(section, isReturned);
   for (const [tree, root] of roots.trees[key.family].entries()) {
     if (tree > 0 && walk.word <= roots.least[tree - 1]) continue;
     const slot = descend(reader, words, root, roots, walk);

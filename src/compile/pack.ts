@@ -10,6 +10,7 @@ import {
   SLC_SERVICE_PROTOCOL_SHIFT,
   SLC_SERVICE_SOURCE_SHIFT,
 } from '../abi/layout.gen';
+import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
@@ -44,6 +45,8 @@ export interface PackedSection {
   readonly span: number;
   /** A server's: few of its packets follow one another, so what they need is in no cache. */
   readonly isServer: boolean;
+  /** Ports that a row of it can match. */
+  readonly ports: PortRange;
   /** What ALLOW ALL knows it by; 0n where it opens nothing. */
   readonly id: bigint;
   /** Where it waits to be confirmed: what judges again otherwise, and its word in `slc_confirm`. */
@@ -82,6 +85,16 @@ const ROOTS = LAYOUT.slc_roots.fields;
 const SERVICE = LAYOUT.slc_service.fields;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
+
+/** Where the header says which ports an entry's rows match. */
+export const PORTS_OF_ENTRY: ReadonlyMap<number, { readonly offset: number }> = new Map<
+  number,
+  { readonly offset: number }
+>([
+  [SLC_ENTRY.KEEP_REACHABLE, HEADER.kept_ports],
+  [SLC_ENTRY.GUARD_IN, HEADER.guard_in_ports],
+  [SLC_ENTRY.GUARD_OUT, HEADER.guard_out_ports],
+]);
 
 /** Size of a leaf rule in slots. */
 export const RULE_SLOTS: Readonly<Record<Family, number>> = {
@@ -137,6 +150,10 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
   header(HEADER.flow_share, shares.flows);
   header(HEADER.window_share, shares.windows);
   header(HEADER.event_share, shares.events);
+  for (const [entry, field] of PORTS_OF_ENTRY) {
+    const { first, last } = sections[entry].ports;
+    header(field, first * 0x10000 + last);
+  }
   const near = nearOfAll(sections);
   sections.forEach(({ block, rank, id, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;

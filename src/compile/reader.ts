@@ -10,7 +10,8 @@ import {
   SLC_WORD_RANK_SHIFT,
 } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
-import { RULE_SLOTS } from './pack';
+import type { PortRange } from '../model/port-range';
+import { PORTS_OF_ENTRY, RULE_SLOTS } from './pack';
 import { decodeSlot, EMPTY_SLOT, LEAF_UNCOUNTED, type Slot } from './slot';
 
 /** An index that points outside the image, or a number that cannot be: a bug in the compiler or torn bytes. */
@@ -87,6 +88,14 @@ export class ImageReader {
     if (header(HEADER.slots) > this.slots) throw new ImageFault('the image is shorter than its header says');
     this.slots = header(HEADER.slots);
     this.sectionCount = header(HEADER.section_count);
+  }
+
+  /** The ports that rows of an entry of the guard match, as the header says; null of others: all. */
+  portsOf(entry: number): PortRange | null {
+    const field = PORTS_OF_ENTRY.get(entry);
+    if (!field) return null;
+    const ports = this.view.getUint32(field.offset, true);
+    return { first: ports >>> 16, last: ports & 0xffff };
   }
 
   /** The root block of a section (an index into the section table), or of what judges again where that is not confirmed. */

@@ -17,6 +17,17 @@ export interface Service {
 }
 
 export const ALL_PORTS: PortRange = { first: 0, last: 0xffff };
+/** The first and the last destination port, or ICMP type and code, of all of them. */
+export function portsOf(services: readonly Service[]): PortRange {
+  return services.reduce(
+    ({ first, last }, { destinationPorts: ports }) => ({
+      first: Math.min(first, ports.first),
+      last: Math.max(last, ports.last),
+    }),
+    services[0]?.destinationPorts ?? ALL_PORTS,
+  );
+}
+
 export const ALL_LANES: PortRange = { first: 0, last: 0xff };
 
 /** `SLC_LANE`: protocols 7 and 17 change places, so that TCP and UDP are neighbours. Its own inverse. */
@@ -45,7 +56,7 @@ export function servicesOf(match: Match, family: Family, ruleId?: string): Servi
   const carriers = [...PORT_PROTOCOLS.keys()];
   const { protocols } = match;
   const named = protocols === ANY ? carriers : carriers.filter((protocol) => protocols.includes(protocol));
-  const lists = [portsOf(match.toPorts), portsOf(match.fromPorts), lanesOf(named)] as const;
+  const lists = [rangesOf(match.toPorts), rangesOf(match.fromPorts), lanesOf(named)] as const;
   const count = lists.reduce((sum, list) => sum * list.length, 1);
   if (count > MAX_IMAGE_RULES) throw new CapacityError('image rules', count, MAX_IMAGE_RULES, ruleId);
   return product(...lists);
@@ -145,7 +156,7 @@ function textOf({ protocols, fromPorts, toPorts, icmpTypes }: Match): string {
   return `${protocols === ANY ? ANY : protocols.join()} ${ports(fromPorts)} ${ports(toPorts)} ${types}`;
 }
 
-function portsOf(match: PortMatch): PortRange[] {
+function rangesOf(match: PortMatch): PortRange[] {
   return match === ANY ? [ALL_PORTS] : mergeRanges(match);
 }
 

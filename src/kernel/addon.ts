@@ -122,7 +122,14 @@ export interface Addon {
   makeClsact(ifindex: number, netns: string): Promise<boolean>;
   /** With all filters at both of its hooks; false where there is none. */
   removeClsact(ifindex: number, netns: string): Promise<boolean>;
-  attachFilter(program: RawProgram, ifindex: number, priority: number, handle: number, netns: string): Promise<boolean>;
+  attachFilter(
+    program: RawProgram,
+    ifindex: number,
+    priority: number,
+    handle: number,
+    replace: boolean,
+    netns: string,
+  ): Promise<boolean>;
   /** False where there is no such filter. */
   detachFilter(ifindex: number, priority: number, handle: number, netns: string): Promise<boolean>;
   /** Tries a clsact filter in a namespace of its own: null where it works, else the errno. */

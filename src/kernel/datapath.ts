@@ -18,6 +18,7 @@ const MAPS = [
   'slc_confirm',
   'slc_programs',
   'slc_egress',
+  'slc_pinned',
   'slc_gate_counters',
   'slc_flows',
   'slc_flow_tags',
@@ -58,7 +59,6 @@ const OBJECT_OF = {
   slc_egress_main: 'egress',
   slc_gate_egress: 'egress',
   slc_gate_clsact: 'egress',
-  slc_gate_shut: 'egress',
   slc_move_flows: 'egress',
 } as const;
 export type DatapathProgram = keyof typeof OBJECT_OF;
@@ -210,7 +210,7 @@ export function stateMapEntries(
     slc_confirm: SLC_LIMITS.CONFIRM_WORDS,
     ...OPEN_ENTRIES,
     slc_programs: SLC_LIMITS.PROGRAM_SLOTS,
-    slc_egress: SLC_LIMITS.SHUT_SLOT + 1,
+    slc_egress: SLC_LIMITS.PROGRAM_SLOTS,
     slc_gate_counters: GATE_COUNTERS,
     slc_flow_stats: 1,
     slc_fragments: buckets.fragments,

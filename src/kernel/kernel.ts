@@ -252,10 +252,10 @@ export interface Kernel {
   removeClsact(options: { ifindex: number; netns?: string }): Promise<boolean>;
   /**
    * Hangs the program into the device's clsact discipline as a filter for packets that go out, direct action. A filter
-   * is no link: it stays until it is detached. EEXIST where the place is taken. Throws `UnsupportedError` where the
-   * kernel has no such filters.
+   * is no link: it stays until it is detached. EEXIST where the place is taken; with `replace` the filter there gets the
+   * program between two packets. Throws `UnsupportedError` where the kernel has no such filters.
    */
-  attachFilter(program: BpfProgram, options: FilterPlace): Promise<void>;
+  attachFilter(program: BpfProgram, options: FilterPlace & { readonly replace?: boolean }): Promise<void>;
   /** False where there is no such filter. */
   detachFilter(options: FilterPlace): Promise<boolean>;
   /**

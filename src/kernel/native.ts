@@ -212,10 +212,11 @@ class NativeKernel implements Kernel {
     );
   }
 
-  async attachFilter(program: BpfProgram, { ifindex, priority, handle, netns = '' }: FilterPlace): Promise<void> {
+  async attachFilter(program: BpfProgram, options: Parameters<Kernel['attachFilter']>[1]): Promise<void> {
+    const { ifindex, priority, handle, replace = false, netns = '' } = options;
     await withoutClsact(
       attemptLater(`attach a filter to packets that leave through interface ${ifindex}`, () =>
-        this.addon.attachFilter(rawProgram(program), ifindex, priority, handle, netns),
+        this.addon.attachFilter(rawProgram(program), ifindex, priority, handle, replace, netns),
       ),
     );
   }

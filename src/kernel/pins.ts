@@ -95,6 +95,11 @@ export class PinLayout {
     return this.state(`slc_gate_${hook}`);
   }
 
+  /** Array by whose pin filters know that they filter: nobody keeps it open. */
+  get pinned(): string {
+    return this.state('slc_pinned');
+  }
+
   generation(number: number): string {
     return join(this.directory, 'gen', String(number));
   }

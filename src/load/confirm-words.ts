@@ -37,6 +37,23 @@ export class ConfirmWords {
     this.region.store64(8 * word, typeof value === 'bigint' ? value : NUMBERS[value]);
   }
 
+  /** Takes over what stood in another map, word by word. */
+  adopt(words: readonly bigint[]): void {
+    for (const [i, value] of words.entries()) if (value !== FREE) this.region.store64(8 * i, value);
+  }
+
+  /**
+   * Confirms what waits until this deadline. False where the word says something else by now, or where the time was over
+   * before it was stored: then what was before has judged already, and goes on.
+   */
+  confirm(word: number, deadline: bigint, nowNs: () => bigint): boolean {
+    const exchange = (from: bigint, to: bigint): boolean => this.region.compareExchange64(8 * word, from, to) === from;
+    if (nowNs() >= deadline || !exchange(deadline, CONFIRMED)) return false;
+    if (nowNs() < deadline) return true;
+    exchange(CONFIRMED, deadline);
+    return false;
+  }
+
   close(): void {
     this.region.close();
   }

@@ -36,7 +36,11 @@ export async function confirmGate(place: Place): Promise<boolean> {
   return withPendingGate(place, false, (state, gate) => {
     failpoint('before-confirm');
     if (place.kernel.bootTimeNs() >= gate.deadlineNs) return Promise.resolve(false);
-    if (!state.exchangeGate(gate, lastingWord(gate.slot))) throw new ConflictError();
+    const lasting = lastingWord(gate.slot);
+    if (!state.exchangeGate(gate, lasting)) throw new ConflictError();
+    // Stored too late: what it replaced has judged already, and goes on.
+    if (place.kernel.bootTimeNs() >= gate.deadlineNs && state.exchangeGate(lasting, gate))
+      return Promise.resolve(false);
     failpoint('after-confirm');
     return Promise.resolve(true);
   });

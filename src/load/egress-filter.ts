@@ -4,7 +4,7 @@
  * pins tell the next process what one that was killed was at, and in the filter's own handle stands who made the
  * discipline, for when there are no marks any more.
  */
-import { SLC_LIMITS } from '../abi/layout.gen';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { type Filter, listDisciplines, listFilters } from '../kernel/clsact';
 import { openDatapath } from '../kernel/datapath';
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
@@ -42,6 +42,7 @@ interface Found {
   readonly ifindex: number;
   readonly handle: number;
   readonly stale: boolean;
+  readonly programId: number | undefined;
   readonly others: readonly Filter[];
 }
 
@@ -54,7 +55,8 @@ async function findFilters({ kernel, pins, netns }: Place): Promise<Found[]> {
     const filters = await listFilters(kernel, ifindex, 'egress', netns);
     for (const filter of filters.filter(isGate)) {
       const others = filters.filter((each) => each !== filter);
-      found.push({ ifindex, handle: filter.handle, stale: filter.programId !== gate, others });
+      const { handle, programId } = filter;
+      found.push({ ifindex, handle, programId, stale: programId !== gate, others });
     }
   }
   return found;
@@ -71,8 +73,9 @@ function programName(name: string): string {
   return name.replace(/:\[\d+\]$/, '');
 }
 
-/** Program id of the gate that is pinned; null where no filter was ever needed. */
+/** Program id of the gate that is pinned; null where no filter was ever needed, or where it lets everything pass. */
 function gateId(kernel: Kernel, pins: PinLayout): number | null {
+  if (!existsSync(pins.pinned)) return null;
   const gate = openGate(kernel, pins);
   try {
     return gate?.info().id ?? null;
@@ -151,7 +154,7 @@ function xdpGateId({ kernel, pins }: Place): number | null {
  */
 export async function attachFilter(place: Place, { ifindex, name }: { ifindex: number; name: string }): Promise<void> {
   const { kernel, pins, netns } = place;
-  const gate = await ensureGate(kernel, pins);
+  const gate = await ensureFilterGate(kernel, pins);
   try {
     const kind = (await listDisciplines(kernel, netns)).get(ifindex);
     if (kind !== undefined && kind !== 'clsact') {
@@ -249,29 +252,61 @@ function marked(pins: PinLayout, ifindex: number, hook: 'clsact' | 'qdisc'): boo
   return pins.links().some((link) => link.ifindex === ifindex && link.hook === hook);
 }
 
-/** A mark is a second pin of the gate: a pin is all that can stand on a bpffs. */
+/** A mark is a second pin of the gate: a pin is all that can stand on a bpffs. It takes the place of one before. */
 function mark(pins: PinLayout, gate: BpfProgram, ifindex: number, hook: 'clsact' | 'qdisc'): void {
-  pins.removeLink(ifindex, hook);
-  gate.pin(pins.link(ifindex, hook));
+  const path = pins.link(ifindex, hook);
+  const unfinished = `${path}-new`;
+  rmSync(unfinished, { force: true });
+  gate.pin(unfinished);
+  renameSync(unfinished, path);
 }
 
-/** The gate of filters, loaded and pinned by the first of them; see slc_gate_clsact for the slot behind the others. */
-async function ensureGate(kernel: Kernel, pins: PinLayout): Promise<BpfProgram> {
-  const pinned = openGate(kernel, pins);
-  if (pinned) return pinned;
-  const { state, egress, gateCounters } = STATE_PINS;
-  const maps = openPinnedMaps(kernel, {
-    [state]: pins.state(state),
-    [egress]: pins.state(egress),
-    [gateCounters]: pins.state(gateCounters),
-  });
-  const object = openDatapath(kernel, GATE, { reuse: maps });
+/**
+ * Filters of a state that another one takes the place of get the gate of that, which the kernel does between two packets;
+ * marks too, since each is a pin of the gate.
+ */
+export async function moveFilters(place: Place): Promise<void> {
+  const { kernel, pins, netns } = place;
+  const links = pins.links();
+  const filters = (await findFilters(place)).filter(({ ifindex }) => links.some((link) => link.ifindex === ifindex));
+  const marks = links.filter(({ hook }) => hook === 'clsact' || hook === 'qdisc');
+  if (filters.length === 0 && marks.length === 0) return;
+  const gate = await ensureFilterGate(kernel, pins);
   try {
-    object.setPrograms([GATE, 'slc_gate_shut']);
+    const { id } = gate.info();
+    for (const found of filters) {
+      if (found.programId !== id)
+        await ignoreGone(kernel.attachFilter(gate, { ...placeOf(found, netns), replace: true }));
+      failpoint('one-link-moved');
+    }
+    for (const { ifindex, hook } of marks) mark(pins, gate, ifindex, hook as 'clsact' | 'qdisc');
+  } finally {
+    gate.close();
+  }
+}
+
+/**
+ * The gate of filters, loaded and pinned by the first of them, and the array by whose pin it knows that it filters: made
+ * together, since one without the other is of no use.
+ */
+export async function ensureFilterGate(kernel: Kernel, pins: PinLayout): Promise<BpfProgram> {
+  const pinned = existsSync(pins.pinned) ? openGate(kernel, pins) : null;
+  if (pinned) return pinned;
+  for (const path of [pins.gate('clsact'), pins.pinned]) rmSync(path, { force: true });
+  const { gateCounters } = STATE_PINS;
+  const maps = openPinnedMaps(kernel, { [gateCounters]: pins.state(gateCounters) });
+  const object = openDatapath(kernel, GATE, { reuse: maps, create: { slc_pinned: 1 } });
+  try {
     await object.load();
-    const shut = object.program('slc_gate_shut');
-    maps[egress].updateProgram(slotKey(SLC_LIMITS.SHUT_SLOT), shut);
-    shut.close();
+    const behind = kernel.openPinnedProgram(pins.gate('egress'));
+    const array = object.map('slc_pinned');
+    try {
+      array.updateProgram(slotKey(0), behind);
+      array.pin(pins.pinned);
+    } finally {
+      array.close();
+      behind.close();
+    }
     const gate = object.program(GATE);
     gate.pin(pins.gate('clsact'));
     return gate;

@@ -1,6 +1,6 @@
 /**
  * Named places of the apply path at which a test can end the process or make the step fail:
- * `SLUICE_FAILPOINT=after-pin:kill` or `after-load:error`. Without the variable nothing happens.
+ * `SLUICE_FAILPOINT=after-pin:kill`, `after-pin:exit` or `after-load:error`. Without the variable nothing happens.
  */
 import { SluiceError } from '../kernel/errors';
 
@@ -65,10 +65,12 @@ export type Failpoint =
   | 'during-write'
   | 'between-files';
 
-/** Ends the process or throws when the environment asks for it here. */
+/** Ends the process or the thread, or throws, when the environment asks for it here. */
 export function failpoint(name: Failpoint): void {
   const wanted = process.env.SLUICE_FAILPOINT;
   if (wanted === undefined) return;
   if (wanted === `${name}:kill`) process.kill(process.pid, 'SIGKILL');
+  // Of another thread than the first it ends that alone.
+  if (wanted === `${name}:exit`) process.exit(1);
   if (wanted === `${name}:error`) throw new SluiceError('load/failpoint', `failpoint "${name}" was asked to fail`);
 }

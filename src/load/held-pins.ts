@@ -1,7 +1,7 @@
 /**
  * Descriptors of what is pinned, so that a pin that somebody removes can be made again: the objects live on under the
  * programs, but without a pin nobody finds them, and an array of programs empties with its last one. Of links none is
- * held: whoever removes all pins has ended it, whatever else a process keeps open.
+ * held, nor the array that clsact filters ask: whoever removes all pins has ended it, whatever else a process keeps open.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -80,16 +80,20 @@ export class HeldPins {
       ]).filter(([, generation]) => live.has(generation)),
     );
     const wanted = this.wanted([...live]);
+    // It may have been made anew, with the array that it asks.
+    if (existsSync(this.pins.gate('clsact'))) this.letGoOf(this.pins.gate('clsact'));
     for (const each of wanted) {
       const handle = this.#held.has(each.path) ? null : this.open(each);
       if (handle) this.#held.set(each.path, handle);
     }
     this.findRest(wanted.filter(({ path }) => !this.#held.has(path) && path !== this.pins.gate('clsact')));
-    for (const [path, handle] of this.#held) {
-      if (wanted.some((each) => each.path === path)) continue;
-      closeHandle(handle);
-      this.#held.delete(path);
-    }
+    for (const path of this.#held.keys()) if (!wanted.some((each) => each.path === path)) this.letGoOf(path);
+  }
+
+  private letGoOf(path: string): void {
+    const handle = this.#held.get(path);
+    if (handle) closeHandle(handle);
+    this.#held.delete(path);
   }
 
   /** The state whose pin is gone, where links still lead to it; null where one is held. */

@@ -2,7 +2,6 @@
  * What lives in the kernel under the pinned links, whatever became of the other pins: a link knows its gate, a program its
  * maps, an array of programs its programs. By ids, which only CAP_SYS_ADMIN may ask for.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { KernelError } from '../kernel/errors';
@@ -58,10 +57,8 @@ class Search {
     const { kernel, pins } = this;
     const gates = pins.links().flatMap(({ hook, path }) => {
       if (hook !== 'xdp' && hook !== 'egress') return [];
-      const link = kernel.openPinnedLink(path);
-      const { programId } = link.info();
-      link.close();
-      return [{ path: pins.gate(hook), info: kernel.programInfo(programId) }];
+      const programId = infoOf(() => kernel.openPinnedLink(path))?.programId;
+      return programId === undefined ? [] : [{ path: pins.gate(hook), info: kernel.programInfo(programId) }];
     });
     for (const { path, info } of gates) {
       if (!info || (this.stateId !== null && !info.mapIds.includes(this.stateId))) continue;
@@ -101,11 +98,7 @@ class Search {
   }
 
   private pinnedProgram(path: string): ProgramInfo | null {
-    if (!existsSync(path)) return null;
-    const program = this.kernel.openPinnedProgram(path);
-    const info = program.info();
-    program.close();
-    return info;
+    return infoOf(() => this.kernel.openPinnedProgram(path));
   }
 
   private addGeneration(generation: number, programs: ReadonlyMap<string, ProgramInfo>): void {
@@ -137,5 +130,18 @@ class Search {
     } finally {
       map.close();
     }
+  }
+}
+
+/** What is pinned there; null where nothing is, or something of another kind. */
+function infoOf<Info>(open: () => { info(): Info; close(): void }): Info | null {
+  try {
+    const handle = open();
+    const info = handle.info();
+    handle.close();
+    return info;
+  } catch (error) {
+    if (error instanceof KernelError && ['ENOENT', 'EMEDIUMTYPE'].includes(error.errno)) return null;
+    throw error;
   }
 }

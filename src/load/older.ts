@@ -16,10 +16,21 @@ export interface OlderState {
   readonly seed: Uint8Array;
   readonly hz: number;
   readonly nextGeneration: number;
-  /** The generation that judges; null where none does, and everything passes. */
+  /** The generation of the gate's slot: it judges, or waits to be confirmed; null where none does, and everything passes. */
   readonly judging: number | null;
-  /** Whether something waits to be confirmed, or did and was not tidied up after. */
-  readonly waits: boolean;
+  /** What waits to be confirmed as a whole, or did and was not tidied up after; null where nothing does. */
+  readonly pending: OlderPending | null;
+  /** Words of sections that wait by themselves, or did, as they stand; from the word of index 0. */
+  readonly words: readonly bigint[];
+}
+
+/** What judges past the deadline. */
+export interface OlderPending {
+  /** Null: everything passes then. */
+  readonly previous: number | null;
+  readonly deadlineNs: bigint;
+  /** Interfaces that nothing filtered before; null where that cannot be read. */
+  readonly fresh: readonly number[] | null;
 }
 
 const { fields: FIELDS } = LAYOUT.slc_state;
@@ -37,15 +48,24 @@ export function findOlder(kernel: Kernel, pins: PinLayout): OlderState | null {
       const version = head.readUInt32LE(FIELDS.abi_version.offset);
       if (version >= SLC_ABI_VERSION || !Object.hasOwn(KEPT_LAYOUTS, version)) return null;
       const gate = unpackGateWord(head.readBigUInt64LE(FIELDS.gate.offset));
-      const generation =
-        gate.slot < SLC_LIMITS.PROGRAM_SLOTS && head.readUInt32LE(FIELDS.slot_generation.offset + 4 * gate.slot);
+      const generationOf = (slot: number): number | null =>
+        slot === SLC_SLOT_OPEN || slot >= SLC_LIMITS.PROGRAM_SLOTS
+          ? null
+          : head.readUInt32LE(FIELDS.slot_generation.offset + 4 * slot) || null;
+      const isSame = KEPT_LAYOUTS[version].slc_state === KEPT_LAYOUTS[SLC_ABI_VERSION].slc_state;
+      const pending = awaitsConfirmation(gate) && {
+        previous: generationOf(gate.previous),
+        deadlineNs: gate.deadlineNs,
+        fresh: isSame ? freshIn(Buffer.from(region.read(FIELDS.fresh.offset, FIELDS.fresh.size))) : null,
+      };
       return {
         version,
         seed: head.subarray(FIELDS.seed.offset),
         hz: head.readUInt32LE(FIELDS.hz.offset),
         nextGeneration: Number(head.readBigUInt64LE(FIELDS.next_generation.offset)),
-        judging: gate.slot === SLC_SLOT_OPEN ? null : generation || null,
-        waits: awaitsConfirmation(gate) || hasDeadlines(kernel, pins),
+        judging: generationOf(gate.slot),
+        pending: pending || null,
+        words: confirmWords(kernel, pins),
       };
     } finally {
       region.close();
@@ -55,16 +75,20 @@ export function findOlder(kernel: Kernel, pins: PinLayout): OlderState | null {
   }
 }
 
+function freshIn(bytes: Buffer): number[] {
+  return Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(4 * i)).filter(Boolean);
+}
+
 /** Deadlines of sections: the map is words of 64 bits in every version. */
-function hasDeadlines(kernel: Kernel, pins: PinLayout): boolean {
+function confirmWords(kernel: Kernel, pins: PinLayout): bigint[] {
   const path = pins.state(STATE_PINS.confirm);
-  if (!existsSync(path)) return false;
+  if (!existsSync(path)) return [];
   const map = kernel.openPinnedMap(path);
   try {
-    const { valueSize, maxEntries } = map.info();
+    const { maxEntries } = map.info();
     const region = map.mmap({ writable: false });
     try {
-      return Buffer.from(region.read(0, valueSize * maxEntries)).some((byte) => byte !== 0);
+      return Array.from({ length: Math.min(maxEntries, SLC_LIMITS.CONFIRM_WORDS) }, (_, i) => region.load64(8 * i));
     } finally {
       region.close();
     }

@@ -1,7 +1,7 @@
 /**
  * What an older version pinned makes room for this one's, and no packet passes unjudged or is judged by anything else in
- * between: a whole state with one generation is made beside, takes the other's place among the pins, and then each link is
- * given the new gate, which the kernel does between two packets. Maps whose layout is the same are gone on with, so that
+ * between: a whole state is made beside, takes the other's place among the pins, and then each link,
+ * or clsact filter, is given the new gate, which the kernel does between two packets. Maps whose layout is the same are gone on with, so that
  * both judge by the same flows, bans and limits while links are moved one by one.
  *
  * Cut short before the states change places, the older one is as it was; after that, whoever takes the lock next moves the
@@ -10,12 +10,13 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { flowBuckets } from '../compile/flow-table';
+import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { createFlowMaps, type FlowMaps } from '../kernel/datapath';
-import { KernelError, SluiceError } from '../kernel/errors';
+import { KernelError } from '../kernel/errors';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';
-import type { Place } from './egress-filter';
+import { ensureFilterGate, moveFilters, type Place } from './egress-filter';
 import { failpoint } from './failpoint';
 import { lastingWord, OPEN_GATE } from './gate-word';
 import {
@@ -33,43 +34,53 @@ import { removeSpares } from './spare';
 import { SharedState } from './state';
 
 export interface ReplaceRequest {
-  /** The ruleset that judges, compiled by this version. */
-  readonly image: Image;
-  /** Called before anything changes: must keep durably what the ranks of this generation mean. */
-  readonly record: (generation: number, instance: string) => void;
+  /**
+   * Rulesets of the older generations, compiled by this version: of the one that judges, or waits to be confirmed, behind
+   * the one that judges otherwise.
+   */
+  readonly rulesets: readonly { readonly older: number; readonly image: Image }[];
+  /** Called before anything changes: must keep durably what the ranks of this generation, of the older one, mean. */
+  readonly record: (generation: number, older: number) => void;
   /** Puts back into the state what outlives it, of the parts that could not be taken over. */
   readonly fillState: (state: SharedState, changed: ReadonlySet<StatePart>) => Promise<void>;
   /** Opens the flows of connections that were open before, where the flows could not be taken over. */
-  readonly seed: (state: SharedState, generation: number, flows: FlowMaps) => Promise<void>;
+  readonly seed: (state: SharedState, made: Made, flows: FlowMaps) => Promise<void>;
   readonly fold: Fold;
+}
+
+/** A generation and its ruleset. */
+interface Made {
+  readonly generation: number;
+  readonly image: Image;
 }
 
 /** What became of it. */
 export interface Replaced {
-  readonly generation: number;
-  readonly instance: string;
+  /** New numbers of the generations, by the older ones. */
+  readonly generations: ReadonlyMap<number, number>;
   /** Parts of the state that could not be taken over. */
   readonly lost: ReadonlySet<StatePart>;
 }
 
-const SLOT = 0;
-
 /** Replaces what the older version pinned. The caller holds the lock. */
 export async function replaceState(place: Place, older: OlderState, request: ReplaceRequest): Promise<Replaced> {
   const { kernel, pins } = place;
-  refuseFilters(pins);
   const beside = pins.beside();
   const lost = new Set(changedParts(older.version));
-  rmSync(beside.stateDirectory, { recursive: true, force: true }); // of one that was cut short
-  pins.removeGeneration(older.nextGeneration);
+  const clear = (): void => {
+    rmSync(beside.stateDirectory, { recursive: true, force: true });
+    request.rulesets.forEach((_, i) => {
+      pins.removeGeneration(older.nextGeneration + i);
+    });
+  };
+  clear(); // of one that was cut short
   mkdirSync(beside.stateDirectory, { mode: 0o700 });
   const kept = openKept(kernel, pins, lost);
-  let made: Awaited<ReturnType<typeof makeBeside>>;
+  let generations: ReadonlyMap<number, number>;
   try {
-    made = await makeBeside(place, older, request, { beside, kept, lost });
+    generations = await makeBeside(place, older, request, { beside, kept, lost });
   } catch (error) {
-    rmSync(beside.stateDirectory, { recursive: true, force: true });
-    pins.removeGeneration(older.nextGeneration);
+    clear();
     throw error;
   } finally {
     closeMaps(kept);
@@ -86,63 +97,81 @@ export async function replaceState(place: Place, older: OlderState, request: Rep
   } finally {
     state.close();
   }
-  return { ...made, lost };
+  return { generations, lost };
 }
 
 async function makeBeside(
   { kernel, pins }: Place,
   older: OlderState,
-  { image, record, fillState, seed }: ReplaceRequest,
+  request: ReplaceRequest,
   {
     beside,
     kept,
     lost,
   }: { beside: PinLayout; kept: Partial<Record<keyof typeof STATE_PINS, BpfMap>>; lost: Set<StatePart> },
-): Promise<Pick<Replaced, 'generation' | 'instance'>> {
+): Promise<ReadonlyMap<number, number>> {
   const state = await SharedState.make(kernel, beside, older, kept);
   try {
+    if (existsSync(pins.gate('clsact'))) (await ensureFilterGate(kernel, beside)).close();
     failpoint('beside-made');
     if (!lost.has('bans')) await state.bans.adopt();
     if (!lost.has('open')) state.open.adopt();
-    await fillState(state, lost);
-    const flows = await takeFlows(kernel, pins, older, image, lost);
-    try {
-      const { generation, programs } = await createGeneration(kernel, pins, state, image, flows);
+    await request.fillState(state, lost);
+    const generations = new Map<number, number>();
+    for (const [slot, { older: number, image }] of request.rulesets.entries()) {
+      const flows = await takeFlows(kernel, pins, number, image, lost);
       try {
-        record(generation, state.instance);
-        failpoint('beside-recorded');
-        if (lost.has('flows')) await seed(state, generation, flows);
-        await state.setSlotGeneration(SLOT, generation);
-        state.fillSlot(SLOT, programs);
-        state.exchangeGate(OPEN_GATE, lastingWord(SLOT));
+        const { generation, programs } = await createGeneration(kernel, pins, state, image, flows);
+        try {
+          request.record(generation, number);
+          failpoint('beside-recorded');
+          if (lost.has('flows')) await request.seed(state, { generation, image }, flows);
+          await state.setSlotGeneration(slot, generation);
+          state.fillSlot(slot, programs);
+          generations.set(number, generation);
+        } finally {
+          closePrograms(programs);
+        }
       } finally {
-        closePrograms(programs);
+        closeFlows(flows);
       }
       // What cannot be read is not to be counted.
-      if (lost.has('counters') && older.judging !== null)
-        rmSync(join(pins.generation(older.judging), GENERATION_PINS.counters), { force: true });
-      failpoint('beside-ready');
-      return { generation, instance: state.instance };
-    } finally {
-      closeFlows(flows);
+      if (lost.has('counters')) rmSync(join(pins.generation(number), GENERATION_PINS.counters), { force: true });
     }
+    await takeDeadlines(state, older, request.rulesets.length - 1);
+    failpoint('beside-ready');
+    return generations;
   } finally {
     state.close();
   }
 }
 
-/** The flow table of what judges, where it can be gone on with; else an empty one. */
+/** Who waits to be confirmed goes on waiting, until the same moment; the last of the slots judges meanwhile. */
+async function takeDeadlines(state: SharedState, { pending, words }: OlderState, slot: number): Promise<void> {
+  const confirm = state.confirmWords();
+  confirm.adopt(words);
+  confirm.close();
+  if (!pending) {
+    state.exchangeGate(OPEN_GATE, lastingWord(slot));
+    return;
+  }
+  await state.setFresh(pending.fresh ?? []);
+  const previous = pending.previous === null ? SLC_SLOT_OPEN : slot - 1;
+  state.exchangeGate(OPEN_GATE, { slot, previous, deadlineNs: pending.deadlineNs });
+}
+
+/** The flow table of an older generation, where it can be gone on with; else an empty one. */
 async function takeFlows(
   kernel: Kernel,
   pins: PinLayout,
-  { judging }: OlderState,
+  older: number,
   image: Image,
   lost: Set<StatePart>,
 ): Promise<FlowMaps> {
   const buckets = flowBuckets(image.features.maxFlows);
-  const isPinned = Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(judging ?? 0), name)));
-  if (!lost.has('flows') && judging !== null && isPinned) {
-    const flows = openFlows(kernel, pins, judging);
+  const isPinned = Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(older), name)));
+  if (!lost.has('flows') && isPinned) {
+    const flows = openFlows(kernel, pins, older);
     if (flows.flows.info().maxEntries === buckets) return flows;
     closeFlows(flows);
   }
@@ -150,21 +179,12 @@ async function takeFlows(
   return createFlowMaps(kernel, buckets);
 }
 
-/** A filter of a clsact discipline is no link: it cannot be given another program between two packets. */
-function refuseFilters(pins: PinLayout): void {
-  if (!pins.links().some(({ hook }) => hook === 'clsact')) return;
-  throw new SluiceError(
-    'load/replace-filter',
-    'what an older sluice pinned hangs in a clsact filter on this kernel, whose program cannot be exchanged without a gap',
-    { hint: 'it goes on judging; at a moment when nothing need be filtered: sluice disable, sluice enable' },
-  );
-}
-
 /**
  * Finishes what was cut short after the states began to change places. False where there was nothing, or where pins that it
  * needs are gone too: what can be done then, the next reading of the state says.
  */
-export async function finishReplacing({ kernel, pins }: Place): Promise<boolean> {
+export async function finishReplacing(place: Place): Promise<boolean> {
+  const { kernel, pins } = place;
   if (!pins.isHalfReplaced()) return false;
   if (!existsSync(pins.stateDirectory)) {
     const beside = pins.beside().stateDirectory;
@@ -173,6 +193,7 @@ export async function finishReplacing({ kernel, pins }: Place): Promise<boolean>
     if (!pins.isHalfReplaced()) return false;
   }
   if (!existsSync(pins.gate('egress')) || !existsSync(pins.gate('xdp'))) return false;
+  await moveFilters(place);
   for (const hook of ['egress', 'xdp'] as const) {
     const gate = kernel.openPinnedProgram(pins.gate(hook));
     try {

@@ -14,7 +14,8 @@ export async function unfilteredInterfaces(
 ): Promise<Interface[]> {
   const { attachments } = enforcement;
   const whole = new Set(attachments.filter(({ egress }) => egress !== null).map(({ name }) => name));
-  const lacking = new InterfacesMeant(folder).read(enforcement).filter((name) => !whole.has(name));
+  const meant = await new InterfacesMeant(folder).read(enforcement);
+  const lacking = meant.filter((name) => !whole.has(name));
   if (lacking.length === 0) return [];
   return (await listInterfaces(kernel, netns)).filter(({ name }) => lacking.includes(name));
 }

@@ -27,11 +27,13 @@ import type { Context } from './context';
 import { foldInto } from './counts';
 import { type Candidate, enforce, UnfinishedError, type Where } from './enforce';
 import { readEnforcement } from './enforcement';
-import type { GenerationRecord } from './generation-record';
-import { endPending, tolerate } from './history';
+import { type GenerationRecord, pruneGenerationRecords } from './generation-record';
+import { endUnconfirmed, endUnconfirmedTrials } from './boot-return';
+import { tolerate } from './history';
 import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
-import { putSectionsBack, textReturned } from './trial-text';
+import { type Returned, writeReturned } from './returned';
+import { textReturned } from './trial-text';
 import { type OlderReplaced, replaceOlderLocked } from './replace-older';
 import { messageOf } from './system-error';
 
@@ -45,13 +47,15 @@ export type BootOutcome =
       readonly attached: readonly string[];
       readonly refused: KeptUp['refused'];
     }
-  | { readonly kind: 'disabled' }
+  | { readonly kind: 'disabled'; readonly returned: Returned | null }
   | {
       readonly kind: 'booted';
       readonly booted: Booted;
       readonly interfaces: readonly string[];
       /** Interfaces that are there and cannot be filtered, with the reason. */
       readonly refused: KeptUp['refused'];
+      /** What waited to be confirmed when the machine went down; null where nothing did. */
+      readonly returned: Returned | null;
     };
 
 /** What a candidate was loaded as. */
@@ -59,6 +63,7 @@ interface Loaded {
   readonly applied: Judging;
   readonly missing: readonly string[];
   readonly refused: KeptUp['refused'];
+  readonly returned: Returned | null;
 }
 
 /** What a candidate became. */
@@ -84,13 +89,14 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       };
     }
     const plan = readBootPlan(folder);
-    // What was not confirmed before the machine went down is no more.
-    tolerate(() => {
-      endPending(folder, 'rolled-back-at-boot');
-    });
-    if (plan.value?.load === 'nothing') return { kind: 'disabled' };
+    const returned = endUnconfirmed(context, plan.value);
+    if (plan.value?.load === 'nothing') {
+      keepReturned(folder, returned);
+      pruneGenerationRecords(folder, new Set());
+      return { kind: 'disabled', returned };
+    }
     const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
-    const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons);
+    const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons, returned);
     const numbers = savedRulesets(folder);
     if (numbers.length === 0) reasons.push(`no ruleset is saved in "${folder.path}"`);
     for (const [i, number] of numbers.entries()) {
@@ -111,9 +117,7 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
     }
     if (plan.value?.builtIn.boot === 'open') {
       return outcome(folder, {
-        applied: null,
-        missing: [],
-        refused: [],
+        ...{ applied: null, missing: [], refused: [], returned },
         loaded: 'nothing',
         since: null,
         reasons,
@@ -148,14 +152,16 @@ class Loader {
     private readonly deadline: number,
     /** Why what was loaded is not all that it should be. */
     private readonly reasons: string[],
+    /** What waited as a whole when the machine went down. */
+    private readonly returned: Returned | null,
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
-  async loadSaved({ record, text }: SavedRuleset, intent: Intent | null): Promise<Loaded> {
+  async loadSaved(saved: SavedRuleset, intent: Intent | null): Promise<Loaded> {
+    const { record, text } = saved;
     const { source } = record;
     const trials = (record.trials ?? []).filter(({ confirmed }) => !confirmed);
-    // What was not confirmed before the machine went down is no more.
-    putSectionsBack(source.file, text, trials);
+    const alone = endUnconfirmedTrials(this.context, saved);
     const ruleset = rulesetAt(
       rulesetReturned(record.ruleset, trials, () => true),
       Date.now(),
@@ -169,15 +175,17 @@ class Loader {
     };
     const listed = ruleset.interfaces === 'auto' ? undefined : ruleset.interfaces;
     const names = record.interfaces ?? listed ?? this.plan?.builtIn.interfaces ?? [];
-    return this.load(candidate, names, ruleset.interfaces === 'auto', { keep: 'file', intent });
+    const loaded = await this.load(candidate, names, ruleset.interfaces === 'auto', { keep: 'file', intent });
+    return { ...loaded, returned: this.returned ?? alone };
   }
 
   async loadBuiltIn(): Promise<Loaded> {
     const facts: BuiltInFacts | null = this.plan?.builtIn ?? null;
-    return this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, {
+    const loaded = await this.load(builtInRuleset(facts), facts?.interfaces ?? [], true, {
       keep: 'nothing',
       intent: { what: 'boot: the built-in ruleset' },
     });
+    return { ...loaded, returned: this.returned };
   }
 
   private async load(
@@ -185,7 +193,7 @@ class Loader {
     meant: readonly string[],
     any: boolean,
     { keep, intent }: { readonly keep: 'file' | 'nothing'; readonly intent: Intent | null },
-  ): Promise<Loaded> {
+  ): Promise<Omit<Loaded, 'returned'>> {
     const found = await this.await(meant);
     // Names can change with a kernel. Who asked for none in particular gets those there are, rather than no filter.
     const interfaces = found.length > 0 || !any ? found : await this.others();
@@ -253,6 +261,7 @@ function outcome(
   {
     applied,
     refused,
+    returned,
     ...rest
   }: Pick<Booted, 'loaded' | 'since' | 'reasons' | 'missing'> & Omit<Loaded, 'applied'> & { applied: Judging | null },
 ): BootOutcome {
@@ -270,5 +279,14 @@ function outcome(
   } catch (error) {
     reasons.push(messageOf(error));
   }
-  return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [], refused };
+  const told = keepReturned(folder, returned);
+  if (told !== null) reasons.push(told);
+  return { kind: 'booted', booted, interfaces: applied?.attachments.map(({ name }) => name) ?? [], refused, returned };
+}
+
+/** For `status`; why it could not be kept. */
+function keepReturned(folder: StateFolder, returned: Returned | null): string | null {
+  return tolerate(() => {
+    if (returned) writeReturned(folder, returned);
+  });
 }

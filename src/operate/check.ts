@@ -45,6 +45,8 @@ export interface CheckOptions {
   readonly memory?: CompileMemory;
   /** Told of each step as it begins. */
   readonly onStep?: (step: CheckStep) => void;
+  /** Reads a file of addresses; left out: `readSetFile`. */
+  readonly readFile?: (path: string) => Uint8Array;
 }
 
 /** Parses, analyses, checks expectations and compiles. */
@@ -69,7 +71,7 @@ export function judgeText(file: string, text: string, options: Omit<CheckOptions
     file,
     strict: options.strict ?? false,
     readFile: (set) => {
-      const bytes = readSetFile(set);
+      const bytes = (options.readFile ?? readSetFile)(set);
       options.onStep?.({ step: 'read', file: set, bytes: bytes.length });
       return bytes;
     },
@@ -92,7 +94,8 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some((finding) => finding.severity === 'error');
 }
 
-function countRules(ruleset: Ruleset): number {
+/** Written rows. */
+export function countRules(ruleset: Ruleset): number {
   return writtenSections(ruleset).reduce((count, { rules }) => count + rules.length, 0);
 }
 
@@ -100,7 +103,8 @@ function asError(finding: Diagnostic): Diagnostic {
   return finding.severity === 'warning' ? { ...finding, severity: 'error' } : finding;
 }
 
-function capacityFinding(ruleset: Ruleset, error: CapacityError): Diagnostic {
+/** What is said of a ruleset that is too large. */
+export function capacityFinding(ruleset: Ruleset, error: CapacityError): Diagnostic {
   const rows = writtenSections(ruleset).flatMap(({ name, rules }) =>
     rules.map((rule) => ({ rule, name: nameOfEntry({ section: name, id: rule.id }) })),
   );

@@ -23,6 +23,8 @@ import {
 } from './generation-record';
 import { addRevision, type History, keepRevisionTexts, tolerate } from './history';
 import { keepRefusals } from './native-refusals';
+import { meanwhile } from './meanwhile';
+import { packRuleset } from './packed-ruleset';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -90,6 +92,8 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   const { kernel, pins, folder, netns } = context;
   const { names, confirm, change } = where;
   const since = new Date().toISOString();
+  // While the verifier looks at the programs.
+  const packed = meanwhile(() => packRuleset(candidate.ruleset));
   const request: ApplyRequest = {
     image: candidate.image,
     interfaces: where.interfaces,
@@ -110,7 +114,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
         ...(change && { change }),
       };
       try {
-        writeGenerationRecord(folder, recordOf(candidate, named));
+        writeGenerationRecord(folder, recordOf(candidate, named), packed());
       } catch (error) {
         if (!where.onUnwritten) throw error;
         where.onUnwritten(messageOf(error));

@@ -11,7 +11,8 @@ import { STATE_PINS } from '../kernel/pins';
 import { SharedState } from '../load/state';
 import { type EventNames, type PacketEvent, readEvents } from '../observe/events';
 import { type Context, findFolder } from './context';
-import { type GenerationRecord, readGenerationRecord } from './generation-record';
+import { type GenerationNames, nameOfRank, packNames } from './generation-names';
+import { readGenerationRecord } from './generation-record';
 import { fileError } from './system-error';
 
 /** Who reads events, as the lock's file says it. */
@@ -38,6 +39,9 @@ export interface EventBatch {
   release: () => void;
 }
 
+/** Reads what a generation's record calls its rows; null where it is lost. */
+export type ReadNames = (generation: number, instance: string) => Promise<GenerationNames | null>;
+
 /** Milliseconds a reader waits for another to end: a restarted daemon meets the one before it. */
 const PATIENCE_MS = 2000;
 
@@ -50,10 +54,18 @@ export class EventSource {
   private constructor(
     private readonly context: Context,
     private readonly lock: FileLock,
+    private readonly readNames: ReadNames,
   ) {}
 
-  /** Takes the lock; throws `EventsTakenError` where another process has it. Nothing need be enforced yet. */
-  static async open(context: Context, role: EventReader['role']): Promise<EventSource> {
+  /**
+   * Takes the lock; throws `EventsTakenError` where another process has it. Nothing need be enforced yet. `readNames`:
+   * where a record of many rows is not to be read here.
+   */
+  static async open(
+    context: Context,
+    role: EventReader['role'],
+    readNames: ReadNames = readNamesOf(context),
+  ): Promise<EventSource> {
     const path = lockFile(context);
     try {
       mkdirSync(context.folder.path, { recursive: true, mode: 0o700 });
@@ -64,7 +76,7 @@ export class EventSource {
       const lock = context.kernel.tryLock(path);
       if (lock) {
         writeFileSync(path, `${process.pid} ${role}\n`);
-        return new EventSource(context, lock);
+        return new EventSource(context, lock, readNames);
       }
       if (Date.now() > deadline) throw new EventsTakenError(readHolder(path));
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -73,7 +85,7 @@ export class EventSource {
 
   /** Waits at most `timeoutMs` for events; null where none came. */
   async next(timeoutMs: number): Promise<EventBatch | null> {
-    this.follow();
+    await this.follow();
     const ring = this.#ring;
     if (!ring) {
       await new Promise((resolve) => setTimeout(resolve, timeoutMs));
@@ -81,6 +93,8 @@ export class EventSource {
     }
     const batch = await ring.events.read({ timeoutMs });
     if (!batch) return null;
+    // What began to judge meanwhile.
+    await this.learn(ring.instance);
     const names = await this.names(ring.instance);
     const { kernel } = this.context;
     const events = readEvents(batch, names, { ns: kernel.bootTimeNs(), wallMs: Date.now() });
@@ -93,7 +107,7 @@ export class EventSource {
   }
 
   /** Opens the ring that is pinned now, once the one before is read to its end; learns new generations. */
-  private follow(): void {
+  private async follow(): Promise<void> {
     const { kernel, pins } = this.context;
     const pinned = openPinnedRing(kernel, pins.state(STATE_PINS.events));
     try {
@@ -111,10 +125,7 @@ export class EventSource {
     } finally {
       pinned?.close();
     }
-    if (this.#ring) {
-      const { instance } = this.#ring;
-      for (const generation of pins.generations()) this.record(instance, generation);
-    }
+    if (this.#ring) await this.learn(this.#ring.instance);
   }
 
   private async names(instance: string): Promise<EventNames> {
@@ -125,26 +136,27 @@ export class EventSource {
     }
     return {
       interface: (ifindex) => this.#interfaces.get(ifindex) ?? String(ifindex),
-      rank: (generation, rank) => this.record(instance, generation)?.ranks.get(rank) ?? null,
-      section: (generation, index) => this.record(instance, generation)?.sections[index] ?? null,
+      rank: (generation, rank) => {
+        const names = this.#records.get(`${instance}/${generation}`);
+        return names ? nameOfRank(names, rank) : null;
+      },
+      section: (generation, index) => this.#records.get(`${instance}/${generation}`)?.sections[index] ?? null,
       ring: instance.slice(0, 8),
     };
   }
 
-  /** Names of a generation, kept when its record is gone. */
-  private record(instance: string, generation: number): GenerationNames | null {
-    const key = `${instance}/${generation}`;
-    let names = this.#records.get(key);
-    if (!names) {
-      const record = readGenerationRecord(this.context.folder, generation, instance);
-      if (!record) return null;
-      names = namesOf(record);
+  /** Names of the generations there are, kept when their records are gone. */
+  private async learn(instance: string): Promise<void> {
+    for (const generation of this.context.pins.generations()) {
+      const key = `${instance}/${generation}`;
+      if (this.#records.has(key)) continue;
+      const names = await this.readNames(generation, instance);
+      if (!names) continue;
       this.#records.set(key, names);
       // The ring holds events of a few generations at most.
       const [oldest] = this.#records.keys();
       if (this.#records.size > MOST_RECORDS) this.#records.delete(oldest);
     }
-    return names;
   }
 }
 
@@ -152,13 +164,11 @@ const MOST_RECORDS = 64;
 /** How often interfaces are listed again, at most. */
 const LIST_MS = 1000;
 
-interface GenerationNames {
-  readonly ranks: ReadonlyMap<number, { readonly section: string; readonly id: string }>;
-  readonly sections: readonly string[];
-}
-
-function namesOf({ ranks, sections }: GenerationRecord): GenerationNames {
-  return { ranks: new Map(ranks.map(({ rank, section, id }) => [rank, { section, id }])), sections };
+function readNamesOf({ folder }: Context): ReadNames {
+  return async (generation, instance) => {
+    const record = readGenerationRecord(folder, generation, instance);
+    return Promise.resolve(record && packNames(record));
+  };
 }
 
 function openPinnedRing(kernel: Kernel, path: string): ReturnType<Kernel['openPinnedMap']> | null {

@@ -1,41 +1,25 @@
 /** The running firewall of a network namespace as one object: what the commands do, for programs. */
-import { CompileMemory } from '../compile/compile-memory';
-import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { FlowKey } from '../model/packet';
 import type { Snapshot } from '../observe/snapshot';
 import { SluiceError } from '../kernel/errors';
 import { banOfAddress } from '../model/ban';
 import type { Prefix } from '../model/prefix';
 import { parseAddressText } from '../parse/address';
-import { type ApplyOutcome, applyRuleset, disable } from './apply';
+import { disable } from './apply';
+import type { ApplyOptions, FirewallApplied } from './apply-file';
 import { type BanOutcome, banSources } from './ban-sources';
 import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
 import { confirmSections, takeBackSections, waitingSections } from './confirm-sections';
 import { isConfirmTime, MAX_CONFIRM_SECONDS } from './confirm-time';
-import { checkRuleset } from './check';
 import { type Context, openContext } from './context';
-import { type EndedRules, endRules } from './end-rules';
+import type { EndedRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
 import { confirmPending, isGatePending, rollbackPending, settle } from './pending';
-import { makeReady } from './ready';
 import type { Spare } from '../load/spare';
-import { readRulesetText } from './ruleset-file';
+import { SecondThread } from './thread/second-thread';
 
-/** How `Firewall.apply` goes about it. */
-export interface ApplyOptions {
-  /** Also when the ruleset cuts a live SSH session. */
-  readonly force?: boolean;
-  /**
-   * The change waits so long, in whole seconds, for `confirm`; then what it replaced judges again, by itself. Left out:
-   * it holds at once.
-   */
-  readonly confirmSeconds?: number;
-  /** Warnings are errors. */
-  readonly strict?: boolean;
-  /** Filter these interfaces instead of those the ruleset names. */
-  readonly interfaces?: readonly string[];
-}
+export type { ApplyOptions, FirewallApplied } from './apply-file';
 
 /** How `Firewall.ban` goes about it. */
 export interface BanOptions {
@@ -47,20 +31,17 @@ export interface BanOptions {
   readonly force?: boolean;
 }
 
-/** What became of a ruleset; `refused` means that its findings hold errors and that nothing was changed. */
-export type FirewallApplied =
-  | { readonly kind: 'refused'; readonly diagnostics: readonly Diagnostic[] }
-  | (ApplyOutcome & { readonly diagnostics: readonly Diagnostic[] });
-
 /**
  * The firewall of one network namespace. It lives in the kernel, not in this object: whoever opens it later, in another
  * process, finds the same one.
  */
 export class Firewall {
-  /** One rule changed is one part of the image compiled anew. */
-  private readonly memory = new CompileMemory();
+  /** What reads rulesets is done there: one rule changed is one part of the image compiled anew. */
+  private readonly thread: SecondThread;
 
-  private constructor(private readonly context: Context) {}
+  private constructor(private readonly context: Context) {
+    this.thread = new SecondThread(context);
+  }
 
   /**
    * Opens the firewall of a namespace, given by name (as `ip netns` lists it) or path; left out, that of the process.
@@ -79,28 +60,10 @@ export class Firewall {
    * `KeepReachableError` when it keeps less reachable.
    */
   async apply(file: string, options: ApplyOptions = {}): Promise<FirewallApplied> {
-    const source = readRulesetText(file);
-    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
-      strict: options.strict ?? false,
-      memory: this.memory,
-    });
-    if (!ruleset || !image) return { kind: 'refused', diagnostics };
-    const { interfaces } = options;
-    const candidate = {
-      file: source.path,
-      text: source.text,
-      ruleset: interfaces ? { ...ruleset, interfaces } : ruleset,
-      image,
-      ...(interfaces && { interfaceOverride: interfaces }),
-    };
     const { confirmSeconds } = options;
     if (confirmSeconds !== undefined && !isConfirmTime(confirmSeconds))
       throw new RangeError(`confirmSeconds: whole seconds up to ${MAX_CONFIRM_SECONDS}, not ${confirmSeconds}`);
-    const outcome = await applyRuleset(this.context, candidate, {
-      ...{ force: options.force ?? false, asRead: true, memory: this.memory },
-      ...(confirmSeconds !== undefined && { confirmSeconds }),
-    });
-    return { ...outcome, diagnostics };
+    return this.thread.ask('applyFile', file, options);
   }
 
   /**
@@ -109,7 +72,7 @@ export class Firewall {
    * rules often; the daemon does it by itself. Null where nothing enforces, or it would take more than 64 MiB.
    */
   async prepare(): Promise<Spare | null> {
-    return makeReady(this.context);
+    return this.thread.ask('makeReady');
   }
 
   /**
@@ -146,7 +109,7 @@ export class Firewall {
    * is none.
    */
   async endRules(now: Date = new Date()): Promise<EndedRules | null> {
-    return endRules(this.context, momentOf(now), this.memory);
+    return this.thread.ask('endRules', momentOf(now));
   }
 
   /**

@@ -89,7 +89,12 @@ const SCHEMA_VERSION = 4;
 const UNPACKED_SINCE = 2;
 
 /** Throws `SluiceError` `state/too-large` where it would be larger than what is read again, and as `writeStateFile`. */
-export function writeGenerationRecord(folder: StateFolder, record: GenerationRecord): void {
+export function writeGenerationRecord(
+  folder: StateFolder,
+  record: GenerationRecord,
+  /** Of its ruleset, where the caller has made that already. */
+  packed: PackedRuleset = packRuleset(record.ruleset),
+): void {
   const name = generationFile(record.generation);
   const { ruleset, ranks, trials, ...rest } = record;
   const waiting = trials && {
@@ -100,7 +105,7 @@ export function writeGenerationRecord(folder: StateFolder, record: GenerationRec
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
   };
   writeStateFile(folder, name, SCHEMA_VERSION, {
-    ...{ ...rest, ...waiting, packed: packRuleset(ruleset), ranks: packRanks(ranks) },
+    ...{ ...rest, ...waiting, packed, ranks: packRanks(ranks) },
   });
   remember(join(folder.path, name), markOf(join(folder.path, name)), record);
 }

@@ -41,7 +41,7 @@ export async function lookForMissing(
   if (state.length === 0 && links.length === 0) return null;
   const unpinned = held?.missing() ?? [];
   const { judging, damaged } = whatJudges(kernel, pins);
-  const wanted = judging ? meant.read(judging) : (readEnforced(folder).value?.interfaces ?? []);
+  const wanted = judging ? await meant.read(judging) : (readEnforced(folder).value?.interfaces ?? []);
   const filters = await currentFilters({ kernel, pins, netns });
   const devices = (await listLinks(kernel, netns)).filter(({ name }) => wanted.includes(name));
   const linked = (index: number, hook: Hook): boolean =>

@@ -15,19 +15,14 @@ import { type Author, authorOf } from './change-note';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
-import {
-  type FileEdit,
-  type GenerationRecord,
-  pruneGenerationRecords,
-  readGenerationRecord,
-} from './generation-record';
+import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
 import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
 import { takeBackInterrupted } from './interrupted';
 import { withLock, withWriterLock } from './lock';
 import { hasEndedOpenings, settleOpenings } from './openings';
 import { describeEnded } from './render-openings';
-import { describeReturned, type FileFate, readReturned, type Returned, writeReturned } from './returned';
-import { readRulesetText, writeRulesetText } from './ruleset-file';
+import { canPutNotedBack, putFilesBack, putNotedBack } from './put-back';
+import { describeReturned, readReturned, type Returned, writeReturned } from './returned';
 import { hasWords, settleTrials } from './settle-trials';
 import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
 import { liveTrials, waits } from './trial-state';
@@ -109,7 +104,7 @@ export function isGatePending(context: Context): boolean {
  */
 export async function settle(context: Context, { leaveUnwritable = false } = {}): Promise<string | null> {
   try {
-    if (!isUnsettled(context) && !hasEndedOpenings(context)) return null;
+    if (!isUnsettled(context) && !hasEndedOpenings(context) && !canPutNotedBack(context)) return null;
   } catch {
     return null; // what is damaged is said by the command that needs it
   }
@@ -118,7 +113,8 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
     const settleAll = async (): Promise<string[]> => {
       const returned = isLeft ? null : await settleLocked(context);
       const over = await settleOpenings(context);
-      return [...(returned ? [describeReturned(returned)] : []), ...over.map(describeEnded)];
+      const noted = putNotedBack(context).map((file) => `${file} is again as it was before what was not confirmed`);
+      return [...(returned ? [describeReturned(returned)] : []), ...noted, ...over.map(describeEnded)];
     };
     const trialNews = isLeft ? [] : await settleTrialsAlone(context);
     const news = [...trialNews, ...(await withLock(context, settleAll, 0))];
@@ -134,7 +130,13 @@ async function settleTrialsAlone(context: Context): Promise<string[]> {
   if (!isTrialOver(context)) return [];
   const settleThem = async (): Promise<string[]> => {
     const file = await takeBackInterrupted(context);
-    const settled = await withLock(context, () => settleTrials(context), 0);
+    const tidyUp = async (): ReturnType<typeof settleTrials> => {
+      const settled = await settleTrials(context);
+      // Also of who was cut short when he had done all but this.
+      pruneGenerationRecords(context.folder, new Set(context.pins.generations()));
+      return settled;
+    };
+    const settled = await withLock(context, tidyUp, 0);
     return [
       ...(file === null ? [] : [`${file} was put back as it was applied: a change of it was cut short`]),
       ...(settled?.late ? [describeReturned(settled.late)] : []),
@@ -339,38 +341,6 @@ export function textConfirmed(context: Context): string | null {
     return text === null ? null : textReturned(text, trials);
   } catch (error) {
     if (error instanceof SluiceError) return null;
-    throw error;
-  }
-}
-
-/** What becomes of the file of what was not confirmed, and of others that verbs changed. */
-function putFilesBack(
-  context: Context,
-  record: GenerationRecord | null,
-): { file: string; fate: FileFate; others: readonly string[] } {
-  const file = record?.source.file ?? 'the file';
-  const putBack = (record?.confirm?.edits ?? []).filter((edit) => putFileBack(context, edit)).map((edit) => edit.file);
-  return {
-    file,
-    fate: putBack.includes(file) ? 'put-back' : 'kept',
-    others: putBack.filter((other) => other !== file),
-  };
-}
-
-/**
- * Where a verb changed the file, and nobody did since, the text before it stands there again. A file that was changed
- * by hand is its owner's: it is never touched.
- */
-function putFileBack({ folder }: Context, { file, before, after }: FileEdit): boolean {
-  const text = readEnforcedText(folder, { textDigest: before });
-  try {
-    const now = readRulesetText(file).digest;
-    if (now === before) return true; // an interrupted process was here
-    if (text === null || now !== after) return false;
-    writeRulesetText(file, text, after);
-    return true;
-  } catch (error) {
-    if (error instanceof SluiceError) return false;
     throw error;
   }
 }

@@ -7,49 +7,58 @@ import { type ChangedSetting, isEmptyPlan, type RulesetPlan, type SectionPlan } 
  */
 export function renderPlan(plan: RulesetPlan, linesMax = Infinity): string {
   if (isEmptyPlan(plan)) return 'no changes\n';
-  const lines = [
-    ...plan.settings.map(({ key, from, to }) => `  ~ ${key}: ${to} (was ${from})`),
-    ...plan.sets.map((set) => `  ~ set ${set.name}: ${sample('+', set.added)}${sample('-', set.removed)}`.trimEnd()),
-    ...plan.sections.flatMap(renderSection),
-    ...plan.expect.added.map((text) => `  + expect ${text}`),
-    ...plan.expect.removed.map((text) => `  - expect ${text}`),
-  ];
-  const hidden = lines.length - linesMax;
-  const shown = hidden > 0 ? [...lines.slice(0, linesMax), `  … and ${hidden} more`] : lines;
+  const shown: string[] = [];
+  const lines = linesOf(plan);
+  for (let line = lines.next(); !line.done && shown.length < linesMax; line = lines.next()) shown.push(line.value);
+  const hidden = lineCount(plan) - shown.length;
+  if (hidden > 0) shown.push(`  … and ${hidden} more`);
   return `${[...shown, summary(plan)].join('\n')}\n`;
+}
+
+/** Each when it is asked for: of a hundred thousand few are shown. */
+function* linesOf({ settings, sets, sections, expect }: RulesetPlan): Generator<string> {
+  for (const { key, from, to } of settings) yield `  ~ ${key}: ${to} (was ${from})`;
+  for (const { name, added, removed } of sets)
+    yield `  ~ set ${name}: ${sample('+', added)}${sample('-', removed)}`.trimEnd();
+  for (const section of sections) yield* sectionLines(section);
+  for (const text of expect.added) yield `  + expect ${text}`;
+  for (const text of expect.removed) yield `  - expect ${text}`;
+}
+
+function lineCount({ settings, sets, sections, expect }: RulesetPlan): number {
+  const ofSection = ({ added, removed, changed, moved, settings: own }: SectionPlan): number =>
+    added.length + removed.length + changed.length + moved.length + own.length;
+  const others = settings.length + sets.length + expect.added.length + expect.removed.length;
+  return sections.reduce((sum, section) => sum + ofSection(section), others);
 }
 
 /** What changes in one section, a line each; `null`: nothing. */
 export function renderSectionPlan(plan: SectionPlan | null): string[] {
-  return plan ? renderSection(plan) : ['no changes'];
+  return plan ? [...sectionLines(plan)] : ['no changes'];
 }
 
-function renderSection(plan: SectionPlan): string[] {
+function* sectionLines(plan: SectionPlan): Generator<string> {
   const nameOf = (id: string): string => (plan.section === 'inbound' ? id : `${plan.section}/${id}`);
-  const listed = [...plan.added, ...plan.removed, ...plan.moved, ...plan.changed.map(({ to }) => to)];
-  const width = Math.max(0, ...listed.map(({ id }) => nameOf(id).length));
+  const listed = [plan.added, plan.removed, plan.moved, plan.changed.map(({ to }) => to)];
+  const width = listed.flat().reduce((most, { id }) => Math.max(most, nameOf(id).length), 0);
   const row = (sign: string, id: string, text: string, rest = ''): string =>
     `  ${sign} ${nameOf(id).padEnd(width)}  ${text}${rest}`;
-  return [
-    ...plan.settings.map(({ key, from, to }) => `  ~ ${plan.section} ${key}: ${to} (was ${from})`),
-    ...plan.added.map(({ id, number, text }) => row('+', id, text, ` (rule ${number})`)),
-    ...plan.changed.map(({ from, to, enabled, until, settings = [] }) => {
-      const switched = enabled === undefined ? [] : [enabled ? 'now enabled' : 'now disabled'];
-      const ending =
-        until === undefined
-          ? []
-          : [until === null ? 'now without end' : `now until ${formatMoment(Date.parse(until))}`];
-      const notes = [
-        ...(from.text === to.text ? [] : [`was ${from.text}`]),
-        ...switched,
-        ...ending,
-        ...settings.map(settingText),
-      ];
-      return row('~', to.id, to.text, ` (${notes.join('; ')})`);
-    }),
-    ...plan.moved.map(({ id, text, from, to }) => row('→', id, text, ` (moved ${from} → ${to})`)),
-    ...plan.removed.map(({ id, number, text }) => row('-', id, text, ` (was rule ${number})`)),
-  ];
+  for (const { key, from, to } of plan.settings) yield `  ~ ${plan.section} ${key}: ${to} (was ${from})`;
+  for (const { id, number, text } of plan.added) yield row('+', id, text, ` (rule ${number})`);
+  for (const { from, to, enabled, until, settings = [] } of plan.changed) {
+    const switched = enabled === undefined ? [] : [enabled ? 'now enabled' : 'now disabled'];
+    const ending =
+      until === undefined ? [] : [until === null ? 'now without end' : `now until ${formatMoment(Date.parse(until))}`];
+    const notes = [
+      ...(from.text === to.text ? [] : [`was ${from.text}`]),
+      ...switched,
+      ...ending,
+      ...settings.map(settingText),
+    ];
+    yield row('~', to.id, to.text, ` (${notes.join('; ')})`);
+  }
+  for (const { id, text, from, to } of plan.moved) yield row('→', id, text, ` (moved ${from} → ${to})`);
+  for (const { id, number, text } of plan.removed) yield row('-', id, text, ` (was rule ${number})`);
 }
 
 function settingText({ key, from, to }: ChangedSetting): string {

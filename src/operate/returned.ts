@@ -3,8 +3,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStateFile, type StateFolder, writeStateFile } from './state-files';
 
-/** What became of the ruleset file. */
-export type FileFate = 'put-back' | 'kept';
+/** What became of the ruleset file; `later`: it is put back by the next command that may write it. */
+export type FileFate = 'put-back' | 'kept' | 'later';
 
 /** A change that was not confirmed in time. */
 export interface Returned {
@@ -21,9 +21,12 @@ export interface Returned {
   readonly sections?: readonly string[];
   /** Other files that verbs had changed, and that are again as they were. */
   readonly others?: readonly string[];
+  /** It still waited when the machine went down. */
+  readonly atBoot?: true;
 }
 
 const FILE = 'returned.json';
+const FATES: readonly FileFate[] = ['put-back', 'kept', 'later'];
 const SCHEMA_VERSION = 1;
 
 /** Remembers it for whoever looks next. */
@@ -40,7 +43,7 @@ export function readReturned(folder: StateFolder): Returned | null {
       typeof returned?.seconds === 'number' &&
       typeof returned.since === 'string' &&
       typeof returned.file === 'string' &&
-      (returned.fate === 'put-back' || returned.fate === 'kept');
+      FATES.includes(returned.fate!);
     if (!sound) throw new Error('fields are missing');
     return returned as Returned;
   }).value;
@@ -52,19 +55,17 @@ export function forgetReturned(folder: StateFolder): void {
 
 /** What happened, in words. */
 export function describeReturned(returned: Returned): string {
-  const { generation, previous, seconds, since, file, fate, sections, others = [] } = returned;
+  const { generation, previous, seconds, since, file, fate, sections, others = [], atBoot } = returned;
   const when = `${since.slice(0, 19).replace('T', ' ')} UTC`;
-  if (sections) {
-    const rest =
-      fate === 'put-back'
-        ? `in ${file} too`
-        : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
-    return `the change of ${when} of ${sections.join(', ')} was not confirmed within ${seconds} s: the rows before judge again, ${rest}`;
-  }
+  const until = atBoot ? 'before the machine went down' : `within ${seconds} s`;
+  const rest = {
+    'put-back': sections ? `in ${file} too` : `${file} is again as it was`,
+    kept: `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`,
+    later: `${file} is put back by the next command that may write it`,
+  }[fate];
+  if (sections)
+    return `the change of ${when} of ${sections.join(', ')} was not confirmed ${until}: the rows before judge again, ${rest}`;
   const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
-  const rest =
-    fate === 'put-back'
-      ? `${file} is again as it was`
-      : `${file} was left as it is: sluice apply --confirm ${seconds}s tries again`;
-  return `the change of ${when} (generation ${generation}) was not confirmed within ${seconds} s: ${[now, rest, ...others.map((other) => `${other} is again as it was`)].join('; ')}`;
+  const judges = atBoot ? 'what it was to replace judges again' : now;
+  return `the change of ${when} (generation ${generation}) was not confirmed ${until}: ${[judges, rest, ...others.map((other) => `${other} is again as it was`)].join('; ')}`;
 }

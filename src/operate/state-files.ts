@@ -80,14 +80,19 @@ export function readStateFile<T>(
 
 /**
  * Remembers what is enforced now, and its text (null: it is lost, or kept already). The text goes first, under its own
- * digest, so that a crash between the two writes leaves the old pair whole.
+ * digest, so that a crash between the two writes leaves the old pair whole. Of other texts those of `keep` stay.
  */
-export function writeEnforced(folder: StateFolder, state: EnforcedState, text: string | null): void {
+export function writeEnforced(
+  folder: StateFolder,
+  state: EnforcedState,
+  text: string | null,
+  keep: readonly string[] = [],
+): void {
   if (text !== null && contentDigest(text) !== state.textDigest)
     throw new TypeError('the text is not the one its digest names');
   if (text !== null) keepText(folder, text);
   writeStateFile(folder, 'enforced.json', SCHEMA_VERSION, state);
-  removeOtherTexts(folder, [state.textDigest]);
+  removeOtherTexts(folder, [state.textDigest, ...keep]);
 }
 
 /** Keeps a text that may become the enforced one beside the one that is. */

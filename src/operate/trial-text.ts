@@ -20,20 +20,30 @@ export function textReturned(
  * are left as they are. Names of those that are as they were.
  */
 export function putSectionsBack(file: string, applied: string | null, trials: readonly PendingSection[]): string[] {
-  const edited = trials.filter((trial) => trial.edited);
-  if (edited.length === 0) return [];
+  if (!trials.some(({ edited }) => edited)) return [];
   try {
     const { text, digest } = readRulesetText(file);
-    const ours = edited.filter(({ previous: { name }, before }) => {
-      const now = takeText(text, pathOf(name));
-      return now === before || (applied !== null && now === takeText(applied, pathOf(name)));
-    });
-    const back = textReturned(text, ours);
-    if (back === null) return [];
-    if (back !== text) writeRulesetText(file, back, digest);
-    return ours.map(({ previous }) => previous.name);
+    const back = sectionsReturned(text, applied, trials);
+    if (!back) return [];
+    if (back.text !== text) writeRulesetText(file, back.text, digest);
+    return back.names;
   } catch (error) {
     if (error instanceof SluiceError) return [];
     throw error;
   }
+}
+
+/** The same of its text; null where there is no place for it. */
+export function sectionsReturned(
+  text: string,
+  applied: string | null,
+  trials: readonly PendingSection[],
+): { readonly text: string; readonly names: string[] } | null {
+  const ours = trials.filter(({ edited, previous: { name }, before }) => {
+    if (!edited) return false;
+    const now = takeText(text, pathOf(name));
+    return now === before || (applied !== null && now === takeText(applied, pathOf(name)));
+  });
+  const back = textReturned(text, ours);
+  return back === null ? null : { text: back, names: ours.map(({ previous }) => previous.name) };
 }

@@ -7,7 +7,6 @@
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Context } from '../operate/context';
-import { takeSnapshot } from '../operate/enforcement';
 import { EventSource } from '../operate/event-source';
 import {
   eventLine,
@@ -21,17 +20,18 @@ import {
 import { mendDamaged } from '../operate/mend';
 import { describeReplaced, replaceOlder } from '../operate/replace-older';
 import { RecentEvents } from '../operate/owner/events';
+import { SecondThread } from '../operate/thread/second-thread';
 import { EventSocket, eventSocketPath } from './event-socket';
 import { Complaint } from './complaint';
 import { keepCounts } from './keeper';
 import { keepSettled } from './keep-settled';
 import { keepSpare } from './keep-spare';
-import { listenText } from './listen-address';
+import { type ListenAddress, listenText } from './listen-address';
 import { LogFile, type LogFileOptions } from './log-file';
-import { MetricsServer, type MetricsServerOptions } from './metrics-server';
+import { MetricsServer, type Taken } from './metrics-server';
 import { OwnerSockets } from './owner-sockets';
 import { pause } from './pause';
-import { RuleEnds } from './rule-ends';
+import { keepEnds } from './rule-ends';
 import { keepFiltering, mendedText } from './watch';
 
 export interface DaemonOptions {
@@ -39,8 +39,8 @@ export interface DaemonOptions {
   readonly log?: LogFileOptions;
   /** Folder of the sockets through which servers' owners come; left out: there are none. */
   readonly owners?: string;
-  /** Where metrics are served, and how; left out: nowhere. */
-  readonly metrics?: Pick<MetricsServerOptions, 'address' | 'ruleSeries' | 'version'>;
+  /** Where metrics are served, and how, of so many rows one by one; left out: nowhere. */
+  readonly metrics?: { readonly address: ListenAddress; readonly ruleSeries: number; readonly version: string };
   /** Milliseconds between two savings of counts and bans. */
   readonly saveEveryMs: number;
   /** Ends the daemon; what was read is written first, and counts are saved. */
@@ -60,7 +60,11 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   const found = await mendDamaged(context).catch(() => []); // the watch says what it cannot mend
   const replaced = await replaceOlder(context);
   if (replaced) say(describeReplaced(replaced));
-  const source = await EventSource.open(context, 'daemon');
+  // All that reads rulesets is done there: here nothing keeps events and sockets waiting.
+  const thread = new SecondThread(context);
+  const source = await EventSource.open(context, 'daemon', (generation, instance) =>
+    thread.ask('generationNames', generation, instance),
+  );
   const sink = options.log ? new FileSink(new LogFile(options.log), options.log.path) : new JournalSink();
   let socket: EventSocket | null = null;
   const recent = new RecentEvents();
@@ -80,31 +84,34 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
   if (found.length > 0) told({ what: 'pin', names: found, afterMs: null });
   try {
     socket = await EventSocket.listen(eventSocketPath(context));
-    if (options.owners !== undefined) owners = await OwnerSockets.open(context, options.owners, recent, say);
+    if (options.owners !== undefined)
+      owners = await OwnerSockets.open(context, options.owners, recent, { thread, say });
     if (options.metrics) {
-      metrics = await MetricsServer.listen({ ...options.metrics, take: () => takeSnapshot(context), say });
-      say(`metrics are at ${listenText(options.metrics.address)}`);
+      const { address, ...words } = options.metrics;
+      const text = (section: string | null): Promise<string | null> => thread.ask('metrics', section, words);
+      const take = async (): Promise<Taken> => thread.ask('takeSnapshot').then(() => ({ text }));
+      metrics = await MetricsServer.listen({ address, take, say });
+      say(`metrics are at ${listenText(address)}`);
     }
     keeping = [
-      keepCounts(context, { everyMs: options.saveEveryMs, signal, say }),
-      keepFiltering(context, { signal, say, told }),
-      keepSettled(context, { signal, say }),
-      keepSpare(context, { signal, say }),
+      keepCounts(thread, { everyMs: options.saveEveryMs, signal, say }),
+      keepEnds(thread, { signal, say }),
+      keepFiltering(context, { signal, say, told, thread }),
+      keepSettled(thread, { signal, say }),
+      keepSpare(context, { signal, say, thread }),
       ...(owners ? [owners.keep(signal)] : []),
     ];
     // From here on it can make again what is removed.
     say(`the daemon runs (pid ${process.pid}): events go to ${sink.name}`);
     const trouble = new Complaint(say);
-    const ends = new RuleEnds(context, say);
     while (!signal.aborted) {
-      await ends.watch();
       try {
         const batch = await source.next(TURN_MS);
         if (!batch) continue;
         const fresh = sink.write(batch.events);
         batch.release();
         socket.show(fresh);
-        if (owners) recent.add(fresh, owners.owned);
+        recent.add(fresh);
         trouble.over(`events are written to ${sink.name} again`);
       } catch (error) {
         // What was not written stays in the ring; when that is full the kernel counts what is lost.
@@ -122,6 +129,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
     await socket?.close();
     sink.close();
     source.close();
+    await thread.close();
   }
 }
 

@@ -1,6 +1,5 @@
 /** The daemon's watch over changes that wait to be confirmed: after one that was not, the files soon say what judges. */
-import type { Context } from '../operate/context';
-import { settle } from '../operate/pending';
+import type { SecondThread } from '../operate/thread/second-thread';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
@@ -8,14 +7,14 @@ const LOOK_MS = 500;
 
 /** Watches until the signal comes. */
 export async function keepSettled(
-  context: Context,
+  thread: SecondThread,
   { signal, say }: { signal: AbortSignal; say: (text: string) => void },
 ): Promise<void> {
   const complaint = new Complaint(say);
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
     try {
-      const news = await settle(context, { leaveUnwritable: true });
+      const news = await thread.ask('settle');
       if (news !== null) say(news);
       complaint.over('what was not confirmed has been tidied up after');
     } catch (error) {

@@ -1,7 +1,8 @@
 /** The daemon keeps a spare generation ready, so that the next change does not wait for the verifier. */
 import { SluiceError } from '../kernel/errors';
 import type { Context } from '../operate/context';
-import { makeReady, readinessMark } from '../operate/ready';
+import { readinessMark } from '../operate/ready';
+import type { SecondThread } from '../operate/thread/second-thread';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
@@ -10,7 +11,7 @@ const LOOK_MS = 500;
 /** Looks until the signal comes. Who changes something goes first. */
 export async function keepSpare(
   context: Context,
-  { signal, say }: { signal: AbortSignal; say: (text: string) => void },
+  { signal, say, thread }: { signal: AbortSignal; say: (text: string) => void; thread: SecondThread },
 ): Promise<void> {
   const complaint = new Complaint(say);
   let seen = '';
@@ -19,7 +20,7 @@ export async function keepSpare(
     if (signal.aborted) continue;
     try {
       if (readinessMark(context) === seen) continue;
-      await makeReady(context, 0);
+      await thread.ask('makeReady', 0);
       seen = readinessMark(context);
       complaint.over('programs for the next change are loaded in advance again');
     } catch (error) {

@@ -1,6 +1,5 @@
 /** What the daemon keeps for the day the machine goes down: counts, last hits and bans, saved now and then. */
-import { saveCounts } from '../operate/counts';
-import type { Context } from '../operate/context';
+import type { SecondThread } from '../operate/thread/second-thread';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
@@ -9,13 +8,13 @@ export const DEFAULT_SAVE_SECONDS = 60;
 
 /** Saves every so many milliseconds, and once more when the signal comes. */
 export async function keepCounts(
-  context: Context,
+  thread: SecondThread,
   { everyMs, signal, say }: { everyMs: number; signal: AbortSignal; say: (text: string) => void },
 ): Promise<void> {
   const complaint = new Complaint(say);
   const save = async (): Promise<void> => {
     try {
-      await saveCounts(context);
+      await thread.ask('saveCounts');
       complaint.over('counts are saved again');
     } catch (error) {
       complaint.tell(error, (message) => `counts are not saved for the next boot: ${message}; trying again`);

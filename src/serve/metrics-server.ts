@@ -8,8 +8,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { SluiceError } from '../kernel/errors';
 import { EXPOSITION_TYPE } from '../observe/exposition';
-import { renderMetrics } from '../observe/metrics';
-import type { Snapshot } from '../observe/snapshot';
 import { Complaint } from './complaint';
 import { type ListenAddress, listenText } from './listen-address';
 import { answersAt } from './unix-path';
@@ -26,17 +24,19 @@ const MOST_HEADER_BYTES = 8 * 1024;
 /** What is served. */
 export interface MetricsServerOptions {
   readonly address: ListenAddress;
-  /** Rows told of one by one. */
-  readonly ruleSeries: number;
-  readonly version: string;
-  readonly take: () => Promise<Snapshot>;
+  readonly take: () => Promise<Taken>;
   readonly say: (text: string) => void;
+}
+
+/** A snapshot: its text, or that of one section alone, null where it has no such section. */
+export interface Taken {
+  readonly text: (section: string | null) => Promise<string | null>;
 }
 
 /** A snapshot, and its text once somebody has asked for all of it. */
 interface Served {
-  readonly snapshot: Snapshot;
-  whole?: Buffer;
+  readonly taken: Taken;
+  whole?: Promise<Buffer>;
 }
 
 /** Listens until it is closed. */
@@ -126,23 +126,20 @@ export class MetricsServer {
     const { pathname, searchParams } = new URL(url, 'http://sluice');
     if (pathname !== '/metrics') return { status: 404, body: 'there is only /metrics, and /metrics?section=NAME\n' };
     const section = searchParams.get('section');
-    let served: Served;
+    let text: string | Buffer | null;
     try {
-      served = await this.#fresh();
+      const served = await this.#fresh();
+      text =
+        section === null
+          ? await (served.whole ??= served.taken.text(null).then((whole) => Buffer.from(whole ?? '')))
+          : await served.taken.text(section);
       this.#complaint.over('metrics are served again');
     } catch (error) {
       this.#complaint.tell(error, (message) => `metrics cannot be served: ${message}`);
       return { status: 503, body: 'no snapshot can be taken; what sluice daemon says tells why\n' };
     }
-    const { snapshot } = served;
-    const { version, ruleSeries } = this.options;
-    if (section === null) {
-      served.whole ??= Buffer.from(renderMetrics(snapshot, { version, ruleSeries }));
-      return { status: 200, body: served.whole };
-    }
-    if (!snapshot.sections.some(({ name }) => name === section))
-      return { status: 404, body: 'the enforced ruleset has no such section\n' };
-    return { status: 200, body: renderMetrics(snapshot, { version, ruleSeries, section }) };
+    if (text === null) return { status: 404, body: 'the enforced ruleset has no such section\n' };
+    return { status: 200, body: text };
   }
 
   /** A snapshot not older than a moment. */
@@ -150,7 +147,7 @@ export class MetricsServer {
     if (this.#taking && performance.now() < this.#staleAt) return this.#taking;
     const began = performance.now();
     this.#staleAt = Infinity;
-    const taking = this.options.take().then((snapshot) => ({ snapshot }));
+    const taking = this.options.take().then((taken) => ({ taken }));
     this.#taking = taking;
     const over = (): void => {
       const now = performance.now();

@@ -9,17 +9,16 @@ import { join, resolve } from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import type { Context } from '../operate/context';
-import { OwnerDesk, refusedAnswer } from '../operate/owner/answer';
-import { ownedServers } from '../operate/owner/change';
-import type { OwnedServer } from '../operate/owner/owned-server';
+import { type OwnerAnswer, type OwnerQuestion, refusedAnswer } from '../operate/owner/answer';
+import type { OwnedPlace } from '../operate/owner/owned-server';
 import type { RecentEvents } from '../operate/owner/events';
-import { takeBackInterrupted } from '../operate/interrupted';
-import { withWriterLock } from '../operate/lock';
 import { authorOfPeer, groupNumber } from '../operate/owner/peer';
+import { forOwner } from '../operate/owner/refusal';
+import { type SecondThread, ThreadEndedError } from '../operate/thread/second-thread';
+import { messageOf } from '../operate/system-error';
 import { Complaint } from './complaint';
 import { serveConnection, turnAway } from './owner-connection';
 import { pause } from './pause';
-import { Turns } from './turns';
 import { answersAt } from './unix-path';
 
 const LOOK_MS = 500;
@@ -48,37 +47,30 @@ interface Listening {
 export class OwnerSockets {
   readonly #listening = new Map<string, Listening>();
   readonly #complaints = new Map<string, Complaint>();
-  readonly #turns = new Turns();
-  readonly #desk: OwnerDesk;
-  #owned: readonly OwnedServer[] = [];
+  readonly #answering = new Set<Promise<OwnerAnswer>>();
+  #owned: readonly OwnedPlace[] = [];
 
   private constructor(
     private readonly context: Context,
     private readonly directory: string,
     private readonly recent: RecentEvents,
+    private readonly thread: SecondThread,
     private readonly say: (text: string) => void,
-  ) {
-    this.#desk = new OwnerDesk(context, recent, say);
-  }
+  ) {}
 
   /** Takes the directory; what a daemon that was killed left in it is removed. Throws where another one serves there. */
   static async open(
     context: Context,
     directory: string,
     recent: RecentEvents,
-    say: (text: string) => void,
+    { thread, say }: { readonly thread: SecondThread; readonly say: (text: string) => void },
   ): Promise<OwnerSockets> {
     const path = resolve(directory);
     takeDirectory(path);
     await removeStale(path);
-    const file = await withWriterLock(context, () => takeBackInterrupted(context));
-    if (file !== null) say(`${file} was put back as it was: an owner's change was cut short`);
-    return new OwnerSockets(context, path, recent, say);
-  }
-
-  /** Servers that have an owner, when it was looked last. */
-  get owned(): readonly OwnedServer[] {
-    return this.#owned;
+    const file = await thread.ask('takeBackInterrupted');
+    if (file !== null) say(putBackText(file));
+    return new OwnerSockets(context, path, recent, thread, say);
   }
 
   /** Follows what is enforced. */
@@ -99,17 +91,19 @@ export class OwnerSockets {
   async close(): Promise<void> {
     const open = [...this.#listening.values()].flatMap((each) => [...each.open]);
     for (const name of [...this.#listening.keys()]) this.#remove(name);
-    await this.#turns.idle();
+    await Promise.all(this.#answering);
     for (const socket of open) socket.destroySoon();
   }
 
   async #follow(): Promise<void> {
-    this.#owned = await ownedServers(this.context);
+    const owned = await this.thread.ask('ownedServers');
+    if (owned) {
+      this.#owned = owned;
+      this.recent.keep(owned);
+    }
     const names = new Set(this.#owned.map(({ name }) => name));
     for (const name of this.#listening.keys()) if (!names.has(name)) this.#remove(name);
     for (const name of this.#complaints.keys()) if (!names.has(name)) this.#complaints.delete(name);
-    this.recent.keep(this.#owned);
-    this.#desk.keep(names);
     for (const server of this.#owned) {
       let complaint = this.#complaints.get(server.name);
       if (!complaint) this.#complaints.set(server.name, (complaint = new Complaint(this.say)));
@@ -123,7 +117,7 @@ export class OwnerSockets {
     }
   }
 
-  async #keepOne({ name, owner }: OwnedServer): Promise<void> {
+  async #keepOne({ name, owner }: OwnedPlace): Promise<void> {
     const group = groupNumber(owner.group);
     if (group === null) throw new Error(`there is no group "${owner.group}" in /etc/group`);
     const access = `${group} ${owner.mode}`;
@@ -179,13 +173,45 @@ export class OwnerSockets {
     const group = this.#listening.get(server)?.group ?? '';
     open.add(socket);
     const author = authorOfPeer(server, peerOf(this.context.kernel, socket));
-    void serveConnection(socket, server, (request) =>
-      this.#desk.answer({
-        ...{ server, group, author, request, socket: path },
-        inTurn: (work) => this.#turns.take(server, work),
-      }),
-    ).then(() => open.delete(socket));
+    void serveConnection(socket, server, async (request) => {
+      const answering = this.#answer({ server, group, author, request, socket: path });
+      this.#answering.add(answering);
+      return answering.finally(() => this.#answering.delete(answering));
+    }).then(() => open.delete(socket));
   }
+
+  /** Never rejects. */
+  async #answer(question: Omit<OwnerQuestion, 'inTurn'>): Promise<OwnerAnswer> {
+    const { server, group, request } = question;
+    const refused = (detail: string | null): void => {
+      if (detail !== null) this.say(`the owner of ${server} was refused "${request.verb}": ${detail}`);
+    };
+    try {
+      const events = request.verb === 'events' && { events: this.recent.of({ name: server, owner: { group } }) };
+      const { answer, detail } = await this.thread.ask('answerOwner', { ...question, ...events });
+      refused(detail);
+      return answer;
+    } catch (error) {
+      const { refusal, detail } = forOwner(error);
+      refused(detail);
+      if (error instanceof ThreadEndedError) await this.#takeBack();
+      return refusedAnswer(server, refusal);
+    }
+  }
+
+  /** What was cut short, as when a daemon was killed. */
+  async #takeBack(): Promise<void> {
+    try {
+      const file = await this.thread.ask('takeBackInterrupted');
+      if (file !== null) this.say(putBackText(file));
+    } catch (error) {
+      this.say(`it cannot be told whether an owner's change was cut short: ${messageOf(error)}`);
+    }
+  }
+}
+
+function putBackText(file: string): string {
+  return `${file} was put back as it was: an owner's change was cut short`;
 }
 
 /** Who connected. The descriptor is Node's own affair; where it cannot be had, nobody knows. */

@@ -3,13 +3,13 @@
  * somebody removed are there again. The removal of all of them ends enforcement, and is never mended.
  */
 import { existsSync } from 'node:fs';
-import { keepUpWithInterfaces } from '../operate/attachments';
 import type { Context } from '../operate/context';
 import { withLock } from '../operate/lock';
 import { HeldPins } from '../load/held-pins';
 import { InterfacesMeant } from '../operate/interfaces-meant';
 import { lookForMissing } from '../operate/missing';
 import type { Mended } from '../observe/events';
+import type { SecondThread } from '../operate/thread/second-thread';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
@@ -22,26 +22,30 @@ const SAME_LOOKS = 3;
 /** How long it waits where mending changed nothing. */
 const RETRY_MS = 5000;
 
-/** Watches until the signal comes; `told` hears of everything that was mended. */
-export async function keepFiltering(
-  context: Context,
-  { signal, say, told }: { signal: AbortSignal; say: (text: string) => void; told: (mended: Mended) => void },
-): Promise<void> {
+interface WatchOptions {
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+  /** Hears of everything that was mended. */
+  readonly told: (mended: Mended) => void;
+  /** Reads records, and compiles. */
+  readonly thread: SecondThread;
+}
+
+/** Watches until the signal comes. */
+export async function keepFiltering(context: Context, options: WatchOptions): Promise<void> {
   const held = new HeldPins(context.kernel, context.pins);
   try {
-    await watch(context, held, { signal, say, told });
+    await watch(context, held, options);
   } finally {
     held.close();
   }
 }
 
-async function watch(
-  context: Context,
-  held: HeldPins,
-  { signal, say, told }: Parameters<typeof keepFiltering>[1],
-): Promise<void> {
+async function watch(context: Context, held: HeldPins, { signal, say, told, thread }: WatchOptions): Promise<void> {
   const complaint = new Complaint(say);
-  const meant = new InterfacesMeant(context.folder);
+  const meant = new InterfacesMeant(context.folder, (generation, instance) =>
+    thread.ask('interfacesOf', generation, instance),
+  );
   let before = '';
   let same = 0;
   /** When all was there last, by the clock that nobody sets; unknown before the first look. */
@@ -72,7 +76,7 @@ async function watch(
         held.follow();
         const pinned = held.restore();
         tell('pin', pinned);
-        return { pinned, ...(await keepUpWithInterfaces(context)) };
+        return { pinned, ...(await thread.ask('keepUpWithInterfaces')) };
       });
       tell('interface', attached);
       const mended = pinned.length + attached.length > 0;

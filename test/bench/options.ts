@@ -14,6 +14,8 @@ export interface Options {
   /** What each tier costs. */
   readonly tiers: boolean;
   readonly confirm: boolean;
+  /** What a daemon's owners wait for. */
+  readonly daemon: boolean;
   /** How long one changed rule takes. */
   readonly swap: boolean;
 }
@@ -31,6 +33,8 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --apply            also whole commands: sluice apply FILE
   --servers          2,000 servers of 50 rows, both families, and one of them changed
   --swap             one rule changed in a warm process, until it is enforced; rules only with --set
+  --daemon           owners change their servers through a daemon: how long that takes, and holds its event loop;
+                     rules only with --set
   --confirm          also what a change that waits to be confirmed costs, a whole ruleset or a server`;
 
 /** Reads the words of the command; throws with what is wrong. */
@@ -46,6 +50,7 @@ export function readOptions(words: readonly string[]): Options {
     apply: false,
     tiers: false,
     confirm: false,
+    daemon: false,
     swap: false,
   };
   const rest = [...words];
@@ -94,6 +99,10 @@ export function readOptions(words: readonly string[]): Options {
         break;
       case '--apply':
         options.apply = true;
+        break;
+      case '--daemon':
+        options.daemon = true;
+        if (!words.includes('--set')) options.sets = [];
         break;
       case '--swap':
         options.swap = true;

@@ -2,7 +2,7 @@
  * A reboot, by the command line of the unit: what was pinned is gone, links are made anew, files are what they were.
  * What is loaded is what enforced, not what the file says by then; where that cannot be loaded it is never silently open.
  */
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
 import { COMMAND, type EdgeHost } from '../support/edge-host';
@@ -108,6 +108,70 @@ test('boot: open lets everything in rather than that, and never in silence', asy
   expect(await host.must('status')).toMatch(/Status: inactive[^]*warning: at boot no ruleset loaded/);
   await host.must('apply');
   expect((await host.status()).warnings).toEqual([]);
+});
+
+describe('a change that waits as a whole when the machine goes down', () => {
+  const verb = ['insert', '1', 'deny', `${PORTS.open}/tcp`, '--confirm', '10m'];
+  const outcomes = async (): Promise<string[]> => {
+    const { revisions } = JSON.parse(await host.must('history', '--json')) as {
+      revisions: { what: string; outcome: string }[];
+    };
+    return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
+  };
+
+  test('is no more: the file is as it was, its text stays in the history, and that is said', async () => {
+    await host.must('enable');
+    const before = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
+    await host.must(...verb);
+    const waited = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
+    expect(waited).not.toBe(before);
+    await machine.goDown();
+    const { status, stderr } = await machine.up();
+    const said =
+      /the change of .* \(generation 2\) was not confirmed before the machine went down: what it was to replace judges again; \S+rules\.yaml is again as it was/;
+    expect([status, stderr]).toEqual([0, expect.stringMatching(said)]);
+    expect(readFileSync(`${host.directory}/rules.yaml`, 'utf8')).toBe(before);
+    expect(await machine.connect(PORTS.open)).toEqual(['connected']);
+    expect((await host.status()).warnings).toEqual([expect.stringMatching(said)]);
+    expect(await outcomes()).toEqual(['enable: applied', `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`]);
+    expect(await host.must('show', '2', '--text')).toBe(waited);
+    // Verbs go on from there, and the next boot has nothing to say.
+    await host.must('deny', '7779/udp');
+    expect((await host.status()).warnings).toEqual([]);
+    await machine.goDown();
+    expect((await machine.up()).stderr).toBe('');
+  });
+
+  test('the unit may not write rulesets: the next command puts it back', async () => {
+    const folder = `${host.directory}/etc`;
+    mkdirSync(folder);
+    const servers = 'servers: { red: { address: 192.0.2.10, ports: 1000-1099, rules: [allow 1080/tcp] } }';
+    host.environment.SLUICE_CONFIG = host.write('etc/rules.yaml', bootRules(servers));
+    host.write('etc/friends.txt', '192.0.2.0/24\n');
+    await host.must('enable');
+    await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
+    await host.must(...verb);
+    const waited = readFileSync(`${folder}/rules.yaml`, 'utf8');
+    await machine.goDown();
+    const script = `mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; shift; exec "$@"`;
+    const words = ['unshare', '--mount', 'sh', '-ec', script, 'sh', folder, ...machine.boot];
+    const { status, stderr } = await host.command(words);
+    expect([status, stderr]).toEqual([0, expect.stringContaining('is put back by the next command that may write it')]);
+    expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(waited);
+    expect(await machine.connect(PORTS.open)).toEqual(['connected']);
+    const next = await host.sluice(['status']);
+    expect([next.status, next.stderr]).toEqual([0, expect.stringContaining('rules.yaml is again as it was')]);
+    // What a server waited for by itself is gone from it too.
+    expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(bootRules(servers));
+    expect(await outcomes()).toEqual([
+      'enable: applied',
+      'deny 1080/tcp --server red: rolled-back-at-boot',
+      `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`,
+    ]);
+    await host.must('deny', '7779/udp');
+    expect((await host.status()).warnings).toEqual([]);
+    expect(await machine.connect(PORTS.open)).toEqual(['connected']);
+  });
 });
 
 test('after disable nothing is loaded', async () => {

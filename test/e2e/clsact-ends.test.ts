@@ -126,6 +126,42 @@ describe('without sluice', () => {
     await stand.expectFree();
   });
 
+  test('the same beside a daemon that stands still with all that it holds', async () => {
+    host.write('rules.yaml', OUTBOUND);
+    await host.must('enable');
+    const daemon = host.startSluice(['daemon']);
+    await daemon.waitFor(/the daemon runs/);
+    process.kill(daemon.pid, 'SIGSTOP');
+    expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('timeout');
+    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    await stand.expectOpen();
+    process.kill(daemon.pid, 'SIGCONT');
+    expect(await daemon.stop()).toBe(0);
+    await stand.expectOpen();
+    await host.recount('the pins were removed by hand, and the counters with them');
+    await host.must('disable', '--yes');
+    await stand.expectFree();
+  });
+
+  test('removing the pin by which a filter knows that it filters: what goes out is open until the daemon or apply mends it', async () => {
+    host.write('rules.yaml', OUTBOUND);
+    await host.must('enable');
+    await stand.expectLeave(false);
+    rmSync(host.pins.pinned);
+    await stand.expectLeave(true);
+    expect((await host.status()).warnings.join()).toContain('eth0');
+    await host.must('apply');
+    await stand.expectLeave(false);
+    expect(await stand.filters()).toEqual([GATE]);
+    const daemon = host.startSluice(['daemon']);
+    await daemon.waitFor(/the daemon runs/);
+    rmSync(host.pins.pinned);
+    await daemon.waitFor(/eth0: was not filtered, and is again/);
+    await stand.expectLeave(false);
+    expect(host.pinned()).toEqual(pinsOf((await host.status()).generation!, [stand.ifindex], 'clsact'));
+    await daemon.stop();
+  });
+
   testWhere(TCX, 'the same, and the next command is disable, or one that makes links', async () => {
     for (const next of [['disable', '--yes'], ['apply']]) {
       await host.must('apply');

@@ -4,6 +4,9 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kernel } from '../../src/kernel/kernel';
+import { kernel } from '../../src/kernel/native';
+import { confirmGate } from '../../src/load/confirm';
 import { endRules } from '../../src/operate/end-rules';
 import { lookForMissing } from '../../src/operate/missing';
 import { type EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
@@ -50,6 +53,12 @@ test('taken back before its time', async () => {
   await host.must('apply');
   await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
   expect(await ports.reached()).toEqual([B]);
+  // Confirmed in the very moment in which its time ends: it is as it was.
+  const times = [0n, 2n ** 62n];
+  const clock = { bootTimeNs: { value: () => times.shift() } };
+  expect(await confirmGate({ ...host.context(), kernel: Object.create(kernel(), clock) as Kernel })).toBe(false);
+  expect(times).toEqual([]);
+  expect((await host.status()).pending).toMatchObject({ generation: 2, previous: 1 });
   expect(await host.must('rollback')).toBe('taken back: generation 2; generation 1 judges again\n');
   expect(await ports.reached()).toEqual([A]);
   ports.expectOnly(1);

@@ -1,18 +1,16 @@
 /**
- * Every command that changes something, killed at moments that a seed chooses, one after another, while frames flow: one
- * ruleset judges, whole, and it is the one that status names; a command that comes after leaves nothing of those before.
- * `SLUICE_KILLS=200` kills 200 of them, `SLUICE_KILL_SEED` chooses other moments.
+ * Every command that changes something, killed at moments that a seed chooses, one after another, while frames flow and
+ * servers begin and end to wait by themselves: one ruleset judges, whole, and it is the one that status names; a command
+ * that comes after leaves nothing of those before. `SLUICE_KILLS=200` kills 200 of them, `SLUICE_KILL_SEED` chooses other
+ * moments.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { takeSnapshot } from '../../src/operate/enforcement';
-import { serve } from '../support/clients';
-import { EdgeHost, HOST, pinsOf, Prober, untilGone } from '../support/edge-host';
-import { inboundRows } from '../support/snapshot-rows';
-import { Traffic } from '../support/traffic';
+import { untilGone } from '../support/edge-host';
+import { CrashStand, PORTS, SERVER_SHUT } from '../support/crash-stand';
+import { endTrial } from '../support/end-trial';
 
 const KILLS = Number(process.env.SLUICE_KILLS ?? 24);
 const SEED = Number(process.env.SLUICE_KILL_SEED ?? 20261123);
-const PORTS = { a: 14141, b: 14142, always: 8000, never: 9999 };
 /** A whole command takes about as long; some are over when they are killed. */
 const DELAY_MS = { least: 120, most: 700 };
 
@@ -29,80 +27,53 @@ function numbersOf(seed: number): () => number {
   };
 }
 
-const text = (open: number, closed: number): string => `version: 1
-interfaces: [${HOST.link}]
-inbound:
-  default: deny
-  rules:
-    - { id: always, action: allow, port: ${PORTS.always}/udp }
-    - { id: p${open}, action: allow, port: ${open}/tcp }
-    - { id: p${closed}, action: deny, port: ${closed}/tcp }
-    - { id: never, action: deny, port: ${PORTS.never} }
-`;
-
-let host: EdgeHost;
-let prober: Prober;
-let traffic: Traffic;
+let stand: CrashStand;
 
 beforeAll(async () => {
-  host = await EdgeHost.open('kills');
-  await serve(host.edge, [`tcp:${PORTS.a}`, `tcp:${PORTS.b}`]);
-  prober = new Prober(host.wire);
-  host.write('a.yaml', text(PORTS.a, PORTS.b));
-  host.write('b.yaml', text(PORTS.b, PORTS.a));
-  traffic = await Traffic.open(host, [PORTS.always, PORTS.never]);
+  stand = await CrashStand.open('kills');
 });
 
-afterAll(async () => {
-  await traffic.close();
-  await prober.stop();
-  await host.close();
-});
-
-/** What status states is what connections show: one of the two rulesets, or no filter. */
-async function expectOneJudges(): Promise<void> {
-  const { active, sections } = await takeSnapshot(host.context());
-  const rows = active
-    ? inboundRows({ sections }).filter(({ id, action }) => /^p\d/.test(id) && action === 'allow')
-    : [];
-  if (active) expect(rows).toHaveLength(1);
-  const stated = active ? rows.map(({ id }) => Number(id.slice(1))) : [PORTS.a, PORTS.b];
-  expect(await prober.open(PORTS.a, PORTS.b)).toEqual(stated);
-}
+afterAll(() => stand.close());
 
 /** Names of the files that are kept, numbers and digests left out. */
 function kept(): string[] {
-  const { path } = host.context().folder;
+  const { path } = stand.host.context().folder;
   if (!existsSync(path)) return [];
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
   return [...new Set(names.map((name) => name.replace(/[0-9a-f]{8,}|\d+/g, '#')))].sort();
 }
 
-async function expectWhole(): Promise<void> {
-  const { generation, warnings } = await host.status();
-  expect(warnings).toEqual([]);
-  expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)]));
-  for (const hook of ['programs', 'egress'] as const)
-    expect(host.slots(hook).filter((id) => id !== null)).toHaveLength(1);
-  expect(host.records()).toEqual([`generation-${generation}.json`]);
+/** Whatever was left: what waits is taken back, and a change that ends leaves one generation and nothing else. */
+async function expectWholeAfter(name: 'a' | 'b'): Promise<void> {
+  const { host } = stand;
+  // What waits as a whole, then servers by themselves; either may be none.
+  for (let i = 0; i < 2; i++) await host.sluice(['rollback']);
+  stand.write('allow');
+  await host.must('apply', stand.file(name), '--no-confirm');
+  expect([await stand.reached(), await stand.waiting()]).toEqual([[PORTS.server, PORTS[name]], []]);
+  await stand.expectWhole();
+  expect((await host.status()).warnings).toEqual([]);
 }
 
 test(`${KILLS} commands killed, seed ${SEED}`, async () => {
+  const { host, traffic } = stand;
   const next = numbersOf(SEED);
-  const file = (name: string): string => `${host.directory}/${name}.yaml`;
   const commands = [
-    ...['a', 'b', 'a', 'b'].map((name) => ['apply', file(name), '--no-confirm']),
-    ...['a', 'b', 'a', 'b'].map((name) => ['apply', file(name), '--confirm', '10m']),
+    ...(['a', 'b', 'a', 'b'] as const).map((name) => ['apply', stand.file(name), '--no-confirm']),
+    ...(['a', 'b', 'a', 'b'] as const).map((name) => ['apply', stand.file(name), '--confirm', '10m']),
     ...[['confirm'], ['confirm'], ['rollback'], ['rollback']],
+    ...Array.from({ length: 5 }, () => [...SERVER_SHUT, '--confirm', '10m']),
+    ...['confirm', 'confirm', 'rollback', 'rollback'].map((verb) => [verb, '--server', 'red']),
+    ['allow', `${PORTS.server}/tcp`, '--server', 'red', '--confirm', '10m'],
     ...[
       ['ban', '192.0.2.77', '--for', '1h'],
       ['unban', '192.0.2.77'],
     ],
     ...[['disable', '--yes'], ['enable'], ['enable']],
   ];
-  await host.must('apply', file('a'));
-  await host.must('apply', file('b'));
-  await expectOneJudges();
+  await host.must('apply', stand.file('a'));
+  await host.must('apply', stand.file('b'));
+  await stand.reached();
   const files = kept();
   traffic.resume();
   const done: string[] = [];
@@ -114,21 +85,20 @@ test(`${KILLS} commands killed, seed ${SEED}`, async () => {
       const child = host.startSluice(words);
       await new Promise((ended) => setTimeout(ended, delay));
       await child.stop('SIGKILL');
-      await expectOneJudges();
-      if (i % 12 !== 11) continue;
-      // Whatever was left: what waits is taken back, and a change that ends leaves one generation and nothing else.
-      await host.sluice(['rollback']);
-      await host.must('apply', file(next() < 0.5 ? 'a' : 'b'), '--no-confirm');
-      await expectOneJudges();
-      await expectWhole();
+      await stand.reached();
+      // Time passes too: the next command finds a server that was not confirmed.
+      if (next() < 0.3 && (await stand.waiting()).includes('red')) {
+        done.push('the time of red is over');
+        await endTrial(host, 'red');
+        await stand.reached();
+      }
+      if (i % 12 === 11) await expectWholeAfter(next() < 0.5 ? 'a' : 'b');
     } catch (error) {
       throw new Error(`${done.slice(-6).join('\n')}\n${(error as Error).message}`, { cause: error });
     }
   }
-  await host.sluice(['rollback']);
   await host.must('unban', '192.0.2.77').catch(() => undefined);
-  await host.must('apply', file('a'), '--no-confirm');
-  await expectWhole();
+  await expectWholeAfter('a');
   // Files of the same kinds as at the beginning, but those of bans: no half-written one, no record of what is gone.
   expect(kept().filter((name) => !files.includes(name) && !/ban/.test(name))).toEqual([]);
   await traffic.pause();

@@ -164,8 +164,14 @@ test('what was removed while no daemon ran is found by ids, and pinned again whe
   const gone = ['state/slc_gate_egress', 'state/slc_windows', 'state/slc_ban_hosts', 'gen/2/image', 'gen/2/egress'];
   const ids = gone.filter((name) => /windows|hosts|image/.test(name)).map((name) => [name, mapId(name)] as const);
   for (const name of gone) rmSync(join(host.pins.directory, name));
+  // Something else in the place of a link, of an interface that there is not, tells nobody anything.
+  const stray = host.pins.link(999_999, 'egress');
+  const gate = kernel().openPinnedProgram(host.pins.gate('xdp'));
+  gate.pin(stray);
+  gate.close();
   daemon = host.startSluice(['daemon']);
   for (const name of gone) await untilPinned(name);
+  rmSync(stray);
   expect(pinned()).toEqual(pinsOf(2, [host.edge.ifindex(HOST.link)]));
   expect(host.objects()).toEqual(objects);
   for (const [name, id] of ids) expect(mapId(name)).toBe(id);

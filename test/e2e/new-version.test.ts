@@ -2,14 +2,18 @@
  * Another version of sluice. With the same layouts its programs enforce at the next apply; with others it takes over from
  * what the older one pinned, and an older one refuses what a newer one did.
  */
-import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listFilters } from '../../src/kernel/clsact';
+import { kernel } from '../../src/kernel/native';
 import { REPLACE_FAILPOINTS } from '../../src/load/failpoint';
 import type { Snapshot } from '../../src/observe/snapshot';
 import { serve } from '../support/clients';
-import { COMMAND, EdgeHost, HOST, NEIGHBOUR, pinsOf, untilGone } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST, NEIGHBOUR, pinsOf, Prober, untilGone } from '../support/edge-host';
+import { SharedState } from '../../src/load/state';
+import { endTrial } from '../support/end-trial';
 import { buildNewerVersion } from '../support/newer-version';
 import type { Finished } from '../support/process';
 import { inboundRows } from '../support/snapshot-rows';
@@ -194,6 +198,138 @@ inbound:
     expect((await runMust('apply')).stderr).toContain('generation 3 judges by the same rules');
     expect(host.pinned()).toEqual(pinsOf(3, [host.edge.ifindex(HOST.link)]));
     await runMust('disable', '--yes');
+  });
+
+  test('a clsact filter is given the new gate between two packets, whoever is killed meanwhile', async () => {
+    await host.must('disable', '--yes');
+    await host.recount('the same under another hook');
+    await traffic.pause();
+    traffic.whole = false;
+    host.environment.SLUICE_EGRESS_HOOK = 'clsact';
+    host.write('rules.yaml', `${RULES}outbound: { default: deny }\n`);
+    // Datagrams that may not leave: those that do find no port.
+    const leaked = async (): Promise<number> =>
+      Number(/^UdpNoPorts\s+(\d+)/m.exec((await host.wire.run(['nstat', '-asz', 'UdpNoPorts'])).stdout)![1]);
+    const send = `const socket = require('node:dgram').createSocket('udp4');
+setInterval(() => socket.send('x', 5000, '${NEIGHBOUR.ipv4}'), 1);
+console.log('sends');`;
+    const filters = (): Promise<unknown[]> =>
+      listFilters(kernel(), host.edge.ifindex(HOST.link), 'egress', host.edge.path);
+    for (const place of [null, 'replaced-by', 'one-link-moved'] as const) {
+      await host.must('enable');
+      const older = host.objects();
+      const before = await leaked();
+      const sender = host.edge.start([process.execPath, '-e', send]);
+      await sender.waitFor(/sends/);
+      if (place !== null) {
+        const killed = await host.command([process.execPath, newer, 'apply'], { SLUICE_FAILPOINT: `${place}:kill` });
+        expect([place, killed.status]).toEqual([place, 137]);
+      }
+      await runMust('apply');
+      const { generation, warnings, interfaces } = await newerStatus();
+      expect([place, warnings, interfaces]).toMatchObject([place, [], [{ name: HOST.link, egress: 'clsact' }]]);
+      expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)], 'clsact'));
+      await untilGone({ programs: older.programs, maps: [] });
+      expect([place, await leaked()]).toEqual([place, before]);
+      expect(await filters()).toHaveLength(1);
+      await sender.stop('SIGKILL');
+      await runMust('disable', '--yes');
+      expect(await filters()).toEqual([]);
+    }
+    // That it would have been seen.
+    const before = await leaked();
+    const sender = host.edge.start([process.execPath, '-e', send]);
+    for (const deadline = Date.now() + 20_000; (await leaked()) === before && Date.now() < deadline;) await sleep(20);
+    expect(await leaked()).toBeGreaterThan(before);
+    await sender.stop('SIGKILL');
+  });
+
+  describe('while a change of the older one waits to be confirmed', () => {
+    const SERVED = { web: 1080, more: 14142 } as const;
+    let before: string;
+    let prober: Prober;
+    let deadline: number;
+
+    /** A server waits by itself, and then the rest as a whole. */
+    beforeEach(async () => {
+      await serve(
+        host.edge,
+        Object.values(SERVED).map((port) => `tcp:${port}`),
+      );
+      prober = new Prober(host.wire);
+      host.write(
+        'rules.yaml',
+        `${RULES}servers:\n  red: { address: ${HOST.ipv4}, ports: 1000-1099, rules: [allow 1080/tcp] }\n`,
+      );
+      await host.must('apply');
+      before = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
+      await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '20m');
+      await host.must('allow', `${SERVED.more}/tcp`, '--confirm', '10m');
+      deadline = Date.parse((await host.status()).pending!.deadline);
+      expect(await reached()).toEqual([SERVED.more]);
+    });
+    afterEach(() => prober.stop());
+
+    const reached = (): Promise<number[]> => prober.open(...Object.values(SERVED));
+    const text = (): string => readFileSync(`${host.directory}/rules.yaml`, 'utf8');
+    /** Which take-over changes nothing but the programs. */
+    const takeOver = async (): Promise<void> => {
+      const { stdout, stderr } = await runMust('boot');
+      expect(stdout).toMatch(/generation \d+ enforces already/);
+      expect(stderr).toContain('was replaced without a gap');
+      const { pending, waiting, warnings } = await newerStatus();
+      expect(Math.abs(Date.parse(pending!.deadline) - deadline)).toBeLessThan(2000);
+      expect([waiting.map(({ section }) => section), warnings]).toEqual([['red'], []]);
+      expect(await reached()).toEqual([SERVED.more]);
+      expect(host.pinned().filter((name) => /^gen\/\d+\/$/.test(name))).toHaveLength(2);
+    };
+    const expectOne = async (): Promise<void> => {
+      const { generation } = await newerStatus();
+      expect(host.pinned()).toEqual(pinsOf(generation!, [host.edge.ifindex(HOST.link)]));
+      expect(host.records()).toEqual([`generation-${generation}.json`]);
+      await expectExact();
+    };
+
+    test('it goes on waiting, and is confirmed', async () => {
+      await takeOver();
+      expect((await runMust('confirm')).stdout).toContain('confirmed: the rows of red hold');
+      expect(await reached()).toEqual([SERVED.more]);
+      await expectOne();
+      expect(text()).not.toBe(before);
+      await runMust('disable', '--yes');
+    });
+
+    test('it goes on waiting, and is taken back in the kernel and in the files', async () => {
+      await takeOver();
+      expect((await runMust('rollback')).stdout).toContain('taken back');
+      expect(await reached()).toEqual([]);
+      expect((await runMust('rollback')).stdout).toContain('the rows before judge red again');
+      expect(await reached()).toEqual([SERVED.web]);
+      await expectOne();
+      expect(text()).toBe(before);
+      const { revisions } = JSON.parse((await runMust('history', '--json')).stdout) as {
+        revisions: { outcome: string }[];
+      };
+      expect(revisions.slice(-2).map(({ outcome }) => outcome)).toEqual(['rolled-back-by-hand', 'rolled-back-by-hand']);
+      await runMust('disable', '--yes');
+    });
+
+    test('its time is over, and nobody has tidied up: what it was to replace judges, before and after', async () => {
+      await endTrial(host, 'red');
+      const state = SharedState.find(kernel(), host.pins)!;
+      const { gate } = state;
+      expect(state.exchangeGate(gate, { ...gate, deadlineNs: kernel().bootTimeNs() })).toBe(true);
+      state.close();
+      expect(await reached()).toEqual([SERVED.web]);
+      const { stderr } = await runMust('boot');
+      expect(stderr).toContain('was replaced without a gap');
+      expect(await reached()).toEqual([SERVED.web]);
+      await runMust('status');
+      expect(await reached()).toEqual([SERVED.web]);
+      await expectOne();
+      expect(text()).toBe(before);
+      await runMust('disable', '--yes');
+    });
   });
 
   test('pins of the older one that are gone: what they held is lost, by name', async () => {

@@ -542,6 +542,35 @@ test('a daemon that is killed in the middle of a change leaves a file that is en
   }
 });
 
+test('the thread that makes changes ends in the middle of one: one error, a daemon that goes on, nothing half done', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  for (const [point, landed] of [
+    ['before-state', false],
+    ['after-exchange', true],
+  ] as const) {
+    const enforced = readFileSync(path, 'utf8');
+    await daemon.stop();
+    host.environment.SLUICE_FAILPOINT = `${point}:exit`;
+    daemon = await startDaemon();
+    delete host.environment.SLUICE_FAILPOINT;
+    await until('a socket', async () => (await as('green', 'status')).status === 0);
+    const { pid } = daemon;
+    expect(codeOf(await ask('green', 'allow', '2073/tcp'))).toBe('owner/failed');
+    expect(daemon.output.match(/ended before its time/g)).toHaveLength(1);
+    const now = readFileSync(path, 'utf8');
+    expect([point, now === enforced, now.includes('2073/tcp')]).toEqual([point, !landed, landed]);
+    // It answers on, by another thread, and holds no lock.
+    expect(await did('green', 'status')).toContain('2080');
+    expect((await host.sluice(['allow', '3091/tcp', '--server', 'blue'])).status).toBe(0);
+    expect((await host.sluice(['delete', 'tcp-3091', '--server', 'blue'])).status).toBe(0);
+    expect([daemon.running, daemon.pid]).toEqual([true, pid]);
+    await daemon.stop();
+    daemon = await startDaemon();
+    await until('a socket', async () => (await as('green', 'status')).status === 0);
+    if (landed) expect(await did('green', 'delete', 'tcp-2073')).toMatch(/applied/);
+  }
+});
+
 test('sockets come and go with the servers, and with their right to have one', async () => {
   const path = join(host.directory, 'rules.yaml');
   const text = readFileSync(path, 'utf8');

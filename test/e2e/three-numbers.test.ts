@@ -5,6 +5,7 @@ import { readCounters } from '../../src/kernel/counters';
 import { kernel } from '../../src/kernel/native';
 import { sendFrames } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { driverCounters, since } from '../support/ethtool';
 import { compose, ethernet, ipv4, udp } from '../support/packet';
 
 const FRAMES = Array.from({ length: 20 }, (_, i) =>
@@ -72,6 +73,19 @@ test.each([
   await tamper(byRule, byDefault);
   host.numbers.patienceMs = MADE_UP_MS;
   expect(await complaint()).toContain(said);
+});
+
+test('an answer that the peer cannot take is a denied packet all the same', async () => {
+  host = await EdgeHost.open('numbers');
+  host.write('rules.yaml', 'version: 1\ninterfaces: [eth0]\ninbound: { default: reject }\n');
+  await host.must('enable');
+  host.wire.ip(`link set ${NEIGHBOUR.link} xdp off`);
+  const before = driverCounters(host.edge, HOST.link);
+  await sendFrames(host.wire, NEIGHBOUR.link, FRAMES.slice(0, 5));
+  expect((await host.status()).packets.denied).toBe('5');
+  const { tx, txErrors } = since(before, driverCounters(host.edge, HOST.link));
+  expect({ tx, txErrors }).toEqual({ tx: 0, txErrors: 5 });
+  expect(await complaint()).toBeNull();
 });
 
 test('counting anew forgets what was before, not what comes after', async () => {

@@ -333,7 +333,7 @@ test.each([
 ] as const)('gate-empty and gate-open of %s', async (name, returns, first) => {
   const programs = name === 'slc_gate_xdp' ? 'slc_programs' : 'slc_egress';
   const object = openDatapath(kernel(), name, {
-    create: { slc_state: 1, [programs]: SLC_LIMITS.SHUT_SLOT + 1, slc_gate_counters: 4 },
+    create: { slc_state: 1, [programs]: SLC_LIMITS.PROGRAM_SLOTS, slc_gate_counters: 4 },
   });
   await object.load();
   const [gate, map, counters] = [object.program(name), object.map('slc_state'), object.map('slc_gate_counters')];

@@ -155,6 +155,55 @@ outbound: { default: deny }
   expect(await host.in(comes(tcp(40000, 23, 'syn')))).toEqual(drops('guard'));
 });
 
+/** Rows of the guard that name ports are walked for packets of the ports from the first to the last that any names. */
+describe('to the last port that a row of the guard names', () => {
+  const PORTS = [0x1f3f, 0x1f40, 0x1f60, 0x1f90, 0x1f91, 0x270f, 0x2710, 0x2711, 1, 65535];
+
+  test('keep-reachable, and what answers it', async () => {
+    const host = await stand(`version: 1
+guard:
+  keep-reachable: [{ from: ${PEER}, port: 8000:8080 }, { from: ${PEER}, port: 10000/tcp }]
+  rules: [deny from any, deny out to any]
+`);
+    for (const port of PORTS) {
+      const kept = (port >= 8000 && port <= 8080) || port === 10_000;
+      expect([port, await host.in(comes(tcp(40000, port, 'syn')))]).toEqual([
+        port,
+        kept ? passes('keep-reachable') : drops('guard'),
+      ]);
+      expect([port, await host.out(goes(tcp(port, 40000, 'syn', 'ack')))]).toEqual([
+        port,
+        kept ? passes('keep-reachable-answer') : drops('guard'),
+      ]);
+    }
+  });
+
+  test('rows both ways, of ports and of ICMP', async () => {
+    const host = await stand(`version: 1
+icmp: rules
+guard:
+  rules:
+    - deny to any port 8000:8080
+    - deny out to any port 10000 proto tcp
+    - { action: deny, direction: out, proto: icmp, icmp-type: echo-request }
+inbound: { default: allow }
+`);
+    for (const port of PORTS) {
+      expect([port, await host.in(comes(tcp(40000, port, 'syn')))]).toEqual([
+        port,
+        port >= 8000 && port <= 8080 ? drops('guard') : passes('default'),
+      ]);
+      expect([port, await host.out(goes(tcp(40000, port, 'syn')))]).toEqual([
+        port,
+        port === 10_000 ? drops('guard') : passes('default'),
+      ]);
+    }
+    expect(await host.out(goes(p.icmp({ type: 8 })))).toEqual(drops('guard'));
+    expect(await host.out(goes(p.icmp({ type: 13 })))).toEqual(passes('default'));
+    expect(await host.in(comes(p.icmp({ type: 8 })))).toEqual(passes('default'));
+  });
+});
+
 test('the guard: an allow only ends it', async () => {
   const host = await stand(`version: 1
 guard: { rules: [allow from 203.0.113.9, deny from any, allow out 443/tcp, deny out to any] }

@@ -110,11 +110,11 @@ async function mainInstructions(name: 'slc_ingress' | 'slc_egress_main', switche
   }
 }
 
-const GATES = ['slc_gate_xdp', 'slc_gate_egress', 'slc_gate_clsact', 'slc_gate_shut'] as const;
+const GATES = ['slc_gate_xdp', 'slc_gate_egress', 'slc_gate_clsact'] as const;
 
 async function gateInstructions(name: (typeof GATES)[number]): Promise<number> {
   const object = openDatapath(kernel(), name, {
-    create: stateMapEntries({ fragments: 1, windows: 1 }, 1),
+    create: { ...stateMapEntries({ fragments: 1, windows: 1 }, 1), slc_pinned: 1 },
   });
   try {
     await object.load();

@@ -25,6 +25,7 @@ const SHF_EXECINSTR = 4;
 const SHT_SYMTAB = 2;
 const SHT_REL = 9;
 const STT_FUNC = 2;
+const STB_WEAK = 2;
 const SHN_UNDEF = 0;
 
 /** One section header and what it describes. */
@@ -39,6 +40,8 @@ interface Section {
 interface Symbol {
   readonly name: string;
   readonly kind: number;
+  /** May be missing where the object is loaded. */
+  readonly weak: boolean;
   readonly section: number;
   /** Whether it lies in a section of instructions. */
   readonly code: boolean;
@@ -79,6 +82,7 @@ function calleePlace(
 ): { section: number; value: number } | undefined {
   const [CALL, LOAD_64] = [0x85, 0x18];
   if (code === CALL && source === CALL_FUNCTION) {
+    if (target?.section === SHN_UNDEF) return undefined; // of the kernel
     const base = target ?? here;
     return { section: base.section, value: base.value + 8 * (immediate + 1) };
   }
@@ -96,11 +100,13 @@ function readRelocations(sections: readonly Section[], section: number): Map<num
   return found;
 }
 
-/** Names that the kernel would have to supply: its own functions (kfuncs) and variables. */
-export function readExternals(object: Uint8Array): string[] {
-  return readSymbols(readSections(Buffer.from(object)))
-    .filter(({ name, section }) => name !== '' && section === SHN_UNDEF)
-    .map(({ name }) => name);
+/** What the kernel supplies by name, its own functions (kfuncs) and variables: what must be there, and what may not be. */
+export function readExternals(object: Uint8Array): { readonly needed: string[]; readonly used: string[] } {
+  const externals = readSymbols(readSections(Buffer.from(object))).filter(
+    ({ name, section }) => name !== '' && section === SHN_UNDEF,
+  );
+  const names = (weak: boolean): string[] => externals.filter((symbol) => symbol.weak === weak).map(({ name }) => name);
+  return { needed: names(false), used: names(true) };
 }
 
 /** Instructions of bytes as they lie in the object. */
@@ -141,6 +147,7 @@ function readSymbols(sections: readonly Section[]): Symbol[] {
     return {
       name: names.toString('utf8', start, names.indexOf(0, start)),
       kind: symbol[4] & 15,
+      weak: symbol[4] >> 4 === STB_WEAK,
       section,
       // sections of reserved numbers (absolute, common) are none
       code: ((sections[section]?.flags ?? 0) & SHF_EXECINSTR) !== 0,

@@ -72,6 +72,24 @@ export class ClsactHost {
     }
   }
 
+  /** Whether datagrams leave that `OUTBOUND` refuses; the kernel empties an array without a pin a little later. */
+  async expectLeave(wanted: boolean): Promise<void> {
+    for (const deadline = Date.now() + 30_000; ;) {
+      const before = await this.arrived();
+      await this.host.edge.run(['bash', '-c', `echo x > /dev/udp/${NEIGHBOUR.ipv4}/5000`]);
+      const found = (await this.arrived()) > before;
+      if (found !== wanted && Date.now() < deadline) continue;
+      expect(found).toBe(wanted);
+      return;
+    }
+  }
+
+  /** Datagrams that came to the neighbour, where nobody listens. */
+  private async arrived(): Promise<number> {
+    const { stdout } = await this.host.wire.run(['nstat', '-asz', 'UdpNoPorts']);
+    return Number(/^UdpNoPorts\s+(\d+)/m.exec(stdout)![1]);
+  }
+
   /** `RULES` enforce, through a filter. */
   async expectEnforced(): Promise<void> {
     expect(await tcpConnect(this.host.wire, HOST.ipv4, 22)).toBe('timeout');
@@ -84,7 +102,7 @@ export class ClsactHost {
   /** A filter of somebody else's that passes and counts; `packets` tells how many it met. */
   async hangForeignFilter(priority: number, handle = 1): Promise<{ packets: () => number; close: () => void }> {
     const object = openDatapath(kernel(), 'slc_gate_egress', {
-      create: { slc_state: 1, slc_egress: SLC_LIMITS.SHUT_SLOT + 1, slc_gate_counters: 4 },
+      create: { slc_state: 1, slc_egress: SLC_LIMITS.PROGRAM_SLOTS, slc_gate_counters: 4 },
     });
     await object.load();
     const state = object.map('slc_state');

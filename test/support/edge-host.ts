@@ -230,7 +230,7 @@ export class EdgeHost {
 /** What is pinned when exactly one generation enforces, with that hook for what goes out. */
 export function pinsOf(generation: number, ifindexes: readonly number[], hook: 'tcx' | 'clsact' = 'tcx'): string[] {
   const marks = hook === 'tcx' ? ['egress'] : ['clsact', 'qdisc'];
-  const gates = ['slc_gate_egress', 'slc_gate_xdp', ...(hook === 'clsact' ? ['slc_gate_clsact'] : [])];
+  const gates = ['slc_gate_egress', 'slc_gate_xdp', ...(hook === 'clsact' ? ['slc_gate_clsact', 'slc_pinned'] : [])];
   return [
     'gen/',
     `gen/${generation}/`,

@@ -19,7 +19,7 @@ const FIELDS = {
   xdp_redirect: 'redirects',
 } as const;
 
-/** `ethtool -S`, receive queues summed. Frames that passed are `packets - drops - tx - redirects`. */
+/** `ethtool -S`, receive queues summed. Frames that passed are `packets - drops - tx - txErrors - redirects`. */
 export function driverCounters(namespace: Namespace, link: string): DriverCounters {
   return parseDriverCounters(must(namespace.argv(['ethtool', '-S', link])));
 }

@@ -7,6 +7,8 @@
  *   kernel/bpf/verifier.c: depth first, the next instruction before the target of a jump;
  * - any call but the unlock while a spin lock is held, functions of the program's own included;
  * - frames of a chain of calls that together exceed 512 bytes: each counts in steps of 32 there, of 16 in newer ones;
+ * - an index whose copy on the stack is older than the look at its bound, and is what is scaled after it: a copy does not
+ *   learn what its register does;
  * - instructions of later instruction sets and helpers that 6.1 does not have.
  *
  * Code that a switch removes counts here and not there. What it cannot see is everything that depends on values: how many instructions the verifier walks, and what it knows
@@ -33,7 +35,12 @@ export interface Refusal {
 
 /** What 6.1 would refuse in a function, by place. */
 export function findRefusals(instructions: readonly Instruction[]): Refusal[] {
-  const found = [...refusedFlow(instructions), ...refusedUnderLock(instructions), ...unknown(instructions)];
+  const found = [
+    ...refusedFlow(instructions),
+    ...refusedUnderLock(instructions),
+    ...refusedCopies(instructions),
+    ...unknown(instructions),
+  ];
   return found.sort((a, b) => a.at - b.at);
 }
 
@@ -138,6 +145,31 @@ function refusedUnderLock(instructions: readonly Instruction[]): Refusal[] {
     pending.push(...successors(instructions[at], at).map(([target]) => target));
   }
   return [...found.values()];
+}
+
+/** Instructions that a copy is followed over, past conditional jumps: clang puts it by just before it compares. */
+const COPY_REACH = 24;
+
+function refusedCopies(instructions: readonly Instruction[]): Refusal[] {
+  const [STORE, LOAD, SHIFT_LEFT] = [0x7b, 0x79, 0x67];
+  const bounds = new Set([0x2, 0x3, 0xa, 0xb]); // >, >=, <, <= without sign
+  return instructions.flatMap((store, from) => {
+    if (store.code !== STORE || store.destination !== FRAME_POINTER) return [];
+    let looked = false;
+    for (let at = from + 1; at < Math.min(from + COPY_REACH, instructions.length); at++) {
+      const one = instructions[at];
+      const writes = classOf(one) === CLASS.STX && one.destination === FRAME_POINTER && one.offset === store.offset;
+      if (writes || isCall(one) || (isJumpClass(one) && [OPERATION.JA, OPERATION.EXIT].includes(operationOf(one))))
+        break;
+      if (isJumpClass(one) && bounds.has(operationOf(one)) && one.destination === store.source) looked = true;
+      else if (!looked && !isJumpClass(one) && classOf(one) !== CLASS.STX && one.destination === store.source) break;
+      const next = instructions[at + 1];
+      const scaled = next?.code === SHIFT_LEFT && next.destination === one.destination;
+      if (looked && one.code === LOAD && one.source === FRAME_POINTER && one.offset === store.offset && scaled)
+        return [{ at, why: `of the copy made at ${from}, before its bound was looked at, no bound is known` }];
+    }
+    return [];
+  });
 }
 
 function unknown(instructions: readonly Instruction[]): Refusal[] {

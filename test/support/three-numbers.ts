@@ -8,7 +8,7 @@
  *   which a program stood on the link from beginning to end: readings are taken before and after each command. A reading
  *   at which frames were on their way begins and ends no span.
  * - **The driver** (`ethtool -S`) counts frames seen by a native program, and dropped or sent back (a reject answers with
- *   the frame itself): both are denied. It does so over the life of the device. Behind
+ *   the frame itself, which is an error of its own where the peer takes none): all of them are denied. It does so over the life of the device. Behind
  *   the generic hook it counts nothing: there, ours are compared with what was sent.
  * - **Ours** are the totals `status` shows, which outlive generations and `disable`. Where a test takes them away (the
  *   state folder or the pins removed by hand), it says so by `recount`, with the reason, and counting begins anew.
@@ -193,8 +193,8 @@ export class ThreeNumbers {
     }
     const [{ ifindex, xdp }] = JSON.parse(device) as [{ ifindex: number; xdp?: { mode: number } }];
     const [queue] = JSON.parse(second.slice(0, second.indexOf('\n'))) as [{ packets: number }];
-    const { packets, drops, tx } = parseDriverCounters(second);
+    const { packets, drops, tx, txErrors } = parseDriverCounters(second);
     const mode = xdp === undefined ? null : xdp.mode === XDP_ATTACHED_DRV ? 'native' : 'generic';
-    return { sent: queue.packets + more, seen: packets, dropped: drops + tx, ifindex, mode, quiet };
+    return { sent: queue.packets + more, seen: packets, dropped: drops + tx + txErrors, ifindex, mode, quiet };
   }
 }

@@ -56,7 +56,7 @@ export async function applyFile(
   // The enforced file again, on the interfaces it is enforced on.
   const kept = last?.file === source.path ? last.interfaceOverride : undefined;
   const interfaceOverride = run.options.interface ?? lastInterfaces ?? kept;
-  const candidate = requireCandidate(run, source, 'nothing was changed.', {
+  const candidate = await requireCandidate(run, source, 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
     junit: run.options.junit,

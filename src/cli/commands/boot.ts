@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BootOutcome, bootFirewall } from '../../operate/boot';
 import { bootWarning } from '../../operate/booted';
 import { describeReplaced } from '../../operate/replace-older';
+import { describeReturned } from '../../operate/returned';
 import { onRun } from '../run';
 import { EXIT } from '../exit-code';
 
@@ -21,6 +22,8 @@ export function register(program: Command): void {
     if (outcome.kind === 'enforces-already' && outcome.replaced)
       run.output.say(`note: ${describeReplaced(outcome.replaced)}`);
     run.output.line(describe(outcome));
+    if (outcome.kind !== 'enforces-already' && outcome.returned)
+      run.output.say(`warning: ${describeReturned(outcome.returned)}`);
     if (outcome.kind === 'booted') {
       const warning = bootWarning(outcome.booted);
       if (warning !== null) run.output.say(`warning: ${warning}`);

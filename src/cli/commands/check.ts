@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
-import { checkRuleset, hasErrors } from '../../operate/check';
+import { hasErrors } from '../../operate/check';
 import { daemonRuns } from '../../operate/event-source';
+import { checkRulesetBeside } from '../../operate/thread/check-beside';
 import { mayEnd, showFindings } from '../candidate';
 import { addJunitOption, type JunitOption, writeCheckedReport } from '../junit-option';
 import { EXIT, type ExitCode } from '../exit-code';
@@ -15,7 +16,7 @@ export function register(program: Command): void {
     .argument('[file]', 'ruleset file, - for standard input');
   onRun<JunitOption>(addJunitOption(command), async (run, file: string | undefined): Promise<ExitCode> => {
     const source = await run.readText(file);
-    const checked = checkRuleset(source.path, source.text, {
+    const checked = await checkRulesetBeside(source.path, source.text, {
       strict: run.options.strict ?? false,
       ...(mayEnd(source.text) && { daemon: await daemonRuns(run.options) }),
       onStep: showStep(run.output),

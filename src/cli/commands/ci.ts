@@ -33,7 +33,7 @@ export function register(program: Command): void {
     }
     requireCapabilities();
     const source = await run.readText(file);
-    const candidate = requireCandidate(run, source, 'nothing was tried.', { junit });
+    const candidate = await requireCandidate(run, source, 'nothing was tried.', { junit });
     const { rehearsed, frames, mode } = await runCi(candidate, samples);
     const failed = rehearsed.filter(({ failures }) => failures.length > 0);
     const code = failed.length > 0 ? EXIT.RULESET : EXIT.DONE;

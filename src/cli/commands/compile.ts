@@ -13,7 +13,7 @@ export function register(program: Command): void {
     .option('--print', 'list address tries, port maps and rules')
     .option('--stats', 'count entries, bytes and worst-case steps (the default)');
   onRun<{ print?: boolean; stats?: boolean }>(command, async (run, file: string | undefined) => {
-    const { image } = requireCandidate(run, await run.readText(file), 'nothing was compiled.');
+    const { image } = await requireCandidate(run, await run.readText(file), 'nothing was compiled.');
     if (run.options.print) run.output.line(printImage(image).trimEnd());
     if (run.options.stats ?? !run.options.print) run.output.line(formatStats(image));
     run.output.document({

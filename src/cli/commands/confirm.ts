@@ -127,7 +127,7 @@ async function goBack(run: Run<RollbackOptions>, context: Context, reference: st
   const { revision, text } = target;
   const { file, textDigest, interfaceOverride: given } = revision.source;
   const interfaceOverride = run.options.interface ?? given;
-  const candidate = requireCandidate(run, { path: file, text, digest: textDigest }, 'nothing was changed.', {
+  const candidate = await requireCandidate(run, { path: file, text, digest: textDigest }, 'nothing was changed.', {
     context,
     ...(interfaceOverride && { interfaceOverride }),
   });
@@ -176,7 +176,7 @@ async function goBackAlone(
     return EXIT.DONE;
   }
   const override = run.options.interface ?? enforced.interfaceOverride;
-  const candidate = requireCandidate(run, { ...source, text: back.text }, 'nothing was changed.', {
+  const candidate = await requireCandidate(run, { ...source, text: back.text }, 'nothing was changed.', {
     context,
     before: source.text,
     ...(override && { interfaceOverride: override }),

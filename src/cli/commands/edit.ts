@@ -117,7 +117,7 @@ async function editAndApply(
     return EXIT.DONE;
   }
   const override = run.options.interface ?? enforced?.interfaceOverride;
-  const candidate = requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', {
+  const candidate = await requireCandidate(run, { ...source, text: outcome.text }, 'nothing was changed.', {
     context,
     before: source.text,
     ...(override && { interfaceOverride: override }),

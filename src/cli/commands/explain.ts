@@ -71,7 +71,7 @@ async function explain(
       generation: enforcement.generation,
     };
   }
-  const candidate = requireCandidate(run, await run.readText(), 'nothing was explained.');
+  const candidate = await requireCandidate(run, await run.readText(), 'nothing was explained.');
   return {
     key,
     explanation: await explainCandidate(candidate, key, context, direction),

@@ -23,7 +23,7 @@ export function register(program: Command): void {
     const { kernel, netns } = context;
     const enforcement = await readEnforcement(context);
     const candidate =
-      file === undefined ? null : requireCandidate(run, await run.readText(file), 'nothing was looked at.');
+      file === undefined ? null : await requireCandidate(run, await run.readText(file), 'nothing was looked at.');
     const enforced = enforcement?.record && withOpen(enforcement.record.ruleset, openSections(context));
     const ruleset = candidate?.ruleset ?? enforced ?? null;
     const filtered = candidate

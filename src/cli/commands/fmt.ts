@@ -63,7 +63,7 @@ async function write(run: Run<object>, context: Context | null, source: RulesetT
   writeRulesetText(source.path, text, source.digest);
   if (!context || enforced?.file !== source.path || enforced.textDigest !== contentDigest(source.text)) return;
   const interfaceOverride = run.options.interface ?? enforced.interfaceOverride;
-  const candidate = requireCandidate(run, { ...source, text }, 'nothing was applied.', {
+  const candidate = await requireCandidate(run, { ...source, text }, 'nothing was applied.', {
     ...(interfaceOverride && { interfaceOverride }),
   });
   await applyRuleset(context, candidate, enforcement?.record ? { inPlaceOf: enforcement.record } : {});

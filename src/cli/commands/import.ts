@@ -74,7 +74,7 @@ async function serversOf(
   const record = run.options.file === undefined ? (await readEnforcement(context))?.record : null;
   if (record) return withFolder(record.ruleset.servers, record.source.file);
   if (run.options.file === undefined && !existsSync(run.path())) return { servers: [] };
-  const { ruleset, file } = requireCandidate(run, await run.readText(), 'nothing was compared.');
+  const { ruleset, file } = await requireCandidate(run, await run.readText(), 'nothing was compared.');
   return withFolder(ruleset.servers, file);
 }
 

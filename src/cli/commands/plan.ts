@@ -28,7 +28,7 @@ export function register(program: Command): void {
     addSectionOptions(addJunitOption(command), 'the changes'),
     async (run, file: string | undefined): Promise<ExitCode> => {
       requireCapabilities();
-      const candidate = requireCandidate(run, await run.readText(file), 'nothing was planned.', {
+      const candidate = await requireCandidate(run, await run.readText(file), 'nothing was planned.', {
         junit: run.options.junit,
       });
       const context = await run.context();

@@ -102,7 +102,7 @@ function tellDisagreement({ packet, model, kernel }: Disagreement): false {
 
 /** The caller closes the twins. */
 async function openJudges(run: Run<Options>, file: string | undefined): Promise<ReplayJudges> {
-  const { ruleset, image } = requireCandidate(run, await run.readText(file), 'nothing was replayed.');
+  const { ruleset, image } = await requireCandidate(run, await run.readText(file), 'nothing was replayed.');
   const byModel = !run.options.kernel;
   if (run.options.model) return { ruleset, twins: null, byModel };
   const kernel = openKernel();

@@ -53,10 +53,15 @@ async function reset(run: Run<Options>): Promise<ExitCode> {
   }
   const enforcement = await readEnforcement(context);
   const override = run.options.interface ?? enforcement?.enforced?.interfaceOverride;
-  const candidate = requireCandidate(run, { path: file, text, digest: contentDigest(text) }, 'nothing was changed.', {
-    context,
-    ...(override && { interfaceOverride: override }),
-  });
+  const candidate = await requireCandidate(
+    run,
+    { path: file, text, digest: contentDigest(text) },
+    'nothing was changed.',
+    {
+      context,
+      ...(override && { interfaceOverride: override }),
+    },
+  );
   const backup = backUp(file, new Date());
   const written = writeRulesetText(file, text, before.digest);
   run.output.line(`${file} begins anew; as it was: ${backup}`);

@@ -54,7 +54,7 @@ async function enforced(run: Run<object>): Promise<Judging> {
 }
 
 async function written(run: Run<object>): Promise<Judging> {
-  const { ruleset } = requireCandidate(run, await run.readText(), 'nobody can be named');
+  const { ruleset } = await requireCandidate(run, await run.readText(), 'nobody can be named');
   return { ruleset, bans: [], open: new Set() };
 }
 

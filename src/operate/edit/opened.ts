@@ -1,4 +1,5 @@
 /** A ruleset text that is about to be edited: parsed, and its rows found. */
+import type { Range } from 'yaml';
 import type { Code } from '../../diagnostics/codes';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import { SluiceError } from '../../kernel/errors';
@@ -11,7 +12,7 @@ import type { EditRefused, RuleReference, RulesetDocument } from './outcome';
 import { findRows, type FoundRows, type RowList, withRowInserted } from './row-list';
 import { joinRow, splitRow } from './row-text';
 import { openSectionFile, type SectionFile } from './section-file';
-import type { YamlText } from './yaml-text';
+import { pairOf, type YamlText } from './yaml-text';
 
 /** Everything an edit needs; the list is missing where no row has been written yet. */
 export interface Opened {
@@ -98,24 +99,25 @@ export function refuse(
   message: string,
   hint?: string,
 ): EditRefused {
-  const found = pairAt(at.yaml, section);
-  const offset = found?.key.range?.[0] ?? 0;
+  const source = placeOf(at, pairAt(at.yaml, section)?.key.range);
+  return refusal(document, { code, message, source, ...(hint !== undefined && { hint }) });
+}
+
+/** A key's place; without one the beginning of the file. */
+function placeOf(at: SectionFile, range: Range | null | undefined): Diagnostic['source'] {
+  const offset = range?.[0] ?? 0;
   const before = at.yaml.text.slice(0, offset);
-  const diagnostic: Diagnostic = {
-    code,
-    severity: 'error',
-    message,
-    source: {
-      file: at.path,
-      line: before.split('\n').length,
-      column: offset - before.lastIndexOf('\n'),
-      offset,
-      length: found?.key.range ? found.key.range[1] - offset : 0,
-    },
-    notes: [],
-    ...(hint !== undefined && { hint }),
+  return {
+    file: at.path,
+    line: before.split('\n').length,
+    column: offset - before.lastIndexOf('\n'),
+    offset,
+    length: range ? range[1] - offset : 0,
   };
-  return { kind: 'refused', text: document.text, diagnostics: [diagnostic] };
+}
+
+function refusal(document: RulesetDocument, finding: Omit<Diagnostic, 'severity' | 'notes'>): EditRefused {
+  return { kind: 'refused', text: document.text, diagnostics: [{ ...finding, severity: 'error', notes: [] }] };
 }
 
 /** A refusal of a layout that only its author can change without changing more than was asked. */
@@ -151,5 +153,11 @@ function noSuchServer(
   const names = servers.slice(0, SERVERS_NAMED).map((server) => server.name);
   const more = servers.length > SERVERS_NAMED ? ` and ${servers.length - SERVERS_NAMED} more: sluice servers` : '';
   const hint = names.length === 0 ? 'the ruleset has no servers' : `there are: ${names.join(', ')}${more}`;
-  return refuse({ document, at, section: 'inbound' }, 'edit/no-such-server', `there is no server "${name}"`, hint);
+  const written = at.yaml.root ? pairOf(at.yaml.root, 'servers') : undefined;
+  const place = placeOf(at, written?.key.range);
+  return refusal(document, {
+    ...{ code: 'edit/no-such-server', message: `there is no server "${name}"`, hint },
+    // Where none are written no line is to blame.
+    source: written ? place : { ...place, file: '' },
+  });
 }

@@ -125,7 +125,8 @@ function sshMap(yaml: YamlText, section: EditedSection): YAMLMap {
 function sameBut(before: YamlText, after: string, server: string | undefined): boolean {
   type Keys = Readonly<Record<string, unknown>>;
   const [one, other] = [before.text, after].map((text) => {
-    const plain = parseDocument(text, { logLevel: 'silent' }).toJS() as Keys & {
+    // As written: YAML takes names such as 0x11 or null for something else.
+    const plain = parseDocument(text, { logLevel: 'silent', schema: 'failsafe' }).toJS() as Keys & {
       servers?: Readonly<Record<string, Keys>>;
     };
     if (before.server !== undefined) return { ...plain, ssh: null };

@@ -1,5 +1,5 @@
 /** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
-import { CompileMemory } from '../../compile/compile-memory';
+import type { CompileMemory } from '../../compile/compile-memory';
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Ruleset, Server } from '../../model/ruleset';
@@ -21,7 +21,7 @@ import { judgingRuleset } from '../trial-state';
 import { UsageError } from '../usage-error';
 import { changeRows, type OwnerChange, ownFindings } from './change';
 import { doctorOwn, explainOwn, type OwnerView } from './doctor';
-import type { RecentEvents } from './events';
+import type { OwnerEvent } from './events';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
@@ -57,29 +57,34 @@ export interface OwnerQuestion {
   readonly request: OwnerRequest;
   /** Path of the socket it came through. */
   readonly socket: string;
+  /** What was told of his server lately; left out where he does not ask for it. */
+  readonly events?: readonly OwnerEvent[];
   /** Does work when it is his turn; who waits for somebody else's change has none. */
   readonly inTurn: InTurn;
+}
+
+/** What goes back to him, and what of a failure his provider should know. */
+export interface DeskAnswer {
+  readonly answer: OwnerAnswer;
+  readonly detail: string | null;
 }
 
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
 const SNAPSHOT_MS = 250;
 
-/** Answers owners, one after the other; it keeps what is theirs in memory: newest events, and how often they change. */
+/** Answers owners, one after the other; it keeps how often they change something. */
 export class OwnerDesk {
   readonly #rates = new Map<string, ChangeRate>();
-  /** A change of one server compiles that one. */
-  readonly #memory = new CompileMemory();
   #snapshot: { readonly takenMs: number; readonly snapshot: Snapshot } | null = null;
 
   constructor(
     private readonly context: Context,
-    private readonly recent: RecentEvents,
-    /** What of a failure the provider should know. */
-    private readonly say: (text: string) => void,
+    /** A change of one server compiles that one. */
+    private readonly memory: CompileMemory,
   ) {}
 
   /** Never throws. */
-  async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
+  async answer(question: OwnerQuestion): Promise<DeskAnswer> {
     const { server } = question;
     try {
       const { verb } = question.request;
@@ -91,11 +96,11 @@ export class OwnerDesk {
       } = await (isChange ? this.#ask(question) : question.inTurn(() => this.#ask(question)));
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
-      return { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+      const answer = { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+      return { answer, detail: null };
     } catch (thrown) {
       const { refusal, detail } = forOwner(thrown);
-      if (detail !== null) this.say(`the owner of ${server} was refused "${question.request.verb}": ${detail}`);
-      return refusedAnswer(server, refusal);
+      return { answer: refusedAnswer(server, refusal), detail };
     }
   }
 
@@ -105,7 +110,7 @@ export class OwnerDesk {
   }
 
   async #ask(question: OwnerQuestion): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
-    const { request, socket } = question;
+    const { request, socket, events = [] } = question;
     const { context } = this;
     const enforcement = await readEnforcement(context);
     const { server, ruleset } = ownedIn(enforcement, question.server);
@@ -128,11 +133,9 @@ export class OwnerDesk {
         return explainOwn({ context, ruleset, server, socket }, request.words);
       case 'doctor':
         return doctorOwn({ context, ruleset, server, socket }, request.words);
-      case 'events': {
+      case 'events':
         refuseWords(request);
-        const events = this.recent.of(server);
         return { lines: events.map(({ time, text }) => `${time} ${text}`), data: { events } };
-      }
       case 'history':
         refuseWords(request);
         return this.#history(server);
@@ -225,7 +228,7 @@ export class OwnerDesk {
           author: { ...author, group: server.owner.group },
           what,
           confirmSeconds,
-          memory: this.#memory,
+          memory: this.memory,
         },
         ...(request.message !== undefined && { reason: request.message }),
       },

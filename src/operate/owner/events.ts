@@ -2,7 +2,7 @@
 import { eventText, fieldOf, type PacketEvent } from '../../observe/events';
 import { owns } from '../../model/server';
 import { parseProbe } from '../../parse/probe';
-import type { OwnedServer } from './owned-server';
+import type { OwnedPlace } from './owned-server';
 import { BLOCKED } from './doctor';
 
 /** Events that are kept of a server. */
@@ -22,11 +22,12 @@ export interface OwnerEvent {
 /** What was told of lately, by server and by the group that owns it: the next owner is told nothing of what was before. */
 export class RecentEvents {
   readonly #of = new Map<string, OwnerEvent[]>();
+  #servers: ReadonlyMap<string, OwnedPlace> = new Map();
 
-  /** Takes events that the daemon has read; `servers`: those that have an owner. */
-  add(events: readonly PacketEvent[], servers: readonly OwnedServer[]): void {
+  /** Takes events that the daemon has read. */
+  add(events: readonly PacketEvent[]): void {
     for (const event of events) {
-      const server = serverOf(event, servers);
+      const server = serverOf(event, this.#servers);
       if (!server) continue;
       const list = this.#of.get(keyOf(server)) ?? [];
       list.push(seenByOwner(event));
@@ -36,29 +37,39 @@ export class RecentEvents {
   }
 
   /** The newest, oldest first. */
-  of(server: OwnedServer): readonly OwnerEvent[] {
+  of(server: OwnedKey): readonly OwnerEvent[] {
     return this.#of.get(keyOf(server)) ?? [];
   }
 
-  /** Forgets all but these. */
-  keep(servers: readonly OwnedServer[]): void {
+  /** Those that have an owner; what it knows of others is forgotten. */
+  keep(servers: readonly OwnedPlace[]): void {
+    this.#servers = new Map(servers.map((server) => [server.name, server]));
     const keys = new Set(servers.map(keyOf));
     for (const key of this.#of.keys()) if (!keys.has(key)) this.#of.delete(key);
   }
 }
 
-function keyOf({ name, owner }: OwnedServer): string {
+/** A server, and whose it is. */
+interface OwnedKey {
+  readonly name: string;
+  readonly owner: Pick<OwnedPlace['owner'], 'group'>;
+}
+
+function keyOf({ name, owner }: OwnedKey): string {
   return `${name} ${owner.group}`;
 }
 
 /** By the section that judged; what the guard decided about has none, but an address. */
-function serverOf(event: PacketEvent, servers: readonly OwnedServer[]): OwnedServer | undefined {
+function serverOf(event: PacketEvent, servers: ReadonlyMap<string, OwnedPlace>): OwnedPlace | undefined {
   const section = fieldOf(event, 'SRV');
-  if (section !== 'guard') return servers.find(({ name }) => name === section);
+  if (servers.size === 0 || section === undefined) return undefined;
+  if (section !== 'guard') return servers.get(section);
   const { probe } = parseProbe(eventText(event));
   if (!probe?.destination) return undefined;
   const { destination } = probe;
-  return servers.find((server) => owns(server, { ...probe, destination }));
+  const key = { ...probe, destination };
+  for (const server of servers.values()) if (owns(server, key)) return server;
+  return undefined;
 }
 
 function seenByOwner(event: PacketEvent): OwnerEvent {

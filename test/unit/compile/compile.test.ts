@@ -18,6 +18,19 @@ const key: FlowKey = {
   destinationPort: 14141,
 };
 
+test('the header says from which port to which rows of the guard can match', () => {
+  const [kept, other] = rules(['allow', { port: [8000, 8080] }], ['allow', { port: [22] }]);
+  const { bytes } = compile({
+    ...ruleset([]),
+    guard: { keepReachable: [kept, other], rules: [{ ...kept, id: 'g', action: 'deny', direction: 'out' }] },
+  });
+  const reader = new ImageReader(bytes);
+  expect(reader.portsOf(SLC_ENTRY.KEEP_REACHABLE)).toEqual({ first: 22, last: 8080 });
+  expect(reader.portsOf(SLC_ENTRY.GUARD_OUT)).toEqual({ first: 8000, last: 8080 });
+  expect(reader.portsOf(SLC_ENTRY.GUARD_IN)).toEqual({ first: 0, last: 0xffff });
+  expect(reader.portsOf(SLC_ENTRY.INBOUND)).toBeNull();
+});
+
 describe('ranks', () => {
   test('rows, SSH row and default ascend; disabled rows keep theirs', () => {
     const list = rules(['allow', { port: [1], enabled: false }], ['deny', { port: [2] }]);

@@ -409,13 +409,16 @@ inbound: { rules: [allow 9/tcp] }
     expect(changed(setSsh(at(edge), { ports: [1022] }, 'red'))).toContain('ssh: { port: 1022, from: anyone }');
   });
 
-  test.each(['0x11', '1e3', '0017', '12', 'true', "'0x11'"])(
+  test.each(['0x11', '1e3', '0017', '12', 'true', 'null', "'0x11'"])(
     'a server called %s, which YAML may read as another',
     (key) => {
       const text = `version: 1\nservers:\n  ${key}: { address: 192.0.2.7, rules: [allow 1/tcp] }\n`;
       const server = key.replaceAll("'", '');
       expect(changed(addRule(at(text), 'allow 2/tcp', server))).toBe(text.replace(']', ', allow 2/tcp id tcp-2]'));
       expect(message(deleteRule(at(text), 1, server))).toBe(`${server}: deleted rule 1: allow 1/tcp`);
+      const ssh = changed(setSsh(at(text), { ports: [22] }, server));
+      expect(ssh).toBe(text.replace('{ address', '{ ssh: { port: 22, from: anyone }, address'));
+      expect(changed(setSsh(at(ssh), { ports: [23] }, server))).toBe(ssh.replace('22', '23'));
     },
   );
 
@@ -423,8 +426,15 @@ inbound: { rules: [allow 9/tcp] }
     expect(addRule(at(edge), 'allow 1/tcp', 'rde')).toMatchObject({
       kind: 'refused',
       diagnostics: [
-        { code: 'edit/no-such-server', message: 'there is no server "rde"', hint: 'there are: green, red' },
+        {
+          ...{ code: 'edit/no-such-server', message: 'there is no server "rde"', hint: 'there are: green, red' },
+          source: { line: edge.split('\n').findIndex((line) => line.startsWith('servers:')) + 1, column: 1 },
+        },
       ],
+    });
+    // Without servers no line is to blame.
+    expect(addRule(at('version: 1\ninbound: { default: deny }\n'), 'allow 1/tcp', 'rde')).toMatchObject({
+      diagnostics: [{ code: 'edit/no-such-server', source: { file: '' }, hint: 'the ruleset has no servers' }],
     });
     const alias = 'version: 1\nservers:\n  red: &all { address: 192.0.2.7, rules: [allow 1/tcp] }\n';
     expect(message(addRule(at(alias), 'allow 2/tcp', 'red'))).toMatch(/^edit\/by-hand: .*red is not a map written out/);

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildSnapshot, type Snapshot } from '../../../src/observe/snapshot';
-import { MetricsServer } from '../../../src/serve/metrics-server';
+import { renderMetrics } from '../../../src/observe/metrics';
+import { buildSnapshot } from '../../../src/observe/snapshot';
+import { MetricsServer, type Taken } from '../../../src/serve/metrics-server';
 
 let directory: string;
 let server: MetricsServer; /** Snapshots that were taken, and how often they were rendered. */
@@ -19,14 +20,12 @@ const empty = buildSnapshot({
   ...{ bans: { hosts: 0, prefixes: 0 }, allowAll: [], events: null, spare: null, booted: null, warnings: [] },
 });
 
-const take = (): Promise<Snapshot> => {
+const take = (): Promise<Taken> => {
   taken++;
-  const { sections, ...rest } = empty;
   return Promise.resolve({
-    ...rest,
-    get sections() {
+    text: () => {
       looked++;
-      return sections;
+      return Promise.resolve(renderMetrics(empty, { ruleSeries: 1, version: '0' }));
     },
   });
 };
@@ -35,7 +34,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), `slc-metrics-${process.pid}-`));
   const path = join(directory, 'm.sock');
   const say = (): void => undefined;
-  server = await MetricsServer.listen({ address: { kind: 'unix', path }, ruleSeries: 1, version: '0', take, say });
+  server = await MetricsServer.listen({ address: { kind: 'unix', path }, take, say });
   taken = looked = 0;
 });
 afterEach(async () => {

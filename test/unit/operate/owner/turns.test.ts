@@ -1,4 +1,4 @@
-import { Turns } from '../../../src/serve/turns';
+import { Turns } from '../../../../src/operate/owner/turns';
 
 test('one piece of work at a time, each server in turn', async () => {
   const turns = new Turns();

@@ -1,0 +1,56 @@
+/** A ruleset file is read, checked, compiled and enforced: what programs ask for in one call. */
+import type { CompileMemory } from '../compile/compile-memory';
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import { type ApplyOutcome, applyRuleset } from './apply';
+import { checkRuleset } from './check';
+import type { Context } from './context';
+import { readRulesetText } from './ruleset-file';
+
+/** How `Firewall.apply` goes about it. */
+export interface ApplyOptions {
+  /** Also when the ruleset cuts a live SSH session. */
+  readonly force?: boolean;
+  /**
+   * The change waits so long, in whole seconds, for `confirm`; then what it replaced judges again, by itself. Left out:
+   * it holds at once.
+   */
+  readonly confirmSeconds?: number;
+  /** Warnings are errors. */
+  readonly strict?: boolean;
+  /** Filter these interfaces instead of those the ruleset names. */
+  readonly interfaces?: readonly string[];
+}
+
+/** What became of a ruleset; `refused` means that its findings hold errors and that nothing was changed. */
+export type FirewallApplied =
+  | { readonly kind: 'refused'; readonly diagnostics: readonly Diagnostic[] }
+  | (ApplyOutcome & { readonly diagnostics: readonly Diagnostic[] });
+
+/** See `Firewall.apply`. */
+export async function applyFile(
+  context: Context,
+  file: string,
+  options: ApplyOptions,
+  memory: CompileMemory,
+): Promise<FirewallApplied> {
+  const source = readRulesetText(file);
+  const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
+    strict: options.strict ?? false,
+    memory,
+  });
+  if (!ruleset || !image) return { kind: 'refused', diagnostics };
+  const { interfaces } = options;
+  const candidate = {
+    file: source.path,
+    text: source.text,
+    ruleset: interfaces ? { ...ruleset, interfaces } : ruleset,
+    image,
+    ...(interfaces && { interfaceOverride: interfaces }),
+  };
+  const { confirmSeconds } = options;
+  const outcome = await applyRuleset(context, candidate, {
+    ...{ force: options.force ?? false, asRead: true, memory },
+    ...(confirmSeconds !== undefined && { confirmSeconds }),
+  });
+  return { ...outcome, diagnostics };
+}

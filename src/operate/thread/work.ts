@@ -1,0 +1,114 @@
+/** All that the second thread does, for a daemon and for programs; arguments and results are plain data. */
+import { CompileMemory } from '../../compile/compile-memory';
+import type { Spare } from '../../load/spare';
+import { renderMetrics } from '../../observe/metrics';
+import type { Snapshot } from '../../observe/snapshot';
+import { type ApplyOptions, applyFile, type FirewallApplied } from '../apply-file';
+import { type KeptUp, keepUpWithInterfaces } from '../attachments';
+import type { Context } from '../context';
+import { saveCounts } from '../counts';
+import { type EndedRules, endRules, NextEnd } from '../end-rules';
+import { takeSnapshot } from '../enforcement';
+import { type GenerationNames, packNames } from '../generation-names';
+import { readGenerationRecord } from '../generation-record';
+import { takeBackInterrupted } from '../interrupted';
+import { withWriterLock } from '../lock';
+import { type DeskAnswer, OwnerDesk, type OwnerQuestion } from '../owner/answer';
+import { ownedServers } from '../owner/change';
+import type { OwnedPlace } from '../owner/owned-server';
+import { Turns } from '../owner/turns';
+import { settle } from '../pending';
+import { makeReady } from '../ready';
+
+export class Work {
+  /** One for all: whoever changed something last, the next change goes on from it. */
+  readonly #memory = new CompileMemory();
+  readonly #desk: OwnerDesk;
+  readonly #turns = new Turns();
+  readonly #next: NextEnd;
+  #snapshot: Snapshot | null = null;
+  #owned = '';
+
+  constructor(private readonly context: Context) {
+    this.#desk = new OwnerDesk(context, this.#memory);
+    this.#next = new NextEnd(context);
+  }
+
+  async applyFile(file: string, options: ApplyOptions): Promise<FirewallApplied> {
+    return applyFile(this.context, file, options, this.#memory);
+  }
+
+  async endRules(nowMs: number): Promise<EndedRules | null> {
+    return endRules(this.context, nowMs, this.#memory);
+  }
+
+  /** Milliseconds since 1970 at which the next rule ends; null where none does. */
+  async nextEnd(): Promise<number | null> {
+    return this.#next.read();
+  }
+
+  async settle(): Promise<string | null> {
+    return settle(this.context, { leaveUnwritable: true });
+  }
+
+  async saveCounts(): Promise<void> {
+    return saveCounts(this.context);
+  }
+
+  async makeReady(patienceMs?: number): Promise<Spare | null> {
+    return makeReady(this.context, patienceMs);
+  }
+
+  /** For whoever holds the lock. */
+  async keepUpWithInterfaces(): Promise<KeptUp> {
+    return keepUpWithInterfaces(this.context);
+  }
+
+  /** What the record of a generation says of it; null where it is lost. */
+  generationNames(generation: number, instance: string): GenerationNames | null {
+    const record = readGenerationRecord(this.context.folder, generation, instance);
+    return record && packNames(record);
+  }
+
+  /** Interfaces that the record of a generation names; none where it is lost. */
+  interfacesOf(generation: number, instance: string): readonly string[] {
+    return readGenerationRecord(this.context.folder, generation, instance)?.interfaces ?? [];
+  }
+
+  /** Takes a snapshot, of which `metrics` tells. */
+  async takeSnapshot(): Promise<void> {
+    this.#snapshot = await takeSnapshot(this.context);
+  }
+
+  /** Metrics of the newest snapshot, of one section or of all; null where it has no such section. */
+  async metrics(section: string | null, options: { ruleSeries: number; version: string }): Promise<string | null> {
+    const snapshot = (this.#snapshot ??= await takeSnapshot(this.context));
+    if (section === null) return renderMetrics(snapshot, options);
+    if (!snapshot.sections.some(({ name }) => name === section)) return null;
+    return renderMetrics(snapshot, { ...options, section });
+  }
+
+  /** Servers that have an owner; null where they are those that were told last. */
+  async ownedServers(): Promise<readonly OwnedPlace[] | null> {
+    const servers = (await ownedServers(this.context)).map(({ name, owner, addresses, ports }): OwnedPlace => ({
+      name,
+      owner,
+      addresses,
+      ...(ports && { ports }),
+    }));
+    this.#desk.keep(new Set(servers.map(({ name }) => name)));
+    const seen = JSON.stringify(servers);
+    if (seen === this.#owned) return null;
+    this.#owned = seen;
+    return servers;
+  }
+
+  async answerOwner(question: Omit<OwnerQuestion, 'inTurn'>): Promise<DeskAnswer> {
+    return this.#desk.answer({ ...question, inTurn: (work) => this.#turns.take(question.server, work) });
+  }
+
+  /** What an owner's change that was cut short left in the file is taken back: which file. */
+  async takeBackInterrupted(): Promise<string | null> {
+    return withWriterLock(this.context, () => takeBackInterrupted(this.context));
+  }
+}
