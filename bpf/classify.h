@@ -12,6 +12,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "trial.h"
 
 /* A descent that left the image; no leaf or terminal looks like it (rank 0xffffff, 63 rules, both kinds). */
 #define SLC_SLOT_FAULT (~0ull)
@@ -244,22 +245,11 @@ struct slc_block {
     __u32 rank;
 };
 
-/*
- * The block that judges now: of a section that waits to be confirmed the one before, once its time is over. The clock
- * is read only for packets of such a section.
- */
+/* The block that judges now: of a section that waits to be confirmed the one before, once its time is over. */
 static __always_inline struct slc_block slc_block_of(const struct slc_section *entry) {
-    struct slc_block now = {.root = entry->root, .rank = entry->rank};
-    __u32 confirm = slc_trials ? entry->confirm : 0;
-
-    if (confirm) {
-        const __u64 *word = bpf_map_lookup_elem(&slc_confirm, &confirm);
-        __u64 deadline = word ? *(const volatile __u64 *)word : 0;
-
-        if (deadline && slc_now_ns() >= deadline)
-            now = (struct slc_block){.root = entry->previous_root, .rank = entry->previous_rank};
-    }
-    return now;
+    if (slc_has_returned(entry))
+        return (struct slc_block){.root = entry->previous_root, .rank = entry->previous_rank};
+    return (struct slc_block){.root = entry->root, .rank = entry->rank};
 }
 
 /* A word of a section's block as one of the image: with the section's ranks. */

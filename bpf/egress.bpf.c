@@ -11,6 +11,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "trial.h"
 #include "parse.h"
 #include "essentials.h"
 #include "flows.h"
@@ -102,6 +103,13 @@ static __always_inline __u32 slc_guard_refuses_later(struct slc_packet *packet, 
                                     : SLC_WORD_NONE;
 }
 
+/* What slc_flow_open is told beside the key: whose flow it is, and the identifier of an echo. */
+static __always_inline __u32 slc_flow_opener(const struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 owner = slc_servers ? slc_owner_number(slc_owner_of(packet, &packet->key, steps)) : 0;
+
+    return owner << SLC_FLOW_OWNER_SHIFT | packet->icmp_identifier;
+}
+
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
@@ -112,6 +120,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     int reason, flow, quotes;
 
     slc_measure(skb, &packet);
+    slc_begin_moment();
     /* 1 sanity and link essentials */
     reason = slc_parse_ethernet(skb, &packet);
     if (reason)
@@ -141,7 +150,8 @@ int slc_egress_main(struct __sk_buff *skb) {
         if (guarded != SLC_WORD_NONE)
             return slc_leave_by(skb, &packet, guarded, SLC_ENTRY_GUARD_OUT, SLC_REASON_GUARD, &steps);
         reason = slc_track_fragments ? slc_judge_later(&packet) : SLC_REASON_FRAGMENT;
-        if (reason != SLC_REASON_FRAGMENT || slc_outbound_refuses || slc_guard_out)
+        if (reason != SLC_REASON_FRAGMENT || slc_is_used(SLC_ENTRY_OUTBOUND, slc_outbound_refuses) ||
+            slc_is_used(SLC_ENTRY_GUARD_OUT, slc_guard_out))
             return slc_leave(skb, &packet, SLC_OUT_FLOWS, reason);
         return slc_leave_by(skb, &packet, slc_default_word(SLC_ENTRY_OUTBOUND), SLC_ENTRY_OUTBOUND, SLC_REASON_DEFAULT,
                             &steps);
@@ -171,6 +181,7 @@ int slc_egress_main(struct __sk_buff *skb) {
 
     /* 4 flows; one in doubt is judged anew: what is no TCP by step 5 too, where its default does not count */
     flow = SLC_FLOW_NONE;
+    slc_note_outbound(&packet);
     if (!quotes)
         flow = slc_flow_refresh(&packet);
     if (flow == SLC_FLOW_LIVES)
@@ -178,7 +189,8 @@ int slc_egress_main(struct __sk_buff *skb) {
 
     /* 5 answers: where nothing is refused below only what would open a flow is asked */
     if (answers && (flow == SLC_FLOW_NONE || packet.protocol != IPPROTO_TCP) &&
-        (slc_outbound_refuses || opens == SLC_OPENS_UNLESS_ANSWER) && slc_is_let_in(&packet, answers, &steps))
+        (slc_is_used(SLC_ENTRY_OUTBOUND, slc_outbound_refuses) || opens == SLC_OPENS_UNLESS_ANSWER) &&
+        slc_is_let_in(&packet, answers, &steps))
         return slc_leave(skb, &packet, SLC_OUT_ANSWERS, SLC_REASON_ANSWER);
 
     /* 6 rules, 7 default; what passes opens a flow, or keeps the one in doubt */
@@ -190,10 +202,11 @@ int slc_egress_main(struct __sk_buff *skb) {
             slc_mirror(&packet.key, packet.family, packet.is_icmp);
     }
     if (flow == SLC_FLOW_IN_DOUBT && !(slc_word_lets_in(word) && opens == SLC_OPENS))
-        slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags, slc_word_lets_in(word));
+        slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags,
+                        slc_word_lets_in(word) ? slc_flow_generation(&packet) : 0);
     else if (opens && slc_word_lets_in(word))
-        slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags,
-                      slc_servers ? slc_owner_number(slc_owner_of(&packet, &packet.key, &steps)) : 0);
+        slc_flow_open(&packet.key, packet.family, slc_flow_opener(&packet, &steps), packet.tcp_flags,
+                      slc_flow_generation(&packet));
     return slc_leave_outbound(skb, &packet, word, &steps);
 }
 

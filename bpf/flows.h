@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "table.h"
+#include "trial.h"
 
 #define SLC_TCP_FIN 0x01
 #define SLC_TCP_SYN 0x02
@@ -117,9 +118,18 @@ enum slc_flow_use {
 /* Whether a flow lives; in doubt: an earlier generation let it out, or the rules have refused it since. */
 enum slc_flow_state { SLC_FLOW_NONE, SLC_FLOW_LIVES, SLC_FLOW_IN_DOUBT };
 
+/* By what a flow is judged: another one from the moment on at which `outbound` is again what it was before. */
+static __always_inline __u32 slc_generation_of(__u8 outbound_returned) {
+    return slc_trials && outbound_returned ? slc_generation | SLC_GENERATION_RETURNED : slc_generation;
+}
+
+static __always_inline __u32 slc_flow_generation(const struct slc_packet *packet) {
+    return slc_generation_of(packet->outbound_returned);
+}
+
 /* A flow that lives is used. */
 static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_flow_use use, int state, __u8 tcp_flags,
-                                         __u64 now) {
+                                         __u32 generation, __u64 now) {
     if (use == SLC_FLOW_COME_IN && state == SLC_FLOW_IN_DOUBT && !(flow->flags & SLC_FLOW_DOUBTED)) {
         __u64 end = now + slc_flow_timeouts[SLC_FLOW_TIMEOUT_DOUBTED];
 
@@ -129,7 +139,7 @@ static __always_inline void slc_flow_use(struct slc_flow *flow, const enum slc_f
     }
     if (use == SLC_FLOW_PASS) {
         flow->flags &= ~(SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED);
-        flow->generation = slc_generation;
+        flow->generation = generation;
     }
     /* The generation that let it out judges again: the doubt of the one in between is over. */
     if (use == SLC_FLOW_GO_OUT && state == SLC_FLOW_LIVES)
@@ -155,15 +165,15 @@ static __always_inline int slc_flow_is(const struct slc_flow *flow, const struct
 }
 
 /* Whether this is the flow, it lives, and nothing is in doubt: read without the lock, see table.h for the order. */
-static __always_inline int slc_flow_lives_surely(const struct slc_flow *flow, const struct slc_key *answer, __u8 family,
+static __always_inline int slc_flow_lives_surely(const struct slc_flow *flow, const struct slc_packet *packet,
                                                  __u32 ports, __u64 now) {
     __u64 expires = *(const volatile __u64 *)&flow->expires;
     __u32 generation = *(const volatile __u32 *)&flow->generation;
     __u8 flags = *(const volatile __u8 *)&flow->flags;
 
     slc_in_order();
-    return slc_flow_is(flow, answer, family, ports) && (__s64)(expires - now) > 0 && generation == slc_generation &&
-           !(flags & SLC_FLOW_REFUSED);
+    return slc_flow_is(flow, &packet->key, packet->family, ports) && (__s64)(expires - now) > 0 &&
+           generation == slc_flow_generation(packet) && !(flags & SLC_FLOW_REFUSED);
 }
 
 /*
@@ -189,7 +199,7 @@ static __always_inline int slc_flow_stays_so(const struct slc_flow *flow, const 
          !(flags & SLC_FLOW_ACKED)))
         return 0;
     return slc_flow_is(flow, &packet->key, packet->family, ports) && (__s64)(expires - now) > 0 &&
-           now + timeout - expires <= lag && generation == slc_generation && !(flags & other);
+           now + timeout - expires <= lag && generation == slc_flow_generation(packet) && !(flags & other);
 }
 
 /*
@@ -198,7 +208,7 @@ static __always_inline int slc_flow_stays_so(const struct slc_flow *flow, const 
  * whose other end speaks first goes on, and no longer.
  */
 static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash,
-                                            const enum slc_flow_use use, __u8 tcp_flags) {
+                                            const enum slc_flow_use use, __u32 generation, __u8 tcp_flags) {
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
@@ -218,10 +228,10 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     bpf_spin_lock(&bucket->lock);
     flow = slc_table_find(bucket, tags, slc_table_tag(hash), &key);
     if (flow && slc_table_lives(flow, now)) {
-        state = flow->generation == slc_generation && !(flow->flags & SLC_FLOW_REFUSED) ? SLC_FLOW_LIVES
-                                                                                        : SLC_FLOW_IN_DOUBT;
+        state =
+            flow->generation == generation && !(flow->flags & SLC_FLOW_REFUSED) ? SLC_FLOW_LIVES : SLC_FLOW_IN_DOUBT;
         if (!slc_dry_run)
-            slc_flow_use(flow, use, state, tcp_flags, now);
+            slc_flow_use(flow, use, state, tcp_flags, generation, now);
         if (use == SLC_FLOW_COME_IN || use == SLC_FLOW_LOOK)
             state = flow->flags & SLC_FLOW_REFUSED ? SLC_FLOW_NONE : SLC_FLOW_LIVES;
     }
@@ -229,13 +239,17 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
     return state;
 }
 
-/* By the lock, where the look without it was not enough; the same for the three that follow. */
-__noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash) {
-    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_COME_IN, 0);
+/*
+ * By the lock, where the look without it was not enough; the same for the three that follow. They are handed no packet:
+ * after that the verifier would take all that stands in it for anything.
+ */
+__noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash, __u32 generation) {
+    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_COME_IN, generation, 0);
 }
 
-__noinline int slc_flow_go_out(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash, __u8 tcp_flags) {
-    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_GO_OUT, tcp_flags);
+/* There are no more than five arguments: above the flags stands outbound_returned. */
+__noinline int slc_flow_go_out(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash, __u32 by) {
+    return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_GO_OUT, slc_generation_of(by >> 8), by);
 }
 
 /* Where the flow with this hash is most likely, alive or not; NULL where it is in no way. */
@@ -258,7 +272,7 @@ static __always_inline const struct slc_flow *slc_flow_likely(__u32 hash) {
  * Whether the flow lives that the packet, which comes in, would answer. Most packets answer nothing, or a flow that
  * surely lives: what they read is in line.
  */
-static __always_inline int slc_flow_lives(const struct slc_packet *packet) {
+static __always_inline int slc_flow_lives(struct slc_packet *packet) {
     const struct slc_flow *flow;
     __u32 hash, ports;
 
@@ -268,8 +282,9 @@ static __always_inline int slc_flow_lives(const struct slc_packet *packet) {
     flow = slc_flow_likely(hash);
     if (!flow)
         return 0;
-    return slc_flow_lives_surely(flow, &packet->key, packet->family, ports, bpf_jiffies64()) ||
-           slc_flow_come_in(&packet->key, packet->family, ports, hash);
+    slc_note_outbound(packet);
+    return slc_flow_lives_surely(flow, packet, ports, bpf_jiffies64()) ||
+           slc_flow_come_in(&packet->key, packet->family, ports, hash, slc_flow_generation(packet));
 }
 
 /* The same for what an ICMP error quotes: it changes nothing. */
@@ -278,7 +293,7 @@ __noinline int slc_flow_is_quoted(const struct slc_key *answer, __u8 family, __u
 
     if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
         return 0;
-    return slc_flow_look_up(answer, family, ports, slc_flow_hash(answer, family, ports), SLC_FLOW_LOOK, 0);
+    return slc_flow_look_up(answer, family, ports, slc_flow_hash(answer, family, ports), SLC_FLOW_LOOK, 0, 0);
 }
 
 /*
@@ -297,20 +312,22 @@ static __noinline __attribute__((unused)) int slc_flow_refresh(const struct slc_
         return SLC_FLOW_NONE;
     if (slc_flow_stays_so(flow, packet, ports, bpf_jiffies64()))
         return SLC_FLOW_LIVES;
-    return slc_flow_go_out(&packet->key, packet->family, ports, hash, packet->tcp_flags);
+    return slc_flow_go_out(&packet->key, packet->family, ports, hash,
+                           packet->tcp_flags | packet->outbound_returned << 8);
 }
 
-/* The rules that enforce have judged a packet that goes out by a flow in doubt. Returns 0. */
-__noinline int slc_flow_settle(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags, int pass) {
+/* The rules that enforce have judged a packet that goes out by a flow in doubt; generation 0: refused it. Returns 0. */
+__noinline int slc_flow_settle(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags,
+                               __u32 generation) {
     __u32 hash, ports;
 
     if (!answer || !slc_flow_ports(answer, family, identifier, &ports))
         return 0;
     hash = slc_flow_hash(answer, family, ports);
-    if (pass)
-        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_PASS, tcp_flags);
+    if (generation)
+        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_PASS, generation, tcp_flags);
     else
-        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_REFUSE, tcp_flags);
+        slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_REFUSE, 0, tcp_flags);
     return 0;
 }
 
@@ -429,7 +446,8 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
         return 1;
     bpf_spin_lock(&bucket->lock);
     way = slc_table_find(bucket, tags, slc_table_tag(hash), &flow.key);
-    if (way && (way->generation == slc_generation || way->flags & (SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED))) {
+    if (way && ((way->generation & ~SLC_GENERATION_RETURNED) == slc_generation ||
+                way->flags & (SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED))) {
         way = NULL;
     } else {
         if (!way)
@@ -447,11 +465,15 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
     return 0;
 }
 
+#define SLC_FLOW_OWNER_SHIFT 16
+
 /*
- * Opens the flow of this owner (slc_section.owner), anew where one with the same key ended. What can have no flow opens
- * none, nor does who is above his share where there is room for nobody. Returns 0.
+ * Opens a flow, anew where one with the same key ended. `opener`: the identifier of an echo, and above it whose flow it
+ * is (slc_section.owner). What can have no flow opens none, nor does who is above his share where there is room for
+ * nobody. Returns 0.
  */
-__noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags, __u32 owner) {
+__noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 opener, __u8 tcp_flags,
+                             __u32 generation) {
     const __u32 zero = 0;
     struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
     struct slc_shares *shares = bpf_map_lookup_elem(&slc_flow_shares, &zero);
@@ -460,11 +482,11 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     struct slc_flow_key key;
     struct slc_flow *flow;
     void *tags;
-    __u32 index, hash, ports;
+    __u32 index, hash, ports, owner;
     __u64 now;
     int evicted = 0, made = 0;
 
-    if (slc_dry_run || !figures || !shares || !header || !answer || !slc_flow_ports(answer, family, identifier, &ports))
+    if (slc_dry_run || !figures || !shares || !header || !answer || !slc_flow_ports(answer, family, opener, &ports))
         return 0;
     slc_flow_of_answer(answer, family, ports, &key);
     hash = slc_flow_hash(answer, family, ports);
@@ -473,7 +495,7 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     bucket = bpf_map_lookup_elem(&slc_flows, &index);
     if (!tags || !bucket)
         return 0;
-    owner &= SLC_OWNERS - 1;
+    owner = opener >> SLC_FLOW_OWNER_SHIFT & (SLC_OWNERS - 1);
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
     flow = slc_table_find(bucket, tags, slc_table_tag(hash), &key);
@@ -485,7 +507,7 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     }
     if (flow) {
         flow->opened = now;
-        flow->generation = slc_generation;
+        flow->generation = generation;
         flow->flags = 0;
         slc_flow_advance(flow, tcp_flags, now);
         made = 1;

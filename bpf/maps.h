@@ -44,6 +44,15 @@ struct {
     __type(value, __u64);
 } slc_confirm SEC(".maps");
 
+/* Boot-time ns by which sections that wait judge the packet, 0: nobody has asked yet. Written by the programs. A
+ * packet. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} slc_moment SEC(".maps");
+
 /*
  * What is under ALLOW ALL, and what would have been refused there: entry 0 is the whole edge. Deadlines are written by
  * user space, counts by the programs. Lives like slc_state, so that a new generation keeps them.

@@ -38,16 +38,16 @@ struct slc_packet {
     __u8 icmp_code;
     __u8 is_icmp; /* icmp_type, icmp_code and icmp_identifier are set */
     __u8 tcp_flags;
-    __u16 icmp_identifier; /* host order; of other messages than echoes whatever stands there */
-    __u8 vlan_tags;        /* not in the bytes */
-    __u8 segmented;        /* one packet for the NIC to cut: its length fields may be 0 */
-    __u16 judged_end;      /* first byte behind what is judged of the payload: a transport header, all of ICMP; or 0 */
-    __u16 fragment_start;  /* offset of a fragment's data; set, as what follows, where fragment is not NONE */
-    __u16 fragment_at;     /* where these belong in the whole packet's, in bytes */
-    __u16 network;         /* offset of the IP header */
-    __u8 is_group;         /* a link address is that of more than one station */
-    __u8 unused;
-    __u32 identification; /* host order */
+    __u16 icmp_identifier;  /* host order; of other messages than echoes whatever stands there */
+    __u8 vlan_tags;         /* not in the bytes */
+    __u8 segmented;         /* one packet for the NIC to cut: its length fields may be 0 */
+    __u16 judged_end;       /* first byte behind what is judged of the payload: a transport header, all of ICMP; or 0 */
+    __u16 fragment_start;   /* offset of a fragment's data; set, as what follows, where fragment is not NONE */
+    __u16 fragment_at;      /* where these belong in the whole packet's, in bytes */
+    __u16 network;          /* offset of the IP header */
+    __u8 is_group;          /* a link address is that of more than one station */
+    __u8 outbound_returned; /* see slc_note_outbound */
+    __u32 identification;   /* host order */
     struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
 

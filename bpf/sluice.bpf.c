@@ -10,6 +10,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "trial.h"
 #include "parse.h"
 #include "essentials.h"
 #include "echo.h"
@@ -121,6 +122,7 @@ int slc_ingress(struct xdp_md *ctx) {
     __u32 word;
 
     packet.bytes = packet.length;
+    slc_begin_moment();
     /* 1 sanity, 2 link essentials */
     reason = slc_parse_ethernet(ctx, &packet);
     if (reason)

@@ -224,7 +224,9 @@ struct slc_section {
     __u32 rank; /* the section's first */
     __u32 previous_root;
     __u32 previous_rank;
-    __u32 confirm;      /* index into slc_confirm, 0 = nothing pending */
+    __u16 confirm;      /* index into slc_confirm, 0 = nothing pending */
+    __u8 used;          /* 1: its rows or its default can decide anything */
+    __u8 previous_used; /* the same of the block before */
     __u8 near_lines;    /* cache lines of a server's block that are read at once, 0 where it is no small one */
     __u8 near_counters; /* the same of its counters */
     __u16 owner;        /* number of a server, below SLC_OWNERS, the same in every generation; 0: the edge's own. Given
@@ -450,11 +452,15 @@ struct slc_flow {
     struct slc_flow_key key;
     __u64 expires;    /* bpf_jiffies64 from which on it is none */
     __u64 opened;     /* bpf_jiffies64 of the packet that opened it */
-    __u32 generation; /* that judged it last */
+    __u32 generation; /* that judged it last; with SLC_GENERATION_RETURNED where `outbound` was again what it was before
+                       */
     __u8 flags;       /* enum slc_flow_flag */
     __u8 reserved;
     __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it */
 };
+
+/* No generation has such a number. */
+#define SLC_GENERATION_RETURNED 0x80000000u
 
 /*
  * One value of slc_flows; which ways can hold a key says slc_flow_tags. Ways are read and written under the lock; one

@@ -48,7 +48,7 @@ export type { GivenState } from './model/given-state';
 export { evaluate, evaluatePacket, type Decision } from './model/evaluate';
 export type { MatchField } from './model/match-packet';
 export { rulesetAt, type NamedRule } from './model/until';
-export { rulesetReturned, type Trial } from './model/trial';
+export { rulesetReturned, type GuardBefore, type SectionBefore, type Trial } from './model/trial';
 export { REASON_WORDS, type Reason } from './model/reason';
 export { OUT_TIERS, TIERS, type Action, type OutTier, type Tier, type Verdict } from './model/verdict';
 

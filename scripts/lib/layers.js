@@ -29,7 +29,16 @@ const PURE_BUILTINS = new Set(['crypto', 'util', 'assert', 'buffer', 'path']);
 const PURE_DOORS = { fs: 'src/parse/read-file.ts' };
 
 /** Headers of bpf/ that every concern may include; the other headers are the concerns. */
-const BPF_BASE = new Set(['sluice_abi.h', 'vmlinux_types.h', 'config.h', 'maps.h', 'packet.h', 'table.h', 'budget.h']);
+const BPF_BASE = new Set([
+  'sluice_abi.h',
+  'vmlinux_types.h',
+  'config.h',
+  'maps.h',
+  'packet.h',
+  'trial.h',
+  'table.h',
+  'budget.h',
+]);
 /** Entries, one a hook, each with the header that says what its hook is; concerns must be in one of them. */
 const BPF_HOOKS = { 'sluice.bpf.c': 'hook-xdp.h', 'egress.bpf.c': 'hook-tc.h' };
 /** Concern → the other concerns it may include. */

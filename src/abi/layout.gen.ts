@@ -21,6 +21,7 @@ export const SLC_GATE_SLOT_MASK = 0xf;
 export const SLC_GATE_PREVIOUS_SHIFT = 4;
 export const SLC_GATE_DEADLINE_MASK = 0xffffffffffff0000n;
 export const SLC_SLOT_OPEN = 0xf;
+export const SLC_GENERATION_RETURNED = 0x80000000;
 export const SLC_BAN_FAMILY_BITS = 0x20;
 export const SLC_BAN_FOREVER = 0xffffffffffffffffn;
 export const SLC_BAN_FACTOR_0 = 0x9e3779b1;
@@ -239,7 +240,9 @@ export const LAYOUT = {
       rank: { offset: 4, size: 4 },
       previous_root: { offset: 8, size: 4 },
       previous_rank: { offset: 12, size: 4 },
-      confirm: { offset: 16, size: 4 },
+      confirm: { offset: 16, size: 2 },
+      used: { offset: 18, size: 1 },
+      previous_used: { offset: 19, size: 1 },
       near_lines: { offset: 20, size: 1 },
       near_counters: { offset: 21, size: 1 },
       owner: { offset: 22, size: 2 },

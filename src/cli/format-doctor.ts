@@ -20,8 +20,8 @@ interface Check {
 export interface DoctorWords {
   readonly file: string;
   readonly generation: number | null;
-  /** Seconds until a change that waits takes itself back. */
-  readonly secondsLeft: number | null;
+  /** What waits to be confirmed of all that judges here, as a sentence has it, and the seconds until it takes itself back. */
+  readonly waiting: readonly { readonly what: string; readonly secondsLeft: number; readonly confirm: string }[];
 }
 
 /** The list, and beneath it the answer. */
@@ -41,21 +41,17 @@ export function formatDoctor(door: string, report: DoorReport, words: DoctorWord
   ].join('\n');
 }
 
-function filterChecks({ filtered, notFiltered }: DoorReport, { file, generation, secondsLeft }: DoctorWords): Check[] {
+function filterChecks({ filtered, notFiltered }: DoorReport, { file, generation, waiting }: DoctorWords): Check[] {
   if (generation === null) return [{ state: 'look', text: 'nothing is filtered: sluice keeps nobody out' }];
   const names = filtered.map(({ name, mode }) => `${name} (${mode})`).join(', ');
   const others = notFiltered.length > 0 ? `; not filtered: ${notFiltered.join(', ')}` : '';
   return [
     { state: 'ok', text: `filtered: ${names}, by ${file} (generation ${generation})${others}` },
-    ...(secondsLeft === null
-      ? []
-      : [
-          {
-            state: 'look' as const,
-            text: `this ruleset waits to be confirmed: in ${secondsLeft} s the one before it judges again`,
-            remedy: 'sluice confirm',
-          },
-        ]),
+    ...waiting.map(({ what, secondsLeft, confirm }) => ({
+      state: 'look' as const,
+      text: `${what} to be confirmed: in ${secondsLeft} s what was before judges again`,
+      remedy: confirm,
+    })),
   ];
 }
 

@@ -11,6 +11,7 @@ import {
   type SnapshotShare,
   type SnapshotTable,
 } from '../observe/snapshot';
+import { optionFor } from '../operate/trials';
 import { formatMoment } from '../parse/time';
 import { formatServers, serverHead } from './format-servers';
 import { type ServerSection, serversOf } from '../observe/server-page';
@@ -127,7 +128,8 @@ function formatPending({ previous, secondsLeft }: NonNullable<Snapshot['pending'
 }
 
 function formatWaiting({ section, secondsLeft }: Snapshot['waiting'][number]): string {
-  return `${section} is not confirmed yet: ${secondsLeft} s left, then its rows before judge again (sluice confirm --server ${section} keeps them, sluice rollback --server ${section} takes them back now)`;
+  const option = optionFor(section);
+  return `${section} is not confirmed yet: ${secondsLeft} s left, then its rows before judge again (sluice confirm ${option} keeps them, sluice rollback ${option} takes them back now)`;
 }
 
 /** The modes of its hooks; of what goes out only where that is no link, or where all is asked for. */

@@ -7,6 +7,7 @@ import type { ChangePlan } from '../operate/change-plan';
 import { isEmptyPlan } from '../operate/plan';
 import { differenceToJson, renderChange, renderDifference } from '../operate/render-difference';
 import { renderPlan } from '../operate/render-plan';
+import { optionFor } from '../operate/trials';
 import { EXIT, type ExitCode } from './exit-code';
 import type { Output } from './output';
 
@@ -55,7 +56,7 @@ export function showOutcome(
   }
   for (const { section, secondsLeft } of outcome.waiting ?? [])
     output.say(
-      `${section} is not confirmed yet: sluice confirm --server ${section} within ${secondsLeft} s keeps its rows, else those before judge it again by themselves`,
+      `${section} is not confirmed yet: sluice confirm ${optionFor(section)} within ${secondsLeft} s keeps its rows, else those before judge it again by themselves`,
     );
   if (outcome.historyTrouble !== undefined)
     output.say(`warning: the history does not tell of all this: ${outcome.historyTrouble}`);

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
+import type { PortRange } from '../model/port-range';
 import type { Ruleset } from '../model/ruleset';
-import type { Trial } from '../model/trial';
+import { isFixedSection, isServerBefore, rulesetReturned, type Trial } from '../model/trial';
 import { CapacityError, MAX_IMAGE_RULES } from './capacity';
 import { CompileMemory } from './compile-memory';
 import { compileOwners, compileReturning, compileSection, compileServer } from './compile-section';
@@ -14,7 +15,7 @@ import { limitTable } from './limits';
 import { sectionId } from './owners';
 import { type PackedSection, pack } from './pack';
 import { assignRanks, checkRanks } from './ranks';
-import { imageSections, isUsed, sectionLabel, sharedEntry } from './sections';
+import { entriesOf, imageSections, type ImageSection, isUsed, sectionLabel, sharedEntry } from './sections';
 import { sharesOf } from './shares';
 import { imageStats } from './stats';
 
@@ -23,7 +24,7 @@ const COUNTER_SLOTS_STEP = 128;
 
 /**
  * Compiles every section, each alone. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What
- * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget. Servers
+ * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget. Sections
  * that wait to be confirmed (`trials`) are in it twice.
  */
 export function compile(
@@ -46,38 +47,43 @@ interface Placed {
   readonly compiled: CompiledSection;
   /** Added to the ranks of its block. */
   readonly rank: number;
+  /** Whether its rows or its default can decide anything. */
+  readonly used: boolean;
 }
 
 /** What judges again in a section that is not confirmed. */
 interface Returning extends Placed {
+  /** Its entry of the section table. */
+  readonly entry: number;
   readonly word: number;
 }
 
 function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly Trial[]): Image {
   const servers = ruleset.servers ?? [];
-  const fixed = rankSections(ruleset);
+  const fixed = rankSections(imageSections(ruleset), SLC_LIMITS.RANK_FIRST);
   let rank = fixed.end;
   const placed: Placed[] = compileFixed(fixed.sections, memory);
-  placed.push({ name: 'inbound', compiled: compileOwners(servers, memory), rank: 0 });
+  placed.push({ name: 'inbound', compiled: compileOwners(servers, memory), rank: 0, used: true });
   for (const server of servers) {
     const compiled = compileServer(server, memory);
-    placed.push({ name: server.name, compiled, rank });
+    placed.push({ name: server.name, compiled, rank, used: true });
     rank += compiled.span;
   }
   const returningFrom = rank;
   const returning: Returning[] = [];
-  for (const { previous, word } of trials) {
-    const compiled = compileReturning(previous, memory);
-    returning.push({ name: previous.name, compiled, rank, word });
-    rank += compiled.span;
+  for (const trial of trials) {
+    const back = compileTrial(ruleset, trial, rank, memory);
+    returning.push(...back.entries);
+    rank = back.end;
   }
   const all: readonly Placed[] = [...placed, ...returning];
   checkRanks(rank);
   checkSize(all);
   const ranks = ([] as RankEntry[]).concat(...all.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
   const limits = limitTable(all.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
+  const byEntry = new Map(returning.map((one) => [one.entry, one]));
   const bytes = pack({
-    sections: placed.map((section, index) => packed(section, index, returning)),
+    sections: placed.map((section, index) => packed(section, index, byEntry)),
     ...{ limits, counterSlots: rank },
     shares: sharesOf(servers.length, ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
   });
@@ -91,7 +97,9 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
     ethertypes: ruleset.ethertypes,
     ipv4: all.some(({ compiled }) => compiled.families[4]),
     ipv6: all.some(({ compiled }) => compiled.families[6]),
-    sections: fixed.sections.map(({ section }) => isUsed(section)),
+    sections: fixed.sections.map(
+      (_, entry) => placed[entry].used || returning.some((one) => one.entry === entry && one.used),
+    ),
     servers: servers.length > 0,
     trials: trials.length > 0,
     limits: limits.count > 0,
@@ -113,14 +121,22 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
   };
 }
 
-/** Ranks ascend over the entries before servers, in the order of the table. What later fragments are judged by has no own. */
-function rankSections(ruleset: Ruleset): { readonly sections: readonly RankedSection[]; readonly end: number } {
-  let end: number = SLC_LIMITS.RANK_FIRST;
+/**
+ * Ranks ascend over entries before servers, in the order of the table; of those that are not `asked` there are none. What
+ * later fragments are judged by has no own.
+ */
+function rankSections(
+  all: readonly ImageSection[],
+  first: number,
+  asked: (entry: number) => boolean = () => true,
+): { readonly sections: readonly RankedSection[]; readonly end: number } {
+  let end = first;
   const sections: RankedSection[] = [];
-  for (const section of imageSections(ruleset)) {
+  for (const [entry, section] of all.entries()) {
+    if (!asked(entry)) continue;
     const ranks = section.laterOf === undefined ? assignRanks(section, end) : sections[section.laterOf].ranks;
     end = Math.max(end, ranks.end);
-    sections.push({ section, ranks });
+    sections[entry] = { section, ranks };
   }
   return { sections, end };
 }
@@ -129,13 +145,34 @@ function rankSections(ruleset: Ruleset): { readonly sections: readonly RankedSec
 function compileFixed(sections: readonly RankedSection[], memory: CompileMemory): Placed[] {
   const placed: Placed[] = [];
   let room = MAX_IMAGE_RULES;
-  for (const ranked of sections) {
+  sections.forEach((ranked, entry) => {
     const shared = sharedEntry(ranked.section);
     const compiled = shared === undefined ? compileSection(ranked, memory, room) : placed[shared].compiled.asLater();
     room = Math.max(0, room - compiled.size);
-    placed.push({ name: ranked.section.name, compiled, rank: 0 });
-  }
+    placed[entry] = { name: ranked.section.name, compiled, rank: 0, used: isUsed(ranked.section) };
+  });
   return placed;
+}
+
+/** What judges again in a section: its entries, with ranks from `rank` on, and the first rank behind them. */
+function compileTrial(
+  ruleset: Ruleset,
+  trial: Trial,
+  rank: number,
+  memory: CompileMemory,
+): { readonly entries: readonly Returning[]; readonly end: number } {
+  const { previous, word } = trial;
+  const { name } = previous;
+  if (isServerBefore(previous)) {
+    const compiled = compileReturning(previous, memory);
+    const entry = SLC_ENTRY.SERVERS + (ruleset.servers ?? []).findIndex((server) => server.name === name);
+    return { entries: [{ entry, name, compiled, rank, used: true, word }], end: rank + compiled.span };
+  }
+  const entries = isFixedSection(name) ? entriesOf(name) : [];
+  const before = imageSections(rulesetReturned(ruleset, [trial], () => true));
+  const { sections, end } = rankSections(before, rank, (entry) => entries.includes(entry));
+  const placed = compileFixed(sections, memory);
+  return { entries: entries.map((entry) => ({ ...placed[entry], entry, word })), end };
 }
 
 /** Throws `CapacityError` where all sections together have too many image rules; names the row that has most. */
@@ -147,20 +184,26 @@ function checkSize(placed: readonly Placed[]): void {
   throw new CapacityError('image rules', total, MAX_IMAGE_RULES, most.name);
 }
 
-function packed({ name, compiled, rank }: Placed, index: number, returning: readonly Returning[]): PackedSection {
+function packed(
+  { name, compiled, rank, used }: Placed,
+  index: number,
+  returning: ReadonlyMap<number, Returning>,
+): PackedSection {
   const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
-  const trial = index >= SLC_ENTRY.SERVERS ? returning.find((one) => one.name === name) : undefined;
+  const trial = returning.get(index);
   return {
-    ...{
-      block: compiled.block,
-      rank,
-      span: compiled.span,
-      ports: compiled.ports,
-      isServer: index >= SLC_ENTRY.SERVERS,
-    },
-    id: opens ? sectionId(name) : 0n,
-    ...(trial && { trial: { block: trial.compiled.block, rank: trial.rank, word: trial.word } }),
+    ...{ block: compiled.block, rank, span: compiled.span, isServer: index >= SLC_ENTRY.SERVERS },
+    ...{ id: opens ? sectionId(name) : 0n, isUsed: used },
+    ports: trial ? reachOf(compiled.ports, trial.compiled.ports) : compiled.ports,
+    ...(trial && {
+      trial: { block: trial.compiled.block, rank: trial.rank, isUsed: trial.used, word: trial.word },
+    }),
   };
+}
+
+/** From the first port of either to the last. */
+function reachOf(one: PortRange, other: PortRange): PortRange {
+  return { first: Math.min(one.first, other.first), last: Math.max(one.last, other.last) };
 }
 
 /** Written rows. */
@@ -184,8 +227,10 @@ function digestOf(
     JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
   );
   for (const { name, compiled } of placed) hash.update(`${JSON.stringify(name)}${compiled.digest}`);
-  for (const { name, compiled, word } of returning)
-    hash.update(`${JSON.stringify(['returning', name, word])}${compiled.digest}`);
+  for (const { entry, name, compiled, word } of returning)
+    hash.update(
+      `${JSON.stringify(['returning', name, ...(isFixedSection(name) ? [entry] : []), word])}${compiled.digest}`,
+    );
   hash.update(limits);
   return hash.digest('hex');
 }

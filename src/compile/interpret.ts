@@ -71,27 +71,34 @@ export function interpretOutgoing(image: Image, frame: Uint8Array, state: GivenS
   return judgeOutgoingFrame(image.features, frame, imageJudges(image, state), state);
 }
 
-const { SERVERS, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } =
-  SLC_ENTRY;
+const { OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } = SLC_ENTRY;
 
 /** Entries that judge what goes out. */
 const OUTGOING: readonly number[] = [OUTBOUND, GUARD_OUT, GUARD_OUT_LATER];
 
 function imageJudges(image: Image, { returned }: GivenState): Judges {
-  const { sections } = image.features;
-  const isReturned = (entry: number): boolean =>
-    entry >= SERVERS && returned !== undefined && returned.has(image.sections[entry]);
+  const isReturned = (entry: number): boolean => returned !== undefined && returned.has(image.sections[entry]);
+  const isUsed = (entry: number): boolean => {
+    try {
+      return readerOf(image).isUsed(entry, isReturned(entry));
+    } catch (error) {
+      if (!(error instanceof ImageFault)) throw error;
+      return image.features.sections[entry]; // whoever asks it learns of that
+    }
+  };
+  const ask = (key: FlowKey, entry: number): Decision | null =>
+    isUsed(entry) ? decide(image, key, entry, undefined, isReturned) : null;
   const guards = { in: GUARD_IN, out: GUARD_OUT };
   const later = { in: GUARD_IN_LATER, out: GUARD_OUT_LATER };
   return {
-    keepReachable: (key) => (sections[KEEP_REACHABLE] ? decide(image, key, KEEP_REACHABLE) : null),
-    mayBeKept: (key) => sections[KEEP_REACHABLE] && decide(image, key, KEPT_LATER) !== null,
-    guard: (direction, key) => (sections[guards[direction]] ? decide(image, key, guards[direction]) : null),
-    guardLater: (direction, key) => (sections[guards[direction]] ? decide(image, key, later[direction]) : null),
+    keepReachable: (key) => ask(key, KEEP_REACHABLE),
+    mayBeKept: (key) => ask(key, KEPT_LATER) !== null,
+    guard: (direction, key) => ask(key, guards[direction]),
+    guardLater: (direction, key) => ask(key, later[direction]),
     inbound: (packet, limits) => decide(image, packet, undefined, limits, isReturned) ?? imageFault('inbound', '9'),
-    outbound: (key) => decide(image, key, OUTBOUND) ?? imageFault('outbound', 'out 7'),
-    outboundRefuses: sections[OUTBOUND],
-    guardsOut: sections[GUARD_OUT],
+    outbound: (key) => decide(image, key, OUTBOUND, undefined, isReturned) ?? imageFault('outbound', 'out 7'),
+    outboundRefuses: isUsed(OUTBOUND),
+    guardsOut: isUsed(GUARD_OUT),
   };
 }
 

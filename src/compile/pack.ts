@@ -49,8 +49,10 @@ export interface PackedSection {
   readonly ports: PortRange;
   /** What ALLOW ALL knows it by; 0n where it opens nothing. */
   readonly id: bigint;
+  /** Whether its rows or its default can decide anything. */
+  readonly isUsed: boolean;
   /** Where it waits to be confirmed: what judges again otherwise, and its word in `slc_confirm`. */
-  readonly trial?: { readonly block: Uint8Array; readonly rank: number; readonly word: number };
+  readonly trial?: Pick<PackedSection, 'block' | 'rank' | 'isUsed'> & { readonly word: number };
 }
 
 /** What becomes an image. */
@@ -155,7 +157,7 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
     header(field, first * 0x10000 + last);
   }
   const near = nearOfAll(sections);
-  sections.forEach(({ block, rank, id, trial }, i) => {
+  sections.forEach(({ block, rank, id, isUsed, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
     view.setUint8(at + SECTION.near_lines.offset, near[i].lines);
@@ -166,7 +168,9 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
     view.setUint32(at + SECTION.rank.offset, rank, true);
     view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
     view.setUint32(at + SECTION.previous_rank.offset, trial?.rank ?? rank, true);
-    view.setUint32(at + SECTION.confirm.offset, trial?.word ?? 0, true);
+    view.setUint16(at + SECTION.confirm.offset, trial?.word ?? 0, true);
+    view.setUint8(at + SECTION.used.offset, Number(isUsed));
+    view.setUint8(at + SECTION.previous_used.offset, Number(trial?.isUsed ?? isUsed));
     view.setBigUint64(at + SECTION.id.offset, id, true);
   });
   bytes.set(limits.bytes, limitsAt * SLOT_BYTES);

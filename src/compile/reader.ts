@@ -116,6 +116,12 @@ export class ImageReader {
     };
   }
 
+  /** Whether the rows of a section, or its default, can decide anything. */
+  isUsed(section: number, isReturned = false): boolean {
+    const at = this.byteOf(SLC_LIMITS.SECTIONS_SLOT + section * (SECTION.size / SLOT_BYTES), SECTION.size);
+    return this.view.getUint8(at + SECTION.fields[isReturned ? 'previous_used' : 'used'].offset) !== 0;
+  }
+
   /** Whether a section before it has the same root block. */
   sharesRoots(section: number): boolean {
     return Array.from({ length: section }, (_, before) => this.placeOf(before).base).includes(

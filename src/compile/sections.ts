@@ -2,6 +2,7 @@
 import { SLC_ENTRY } from '../abi/layout.gen';
 import { looksOnlyAtLater } from '../model/later-fragment';
 import type { Rule, Ruleset, Section, Server, SshRow } from '../model/ruleset';
+import type { FixedSection } from '../model/trial';
 import type { Action } from '../model/verdict';
 import type { Image, RankEntry, RowTier } from './image';
 
@@ -66,6 +67,14 @@ export function imageSections({
   sections[SLC_ENTRY.GUARD_IN_LATER] = later(SLC_ENTRY.GUARD_IN);
   sections[SLC_ENTRY.GUARD_OUT_LATER] = later(SLC_ENTRY.GUARD_OUT);
   return sections;
+}
+
+/** The entries of a section that every ruleset has, ascending. */
+export function entriesOf(name: FixedSection): readonly number[] {
+  const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT } = SLC_ENTRY;
+  const { KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER } = SLC_ENTRY;
+  if (name === 'guard') return [KEEP_REACHABLE, GUARD_IN, GUARD_OUT, KEPT_LATER, GUARD_IN_LATER, GUARD_OUT_LATER];
+  return [name === 'inbound' ? INBOUND : OUTBOUND];
 }
 
 /** The entry of a server. */

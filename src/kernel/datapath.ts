@@ -16,6 +16,7 @@ const MAPS = [
   'slc_counters',
   'slc_state',
   'slc_confirm',
+  'slc_moment',
   'slc_programs',
   'slc_egress',
   'slc_pinned',
@@ -479,6 +480,7 @@ export async function loadProgram(
     ...(!open && { slc_open: 1, slc_open_index: 1 }),
     ...(!maps.clock && { slc_clock: 1 }),
     ...(switches.trials && !maps.confirm && { slc_confirm: SLC_LIMITS.CONFIRM_WORDS }),
+    ...(switches.trials && { slc_moment: 1 }),
     slc_scratch: 1,
   };
   const entries = tableEntries(switches.tables);

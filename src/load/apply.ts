@@ -44,7 +44,7 @@ export interface ApplyRequest {
    * that waits already it is what that one replaced. Left out: it holds at once.
    */
   readonly confirmNs?: bigint;
-  /** Words of servers that wait by themselves, and how long from then on: they are in the image. */
+  /** Words of sections that wait by themselves, and how long from then on: they are in the image. */
   readonly begin?: readonly { readonly word: number; readonly ns: bigint }[];
   /** Number of the first generation where sluice was not active before. */
   readonly firstGeneration: number;
@@ -233,7 +233,7 @@ async function applyWith(
   };
 }
 
-/** The time of servers that wait by themselves begins; nothing that judges looks at these words yet. */
+/** The time of sections that wait by themselves begins; nothing that judges looks at these words yet. */
 function beginWords(state: SharedState, begin: NonNullable<ApplyRequest['begin']>, nowNs: bigint): void {
   if (begin.length === 0) return;
   const words = state.confirmWords();

@@ -14,8 +14,10 @@ export const CONFIRM_WORDS_MAX = SLC_LIMITS.CONFIRM_WORDS - 1;
 const FREE = 0n;
 /** A deadline that no clock reaches: it is known from a free word until its image is gone. */
 const CONFIRMED = 0xffff_ffff_ffff_ffffn;
-/** A deadline that has passed on every machine. */
+/** A deadline that has passed on every machine. Every odd one says the same, from its time on; others are even. */
 const TAKEN_BACK = 1n;
+/** Longer than a packet is judged. */
+const MOMENT_NS = 1_000_000n;
 const NUMBERS = { free: FREE, confirmed: CONFIRMED, 'taken-back': TAKEN_BACK } as const;
 
 /** The caller holds the lock where it writes, and closes it. */
@@ -29,12 +31,20 @@ export class ConfirmWords {
 
   get(word: number): ConfirmWord {
     const value = this.region.load64(8 * word);
-    return value === FREE ? 'free' : value === CONFIRMED ? 'confirmed' : value === TAKEN_BACK ? 'taken-back' : value;
+    return value === FREE ? 'free' : value === CONFIRMED ? 'confirmed' : value & 1n ? 'taken-back' : value;
   }
 
   set(word: number, value: ConfirmWord): void {
     if (word < 1 || word > CONFIRM_WORDS_MAX) throw new RangeError(`there is no word ${word}`);
-    this.region.store64(8 * word, typeof value === 'bigint' ? value : NUMBERS[value]);
+    this.region.store64(8 * word, typeof value === 'bigint' ? value & ~1n : NUMBERS[value]);
+  }
+
+  /**
+   * Takes back a moment after `nowNs`, not at once: a packet that is being judged has read the clock before that, and looks
+   * at the word of each section that it meets.
+   */
+  takeBack(word: number, nowNs: bigint): void {
+    this.region.store64(8 * word, (nowNs + MOMENT_NS) | 1n);
   }
 
   /** Takes over what stood in another map, word by word. */

@@ -27,7 +27,7 @@ export interface GivenState {
   readonly limits?: LimitState;
   /** Echo-requests of this second; left out: none. */
   readonly echoes?: EchoState;
-  /** Servers that waited to be confirmed, by name, and were not: what was before judges (`trial.ts`); left out: none. */
+  /** Sections that waited to be confirmed, by name, and were not: what was before judges (`trial.ts`); left out: none. */
   readonly returned?: ReadonlySet<string>;
   /** What is under ALLOW ALL; left out: nothing. */
   readonly open?: OpenSections;

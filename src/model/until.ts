@@ -9,15 +9,26 @@ export function hasEnded({ untilMs }: Pick<Rule, 'untilMs'>, nowMs: number): boo
 /** The ruleset as it is at a moment: rules that have ended are off, and so keep place, number and counters. */
 export function rulesetAt(ruleset: Ruleset, nowMs: number): Ruleset {
   if (endedRules(ruleset, nowMs).length === 0) return ruleset;
-  const at = <R extends Rule>(rules: readonly R[]): readonly R[] =>
-    rules.map((rule) => (hasEnded(rule, nowMs) ? { ...rule, enabled: false } : rule));
+  return switched(ruleset, (rule) => rule.enabled && !hasEnded(rule, nowMs));
+}
+
+/** The ruleset as if no rule with an end had ended, or been turned off before it. */
+export function rulesetWithoutEnds(ruleset: Ruleset): Ruleset {
+  if (!writtenSections(ruleset).some(({ rules }) => rules.some(({ untilMs }) => untilMs !== undefined))) return ruleset;
+  return switched(ruleset, ({ enabled, untilMs }) => enabled || untilMs !== undefined);
+}
+
+/** The ruleset with these rules on; entries of keep-reachable have no end. Servers without any rule to switch are the same objects. */
+function switched(ruleset: Ruleset, isOn: (rule: Rule) => boolean): Ruleset {
+  const within = <S extends { readonly rules: readonly Rule[] }>(section: S): S =>
+    section.rules.every((rule) => rule.enabled === isOn(rule))
+      ? section
+      : { ...section, rules: section.rules.map((rule) => ({ ...rule, enabled: isOn(rule) })) };
   const { guard, inbound, outbound, servers } = ruleset;
   return {
     ...ruleset,
-    guard: { ...guard, rules: at(guard.rules) },
-    inbound: { ...inbound, rules: at(inbound.rules) },
-    outbound: { ...outbound, rules: at(outbound.rules) },
-    ...(servers && { servers: servers.map((server) => ({ ...server, rules: at(server.rules) })) }),
+    ...{ guard: within(guard), inbound: within(inbound), outbound: within(outbound) },
+    ...(servers && { servers: servers.map(within) }),
   };
 }
 

@@ -49,6 +49,7 @@ export const METRICS = {
     'When the rows before judge a server again, while it waits to be confirmed by itself.',
     'server',
   ),
+  sluice_section_confirm_deadline_timestamp_seconds: gauge('The same of inbound, outbound or the guard.', 'section'),
   sluice_allow_all_until_timestamp_seconds: gauge(
     'When ALLOW ALL ends, while it is on: of a section, or (section "") of the whole edge.',
     'section',

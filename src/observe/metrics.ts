@@ -2,6 +2,7 @@
  * A snapshot as metrics. Labels are bounded by the ruleset, never by traffic: no address is one. Names of sections and
  * ids of rows are labels; notes, targets, who owns what, and texts of rows are not.
  */
+import { isFixedSection } from '../model/trial';
 import type { Snapshot, SnapshotRoom, SnapshotSection, SnapshotTable } from './snapshot';
 import { isImplicit } from './snapshot';
 import { Exposition } from './exposition';
@@ -28,9 +29,11 @@ export function renderMetrics(snapshot: Snapshot, options: MetricsOptions): stri
   const text = new Exposition();
   const sections = snapshot.sections.filter(({ name }) => options.section === undefined || name === options.section);
   if (options.section === undefined) addWhole(text, snapshot, options.version);
-  for (const { section, deadline } of snapshot.waiting)
+  for (const { section, deadline } of snapshot.waiting) {
+    const of = isFixedSection(section) ? 'section' : 'server';
     if (options.section === undefined || section === options.section)
-      text.add('sluice_server_confirm_deadline_timestamp_seconds', [section], seconds(deadline));
+      text.add(`sluice_${of}_confirm_deadline_timestamp_seconds`, [section], seconds(deadline));
+  }
   addOpenings(text, snapshot, options.section);
   for (const section of sections) {
     const written = section.rows.filter((row) => !isImplicit(row)).length;

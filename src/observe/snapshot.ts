@@ -81,7 +81,7 @@ export interface SnapshotSection {
     /** What it has of what all servers share; null where nothing is active. */
     readonly room: SnapshotRoom | null;
   };
-  /** Set while a server waits to be confirmed by itself: past the deadline its rows before judge again. */
+  /** Set while a section waits to be confirmed by itself: past the deadline its rows before judge again. */
   readonly waiting?: { readonly deadline: string; readonly secondsLeft: number };
   /** Set while it, or the whole edge, is under ALLOW ALL: what its tiers 6 to 9 refuse passes. */
   readonly allowAll?: SnapshotOpening;

@@ -60,7 +60,7 @@ export type ApplyOutcome = {
   readonly historyTrouble?: string;
   /** Set where it waits to be confirmed: the generation that judges again otherwise (null: nothing does), and when. */
   readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
-  /** Servers that wait by themselves, each with the time that is left to it. */
+  /** Sections that wait by themselves, each with the time that is left to it. */
   readonly waiting?: readonly { readonly section: string; readonly secondsLeft: number }[];
 } & (
   | { readonly kind: 'unchanged'; readonly generation: number; readonly attachments: readonly Attachment[] }
@@ -132,6 +132,8 @@ export interface ApplyOptions {
   readonly force?: boolean;
   /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
   readonly inPlaceOf?: GenerationRecord;
+  /** Also where nobody has tidied up after sections that waited by themselves: they stay as the kernel judges them. */
+  readonly keepOver?: boolean;
   /** Only where the file still holds the candidate's text: who changed it meanwhile would not be what enforces. */
   readonly asRead?: boolean;
   /** Those that are filtered now, by name, whatever the ruleset says. */
@@ -148,7 +150,7 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
   readonly edited?: boolean;
-  /** What was compiled before in this process, where both states of servers that wait are. */
+  /** What was compiled before in this process, where both states of sections that wait are. */
   readonly memory?: CompileMemory;
   /** Where it waits: its confirmation answers that boots are to load it (`enable`). */
   readonly atBoot?: boolean;
@@ -203,6 +205,7 @@ export async function applyRuleset(
       edited,
       sameInterfaces,
       memory,
+      ...(options.keepOver && { keepOver: true }),
       ...(alone !== undefined && { wordsLeft: PROVIDERS_WORDS }),
     });
     candidate = plan.candidate;

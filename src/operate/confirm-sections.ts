@@ -1,4 +1,4 @@
-/** Servers that wait to be confirmed by themselves: kept, or taken back before their time. */
+/** Sections that wait to be confirmed by themselves: kept, or taken back before their time. */
 import type { ConfirmWord } from '../load/confirm-words';
 import { failpoint } from '../load/failpoint';
 import { SharedState } from '../load/state';
@@ -18,8 +18,8 @@ import { type LiveTrial, waits } from './trial-state';
 
 /** What of it is meant. */
 export interface SectionsMeant {
-  /** Only with this server, and what waits in the same change; left out: all that wait. */
-  readonly server?: string | undefined;
+  /** Only with this section, and what waits in the same change; left out: all that wait. */
+  readonly section?: string | undefined;
   /** Throws where all that would come with it is not the caller's to say: an owner decides for nobody else. */
   readonly require?: (decided: readonly LiveTrial[]) => void;
   /** Left out: whoever runs this. */
@@ -28,17 +28,17 @@ export interface SectionsMeant {
   readonly patienceMs?: number;
 }
 
-/** Names of servers that wait by themselves. */
+/** Names of sections that wait by themselves. */
 export async function waitingSections(context: Context): Promise<string[]> {
   return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
 }
 
-/** Servers whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
+/** Sections whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
 export async function confirmSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
   return decide(context, meant, 'confirmed');
 }
 
-/** Servers whose rows before judge again from now on. Throws `NothingPendingError`. */
+/** Sections whose rows before judge again from now on. Throws `NothingPendingError`. */
 export async function takeBackSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
   return decide(context, meant, 'taken-back');
 }
@@ -62,12 +62,12 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
   await settleTrials(context);
   const enforcement = await readEnforcement(context);
   const waiting = (enforcement?.trials ?? []).filter(waits);
-  const { server } = meant;
+  const { section } = meant;
   const chosen = new Set(
-    waiting.filter(({ previous }) => server === undefined || previous.name === server).map((trial) => trial.word),
+    waiting.filter(({ previous }) => section === undefined || previous.name === section).map((trial) => trial.word),
   );
   const decided = waiting.filter((trial) => chosen.has(trial.word));
-  if (decided.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.server);
+  if (decided.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.section);
   meant.require?.(decided);
   const by = meant.by ?? (await authorOf(context));
   failpoint('before-confirm-words');
@@ -80,7 +80,7 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
       endTrials(context.folder, enforcement!.instance, decided, { outcome: 'confirmed', by });
     });
   }
-  if (late) throw new NothingPendingError(lateOf(context, meant), meant.server);
+  if (late) throw new NothingPendingError(lateOf(context, meant), meant.section);
   const names = decided.map(({ previous }) => previous.name);
   // What waits as a whole holds both states of each until it has ended: then the rest is done.
   const nothing = { confirmed: [], returned: [], putBack: [], file: enforcement!.record!.source.file };
@@ -109,9 +109,9 @@ async function keepConfirmed(
   }
 }
 
-function lateOf({ folder }: Context, { server }: SectionsMeant): ReturnType<typeof readReturned> {
+function lateOf({ folder }: Context, { section }: SectionsMeant): ReturnType<typeof readReturned> {
   const late = readReturned(folder);
-  return server === undefined || late?.sections?.includes(server) ? late : null;
+  return section === undefined || late?.sections?.includes(section) ? late : null;
 }
 
 /** False where the time of one was over: then what was before judges it, and nothing is written. */
@@ -123,7 +123,8 @@ function setWords({ kernel, pins }: Context, chosen: ReadonlySet<number>, value:
     for (const word of chosen) {
       const deadline = words.get(word);
       if (typeof deadline !== 'bigint' || kernel.bootTimeNs() >= deadline) return false;
-      words.set(word, value);
+      if (value === 'taken-back') words.takeBack(word, kernel.bootTimeNs());
+      else if (!words.confirm(word, deadline, () => kernel.bootTimeNs())) return false;
     }
     return true;
   } finally {

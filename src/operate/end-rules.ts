@@ -3,12 +3,14 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../compile/compile';
 import type { CompileMemory } from '../compile/compile-memory';
+import type { Ruleset } from '../model/ruleset';
+import { rulesetReturned } from '../model/trial';
 import { endedRules, type NamedRule, nextEnd, rulesetAt } from '../model/until';
 import type { LockoutFinding } from '../analyse/lockout';
 import { findUsable } from '../load/unload';
 import { applyRuleset } from './apply';
 import type { Context } from './context';
-import { readEnforcement } from './enforcement';
+import { type Enforcement, readEnforcement } from './enforcement';
 import { readEnforcedText } from './state-files';
 import { errnoOf } from './system-error';
 
@@ -28,7 +30,7 @@ export async function endRules(context: Context, nowMs: number, memory?: Compile
   const enforcement = await readEnforcement(context);
   const record = enforcement?.record;
   if (!record || enforcement.attachments.length === 0) return null;
-  const ended = endedRules(record.ruleset, nowMs);
+  const ended = [...new Map(statesOf(enforcement).flatMap(byName(nowMs))).values()];
   if (ended.length === 0) return null;
   const ruleset = rulesetAt(record.ruleset, nowMs);
   const { file, interfaceOverride } = record.source;
@@ -44,13 +46,24 @@ export async function endRules(context: Context, nowMs: number, memory?: Compile
   const outcome = await applyRuleset(context, candidate, {
     force: true,
     intent: { what: `end of ${ended.map(({ name }) => name).join(', ')}` },
-    inPlaceOf: record,
+    ...{ inPlaceOf: record, keepOver: true },
     interfaces: enforcement.attachments.map(({ name }) => name),
     // What waits to be confirmed goes on waiting, for what is left of its time.
     ...(pending && { confirmSeconds: Math.ceil(Number(pending.leftNs) / 1e9) }),
   });
   const overridden = outcome.kind === 'applied' ? outcome.overridden : [];
   return { ended, overridden, generation: outcome.generation };
+}
+
+/** The ruleset, and what it is where nobody confirms what waits by itself. */
+function statesOf({ record, trials }: Enforcement): Ruleset[] {
+  if (!record) return [];
+  const waiting = trials.filter(({ state }) => state !== 'confirmed');
+  return [record.ruleset, ...(waiting.length > 0 ? [rulesetReturned(record.ruleset, waiting, () => true)] : [])];
+}
+
+function byName(nowMs: number): (ruleset: Ruleset) => [string, NamedRule][] {
+  return (ruleset) => endedRules(ruleset, nowMs).map((rule) => [rule.name, rule]);
 }
 
 /** Looks for the next end among the rules that are enforced; reads them again only when they may have changed. */
@@ -65,7 +78,8 @@ export class NextEnd {
     const seen = `${judging(this.context)}\n${recordsOn(this.context.folder.path)}`;
     if (seen !== this.#seen) {
       const enforcement = await readEnforcement(this.context);
-      this.#next = enforcement?.record ? nextEnd(enforcement.record.ruleset) : null;
+      const ends = (enforcement ? statesOf(enforcement) : []).map(nextEnd).filter((end) => end !== null);
+      this.#next = ends.length > 0 ? Math.min(...ends) : null;
       this.#seen = seen;
     }
     return this.#next;

@@ -69,7 +69,7 @@ export interface Where {
   readonly before: number | null;
   /** Set where the candidate waits to be confirmed: until then it is not what files name and boots load. */
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
-  /** Servers that wait by themselves, both states of which the image holds, and those of their words whose time begins. */
+  /** Sections that wait by themselves, both states of which the image holds, and those of their words whose time begins. */
   readonly trials?: { readonly trials: readonly PendingSection[]; readonly begin: NonNullable<ApplyRequest['begin']> };
   /** What the history says of it; left out: nothing. */
   readonly change?: ChangeNote;

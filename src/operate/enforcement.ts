@@ -51,7 +51,7 @@ export interface Enforcement {
   readonly enforced: EnforcedState | null;
   /** Set while the generation waits to be confirmed: what judges once its time is over, and what is left of it. */
   readonly pending: (PendingGate & { readonly leftNs: bigint }) | null;
-  /** Servers that wait by themselves, or did and nobody has tidied up; `record` has the rows that wait. */
+  /** Sections that wait by themselves, or did and nobody has tidied up; `record` has the rows that wait. */
   readonly trials: readonly LiveTrial[];
 }
 
@@ -182,7 +182,7 @@ function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot[
   };
 }
 
-/** A server that waits by itself, as a snapshot tells of it. */
+/** A section that waits by itself, as a snapshot tells of it. */
 function waitingOf({ previous, leftNs }: LiveTrial, now: string): Snapshot['waiting'][number] {
   const leftMs = Number(leftNs / 1_000_000n);
   return {

@@ -76,25 +76,25 @@ export class Firewall {
   }
 
   /**
-   * What waits to be confirmed holds from now on, with all servers that wait by themselves; with `server` only what waits
-   * for that one. The generation that judges then. Throws `SluiceError` `operate/nothing-pending` where nothing waits, or it
+   * What waits to be confirmed holds from now on, with all sections that wait by themselves; with `section` (`inbound`,
+   * `outbound`, `guard` or the name of a server) only what waits for that one. The generation that judges then. Throws `SluiceError` `operate/nothing-pending` where nothing waits, or it
    * comes too late.
    */
-  async confirm(server?: string): Promise<number> {
+  async confirm(section?: string): Promise<number> {
     const { context } = this;
-    const whole = server === undefined && isGatePending(context) ? await confirmPending(context) : null;
-    if (!whole || (await waitingSections(context)).length > 0) await confirmSections(context, { server });
+    const whole = section === undefined && isGatePending(context) ? await confirmPending(context) : null;
+    if (!whole || (await waitingSections(context)).length > 0) await confirmSections(context, { section });
     return (await readEnforcement(context))?.generation ?? whole!.generation;
   }
 
   /**
-   * What waits to be confirmed is taken back: the change that waits as a whole, or else all servers that wait by themselves;
-   * with `server` only what waits for that one. The generation that judges then, null where nothing does. Throws as `confirm`.
+   * What waits to be confirmed is taken back: the change that waits as a whole, or else all sections that wait by themselves;
+   * with `section` only what waits for that one. The generation that judges then, null where nothing does. Throws as `confirm`.
    */
-  async rollback(server?: string): Promise<number | null> {
+  async rollback(section?: string): Promise<number | null> {
     const { context } = this;
-    if (server === undefined && isGatePending(context)) return (await rollbackPending(context)).previous;
-    await takeBackSections(context, { server });
+    if (section === undefined && isGatePending(context)) return (await rollbackPending(context)).previous;
+    await takeBackSections(context, { section });
     return (await readEnforcement(context))?.generation ?? null;
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
 import { NO_GUARD, type Rule, type Ruleset, writtenSections } from '../model/ruleset';
-import type { Trial } from '../model/trial';
+import { isServerBefore, rulesetReturned, sectionNow, type Trial } from '../model/trial';
 import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
 import {
@@ -26,12 +26,12 @@ export interface FileEdit {
   readonly after: string;
 }
 
-/** A server that waits to be confirmed by itself. */
+/** A section that waits to be confirmed by itself. */
 export interface PendingSection extends Trial {
   /** How long it waits, from the change on. */
   readonly seconds: number;
-  /** Its text in the file before, from the left margin. */
-  readonly before: string;
+  /** Its text in the file before, from the left margin; null where there was none. */
+  readonly before: string | null;
   /** Verbs wrote the text that waits: it is taken back with the rows. */
   readonly edited: boolean;
   /**
@@ -72,9 +72,9 @@ export interface GenerationRecord {
     /** Confirmed, it is also what systemd loads at boot (`enable`). */
     readonly atBoot?: boolean;
   };
-  /** Servers that wait to be confirmed by themselves. */
+  /** Sections that wait to be confirmed by themselves. */
   readonly trials?: readonly PendingSection[];
-  /** The first rank of what judges them again otherwise. */
+  /** The first rank of what judges again in them otherwise. */
   readonly returningFrom?: number;
   /** Set where a boot loaded it: boots go on with what they did; `nothing`: so do verbs. */
   readonly keep?: 'file' | 'nothing';
@@ -98,8 +98,8 @@ export function writeGenerationRecord(
   const name = generationFile(record.generation);
   const { ruleset, ranks, trials, ...rest } = record;
   const waiting = trials && {
-    trials: trials.map(({ word, seconds, before, edited, began, confirmed }) => ({
-      ...{ word, seconds, before, edited, began },
+    trials: trials.map(({ previous: { name }, word, seconds, before, edited, began, confirmed }) => ({
+      ...{ section: name, word, seconds, before, edited, began },
       ...(confirmed && { confirmed }),
     })),
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
@@ -110,15 +110,16 @@ export function writeGenerationRecord(
   remember(join(folder.path, name), markOf(join(folder.path, name)), record);
 }
 
-/** Nothing but the servers before, in the order of what waits. */
+/** Nothing but the sections before. */
 function bareRuleset(ruleset: Ruleset, trials: readonly PendingSection[]): Ruleset {
   const { inbound, outbound } = ruleset;
-  return {
+  const bare = {
     ...ruleset,
     ...{ sets: [], guard: NO_GUARD, expect: [] },
     ...{ inbound: { ...inbound, rules: [] }, outbound: { ...outbound, rules: [] } },
-    servers: trials.map(({ previous }) => previous),
+    servers: trials.map(({ previous }) => previous).filter(isServerBefore),
   };
+  return rulesetReturned(bare, trials, () => true);
 }
 
 /**
@@ -184,7 +185,7 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
 /** What a file has in place of rows. */
 interface Written {
   readonly packed?: PackedRuleset | undefined;
-  /** Of servers that wait what was before, in their order. */
+  /** Of sections that wait what was before. */
   readonly packedBefore?: PackedRuleset | undefined;
   readonly lists?: readonly (readonly Prefix[])[] | undefined;
 }
@@ -194,9 +195,15 @@ function trialsOf(
   packed: PackedRuleset | undefined,
 ): Pick<GenerationRecord, 'trials'> {
   if (!trials || !packed) return {};
-  const { servers = [] } = unpackRuleset(packed);
-  if (servers.length !== trials.length) throw new Error('what was before servers that wait is missing');
-  return { trials: trials.map((trial, i) => ({ ...trial, previous: servers[i] })) };
+  const before = unpackRuleset(packed);
+  const withPrevious = (trial: PendingSection & { readonly section?: string }, i: number): PendingSection => {
+    const { section, ...rest } = trial;
+    // Older versions know servers only, and name them by their place.
+    const previous = section === undefined ? before.servers?.[i] : sectionNow(before, section);
+    if (!previous) throw new Error('what was before a section that waits is missing');
+    return { ...rest, previous };
+  };
+  return { trials: trials.map(withPrevious) };
 }
 
 function rowsOf(
@@ -216,7 +223,12 @@ export function rankEntriesOf(record: GenerationRecord): RankEntry[] {
   const named = (sections: ReturnType<typeof writtenSections>): ReadonlyMap<string, Rule> =>
     new Map(sections.flatMap(({ name, rules }) => rules.map((rule) => [nameOf(name, rule.id), rule] as const)));
   const rules = named(writtenSections(record.ruleset));
-  const before = named((record.trials ?? []).map(({ previous }) => previous));
+  const before = named(
+    (record.trials ?? []).map(({ previous }) => ({
+      name: previous.name,
+      rules: 'keepReachable' in previous ? [...previous.keepReachable, ...previous.rules] : previous.rules,
+    })),
+  );
   const { returningFrom = Infinity } = record;
   return record.ranks.map((entry) => {
     const known = entry.rank >= returningFrom ? before : rules;

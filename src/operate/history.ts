@@ -143,7 +143,7 @@ export function addEnd(folder: StateFolder, change: ChangeNote, known?: KnownHis
   });
 }
 
-/** The changes with which these servers began to wait have ended so, where nobody has said how. The caller holds the lock. */
+/** The changes with which these sections began to wait have ended so, where nobody has said how. The caller holds the lock. */
 export function endTrials(
   folder: StateFolder,
   instance: string,
@@ -155,7 +155,7 @@ export function endTrials(
     if (revision.outcome === 'pending' && isTheirs(revision)) rewrite(folder, revision, outcome, by);
 }
 
-/** Whether a server that waits by itself began to with the revision. */
+/** Whether a section that waits by itself began to with the revision. */
 function beganWith(
   record: Pick<GenerationRecord, 'instance' | 'trials'> | null,
 ): (revision: Pick<Revision, 'instance' | 'generation' | 'at'>) => boolean {
@@ -165,7 +165,7 @@ function beganWith(
 }
 
 /**
- * All that waits as a whole has ended so, and the record's change whatever was said of it before; servers that wait by
+ * All that waits as a whole has ended so, and the record's change whatever was said of it before; sections that wait by
  * themselves go on. The caller holds the lock.
  */
 export function endPending(

@@ -30,13 +30,13 @@ import { putSectionsBack, textReturned } from './trial-text';
 
 /** There is nothing to confirm, or to take back: `late` says what became of a change that was not in time. */
 export class NothingPendingError extends SluiceError {
-  constructor(late: Returned | null, server?: string) {
+  constructor(late: Returned | null, section?: string) {
     const nothing =
-      server === undefined ? 'nothing waits to be confirmed' : `"${server}" does not wait to be confirmed by itself`;
+      section === undefined ? 'nothing waits to be confirmed' : `"${section}" does not wait to be confirmed by itself`;
     super('operate/nothing-pending', late ? describeReturned(late) : nothing, {
       hint: late
         ? 'it came too late'
-        : server === undefined
+        : section === undefined
           ? 'sluice status shows what is enforced'
           : 'sluice status shows what waits; sluice confirm keeps all of it',
     });
@@ -125,7 +125,7 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
   }
 }
 
-/** Tidies up after servers that waited by themselves: a writer may stand in their file, so not while there is one. */
+/** Tidies up after sections that waited by themselves: a writer may stand in their file, so not while there is one. */
 async function settleTrialsAlone(context: Context): Promise<string[]> {
   if (!isTrialOver(context)) return [];
   const settleThem = async (): Promise<string[]> => {
@@ -229,7 +229,7 @@ function isUnsettled(context: Context): boolean {
   }
 }
 
-/** Whether a server does not wait any more, or a word is set that no generation names. */
+/** Whether a section does not wait any more, or a word is set that no generation names. */
 function isTrialOver(context: Context): boolean {
   const state = SharedState.find(context.kernel, context.pins);
   try {
@@ -330,7 +330,7 @@ export function putUnconfirmedBack(context: Context): readonly string[] {
   }
 }
 
-/** The enforced text with what was before in the place of servers that wait; null where none does, or it is lost. */
+/** The enforced text with what was before in the place of sections that wait; null where none does, or it is lost. */
 export function textConfirmed(context: Context): string | null {
   const { folder } = context;
   try {

@@ -17,7 +17,7 @@ export interface Returned {
   readonly since: string;
   readonly file: string;
   readonly fate: FileFate;
-  /** Only these servers waited, by themselves. */
+  /** Only these sections waited, by themselves. */
   readonly sections?: readonly string[];
   /** Other files that verbs had changed, and that are again as they were. */
   readonly others?: readonly string[];

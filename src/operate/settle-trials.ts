@@ -1,5 +1,5 @@
 /**
- * Servers that do not wait any more, because they were confirmed, taken back, or their time is over: the kernel judges by
+ * Sections that do not wait any more, because they were confirmed, taken back, or their time is over: the kernel judges by
  * that already. Here the files are made to say so, and an image without what is no longer wanted takes the place of the
  * one that held both. Cut short anywhere, it is done again.
  */
@@ -15,13 +15,13 @@ import type { Context } from './context';
 import { enforce } from './enforce';
 import { readEnforcement } from './enforcement';
 import type { PendingSection } from './generation-record';
-import { endTrials, type RevisionOutcome, tolerate } from './history';
+import { catchUp, endTrials, type RevisionOutcome, tolerate } from './history';
 import { type Returned, writeReturned } from './returned';
 import { readEnforcedText } from './state-files';
 import { hasReturned, type LiveTrial, storedTrial, usedWords, waits } from './trial-state';
 import { putSectionsBack, textReturned } from './trial-text';
 
-/** What became of servers that waited: names; `putBack`: in whose place the file says again what it did. */
+/** What became of sections that waited: names; `putBack`: in whose place the file says again what it did. */
 export interface SettledTrials {
   readonly confirmed: readonly string[];
   readonly returned: readonly string[];
@@ -31,7 +31,7 @@ export interface SettledTrials {
   readonly late?: Returned;
 }
 
-/** Tidies up after servers that do not wait any more; null where there are none. The caller holds the lock. */
+/** Tidies up after sections that do not wait any more; null where there are none. The caller holds the lock. */
 export async function settleTrials(context: Context, by?: Author): Promise<SettledTrials | null> {
   const { folder, kernel, netns } = context;
   const enforcement = await readEnforcement(context);
@@ -50,6 +50,8 @@ export async function settleTrials(context: Context, by?: Author): Promise<Settl
   const putBack = putSectionsBack(file, applied, returned);
   failpoint('after-trial-file');
   tolerate(() => {
+    // Whoever made the change may have been killed before the history told of it.
+    catchUp(folder, enforcement);
     for (const trial of over)
       endTrials(folder, record.instance, [trial], { outcome: outcomeOf(trial), ...(by && { by }) });
   });

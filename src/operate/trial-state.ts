@@ -1,4 +1,4 @@
-/** Servers that wait to be confirmed, each by itself: what their words in the kernel say of them now. */
+/** Sections that wait to be confirmed, each by itself: what their words in the kernel say of them now. */
 import type { ConfirmWord } from '../load/confirm-words';
 import { liveGenerations } from '../load/generations';
 import type { SharedState } from '../load/state';
@@ -7,7 +7,7 @@ import { rulesetReturned } from '../model/trial';
 import { type GenerationRecord, type PendingSection, readGenerationRecord } from './generation-record';
 import type { StateFolder } from './state-files';
 
-/** A server that waits, and what its word says now. */
+/** A section that waits, and what its word says now. */
 export interface LiveTrial extends PendingSection {
   readonly state: ConfirmWord;
   /** What is left of its time; 0 where it does not wait any more. */
@@ -38,12 +38,12 @@ export function waits({ leftNs }: Pick<LiveTrial, 'leftNs'>): boolean {
   return leftNs > 0n;
 }
 
-/** Whether what was before judges it again. */
+/** Whether what was before judges again. */
 export function hasReturned({ state, leftNs }: Pick<LiveTrial, 'state' | 'leftNs'>): boolean {
   return leftNs === 0n && state !== 'confirmed' && state !== 'free';
 }
 
-/** The ruleset by which packets are judged: of servers that were not confirmed with their rows before. */
+/** The ruleset by which packets are judged: of sections that were not confirmed with their rows before. */
 export function judgingRuleset(ruleset: Ruleset, trials: readonly LiveTrial[]): Ruleset {
   const returned = new Set(trials.filter(hasReturned).map(({ previous }) => previous.name));
   return rulesetReturned(ruleset, trials, (name) => returned.has(name));

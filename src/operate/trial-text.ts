@@ -1,4 +1,4 @@
-/** Texts of rulesets with what was before in the place of servers that wait to be confirmed. */
+/** Texts of rulesets with what was before in the place of sections that wait to be confirmed. */
 import { SluiceError } from '../kernel/errors';
 import { pathOf } from './edit/section-lines';
 import { putText, takeText } from './edit/section-text';
@@ -16,7 +16,7 @@ export function textReturned(
 }
 
 /**
- * The file with what was before in the place of what verbs wrote; servers whose text somebody has changed by hand since
+ * The file with what was before in the place of what verbs wrote; sections whose text somebody has changed by hand since
  * are left as they are. Names of those that are as they were.
  */
 export function putSectionsBack(file: string, applied: string | null, trials: readonly PendingSection[]): string[] {

@@ -1,7 +1,8 @@
 /**
- * What a change does with servers that wait to be confirmed, each by itself, and which it makes wait. The kernel alone ends
- * the wait, by its clock; rows and text of the rest of the ruleset go on as they are, whatever becomes of one.
+ * What a change does with sections that wait to be confirmed, each by itself, and which it makes wait. The kernel alone
+ * ends the wait, by its clock; rows and text of the rest of the ruleset go on as they are, whatever becomes of one.
  */
+import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
 import type { CompileMemory } from '../compile/compile-memory';
 import { isSameTerritory } from '../compile/same-server';
@@ -9,9 +10,9 @@ import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import { CONFIRM_WORDS_MAX } from '../load/confirm-words';
 import { SharedState } from '../load/state';
-import type { Ruleset, Server } from '../model/ruleset';
-import { rulesetReturned } from '../model/trial';
-import { hasEnded } from '../model/until';
+import type { Ruleset } from '../model/ruleset';
+import { isFixedSection, isServerBefore, rulesetReturned, type SectionBefore, sectionNow } from '../model/trial';
+import { rulesetAt, rulesetWithoutEnds } from '../model/until';
 import type { Context } from './context';
 import { judgeText } from './check';
 import { pathOf } from './edit/section-lines';
@@ -35,11 +36,16 @@ export class SectionPendingError extends RefusedError {
       'operate/pending',
       `"${name}" waits to be confirmed, ${left} s are left: ${why ?? 'nobody has said yet that its rows are right'}`,
       {
-        hint: `sluice confirm --server ${name} keeps them, sluice rollback --server ${name} takes them back`,
+        hint: `sluice confirm ${optionFor(name)} keeps them, sluice rollback ${optionFor(name)} takes them back`,
       },
     );
     this.section = name;
   }
+}
+
+/** The option by which commands are told of one section. */
+export function optionFor(section: string): string {
+  return `${isFixedSection(section) ? '--section' : '--server'} ${section}`;
 }
 
 /** A change that may only wait by itself cannot. */
@@ -51,7 +57,7 @@ export class NotAloneError extends RefusedError {
   }
 }
 
-/** What a change does with servers that wait, and which it puts on trial itself. */
+/** What a change does with sections that wait, and which it puts on trial itself. */
 export interface TrialPlan {
   /** With the image that holds both states of all that wait. */
   readonly candidate: Candidate;
@@ -71,6 +77,8 @@ export interface TrialOptions {
   /** Whether the same interfaces are filtered as before. */
   readonly sameInterfaces: boolean;
   readonly memory?: CompileMemory | undefined;
+  /** Whether those whose time is over stay so in the image, until their files can be put back. */
+  readonly keepOver?: boolean;
   /** Words that are left to others. */
   readonly wordsLeft?: number | undefined;
 }
@@ -86,7 +94,7 @@ export function waitsAlone({ alone, trials, begin }: TrialPlan, server: string):
 
 /**
  * Plans for a change over what enforces: what waits and does not change goes on waiting with its own deadline, in the image
- * of the change too; servers whose rows change, with a time to confirm and nothing else changed, wait by themselves.
+ * of the change too; sections that change, with a time to confirm and nothing else changed, wait by themselves.
  * Throws `SectionPendingError` where the change is about one that waits and does not wait itself.
  */
 export function planTrials(
@@ -100,31 +108,53 @@ export function planTrials(
   const live = enforcement?.trials ?? [];
   const none = { candidate, trials: [], begin: [], alone: false, ended: [] };
   if (!record || (live.length === 0 && confirmSeconds === undefined)) return none;
-  const over = enforcement.pending ? undefined : live.find((trial) => !waits(trial));
+  const over = enforcement.pending || options.keepOver ? undefined : live.find((trial) => !waits(trial));
   if (over) throw overMeanwhile(over);
-  const changed = changedSections(planRuleset(withoutEnds(record.ruleset), withoutEnds(candidate.ruleset)));
+  const changed = changedSections(
+    planRuleset(rulesetWithoutEnds(record.ruleset), rulesetWithoutEnds(candidate.ruleset)),
+  );
   const place: Place = { context, enforcement, record, candidate, changed };
   const begun = confirmSeconds === undefined ? null : newTrials(place, options, live);
+  const ns = BigInt(confirmSeconds ?? 0) * 1_000_000_000n;
+  const planWith = (fresh: readonly PendingSection[] | null): TrialPlan => {
+    const { kept, ended } = keptTrials(place, live, fresh ?? []);
+    const carried = changed.includes(SETTINGS) ? kept.map((trial) => readAnew(place, trial, kept)) : kept;
+    const trials = [...carried, ...(fresh ?? [])];
+    if (trials.length === 0) return { ...none, ended };
+    return {
+      candidate: { ...candidate, image: compile(candidate.ruleset, memory, trials) },
+      ...{ trials, ended, alone: fresh !== null },
+      begin: fresh ? [...new Set(fresh.map(({ word }) => word))].map((word) => ({ word, ns })) : [],
+    };
+  };
+  try {
+    return planWith(begun);
+  } catch (error) {
+    // An image has no room for both states of so much: then there are two images.
+    if (!(error instanceof CapacityError) || begun === null) throw error;
+    return planWith(null);
+  }
+}
+
+/** What goes on waiting, and what the change takes back; the change is not about the others. */
+function keptTrials(
+  place: Place,
+  live: readonly LiveTrial[],
+  fresh: readonly PendingSection[],
+): { readonly kept: readonly PendingSection[]; readonly ended: readonly PendingSection[] } {
+  const { candidate, changed } = place;
   const kept: PendingSection[] = [];
   const ended: PendingSection[] = [];
   for (const trial of live) {
     const { name } = trial.previous;
-    const now = serverOf(candidate.ruleset, name);
-    if (begun?.some(({ previous }) => previous.name === name)) continue;
-    if (!now || !isSameTerritory(now, trial.previous)) throw new SectionPendingError(trial);
-    if (!changed.includes(name)) kept.push({ ...storedTrial(trial), previous: serverNow(trial.previous) });
+    const now = sectionNow(candidate.ruleset, name);
+    if (fresh.some(({ previous }) => previous.name === name)) continue;
+    if (!now || !fits(now, trial.previous)) throw new SectionPendingError(trial);
+    if (!changed.includes(name)) kept.push({ ...storedTrial(trial), previous: beforeNow(place, trial) });
     else if (isBackAgain(place, trial)) ended.push(storedTrial(trial));
     else throw new SectionPendingError(trial);
   }
-  const carried = changed.includes(SETTINGS) ? kept.map((trial) => readAnew(place, trial, kept)) : kept;
-  const trials = [...carried, ...(begun ?? [])];
-  if (trials.length === 0) return { ...none, ended };
-  const ns = BigInt(confirmSeconds ?? 0) * 1_000_000_000n;
-  return {
-    candidate: { ...candidate, image: compile(candidate.ruleset, memory, trials) },
-    ...{ trials, ended, alone: begun !== null },
-    begin: begun ? [...new Set(begun.map(({ word }) => word))].map((word) => ({ word, ns })) : [],
-  };
+  return { kept, ended };
 }
 
 /** What is over has been tidied up after before anything is changed; this one was not over then. */
@@ -142,25 +172,22 @@ interface Place {
   readonly changed: readonly string[];
 }
 
-function serverOf({ servers = [] }: Ruleset, name: string): Server | undefined {
-  return servers.find((server) => server.name === name);
+/** Whether one can take the place of the other while packets pass: servers must own the same. */
+function fits(one: SectionBefore, other: SectionBefore): boolean {
+  return !isServerBefore(one) || (isServerBefore(other) && isSameTerritory(one, other));
 }
 
-/** Rows that have ended, or not yet: whichever it is, nobody has changed them. */
-function withoutEnds(ruleset: Ruleset): Ruleset {
-  if (!ruleset.servers?.some(({ rules }) => rules.some(({ untilMs }) => untilMs !== undefined))) return ruleset;
-  const servers = ruleset.servers.map((server) => ({
-    ...server,
-    rules: server.rules.map((rule) => (rule.untilMs === undefined ? rule : { ...rule, enabled: true })),
-  }));
-  return { ...ruleset, servers };
-}
-
-/** The server without its rows that have ended by now. */
-function serverNow(server: Server): Server {
-  const now = Date.now();
-  if (!server.rules.some((rule) => rule.enabled && hasEnded(rule, now))) return server;
-  return { ...server, rules: server.rules.map((rule) => (hasEnded(rule, now) ? { ...rule, enabled: false } : rule)) };
+/** What was before, without rows that have ended by now. */
+function beforeNow({ record }: Place, trial: LiveTrial): SectionBefore {
+  const { previous } = trial;
+  if (!previous.rules.some(({ untilMs }) => untilMs !== undefined)) return previous;
+  return sectionNow(
+    rulesetAt(
+      rulesetReturned(record.ruleset, [trial], () => true),
+      Date.now(),
+    ),
+    previous.name,
+  )!;
 }
 
 function isBackAgain({ record, candidate }: Place, trial: LiveTrial): boolean {
@@ -184,16 +211,19 @@ function newTrials(
   if (text === null || word === undefined) return null;
   const trials: PendingSection[] = [];
   for (const name of changed) {
-    const [was, now] = [serverOf(record.ruleset, name), serverOf(candidate.ruleset, name)];
+    const [was, now] = [sectionNow(record.ruleset, name), sectionNow(candidate.ruleset, name)];
     const before = takeText(text, pathOf(name));
-    if (!was || !now || !isSameTerritory(was, now) || typeof before !== 'string') return null;
+    if (!was || !now || !fits(was, now) || before === undefined) return null;
+    if (before === null && !isFixedSection(name)) return null;
     const known = live.find(({ previous }) => previous.name === name);
     trials.push({
       ...{ word, seconds: confirmSeconds!, began: known?.began ?? [] },
-      ...{ previous: known?.previous ?? was, before: known?.before ?? before },
+      ...(known ? { previous: known.previous, before: known.before } : { previous: was, before }),
       edited: (edited ?? false) && (known?.edited ?? true),
     });
   }
+  // What a verb wrote leaves the file as it was: no word of it outside these sections may differ.
+  if (edited && textReturned(candidate.text, trials) !== textReturned(text, trials)) return null;
   return canGoBack(candidate, text, trials, record.ruleset) ? trials : null;
 }
 
@@ -214,8 +244,8 @@ function readAnew({ candidate }: Place, trial: PendingSection, all: readonly Pen
   const { name } = trial.previous;
   const text = textReturned(candidate.text, all);
   const read = text === null ? undefined : judgeText(candidate.file, text).ruleset;
-  const previous = read && serverOf(read, name);
-  if (previous && isSameTerritory(previous, trial.previous)) return { ...trial, previous };
+  const previous = read && sectionNow(read, name);
+  if (previous && fits(previous, trial.previous)) return { ...trial, previous };
   throw new SectionPendingError({ ...trial, leftNs: 0n }, 'what was before does not fit into what this change makes');
 }
 

@@ -41,7 +41,8 @@ export type DocumentNode = TextNode | ListNode | MapNode | BrokenNode;
 
 /** The value under a key, or undefined. */
 export function valueOf(map: MapNode, key: string): DocumentNode | undefined {
-  return map.entries.find((entry) => entry.key.text === key)?.value;
+  for (const entry of map.entries) if (entry.key.text === key) return entry.value;
+  return undefined;
 }
 
 /** A place where nothing was written: an empty value, `~` or `null`. */

@@ -88,12 +88,18 @@ function partsOf(terms: readonly Term[]): readonly Term[] {
 function resolveOneAddress({ text }: Term, dashboard: boolean, names: Names): Addresses | undefined {
   if (lookUpSet(names, text)) return undefined;
   if (text === 'any') return ANY_ADDRESS;
+  const known = names.addresses.get(text);
+  if (known) return { match: known, text, ipv4Any: false, literal: true };
   const reading = parseAddressText(text);
   if (reading.kind !== 'prefix' || reading.warning) return undefined;
   const { prefix } = reading;
   if (prefix.length === 0 && dashboard) return undefined;
   const ipv4Any = prefix.family === 4 && prefix.length === 0;
-  return { match: [prefix], text: formatPrefix(prefix), ipv4Any, literal: true };
+  const match = [prefix];
+  const canonical = formatPrefix(prefix);
+  // Rows that name the same address share its list.
+  if (canonical === text && prefix.family === 4 && prefix.length > 0) names.addresses.set(text, match);
+  return { match, text: canonical, ipv4Any, literal: true };
 }
 
 function resolveAddresses(terms: readonly Term[] | undefined, dashboard: boolean, names: Names, sink: Sink): Addresses {

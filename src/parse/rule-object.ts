@@ -1,4 +1,5 @@
 /** Rules written as maps. */
+import type { Limit } from '../model/limit';
 import type { RowLog } from '../model/logging';
 import type { Action, Verdict } from '../model/verdict';
 import { ACTIONS } from './action-word';
@@ -10,7 +11,7 @@ import { formatRule } from './format-rule';
 import { idProblem } from './ids';
 import { readLimit } from './limit';
 import type { Names } from './names';
-import { resolveClauses } from './resolve';
+import { resolveClauses, type Resolved } from './resolve';
 import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
 import { parseMoment } from './time';
 import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS } from './unsupported';
@@ -22,12 +23,21 @@ export interface RuleObject {
   /** From `direction`. */
   readonly direction?: DirectionTerm;
   readonly enabled: boolean;
+  /** `NO_DETAILS` where there are none. */
+  readonly details: RuleDetails;
+}
+
+/** What most rows do not have. */
+export interface RuleDetails {
   readonly log?: RowLog;
   readonly untilMs?: number;
   readonly note?: string;
   readonly owner?: string;
   readonly review?: string;
 }
+
+/** Of all rows that have none. */
+export const NO_DETAILS: RuleDetails = {};
 
 /** Reads a rule object; `row` is null when something in it was wrong. `implied`: the action, where none is written. */
 export function readRuleObject(map: MapNode, names: Names, context: Context, implied?: Action): RuleObject {
@@ -45,33 +55,35 @@ export function readRuleObject(map: MapNode, names: Names, context: Context, imp
   const action = implied ?? readAction(map);
   const enabled = parseSwitch(textValue(map, 'enabled')?.text ?? 'on') ?? true;
   const details = readDetails(map, sink);
-  const clauses = Object.assign(readClauses(map, context, sink), readLimitClauses(map));
+  const clauses = readClauses(map, context, sink);
+  if (map.entries.some(({ key }) => LIMIT_KEYS.has(key.text))) Object.assign(clauses, readLimitClauses(map));
   const resolved = resolveClauses(clauses, names, sink);
   const limit = action && readLimit(action, clauses, resolved?.match, clauses.whole, sink);
-  const row =
-    action && resolved && !failed
-      ? {
-          ...{ action, ...resolved, ...(limit && { limit }) },
-          text: formatRule(action, resolved.match, resolved.wording, limit),
-        }
-      : null;
+  const row = action && resolved && !failed ? rowOf(action, resolved, limit) : null;
   const word = textValue(map, 'direction');
   const direction = word && directionOf(word.text);
+  // Of a hundred thousand rows nearly all have this shape.
+  if (id && !direction) return { row, id, enabled, details };
   return {
-    row,
-    ...(id && { id }),
+    ...{ row, ...(id && { id }), enabled, details },
     ...(word && direction && { direction: { ...word, direction } }),
-    enabled,
-    ...details,
   };
 }
 
-type Details = Pick<RuleObject, 'log' | 'untilMs' | 'note' | 'owner' | 'review'>;
+function rowOf(
+  action: Action,
+  { match, wording, written }: Resolved,
+  limit: Limit | undefined,
+): NonNullable<RuleObject['row']> {
+  const text = formatRule(action, match, wording, limit);
+  return limit ? { action, match, wording, written, limit, text } : { action, match, wording, written, text };
+}
+
+const LIMIT_KEYS: ReadonlySet<string> = new Set(['limit', 'verdict', 'per']);
 const DETAIL_KEYS: ReadonlySet<string> = new Set(['log', 'until', 'note', 'owner', 'review']);
 
-/** What most rows do not have. */
-function readDetails(map: MapNode, sink: Sink): Details {
-  if (!map.entries.some(({ key }) => DETAIL_KEYS.has(key.text))) return {};
+function readDetails(map: MapNode, sink: Sink): RuleDetails {
+  if (!map.entries.some(({ key }) => DETAIL_KEYS.has(key.text))) return NO_DETAILS;
   return {
     ...readLog(map),
     ...readUntil(map, sink),

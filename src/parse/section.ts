@@ -18,7 +18,7 @@ import type { Names } from './names';
 import { parsePortRange } from './port';
 import { type Row, readRows } from './rows';
 import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
-import { readRuleObject } from './rule-object';
+import { NO_DETAILS, readRuleObject, type RuleDetails } from './rule-object';
 import { readUdp } from './settings';
 
 /** Most rules in a ruleset. */
@@ -142,7 +142,7 @@ interface Draft {
   readonly direction: Direction;
   readonly id?: Term;
   readonly enabled: boolean;
-  readonly details: Pick<Rule, 'log' | 'untilMs' | 'note' | 'owner' | 'review'>;
+  readonly details: RuleDetails;
   readonly source: Rule['source'];
 }
 
@@ -182,13 +182,7 @@ function readMapRow(
   context: Context,
   ids: ExplicitIds,
 ): Draft | undefined {
-  const {
-    row: resolved,
-    id,
-    direction,
-    enabled,
-    ...details
-  } = readRuleObject(row.map, names, context, list.onlyAction);
+  const { row: resolved, id, direction, enabled, details } = readRuleObject(row.map, names, context, list.onlyAction);
   if (id) ids.claim(id);
   const problem = direction && directionProblem(list, direction);
   if (problem) context.sink(at(direction, problem));
@@ -265,7 +259,8 @@ function draftOf(
   rest: Omit<Draft, 'row' | 'direction'>,
 ): Draft {
   const direction = written ?? list.direction;
-  return { row: { ...row, text: directed(row.text, direction) }, direction, ...rest };
+  const text = directed(row.text, direction);
+  return { row: text === row.text ? row : { ...row, text }, direction, ...rest };
 }
 
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
@@ -275,7 +270,7 @@ function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
     const name = id ? id.text : register.assign(deriveId(row));
     const idIsExplicit = id !== undefined;
     // Nearly all rows say nothing more: of one shape they are made in a fraction of the time.
-    if (!limit && Object.keys(details).length === 0)
+    if (!limit && (details === NO_DETAILS || Object.keys(details).length === 0))
       return { id: name, idIsExplicit, action, match, enabled, text, source, written };
     return {
       ...{ id: name, idIsExplicit, action, match, ...(limit && { limit }) },

@@ -8,6 +8,7 @@ import { openDatapath, stateMapEntries } from '../../src/kernel/datapath';
 import { kernel } from '../../src/kernel/native';
 import { type GateWord, lastingWord, packGateWord } from '../../src/load/gate-word';
 import { slotKey } from '../../src/load/state';
+import { requireAnswers } from './measure/answers';
 import type { Floors } from './measure/floors';
 import { Generator } from './measure/generator';
 import { loadAlone } from './measure/product';
@@ -16,7 +17,7 @@ import { packetFigures } from './product-rows';
 import { type Row, rowOf } from './row';
 import { rulesetOf } from './sets/bench-set';
 import { makeSet } from './sets/catalogue';
-import { Scan } from './sets/scan';
+import { NO_ROW, Scan } from './sets/scan';
 import { hitTrace } from './sets/trace';
 
 const SET = { name: 'acl1', size: 1000, family: 4 } as const;
@@ -25,7 +26,14 @@ const HOUR_NS = 3_600_000_000_000n;
 /** A row a state of the gate; in the note what it adds to the program without a gate. */
 export async function confirmRows(floors: Floors, rounds: number): Promise<Row[]> {
   const set = makeSet(SET.name, SET.size, SET.family);
-  const ingress = await loadAlone(compile(rulesetOf(set, 'deny')));
+  const ruleset = rulesetOf(set, 'mixed');
+  const ingress = await loadAlone(compile(ruleset));
+  // What judges again answers the other way round, so that it is seen which of the two does.
+  const turned = ruleset.inbound.rules.map((rule) => ({
+    ...rule,
+    action: rule.action === 'allow' ? ('deny' as const) : ('allow' as const),
+  }));
+  const before = await loadAlone(compile({ ...ruleset, inbound: { ...ruleset.inbound, rules: turned } }));
   const object = openDatapath(kernel(), 'slc_gate_xdp', {
     create: stateMapEntries({ fragments: 1, windows: 1 }, 1),
   });
@@ -33,8 +41,9 @@ export async function confirmRows(floors: Floors, rounds: number): Promise<Row[]
   const gate = object.program('slc_gate_xdp');
   const [state, programs] = [object.map('slc_state'), object.map('slc_programs')];
   const word = state.mmap({ writable: true });
-  for (const slot of [0, 1]) programs.updateProgram(slotKey(slot), ingress);
-  const generator = await Generator.open(hitTrace(set, new Scan(set)).packets, { replay: true });
+  for (const [slot, program] of [ingress, before].entries()) programs.updateProgram(slotKey(slot), program);
+  const trace = hitTrace(set, new Scan(set));
+  const generator = await Generator.open(trace.packets, { replay: true });
   try {
     const under = (given: () => GateWord): Subject => {
       return (count) => {
@@ -50,6 +59,17 @@ export async function confirmRows(floors: Floors, rounds: number): Promise<Row[]
       'gate, waits': under(() => waiting(HOUR_NS)),
       'gate, over': under(() => waiting(-1_000_000n)),
     };
+    const passes = (row: number): boolean => row !== NO_ROW && set.rules[row].action === 'allow';
+    const passedBefore = (row: number): boolean => row !== NO_ROW && !passes(row);
+    let checked = await requireAnswers('no gate', ingress, trace, passes);
+    for (const [name, state, expected] of [
+      ['gate, holds', lastingWord(0), passes],
+      ['gate, waits', waiting(HOUR_NS), passes],
+      ['gate, over', waiting(-1_000_000n), passedBefore],
+    ] as const) {
+      word.store64(LAYOUT.slc_state.fields.gate.offset, packGateWord(state));
+      checked = await requireAnswers(name, gate, trace, expected);
+    }
     const subjects: Subject[] = [
       (count) => generator.replay(floors.drop, count),
       (count) => generator.replay(ingress, count),
@@ -61,11 +81,11 @@ export async function confirmRows(floors: Floors, rounds: number): Promise<Row[]
       const held = measured.ns[i + 1] - measured.ns[2];
       const note =
         i === 0 ? '' : `+${added.toFixed(1)} ns to no gate${i > 1 ? `, +${held.toFixed(1)} to one that holds` : ''}`;
-      const known = { subject, set: SET.name, family: SET.family, rules: SET.size, traffic: 'hit' } as const;
+      const known = { subject, set: SET.name, family: SET.family, rules: SET.size, traffic: 'hit', checked } as const;
       return rowOf({ ...known, mode: 'test-run', ...packetFigures(measured, i + 1), note });
     });
   } finally {
     generator.close();
-    for (const handle of [word, state, programs, gate, ingress, object]) handle.close();
+    for (const handle of [word, state, programs, gate, ingress, before, object]) handle.close();
   }
 }

@@ -35,7 +35,7 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --swap             one rule changed in a warm process, until it is enforced; rules only with --set
   --daemon           owners change their servers through a daemon: how long that takes, and holds its event loop;
                      rules only with --set
-  --confirm          also what a change that waits to be confirmed costs, a whole ruleset or a server`;
+  --confirm          also what a change that waits to be confirmed costs, a whole ruleset or a section`;
 
 /** Reads the words of the command; throws with what is wrong. */
 export function readOptions(words: readonly string[]): Options {

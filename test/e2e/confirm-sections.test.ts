@@ -167,7 +167,7 @@ test('a program keeps one and takes another back, or keeps all', async () => {
 
 test('what waits as a whole goes its way beside a server; `confirm` keeps all', async () => {
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
-  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  await host.must('logging', 'medium', '--confirm', '10m');
   const { pending, waiting: alone } = await host.status();
   expect([pending?.generation, alone.map(({ section }) => section)]).toEqual([3, ['red']]);
   // Both the change and what would replace it again hold both states of the server.
@@ -177,7 +177,7 @@ test('what waits as a whole goes its way beside a server; `confirm` keeps all', 
   expect([await reached(), await waiting()]).toEqual([[1080, 2080, 3080], []]);
   expect(text()).toBe(TEXT);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
-  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  await host.must('logging', 'medium', '--confirm', '10m');
   expect(await host.must('confirm')).toMatch(/^confirmed: generation \d+ holds\nconfirmed: the rows of red hold\n$/);
   expect(await reached()).toEqual([2080, 3080]);
   expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
@@ -186,7 +186,7 @@ test('what waits as a whole goes its way beside a server; `confirm` keeps all', 
 test.each(['disable', 'boot'])('confirmed while a change waits as a whole, a server stays so over %s', async (end) => {
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '10m');
-  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  await host.must('logging', 'medium', '--confirm', '10m');
   await host.must('confirm', '--server', 'red');
   if (end === 'disable') await host.must('disable', '--yes');
   else {

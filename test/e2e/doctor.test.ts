@@ -93,7 +93,7 @@ test('above the rows, and behind them: said, not promised', async () => {
     await host.must('allow', 'from', '203.0.113.9', 'to', 'any', 'port', '8000', '--confirm', '60s'),
   ).toBeDefined();
   expect(await host.must('doctor', '9000', '203.0.113.9')).toMatch(
-    /look +this ruleset waits to be confirmed: in \d+ s[^]*sluice confirm/,
+    /look +inbound waits to be confirmed: in \d+ s[^]*sluice confirm --section inbound/,
   );
   await host.must('confirm');
 });

@@ -1,6 +1,6 @@
 /**
  * Scan = interpreted image = kernel program where every section is used: keep-reachable, guard, inbound, servers and
- * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL, and random servers
+ * outbound, for packets that come in and packets that go out, while random sections are under ALLOW ALL, and random ones
  * wait to be confirmed, were, or were not. What is read ahead of a server's block is any number: no answer hangs on it.
  * `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more.
  */
@@ -8,19 +8,19 @@ import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
 import type { ConfirmWord } from '../../src/load/confirm-words';
-import { rulesetReturned, type Trial } from '../../src/model/trial';
+import { FIXED_SECTIONS, rulesetReturned, type SectionBefore, sectionNow, type Trial } from '../../src/model/trial';
 import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import { PROTOCOL } from '../../src/model/protocol';
-import type { Direction, Ruleset } from '../../src/model/ruleset';
+import { type Direction, NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../../src/model/ruleset';
 import { CornerPackets, turnRound } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
 import { drawOddFrame, ODDITIES } from '../support/generate/odd-frames';
 import { printFrame, printRuleset } from '../support/generate/print';
 import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
-import { generateSections } from '../support/generate/sections';
+import { dealSections, generateSections } from '../support/generate/sections';
 import { redrawServer, withServers } from '../support/generate/servers';
 import { ConfirmStand } from '../support/confirm-stand';
 import type { OpenSections } from '../../src/model/allow-all';
@@ -70,17 +70,32 @@ function drawOpen(random: Random, { inbound, servers = [] }: Ruleset): OpenSecti
   return new Set(names.filter(() => random.chance(0.5)));
 }
 
-/** Half of the servers on trial in every other round; what became of each. */
+/** Half of the sections on trial in every other round, some of them in one change; what became of each. */
 function drawTrials(random: Random, { servers = [] }: Ruleset, rows: Ruleset): (Trial & { state: ConfirmWord })[] {
   if (random.chance(0.5)) return [];
   const words = random.shuffle(Array.from({ length: 255 }, (_, i) => i + 1));
-  return servers
-    .filter(() => random.chance(0.5))
-    .map((server, i) => ({
-      previous: redrawServer(random, server, rows.inbound.rules),
-      word: words[i],
-      state: random.pick(['confirmed', 'taken-back', kernel().bootTimeNs(), 1n << 62n] as const),
-    }));
+  const before = dealSections(random, {
+    ...rows,
+    inbound: { ...rows.inbound, rules: random.shuffle(rows.inbound.rules) },
+  });
+  // Now and then what has no rows at all, and UDP that is off.
+  const bare = {
+    ...before,
+    inbound: { ...before.inbound, udp: 'off' as const },
+    outbound: OPEN_OUTBOUND,
+    guard: NO_GUARD,
+  };
+  const all: SectionBefore[] = [
+    ...FIXED_SECTIONS.map((name) => sectionNow(random.chance(0.3) ? bare : before, name)!),
+    ...servers.map((server) => redrawServer(random, server, rows.inbound.rules)),
+  ];
+  const trials: (Trial & { state: ConfirmWord })[] = [];
+  for (const [i, previous] of all.filter(() => random.chance(0.5)).entries()) {
+    const state = random.pick(['confirmed', 'taken-back', kernel().bootTimeNs(), 1n << 62n] as const);
+    const together = i > 0 && random.chance(0.3) ? trials[i - 1] : { word: words[i], state };
+    trials.push({ previous, word: together.word, state: together.state });
+  }
+  return trials;
 }
 
 /** In half of the rounds the image asks to read ahead, of every section, more than there is now and then. */
@@ -147,7 +162,10 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
         const trial = trials.find(({ previous }) => previous.name === decision.section);
         if (trial) {
           const kind = typeof trial.state === 'bigint' ? (hasReturned(trial) ? 'over' : 'waits') : trial.state;
-          byTier.set(`trial ${kind}`, (byTier.get(`trial ${kind}`) ?? 0) + 1);
+          for (const whose of ['trial', FIXED_SECTIONS.find((name) => name === decision.section) ?? 'server']) {
+            const what = `${whose} ${kind}`;
+            byTier.set(what, (byTier.get(what) ?? 0) + 1);
+          }
         }
         if (ruleset.servers?.some(({ name }) => name === decision.section)) {
           const tier = `server ${at}`;
@@ -174,6 +192,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
   ]) {
     expect(byTier.get(tier) ?? 0).toBeGreaterThan(PAIRS / 1000);
   }
-  for (const kind of ['trial waits', 'trial over', 'trial confirmed', 'trial taken-back'])
-    expect(byTier.get(kind) ?? 0).toBeGreaterThan(PAIRS / 10_000);
+  for (const whose of ['trial', 'server', ...FIXED_SECTIONS])
+    for (const kind of ['waits', 'over', 'confirmed', 'taken-back'])
+      expect([whose, kind, (byTier.get(`${whose} ${kind}`) ?? 0) > PAIRS / 10_000]).toEqual([whose, kind, true]);
 });

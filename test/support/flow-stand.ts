@@ -3,7 +3,14 @@
  * which counter went up. The model judges every frame that comes in by the flows the kernel holds, and must agree.
  */
 import { REASON_OF_CODE } from '../../src/abi/codec';
-import { LAYOUT, SLC_FLOW_TIMEOUT, SLC_HOOK, SLC_LIMITS, SLC_FLOW_FLAG } from '../../src/abi/layout.gen';
+import {
+  LAYOUT,
+  SLC_FLOW_FLAG,
+  SLC_FLOW_TIMEOUT,
+  SLC_GENERATION_RETURNED,
+  SLC_HOOK,
+  SLC_LIMITS,
+} from '../../src/abi/layout.gen';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import { compile } from '../../src/compile/compile';
 import { ROW_REASONS } from '../../src/compile/interpret';
@@ -25,6 +32,7 @@ import { type GivenState, NO_STATE } from '../../src/model/given-state';
 import type { Reason } from '../../src/model/reason';
 import { tierOfReason } from '../../src/model/reason-tier';
 import type { Direction, Ruleset } from '../../src/model/ruleset';
+import { rulesetReturned, type Trial } from '../../src/model/trial';
 import { readTableFigures, type TableFigures } from '../../src/observe/tables';
 import { parseRuleset } from '../../src/parse/parse';
 
@@ -211,16 +219,36 @@ export class FlowStand {
     private readonly maps: { image: BpfMap; counters: BpfMap },
     private readonly ranks: ReadonlyMap<number, Reason>,
     private readonly generation: number,
+    private readonly trials: readonly Trial[],
   ) {}
+
+  /** Sections that waited and were not confirmed: the model is asked of what was before. */
+  returned: ReadonlySet<string> = new Set();
+
+  private get judging(): { readonly ruleset: Ruleset; readonly generation: number } {
+    return {
+      ruleset: rulesetReturned(this.ruleset, this.trials, (name) => this.returned.has(name)),
+      generation: this.returned.has('outbound') ? this.generation + SLC_GENERATION_RETURNED : this.generation,
+    };
+  }
 
   static async load(
     text: string,
     table: FlowTable,
-    options: { timeouts?: TimeoutSeconds; generation?: number; fragmentSeconds?: number; seed?: number } = {},
+    options: {
+      timeouts?: TimeoutSeconds;
+      generation?: number;
+      fragmentSeconds?: number;
+      seed?: number;
+      /** Sections that wait to be confirmed, and their words. */
+      trials?: readonly Trial[];
+      confirm?: BpfMap;
+    } = {},
   ): Promise<FlowStand> {
+    const { trials = [], confirm } = options;
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'flows.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
-    const image = compile(ruleset);
+    const image = compile(ruleset, undefined, trials);
     const tables = tableSwitches({
       ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, options.seed ?? 8), hz: table.hz },
       ...{ flowBuckets: table.buckets.flows, fragmentBuckets: table.buckets.fragments, windowBuckets: 1 },
@@ -242,11 +270,11 @@ export class FlowStand {
     const region = maps.image.mmap({ writable: true });
     await region.write(0, image.bytes);
     region.close();
-    const used = { ...maps, ...table.maps };
+    const used = { ...maps, ...table.maps, ...(confirm && { confirm }) };
     const { program: ingress } = await loadProgram(kernel(), 'slc_ingress', switches, used);
     const { program: egress } = await loadProgram(kernel(), 'slc_egress_main', switches, used);
     const ranks = new Map<number, Reason>(image.ranks.map(({ rank, tier }) => [rank, ROW_REASONS[tier]]));
-    return new FlowStand(table, ruleset, ingress, egress, maps, ranks, options.generation ?? 1);
+    return new FlowStand(table, ruleset, ingress, egress, maps, ranks, options.generation ?? 1, trials);
   }
 
   /**
@@ -254,7 +282,8 @@ export class FlowStand {
    * kernel holds, says otherwise.
    */
   async out(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluateOutgoing(this.ruleset, frame, await this.table.state(this.generation, 'out'));
+    const { ruleset, generation } = this.judging;
+    const expected = evaluateOutgoing(ruleset, frame, await this.table.state(generation, 'out'));
     const before = this.counts();
     const { returnValue } = await this.egress.testRun({ frame });
     const slot = this.counted(before, frame.length);
@@ -269,7 +298,8 @@ export class FlowStand {
 
   /** A frame comes in. Throws where the model, given the flows the kernel holds, says otherwise. */
   async in(frame: Uint8Array): Promise<Judged> {
-    const expected = evaluate(this.ruleset, frame, await this.table.state(this.generation, 'in'));
+    const { ruleset, generation } = this.judging;
+    const expected = evaluate(ruleset, frame, await this.table.state(generation, 'in'));
     const before = this.counts();
     const { returnValue } = await this.ingress.testRun({ frame });
     const slot = this.counted(before, frame.length);

@@ -37,14 +37,13 @@ interface RollbackOptions extends ConfirmOptions, ChangeOptions, SectionOptions,
 
 export function register(program: Command): void {
   const confirm = program.command('confirm').description('keep the change that waits: it holds from now on');
-  confirm.option(
-    '--server <name>',
-    'only what waits for this server by itself, with what was changed together with it',
-  );
-  onRun<{ readonly server?: string }>(confirm, async (run) => {
+  confirm
+    .option('--server <name>', 'only what waits for this server by itself, with what was changed together with it')
+    .option('--section <name>', 'the same of inbound, outbound or guard');
+  onRun<SectionOptions>(confirm, async (run) => {
     const context = await run.context({ tidyUp: false });
-    const { server } = run.options;
-    if (server !== undefined || !isGatePending(context)) return keepSections(run, context, server);
+    const section = sectionMeant(run.options);
+    if (section !== undefined || !isGatePending(context)) return keepSections(run, context, section);
     const { generation, atBoot } = await confirmPending(context);
     run.output.line(`confirmed: generation ${generation} holds`);
     if (atBoot) await installAfterEnable(run);
@@ -93,15 +92,15 @@ function refuseChangeOptions({ confirm, message, expectRevision }: RollbackOptio
     throw new UsageError(`${name} is about going back to a revision`, 'sluice rollback takes back what waits');
 }
 
-async function keepSections(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
-  const { confirmed } = await confirmSections(context, { server });
+async function keepSections(run: Run<object>, context: Context, section: string | undefined): Promise<ExitCode> {
+  const { confirmed } = await confirmSections(context, { section });
   run.output.line(`confirmed: the rows of ${confirmed.join(', ')} hold`);
   run.output.document({ outcome: 'confirmed', generation: null, sections: confirmed });
   return EXIT.DONE;
 }
 
-async function takeSectionsBack(run: Run<object>, context: Context, server: string | undefined): Promise<ExitCode> {
-  const { returned, putBack, file } = await takeBackSections(context, { server });
+async function takeSectionsBack(run: Run<object>, context: Context, section: string | undefined): Promise<ExitCode> {
+  const { returned, putBack, file } = await takeBackSections(context, { section });
   run.output.line(`taken back: the rows before judge ${returned.join(', ')} again`);
   run.output.say(putBack.length > 0 ? `${file}: ${putBack.join(', ')} as before` : `note: ${file} was left as it is`);
   const fate = putBack.length > 0 ? 'put-back' : 'kept';

@@ -7,6 +7,8 @@ import type { Context } from '../../operate/context';
 import { examineDoor, isAddress } from '../../operate/doctor';
 import { type Enforcement, readEnforcement, takeSnapshot } from '../../operate/enforcement';
 import { examineMachine } from '../../operate/machine';
+import { waits } from '../../operate/trial-state';
+import { optionFor } from '../../operate/trials';
 import { type TicketInput, ticketLines } from '../../operate/ticket';
 import type { Sighting } from '../../operate/watch-door';
 import { parseAddressText } from '../../parse/address';
@@ -80,7 +82,8 @@ export function register(program: Command): void {
         const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
         report = await examineDoor(context, door, seen, judge, server);
       }
-      const text = formatDoctor(`${door.port}/${door.protocol}`, report, wordsOf(enforcement));
+      const facts = wordsOf(enforcement, report.server?.name ?? 'inbound');
+      const text = formatDoctor(`${door.port}/${door.protocol}`, report, facts);
       if (asTicket && server && judge) {
         const who = report.key ? [formatAddress(report.key.family, report.key.source)] : [];
         const asked = { words: [`${door.port}/${door.protocol}`, ...who], waited: waited?.lines ?? [] };
@@ -164,12 +167,24 @@ async function doctorOfMachine({
   return warnings > 0 ? EXIT.SYSTEM : EXIT.DONE;
 }
 
-function wordsOf(enforcement: Enforcement | null): Parameters<typeof formatDoctor>[2] {
-  const left = enforcement?.pending?.leftNs;
+/** `section`: whose rows judge, beside the guard's and those of what goes out. */
+function wordsOf(enforcement: Enforcement | null, section: string): Parameters<typeof formatDoctor>[2] {
+  const { pending = null, trials = [] } = enforcement ?? {};
+  const secondsIn = (ns: bigint): number => Math.ceil(Number(ns) / 1e9);
+  const alone = trials.filter((trial) => waits(trial) && [section, 'guard', 'outbound'].includes(trial.previous.name));
   return {
     file: enforcement?.enforced?.file ?? 'the ruleset',
     generation: enforcement?.generation ?? null,
-    secondsLeft: left === undefined ? null : Math.ceil(Number(left) / 1e9),
+    waiting: [
+      ...(pending
+        ? [{ what: 'this ruleset waits', secondsLeft: secondsIn(pending.leftNs), confirm: 'sluice confirm' }]
+        : []),
+      ...alone.map(({ previous: { name }, leftNs }) => ({
+        what: `${name} waits`,
+        secondsLeft: secondsIn(leftNs),
+        confirm: `sluice confirm ${optionFor(name)}`,
+      })),
+    ],
   };
 }
 

@@ -82,7 +82,7 @@ export async function decideOwn(
   // Who asks again and again is in nobody's way.
   if (enforcement.trials.every(({ previous }) => previous.name !== own.name)) throw nothingWaits(context, own);
   const meant: SectionsMeant = {
-    ...{ server: own.name, by: author, patienceMs: 0 },
+    ...{ section: own.name, by: author, patienceMs: 0 },
     require: (decided) => {
       if (!decided.every((trial) => trial.previous.name === own.name && isOwn(trial, own)))
         throw providersTrial('he confirms it, or takes it back');

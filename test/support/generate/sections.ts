@@ -6,6 +6,11 @@ import { generateRuleset } from './ruleset';
 /** A ruleset of `rules` rows dealt out to all sections; now and then one of them stays empty. */
 export function generateSections(random: Random, rules: number): { ruleset: Ruleset; rows: Ruleset } {
   const rows = generateRuleset(random, { rules });
+  return { ruleset: dealSections(random, rows), rows };
+}
+
+/** The same rows dealt out, another time. */
+export function dealSections(random: Random, rows: Ruleset): Ruleset {
   const chance = (): number => random.pick([0, 0.1, 0.3]);
   const weights = { kept: random.pick([0, 0.05, 0.2]), guard: chance(), outbound: random.pick([0, 0.4]) };
   const dealt = { kept: [], guard: [], outbound: [], inbound: [] } as Record<
@@ -19,7 +24,7 @@ export function generateSections(random: Random, rules: number): { ruleset: Rule
     else dealt.inbound.push(rule);
   }
   const direction = (): Direction => random.pick(['in', 'out'] as const);
-  const ruleset: Ruleset = {
+  return {
     ...rows,
     guard: {
       keepReachable: dealt.kept,
@@ -28,5 +33,4 @@ export function generateSections(random: Random, rules: number): { ruleset: Rule
     inbound: { ...rows.inbound, rules: dealt.inbound },
     outbound: { name: 'outbound', default: random.pick(['allow', 'deny']), rules: dealt.outbound },
   };
-  return { ruleset, rows };
 }

@@ -50,7 +50,10 @@ const input: SnapshotInput = {
   active: { generation: 4, digest: 'd', appliedAt: AT },
   file: '/rules.yaml',
   pending: { generation: 4, previous: 3, deadline: '2026-01-01T00:01:00Z', secondsLeft: 50 },
-  waiting: [{ section: 'red', deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 }],
+  waiting: [
+    { section: 'red', deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 },
+    { section: 'outbound', deadline: '2026-01-01T00:00:50Z', secondsLeft: 40 },
+  ],
   ruleset,
   interfaces: [{ name: 'eth"0', ifindex: 2, mode: 'native', egress: 'tcx' }],
   notFiltered: [{ name: 'wg0', addresses: [] }],

@@ -171,7 +171,7 @@ describe('C', () => {
       'bpf/sluice.bpf.c': '#include "a.h"\n#include "b.h"',
     };
     expect(bpf(tree)).toEqual([
-      'bpf/a.h includes "b.h": a concern may include only sluice_abi.h, vmlinux_types.h, config.h, maps.h, packet.h, table.h, budget.h',
+      'bpf/a.h includes "b.h": a concern may include only sluice_abi.h, vmlinux_types.h, config.h, maps.h, packet.h, trial.h, table.h, budget.h',
     ]);
   });
 

@@ -1,0 +1,202 @@
+/**
+ * `inbound`, `outbound` and the guard wait to be confirmed by themselves, beside each other and beside servers, by real
+ * commands and connections: who cuts himself off comes back with every process dead, at that section's own deadline.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
+import { readEnforcement } from '../../src/operate/enforcement';
+import type { Revision } from '../../src/operate/history';
+import { serve, tcpConnect } from '../support/clients';
+import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { endTrial } from '../support/end-trial';
+
+jest.setTimeout(180_000);
+
+const TEXT = `# the edge
+version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  rules:
+    - allow 1080/tcp   # the administrator
+servers:
+  red: { address: ${HOST.ipv4}, ports: 2000-2099, rules: [allow 2080/tcp] }
+`;
+/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
+const BACK_WITHIN_PROBES = 3;
+/** The kernel's clock is another than the one here. */
+const CLOCKS_MS = 20;
+
+let host: EdgeHost;
+let file: string;
+
+beforeEach(async () => {
+  host = await EdgeHost.open('fixed');
+  file = host.write('rules.yaml', TEXT);
+  await serve(host.edge, ['tcp:1080', 'tcp:1081', 'tcp:2080']);
+  await serve(host.wire, ['echo:7007', 'tcp:7008']);
+  await host.must('apply');
+});
+afterEach(() => host.close());
+
+const text = (): string => readFileSync(file, 'utf8');
+const reached = async (...ports: number[]): Promise<number[]> => {
+  const asked = ports.length > 0 ? ports : [1080, 2080];
+  const answers = await Promise.all(asked.map((port) => tcpConnect(host.wire, HOST.ipv4, port)));
+  return asked.filter((_, i) => answers[i] === 'connected');
+};
+/** Whether connections that begin inside reach port 7008 of the neighbour. */
+const getsOut = async (): Promise<boolean> => (await tcpConnect(host.edge, NEIGHBOUR.ipv4, 7008)) === 'connected';
+const outcomes = async (): Promise<string[]> => {
+  const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
+  return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
+};
+const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
+
+/** When the time of a section is over, as the wall clock will say it. */
+async function deadline(section: string): Promise<number> {
+  const { trials } = (await readEnforcement(host.context()))!;
+  return Date.now() + Number(trials.find(({ previous }) => previous.name === section)!.leftNs) / 1e6;
+}
+
+test('cut off by inbound, every process dead: back at its own deadline, beside a server with another one', async () => {
+  await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '60s');
+  const words = ['deny', '1080/tcp', '--confirm', '6s'];
+  // Killed as soon as the kernel enforces it.
+  expect(await host.sluice(words, { SLUICE_FAILPOINT: 'after-gate:kill' })).toMatchObject({ status: 137 });
+  expect(await reached()).toEqual([]);
+  const over = await deadline('inbound');
+  await sleep(over - Date.now() - 200);
+  const probes: Promise<boolean>[] = [];
+  while (probes.length < BACK_WITHIN_PROBES) {
+    const isAfter = Date.now() > over + CLOCKS_MS;
+    const probe = reached(1080).then((ports) => ports.length > 0);
+    if (isAfter) probes.push(probe);
+    await sleep(100);
+  }
+  expect(await Promise.all(probes)).toContain(true);
+  expect(await reached()).toEqual([1080]);
+  const { stderr, stdout } = await host.sluice(['status']);
+  expect(stderr).toContain('of inbound was not confirmed within 6 s: the rows before judge again');
+  expect(stdout).toMatch(/^red is not confirmed yet: \d+ s left/m);
+  expect(await waiting()).toEqual(['red']);
+  expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
+  expect(await outcomes()).toEqual([
+    'apply: applied',
+    'deny 2080/tcp --server red: pending',
+    'deny 1080/tcp: rolled-back-by-deadline',
+  ]);
+  expect(await host.must('confirm', '--server', 'red')).toBe('confirmed: the rows of red hold\n');
+  expect(await reached()).toEqual([1080]);
+});
+
+test('each section has its own word; one change of several has one', async () => {
+  await host.must('allow', '1081/tcp', '--confirm', '10m');
+  await host.must('default', 'deny', 'outgoing', '--confirm', '20m');
+  await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '30m');
+  expect([await waiting(), await reached(1080, 1081, 2080)]).toEqual([
+    ['inbound', 'outbound', 'red'],
+    [1080, 1081],
+  ]);
+  expect(await getsOut()).toBe(false);
+  const status = await host.must('status');
+  expect(status).toMatch(
+    /^inbound is not confirmed yet: \d+ s left, then its rows before judge again \(sluice confirm --section inbound keeps/m,
+  );
+  expect(await host.must('metrics')).toMatch(
+    /^sluice_section_confirm_deadline_timestamp_seconds\{section="outbound"\} \d+/m,
+  );
+  // A change of another section is in both states; one of a section that waits is refused, or waits with it.
+  host.write('rules.yaml', `${text()}guard:\n  rules: [deny 1081/tcp]\n`);
+  await host.must('apply');
+  expect([await waiting(), await reached(1080, 1081)]).toEqual([['inbound', 'outbound', 'red'], [1080]]);
+  const refused = await host.sluice(['allow', '1082/tcp']);
+  expect([refused.status, refused.stderr]).toEqual([5, expect.stringContaining('"inbound" waits to be confirmed')]);
+  expect(refused.stderr).toContain('sluice confirm --section inbound keeps them');
+  await endTrial(host, 'outbound');
+  expect(await getsOut()).toBe(true);
+  expect(await host.must('confirm', '--section', 'inbound')).toBe('confirmed: the rows of inbound hold\n');
+  expect(await host.must('rollback', '--server', 'red')).toContain('taken back: the rows before judge red again');
+  expect([await waiting(), await reached(1080, 2080), await getsOut()]).toEqual([[], [1080, 2080], true]);
+  expect(text()).not.toContain('outbound');
+  expect(await outcomes()).toEqual([
+    ...['apply: applied', 'allow 1081/tcp: confirmed', 'default deny outgoing: rolled-back-by-deadline'],
+    ...['deny 2080/tcp --server red: rolled-back-by-hand', 'apply: applied'],
+  ]);
+
+  // Guard and inbound in one change of the file by hand: they go together, and the file is its author's.
+  const both = text().replace('deny 1081/tcp]', 'deny 1080/tcp]').replace('allow 1080/tcp', 'deny 1080/tcp');
+  host.write('rules.yaml', both);
+  await host.must('apply', '--confirm', '10m');
+  expect([await waiting(), await reached(1080, 1081)]).toEqual([['guard', 'inbound'], [1081]]);
+  const { trials } = (await readEnforcement(host.context()))!;
+  expect(new Set(trials.map(({ word }) => word)).size).toBe(1);
+  expect(await host.must('rollback', '--section', 'guard')).toMatch(
+    /the rows before judge (guard, inbound|inbound, guard) again/,
+  );
+  expect([await waiting(), await reached(1080, 1081)]).toEqual([[], [1080]]);
+  expect(text()).toBe(both);
+});
+
+test('what a waiting outbound let out is refused with its next packet once the rows before judge', async () => {
+  await host.must('default', 'deny', 'outgoing');
+  await host.must('allow', 'out', '7007/tcp', '--confirm', '10m');
+  const session = host.edge.start(['nc', NEIGHBOUR.ipv4, '7007']);
+  session.write('first\n');
+  await session.waitFor(/first\n/);
+  const before = await host.status();
+  expect(before.flows!.live).toBeGreaterThan(0);
+  await endTrial(host, 'outbound');
+  session.write('second\n');
+  // Its packets are refused from the first on, and so would be a connection anew.
+  const refusals = async (): Promise<number> =>
+    Number(
+      (await host.status()).sections.find(({ name }) => name === 'outbound')!.rows.find(({ id }) => id === 'default')!
+        .packets,
+    );
+  for (const until = Date.now() + 20_000; (await refusals()) === 0;) {
+    expect(Date.now()).toBeLessThan(until);
+    await sleep(50);
+  }
+  expect(session.output).toBe('first\n');
+  expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 7007)).not.toBe('connected');
+  // Allowed again, the same connection goes on with its next retransmission.
+  await host.must('allow', 'out', '7007/tcp');
+  await session.waitFor(/second\n/, 30_000);
+  await session.stop('SIGKILL');
+});
+
+test('killed anywhere: inbound has one meaning, and the next command finishes it', async () => {
+  await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '20m');
+  for (const place of TRIAL_FAILPOINTS) {
+    const begins = place === 'after-words';
+    if (!begins) await host.must('deny', '1080/tcp', '--confirm', '10m');
+    const verb = begins ? ['deny', '1080/tcp', '--confirm', '10m'] : ['rollback', '--section', 'inbound'];
+    const cut = await host.sluice(verb, { SLUICE_FAILPOINT: `${place}:kill` });
+    expect(cut.status).toBe(137);
+    const waits = place === 'before-confirm-words';
+    expect([place, await reached()]).toEqual([place, waits ? [] : [1080]]);
+    expect([place, await waiting()]).toEqual([place, waits ? ['inbound', 'red'] : ['red']]);
+    if (waits) await host.must('rollback', '--section', 'inbound');
+    expect([place, await reached()]).toEqual([place, [1080]]);
+  }
+  await host.must('rollback');
+  expect(await reached()).toEqual([1080, 2080]);
+  expect(await host.must('apply')).toContain('no changes');
+  expect(text()).toBe(TEXT);
+  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+});
+
+test('a boot loads what was confirmed of each', async () => {
+  await host.must('default', 'deny', 'outgoing', '--confirm', '10m');
+  await host.must('confirm', '--section', 'outbound');
+  await host.must('deny', '1080/tcp', '--confirm', '10m');
+  // The machine goes down: nothing is left in the kernel.
+  host.pins.removeAll();
+  await host.recount('the machine went down');
+  await host.must('boot');
+  expect([await reached(), await getsOut(), await waiting()]).toEqual([[1080, 2080], false, []]);
+  expect((await outcomes()).at(-1)).toBe('deny 1080/tcp: rolled-back-at-boot');
+  expect(text()).toContain('- allow 1080/tcp   # the administrator');
+});
