@@ -15,6 +15,13 @@
 #include "maps.h"
 #include "packet.h"
 
+#define SLC_HITS_EVENTS ((1ull << SLC_HITS_STAMP_SHIFT) - 1)
+
+/* The events of a rank that count in the window of `now`, by the stamp of its last packet. */
+static __always_inline __u64 slc_events_left(__u64 stamp, __u64 now) {
+    return stamp >> SLC_HITS_STAMP_SHIFT >> slc_event_window == now >> slc_event_window ? stamp & SLC_HITS_EVENTS : 0;
+}
+
 /* TCP flags that a packet which opens a connection has one of. */
 #define SLC_EVENT_SYN 0x02
 #define SLC_EVENT_ACK 0x10
@@ -105,7 +112,7 @@ static __always_inline __u32 slc_event_share(void) {
  * Whether the cap of the server (of what is the edge's own: of the CPU) or of the rule or reason holds the event back,
  * which counts it: in a flood all but a few are, so this much is in line.
  */
-static __always_inline int slc_is_held_back(const struct slc_counter *counter, struct slc_event_figures *figures,
+static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures,
                                             struct slc_event_owner *own) {
     __u32 window = slc_event_now();
 
@@ -113,7 +120,8 @@ static __always_inline int slc_is_held_back(const struct slc_counter *counter, s
         figures->capped_server++;
     else if (!own && slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL))
         figures->capped_all++;
-    else if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE))
+    /* The packet itself is counted, so its stamp is of this window. */
+    else if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE)
         figures->capped_rule++;
     else
         return 0;
@@ -150,7 +158,7 @@ static __always_inline void slc_source_take(__u64 *events, __u32 window, __u32 o
 }
 
 /* Whether the source's cap too lets the event through, which then has taken its part of each. */
-static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_counter *counter,
+static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_hits *counter,
                                              struct slc_event_figures *figures, __u32 owner,
                                              struct slc_event_owner *own) {
     __u32 window = slc_event_now();
@@ -164,7 +172,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
     }
     slc_cap_take(own ? &own->events : &figures->events, window);
     if (counter)
-        slc_cap_take(&counter->events, window);
+        counter->stamp++;
     if (source)
         slc_source_take(source, window, owner);
     return 1;
@@ -175,7 +183,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
  * the others: most packets are not told of.
  */
 static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                               const struct slc_outcome *outcome, struct slc_counter *counter, __u32 told) {
+                               const struct slc_outcome *outcome, struct slc_hits *counter, __u32 told) {
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
@@ -224,7 +232,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 
 /* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                                     const struct slc_outcome *outcome, int pass, struct slc_counter *counter) {
+                                     const struct slc_outcome *outcome, int pass, struct slc_hits *counter) {
     const __u32 zero = 0;
     struct slc_event_figures *figures;
     __u8 log;
