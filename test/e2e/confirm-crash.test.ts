@@ -133,6 +133,8 @@ describe('a server by itself', () => {
 
   test.each(CONFIRM_FAILPOINTS)('it waits on while a change of the rest is cut short at %s', async (place) => {
     await host.must(...SERVER_SHUT, '--confirm', '10m');
+    // A setting waits as a whole, and what comes after it waits with it.
+    await host.must('logging', 'medium', '--confirm', '10m');
     await host.must('allow', `${PORTS.b}/tcp`, '--confirm', '10m');
     await expectState([PORTS.a, PORTS.b], true);
     const confirms = place.endsWith('confirm');
@@ -144,7 +146,12 @@ describe('a server by itself', () => {
     else await host.must('status');
     if (place === 'before-confirm') await host.must('allow', `${PORTS.server}/tcp`, '--server', 'red');
     else await host.must('rollback', '--server', 'red');
-    if (confirms) await host.must('deny', `${PORTS.b}/tcp`);
+    if (confirms)
+      for (const words of [
+        ['deny', `${PORTS.b}/tcp`],
+        ['logging', 'low'],
+      ])
+        await host.must(...words);
     await expectTidy();
   });
 });

@@ -25,6 +25,7 @@ const PATIENCE_MS = 20_000;
 function rulesetText(open: number, closed: number, server: 'allow' | 'deny'): string {
   return `version: 1
 interfaces: [${HOST.link}]
+logging: low
 inbound:
   default: deny
   rules:
