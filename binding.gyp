@@ -9,6 +9,7 @@
         'native/clsact.cc',
         'native/errors.cc',
         'native/ethtool.cc',
+        'native/hits.cc',
         'native/link.cc',
         'native/lock.cc',
         'native/map.cc',

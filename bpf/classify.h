@@ -17,12 +17,12 @@
 /* A descent that left the image; no leaf or terminal looks like it (rank 0xffffff, 63 rules, both kinds). */
 #define SLC_SLOT_FAULT (~0ull)
 /*
- * Rules of a leaf that are compared in line; the rest of a longer leaf goes through bpf_loop, whose body the verifier
- * walks once. A plain loop over SLC_MAX_LEAF_RULES exceeds its million instructions from images of 16 KB on.
+ * SLC_SHORT_LEAF rules of a leaf are compared in line; the rest of a longer leaf goes through bpf_loop, whose body the
+ * verifier walks once. A plain loop over SLC_MAX_LEAF_RULES exceeds its million instructions from images of 16 KB on.
  */
-#define SLC_SHORT_LEAF 8u
 /* Size of a leaf rule in slots. */
 #define SLC_RULE_SLOTS(family) ((__u32)((family) == 4 ? sizeof(struct slc_rule4) : sizeof(struct slc_rule6)) / 8)
+#define SLC_SHORT_SLOTS(family) ((__u32)((family) == 4 ? sizeof(struct slc_short4) : sizeof(struct slc_short6)) / 8)
 
 /* What a walk reads, the same for all of its trees and leaves. */
 struct slc_walk {
@@ -177,6 +177,68 @@ static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u
     return scan.best;
 }
 
+/* Whether a value lies in a range: the sign of what comes out. */
+static __always_inline __s64 slc_range_sign(__s64 value, __s64 first, __s64 last) {
+    return (value - first) | (last - value);
+}
+
+static __always_inline int slc_short_matches(const void *rule, const struct slc_key *key, const int family) {
+    __s64 port = key->words[SLC_KEY_PORTS] >> 16, lane = key->words[SLC_KEY_PROTOCOL], sign;
+    __u64 address;
+
+    if (family == 4) {
+        const struct slc_short4 *rule4 = rule;
+        __u64 other = key->words[rule4->key_word & SLC_KEY_SOURCE] ^ rule4->address;
+
+        address = other >> (rule4->shift & SLC_RULE_SHIFT_MASK);
+        sign = slc_range_sign(port, rule4->port_first, rule4->port_last) |
+               slc_range_sign(lane, rule4->lane_first, rule4->lane_last);
+    } else {
+        const struct slc_short6 *rule6 = rule;
+        const __u32 *w = &key->words[rule6->key_word & SLC_KEY_SOURCE];
+
+        address = slc_shift_right(((__u64)w[0] << 32 | w[1]) ^ rule6->address[0], rule6->shift[0]) |
+                  slc_shift_right(((__u64)w[2] << 32 | w[3]) ^ rule6->address[1], rule6->shift[1]);
+        sign = slc_range_sign(port, rule6->port_first, rule6->port_last) |
+               slc_range_sign(lane, rule6->lane_first, rule6->lane_last);
+    }
+    return (address | (__u64)sign >> 63) == 0;
+}
+
+static __always_inline __u32 slc_short_word(const void *rule, const int family) {
+    return family == 4 ? ((const struct slc_short4 *)rule)->word : ((const struct slc_short6 *)rule)->word;
+}
+
+/* slc_scan_leaf for a leaf of short rules, of which there are SLC_SHORT_LEAF at most. */
+static __always_inline __u32 slc_scan_short(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
+    __u64 first = walk->base + ((__u32)slot & ~SLC_LEAF_SHORT);
+    __u32 count = (slot >> 56) & 0x3f;
+    const void *rules;
+    __u32 i;
+
+    if (slc_dry_run)
+        walk->steps->leaves++;
+    first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * SLC_SHORT_SLOTS(family)); /* see slc_scan_leaf */
+    if (first == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    rules = SLC_SLOT_POINTER(walk->image, first);
+    for (i = 0; i < SLC_SHORT_LEAF; i++) {
+        const void *rule = rules + i * SLC_SHORT_SLOTS(family) * 8;
+        __u32 word = slc_short_word(rule, family);
+
+        if (i == count || word >= best)
+            break;
+        if (slc_short_matches(rule, walk->key, family)) {
+            best = word;
+            i++;
+            break;
+        }
+    }
+    if (slc_dry_run)
+        walk->steps->rules += i;
+    return best;
+}
+
 /* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
 static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
     const __u32 rule_slots = SLC_RULE_SLOTS(family);
@@ -229,6 +291,8 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
     /* A leaf whose smallest rank cannot win is not read. */
     if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
         return best;
+    if (slc_servers && (__u32)slot & SLC_LEAF_SHORT)
+        return slc_scan_short(walk, slot, best, family);
     return slc_scan_leaf(walk, slot, best, family);
 }
 
@@ -298,7 +362,8 @@ static __always_inline void slc_read_near(const void *value, __u64 first, __u32 
 /*
  * Where there are thousands of servers hardly a line of one is in a cache, and a walk needs five or more, of which each
  * says where the next one is. So all lines of a server's block, and of its counters, are asked for at once, as far as
- * it is a small one: they arrive together, in the time of one or two.
+ * it is a small one: they arrive together, in the time of one or two. The root block is not among them: most do not
+ * need it, see slc_section.tree4.
  */
 static __always_inline void slc_read_server(const void *image, const struct slc_section *entry,
                                             const struct slc_block *block) {
@@ -306,14 +371,14 @@ static __always_inline void slc_read_server(const void *image, const struct slc_
 
     /* Else clang scales it before it is looked at for the walk, and the verifier does not see the bound of that. */
     asm volatile("" : "+r"(root));
-    slc_read_near(image, root * 8, entry->near_lines, slc_image_slots * 8);
+    slc_read_near(image, root * 8 + sizeof(struct slc_roots), entry->near_lines, slc_image_slots * 8);
     if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run && entry->near_counters) {
-        __u32 cpu = bpf_get_smp_processor_id();
+        __u32 cpu = bpf_get_smp_processor_id() + 1;
         const void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
 
         if (row)
-            slc_read_near(row, (__u64)block->rank * sizeof(struct slc_counter), entry->near_counters,
-                          slc_counter_slots * sizeof(struct slc_counter));
+            slc_read_near(row, (__u64)block->rank * sizeof(struct slc_hits), entry->near_counters,
+                          slc_counter_slots * sizeof(struct slc_hits));
     }
 }
 
@@ -326,10 +391,11 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
     const struct slc_section *entry;
-    const struct slc_roots *roots;
+    const struct slc_roots *roots = 0;
     const __u64 *trees;
     struct slc_walk walk;
     struct slc_block block;
+    __u64 only = SLC_TREE_NONE;
     __u32 word = SLC_WORD_NONE;
 
     if (!image || !key || !steps)
@@ -338,21 +404,29 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     if (!entry)
         return SLC_WORD_FAULT;
     block = slc_block_of(entry);
-    if (slc_servers)
-        slc_read_server(image, entry, &block);
     walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = block.root};
-    roots = slc_roots_at(image, walk.base);
+    if (slc_servers) {
+        slc_read_server(image, entry, &block);
+        if (block.root == entry->root)
+            only = family == 4 ? entry->tree4 : entry->tree6;
+    }
+    if (only == SLC_TREE_NONE) {
+        roots = slc_roots_at(image, walk.base);
+        if (!roots)
+            return SLC_WORD_FAULT;
+        walk.services = walk.base + roots->services;
+        trees = family == 4 ? roots->trees4 : roots->trees6;
+        only = trees[0];
+    }
+    word = slc_ask_tree(&walk, only, word, family);
     if (!roots)
-        return SLC_WORD_FAULT;
-    walk.services = walk.base + roots->services;
-    trees = family == 4 ? roots->trees4 : roots->trees6;
+        return slc_word_of(word == SLC_WORD_NONE ? entry->default_word : word, block.rank);
     /* Code of its own for each tree: how deep one is says nothing of the next. */
 #pragma unroll
-    for (int tree = 0; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++) {
+    for (int tree = 1; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++) {
         /* Most packets that a narrow row decides are spared the tree of the wide ones, which stand behind it. */
-        if (tree > 0 && word <= roots->least[tree - 1])
-            continue;
-        word = slc_ask_tree(&walk, trees[tree], word, family);
+        if (word > roots->least[tree - 1])
+            word = slc_ask_tree(&walk, trees[tree], word, family);
     }
     return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, block.rank);
 }

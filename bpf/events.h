@@ -14,6 +14,13 @@
 #include "maps.h"
 #include "packet.h"
 
+#define SLC_HITS_EVENTS ((1ull << SLC_HITS_STAMP_SHIFT) - 1)
+
+/* The events of a rank that count in the window of `now`, by the stamp of its last packet. */
+static __always_inline __u64 slc_events_left(__u64 stamp, __u64 now) {
+    return stamp >> SLC_HITS_STAMP_SHIFT >> slc_event_window == now >> slc_event_window ? stamp & SLC_HITS_EVENTS : 0;
+}
+
 /* TCP flags that a packet which opens a connection has one of. */
 #define SLC_EVENT_SYN 0x02
 #define SLC_EVENT_ACK 0x10
@@ -81,14 +88,15 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
  * Whether the cap of the CPU or of the rule or reason holds the event back, which counts it: in a flood all but a few
  * are, so this much is in line.
  */
-static __always_inline int slc_is_held_back(const struct slc_counter *counter, struct slc_event_figures *figures) {
+static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures) {
     __u32 window = slc_event_now();
 
     if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
         figures->capped_all++;
         return 1;
     }
-    if (counter && slc_cap_is_spent(counter->events, window, SLC_EVENT_CAP_RULE)) {
+    /* The packet itself is counted, so its stamp is of this window. */
+    if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE) {
         figures->capped_rule++;
         return 1;
     }
@@ -109,7 +117,7 @@ static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
 }
 
 /* Whether the source's cap too lets the event through, which then has taken its part of each. */
-static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_counter *counter,
+static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_hits *counter,
                                              struct slc_event_figures *figures) {
     __u32 window = slc_event_now();
     __u64 *source = slc_source_cap(packet);
@@ -120,7 +128,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
     }
     slc_cap_take(&figures->events, window);
     if (counter)
-        slc_cap_take(&counter->events, window);
+        counter->stamp++;
     if (source)
         slc_cap_take(source, window);
     return 1;
@@ -131,7 +139,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
  * the others: most packets are not told of.
  */
 static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                               const struct slc_outcome *outcome, struct slc_counter *counter, __u32 told) {
+                               const struct slc_outcome *outcome, struct slc_hits *counter, __u32 told) {
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
@@ -177,7 +185,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 
 /* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                                     const struct slc_outcome *outcome, int pass, struct slc_counter *counter) {
+                                     const struct slc_outcome *outcome, int pass, struct slc_hits *counter) {
     const __u32 zero = 0;
     struct slc_event_figures *figures;
     __u8 log;

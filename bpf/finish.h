@@ -19,11 +19,35 @@ static __always_inline int slc_reason_passes(__u8 reason) {
     return reason >= SLC_PASS_FIRST && reason < SLC_DROP_FIRST;
 }
 
-/* Returns the counter; NULL where there is none. */
-static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, __u32 bytes) {
-    __u32 cpu = bpf_get_smp_processor_id();
+/* Adds what a CPU has counted at a slot to the row that all share. Hardly ever: each some million packets. */
+__noinline int slc_keep_hits(__u32 slot) {
+    __u32 cpu = bpf_get_smp_processor_id() + 1;
+    const __u32 zero = 0;
     void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
-    struct slc_counter *counter;
+    void *shared = bpf_map_lookup_elem(&slc_counters, &zero);
+    struct slc_hits_kept *kept;
+    struct slc_hits *hits;
+    __u64 recent;
+
+    asm volatile("" : "+r"(slot));
+    if (!row || !shared || slot >= slc_counter_slots)
+        return 0;
+    hits = row + (__u64)slot * sizeof(*hits);
+    kept = shared + (__u64)slot * sizeof(*kept);
+    /* Exchanged and not stored: every CPU sees these four in this order. */
+    recent = __sync_lock_test_and_set(&hits->recent, SLC_HITS_FULL);
+    __sync_fetch_and_add(&kept->packets, recent >> SLC_HITS_PACKETS_SHIFT);
+    __sync_fetch_and_add(&kept->bytes, recent & ((1ull << SLC_HITS_PACKETS_SHIFT) - 1));
+    __sync_lock_test_and_set(&hits->recent, 0);
+    return 0;
+}
+
+/* Returns the counter; NULL where there is none. */
+static __always_inline struct slc_hits *slc_count(__u32 slot, __u32 packets, __u32 bytes) {
+    __u32 cpu = bpf_get_smp_processor_id() + 1;
+    void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
+    struct slc_hits *hits;
+    __u64 now = bpf_jiffies64(), events = 0;
 
     if (!row)
         return NULL;
@@ -31,12 +55,15 @@ static __always_inline struct slc_counter *slc_count(__u32 slot, __u32 packets, 
     asm volatile("" : "+r"(slot));
     if (slot >= slc_counter_slots)
         slot = SLC_REASON_IMAGE_FAULT;
-    counter = row + (__u64)slot * sizeof(*counter);
+    hits = row + (__u64)slot * sizeof(*hits);
+    if (slc_log_level != SLC_LOG_LEVEL_OFF)
+        events = slc_events_left(hits->stamp, now);
+    hits->stamp = now << SLC_HITS_STAMP_SHIFT | events;
     /* Only this CPU writes its row, so plain additions are exact. */
-    counter->packets += packets;
-    counter->bytes += bytes;
-    counter->last_hit = bpf_jiffies64();
-    return counter;
+    hits->recent += (__u64)packets << SLC_HITS_PACKETS_SHIFT | bytes;
+    if (hits->recent & SLC_HITS_FULL)
+        slc_keep_hits(slot);
+    return hits;
 }
 
 /* Whether no word decided: that of what ALLOW ALL lets in only says what would have. */

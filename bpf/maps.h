@@ -17,13 +17,16 @@ struct {
     __uint(value_size, 4096); /* (set at load) slc_image_slots * 8 */
 } slc_image SEC(".maps");
 
-/* One row of struct slc_counter per possible CPU, indexed by rank. Written by the program. One generation. */
+/*
+ * A row of struct slc_hits_kept, then one of struct slc_hits per possible CPU, indexed by rank. Written by the
+ * programs. One generation.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); /* (set at load) possible CPUs */
+    __uint(max_entries, 1); /* (set at load) possible CPUs + 1 */
     __uint(key_size, 4);
-    __uint(value_size, 16384); /* (set at load) slc_counter_slots * sizeof(struct slc_counter) */
+    __uint(value_size, 8192); /* (set at load) slc_counter_slots * sizeof(struct slc_hits) */
 } slc_counters SEC(".maps");
 
 /* The gate word and what goes with it. Written by user space. Lives as long as sluice is attached. */

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 9
+#define SLC_ABI_VERSION 10
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -131,8 +131,9 @@ enum slc_out {
  *   node      bit 63 = 0: [0..31] index of child 0, [32..36] shift, [37..40] key word, [41..62] mask.
  *             child = child0 + ((key[word] >> shift) & mask). A node may skip bits: leaves verify everything.
  *             An address-trie node reads an address word, a port-map node the port or protocol word.
- *   leaf      bits 63..62 = 10: [0..31] slot index of the first leaf rule, [32..55] smallest rank in the leaf,
- *             [56..61] number of rules, 63 = as many as needed: the last one has SLC_RULE_LAST.
+ *   leaf      bits 63..62 = 10: [0..30] slot index of the first leaf rule, [31] SLC_LEAF_SHORT: its rules are short
+ * ones, [32..55] smallest rank in the leaf, [56..61] number of rules, 63 = as many as needed: the last one has
+ *             SLC_RULE_LAST.
  *   terminal  bits 63..62 = 11: [0..31] the word: the region is wholly covered. SLC_WORD_NONE: nothing here.
  */
 #define SLC_WORD_NONE 0xffffffffu
@@ -143,6 +144,7 @@ enum slc_out {
 #define SLC_WORD_TIER_SHIFT 4
 #define SLC_WORD_TIER_MASK 0xfu
 #define SLC_WORD_RANK_SHIFT 8
+#define SLC_LEAF_SHORT 0x80000000u
 
 enum slc_limits {
     SLC_PASS_FIRST = 8,           /* first reason that lets pass without a word */
@@ -159,6 +161,7 @@ enum slc_limits {
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
     SLC_NEAR_MAX = 64,     /* most of slc_section.near_lines and near_counters */
+    SLC_SHORT_LEAF = 8,    /* most short rules of a leaf; so many others are compared in line */
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
     SLC_TABLE_WAYS = 8,    /* entries of a bucket of flows or fragments */
@@ -219,14 +222,19 @@ struct slc_section {
     __u32 rank; /* the section's first */
     __u32 previous_root;
     __u32 previous_rank;
-    __u16 confirm;       /* index into slc_confirm, 0 = nothing pending */
-    __u8 used;           /* 1: its rows or its default can decide anything */
-    __u8 previous_used;  /* the same of the block before */
-    __u16 near_lines;    /* cache lines of a server's block that are read at once, 0 where it is no small one */
+    __u16 confirm;      /* index into slc_confirm, 0 = nothing pending */
+    __u8 used;          /* 1: its rows or its default can decide anything */
+    __u8 previous_used; /* the same of the block before */
+    __u16 near_lines;   /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
     __u16 near_counters; /* the same of its counters */
     __u64 id; /* of what judges in tiers 6-9, else 0: first 8 bytes of SHA-256 of "allow-all/" and the section's name,
                  the same in every generation */
+    __u64 tree4; /* of a server whose block has one tree in that family, and short rules alone: its slot, so that the */
+    __u64 tree6; /* root block is not read; else SLC_TREE_NONE */
+    __u32 default_word; /* as in the root block */
+    __u32 reserved[3];
 };
+#define SLC_TREE_NONE 0ull
 
 /*
  * Root block of a section, a cache line: a slot a tree, the word of the default, where services stand, and the smallest
@@ -326,17 +334,66 @@ struct slc_rule6 {
     __u32 reserved;
 };
 
+/*
+ * Short rules, in leaves of servers and of what finds them: they look at one address, the destination port and the
+ * protocol. They say their service themselves, so that hardly a packet needs a cache line besides that of its rule.
+ */
+struct slc_short4 {
+    __u32 address;
+    __u16 port_first;
+    __u16 port_last;
+    __u8 shift;
+    __u8 key_word; /* of the address: SLC_KEY_DESTINATION or SLC_KEY_SOURCE */
+    __u8 lane_first;
+    __u8 lane_last;
+    __u32 word;
+};
+
+struct slc_short6 {
+    __u64 address[2];
+    __u16 port_first;
+    __u16 port_last;
+    __u8 shift[2];
+    __u8 lane_first;
+    __u8 lane_last;
+    __u32 word;
+    __u8 key_word;
+    __u8 reserved[3];
+};
+
 /* ---------------------------------------------------------------- counters */
 
 /*
- * One row per possible CPU (key: CPU number), one slot per rank: a hit needs no table in between. Plain memory,
- * written by its CPU only, read by user space through mmap.
+ * What a CPU has counted of a rank or reason: one row of them per possible CPU (key: CPU number + 1), one slot per
+ * rank, so that a hit needs no table in between. Plain memory, written by its CPU only, read by user space through
+ * mmap. As small as can be, since where there are many thousand rows each hit is a miss of the near caches.
+ *
+ * `recent`: packets << SLC_HITS_PACKETS_SHIFT | bytes. Where either half is half full its CPU adds both to the row of
+ * key 0, which all CPUs share, and begins anew; SLC_HITS_FULL says that this is under way. So a reader has the sum of
+ * what is in key 0 and in all CPUs where key 0 was the same before and after, and no CPU's was full. `stamp`:
+ * bpf_jiffies64 of the newest packet << SLC_HITS_STAMP_SHIFT (0: never) | events of the window of that packet, see
+ * struct slc_event_figures.
  */
+struct slc_hits {
+    __u64 recent;
+    __u64 stamp;
+};
+#define SLC_HITS_PACKETS_SHIFT 40
+#define SLC_HITS_FULL ((1ull << 63) | (1ull << 39))
+#define SLC_HITS_STAMP_SHIFT 16
+
+/* The row of key 0: what CPUs have handed over, as large as struct slc_hits. */
+struct slc_hits_kept {
+    __u64 packets;
+    __u64 bytes; /* frame bytes from the Ethernet header on */
+};
+
+/* What a gate has counted of a reason of its own. */
 struct slc_counter {
     __u64 packets;
-    __u64 bytes;    /* frame bytes from the Ethernet header on */
+    __u64 bytes;
     __u64 last_hit; /* bpf_jiffies64 of the newest packet, 0 = never */
-    __u64 events;   /* of this rank or reason in the newest window, see struct slc_event_figures */
+    __u64 events;   /* unused */
 };
 
 /* ---------------------------------------------------------------- state shared by generations */
@@ -695,13 +752,17 @@ struct slc_result {
 #define SLC_ASSERT_OFFSET(type, field, at) static_assert(__builtin_offsetof(type, field) == (at), "place of " #field)
 #endif
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
-SLC_ASSERT_SIZE(struct slc_section, 32);
+SLC_ASSERT_SIZE(struct slc_section, 64);
 SLC_ASSERT_SIZE(struct slc_roots, 64);
 SLC_ASSERT_SIZE(struct slc_key, 64);
 SLC_ASSERT_SIZE(struct slc_service, 16);
 SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
+SLC_ASSERT_SIZE(struct slc_short4, 16);
+SLC_ASSERT_SIZE(struct slc_short6, 32);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
+SLC_ASSERT_SIZE(struct slc_hits, 16);
+SLC_ASSERT_SIZE(struct slc_hits_kept, 16);
 SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_OFFSET(struct slc_state, gate, 0);
 SLC_ASSERT_OFFSET(struct slc_state, slot_generation, 8);

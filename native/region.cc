@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "hits.h"
+
 namespace sluice {
 
 namespace {
@@ -31,7 +33,8 @@ Mapping::~Mapping() {
 std::vector<RegionHandle::Descriptor> RegionHandle::methods() {
     return {method<&RegionHandle::size>("size"),       method<&RegionHandle::read>("read"),
             method<&RegionHandle::write>("write"),     method<&RegionHandle::load64>("load64"),
-            method<&RegionHandle::store64>("store64"), method<&RegionHandle::compare_exchange64>("compareExchange64")};
+            method<&RegionHandle::store64>("store64"), method<&RegionHandle::compare_exchange64>("compareExchange64"),
+            method<&RegionHandle::hits>("hits")};
 }
 
 Napi::Value RegionHandle::size(const Arguments &arguments) {
@@ -79,6 +82,16 @@ Napi::Value RegionHandle::compare_exchange64(const Arguments &arguments) {
     require_writable(*mapping);
     __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return Napi::BigInt::New(arguments.env(), expected); // holds the value found
+}
+
+Napi::Value RegionHandle::hits(const Arguments &arguments) {
+    const auto mapping = resource();
+    const std::uint64_t row_bytes = arguments.number(0, "rowBytes", 1, UINT32_MAX);
+    arguments.require(row_bytes % kHitBytes == 0, "rowBytes", "is no whole number of slots");
+    arguments.require(mapping->size % row_bytes == 0, "rowBytes", "does not divide the region");
+    auto sums = Napi::BigUint64Array::New(arguments.env(), row_bytes / kHitBytes * kHitFigures);
+    add_up_hits(*mapping, row_bytes, sums.Data());
+    return sums;
 }
 
 } // namespace sluice

@@ -35,6 +35,7 @@ class RegionHandle : public Handle<RegionHandle, Mapping> {
     Napi::Value load64(const Arguments &arguments);
     Napi::Value store64(const Arguments &arguments);
     Napi::Value compare_exchange64(const Arguments &arguments);
+    Napi::Value hits(const Arguments &arguments);
 };
 
 } // namespace sluice

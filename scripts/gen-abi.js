@@ -94,7 +94,7 @@ function typeText(types, id) {
 function keptLayouts(types) {
   const maps = readFileSync(join(root, 'bpf/maps.h'), 'utf8');
   const kept = new Set([...maps.matchAll(/__type\((?:key|value), struct (slc_\w+)\)/g)].map((match) => match[1]));
-  for (const name of ['slc_counter', 'slc_event']) kept.add(name);
+  for (const name of ['slc_counter', 'slc_hits', 'slc_hits_kept', 'slc_event']) kept.add(name);
   const entries = [...kept].sort().map((name) => {
     const id = types.findIndex((type) => type.kind === 'STRUCT' && type.name === name) + 1;
     return [name, createHash('sha256').update(typeText(types, id)).digest('hex').slice(0, 16)];

@@ -2,7 +2,7 @@
 import { SLC_LIMITS } from '../abi/layout.gen';
 import type { Server } from '../model/ruleset';
 import type { CompiledSection } from './compiled-section';
-import { RowMemory } from './row-memory';
+import { type LeafBudgets, RowMemory } from './row-memory';
 import { isSameServer, isSameTerritory } from './same-server';
 
 /** Servers of more rows are remembered row by row; smaller ones are compiled in less time than that takes. */
@@ -11,6 +11,13 @@ const LARGE_ROWS = 500;
 const SMALL_MOST = { rules: 1 << 12, numbers: 1 << 16 };
 /** Servers that are remembered although the last ruleset had none of them: two rulesets may take turns. */
 const SERVERS_MAX = 8_000;
+
+/**
+ * A cache line of short rules: of a server, whose packets find each line far away. What finds the server is asked for every
+ * packet, and stays near: there nodes are cheaper than rules.
+ */
+const SERVER_LEAVES: LeafBudgets = { 4: 4, 6: 4 };
+const OWNER_LEAVES: LeafBudgets = { 4: 1, 6: 1 };
 
 /** What became of a server, and what its rows are known by, where they are many. */
 interface KnownServer {
@@ -24,7 +31,7 @@ export class CompileMemory extends RowMemory {
   private servers = new Map<string, KnownServer>();
   private readonly before = new Map<string, KnownServer>();
   private owning: { readonly servers: readonly Server[]; readonly compiled: CompiledSection } | null = null;
-  private readonly small = new RowMemory(SMALL_MOST);
+  private readonly small = new RowMemory(SMALL_MOST, SERVER_LEAVES);
 
   override forget(): void {
     super.forget();
@@ -69,7 +76,7 @@ export class CompileMemory extends RowMemory {
       servers.every((server, i) => isSameTerritory(server, owning.servers[i]))
     )
       return owning.compiled;
-    const compiled = make(new RowMemory(this.most));
+    const compiled = make(new RowMemory(this.most, OWNER_LEAVES));
     this.owning = { servers, compiled };
     return compiled;
   }

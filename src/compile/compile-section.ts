@@ -24,7 +24,12 @@ export function compileSection(ranked: RankedSection, memory: RowMemory, room = 
   const { section, ranks } = ranked;
   const expanded = expandRows(rowsOf(ranked), memory, room);
   const own = section.laterOf === undefined ? ranksOf(ranks) : [];
-  return compileRows(expanded, ranks.default, own, ranks.end);
+  return compileRows(expanded, {
+    otherwise: ranks.default,
+    own,
+    span: ranks.end,
+    shortRules: section.server !== undefined,
+  });
 }
 
 /**
@@ -54,15 +59,25 @@ export function compileReturning(server: Server, memory: CompileMemory): Compile
 export function compileOwners(servers: readonly Server[], memory: CompileMemory): CompiledSection {
   return memory.owners(servers, (own) => {
     const rows = ownerRows(servers);
-    return compileRows(expandRows({ 4: rows, 6: rows }, own), NO_OWNER, [], 0);
+    const expanded = expandRows({ 4: rows, 6: rows }, own);
+    return compileRows(expanded, { otherwise: NO_OWNER, own: [], span: 0, shortRules: true });
   });
+}
+
+/** What becomes of rows besides their trees. */
+interface CompiledRows {
+  readonly otherwise: RankEntry | undefined;
+  /** Its ranks. */
+  readonly own: readonly RankEntry[];
+  /** Ranks it takes. */
+  readonly span: number;
+  /** Of servers, and of what finds them. */
+  readonly shortRules: boolean;
 }
 
 function compileRows(
   { tables, services, size, largest }: ExpandedRows,
-  otherwise: RankEntry | undefined,
-  ranks: readonly RankEntry[],
-  span: number,
+  { otherwise, own, span, shortRules }: CompiledRows,
 ): CompiledSection {
   const grown = { 4: growForest(tables[4]), 6: growForest(tables[6]) };
   const treesOf = (family: Family): FamilyTrees => ({
@@ -70,11 +85,12 @@ function compileRows(
     trees: grown[family].map(({ root }) => root),
   });
   const families = { 4: treesOf(4), 6: treesOf(6) };
-  const block = packBlock({ families, defaultWord: otherwise ? wordOf(otherwise) : SLC_WORD_NONE, services });
+  const defaultWord = otherwise ? wordOf(otherwise) : SLC_WORD_NONE;
+  const block = packBlock({ families, defaultWord, services, shortRules });
   const holds = { 4: tables[4].order.length > 0, 6: tables[6].order.length > 0 };
   return new CompiledSection(
     block,
-    ranks,
+    own,
     span,
     sectionFigures({ families, grown }),
     holds,

@@ -1,6 +1,6 @@
 /** Ruleset → image. Pure: no clock, no kernel, no dependence on the order of keys or sets. */
 import { createHash } from 'node:crypto';
-import { SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { PortRange } from '../model/port-range';
 import type { Ruleset } from '../model/ruleset';
@@ -18,8 +18,8 @@ import { assignRanks, checkRanks } from './ranks';
 import { entriesOf, imageSections, type ImageSection, isUsed, sectionLabel, sharedEntry } from './sections';
 import { imageStats } from './stats';
 
-/** Counter slots come in whole pages of 4096 bytes, 32 bytes a slot. */
-const COUNTER_SLOTS_STEP = 128;
+/** Counter slots come in whole pages. */
+const COUNTER_SLOTS_STEP = 4096 / LAYOUT.slc_hits.size;
 
 /**
  * Compiles every section, each alone. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What

@@ -4,6 +4,7 @@ import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import type { ExpandedRows } from './expand';
 import type { RankEntry } from './image';
+import type { Block } from './pack';
 import type { SectionFigures } from './stats';
 
 /** What a section becomes, wherever it stands. */
@@ -18,8 +19,8 @@ export class CompiledSection {
   private placed: { readonly first: number; readonly ranks: readonly RankEntry[] } | null = null;
 
   constructor(
-    /** Layout: `bpf/sluice_abi.h`; indices count from its first slot. */
-    readonly block: Uint8Array,
+    /** Layout: `bpf/sluice_abi.h`. */
+    readonly block: Block,
     /** Its rows, ranks as in the block. */
     private readonly ranks: readonly RankEntry[],
     /** Ranks it takes. */
@@ -37,7 +38,7 @@ export class CompiledSection {
     const rejecting = ranks.filter(({ action, rule }) => action === 'reject' || rule?.limit?.verdict === 'reject');
     this.rejects = rejecting.some(({ tier }) => !tier.startsWith('out'));
     this.rejectsOut = rejecting.some(({ tier }) => tier.startsWith('out'));
-    const hash = createHash('sha256').update(block);
+    const hash = createHash('sha256').update(block.bytes);
     hash.update(JSON.stringify(ranks.map(({ rank, section, tier, action, id }) => [rank, section, tier, action, id])));
     this.digest = hash.digest('hex');
   }

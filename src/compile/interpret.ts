@@ -204,7 +204,7 @@ function scanLeaf(
   walk.leaves++;
   const ports = words[SLC_KEY_WORD.PORTS];
   const lanes = [ports >>> 16, ports & 0xffff, protocolLane(key.protocol)];
-  for (const rule of reader.leafRules(key.family, leaf.first, leaf.count, roots)) {
+  for (const rule of reader.leafRules(key.family, leaf, roots)) {
     if (rule.word >= walk.word) return;
     walk.rules++;
     if (!addressesMatch(rule, key)) continue;

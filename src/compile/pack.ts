@@ -4,6 +4,7 @@ import {
   SLC_ABI_VERSION,
   SLC_ENTRY,
   SLC_IMAGE_MAGIC,
+  SLC_KEY_WORD,
   SLC_LIMITS,
   SLC_RULE_LAST,
   SLC_SERVICE_GUARDS,
@@ -14,6 +15,7 @@ import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
 import type { RuleTable } from './expand';
+import { NO_RULE } from './known-rules';
 import { leastWord } from './least';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
@@ -32,12 +34,23 @@ export interface BlockInput {
   /** `SLC_WORD_NONE` where it has none. */
   readonly defaultWord: number;
   readonly services: readonly Service[];
+  /** Whether leaves can have short rules: of servers, and of what finds them. */
+  readonly shortRules: boolean;
+}
+
+/** The block of a section. */
+export interface Block {
+  /** Whole cache lines; indices in it count from its first slot. */
+  readonly bytes: Uint8Array;
+  readonly defaultWord: number;
+  /** The slot of a family's only tree, where all its rules are short ones. */
+  readonly only: Readonly<Record<Family, SlotWords | null>>;
 }
 
 /** An entry of the section table. */
 export interface PackedSection {
-  /** Whole cache lines; indices in it count from its first slot. Sections that have the same one share it. */
-  readonly block: Uint8Array;
+  /** Sections that have the same one share it. */
+  readonly block: Block;
   /** What is added to the ranks in it. */
   readonly rank: number;
   /** Ranks it takes. */
@@ -64,6 +77,11 @@ export interface PackInput {
   readonly counterSlots: number;
 }
 
+/** Lanes of `RuleTable.low` and `high`, see lane.ts: destination words, source words, ports, protocol. */
+const PORT_LANES: Readonly<Record<Family, Record<'source' | 'destinationPort' | 'sourcePort' | 'protocol', number>>> = {
+  4: { source: 1, destinationPort: 2, sourcePort: 3, protocol: 4 },
+  6: { source: 4, destinationPort: 8, sourcePort: 9, protocol: 10 },
+};
 /** Bytes of the image map are a multiple of this. */
 const PAGE_BYTES = 4096;
 /** A slot in bytes, and slots of a cache line. */
@@ -84,6 +102,7 @@ const ROOTS = LAYOUT.slc_roots.fields;
 const SERVICE = LAYOUT.slc_service.fields;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
+const SHORT = { 4: LAYOUT.slc_short4.fields, 6: LAYOUT.slc_short6.fields } as const;
 
 /** Where the header says which ports an entry's rows match. */
 export const PORTS_OF_ENTRY: ReadonlyMap<number, { readonly offset: number }> = new Map<
@@ -100,37 +119,64 @@ export const RULE_SLOTS: Readonly<Record<Family, number>> = {
   4: LAYOUT.slc_rule4.size / SLOT_BYTES,
   6: LAYOUT.slc_rule6.size / SLOT_BYTES,
 };
+/** The same of a short one. */
+export const SHORT_SLOTS: Readonly<Record<Family, number>> = {
+  4: LAYOUT.slc_short4.size / SLOT_BYTES,
+  6: LAYOUT.slc_short6.size / SLOT_BYTES,
+};
 
 /** The block of a section: the same bytes wherever it stands in an image. */
-export function packBlock({ families, defaultWord, services }: BlockInput): Uint8Array {
+export function packBlock({ families, defaultWord, services, shortRules }: BlockInput): Block {
   const writer = new ImageWriter();
   const root = writer.take(LAYOUT.slc_roots.size / SLOT_BYTES);
-  const table = writer.take((LAYOUT.slc_service.size / SLOT_BYTES) * services.length);
-  services.forEach((service, i) => {
-    writeService(writer, table + i * (LAYOUT.slc_service.size / SLOT_BYTES), service);
-  });
-  writeTrees(writer, families[4], root * SLOT_BYTES + ROOTS.trees4.offset);
-  writeTrees(writer, families[6], root * SLOT_BYTES + ROOTS.trees6.offset);
+  const isShort = (family: Family): boolean =>
+    shortRules && families[family].trees.every((tree) => isShortTree(families[family].rules, tree));
+  const table = writeServices(writer, isShort(4) && isShort(6) ? [] : services);
+  const only = { 4: null, 6: null } as Record<Family, SlotWords | null>;
+  for (const family of [4, 6] as const) {
+    const { rules, trees } = families[family];
+    const placer = new Placer(writer, rules, shortRules);
+    const slots = trees.map((tree) => placer.place(tree));
+    slots.forEach((slot, i) =>
+      writer.slotAt(root * SLOT_BYTES + ROOTS[`trees${family}`].offset + i * SLOT_BYTES, slot),
+    );
+    const [tree, ...others] = trees.flatMap((each, i) => (isEmptyTree(each) ? [] : [i]));
+    if (isShort(family) && others.length === 0) only[family] = slots[tree ?? 0];
+  }
   writer.u32(root, ROOTS.default_word.offset, defaultWord);
   writer.u32(root, ROOTS.services.offset, table);
   for (let tree = 1; tree < SLC_LIMITS.TREES; tree++) {
     const least = ([4, 6] as const).map((family) => leastWord(families[family].rules, families[family].trees[tree]));
     writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
   }
-  return writer.finish(LINE_BYTES);
+  return { bytes: writer.finish(LINE_BYTES), defaultWord, only };
+}
+
+function isEmptyTree(tree: Tree): boolean {
+  return tree.kind === 'terminal' && tree.head === NO_RULE;
+}
+
+/** Writes the service table; answers with its slot. */
+function writeServices(writer: ImageWriter, services: readonly Service[]): number {
+  const slots = LAYOUT.slc_service.size / SLOT_BYTES;
+  const table = writer.take(slots * services.length);
+  services.forEach((service, i) => {
+    writeService(writer, table + i * slots, service);
+  });
+  return table;
 }
 
 /** Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
 export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array {
   const tableAt = SLC_LIMITS.SECTIONS_SLOT;
   const limitsAt = tableAt + SECTION_SLOTS * sections.length;
-  const roots = new Map<Uint8Array, number>();
+  const roots = new Map<Block, number>();
   let slots = limitsAt + limits.bytes.length / SLOT_BYTES;
   for (const block of sections.flatMap(({ block: own, trial }) => (trial ? [own, trial.block] : [own]))) {
     if (roots.has(block)) continue;
     slots = Math.ceil(slots / LINE_SLOTS) * LINE_SLOTS;
     roots.set(block, slots);
-    slots += block.length / SLOT_BYTES;
+    slots += block.bytes.length / SLOT_BYTES;
   }
   if (slots > MAX_IMAGE_SLOTS) throw new CapacityError('image slots', slots, MAX_IMAGE_SLOTS);
   const bytes = new Uint8Array(Math.ceil(((slots + SLACK_SLOTS) * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES);
@@ -164,9 +210,16 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
     view.setUint8(at + SECTION.used.offset, Number(isUsed));
     view.setUint8(at + SECTION.previous_used.offset, Number(trial?.isUsed ?? isUsed));
     view.setBigUint64(at + SECTION.id.offset, id, true);
+    view.setUint32(at + SECTION.default_word.offset, block.defaultWord, true);
+    for (const family of [4, 6] as const) {
+      const only = block.only[family];
+      if (!only) continue;
+      view.setUint32(at + SECTION[`tree${family}`].offset, only.low, true);
+      view.setUint32(at + SECTION[`tree${family}`].offset + 4, only.high, true);
+    }
   });
   bytes.set(limits.bytes, limitsAt * SLOT_BYTES);
-  for (const [block, root] of roots) bytes.set(block, root * SLOT_BYTES);
+  for (const [block, root] of roots) bytes.set(block.bytes, root * SLOT_BYTES);
   return bytes;
 }
 
@@ -182,56 +235,98 @@ const NOTHING_NEAR: Near = { lines: 0, counters: 0 };
 const NEAR_FROM_BYTES = 1 << 20;
 
 function nearOfAll(sections: PackInput['sections']): Near[] {
-  const near = sections.map(({ block, span, isServer }) => (isServer ? nearLines(block, span) : NOTHING_NEAR));
-  const lines = near.reduce((sum, each) => sum + each.lines + each.counters, 0);
-  return lines * LINE_BYTES < NEAR_FROM_BYTES ? sections.map(() => NOTHING_NEAR) : near;
+  const servers = sections.filter(({ isServer }) => isServer);
+  const lines = servers.reduce((sum, { block, span }) => sum + linesOf(block) + counterLines(span), 0);
+  if (lines * LINE_BYTES < NEAR_FROM_BYTES) return sections.map(() => NOTHING_NEAR);
+  return sections.map(({ block, span, isServer }) => (isServer ? nearLines(block, span) : NOTHING_NEAR));
+}
+
+/** Without the root block, which is read by itself where it is. */
+function linesOf({ bytes }: Block): number {
+  return bytes.length / LINE_BYTES - 1;
+}
+
+function counterLines(span: number): number {
+  return Math.ceil((span * LAYOUT.slc_hits.size) / LINE_BYTES);
 }
 
 /** Of a large one nothing: most of it would be read in vain. */
-function nearLines(block: Uint8Array, span: number): Near {
-  const lines = block.length / LINE_BYTES;
-  const counters = Math.ceil((span * LAYOUT.slc_counter.size) / LINE_BYTES);
+function nearLines(block: Block, span: number): Near {
+  const lines = linesOf(block);
+  const counters = counterLines(span);
   const max: number = SLC_LIMITS.NEAR_MAX;
   return lines <= NEAR_BLOCK_LINES && counters <= max ? { lines: Math.min(lines, max), counters } : NOTHING_NEAR;
 }
 
-function writeTrees(writer: ImageWriter, { rules, trees }: FamilyTrees, rootsAt: number): void {
-  const placed = new Map<Tree, SlotWords>();
-  trees.forEach((tree, i) => writer.slotAt(rootsAt + i * SLOT_BYTES, place(writer, rules, tree, placed)));
-}
+/** Writes the trees of a family, shared parts once. */
+class Placer {
+  private readonly placed = new Map<Tree, SlotWords>();
 
-/** Writes what the tree's slot points to, and returns the slot. Shared parts are written once. */
-function place(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tree, SlotWords>): SlotWords {
-  const known = placed.get(tree);
-  if (known) return known;
-  const slot = placeNew(writer, rules, tree, placed);
-  placed.set(tree, slot);
-  return slot;
-}
+  constructor(
+    private readonly writer: ImageWriter,
+    private readonly rules: RuleTable,
+    private readonly shortRules: boolean,
+  ) {}
 
-function placeNew(writer: ImageWriter, rules: RuleTable, tree: Tree, placed: Map<Tree, SlotWords>): SlotWords {
-  switch (tree.kind) {
-    case 'terminal':
-      return encodeSlot({ kind: 'terminal', word: wordOfTerminal(rules, tree) });
-    case 'leaf': {
-      const { length } = tree.rules;
-      const ruleSlots = RULE_SLOTS[rules.family];
-      const first = writer.takeTogether(length * ruleSlots);
-      const writeRule = rules.family === 4 ? writeRule4 : writeRule6;
-      tree.rules.forEach((rule, k) => writeRule(writer, first + k * ruleSlots, rules, rule, k === length - 1));
-      const rank = rankOfWord(rules.word[tree.rules[0]]);
-      return encodeSlot({ kind: 'leaf', first, rank, count: Math.min(length, LEAF_UNCOUNTED) });
-    }
-    case 'node': {
-      const { lane, shift, width } = tree.cut;
-      const { keyWord, offset } = rules.lanes[lane];
-      const child = writer.take(tree.children.length, Math.min(tree.children.length, LINE_SLOTS));
-      tree.children.forEach((part, value) => {
-        writer.slotAt((child + value) * SLOT_BYTES, place(writer, rules, part, placed));
-      });
-      return encodeSlot({ kind: 'node', child, keyWord, shift: shift + offset, mask: (1 << width) - 1 });
+  /** Writes what the tree's slot points to, and returns the slot. */
+  place(tree: Tree): SlotWords {
+    const known = this.placed.get(tree);
+    if (known) return known;
+    const slot = this.placeNew(tree);
+    this.placed.set(tree, slot);
+    return slot;
+  }
+
+  private placeNew(tree: Tree): SlotWords {
+    const { writer, rules } = this;
+    switch (tree.kind) {
+      case 'terminal':
+        return encodeSlot({ kind: 'terminal', word: wordOfTerminal(rules, tree) });
+      case 'leaf':
+        return this.placeLeaf(tree.rules);
+      case 'node': {
+        const { lane, shift, width } = tree.cut;
+        const { keyWord, offset } = rules.lanes[lane];
+        const child = writer.take(tree.children.length, Math.min(tree.children.length, LINE_SLOTS));
+        tree.children.forEach((part, value) => {
+          writer.slotAt((child + value) * SLOT_BYTES, this.place(part));
+        });
+        return encodeSlot({ kind: 'node', child, keyWord, shift: shift + offset, mask: (1 << width) - 1 });
+      }
     }
   }
+
+  private placeLeaf(leaf: readonly number[]): SlotWords {
+    const { writer, rules } = this;
+    const { family } = rules;
+    const { length } = leaf;
+    const short = this.shortRules && isShortLeaf(rules, leaf);
+    const slots = (short ? SHORT_SLOTS : RULE_SLOTS)[family];
+    const first = writer.takeTogether(length * slots);
+    const writeRule = short ? writeShortRule : family === 4 ? writeRule4 : writeRule6;
+    leaf.forEach((rule, k) => writeRule(writer, first + k * slots, rules, rule, k === length - 1));
+    const rank = rankOfWord(rules.word[leaf[0]]);
+    return encodeSlot({ kind: 'leaf', first, rank, count: Math.min(length, LEAF_UNCOUNTED), short });
+  }
+}
+
+/** Whether all leaves of a tree have short rules; `seen`: parts that have, which may be shared. */
+function isShortTree(rules: RuleTable, tree: Tree, seen = new Set<Tree>()): boolean {
+  if (tree.kind === 'terminal' || seen.has(tree)) return true;
+  seen.add(tree);
+  if (tree.kind === 'leaf') return isShortLeaf(rules, tree.rules);
+  return tree.children.every((child) => isShortTree(rules, child, seen));
+}
+
+function isShortLeaf(rules: RuleTable, leaf: readonly number[]): boolean {
+  return leaf.length <= SLC_LIMITS.SHORT_LEAF && leaf.every((rule) => isShort(rules, rule));
+}
+
+/** Whether a rule looks at one address, the destination port and the protocol alone. */
+function isShort({ family, low, high, destinationLength, sourceLength }: RuleTable, rule: number): boolean {
+  const { sourcePort } = PORT_LANES[family];
+  if (destinationLength[rule] > 0 && sourceLength[rule] > 0) return false;
+  return low[sourcePort][rule] === 0 && high[sourcePort][rule] === 0xffff;
 }
 
 function writeService(writer: ImageWriter, slot: number, service: Service): void {
@@ -278,17 +373,46 @@ function writeRule6(writer: ImageWriter, slot: number, rules: RuleTable, rule: n
     const address = lane < 4 ? RULE6.destination.offset : RULE6.source.offset;
     writer.u32(slot, address + 8 * ((lane & 3) >> 1) + 4 * (1 - (lane & 1)), rules.low[lane][rule]);
   }
-  const shifts = (length: number): [number, number] => [64 - Math.min(64, length), 64 - Math.max(0, length - 64)];
-  shifts(rules.destinationLength[rule]).forEach((shift, half) => {
+  shiftsOf(rules.destinationLength[rule]).forEach((shift, half) => {
     writer.u8(slot, RULE6.destination_shift.offset + half, shift);
   });
-  shifts(rules.sourceLength[rule]).forEach((shift, half) => {
+  shiftsOf(rules.sourceLength[rule]).forEach((shift, half) => {
     writer.u8(slot, RULE6.source_shift.offset + half, shift);
   });
   writer.u16(slot, RULE6.service.offset, rules.service[rule]);
   writer.u8(slot, RULE6.service_above.offset, rules.service[rule] >>> 16);
   writer.u8(slot, RULE6.last.offset, last ? SLC_RULE_LAST : 0);
   writer.u32(slot, RULE6.word.offset, rules.word[rule]);
+}
+
+function writeShortRule(writer: ImageWriter, slot: number, rules: RuleTable, rule: number): void {
+  const { family, low, high } = rules;
+  const fields = SHORT[family];
+  const { destinationPort, protocol, source } = PORT_LANES[family];
+  const ofDestination = rules.destinationLength[rule] > 0;
+  const address = ofDestination ? 0 : source;
+  const length = (ofDestination ? rules.destinationLength : rules.sourceLength)[rule];
+  writer.u8(slot, fields.key_word.offset, ofDestination ? SLC_KEY_WORD.DESTINATION : SLC_KEY_WORD.SOURCE);
+  if (family === 4) {
+    writer.u32(slot, fields.address.offset, low[address][rule]);
+    writer.u8(slot, fields.shift.offset, 32 - length);
+  } else {
+    for (let word = 0; word < 4; word++)
+      writer.u32(slot, fields.address.offset + 8 * (word >> 1) + 4 * (1 - (word & 1)), low[address + word][rule]);
+    shiftsOf(length).forEach((shift, half) => {
+      writer.u8(slot, fields.shift.offset + half, shift);
+    });
+  }
+  writer.u16(slot, fields.port_first.offset, low[destinationPort][rule]);
+  writer.u16(slot, fields.port_last.offset, high[destinationPort][rule]);
+  writer.u8(slot, fields.lane_first.offset, low[protocol][rule]);
+  writer.u8(slot, fields.lane_last.offset, high[protocol][rule]);
+  writer.u32(slot, fields.word.offset, rules.word[rule]);
+}
+
+/** Of an IPv6 prefix: how far each half of an address is shifted for the comparison. */
+function shiftsOf(length: number): readonly [number, number] {
+  return [64 - Math.min(64, length), 64 - Math.max(0, length - 64)];
 }
 
 /** A growing block. Positions are slots, plus bytes within a record. */

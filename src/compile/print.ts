@@ -134,7 +134,7 @@ class SectionPrinter {
   printLeaves(): string[] {
     return [...this.leaves.values()].flatMap(({ number, family, slot }) => [
       `leaf ${number}, ipv${family}`,
-      ...[...this.reader.leafRules(family, slot.first, slot.count, this.roots)].map((rule) => {
+      ...[...this.reader.leafRules(family, slot, this.roots)].map((rule) => {
         const bounds = this.reader.service(this.roots.services, rule.service);
         return `  ${this.names.rowOf(rule.word)}: ${describeLeafRule(family, rule, bounds)}`;
       }),
@@ -186,7 +186,7 @@ class SectionPrinter {
     const key = slotKey(family, slot);
     let leaf = this.leaves.get(key);
     if (!leaf) this.leaves.set(key, (leaf = { number: this.leaves.size + 1, family, slot }));
-    const words = [...this.reader.leafRules(family, slot.first, slot.count, this.roots)].map(({ word }) => word);
+    const words = [...this.reader.leafRules(family, slot, this.roots)].map(({ word }) => word);
     const numbers = [...new Set(words)].map(this.names.numberOf);
     return `leaf ${leaf.number}: ${numbers.length === 1 ? 'rule' : 'rules'} ${numbers.join(' ')}`;
   }

@@ -3,15 +3,16 @@ import {
   LAYOUT,
   SLC_ABI_VERSION,
   SLC_IMAGE_MAGIC,
+  SLC_KEY_WORD,
   SLC_LIMITS,
   SLC_RULE_LAST,
   SLC_RULE_SHIFT_MASK,
   SLC_WORD_FAULT,
   SLC_WORD_RANK_SHIFT,
 } from '../abi/layout.gen';
-import type { Family } from '../model/prefix';
 import type { PortRange } from '../model/port-range';
-import { PORTS_OF_ENTRY, RULE_SLOTS } from './pack';
+import { addressBits, type Family } from '../model/prefix';
+import { PORTS_OF_ENTRY, RULE_SLOTS, SHORT_SLOTS } from './pack';
 import { decodeSlot, EMPTY_SLOT, LEAF_UNCOUNTED, type Slot } from './slot';
 
 /** An index that points outside the image, or a number that cannot be: a bug in the compiler or torn bytes. */
@@ -27,8 +28,8 @@ export interface LeafRule {
   /** Slot index of the rule. */
   readonly slot: number;
   readonly word: number;
-  /** Number of its service. */
-  readonly service: number;
+  /** Number of its service; of a short rule the bounds that it says itself. */
+  readonly service: number | ServiceBounds;
   /** Address words and prefix lengths. */
   readonly destination: readonly number[];
   readonly destinationLength: number;
@@ -68,6 +69,8 @@ const ROOTS = LAYOUT.slc_roots;
 const SERVICE = LAYOUT.slc_service;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
+const SHORT = { 4: LAYOUT.slc_short4.fields, 6: LAYOUT.slc_short6.fields } as const;
+const ANYWHERE: Readonly<Record<Family, readonly number[]>> = { 4: [0], 6: [0, 0, 0, 0] };
 
 /** Every method throws `ImageFault` instead of reading outside the slots in use. */
 export class ImageReader {
@@ -143,7 +146,9 @@ export class ImageReader {
     return this.slotAtByte(this.byteOf(index, SLOT_BYTES), place);
   }
 
-  service(services: number, number: number): ServiceBounds {
+  /** The bounds of a rule's service. */
+  service(services: number, number: LeafRule['service']): ServiceBounds {
+    if (typeof number !== 'number') return number;
     const at = this.byteOf(services + number * (SERVICE.size / SLOT_BYTES), SERVICE.size);
     return {
       low: this.serviceLanes(at + SERVICE.fields.lo.offset),
@@ -152,12 +157,21 @@ export class ImageReader {
   }
 
   /** The rules of a leaf in order, as many as its slot or its last rule says; at most `SLC_MAX_LEAF_RULES`. */
-  *leafRules(family: Family, first: number, count: number, { rank }: Pick<Place, 'rank'>): Generator<LeafRule> {
+  *leafRules(
+    family: Family,
+    { first, count, short }: Pick<Slot & { kind: 'leaf' }, 'first' | 'count' | 'short'>,
+    { rank }: Pick<Place, 'rank'>,
+  ): Generator<LeafRule> {
+    const slots = (short ? SHORT_SLOTS : RULE_SLOTS)[family];
+    const readRule = short
+      ? (slot: number, at: number) => this.shortRule(family, slot, at)
+      : family === 4
+        ? (slot: number, at: number) => this.rule4(slot, at)
+        : (slot: number, at: number) => this.rule6(slot, at);
     for (let k = 0; k < SLC_LIMITS.MAX_LEAF_RULES; k++) {
-      if (count !== LEAF_UNCOUNTED && k === count) return;
-      const slot = first + k * RULE_SLOTS[family];
-      const at = this.byteOf(slot, RULE_SLOTS[family] * SLOT_BYTES);
-      const rule = family === 4 ? this.rule4(slot, at) : this.rule6(slot, at);
+      if ((count !== LEAF_UNCOUNTED && k === count) || (short && k === SLC_LIMITS.SHORT_LEAF)) return;
+      const slot = first + k * slots;
+      const rule = readRule(slot, this.byteOf(slot, slots * SLOT_BYTES));
       yield { ...rule, word: wordFrom(rule.word, rank) };
       if (rule.last) return;
     }
@@ -197,6 +211,30 @@ export class ImageReader {
       source: words(RULE6.source.offset),
       sourceLength: length(RULE6.source_shift.offset),
       last: (view.getUint8(at + RULE6.last.offset) & SLC_RULE_LAST) !== 0,
+    };
+  }
+
+  private shortRule(family: Family, slot: number, at: number): LeafRule {
+    const { view } = this;
+    const fields = SHORT[family];
+    const service: ServiceBounds = {
+      low: [view.getUint16(at + fields.port_first.offset, true), 0, view.getUint8(at + fields.lane_first.offset)],
+      high: [view.getUint16(at + fields.port_last.offset, true), 0xffff, view.getUint8(at + fields.lane_last.offset)],
+    };
+    // Halves are stored most significant first, the words within a half least significant first.
+    const words = family === 4 ? [0] : [4, 0, 12, 8];
+    const shifts = at + fields.shift.offset;
+    const unused = view.getUint8(shifts) + (family === 4 ? 0 : view.getUint8(shifts + 1));
+    const length = addressBits(family) - unused;
+    const address = words.map((word) => view.getUint32(at + fields.address.offset + word, true));
+    return {
+      slot,
+      word: view.getUint32(at + fields.word.offset, true),
+      service,
+      ...(view.getUint8(at + fields.key_word.offset) === SLC_KEY_WORD.SOURCE
+        ? { destination: ANYWHERE[family], destinationLength: 0, source: address, sourceLength: length }
+        : { destination: address, destinationLength: length, source: ANYWHERE[family], sourceLength: 0 }),
+      last: false,
     };
   }
 

@@ -3,9 +3,10 @@
  *
  *     node      low: index of child 0      high: shift 0-4, key word 5-8, mask 9-30, bit 31 clear
  *     leaf      low: index of first rule   high: smallest rank 0-23, count 24-29, bits 30-31 = 10
+ *               0-30, bit 31: short rules
  *     terminal  low: image word            high: bits 30-31 = 11
  */
-import { SLC_WORD_NONE } from '../abi/layout.gen';
+import { SLC_LEAF_SHORT, SLC_WORD_NONE } from '../abi/layout.gen';
 
 export interface SlotWords {
   readonly low: number;
@@ -29,6 +30,8 @@ export type Slot =
       readonly rank: number;
       /** `LEAF_UNCOUNTED`: up to the rule marked as the last. */
       readonly count: number;
+      /** Its rules are short ones. */
+      readonly short: boolean;
     }
   | { readonly kind: 'terminal'; readonly word: number };
 
@@ -48,7 +51,10 @@ export function encodeSlot(slot: Slot): SlotWords {
     case 'node':
       return { low: slot.child, high: (slot.shift | (slot.keyWord << 5) | (slot.mask << 9)) >>> 0 };
     case 'leaf':
-      return { low: slot.first, high: (LEAF_BITS | (slot.count << 24) | slot.rank) >>> 0 };
+      return {
+        low: (slot.first | (slot.short ? SLC_LEAF_SHORT : 0)) >>> 0,
+        high: (LEAF_BITS | (slot.count << 24) | slot.rank) >>> 0,
+      };
     case 'terminal':
       return { low: slot.word, high: TERMINAL_BITS };
   }
@@ -59,7 +65,13 @@ export function decodeSlot(low: number, high: number): Slot {
     case 3:
       return { kind: 'terminal', word: low };
     case 2:
-      return { kind: 'leaf', first: low, rank: high & RANK_MASK, count: (high >>> 24) & LEAF_UNCOUNTED };
+      return {
+        kind: 'leaf',
+        first: (low & ~SLC_LEAF_SHORT) >>> 0,
+        rank: high & RANK_MASK,
+        count: (high >>> 24) & LEAF_UNCOUNTED,
+        short: (low & SLC_LEAF_SHORT) !== 0,
+      };
     default:
       return {
         kind: 'node',

@@ -77,6 +77,9 @@ export class TreeMemory {
   private readonly cutNumbers = new Uint32Array(3);
   private readonly figures = new WeakMap<Tree, GrownTree>();
 
+  /** `leafBudget`: rules up to which a list becomes a leaf at once. */
+  constructor(readonly leafBudget: number) {}
+
   /** Numbers that are remembered: 4 bytes each, and about as much again for what was made of them. */
   get size(): number {
     return this.leaves.size + this.nodes.size + this.grown.size;

@@ -10,8 +10,6 @@ import { hashNumbers } from './memory';
 import { type Cut, Region } from './region';
 import type { Grown, GrownTree, Tree, TreeMemory } from './tree-memory';
 
-/** Rules up to which a list becomes a leaf at once. */
-const LEAF_BUDGET = { 4: 6, 6: 4 } as const;
 /** Longer leaves are worth spending spare copies to avoid. */
 const RELIEF_LEAF = 16;
 /** Copies of a rule that cutting may make on average, less where there are very many rules. */
@@ -63,7 +61,7 @@ class TreeBuilder {
     this.rules = rules;
     this.memory = rules.trees;
     this.region = new Region(rules, rules.lanes);
-    this.leafBudget = LEAF_BUDGET[rules.family];
+    this.leafBudget = rules.trees.leafBudget;
     this.finder = new CutFinder(rules, this.region, this.leafBudget);
     const replication = Math.min(REPLICATION, REPLICATED_RULES_MAX / size);
     this.replication = Math.max(2, Math.floor(replication / REPLICATION_STEP) * REPLICATION_STEP);

@@ -68,6 +68,7 @@ export interface RawRegion extends Handle {
   load64(offset: number): bigint;
   store64(offset: number, value: bigint): void;
   compareExchange64(offset: number, expected: bigint, value: bigint): bigint;
+  hits(rowBytes: number): BigUint64Array;
 }
 
 export interface RawProgram extends Handle {

@@ -1,5 +1,4 @@
-/** Counters of one generation: a row a CPU, a slot a rank or reason, read through mmap without system calls. */
-import { LAYOUT } from '../abi/layout.gen';
+/** Counters of one generation, read through mmap without system calls: sums over all CPUs, a slot a rank or reason. */
 import type { BpfMap } from './kernel';
 
 /** Sums over all CPUs. */
@@ -10,22 +9,16 @@ export interface CounterFigures {
   readonly lastHitJiffies: bigint;
 }
 
-const { size: SLOT_BYTES, fields: FIELD } = LAYOUT.slc_counter;
-/** 64-bit words of a slot, and where its figures are among them. */
-const SLOT_WORDS = SLOT_BYTES / 8;
-const WORD = { packets: FIELD.packets.offset / 8, bytes: FIELD.bytes.offset / 8, lastHit: FIELD.last_hit.offset / 8 };
+/** Words of a slot in what the addon returns. */
+const SLOT_WORDS = 3;
+const [PACKETS, BYTES, LAST_HIT] = [0, 1, 2];
 
-/**
- * Figures of every slot that was hit, as they were at one moment: the rows of all CPUs are copied, and a slot is added up
- * when somebody asks for it, since of a hundred thousand most readers want few.
- */
+/** Figures of every slot that was hit, as they were at one moment. */
 class CounterTable implements ReadonlyMap<number, CounterFigures> {
-  readonly #rows: readonly BigUint64Array[];
   #size: number | undefined;
 
-  constructor(rows: readonly BigUint64Array[]) {
-    this.#rows = rows;
-  }
+  /** `sums`: packets, bytes, jiffies of the newest packet of each slot. */
+  constructor(private readonly sums: BigUint64Array) {}
 
   /** Slots that were hit. */
   get size(): number {
@@ -34,17 +27,10 @@ class CounterTable implements ReadonlyMap<number, CounterFigures> {
   }
 
   get(slot: number): CounterFigures | undefined {
+    const { sums } = this;
     const at = slot * SLOT_WORDS;
-    let packets = 0n;
-    let bytes = 0n;
-    let lastHitJiffies = 0n;
-    for (const row of this.#rows) {
-      if (!(at >= 0 && at < row.length) || row[at + WORD.packets] === 0n) continue;
-      packets += row[at + WORD.packets];
-      bytes += row[at + WORD.bytes];
-      if (row[at + WORD.lastHit] > lastHitJiffies) lastHitJiffies = row[at + WORD.lastHit];
-    }
-    return packets === 0n ? undefined : { packets, bytes, lastHitJiffies };
+    const packets = at >= 0 && at < sums.length ? sums[at + PACKETS] : 0n;
+    return packets === 0n ? undefined : { packets, bytes: sums[at + BYTES], lastHitJiffies: sums[at + LAST_HIT] };
   }
 
   has(slot: number): boolean {
@@ -52,10 +38,7 @@ class CounterTable implements ReadonlyMap<number, CounterFigures> {
   }
 
   *keys(): MapIterator<number> {
-    for (let slot = 0; slot * SLOT_WORDS < (this.#rows.at(0)?.length ?? 0); slot++) {
-      const at = slot * SLOT_WORDS + WORD.packets;
-      if (this.#rows.some((row) => row[at] !== 0n)) yield slot;
-    }
+    for (let slot = 0; slot * SLOT_WORDS < this.sums.length; slot++) if (this.has(slot)) yield slot;
   }
 
   *entries(): MapIterator<[number, CounterFigures]> {
@@ -77,15 +60,9 @@ class CounterTable implements ReadonlyMap<number, CounterFigures> {
 
 /** The figures of this moment. */
 export function readCounters(map: BpfMap): ReadonlyMap<number, CounterFigures> {
-  const { valueSize, maxEntries } = map.info();
   const region = map.mmap({ writable: false });
   try {
-    const rows = Array.from({ length: maxEntries }, (_, cpu) => {
-      const words = new BigUint64Array(valueSize / 8);
-      new Uint8Array(words.buffer).set(region.read(cpu * valueSize, valueSize));
-      return words;
-    });
-    return new CounterTable(rows);
+    return new CounterTable(region.hits(map.info().valueSize));
   } finally {
     region.close();
   }

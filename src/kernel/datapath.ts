@@ -350,8 +350,8 @@ export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches)
     type: 'array',
     name: 'slc_counters',
     keySize: 4,
-    valueSize: switches.counterSlots * LAYOUT.slc_counter.size,
-    maxEntries: switches.dryRun ? 1 : kernel.possibleCpus(),
+    valueSize: switches.counterSlots * LAYOUT.slc_hits.size,
+    maxEntries: switches.dryRun ? 1 : kernel.possibleCpus() + 1,
     flags: ['mmapable'],
   });
   return { image, counters };

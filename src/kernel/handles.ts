@@ -245,6 +245,10 @@ export class RegionHandle implements MappedRegion {
     return attempt(`write memory of map "${this.name}"`, () => this.raw.compareExchange64(offset, expected, value));
   }
 
+  hits(rowBytes: number): BigUint64Array {
+    return attempt(`read memory of map "${this.name}"`, () => this.raw.hits(rowBytes));
+  }
+
   close(): void {
     this.raw.close();
   }

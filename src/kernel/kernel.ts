@@ -97,6 +97,11 @@ export interface MappedRegion {
   store64(offset: number, value: bigint): void;
   /** Returns the value found; it was replaced when that equals `expected`. */
   compareExchange64(offset: number, expected: bigint, value: bigint): bigint;
+  /**
+   * Counters of a generation (`struct slc_hits`), the rows of all CPUs added up: packets, bytes and the jiffies of the
+   * newest packet, slot by slot.
+   */
+  hits(rowBytes: number): BigUint64Array;
   close(): void;
 }
 

@@ -16,6 +16,8 @@ const FREE = 0n;
 const CONFIRMED = 0xffff_ffff_ffff_ffffn;
 /** A deadline that has passed on every machine. Every odd one says the same, from its time on; others are even. */
 const TAKEN_BACK = 1n;
+/** Layout since which that is so. */
+const EVEN_SINCE = 9;
 /** Longer than a packet is judged. */
 const MOMENT_NS = 1_000_000n;
 const NUMBERS = { free: FREE, confirmed: CONFIRMED, 'taken-back': TAKEN_BACK } as const;
@@ -48,8 +50,12 @@ export class ConfirmWords {
   }
 
   /** Takes over what stood in another map, word by word. */
-  adopt(words: readonly bigint[]): void {
-    for (const [i, value] of words.entries()) if (value !== FREE) this.region.store64(8 * i, value);
+  adopt(words: readonly bigint[], version: number): void {
+    for (const [i, value] of words.entries()) {
+      // Deadlines were odd too once.
+      const isDeadline = version < EVEN_SINCE && value !== CONFIRMED && value !== TAKEN_BACK;
+      if (value !== FREE) this.region.store64(8 * i, isDeadline ? value & ~1n : value);
+    }
   }
 
   /**

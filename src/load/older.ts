@@ -137,7 +137,7 @@ const PARTS = {
     lost: 'events that nobody had read',
   },
   gates: { maps: ['gateCounters'], structs: ['slc_counter'], lost: 'what the gates themselves had counted' },
-  counters: { maps: [], structs: ['slc_counter'], lost: 'hits of rules since the last apply' },
+  counters: { maps: [], structs: ['slc_hits', 'slc_hits_kept'], lost: 'hits of rules since the last apply' },
 } as const satisfies Record<string, Part>;
 
 /** A part of the state. */

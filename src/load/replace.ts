@@ -147,9 +147,9 @@ async function makeBeside(
 }
 
 /** Who waits to be confirmed goes on waiting, until the same moment; the last of the slots judges meanwhile. */
-async function takeDeadlines(state: SharedState, { pending, words }: OlderState, slot: number): Promise<void> {
+async function takeDeadlines(state: SharedState, { pending, words, version }: OlderState, slot: number): Promise<void> {
   const confirm = state.confirmWords();
-  confirm.adopt(words);
+  confirm.adopt(words, version);
   confirm.close();
   if (!pending) {
     state.exchangeGate(OPEN_GATE, lastingWord(slot));

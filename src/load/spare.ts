@@ -54,7 +54,7 @@ const WASTE_FACTOR = 4;
 const WASTE_BYTES = 1 << 20;
 
 const PAGE_BYTES = 4096;
-const COUNTERS_OF_PAGE = PAGE_BYTES / LAYOUT.slc_counter.size;
+const COUNTERS_OF_PAGE = PAGE_BYTES / LAYOUT.slc_hits.size;
 
 /** A directory in `spare/` whose programs and maps are all there. */
 interface Found {
@@ -111,7 +111,7 @@ function withRoom({ bytes, counterSlots, features }: Wanted): Wanted {
 }
 
 function bytesOf(kernel: Kernel, { bytes, counterSlots }: Wanted): number {
-  return bytes.length + counterSlots * LAYOUT.slc_counter.size * kernel.possibleCpus();
+  return bytes.length + counterSlots * LAYOUT.slc_hits.size * (kernel.possibleCpus() + 1);
 }
 
 /**
@@ -197,7 +197,7 @@ function sizesOf(kernel: Kernel, directory: string): Sizes | null {
   try {
     const { valueSize: imageBytes } = read(GENERATION_PINS.image);
     const { valueSize, maxEntries } = read(GENERATION_PINS.counters);
-    const counterSlots = valueSize / LAYOUT.slc_counter.size;
+    const counterSlots = valueSize / LAYOUT.slc_hits.size;
     return { imageBytes, counterSlots, bytes: imageBytes + valueSize * maxEntries };
   } catch (error) {
     if (error instanceof KernelError) return null;

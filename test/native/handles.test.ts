@@ -120,6 +120,7 @@ describe('a mapped region', () => {
     load64: (region) => region.load64(0),
     store64: (region) => region.store64(0, 1n),
     compareExchange64: (region) => region.compareExchange64(0, 1n, 2n),
+    hits: (region) => region.hits(16),
   };
   const open = (writable: boolean): MappedRegion => {
     const map = kernel().createMap({
@@ -143,7 +144,7 @@ describe('a mapped region', () => {
     expect(await outcome(() => methods[name](region))).toBe(CLOSED);
 
     const readOnly = open(false);
-    const reads = name === 'read' || name === 'load64';
+    const reads = name === 'read' || name === 'load64' || name === 'hits';
     expect(await outcome(() => methods[name](readOnly))).toBe(reads ? 'ok' : 'EACCES');
     readOnly.close();
   });

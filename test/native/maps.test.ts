@@ -232,6 +232,28 @@ describe('memory', () => {
     memory.close();
   });
 
+  test('counters of all CPUs are added up: what was handed over, halves of a word, the newest packet', () => {
+    const { region: memory } = region();
+    const row = 1024 * 1024; // three rows: what all share, two CPUs
+    const set = (key: number, slot: number, one: bigint, other: bigint): void => {
+      memory.store64(key * row + slot * 16, one);
+      memory.store64(key * row + slot * 16 + 8, other);
+    };
+    set(0, 0, 5n, 500n);
+    set(1, 0, (3n << 40n) | 300n, 7n << 16n);
+    set(2, 0, (1n << 40n) | 64n, (9n << 16n) | 32n);
+    set(2, 65_535, (2n << 40n) | 120n, 4n << 16n);
+    set(0, 1, 1n, 60n);
+    const sums = memory.hits(row);
+    expect(sums).toHaveLength(3 * 65_536);
+    expect([...sums.subarray(0, 6)]).toEqual([9n, 864n, 9n, 1n, 60n, 0n]);
+    expect([...sums.subarray(-3)]).toEqual([2n, 120n, 4n]);
+    expect(sums.reduce((all, each) => all + each)).toBe(9n + 864n + 9n + 61n + 126n);
+    for (const odd of [0, 24, 1000, 2 * row, -16, 2 ** 32])
+      expect(() => memory.hits(odd)).toThrow(expect.objectContaining({ name: 'RangeError' }) as Error);
+    memory.close();
+  });
+
   test('two mappings see the same words', () => {
     const { map, region: memory } = region();
     const other = map.mmap({ writable: false });

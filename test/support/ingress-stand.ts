@@ -3,7 +3,7 @@
  * what became of each composed frame, which counter went up, and that the twin had said so.
  */
 import { OUT_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../../src/abi/codec';
-import { LAYOUT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
+import { LAYOUT, SLC_HITS_PACKETS_SHIFT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image, RankEntry } from '../../src/compile/image';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
@@ -247,11 +247,35 @@ export class IngressStand {
   cpusAt(reason: Reason): number {
     const { counters } = this.maps;
     const { valueSize, maxEntries } = counters.info();
-    const slot = REASON_CODE[reason] * LAYOUT.slc_counter.size;
+    const slot = REASON_CODE[reason] * LAYOUT.slc_hits.size;
     const region = counters.mmap({ writable: false });
-    const rows = Array.from({ length: maxEntries }, (_, cpu) => Buffer.from(region.read(cpu * valueSize + slot, 8)));
+    const rows = Array.from({ length: maxEntries - 1 }, (_, cpu) => region.load64((cpu + 1) * valueSize + slot));
     region.close();
-    return rows.filter((packets) => packets.readBigUInt64LE() > 0n).length;
+    return rows.filter((recent) => recent > 0n).length;
+  }
+
+  /** Makes it that every CPU has counted this at a row before. */
+  setHits(row: string, packets: bigint, bytes: bigint): void {
+    const { counters } = this.maps;
+    const { valueSize, maxEntries } = counters.info();
+    const { rank } = this.image.ranks.find(({ section, id }) => `${section}/${id}` === row)!;
+    const region = counters.mmap({ writable: true });
+    for (let key = 1; key < maxEntries; key++)
+      region.store64(
+        key * valueSize + rank * LAYOUT.slc_hits.size,
+        (packets << BigInt(SLC_HITS_PACKETS_SHIFT)) | bytes,
+      );
+    region.close();
+  }
+
+  /** Of a row, over all CPUs; of these `kept` is what they have handed over. */
+  hitsOf(row: string): CounterFigures & { readonly kept: bigint } {
+    const { counters } = this.maps;
+    const { rank } = this.image.ranks.find(({ section, id }) => `${section}/${id}` === row)!;
+    const region = counters.mmap({ writable: false });
+    const kept = region.load64(rank * LAYOUT.slc_hits.size);
+    region.close();
+    return { ...this.counts().get(rank)!, kept };
   }
 
   private countedSince(before: ReadonlyMap<number, CounterFigures>): Record<string, number> {

@@ -1,6 +1,7 @@
 /** The product on a port of the lab: gate, ingress program and counters, put there by its own `apply`. */
 import type { Image } from '../../../src/compile/image';
 import { createGenerationMaps, datapathSwitches, type GenerationMaps, loadProgram } from '../../../src/kernel/datapath';
+import type { CounterFigures } from '../../../src/kernel/counters';
 import { kernel } from '../../../src/kernel/native';
 import type { BpfProgram } from '../../../src/kernel/kernel';
 import type { Interface } from '../../../src/kernel/interfaces';
@@ -53,10 +54,9 @@ export class Product {
     return performance.now() - began;
   }
 
-  /** Packets counted since the image was installed, by rank. */
-  counted(): Map<number, number> {
-    const figures = generationCounters(this.context.kernel, this.context.pins, this.generation);
-    return new Map([...figures].map(([rank, { packets }]) => [rank, Number(packets)]));
+  /** What was counted since the image was installed, by rank. */
+  counted(): ReadonlyMap<number, CounterFigures> {
+    return generationCounters(this.context.kernel, this.context.pins, this.generation);
   }
 
   async close(): Promise<void> {
