@@ -103,6 +103,13 @@ static __always_inline __u32 slc_guard_refuses_later(struct slc_packet *packet, 
                                     : SLC_WORD_NONE;
 }
 
+/* What slc_flow_open is told beside the key: whose flow it is, and the identifier of an echo. */
+static __always_inline __u32 slc_flow_opener(const struct slc_packet *packet, struct slc_steps *steps) {
+    __u32 owner = slc_servers ? slc_owner_number(slc_owner_of(packet, &packet->key, steps)) : 0;
+
+    return owner << SLC_FLOW_OWNER_SHIFT | packet->icmp_identifier;
+}
+
 SEC("tc")
 int slc_egress_main(struct __sk_buff *skb) {
     struct slc_packet packet = {};
@@ -198,7 +205,7 @@ int slc_egress_main(struct __sk_buff *skb) {
         slc_flow_settle(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags,
                         slc_word_lets_in(word) ? slc_flow_generation(&packet) : 0);
     else if (opens && slc_word_lets_in(word))
-        slc_flow_open(&packet.key, packet.family, packet.icmp_identifier, packet.tcp_flags,
+        slc_flow_open(&packet.key, packet.family, slc_flow_opener(&packet, &steps), packet.tcp_flags,
                       slc_flow_generation(&packet));
     return slc_leave_outbound(skb, &packet, word, &steps);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Events: what is told of packets (SPEC 7). What a level takes is decided first, then caps: of the CPU in all, of the
- * rule or reason, of the source; so a flood costs little more than not telling of it. What is not told is counted.
- * TypeScript twin of the levels: src/model/log-word.ts.
+ * Events: what is told of packets (SPEC 7). What a level takes is decided first, then caps: of the server, where one's
+ * section judged, else of the CPU in all; of the rule or reason; of the source; so a flood costs little more than not
+ * telling of it. What is not told is counted. No cap that packets to one server spend holds back what is told of
+ * another. TypeScript twin of the levels: src/model/log-word.ts.
  */
 #ifndef SLUICE_EVENTS_H
 #define SLUICE_EVENTS_H
@@ -84,23 +85,49 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
     *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
 }
 
+/* What is kept of the events of a server on this CPU; NULL of a section that is the edge's own. */
+static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct slc_event_sources *row;
+
+    if (!owner)
+        return NULL;
+    row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    if (!row)
+        return NULL;
+    /* Keeps clang from computing the place before the check, which the verifier would not take. */
+    asm volatile("" : "+r"(row));
+    return &row->owners[owner & (SLC_OWNERS - 1)];
+}
+
+/* What of one server is told in a window. */
+static __always_inline __u32 slc_event_share(void) {
+    const __u32 zero = 0;
+    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+
+    return header ? header->event_share : 0;
+}
+
 /*
- * Whether the cap of the CPU or of the rule or reason holds the event back, which counts it: in a flood all but a few
- * are, so this much is in line.
+ * Whether the cap of the server (of what is the edge's own: of the CPU) or of the rule or reason holds the event back,
+ * which counts it: in a flood all but a few are, so this much is in line.
  */
-static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures) {
+static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures,
+                                            struct slc_event_owner *own) {
     __u32 window = slc_event_now();
 
-    if (slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL)) {
+    if (own && slc_cap_is_spent(own->events, window, slc_event_share()))
+        figures->capped_server++;
+    else if (!own && slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL))
         figures->capped_all++;
-        return 1;
-    }
     /* The packet itself is counted, so its stamp is of this window. */
-    if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE) {
+    else if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE)
         figures->capped_rule++;
-        return 1;
-    }
-    return 0;
+    else
+        return 0;
+    if (own)
+        own->capped++;
+    return 1;
 }
 
 /*
@@ -116,21 +143,38 @@ static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
     return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
 }
 
+#define SLC_SOURCE_CAP_BITS 16
+
+/* As slc_cap_is_spent and slc_cap_take, of a slot that a source of another server may have. */
+static __always_inline int slc_source_is_spent(__u64 events, __u32 window, __u32 owner) {
+    return events >> SLC_SOURCE_CAP_BITS == ((__u64)window << SLC_SOURCE_CAP_BITS | owner) &&
+           (__u16)events >= SLC_EVENT_CAP_SOURCE;
+}
+
+static __always_inline void slc_source_take(__u64 *events, __u32 window, __u32 owner) {
+    __u64 whose = (__u64)window << SLC_SOURCE_CAP_BITS | owner;
+
+    *events = (*events >> SLC_SOURCE_CAP_BITS == whose ? *events : whose << SLC_SOURCE_CAP_BITS) + 1;
+}
+
 /* Whether the source's cap too lets the event through, which then has taken its part of each. */
 static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_hits *counter,
-                                             struct slc_event_figures *figures) {
+                                             struct slc_event_figures *figures, __u32 owner,
+                                             struct slc_event_owner *own) {
     __u32 window = slc_event_now();
     __u64 *source = slc_source_cap(packet);
 
-    if (source && slc_cap_is_spent(*source, window, SLC_EVENT_CAP_SOURCE)) {
+    if (source && slc_source_is_spent(*source, window, owner)) {
         figures->capped_source++;
+        if (own)
+            own->capped++;
         return 0;
     }
-    slc_cap_take(&figures->events, window);
+    slc_cap_take(own ? &own->events : &figures->events, window);
     if (counter)
         counter->stamp++;
     if (source)
-        slc_cap_take(source, window);
+        slc_source_take(source, window, owner);
     return 1;
 }
 
@@ -143,12 +187,13 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    __u32 bytes = packet->length, last, owner = slc_owner_number(outcome->section);
+    struct slc_event_owner *own = slc_event_owner_of(owner);
     struct slc_event *event;
-    __u32 bytes = packet->length, last;
 
     if (!figures)
         return 0;
-    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, counter, figures))
+    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, counter, figures, owner, own))
         return 0;
     event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
     if (!event) {
@@ -156,6 +201,8 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
         return 0;
     }
     figures->written++;
+    if (own)
+        own->told++;
     event->time = bpf_ktime_get_boot_ns();
     event->word = outcome->word;
     event->generation = slc_generation;
@@ -199,7 +246,8 @@ static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_p
     if (!figures)
         return;
     figures->made++;
-    if (slc_is_capped(outcome, log) && slc_is_held_back(counter, figures))
+    if (slc_is_capped(outcome, log) &&
+        slc_is_held_back(counter, figures, slc_event_owner_of(slc_owner_number(outcome->section))))
         return;
     slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
 }

@@ -339,6 +339,74 @@ static __always_inline __u32 slc_flow_hash_of(const struct slc_flow_key *key) {
                          slc_table_factors[9] * key->protocol);
 }
 
+/* No share: all flows of a table are alike. */
+#define SLC_NO_SHARE (~0u)
+#define SLC_FLOW_NO_WAY 0xffu
+
+/* Whose turn it is to make room, first to last; each kind by its ends. */
+enum slc_flow_turn {
+    SLC_FLOW_TURN_ABOVE, /* of somebody above his share */
+    SLC_FLOW_TURN_OWN,
+    SLC_FLOW_TURN_OTHER, /* both are within their shares: only chance has brought so many into one bucket */
+    SLC_FLOW_TURN_NEVER,
+};
+#define SLC_FLOW_TURN_SHIFT 56
+
+/*
+ * The way of a bucket, all of which live, that makes room for a flow of this owner; SLC_FLOW_NO_WAY where he is above
+ * his share and nobody else is: then he takes nothing from anybody. Under the lock.
+ */
+static __always_inline __u32 slc_flow_shared_way(const struct slc_flow_bucket *bucket, struct slc_shares *shares,
+                                                 __u32 owner, __u32 share, __u64 now) {
+    int above = slc_share_held(shares, owner) >= share;
+    __u64 first = (__u64)SLC_FLOW_TURN_NEVER << SLC_FLOW_TURN_SHIFT;
+    __u32 victim = SLC_FLOW_NO_WAY;
+
+    for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
+        const struct slc_flow *way = &bucket->ways[i];
+        int own = way->owner == owner;
+        __u64 kind = own                                          ? (above ? SLC_FLOW_TURN_ABOVE : SLC_FLOW_TURN_OWN)
+                     : slc_share_held(shares, way->owner) > share ? SLC_FLOW_TURN_ABOVE
+                     : above                                      ? SLC_FLOW_TURN_NEVER
+                                                                  : SLC_FLOW_TURN_OTHER;
+        __u64 turn = kind << SLC_FLOW_TURN_SHIFT | ((way->expires - now) & ((1ull << SLC_FLOW_TURN_SHIFT) - 1));
+
+        if (turn < first) {
+            first = turn;
+            victim = i;
+        }
+    }
+    return victim;
+}
+
+/*
+ * A way for a flow that none holds, with its key and owner and the rest the caller's to fill; NULL where its owner gets
+ * none. `evicted`: whether one that lives had to make room. Under the lock.
+ */
+static __always_inline struct slc_flow *slc_flow_claim(struct slc_flow_bucket *bucket, void *tags, __u32 hash,
+                                                       const struct slc_flow_key *key, __u64 now,
+                                                       struct slc_shares *shares, __u32 owner, __u32 share,
+                                                       int *evicted) {
+    __u32 victim = slc_table_victim(bucket, hash, now, evicted), before;
+    struct slc_flow *flow;
+
+    if (slc_servers && *evicted && share != SLC_NO_SHARE)
+        victim = slc_flow_shared_way(bucket, shares, owner, share, now);
+    if (victim == SLC_FLOW_NO_WAY) {
+        *evicted = 0;
+        __sync_fetch_and_add(&slc_share_of(shares, owner)->refused, 1);
+        return NULL;
+    }
+    flow = &bucket->ways[victim & (SLC_TABLE_WAYS - 1)];
+    before = flow->expires ? flow->owner : SLC_OWNERS;
+    if (*evicted)
+        __sync_fetch_and_add(&slc_share_of(shares, before)->evicted, 1);
+    slc_share_pass(shares, before, owner);
+    slc_table_take(bucket, tags, victim, hash, key);
+    flow->owner = owner;
+    return flow;
+}
+
 /* What slc_move_flows is told in the first bytes of the frame it is run on, and what it has lost. */
 struct slc_move {
     __u32 first; /* bucket */
@@ -356,13 +424,14 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
     struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
     __u32 index = move->first + i / SLC_TABLE_WAYS;
     struct slc_flow_bucket *bucket = bpf_map_lookup_elem(&slc_flows_before, &index);
+    struct slc_shares *shares = bpf_map_lookup_elem(&slc_flow_shares, &zero);
     __u64 now = bpf_jiffies64();
     struct slc_flow flow, *way;
     void *tags;
     __u32 hash;
     int evicted = 0;
 
-    if (!bucket || !figures)
+    if (!bucket || !figures || !shares)
         return 1;
     bpf_spin_lock(&bucket->lock);
     flow = bucket->ways[i & (SLC_TABLE_WAYS - 1)];
@@ -382,11 +451,13 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
         way = NULL;
     } else {
         if (!way)
-            way = slc_table_claim(bucket, tags, hash, &flow.key, now, &evicted);
-        way->opened = flow.opened;
-        way->generation = flow.generation;
-        way->flags = flow.flags;
-        way->expires = flow.expires;
+            way = slc_flow_claim(bucket, tags, hash, &flow.key, now, shares, flow.owner, SLC_NO_SHARE, &evicted);
+        if (way) {
+            way->opened = flow.opened;
+            way->generation = flow.generation;
+            way->flags = flow.flags;
+            way->expires = flow.expires;
+        }
     }
     bpf_spin_unlock(&bucket->lock);
     figures->evicted += evicted;
@@ -394,20 +465,28 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
     return 0;
 }
 
-/* Opens the flow, anew where one with the same key ended. What can have no flow opens none. Returns 0. */
-__noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 identifier, __u8 tcp_flags,
+#define SLC_FLOW_OWNER_SHIFT 16
+
+/*
+ * Opens a flow, anew where one with the same key ended. `opener`: the identifier of an echo, and above it whose flow it
+ * is (slc_section.owner). What can have no flow opens none, nor does who is above his share where there is room for
+ * nobody. Returns 0.
+ */
+__noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 opener, __u8 tcp_flags,
                              __u32 generation) {
     const __u32 zero = 0;
     struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
+    struct slc_shares *shares = bpf_map_lookup_elem(&slc_flow_shares, &zero);
+    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
     void *tags;
-    __u32 index, hash, ports;
+    __u32 index, hash, ports, owner;
     __u64 now;
-    int evicted = 0;
+    int evicted = 0, made = 0;
 
-    if (slc_dry_run || !figures || !answer || !slc_flow_ports(answer, family, identifier, &ports))
+    if (slc_dry_run || !figures || !shares || !header || !answer || !slc_flow_ports(answer, family, opener, &ports))
         return 0;
     slc_flow_of_answer(answer, family, ports, &key);
     hash = slc_flow_hash(answer, family, ports);
@@ -416,17 +495,25 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u16 id
     bucket = bpf_map_lookup_elem(&slc_flows, &index);
     if (!tags || !bucket)
         return 0;
+    owner = opener >> SLC_FLOW_OWNER_SHIFT & (SLC_OWNERS - 1);
     now = bpf_jiffies64();
     bpf_spin_lock(&bucket->lock);
     flow = slc_table_find(bucket, tags, slc_table_tag(hash), &key);
-    if (!flow)
-        flow = slc_table_claim(bucket, tags, hash, &key, now, &evicted);
-    flow->opened = now;
-    flow->generation = generation;
-    flow->flags = 0;
-    slc_flow_advance(flow, tcp_flags, now);
+    if (flow) {
+        slc_share_pass(shares, flow->owner, owner);
+        flow->owner = owner;
+    } else {
+        flow = slc_flow_claim(bucket, tags, hash, &key, now, shares, owner, header->flow_share, &evicted);
+    }
+    if (flow) {
+        flow->opened = now;
+        flow->generation = generation;
+        flow->flags = 0;
+        slc_flow_advance(flow, tcp_flags, now);
+        made = 1;
+    }
     bpf_spin_unlock(&bucket->lock);
-    figures->made++;
+    figures->made += made;
     figures->evicted += evicted;
     return 0;
 }

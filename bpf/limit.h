@@ -85,8 +85,8 @@ struct slc_window_key {
     __u32 source[4];
     __u16 port; /* of a UDP pair the source's, else 0 */
     __u8 family;
-    __u8 reserved0;
-    __u32 reserved1;
+    __u8 reserved;
+    __u32 owner; /* slc_section.owner of the rule's section */
 };
 
 /* As slc_table_hash_addresses, over other words: the sum with the factors from `first` on. */
@@ -101,13 +101,13 @@ static __always_inline __u64 slc_window_sum(const struct slc_window_key *key, co
 }
 
 /*
- * What stands for the key in the table: the parts that count of two sums. Two keys share it with the chance of two
- * random numbers of 64 bits, as long as the factors are secret, see table.h.
+ * What stands for the key in the table: the parts that count of two sums, and whose it is. Two keys share it with the
+ * chance of two random numbers of 52 bits, as long as the factors are secret, see table.h.
  */
 static __always_inline __u64 slc_window_name(const struct slc_window_key *key) {
-    __u64 name = (slc_window_sum(key, 0) & ~0ull << 32) | slc_window_sum(key, 3) >> 32;
+    __u64 name = (slc_window_sum(key, 0) & ~0ull << 32) | (slc_window_sum(key, 3) >> 32 & ~SLC_WINDOW_OWNER_MASK);
 
-    return name ? name : 1;
+    return (name ? name : SLC_WINDOW_OWNER_MASK + 1) | (key->owner & SLC_WINDOW_OWNER_MASK);
 }
 
 /* A bucket, and the attempts that belong to it. */
@@ -202,13 +202,17 @@ static __always_inline void slc_window_let_go(struct slc_window_bucket *bucket) 
         __sync_lock_test_and_set(&bucket->held, 0);
 }
 
-/* The way that is the key's; SLC_LIMIT_WAYS where none is. */
+/* What stands for a way where there is none; where one lives that is to make room SLC_LIMIT_WAYS more than its number.
+ */
+#define SLC_WINDOW_NO_WAY (2 * SLC_LIMIT_WAYS)
+
+/* The way that is the key's. */
 static __always_inline __u32 slc_window_find(const struct slc_window_bucket *bucket, __u64 name) {
     for (__u32 i = 0; i < SLC_LIMIT_WAYS; i++) {
         if (bucket->keys[i] == name)
             return i;
     }
-    return SLC_LIMIT_WAYS;
+    return SLC_WINDOW_NO_WAY;
 }
 
 #define SLC_WINDOW_NO_TURN (1ll << 62)
@@ -236,8 +240,14 @@ static __always_inline __s64 slc_window_sooner(__s64 one, __s64 other) {
     return other ^ ((one ^ other) & is_less);
 }
 
-/* The way that makes room, SLC_LIMIT_WAYS where none may. `evicts`: whether it lives. The bucket is held. */
-static __always_inline __u32 slc_window_victim(const struct slc_window_bucket *bucket, __u64 now, int *evicts) {
+static __always_inline __u32 slc_window_way_of_turn(__s64 turn) {
+    __u32 lives = turn >= SLC_LIMIT_WAYS ? SLC_LIMIT_WAYS : 0;
+
+    return turn & SLC_WINDOW_NO_TURN ? SLC_WINDOW_NO_WAY : lives + (turn & (SLC_LIMIT_WAYS - 1));
+}
+
+/* The way that makes room. The bucket is held. */
+static __always_inline __u32 slc_window_victim(const struct slc_window_bucket *bucket, __u64 now) {
     __s64 turns[SLC_LIMIT_WAYS], first;
 
 #pragma unroll
@@ -246,8 +256,62 @@ static __always_inline __u32 slc_window_victim(const struct slc_window_bucket *b
     first = slc_window_sooner(
         slc_window_sooner(slc_window_sooner(turns[0], turns[1]), slc_window_sooner(turns[2], turns[3])),
         slc_window_sooner(slc_window_sooner(turns[4], turns[5]), slc_window_sooner(turns[6], turns[7])));
-    *evicts = first >= SLC_LIMIT_WAYS;
-    return first & SLC_WINDOW_NO_TURN ? SLC_LIMIT_WAYS : first & (SLC_LIMIT_WAYS - 1);
+    return slc_window_way_of_turn(first);
+}
+
+/* Turns of windows below their limit, where owners have shares: above the time of the newest attempt (9 years). */
+#define SLC_WINDOW_TURN_OWN (1ll << 60)
+#define SLC_WINDOW_TURN_OTHER (2ll << 60)
+
+/* What is found out about the ways of a bucket for a newcomer. In slc_scratch: the stack is used up. */
+struct slc_window_turns {
+    __s64 unused; /* a way that holds none that lives, SLC_LIMIT_WAYS where each does */
+    __s64 first;  /* turn of those that live */
+    __s64 crowd;  /* those that live of owners above their share */
+    __s64 share;
+    __s64 room; /* that the newcomer's owner has left of it; 0, or less: he is above it */
+};
+
+/*
+ * The way for a window with this name, where each owner has a share: windows of those above their shares go first, then
+ * his own; another's that is within his goes only for one who is so too, when chance has brought so many into one
+ * bucket. Who is above his share takes a way that nobody uses only while those like him have less than half of the
+ * bucket: what they hold may be at its limit, which never makes room, and would keep out all others. The bucket is
+ * held.
+ */
+__noinline __u32 slc_window_shared_victim(const struct slc_window_bucket *bucket, __u64 now, __u64 name) {
+    const __u32 zero = 0, owner = name & SLC_WINDOW_OWNER_MASK;
+    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
+    volatile struct slc_window_turns *turns = bpf_map_lookup_elem(&slc_scratch, &zero);
+    __s64 turn;
+
+    if (!bucket || !header || !shares || !turns)
+        return SLC_WINDOW_NO_WAY;
+    turns->room = header->window_share - slc_share_held(shares, owner);
+    turns->share = header->window_share;
+    turns->unused = SLC_LIMIT_WAYS;
+    turns->first = SLC_WINDOW_NO_TURN;
+    turns->crowd = 0;
+    for (__u32 i = 0; i < SLC_LIMIT_WAYS; i++) {
+        __u32 whose = bucket->keys[i] & SLC_WINDOW_OWNER_MASK;
+
+        turn = slc_window_turn(bucket, i, now);
+        if (turn < SLC_LIMIT_WAYS) {
+            turns->unused = i;
+            continue;
+        }
+        if (whose == owner ? turns->room <= 0 : slc_share_held(shares, whose) > turns->share)
+            turns->crowd++;
+        else if (whose == owner)
+            turn |= SLC_WINDOW_TURN_OWN;
+        else
+            turn |= turns->room > 0 ? SLC_WINDOW_TURN_OTHER : SLC_WINDOW_NO_TURN;
+        turns->first = slc_window_sooner(turns->first, turn);
+    }
+    if (turns->unused < SLC_LIMIT_WAYS && (turns->crowd < SLC_WINDOW_CROWD || turns->room > 0))
+        return turns->unused & (SLC_LIMIT_WAYS - 1);
+    return slc_window_way_of_turn(turns->first);
 }
 
 /* What happens to a window. */
@@ -257,15 +321,39 @@ enum slc_window_use {
     SLC_WINDOW_REMEMBER /* a UDP pair was let in: from now on it is seen */
 };
 
-/* Counts a window that was made. */
-static __always_inline void slc_window_made(int evicts) {
-    const __u32 zero = 0;
-    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
+/* What became of a newcomer, beside whose way it has (SLC_OWNERS: nobody's). */
+#define SLC_WINDOW_EVICTED 0x10000u
+#define SLC_WINDOW_REFUSED 0x20000u
+#define SLC_WINDOW_NO_NEWCOMER 0x40000u
 
-    if (!figures)
-        return;
+static __always_inline __u32 slc_window_fate(const struct slc_window_bucket *bucket, __u32 way) {
+    __u64 name = bucket->keys[way & (SLC_LIMIT_WAYS - 1)];
+
+    if (way >= SLC_WINDOW_NO_WAY)
+        return SLC_WINDOW_REFUSED;
+    return (name ? name & SLC_WINDOW_OWNER_MASK : SLC_OWNERS) | (way >= SLC_LIMIT_WAYS ? SLC_WINDOW_EVICTED : 0);
+}
+
+/* Counts a newcomer with this name. Returns 0. A function of its own to spare stack. */
+__noinline int slc_window_count(__u64 name, __u32 fate) {
+    const __u32 zero = 0, owner = name & SLC_WINDOW_OWNER_MASK;
+    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
+    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
+    __u32 before = fate & 0xffff;
+
+    if (!figures || !shares)
+        return 0;
+    if (fate & SLC_WINDOW_REFUSED) {
+        __sync_fetch_and_add(&slc_share_of(shares, owner)->refused, 1);
+        return 0;
+    }
     figures->made++;
-    figures->evicted += evicts;
+    slc_share_pass(shares, before, owner);
+    if (fate & SLC_WINDOW_EVICTED) {
+        figures->evicted++;
+        __sync_fetch_and_add(&slc_share_of(shares, before)->evicted, 1);
+    }
+    return 0;
 }
 
 /* What slc_window_use() says besides yes and no. */
@@ -280,8 +368,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
                               __u32 use) {
     struct slc_window_bucket *bucket;
     struct slc_window_at at;
-    int found, evicts = 0, result = SLC_WINDOW_NO_ROOM;
-    __u32 index, way, window_ms;
+    int result = SLC_WINDOW_NO_ROOM;
+    __u32 index, way, window_ms, fate = SLC_WINDOW_NO_NEWCOMER;
     __u64 name;
 
     if (!key || !rule)
@@ -296,10 +384,11 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     if (!slc_window_hold(bucket))
         return SLC_WINDOW_BUSY;
     way = slc_window_find(bucket, name);
-    found = way < SLC_LIMIT_WAYS;
-    if (!found && use != SLC_WINDOW_SEE)
-        way = slc_window_victim(bucket, now, &evicts);
-    if (way < SLC_LIMIT_WAYS) {
+    if (way == SLC_WINDOW_NO_WAY && use != SLC_WINDOW_SEE) {
+        way = slc_servers ? slc_window_shared_victim(bucket, now, name) : slc_window_victim(bucket, now);
+        fate = slc_window_fate(bucket, way);
+    }
+    if (way < SLC_WINDOW_NO_WAY) {
         __s64 age;
 
         asm volatile("" : "+r"(way)); /* as in slc_window_stamp */
@@ -307,15 +396,15 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
         age = slc_window_age(bucket, way, now);
 
         /* The newest stays the newest. */
-        if (found)
+        if (fate == SLC_WINDOW_NO_NEWCOMER)
             now = slc_window_newest(bucket, way) + age;
         result = 0;
-        if (found && use == SLC_WINDOW_ATTEMPT)
+        if (fate == SLC_WINDOW_NO_NEWCOMER && use == SLC_WINDOW_ATTEMPT)
             result = age < slc_window_full_ms(&at, way, rule->count, window_ms);
         else if (use == SLC_WINDOW_SEE)
             result = age < window_ms;
         if (!slc_dry_run && (use != SLC_WINDOW_SEE || result)) {
-            if (!found) {
+            if (fate != SLC_WINDOW_NO_NEWCOMER) {
                 bucket->keys[way] = name;
                 bucket->attempts[way] = 0;
             }
@@ -329,8 +418,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
         result = 0;
     }
     slc_window_let_go(bucket);
-    if (!slc_dry_run && !found && result >= 0 && use != SLC_WINDOW_SEE)
-        slc_window_made(evicts);
+    if (!slc_dry_run && fate != SLC_WINDOW_NO_NEWCOMER)
+        slc_window_count(name, fate);
     return result;
 }
 
@@ -348,11 +437,11 @@ static __always_inline void slc_window_source(struct slc_window_key *key, const 
     }
 }
 
-/* Judges a TCP SYN or a UDP packet that the rule with this rank matches. */
-__noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, __u8 is_udp) {
+/* Judges a TCP SYN or a UDP packet that the rule with this rank, of this owner (slc_section.owner), matches. */
+__noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, __u8 is_udp, __u32 owner) {
     const __u32 zero = 0;
     const void *image = bpf_map_lookup_elem(&slc_image, &zero);
-    struct slc_window_key key = {.family = family};
+    struct slc_window_key key = {.family = family, .owner = owner};
     const struct slc_limit_rule *rule;
     __u64 now;
     int said;

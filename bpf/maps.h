@@ -140,6 +140,15 @@ struct {
     __type(value, __u64);
 } slc_flow_tags SEC(".maps");
 
+/* What each server has of slc_flows. Written with it, and lives like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_shares);
+} slc_flow_shares SEC(".maps");
+
 /* What became of flows. Written by the egress program. Lives like slc_flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -232,6 +241,15 @@ struct {
     __type(value, struct slc_attempts);
 } slc_attempts SEC(".maps");
 
+/* What each server has of slc_windows. Written and living like it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct slc_shares);
+} slc_window_shares SEC(".maps");
+
 /* What became of windows. Written by the ingress program. Lives like slc_windows. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -300,9 +318,10 @@ struct {
     __type(value, struct slc_event_figures);
 } slc_event_stats SEC(".maps");
 
-/* Caps of sources, one row per possible CPU. Written by both programs. Lives like slc_events. */
+/* Caps of sources and servers, one row per possible CPU. Written by both programs. Lives like slc_events. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1); /* (set at load) possible CPUs */
     __type(key, __u32);
     __type(value, struct slc_event_sources);
@@ -374,6 +393,36 @@ static __always_inline const struct slc_section *slc_section_of(const void *imag
     if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
         return 0;
     return (const void *)SLC_SLOT_POINTER(image, index);
+}
+
+/* ---------------------------------------------------------------- shares of what all use */
+
+/* Number of whoever an entry of the section table is of, below SLC_OWNERS; 0: the edge itself. */
+static __always_inline __u32 slc_owner_number(__u32 section) {
+    const __u32 zero = 0;
+    const void *image = slc_servers && section >= SLC_ENTRY_SERVERS ? bpf_map_lookup_elem(&slc_image, &zero) : 0;
+    const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
+
+    return entry ? entry->owner & (SLC_OWNERS - 1) : 0;
+}
+
+/* What an owner has of a table. */
+static __always_inline struct slc_share *slc_share_of(struct slc_shares *shares, __u32 owner) {
+    return &shares->of[owner & (SLC_OWNERS - 1)];
+}
+
+/* A way passes from one owner to another; SLC_OWNERS: it was empty. */
+static __always_inline void slc_share_pass(struct slc_shares *shares, __u32 from, __u32 to) {
+    if (from == to)
+        return;
+    if (from < SLC_OWNERS)
+        __sync_fetch_and_add(&slc_share_of(shares, from)->held, -1ull);
+    __sync_fetch_and_add(&slc_share_of(shares, to)->held, 1);
+}
+
+/* How many ways he holds. */
+static __always_inline __s64 slc_share_held(struct slc_shares *shares, __u32 owner) {
+    return *(volatile __u64 *)&slc_share_of(shares, owner)->held;
 }
 
 #endif

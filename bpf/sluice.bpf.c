@@ -35,8 +35,8 @@ static __always_inline int slc_judge_limit(const struct slc_packet *packet, stru
 
     if (!slc_may_be_attempt(packet))
         return 0;
-    limited =
-        slc_limit(&packet->key, outcome->word >> SLC_WORD_RANK_SHIFT, packet->family, packet->protocol == IPPROTO_UDP);
+    limited = slc_limit(&packet->key, outcome->word >> SLC_WORD_RANK_SHIFT, packet->family,
+                        packet->protocol == IPPROTO_UDP, slc_owner_number(outcome->section));
     switch (limited) {
     case SLC_LIMITED_ACCEPT:
         return 0;

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 10
+#define SLC_ABI_VERSION 11
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -176,6 +176,8 @@ enum slc_limits {
     SLC_TOLD = 4096,         /* entries of slc_told */
     SLC_OPEN_SECTIONS = 256, /* entries of slc_open: the whole edge (entry 0), and sections under ALLOW ALL */
     SLC_OPEN_ROWS = 16,      /* rows that an entry names */
+    SLC_OWNERS = 4096,       /* numbers of slc_section.owner: more than there can be servers */
+    SLC_WINDOW_CROWD = 4, /* windows of a bucket that those above their share can fill, see slc_window_shared_victim */
 };
 
 /* First bytes of the image. */
@@ -188,6 +190,9 @@ struct slc_image_header {
     __u32 counter_slots; /* highest rank + 1 */
     __u32 limits;        /* slot index of the limit table */
     __u32 limit_count;
+    __u32 flow_share;   /* flows that each server has room for, whatever the others have; and the edge itself */
+    __u32 window_share; /* the same of windows of limit rules */
+    __u32 event_share;  /* events of each server in a window of the caps, for each CPU */
     /*
      * By entry of the guard: of the ports of the key (destination port, or ICMP type and code), the first and the last
      * that any of its rows matches, first << 16 | last; 0xffff: all. Most packets have none of keep-reachable's.
@@ -195,7 +200,7 @@ struct slc_image_header {
     __u32 kept_ports;
     __u32 guard_in_ports;
     __u32 guard_out_ports;
-    __u32 reserved[5];
+    __u32 reserved[2];
 };
 #define SLC_IMAGE_MAGIC 0x43554c53u /* "SLUC" */
 
@@ -225,8 +230,10 @@ struct slc_section {
     __u16 confirm;      /* index into slc_confirm, 0 = nothing pending */
     __u8 used;          /* 1: its rows or its default can decide anything */
     __u8 previous_used; /* the same of the block before */
-    __u16 near_lines;   /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
-    __u16 near_counters; /* the same of its counters */
+    __u8 near_lines;    /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
+    __u8 near_counters; /* the same of its counters */
+    __u16 owner;        /* number of a server, below SLC_OWNERS, the same in every generation; 0: the edge's own. Given
+                           when an image is loaded */
     __u64 id; /* of what judges in tiers 6-9, else 0: first 8 bytes of SHA-256 of "allow-all/" and the section's name,
                  the same in every generation */
     __u64 tree4; /* of a server whose block has one tree in that family, and short rules alone: its slot, so that the */
@@ -505,7 +512,8 @@ struct slc_flow {
     __u32 generation; /* that judged it last; with SLC_GENERATION_RETURNED where `outbound` was again what it was before
                        */
     __u8 flags;       /* enum slc_flow_flag */
-    __u8 reserved[3];
+    __u8 reserved;
+    __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it */
 };
 
 /* No generation has such a number. */
@@ -521,6 +529,21 @@ struct slc_flow_bucket {
     __u32 reserved;
     struct slc_flow ways[8]; /* SLC_TABLE_WAYS */
     __u64 unused[7];
+};
+
+/*
+ * What one owner (slc_section.owner) has of a table that all share: one value of slc_flow_shares or slc_window_shares
+ * holds that of all. Changed by all CPUs.
+ */
+struct slc_share {
+    __u64 held;    /* ways that hold an entry of his, alive or not yet given to another */
+    __u64 evicted; /* of his, live ones that made room */
+    __u64 refused; /* of his, newcomers that found none */
+    __u64 reserved;
+};
+
+struct slc_shares {
+    struct slc_share of[4096]; /* SLC_OWNERS */
 };
 
 /* What became of the entries of a table, one for each CPU. */
@@ -637,7 +660,7 @@ enum slc_event_limits {
     /* Events in a window of 1 << slc_event_window ticks, about a second, for each CPU. */
     SLC_EVENT_CAP_ALL = 128,
     SLC_EVENT_CAP_RULE = 32,
-    SLC_EVENT_CAP_SOURCE = 4,
+    SLC_EVENT_CAP_SOURCE = 4, /* also the least of slc_image_header.event_share */
 };
 
 /* One record of slc_events. */
@@ -669,13 +692,24 @@ struct slc_event_figures {
     __u64 capped_rule;
     __u64 capped_source;
     __u64 ring_full;
-    __u64 events; /* of this CPU in the newest window */
-    __u64 reserved;
+    __u64 events; /* of this CPU in the newest window, but for those of servers */
+    __u64 capped_server;
 };
 
-/* One row of slc_event_sources for each CPU: a cap a slot. Sources whose hash names the same slot share it. */
+/* Events of one server: its cap, and what became of them: all but those that found the ring full. */
+struct slc_event_owner {
+    __u64 events; /* in the newest window */
+    __u64 told;
+    __u64 capped;
+};
+
+/*
+ * One row of slc_event_sources for each CPU. A slot of a source is a cap with its server's number in bits 16-31:
+ * sources of one server whose hash names the same slot share it, one of another server takes it anew.
+ */
 struct slc_event_sources {
-    __u64 events[4096]; /* SLC_EVENT_SOURCES */
+    __u64 events[4096];                  /* SLC_EVENT_SOURCES */
+    struct slc_event_owner owners[4096]; /* SLC_OWNERS */
 };
 
 /* The one value of slc_clock: what slc_read_clock saw. */
@@ -689,7 +723,8 @@ struct slc_clock {
 
 /*
  * One value of slc_windows: eight windows, each of a source at a limit rule; or UDP pairs that the rule has seen. Whose
- * a window is are 64 bits of a secret hash, 0 an empty way, whose other fields are 0 too.
+ * a window is are 52 bits of a secret hash, then the 12 of its slc_section.owner; 0 an empty way, whose other fields
+ * are 0 too.
  *
  * What a newcomer reads and writes are three neighbouring cache lines, and all of these together are less than a second
  * level cache has; attempts before the newest are in slc_attempts. For the 8 bytes in front see struct slc_flow_bucket.
@@ -705,7 +740,8 @@ struct slc_window_bucket {
     __u32 reserved;
     __u64 unused;
 };
-#define SLC_WINDOW_FULL_BITS 22 /* SLC_LIMIT_WINDOW_MAX_MS fits */
+#define SLC_WINDOW_OWNER_MASK 0xfffull /* SLC_OWNERS - 1 */
+#define SLC_WINDOW_FULL_BITS 22        /* SLC_LIMIT_WINDOW_MAX_MS fits */
 
 /*
  * One value of slc_attempts, written while the bucket of slc_windows with the same number is held: when the attempts
@@ -789,7 +825,10 @@ SLC_ASSERT_SIZE(struct slc_first_fragment, 64);
 SLC_ASSERT_SIZE(struct slc_fragment_bucket, 576);
 SLC_ASSERT_SIZE(struct slc_event, 200);
 SLC_ASSERT_SIZE(struct slc_event_figures, 64);
-SLC_ASSERT_SIZE(struct slc_event_sources, 32768);
+SLC_ASSERT_SIZE(struct slc_event_owner, 24);
+SLC_ASSERT_SIZE(struct slc_event_sources, 131072);
+SLC_ASSERT_SIZE(struct slc_share, 32);
+SLC_ASSERT_SIZE(struct slc_shares, 131072);
 SLC_ASSERT_SIZE(struct slc_clock, 24);
 SLC_ASSERT_SIZE(struct slc_result, 32);
 

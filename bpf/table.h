@@ -152,16 +152,14 @@ static __always_inline int slc_table_lives(const void *way, __u64 now) {
 }
 
 /*
- * A way for a key that none holds, with that key and the caller's to fill. Room is made in this order: its home where
- * that is empty or past its end, an empty way, the one that would end first (which is past its end, where there is such
- * a one). `evicted`: whether one that lives had to make room. Under the lock.
+ * The way that makes room for a key that none holds, in this order: its home where that is empty or past its end, an
+ * empty way, the one that would end first (which is past its end, where there is such a one). `evicted`: whether one
+ * that lives has to. Under the lock.
  */
-static __always_inline void *slc_table_claim(void *bucket, void *tags, __u32 hash, const void *key, __u64 now,
-                                             int *evicted) {
-    struct slc_bucket *ways = bucket;
+static __always_inline __u32 slc_table_victim(const void *bucket, __u32 hash, __u64 now, int *evicted) {
+    const struct slc_bucket *ways = bucket;
     __u32 victim = slc_table_home(hash);
     __s64 least = ways->ways[victim].expires - now; /* where the way is empty: least of all */
-    struct slc_way *way;
 
     if (least > 0) {
         for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
@@ -174,6 +172,14 @@ static __always_inline void *slc_table_claim(void *bucket, void *tags, __u32 has
         }
     }
     *evicted = least > 0;
+    return victim;
+}
+
+/* Gives the way to the key: what is left of it is the caller's to fill. Under the lock. */
+static __always_inline void *slc_table_take(void *bucket, void *tags, __u32 victim, __u32 hash, const void *key) {
+    struct slc_bucket *ways = bucket;
+    struct slc_way *way;
+
     victim &= SLC_TABLE_WAYS - 1;
     way = &ways->ways[victim];
     *(volatile __u64 *)&way->expires = 0;
@@ -182,6 +188,12 @@ static __always_inline void *slc_table_claim(void *bucket, void *tags, __u32 has
     slc_in_order(); /* the caller stores its end */
     *((volatile __u8 *)tags + victim) = slc_table_tag(hash);
     return way;
+}
+
+/* A way for a key that none holds, see slc_table_victim, with that key and the caller's to fill. Under the lock. */
+static __always_inline void *slc_table_claim(void *bucket, void *tags, __u32 hash, const void *key, __u64 now,
+                                             int *evicted) {
+    return slc_table_take(bucket, tags, slc_table_victim(bucket, hash, now, evicted), hash, key);
 }
 
 #endif

@@ -84,7 +84,15 @@ export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
 export { renderMetrics, type MetricsOptions } from './observe/metrics';
 export { serverPage, serversOf, type Refusal, type ServerPage, type ServerSection } from './observe/server-page';
-export type { Snapshot, SnapshotReason, SnapshotRow, SnapshotSection, SnapshotTable } from './observe/snapshot';
+export type {
+  Snapshot,
+  SnapshotReason,
+  SnapshotRoom,
+  SnapshotRow,
+  SnapshotSection,
+  SnapshotShare,
+  SnapshotTable,
+} from './observe/snapshot';
 export {
   KernelError,
   PrivilegeError,

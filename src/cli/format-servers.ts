@@ -14,6 +14,9 @@ export function formatServers(servers: readonly ServerSection[]): string {
     { title: 'Rules', right: true },
     { title: 'Passed', right: true },
     { title: 'Dropped', right: true },
+    { title: 'Flows', right: true },
+    { title: 'Limited', right: true },
+    { title: '' },
   ];
   const rows = servers.map(({ name, server, sshPorts, rows: own, default: otherwise, allowAll }) => [
     name,
@@ -25,8 +28,17 @@ export function formatServers(servers: readonly ServerSection[]): string {
     String(own.filter(({ number }) => number !== null).length),
     server.allowed,
     server.denied,
+    String(server.room?.flows.live ?? ''),
+    String(server.room?.limits.live ?? ''),
+    isShort(server.room) ? '(room is short)' : '',
   ]);
   return renderTable(columns, rows);
+}
+
+/** Whether entries of it found no place in a table. */
+function isShort(room: ServerSection['server']['room']): boolean {
+  const tables = room ? [room.flows, room.limits] : [];
+  return tables.some(({ evicted, refused }) => evicted !== '0' || refused !== '0');
 }
 
 /** `gpu-17: 198.51.100.7 port 14500:14599, behind it 10.0.0.17; default deny, ssh 14541`. */

@@ -5,8 +5,10 @@ import {
   type Snapshot,
   type SnapshotOpening,
   type SnapshotRejects,
+  type SnapshotRoom,
   type SnapshotRow,
   type SnapshotSection,
+  type SnapshotShare,
   type SnapshotTable,
 } from '../observe/snapshot';
 import { optionFor } from '../operate/trials';
@@ -29,9 +31,24 @@ export function formatServerStatus(
     ...(section.waiting ? [formatWaiting({ section: section.name, ...section.waiting })] : []),
     ...(section.allowAll ? formatOpening(section.allowAll) : []),
     `packets: ${allowed} passed, ${denied} dropped`,
+    ...(section.server.room ? formatRoom(section.server.room) : []),
     '',
     formatRows(section, snapshot, form),
   ].join('\n');
+}
+
+/** What the server has of what all share: its own use; what found no place only where something did not. */
+function formatRoom({ flows, limits, events }: SnapshotRoom): string[] {
+  const lost = (what: string, { evicted, refused }: SnapshotShare): string[] =>
+    evicted === '0' && refused === '0'
+      ? []
+      : [`no room: ${evicted} ${what} made room for others, ${refused} found none`];
+  return [
+    `room: ${flows.live} flows (${flows.share} and what is free), ${limits.live} sources at limits (${limits.share} and what is free), ${events.share} events a second`,
+    ...lost('flows', flows),
+    ...lost('sources at limits', limits),
+    ...(events.capped === '0' ? [] : [`events: ${events.told} told, ${events.capped} held back`]),
+  ];
 }
 
 /** Begins with what is not filtered: that is what a person must not overlook. */
@@ -204,7 +221,7 @@ function formatLogging({ level, reader }: NonNullable<Snapshot['events']>): stri
 
 /** Every event that was made: written to the ring, held back, or lost since nobody read. */
 function formatEvents({ made, written, capped, ringFull }: NonNullable<Snapshot['events']>): string {
-  const held = `held back ${capped.all} in all, ${capped.rule} by rule, ${capped.source} by source`;
+  const held = `held back ${capped.all} in all, ${capped.server} by server, ${capped.rule} by rule, ${capped.source} by source`;
   return `events: ${made} made, ${written} handed over, ${held}, ${ringFull} lost since nobody read them`;
 }
 

@@ -16,6 +16,7 @@ import { sectionId } from './owners';
 import { type PackedSection, pack } from './pack';
 import { assignRanks, checkRanks } from './ranks';
 import { entriesOf, imageSections, type ImageSection, isUsed, sectionLabel, sharedEntry } from './sections';
+import { sharesOf } from './shares';
 import { imageStats } from './stats';
 
 /** Counter slots come in whole pages. */
@@ -84,6 +85,7 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
   const bytes = pack({
     sections: placed.map((section, index) => packed(section, index, byEntry)),
     ...{ limits, counterSlots: rank },
+    shares: sharesOf(servers.length, ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
   });
   const figures = placed.map(({ compiled }) => compiled.figures);
   const features: ImageFeatures = {

@@ -19,6 +19,7 @@ import { NO_RULE } from './known-rules';
 import { leastWord } from './least';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
+import type { Shares } from './shares';
 import { encodeSlot, LEAF_UNCOUNTED, type SlotWords } from './slot';
 import { type Tree, wordOfTerminal } from './tree-memory';
 
@@ -75,6 +76,8 @@ export interface PackInput {
   readonly limits: { readonly count: number; readonly bytes: Uint8Array };
   /** Highest rank + 1. */
   readonly counterSlots: number;
+  /** What each server has room for. */
+  readonly shares: Shares;
 }
 
 /** Lanes of `RuleTable.low` and `high`, see lane.ts: destination words, source words, ports, protocol. */
@@ -167,7 +170,7 @@ function writeServices(writer: ImageWriter, services: readonly Service[]): numbe
 }
 
 /** Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
-export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array {
+export function pack({ sections, limits, counterSlots, shares }: PackInput): Uint8Array {
   const tableAt = SLC_LIMITS.SECTIONS_SLOT;
   const limitsAt = tableAt + SECTION_SLOTS * sections.length;
   const roots = new Map<Block, number>();
@@ -192,6 +195,9 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   header(HEADER.counter_slots, counterSlots);
   header(HEADER.limits, limitsAt);
   header(HEADER.limit_count, limits.count);
+  header(HEADER.flow_share, shares.flows);
+  header(HEADER.window_share, shares.windows);
+  header(HEADER.event_share, shares.events);
   for (const [entry, field] of PORTS_OF_ENTRY) {
     const { first, last } = sections[entry].ports;
     header(field, first * 0x10000 + last);
@@ -200,8 +206,10 @@ export function pack({ sections, limits, counterSlots }: PackInput): Uint8Array 
   sections.forEach(({ block, rank, id, isUsed, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
-    view.setUint16(at + SECTION.near_lines.offset, near[i].lines, true);
-    view.setUint16(at + SECTION.near_counters.offset, near[i].counters, true);
+    view.setUint8(at + SECTION.near_lines.offset, near[i].lines);
+    view.setUint8(at + SECTION.near_counters.offset, near[i].counters);
+    // Those of an edge that begins: who loads it over another one gives each server the number that it had there.
+    view.setUint16(at + SECTION.owner.offset, i < SLC_ENTRY.SERVERS ? 0 : i - SLC_ENTRY.SERVERS + 1, true);
     view.setUint32(at + SECTION.root.offset, root, true);
     view.setUint32(at + SECTION.rank.offset, rank, true);
     view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);

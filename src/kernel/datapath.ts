@@ -24,6 +24,7 @@ const MAPS = [
   'slc_flows',
   'slc_flow_tags',
   'slc_flows_before',
+  'slc_flow_shares',
   'slc_flow_stats',
   'slc_fragments',
   'slc_fragment_tags',
@@ -31,6 +32,7 @@ const MAPS = [
   'slc_noted',
   'slc_windows',
   'slc_attempts',
+  'slc_window_shares',
   'slc_limit_stats',
   'slc_echo_budget',
   'slc_reject_budget',
@@ -217,6 +219,7 @@ export function stateMapEntries(
     slc_fragment_stats: 1,
     slc_windows: buckets.windows,
     slc_attempts: buckets.windows,
+    slc_window_shares: 1,
     slc_limit_stats: 1,
     ...BUDGET_ENTRIES,
     // One more than there may be: an entry that is written again needs a place of its own for a moment.
@@ -273,14 +276,15 @@ export function openDatapath(
   return object;
 }
 
-/** The flow table: its buckets and their tags. */
-export type FlowMaps = Pick<Tables, 'flows' | 'flowTags'>;
+/** The flow table: its buckets, their tags, and what each server has of it. */
+export type FlowMaps = Pick<Tables, 'flows' | 'flowTags' | 'flowShares'>;
 
 /** An empty flow table. */
 export function createFlowMaps(kernel: Kernel, buckets: number): Promise<FlowMaps> {
-  return createMaps(kernel, { slc_flows: buckets, slc_flow_tags: buckets }, (map) => ({
+  return createMaps(kernel, { slc_flows: buckets, slc_flow_tags: buckets, slc_flow_shares: 1 }, (map) => ({
     flows: map('slc_flows'),
     flowTags: map('slc_flow_tags'),
+    flowShares: map('slc_flow_shares'),
   }));
 }
 
@@ -318,7 +322,7 @@ export async function moveFlows(
   const object = openDatapath(kernel, 'slc_move_flows', {
     reuse: {
       ...{ slc_flows_before: from.flows, slc_flows: to.flows, slc_flow_tags: to.flowTags },
-      slc_flow_stats: to.flowStats,
+      ...{ slc_flow_shares: to.flowShares, slc_flow_stats: to.flowStats },
     },
   });
   try {
@@ -399,6 +403,8 @@ export interface Tables {
   readonly flows: BpfMap;
   /** As many values as buckets: which of their ways are in use. */
   readonly flowTags: BpfMap;
+  /** `struct slc_shares`. */
+  readonly flowShares: BpfMap;
   readonly flowStats: BpfMap;
   readonly fragments: BpfMap;
   readonly fragmentTags: BpfMap;
@@ -407,6 +413,8 @@ export interface Tables {
   readonly windows: BpfMap;
   /** As many values as `windows`: the attempts before the newest. */
   readonly attempts: BpfMap;
+  /** `struct slc_shares`. */
+  readonly windowShares: BpfMap;
   readonly limitStats: BpfMap;
   /** Echo-requests that tier 5 lets pass. */
   readonly echoBudget: BpfMap;
@@ -421,12 +429,14 @@ export interface Tables {
 const TABLE_MAPS: Readonly<Record<keyof Tables, readonly [DatapathMap, DatapathProgram?]>> = {
   flows: ['slc_flows'],
   flowTags: ['slc_flow_tags'],
+  flowShares: ['slc_flow_shares', 'slc_egress_main'],
   flowStats: ['slc_flow_stats', 'slc_egress_main'],
   fragments: ['slc_fragments'],
   fragmentTags: ['slc_fragment_tags'],
   fragmentStats: ['slc_fragment_stats'],
   windows: ['slc_windows', 'slc_ingress'],
   attempts: ['slc_attempts', 'slc_ingress'],
+  windowShares: ['slc_window_shares', 'slc_ingress'],
   limitStats: ['slc_limit_stats', 'slc_ingress'],
   echoBudget: ['slc_echo_budget', 'slc_ingress'],
   rejectBudget: ['slc_reject_budget'],

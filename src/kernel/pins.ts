@@ -36,6 +36,7 @@ export const STATE_PINS = {
   fragmentStats: 'slc_fragment_stats',
   windows: 'slc_windows',
   attempts: 'slc_attempts',
+  windowShares: 'slc_window_shares',
   limitStats: 'slc_limit_stats',
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
@@ -44,7 +45,7 @@ export const STATE_PINS = {
 } as const;
 
 /** Names of the flow table under `gen/<n>/`: generations of one size share it. */
-export const FLOW_PINS = { flows: 'flows', flowTags: 'flow_tags' } as const;
+export const FLOW_PINS = { flows: 'flows', flowTags: 'flow_tags', flowShares: 'flow_shares' } as const;
 
 /** Default root; `SLUICE_BPFFS` names another. */
 export function pinRoot(): string {

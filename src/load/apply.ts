@@ -29,6 +29,7 @@ import {
   openFlows,
   retireGenerations,
 } from './generations';
+import { numberServers } from './owner-numbers';
 import { seedFlows } from './seed-flows';
 import { adoptSpare } from './spare';
 import { SharedState } from './state';
@@ -152,9 +153,11 @@ async function applyWith(
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const slot = freeSlot(before);
   let after = lastingWord(slot);
-  const spare = await adoptSpare(kernel, pins, state, request.image, flows.after);
+  // Of a table of another size nothing is counted yet: what it holds by then has the numbers from before.
+  const image = await numberServers(kernel, pins, state, request.image, flows.before ?? flows.after);
+  const spare = await adoptSpare(kernel, pins, state, image, flows.after);
   const { generation, programs, instructions } =
-    spare ?? (await createGeneration(kernel, pins, state, request.image, flows.after));
+    spare ?? (await createGeneration(kernel, pins, state, image, flows.after));
   const moveToNewTable = async (): Promise<void> => {
     if (!flows.before) return;
     const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);

@@ -105,6 +105,7 @@ export function pinGeneration(
   programs.egress.pin(join(directory, GENERATION_PINS.egress));
   flows.flows.pin(join(directory, FLOW_PINS.flows));
   flows.flowTags.pin(join(directory, FLOW_PINS.flowTags));
+  flows.flowShares.pin(join(directory, FLOW_PINS.flowShares));
 }
 
 /** Loads both programs at once: an apply waits for little else but the verifier, and machines have several processors. */
@@ -131,12 +132,16 @@ export async function loadPrograms(
 /** The flow table of a pinned generation; the caller closes it. */
 export function openFlows(kernel: Kernel, pins: PinLayout, number: number): FlowMaps {
   const path = (name: keyof typeof FLOW_PINS): string => join(pins.generation(number), FLOW_PINS[name]);
-  return openPinnedMaps(kernel, { flows: path('flows'), flowTags: path('flowTags') });
+  return openPinnedMaps(kernel, {
+    ...{ flows: path('flows'), flowTags: path('flowTags') },
+    flowShares: path('flowShares'),
+  });
 }
 
-export function closeFlows({ flows, flowTags }: FlowMaps): void {
+export function closeFlows({ flows, flowTags, flowShares }: FlowMaps): void {
   flows.close();
   flowTags.close();
+  flowShares.close();
 }
 
 /** Figures of a pinned generation by counter slot. */

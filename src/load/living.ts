@@ -24,6 +24,7 @@ const GENERATION_MAPS: Readonly<Record<string, string>> = {
   [GENERATION_PINS.counters]: 'slc_counters',
   [FLOW_PINS.flows]: 'slc_flows',
   [FLOW_PINS.flowTags]: 'slc_flow_tags',
+  [FLOW_PINS.flowShares]: 'slc_flow_shares',
 };
 const HOOKS = [
   { array: STATE_PINS.programs, pin: GENERATION_PINS.ingress },

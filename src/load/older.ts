@@ -107,7 +107,7 @@ interface Part {
 const PARTS = {
   flows: {
     maps: ['flowStats'],
-    structs: ['slc_flow_bucket', 'slc_table_figures'],
+    structs: ['slc_flow_bucket', 'slc_shares', 'slc_table_figures'],
     lost: 'flows: of connections opened from inside those are known again that this machine has open or tracks',
   },
   fragments: {
@@ -116,8 +116,8 @@ const PARTS = {
     lost: 'packets in fragments that were under way',
   },
   windows: {
-    maps: ['windows', 'attempts', 'limitStats'],
-    structs: ['slc_window_bucket', 'slc_attempts', 'slc_table_figures'],
+    maps: ['windows', 'attempts', 'windowShares', 'limitStats'],
+    structs: ['slc_window_bucket', 'slc_attempts', 'slc_shares', 'slc_table_figures'],
     lost: 'what limit rules had counted of each source',
   },
   budgets: {

@@ -85,7 +85,7 @@ export function removeSpares(pins: PinLayout): void {
 /** Equal where programs with these switches, over these maps, are the same but for sizes and number. */
 function keyOf(state: SharedState, switches: DatapathSwitches, flows: FlowMaps): string {
   const programs = { ...switches, imageSlots: 0, counterSlots: 0, tables: { ...switches.tables, generation: 0 } };
-  const maps = [state.banMaps.state, flows.flows, flows.flowTags].map((map) => map.info().id);
+  const maps = [state.banMaps.state, flows.flows, flows.flowTags, flows.flowShares].map((map) => map.info().id);
   // The offsets too: a process that outlives an upgrade writes constants where the old objects had them.
   const text = JSON.stringify([SLC_ABI_VERSION, datapathDigest(), RODATA, maps, programs], (_, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,

@@ -23,7 +23,8 @@ import { measureHz } from '../kernel/clock';
 import { PinnedMaps } from './pinned-maps';
 import { eventFactor, eventWindow } from './event-caps';
 import { flowBuckets } from '../compile/flow-table';
-import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from './tables';
+import { MAX_WINDOWS } from '../compile/shares';
+import { FRAGMENT_BUCKETS, tableSwitches } from './tables';
 
 const FIELDS = LAYOUT.slc_state.fields;
 
@@ -32,7 +33,16 @@ export type StatePin = keyof typeof STATE_PINS;
 
 const TABLES = [
   ...(['flowStats', 'fragments', 'fragmentTags', 'fragmentStats'] as const),
-  ...(['windows', 'attempts', 'limitStats', 'echoBudget', 'rejectBudget', 'rejectStats', 'told'] as const),
+  ...([
+    'windows',
+    'attempts',
+    'windowShares',
+    'limitStats',
+    'echoBudget',
+    'rejectBudget',
+    'rejectStats',
+    'told',
+  ] as const),
 ] as const satisfies readonly (keyof Tables)[];
 const BAN_MAPS = ['state', 'banHosts', 'banNets', 'banFilter'] as const;
 const OPEN_MAPS = ['state', 'open', 'openIndex'] as const;
@@ -307,7 +317,7 @@ export class SharedState {
 
 /** Entries of the maps of a state that is made. */
 export function newStateEntries(kernel: Kernel): ReturnType<typeof stateMapEntries> {
-  const buckets = { fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) };
+  const buckets = { fragments: FRAGMENT_BUCKETS, windows: flowBuckets(MAX_WINDOWS) };
   return stateMapEntries(buckets, kernel.possibleCpus());
 }
 

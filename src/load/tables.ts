@@ -11,9 +11,6 @@ import { FRAGMENT_SECONDS } from '../model/fragment';
  */
 export const FRAGMENT_BUCKETS = 16_384 / SLC_LIMITS.TABLE_WAYS;
 
-/** Sources whose windows of limit rules the table is made for: 4.75 MiB. */
-export const DEFAULT_WINDOWS = 16_384;
-
 /** Factors of the hash from the installation's seed: random, and the same for every generation. */
 export function tableFactors(seed: Uint8Array): bigint[] {
   return Array.from({ length: SLC_LIMITS.TABLE_KEY_WORDS }, (_, i) =>

@@ -160,8 +160,8 @@ const SECOND_NAMES: Readonly<Record<string, string>> = {
 export interface EventFigures {
   readonly made: bigint;
   readonly written: bigint;
-  /** Held back: by the cap of the CPU, of the rule or reason, of the source. */
-  readonly capped: { readonly all: bigint; readonly rule: bigint; readonly source: bigint };
+  /** Held back: by the cap of the CPU, of the server, of the rule or reason, of the source. */
+  readonly capped: { readonly all: bigint; readonly server: bigint; readonly rule: bigint; readonly source: bigint };
   /** Made while nobody had read what was there. */
   readonly ringFull: bigint;
 }
@@ -178,7 +178,10 @@ export function readEventFigures(stats: BpfMap): EventFigures {
   return {
     made: sum('made'),
     written: sum('written'),
-    capped: { all: sum('capped_all'), rule: sum('capped_rule'), source: sum('capped_source') },
+    capped: {
+      ...{ all: sum('capped_all'), server: sum('capped_server') },
+      ...{ rule: sum('capped_rule'), source: sum('capped_source') },
+    },
     ringFull: sum('ring_full'),
   };
 }

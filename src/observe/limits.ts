@@ -28,13 +28,18 @@ export async function readLimitFigures(windows: BpfMap, stats: BpfMap, tickNs: b
   const nowMs = tickNs / NS_A_MS;
   let live = 0;
   let full = 0;
+  const liveBy = new Map<number, number>();
   for (let bucket = 0; bucket < values.length; bucket += BUCKET.size) {
     const before = live;
     for (let way = 0; way < SLC_LIMITS.LIMIT_WAYS; way++) {
-      if (view.getBigUint64(bucket + BUCKET.fields.keys.offset + 8 * way, true) === 0n) continue;
+      const name = view.getBigUint64(bucket + BUCKET.fields.keys.offset + 8 * way, true);
+      if (name === 0n) continue;
       const newest =
         view.getBigUint64(bucket + BUCKET.fields.newest.offset + 8 * way, true) >> BigInt(SLC_WINDOW_FULL_BITS);
-      if (nowMs - newest < BigInt(view.getUint32(bucket + BUCKET.fields.window_ms.offset + 4 * way, true))) live++;
+      if (nowMs - newest >= BigInt(view.getUint32(bucket + BUCKET.fields.window_ms.offset + 4 * way, true))) continue;
+      live++;
+      const owner = Number(name & BigInt(SLC_LIMITS.OWNERS - 1));
+      liveBy.set(owner, (liveBy.get(owner) ?? 0) + 1);
     }
     if (live - before === SLC_LIMITS.LIMIT_WAYS) full++;
   }
@@ -46,6 +51,7 @@ export async function readLimitFigures(windows: BpfMap, stats: BpfMap, tickNs: b
     bytes: values.length + count * ATTEMPTS.size,
     made: sum(FIGURES.fields.made.offset),
     evicted: sum(FIGURES.fields.evicted.offset),
+    liveBy,
   };
 }
 

@@ -65,6 +65,27 @@ export const METRICS = {
     'server',
     'verdict',
   ),
+  sluice_server_room_used: gauge(
+    'Flows, and sources that limit rules remember, of a server: those that live.',
+    'server',
+    'table',
+  ),
+  sluice_server_room_share: gauge(
+    'For how many of them a server has room, whatever comes to others.',
+    'server',
+    'table',
+  ),
+  sluice_server_room_lost_total: counter(
+    'Of them those that made room for others (evicted), and newcomers that found none (refused).',
+    'server',
+    'table',
+    'outcome',
+  ),
+  sluice_server_events_total: counter(
+    'Events of the packets of a server, by what became of them.',
+    'server',
+    'outcome',
+  ),
   sluice_folded_sections: gauge('Sections whose rows are added up, since there are more than are told of one by one.'),
   sluice_rule_packets_total: counter(
     'Packets a row decided; rules "ssh", "default" and "udp-off" are the implicit rows, "*" all of a folded section.',

@@ -3,7 +3,7 @@
  * ids of rows are labels; notes, targets, who owns what, and texts of rows are not.
  */
 import { isFixedSection } from '../model/trial';
-import type { Snapshot, SnapshotSection, SnapshotTable } from './snapshot';
+import type { Snapshot, SnapshotRoom, SnapshotSection, SnapshotTable } from './snapshot';
 import { isImplicit } from './snapshot';
 import { Exposition } from './exposition';
 
@@ -41,6 +41,7 @@ export function renderMetrics(snapshot: Snapshot, options: MetricsOptions): stri
     if (!section.server) continue;
     text.add('sluice_server_packets_total', [section.name, 'allow'], section.server.allowed);
     text.add('sluice_server_packets_total', [section.name, 'deny'], section.server.denied);
+    if (section.server.room) addRoom(text, section.name, section.server.room);
   }
   const folded =
     options.section === undefined
@@ -91,10 +92,22 @@ function addWhole(text: Exposition, snapshot: Snapshot, version: string): void {
   if (snapshot.events) {
     const { written, capped, ringFull } = snapshot.events;
     text.add('sluice_events_total', ['written'], written);
-    for (const cap of ['all', 'rule', 'source'] as const)
+    for (const cap of ['all', 'server', 'rule', 'source'] as const)
       text.add('sluice_events_total', [`capped-${cap}`], capped[cap]);
     text.add('sluice_events_total', ['ring-full'], ringFull);
   }
+}
+
+/** What a server has of what all share. */
+function addRoom(text: Exposition, server: string, { flows, limits, events }: SnapshotRoom): void {
+  for (const [table, { live, share, evicted, refused }] of Object.entries({ flows, limits })) {
+    text.add('sluice_server_room_used', [server, table], String(live));
+    text.add('sluice_server_room_share', [server, table], String(share));
+    text.add('sluice_server_room_lost_total', [server, table, 'evicted'], evicted);
+    text.add('sluice_server_room_lost_total', [server, table, 'refused'], refused);
+  }
+  text.add('sluice_server_events_total', [server, 'told'], events.told);
+  text.add('sluice_server_events_total', [server, 'held-back'], events.capped);
 }
 
 function addOpenings(text: Exposition, { allowAll }: Snapshot, wanted: string | undefined): void {

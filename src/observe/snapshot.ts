@@ -4,6 +4,7 @@ import type { Attachment } from './attachment';
 import type { EventFigures } from './events';
 import { refusedKey } from './figures';
 import type { RejectFigures } from './limits';
+import type { Room, RoomInTable } from './rooms';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
@@ -77,12 +78,35 @@ export interface SnapshotSection {
     /** Packets that its rows, SSH row and default let in, and those that they and its UDP switch refused. */
     readonly allowed: string;
     readonly denied: string;
+    /** What it has of what all servers share; null where nothing is active. */
+    readonly room: SnapshotRoom | null;
   };
   /** Set while a section waits to be confirmed by itself: past the deadline its rows before judge again. */
   readonly waiting?: { readonly deadline: string; readonly secondsLeft: number };
   /** Set while it, or the whole edge, is under ALLOW ALL: what its tiers 6 to 9 refuse passes. */
   readonly allowAll?: SnapshotOpening;
   readonly rows: readonly SnapshotRow[];
+}
+
+/** A server's part of a table that all share. */
+export interface SnapshotShare {
+  /** Entries of it that live. */
+  readonly live: number;
+  /** So many have room whatever comes to other servers; more, where it is free. */
+  readonly share: number;
+  /** Live ones that made room for others, and newcomers that found none. */
+  readonly evicted: string;
+  readonly refused: string;
+}
+
+/** What a server has of what all servers share. */
+export interface SnapshotRoom {
+  /** Connections opened from its addresses and ports. */
+  readonly flows: SnapshotShare;
+  /** Sources that its limit rules remember, and UDP pairs they have let in. */
+  readonly limits: SnapshotShare;
+  /** What is told of its packets: at most `share` a second and processor, the others are held back. */
+  readonly events: { readonly share: number; readonly told: string; readonly capped: string };
 }
 
 /** A section, or the whole edge, under ALLOW ALL. */
@@ -201,7 +225,7 @@ export interface Snapshot {
     /** Since the state was made: `made` = `written` + `capped` + `ringFull`. */
     readonly made: string;
     readonly written: string;
-    readonly capped: { readonly all: string; readonly rule: string; readonly source: string };
+    readonly capped: Readonly<Record<'all' | 'server' | 'rule' | 'source', string>>;
     readonly ringFull: string;
   } | null;
   /** Programs loaded in advance for the next change, and the kernel memory they take beside what enforces; null: none. */
@@ -253,6 +277,8 @@ export interface SnapshotInput {
   readonly interfaces: readonly Attachment[];
   readonly notFiltered: Snapshot['notFiltered'];
   readonly figures: TotalFigures;
+  /** By the name of the server. */
+  readonly rooms?: ReadonlyMap<string, Room>;
   readonly flows?: TableFigures;
   readonly fragments?: TableFigures;
   readonly limits?: TableFigures;
@@ -271,7 +297,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
   const { active, ruleset, figures } = input;
   const { digestOf = () => null } = input;
   const waiting = new Map((input.waiting ?? []).map(({ section, ...left }) => [section, left]));
-  const sections = (ruleset ? sectionsOf(ruleset, figures) : []).map(({ name, ...section }) => {
+  const sections = (ruleset ? sectionsOf(ruleset, figures, input.rooms) : []).map(({ name, ...section }) => {
     const left = waiting.get(name);
     return withOpening({ name, digest: digestOf(name), ...section, ...(left && { waiting: left }) }, input.allowAll);
   });
@@ -304,6 +330,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
       written: input.events.written.toString(),
       capped: {
         all: input.events.capped.all.toString(),
+        server: input.events.capped.server.toString(),
         rule: input.events.capped.rule.toString(),
         source: input.events.capped.source.toString(),
       },
@@ -322,7 +349,22 @@ function rejectsOf(figures: RejectFigures | undefined): SnapshotRejects | null {
 }
 
 function tableOf(figures: TableFigures | undefined): SnapshotTable | null {
-  return figures ? { ...figures, made: figures.made.toString(), evicted: figures.evicted.toString() } : null;
+  if (!figures) return null;
+  const { live, ways, pressure, bytes, made, evicted } = figures;
+  return { live, ways, pressure, bytes, made: made.toString(), evicted: evicted.toString() };
+}
+
+function roomOf(room: Room | undefined): SnapshotRoom | null {
+  if (!room) return null;
+  const inTable = ({ live, share, evicted, refused }: RoomInTable): SnapshotShare => ({
+    ...{ live, share },
+    ...{ evicted: evicted.toString(), refused: refused.toString() },
+  });
+  const { share, told, capped } = room.events;
+  return {
+    ...{ flows: inTable(room.flows), limits: inTable(room.limits) },
+    events: { share, told: told.toString(), capped: capped.toString() },
+  };
 }
 
 function directionOf(
@@ -366,7 +408,11 @@ function withOpening(section: SnapshotSection, openings: Snapshot['allowAll']): 
 }
 
 /** Inbound, outbound, the guard that stands above both, and each server. */
-function sectionsOf({ guard, inbound, outbound, servers = [] }: Ruleset, figures: TotalFigures): SnapshotSection[] {
+function sectionsOf(
+  { guard, inbound, outbound, servers = [] }: Ruleset,
+  figures: TotalFigures,
+  rooms: SnapshotInput['rooms'],
+): SnapshotSection[] {
   const row = rowMaker(figures);
   const first = inbound.rules.length + 1;
   const outboundRows = [
@@ -384,7 +430,7 @@ function sectionsOf({ guard, inbound, outbound, servers = [] }: Ruleset, figures
     incomingSection(inbound, figures),
     { name: outbound.name, default: outbound.default, sshPorts: [], rows: outboundRows },
     { name: 'guard', default: null, sshPorts: [], rows: guardRows },
-    ...servers.map((server) => serverSection(server, figures)),
+    ...servers.map((server) => serverSection(server, figures, rooms?.get(server.name))),
   ];
 }
 
@@ -413,7 +459,7 @@ function incomingSection(section: Section, figures: TotalFigures): SnapshotSecti
   return { name, default: section.default, sshPorts: ssh?.ports ?? [], rows };
 }
 
-function serverSection(server: Server, figures: TotalFigures): SnapshotSection {
+function serverSection(server: Server, figures: TotalFigures, room: Room | undefined): SnapshotSection {
   const section = incomingSection(server, figures);
   const sum = (of: (row: SnapshotRow) => string | null): string =>
     section.rows.reduce((total, row) => total + BigInt(of(row) ?? '0'), 0n).toString();
@@ -426,6 +472,7 @@ function serverSection(server: Server, figures: TotalFigures): SnapshotSection {
       target: server.target ?? null,
       allowed: sum((row) => (letsIn(row) ? row.packets : null)),
       denied: sum((row) => (letsIn(row) ? row.refused : row.packets)),
+      room: roomOf(room),
     },
   };
 }

@@ -15,6 +15,8 @@ export interface TableFigures {
   readonly made: bigint;
   /** Live ones that made room for others: where this grows the table is too small. */
   readonly evicted: bigint;
+  /** Those that live by the number of whose they are; 0: the edge itself, and all of a table that nobody has a share of. */
+  readonly liveBy: ReadonlyMap<number, number>;
 }
 
 /** Tables differ in what their ways hold behind `expires`. */
@@ -26,11 +28,15 @@ export async function readTableFigures(table: BpfMap, stats: BpfMap, nowJiffies:
   const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
   let live = 0;
   let full = 0;
+  const liveBy = new Map<number, number>();
   for (let bucket = 0; bucket < values.length; bucket += BUCKET.size) {
     const before = live;
     for (let way = 0; way < SLC_LIMITS.TABLE_WAYS; way++) {
       const entry = bucket + BUCKET.fields.ways.offset + way * WAY.size;
-      if (view.getBigUint64(entry + WAY.fields.expires.offset, true) > nowJiffies) live++;
+      if (view.getBigUint64(entry + WAY.fields.expires.offset, true) <= nowJiffies) continue;
+      live++;
+      const owner = view.getUint16(entry + WAY.fields.owner.offset, true);
+      liveBy.set(owner, (liveBy.get(owner) ?? 0) + 1);
     }
     if (live - before === SLC_LIMITS.TABLE_WAYS) full++;
   }
@@ -49,5 +55,6 @@ export async function readTableFigures(table: BpfMap, stats: BpfMap, nowJiffies:
     bytes: values.length + count * SLC_LIMITS.TABLE_WAYS,
     made: sum('made'),
     evicted: sum('evicted'),
+    liveBy,
   };
 }

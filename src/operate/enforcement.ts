@@ -1,5 +1,7 @@
 /** What enforces now: read from the kernel, explained by the files. */
 import { join } from 'node:path';
+import { sectionId } from '../compile/owners';
+import { sharesOf } from '../compile/shares';
 import { readClock } from '../kernel/clock';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
@@ -8,9 +10,11 @@ import { isHostBan } from '../load/ban-filter';
 import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
 import { closeFlows, liveGenerations, openFlows } from '../load/generations';
+import { pinnedOwnerNumbers } from '../load/owner-numbers';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
+import { readRooms, type Room } from '../observe/rooms';
 import { readTableFigures } from '../observe/tables';
 import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
@@ -20,6 +24,8 @@ import { bootWarning, readBooted } from './booted';
 import type { Context } from './context';
 import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
+import { DEFAULT_MAX_FLOWS } from '../model/flow';
+import type { Ruleset, Server } from '../model/ruleset';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
@@ -146,7 +152,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,
-    ...(enforcement && (await tableFigures(context))),
+    ...(enforcement && (await tableFigures(context, ruleset))),
     bans: countBans(bans),
     allowAll: currentOpenings(context).map(openingOf),
     booted: booted && { loaded: booted.loaded, at: booted.at, since: booted.since, reasons: booted.reasons },
@@ -196,29 +202,40 @@ function eventFigures(context: Context): SnapshotInput['events'] {
   }
 }
 
-/** What the tables hold; nothing where nothing is active. */
-async function tableFigures({
-  kernel,
-  pins,
-}: Context): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects' | 'rejectsOut'>> {
+/** What the tables hold, in all and of each server; nothing where nothing is active. */
+async function tableFigures(
+  { kernel, pins }: Context,
+  ruleset: Ruleset | null,
+): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects' | 'rejectsOut' | 'rooms'>> {
   const state = SharedState.find(kernel, pins);
   if (!state) return {};
   try {
     const { jiffies, tickNs } = await readClock(kernel);
     const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
     const judging = Math.max(...liveGenerations(state));
-    const flows = judging > 0 ? openFlows(kernel, pins, judging) : null;
-    return {
-      ...(flows && {
-        flows: await readTableFigures(flows.flows, flowStats, jiffies).finally(() => {
-          closeFlows(flows);
-        }),
-      }),
+    const limits = await readLimitFigures(windows, limitStats, tickNs);
+    const others = {
       fragments: await readTableFigures(fragments, fragmentStats, jiffies),
-      limits: await readLimitFigures(windows, limitStats, tickNs),
-      rejects: readRejectFigures(rejectStats, 'in'),
-      rejectsOut: readRejectFigures(rejectStats, 'out'),
+      ...{ limits, rejects: readRejectFigures(rejectStats, 'in'), rejectsOut: readRejectFigures(rejectStats, 'out') },
     };
+    if (judging <= 0) return others;
+    const table = openFlows(kernel, pins, judging);
+    try {
+      const flows = await readTableFigures(table.flows, flowStats, jiffies);
+      const { servers = [], maxFlows = DEFAULT_MAX_FLOWS } = ruleset ?? {};
+      if (servers.length === 0) return { ...others, flows };
+      const numbers = pinnedOwnerNumbers(kernel, pins, judging);
+      const maps = { flowShares: table.flowShares, windowShares: state.tables.windowShares, ...state.eventMaps };
+      const shares = sharesOf(servers.length, maxFlows);
+      const rooms = readRooms([...numbers.values()], maps, { flows, limits, shares });
+      const roomOf = ({ name }: Server): [string, Room][] => {
+        const room = rooms.get(numbers.get(sectionId(name)) ?? 0);
+        return room ? [[name, room]] : [];
+      };
+      return { ...others, flows, rooms: new Map(servers.flatMap(roomOf)) };
+    } finally {
+      closeFlows(table);
+    }
   } finally {
     state.close();
   }

@@ -339,7 +339,7 @@ test('what the provider tries is his to say, and what waits as a whole is nobody
   await host.must('allow', '1082/tcp', '--server', 'red', '--confirm', '10m');
   expect(codeOf(await ask('red', 'confirm'))).toBe('owner/pending');
   await host.must('rollback', '--server', 'red');
-  await host.must('allow', '8000/tcp', '--confirm', '10m');
+  await host.must('logging', 'medium', '--confirm', '10m');
   expect(codeOf(await send('red', JSON.stringify(joined)))).toBe('owner/busy');
   await host.must('rollback');
   expect(codeOf(await send('red', JSON.stringify({ version: 1, verb: 'status', confirm: '60s' })))).toBe('cli/usage');

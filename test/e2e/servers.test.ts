@@ -2,9 +2,10 @@
  * Three servers behind one address, as hosts with NAT set them up: DNAT gives each a range of ports, and each is judged by
  * its own rows. Every packet is counted once, at a row of the server that it was for.
  */
-import { httpGet, serve, tcpConnect, udpEcho } from '../support/clients';
+import { httpGet, sendFrames, serve, tcpConnect, udpEcho } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { joinByVeth, Namespace } from '../support/netns';
+import * as p from '../support/packet';
 import { must } from '../support/process';
 import type { ServerSection } from '../../src/observe/server-page';
 
@@ -183,7 +184,7 @@ test('status, the list, plan and explain name the server', async () => {
     `red: ${HOST.ipv4}, ${HOST.ipv6} port 1000:1099, behind it 10.0.1.2; default deny, ssh 1022`,
   );
   expect(await host.must('servers')).toMatch(
-    /^red +192\.0\.2\.10 \+ 1 more +1000:1099 +1022 +10\.0\.1\.2 +deny +1 +\d+ +\d+$/m,
+    /^red +192\.0\.2\.10 \+ 1 more +1000:1099 +1022 +10\.0\.1\.2 +deny +1 +\d+ +\d+ +\d+ +0$/m,
   );
   const explained = await host.must('explain', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '1080');
   expect(explained).toContain(
@@ -255,4 +256,43 @@ servers:
   }
   const other = await host.sluice(['import', 'ufw']);
   expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('sluice init')]);
+});
+
+test('a flood of made-up sources at one server takes nothing of another', async () => {
+  const limited = 'rules: [{ id: web, action: limit, port: 1:65535/tcp, limit: 3/1h, verdict: deny }]';
+  host.write('rules.yaml', rules({ red: limited, green: limited, blue: OPEN }));
+  await host.must('apply');
+  const flood = (first: number): Promise<number> =>
+    sendFrames(
+      host.wire,
+      HOST.link,
+      Array.from({ length: 3000 }, (_, i) =>
+        p.compose(
+          p.ethernet({ to: HOST.mac }),
+          p.ipv4({ from: `198.18.${(first + i) >> 8}.${(first + i) & 255}`, to: HOST.ipv4 }),
+          p.tcp({ to: port('red', 80) }),
+        ),
+      ),
+    );
+  await flood(0);
+  // Two are let in, a third is not: before, during and after the flood.
+  expect(await tcpConnect(host.wire, HOST.ipv4, port('green', 80))).toBe('connected');
+  await flood(3000);
+  expect(await tcpConnect(host.wire, HOST.ipv4, port('green', 80))).toBe('connected');
+  await flood(6000);
+  expect(await tcpConnect(host.wire, HOST.ipv4, port('green', 80))).toBe('timeout');
+  const room = async (name: Name): Promise<NonNullable<ServerSection['server']['room']>> =>
+    (JSON.parse(await host.must('status', name, '--json')) as { server: ServerSection }).server.server.room!;
+  const [red, green] = [await room('red'), await room('green')];
+  // 16,384 of the table for three servers and the edge itself; what was free was red's too, and gave way to red alone.
+  expect(red.limits).toMatchObject({ share: 4096, refused: '0' });
+  expect(red.limits.live).toBeGreaterThan(4096);
+  expect(red.limits.live + Number(red.limits.evicted)).toBe(9000);
+  expect(green.limits).toEqual({ live: 1, share: 4096, evicted: '0', refused: '0' });
+  expect(await host.must('status', 'green')).toMatch(
+    /^room: \d+ flows \(.*, 1 sources at limits \(4096 and what is free\)/m,
+  );
+  const metrics = await host.must('metrics');
+  expect(metrics).toContain('sluice_server_room_used{server="green",table="limits"} 1\n');
+  expect(metrics).toContain(`sluice_server_room_used{server="red",table="limits"} ${red.limits.live}\n`);
 });

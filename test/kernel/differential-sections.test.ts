@@ -105,8 +105,8 @@ function drawNear(random: Random, bytes: Uint8Array, sections: number): void {
   const { near_lines: lines, near_counters: counters } = LAYOUT.slc_section.fields;
   for (let entry = 0; entry < sections; entry++) {
     const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * LAYOUT.slc_section.size;
-    view.setUint16(at + lines.offset, random.below(SLC_LIMITS.NEAR_MAX + 3), true);
-    view.setUint16(at + counters.offset, random.below(SLC_LIMITS.NEAR_MAX + 3), true);
+    view.setUint8(at + lines.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
+    view.setUint8(at + counters.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
   }
 }
 

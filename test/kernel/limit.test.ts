@@ -111,6 +111,7 @@ describe('the preset', () => {
     expect(await host.in(...syn('203.0.113.51'))).toEqual(ACCEPTED);
     expect(await host.tables.limits()).toEqual({
       live: 2,
+      liveBy: new Map([[0, 2]]),
       ways: 512,
       bytes: 512 * 152,
       pressure: 0,

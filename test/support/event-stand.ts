@@ -81,6 +81,15 @@ export class EventStand {
     return this.read();
   }
 
+  /** Runs frames one after the other, and returns what was told of them. */
+  async tellAll(frames: readonly Uint8Array[]): Promise<PacketEvent[]> {
+    await this.ingress.testRunBatch({
+      frames: Buffer.concat(frames),
+      lengths: Uint32Array.from(frames, ({ length }) => length),
+    });
+    return this.read();
+  }
+
   /** Everything in the ring; it is released. */
   read(): Promise<PacketEvent[]> {
     return readRing(this.ring, (rank) => this.ranks.get(rank));

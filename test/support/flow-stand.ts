@@ -66,7 +66,10 @@ const WAYS = {
 
 /** Tables of flows and fragments that outlive generations. */
 export class FlowTable {
-  readonly maps: Pick<Tables, 'flows' | 'flowTags' | 'flowStats' | 'fragments' | 'fragmentTags' | 'fragmentStats'>;
+  readonly maps: Pick<
+    Tables,
+    'flows' | 'flowTags' | 'flowShares' | 'flowStats' | 'fragments' | 'fragmentTags' | 'fragmentStats'
+  >;
 
   private constructor(
     readonly buckets: { flows: number; fragments: number },
@@ -76,6 +79,7 @@ export class FlowTable {
     this.maps = {
       flows: object.map('slc_flows'),
       flowTags: object.map('slc_flow_tags'),
+      flowShares: object.map('slc_flow_shares'),
       flowStats: object.map('slc_flow_stats'),
       fragments: object.map('slc_fragments'),
       fragmentTags: object.map('slc_fragment_tags'),
@@ -86,7 +90,8 @@ export class FlowTable {
   static async create(buckets: number, hz: number, fragmentBuckets = 64): Promise<FlowTable> {
     const object = openDatapath(kernel(), 'slc_read_clock', {
       create: {
-        ...{ slc_clock: 1, slc_flows: buckets, slc_flow_tags: buckets, slc_flow_stats: 1 },
+        ...{ slc_clock: 1, slc_flows: buckets, slc_flow_tags: buckets },
+        ...{ slc_flow_shares: 1, slc_flow_stats: 1 },
         ...{ slc_fragments: fragmentBuckets, slc_fragment_tags: fragmentBuckets, slc_fragment_stats: 1 },
       },
     });

@@ -51,6 +51,7 @@ export interface Judged {
 const TABLES = {
   windows: 'slc_windows',
   attempts: 'slc_attempts',
+  windowShares: 'slc_window_shares',
   limitStats: 'slc_limit_stats',
   echoBudget: 'slc_echo_budget',
   rejectBudget: 'slc_reject_budget',
@@ -59,6 +60,7 @@ const TABLES = {
   clock: 'slc_clock',
   flows: 'slc_flows',
   flowTags: 'slc_flow_tags',
+  flowShares: 'slc_flow_shares',
   flowStats: 'slc_flow_stats',
   fragments: 'slc_fragments',
   fragmentTags: 'slc_fragment_tags',
@@ -76,8 +78,8 @@ export class IngressTables {
   ) {}
 
   static async create(buckets = 64): Promise<IngressTables> {
-    const ones = { slc_limit_stats: 1, slc_clock: 1 };
-    const flows = { slc_flows: 1, slc_flow_tags: 1, slc_flow_stats: 1 };
+    const ones = { slc_window_shares: 1, slc_limit_stats: 1, slc_clock: 1 };
+    const flows = { slc_flows: 1, slc_flow_tags: 1, slc_flow_shares: 1, slc_flow_stats: 1 };
     const fragments = { slc_fragments: 1, slc_fragment_tags: 1, slc_fragment_stats: 1 };
     const object = openDatapath(kernel(), 'slc_read_clock', {
       create: { ...ones, ...flows, ...fragments, ...BUDGET_ENTRIES, slc_windows: buckets, slc_attempts: buckets },
@@ -171,6 +173,15 @@ export class IngressStand {
     const { program: twin } = await loadProgram(kernel(), PROGRAMS[direction], switches(true), dry);
     const all = { ...maps, result, twinCounters: twinMaps.counters };
     return new IngressStand(tables, ruleset, image, program, twin, result.mmap({ writable: false }), all, direction);
+  }
+
+  /** Changes what the image says that each server has room for. */
+  async setShares({ windows }: { readonly windows: number }): Promise<void> {
+    const region = this.maps.image.mmap({ writable: true });
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(windows);
+    await region.write(LAYOUT.slc_image_header.fields.window_share.offset, bytes);
+    region.close();
   }
 
   /** A frame comes in. Throws where the twin had said otherwise, or more than one counter went up. */

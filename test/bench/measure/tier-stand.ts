@@ -14,16 +14,18 @@ import type { BpfMap, BpfProgram, Kernel } from '../../../src/kernel/kernel';
 import { kernel } from '../../../src/kernel/native';
 import { type BanMaps, BanTable } from '../../../src/load/ban-table';
 import { flowBuckets } from '../../../src/compile/flow-table';
-import { DEFAULT_WINDOWS, FRAGMENT_BUCKETS, tableSwitches } from '../../../src/load/tables';
+import { MAX_WINDOWS } from '../../../src/compile/shares';
+import { FRAGMENT_BUCKETS, tableSwitches } from '../../../src/load/tables';
 import type { Prefix } from '../../../src/model/prefix';
 import { readTableFigures } from '../../../src/observe/tables';
 import { parseRuleset } from '../../../src/parse/parse';
 import { PatternGenerator, type Pattern } from './pattern';
 
 const MAPS = {
-  ...{ flows: 'slc_flows', flowTags: 'slc_flow_tags', flowStats: 'slc_flow_stats' },
+  ...{ flows: 'slc_flows', flowTags: 'slc_flow_tags', flowShares: 'slc_flow_shares', flowStats: 'slc_flow_stats' },
   ...{ fragments: 'slc_fragments', fragmentTags: 'slc_fragment_tags', fragmentStats: 'slc_fragment_stats' },
-  ...{ windows: 'slc_windows', attempts: 'slc_attempts', limitStats: 'slc_limit_stats' },
+  ...{ windows: 'slc_windows', attempts: 'slc_attempts' },
+  ...{ windowShares: 'slc_window_shares', limitStats: 'slc_limit_stats' },
   ...{ rejectBudget: 'slc_reject_budget', rejectStats: 'slc_reject_stats' },
   ...{ state: 'slc_state', banHosts: 'slc_ban_hosts', banNets: 'slc_ban_nets', banFilter: 'slc_ban_filter' },
   ...{ events: 'slc_events', eventStats: 'slc_event_stats', eventSources: 'slc_event_sources' },
@@ -46,7 +48,7 @@ export class TierStand {
     const { ruleset, diagnostics } = parseRuleset(text, { file: 'bench.yaml' });
     if (!ruleset) throw new Error(JSON.stringify(diagnostics));
     const image = compile(ruleset);
-    const buckets = { flows: flowBuckets(flows), fragments: FRAGMENT_BUCKETS, windows: flowBuckets(DEFAULT_WINDOWS) };
+    const buckets = { flows: flowBuckets(flows), fragments: FRAGMENT_BUCKETS, windows: flowBuckets(MAX_WINDOWS) };
     const { kernel: system, object } = await stateObject(buckets);
     const named = Object.entries(MAPS).map(([name, map]) => [name, object.map(map)] as const);
     object.close();
@@ -137,7 +139,7 @@ function banMapsOf({ state, banHosts, banNets, banFilter }: Readonly<Record<keyo
 
 async function stateObject(buckets: Parameters<typeof stateMapEntries>[0] & { flows: number }) {
   const system = kernel();
-  const flows = { slc_flows: buckets.flows, slc_flow_tags: buckets.flows };
+  const flows = { slc_flows: buckets.flows, slc_flow_tags: buckets.flows, slc_flow_shares: 1 };
   const create = { ...stateMapEntries(buckets, system.possibleCpus()), ...flows, slc_clock: 1 };
   const object = openDatapath(system, 'slc_read_clock', { create });
   await object.load();

@@ -118,9 +118,11 @@ describe('bytes', () => {
     const { size, fields } = LAYOUT.slc_section;
     const field = ({ bytes }: { bytes: Uint8Array }, entry: number, { offset }: { offset: number }): number =>
       new DataView(bytes.buffer).getUint32(SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size + offset, true);
+    const byte = ({ bytes }: { bytes: Uint8Array }, entry: number, { offset }: { offset: number }): number =>
+      bytes[SLC_LIMITS.SECTIONS_SLOT * 8 + entry * size + offset];
     const near = (image: { bytes: Uint8Array }, entry: number): number[] => [
-      field(image, entry, fields.near_lines) & 0xffff,
-      field(image, entry, fields.near_counters) & 0xffff,
+      byte(image, entry, fields.near_lines),
+      byte(image, entry, fields.near_counters),
     ];
 
     test('all lines of them and of their counters, where they are too many for a cache; nothing of others', () => {

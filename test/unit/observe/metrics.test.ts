@@ -38,7 +38,12 @@ const hits = (packets: number) => ({
   lastHit: AT,
   watchedSince: AT,
 });
-const table = { live: 1, ways: 8, pressure: 0.5, bytes: 64, made: 3n, evicted: 2n };
+const table = { live: 1, ways: 8, pressure: 0.5, bytes: 64, made: 3n, evicted: 2n, liveBy: new Map<number, number>() };
+const room = {
+  flows: { live: 2, share: 9, evicted: 4n, refused: 5n },
+  limits: { live: 3, share: 8, evicted: 6n, refused: 7n },
+  events: { share: 32, told: 10n, capped: 11n },
+};
 const sum = { packets: '7', bytes: '420' };
 const input: SnapshotInput = {
   takenAt: '2026-01-01T00:00:10Z',
@@ -67,6 +72,7 @@ const input: SnapshotInput = {
     verdicts: { allow: sum, deny: sum },
     outgoing: { reasons: { flow: { packets: '3', bytes: '180' } }, verdicts: { allow: sum, deny: sum } },
   },
+  rooms: new Map([['red', room]]),
   ...{ flows: table, fragments: table, limits: table },
   rejects: { answered: 1n, capped: 2n, unanswered: 3n },
   rejectsOut: { answered: 4n, capped: 5n, unanswered: 6n },
@@ -77,7 +83,7 @@ const input: SnapshotInput = {
       ...{ packets: '6', bytes: '360', unlisted: '0', rows: [] },
     },
   ],
-  events: { written: 1n, capped: { all: 0n, rule: 0n, source: 0n }, ringFull: 0n, made: 1n, reader: null },
+  events: { written: 1n, capped: { all: 0n, server: 0n, rule: 0n, source: 0n }, ringFull: 0n, made: 1n, reader: null },
   booted: null,
   spare: null,
   warnings: ['careful'],
@@ -121,6 +127,30 @@ test('what a server let in and refused', () => {
     'server="green",verdict="allow"': 3,
     'server="green",verdict="deny"': 20,
   });
+});
+
+test('what a server has of what all share', () => {
+  const text = render();
+  const of = (name: MetricName): Record<string, number> => samples(text, name);
+  expect(of('sluice_server_room_used')).toEqual({
+    'server="red",table="flows"': 2,
+    'server="red",table="limits"': 3,
+  });
+  expect(of('sluice_server_room_share')).toEqual({
+    'server="red",table="flows"': 9,
+    'server="red",table="limits"': 8,
+  });
+  expect(of('sluice_server_room_lost_total')).toEqual({
+    'server="red",table="flows",outcome="evicted"': 4,
+    'server="red",table="flows",outcome="refused"': 5,
+    'server="red",table="limits",outcome="evicted"': 6,
+    'server="red",table="limits",outcome="refused"': 7,
+  });
+  expect(of('sluice_server_events_total')).toEqual({
+    'server="red",outcome="told"': 10,
+    'server="red",outcome="held-back"': 11,
+  });
+  expect(red.server.room?.limits).toEqual({ live: 3, share: 8, evicted: '6', refused: '7' });
 });
 
 test('beyond the ceiling the largest servers are added up, and no packet is lost', () => {

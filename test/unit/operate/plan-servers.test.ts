@@ -120,7 +120,7 @@ describe('figures', () => {
 
   test('what a server let in and refused', () => {
     expect(formatServers(serversOf(snapshot)))
-      .toBe(`Server  Address                Ports        SSH    Target     Default  Rules  Passed  Dropped
+      .toBe(`Server  Address                Ports        SSH    Target     Default  Rules  Passed  Dropped  Flows  Limited
 box     198.51.100.8           all                            deny         1       0       20
 gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2       8       17`);
     expect(formatStatus(snapshot, 'plain')).toContain('servers: 2, each with rows of its own (sluice status NAME)');
