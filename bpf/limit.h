@@ -273,11 +273,39 @@ struct slc_window_turns {
 };
 
 /*
+ * Gives back the ways of windows that have passed: nobody else might ever come for them. The twin, which changes
+ * nothing, counts them as room that the newcomer's owner has. The bucket is held. Returns 0. A function of its own to
+ * spare stack.
+ */
+__noinline int slc_window_give_back(struct slc_window_bucket *bucket, __u64 now, __u64 newcomer) {
+    const __u32 zero = 0;
+    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
+    volatile struct slc_window_turns *turns = bpf_map_lookup_elem(&slc_scratch, &zero);
+
+    if (!bucket || !shares || !turns)
+        return 0;
+    turns->room = 0;
+    for (__u32 i = 0; i < SLC_LIMIT_WAYS; i++) {
+        __u64 name = bucket->keys[i];
+
+        if (!name || slc_window_turn(bucket, i, now) >= SLC_LIMIT_WAYS)
+            continue;
+        if (slc_dry_run) {
+            turns->room += ((name ^ newcomer) & SLC_WINDOW_OWNER_MASK) == 0;
+            continue;
+        }
+        __sync_fetch_and_add(&slc_share_of(shares, name & SLC_WINDOW_OWNER_MASK)->held, -1ull);
+        bucket->keys[i] = 0;
+    }
+    return 0;
+}
+
+/*
  * The way for a window with this name, where each owner has a share: windows of those above their shares go first, then
  * his own; another's that is within his goes only for one who is so too, when chance has brought so many into one
  * bucket. Who is above his share takes a way that nobody uses only while those like him have less than half of the
- * bucket: what they hold may be at its limit, which never makes room, and would keep out all others. The bucket is
- * held.
+ * bucket: what they hold may be at its limit, which never makes room, and would keep out all others. After
+ * slc_window_give_back; the bucket is held.
  */
 __noinline __u32 slc_window_shared_victim(const struct slc_window_bucket *bucket, __u64 now, __u64 name) {
     const __u32 zero = 0, owner = name & SLC_WINDOW_OWNER_MASK;
@@ -288,7 +316,7 @@ __noinline __u32 slc_window_shared_victim(const struct slc_window_bucket *bucket
 
     if (!bucket || !header || !shares || !turns)
         return SLC_WINDOW_NO_WAY;
-    turns->room = header->window_share - slc_share_held(shares, owner);
+    turns->room += header->window_share - slc_share_held(shares, owner);
     turns->share = header->window_share;
     turns->unused = SLC_LIMIT_WAYS;
     turns->first = SLC_WINDOW_NO_TURN;
@@ -385,6 +413,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
         return SLC_WINDOW_BUSY;
     way = slc_window_find(bucket, name);
     if (way == SLC_WINDOW_NO_WAY && use != SLC_WINDOW_SEE) {
+        if (slc_servers)
+            slc_window_give_back(bucket, now, name);
         way = slc_servers ? slc_window_shared_victim(bucket, now, name) : slc_window_victim(bucket, now);
         fate = slc_window_fate(bucket, way);
     }

@@ -1,4 +1,5 @@
 /** A ruleset file is read, checked, compiled and enforced: what programs ask for in one call. */
+import { settle } from './pending';
 import type { CompileMemory } from '../compile/compile-memory';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type ApplyOutcome, applyRuleset } from './apply';
@@ -33,6 +34,8 @@ export async function applyFile(
   options: ApplyOptions,
   memory: CompileMemory,
 ): Promise<FirewallApplied> {
+  // A caller that lives long has nobody else who tidies up after what waited and was not confirmed.
+  await settle(context);
   const source = readRulesetText(file);
   const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
     strict: options.strict ?? false,

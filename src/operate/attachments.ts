@@ -37,8 +37,13 @@ export async function keepUpWithInterfaces(context: Context): Promise<KeptUp> {
   if (!enforcement?.record) return { attached: [], refused: [] };
   const interfaces = await unfilteredInterfaces(context, enforcement);
   if (interfaces.length === 0) return { attached: [], refused: [] };
-  const { ruleset, generation } = enforcement.record;
-  return attachEach(context, interfaces, { mode: ruleset.mode, generation, image: compile(ruleset) });
+  const { ruleset, generation, trials } = enforcement.record;
+  // With both states of what waits: so is the image that judges, and either may need the way out.
+  return attachEach(context, interfaces, {
+    mode: ruleset.mode,
+    generation,
+    image: compile(ruleset, undefined, trials),
+  });
 }
 
 /** Attaches the gates of what judges to each of the interfaces by itself. The caller holds the lock. */

@@ -40,6 +40,7 @@ export function endUnconfirmedTrials(context: Context, { record, text }: SavedRu
 
 /** The newest that waited as a whole: what was confirmed is what a boot loads. */
 function unconfirmed({ folder }: Context, plan: BootPlan | null): GenerationRecord | null {
+  if (!plan) return null; // what was confirmed nobody knows, so no file is touched
   let names: string[];
   try {
     names = readdirSync(folder.path);

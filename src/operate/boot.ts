@@ -89,13 +89,13 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       };
     }
     const plan = readBootPlan(folder);
-    const returned = endUnconfirmed(context, plan.value);
+    const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
+    const returned = putBack(reasons, () => endUnconfirmed(context, plan.value));
     if (plan.value?.load === 'nothing') {
       keepReturned(folder, returned);
       pruneGenerationRecords(folder, new Set());
       return { kind: 'disabled', returned };
     }
-    const reasons = [...unwritten, ...(plan.warning === undefined ? [] : [plan.warning])];
     const loader = new Loader(context, plan.value, Date.now() + waitMs, reasons, returned);
     const numbers = savedRulesets(folder);
     if (numbers.length === 0) reasons.push(`no ruleset is saved in "${folder.path}"`);
@@ -108,7 +108,10 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       try {
         const { record } = saved.value;
         const last = i === 0 && (plan.value === null || isNewest(record, plan.value));
-        const done = await loader.loadSaved(saved.value, last ? null : { what: 'boot: an older ruleset' });
+        const loaded = await loader.loadSaved(saved.value, last ? null : { what: 'boot: an older ruleset' });
+        // Only now, so that no file keeps a filter from being loaded; of an older one nobody knows what was confirmed.
+        const alone = last ? putBack(reasons, () => endUnconfirmedTrials(context, saved.value!)) : null;
+        const done = { ...loaded, returned: loaded.returned ?? alone };
         if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
         return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
       } catch (error) {
@@ -139,6 +142,16 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
   });
 }
 
+/** What a boot does to files must not keep it from filtering: where it fails, that is said. */
+function putBack(reasons: string[], end: () => Returned | null): Returned | null {
+  try {
+    return end();
+  } catch (error) {
+    reasons.push(`files are not put back as they were before what was not confirmed: ${messageOf(error)}`);
+    return null;
+  }
+}
+
 /** Whether no later ruleset enforced: the plan is written after the record. */
 function isNewest({ digest, source, instance, generation }: GenerationRecord, plan: BootPlan): boolean {
   const same = digest === plan.digest && source.textDigest === plan.textDigest;
@@ -161,7 +174,6 @@ class Loader {
     const { record, text } = saved;
     const { source } = record;
     const trials = (record.trials ?? []).filter(({ confirmed }) => !confirmed);
-    const alone = endUnconfirmedTrials(this.context, saved);
     const ruleset = rulesetAt(
       rulesetReturned(record.ruleset, trials, () => true),
       Date.now(),
@@ -176,7 +188,7 @@ class Loader {
     const listed = ruleset.interfaces === 'auto' ? undefined : ruleset.interfaces;
     const names = record.interfaces ?? listed ?? this.plan?.builtIn.interfaces ?? [];
     const loaded = await this.load(candidate, names, ruleset.interfaces === 'auto', { keep: 'file', intent });
-    return { ...loaded, returned: this.returned ?? alone };
+    return { ...loaded, returned: this.returned };
   }
 
   async loadBuiltIn(): Promise<Loaded> {

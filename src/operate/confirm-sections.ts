@@ -71,17 +71,18 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
   meant.require?.(decided);
   const by = meant.by ?? (await authorOf(context));
   failpoint('before-confirm-words');
-  const late = !setWords(context, chosen, word);
+  const done = setWords(context, chosen, word);
   failpoint('after-confirm-words');
   const settled = await settleTrials(context, by);
-  if (!settled && !late && word === 'confirmed') {
-    await keepConfirmed(context, enforcement!, chosen);
+  const inTime = decided.filter((trial) => done.has(trial.word));
+  if (!settled && inTime.length > 0 && word === 'confirmed') {
+    await keepConfirmed(context, enforcement!, done);
     tolerate(() => {
-      endTrials(context.folder, enforcement!.instance, decided, { outcome: 'confirmed', by });
+      endTrials(context.folder, enforcement!.instance, inTime, { outcome: 'confirmed', by });
     });
   }
-  if (late) throw new NothingPendingError(lateOf(context, meant), meant.section);
-  const names = decided.map(({ previous }) => previous.name);
+  if (inTime.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.section);
+  const names = inTime.map(({ previous }) => previous.name);
   // What waits as a whole holds both states of each until it has ended: then the rest is done.
   const nothing = { confirmed: [], returned: [], putBack: [], file: enforcement!.record!.source.file };
   return settled ?? { ...nothing, [word === 'confirmed' ? 'confirmed' : 'returned']: names };
@@ -114,19 +115,21 @@ function lateOf({ folder }: Context, { section }: SectionsMeant): ReturnType<typ
   return section === undefined || late?.sections?.includes(section) ? late : null;
 }
 
-/** False where the time of one was over: then what was before judges it, and nothing is written. */
-function setWords({ kernel, pins }: Context, chosen: ReadonlySet<number>, value: Decision): boolean {
+/** Words that were in time; of the others the time was over: what was before judges there, and nothing is written. */
+function setWords({ kernel, pins }: Context, chosen: ReadonlySet<number>, value: Decision): ReadonlySet<number> {
+  const done = new Set<number>();
   const state = SharedState.find(kernel, pins);
-  if (!state) return false;
+  if (!state) return done;
   const words = state.confirmWords();
   try {
     for (const word of chosen) {
       const deadline = words.get(word);
-      if (typeof deadline !== 'bigint' || kernel.bootTimeNs() >= deadline) return false;
+      if (typeof deadline !== 'bigint' || kernel.bootTimeNs() >= deadline) continue;
       if (value === 'taken-back') words.takeBack(word, kernel.bootTimeNs());
-      else if (!words.confirm(word, deadline, () => kernel.bootTimeNs())) return false;
+      else if (!words.confirm(word, deadline, () => kernel.bootTimeNs())) continue;
+      done.add(word);
     }
-    return true;
+    return done;
   } finally {
     words.close();
     state.close();

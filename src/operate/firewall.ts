@@ -55,6 +55,14 @@ export class Firewall {
   }
 
   /**
+   * Ends the thread in which rulesets are read, where one runs; what it is at fails with `SluiceError` `operate/thread`.
+   * What enforces goes on, and the next `apply` starts a thread again. Not needed where the process ends.
+   */
+  async close(): Promise<void> {
+    await this.thread.close();
+  }
+
+  /**
    * Reads, checks, compiles and enforces a ruleset file, which becomes the enforced one. Until its last step what
    * enforced before goes on, and a failure leaves it. Throws `LockoutError` when a live SSH session would be cut,
    * `KeepReachableError` when it keeps less reachable.

@@ -93,6 +93,7 @@ export function putSectionsBackOrNote(
   applied: string,
   trials: readonly PendingSection[],
 ): FileFate {
+  if (!trials.some(({ edited }) => edited)) return 'kept';
   try {
     const found = readRulesetText(file);
     const known = readNotes(folder).find((noted) => noted.file === file && noted.digest === found.digest);

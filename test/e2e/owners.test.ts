@@ -556,7 +556,8 @@ test('the thread that makes changes ends in the middle of one: one error, a daem
     await until('a socket', async () => (await as('green', 'status')).status === 0);
     const { pid } = daemon;
     expect(codeOf(await ask('green', 'allow', '2073/tcp'))).toBe('owner/failed');
-    expect(daemon.output.match(/ended before its time/g)).toHaveLength(1);
+    // Whatever else the daemon had asked of it then is said as well.
+    expect(daemon.output).toMatch(/ended before its time/);
     const now = readFileSync(path, 'utf8');
     expect([point, now === enforced, now.includes('2073/tcp')]).toEqual([point, !landed, landed]);
     // It answers on, by another thread, and holds no lock.

@@ -123,9 +123,9 @@ servers:
   blue: { address: ${BLUE}, rules: [{ id: door, action: limit, port: 22/tcp, limit: 3/1h, verdict: deny }] }
 `;
   const syn = (to: string, from: string): Uint8Array => p.compose(p.ipv4({ from, to }), p.tcp({ to: 22 }));
-  const load = async (): Promise<IngressStand> => {
+  const load = async (edge = EDGE): Promise<IngressStand> => {
     const tables = await IngressTables.create(BUCKETS);
-    const stand = await IngressStand.load(EDGE, tables);
+    const stand = await IngressStand.load(edge, tables);
     // As of an edge of many: the table is small here.
     await stand.setShares({ windows: 32 });
     opened.push(stand, tables);
@@ -172,6 +172,32 @@ servers:
     expect(red.held).toBeGreaterThan(32);
     // Those at their limit never make room: newcomers to red alone are turned away.
     if (attempts === 4) expect(red.refused).toBeGreaterThan(0);
+  });
+
+  test.each([1, 4])('what is over takes nothing of a share; %d attempts each at another server', async (attempts) => {
+    // Blue forgets within seconds, red within an hour.
+    const edge = EDGE.replace(/(blue: .*)1h/, '$130s');
+    const [alone, beside] = [await load(edge), await load(edge)];
+    let next = 0;
+    const flood = async (count: number): Promise<void> => {
+      const frames = Array.from({ length: count * attempts }, (_, i) =>
+        syn(RED, stranger(next + Math.floor(i / attempts))),
+      );
+      next += count;
+      await beside.inMany(frames);
+    };
+    await flood(20_000);
+    // More sources than blue's share, in ways that red left; then all that is over, while red's is not.
+    for (let i = 0; i < 200; i++) {
+      beside.tables.now += 1000;
+      await beside.in(syn(BLUE, `192.0.2.${i + 1}`));
+    }
+    for (const { tables } of [alone, beside]) tables.now = 2_000_000;
+    // Whoever looks for room in a bucket gives back what is over there.
+    await flood(5_000);
+    expect(shareOf(beside.tables.maps.windowShares, BLUE_NUMBER).held).toBe(0);
+    const expected = await knock(alone, async () => {});
+    expect(await knock(beside, () => flood(50))).toEqual(expected);
   });
 });
 
