@@ -61,6 +61,8 @@ export { findLockout, type LiveConnection, type LockoutFinding } from './analyse
 // ruleset → image
 export { compile } from './compile/compile';
 export { CompileMemory } from './compile/compile-memory';
+export { ParseMemory } from './parse/parse-memory';
+export { CheckMemory } from './operate/check-memory';
 export { CapacityError } from './compile/capacity';
 export { interpretFrame } from './compile/interpret';
 export type { Image, ImageFeatures, ImageStats, RankEntry, RowTier } from './compile/image';

@@ -11,7 +11,7 @@ import { lintNeverMatches } from './never-matches';
 import { lintReached } from './reached';
 import { lintShadowed } from './shadow-lint';
 import { lintInsideServers } from './inside-servers';
-import { lintServer } from './server-lint';
+import { lintKnownServer } from './known-server-lint';
 import { lintUdpSwitch } from './udp-switch';
 
 /**
@@ -40,6 +40,6 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
     ...lintInsideServers(regions, ruleset.servers),
-    ...(ruleset.servers ?? []).flatMap((server) => lintServer(ruleset, server)),
+    ...(ruleset.servers ?? []).flatMap((server) => lintKnownServer(ruleset, server)),
   ];
 }

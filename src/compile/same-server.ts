@@ -1,12 +1,13 @@
 /** Whether two servers are compiled to the same block, by comparing all that compiling looks at. */
 import type { Match } from '../model/match';
+import { originalOf } from '../model/moved';
 import type { PortRange } from '../model/port-range';
 import type { Prefix } from '../model/prefix';
 import type { Rule, Server } from '../model/ruleset';
 
 /** Whether the rows, switches and default of both are the same, and written the same; where they stand may differ. */
 export function isSameServer(one: Server, other: Server): boolean {
-  if (one === other) return true;
+  if (one === other || originalOf(one) === originalOf(other)) return true;
   return (
     one.name === other.name &&
     one.default === other.default &&

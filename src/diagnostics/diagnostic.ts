@@ -1,3 +1,4 @@
+import { type Move, movedSource } from '../model/moved';
 import type { SourceRange } from '../model/ruleset';
 
 /** `error` refuses the ruleset, `warning` and `note` never do (`--strict` turns warnings into errors). */
@@ -20,4 +21,18 @@ export interface Diagnostic {
   readonly notes: readonly DiagnosticNote[];
   /** What to do; where possible a line that can be pasted. */
   readonly hint?: string;
+}
+
+/** A finding about what stands at `from` of the file, or behind it, and has moved. */
+export function movedFinding(
+  finding: Diagnostic,
+  { file, from, by }: { readonly file: string; readonly from: number; readonly by: Move },
+): Diagnostic {
+  const moved = (source: SourceRange): SourceRange =>
+    source.file === file && source.offset >= from ? movedSource(source, by) : source;
+  return {
+    ...finding,
+    source: moved(finding.source),
+    notes: finding.notes.map((note) => (note.source ? { ...note, source: moved(note.source) } : note)),
+  };
 }

@@ -1,6 +1,6 @@
 /** A ruleset file is read, checked, compiled and enforced: what programs ask for in one call. */
 import { settle } from './pending';
-import type { CompileMemory } from '../compile/compile-memory';
+import type { CheckMemory } from './check-memory';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type ApplyOutcome, applyRuleset } from './apply';
 import { checkRuleset } from './check';
@@ -32,7 +32,7 @@ export async function applyFile(
   context: Context,
   file: string,
   options: ApplyOptions,
-  memory: CompileMemory,
+  memory: CheckMemory,
 ): Promise<FirewallApplied> {
   // A caller that lives long has nobody else who tidies up after what waited and was not confirmed.
   await settle(context);

@@ -8,7 +8,7 @@ import { unload } from '../load/unload';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
-import type { CompileMemory } from '../compile/compile-memory';
+import type { CheckMemory } from './check-memory';
 import type { Image } from '../compile/image';
 import { Twin } from '../observe/twin';
 import { readBootPlan, saveNothingForBoot } from './boot-files';
@@ -151,7 +151,7 @@ export interface ApplyOptions {
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
   readonly edited?: boolean;
   /** What was compiled before in this process, where both states of sections that wait are. */
-  readonly memory?: CompileMemory;
+  readonly memory?: CheckMemory;
   /** Where it waits: its confirmation answers that boots are to load it (`enable`). */
   readonly atBoot?: boolean;
 }

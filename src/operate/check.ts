@@ -4,13 +4,13 @@ import { lintEnded, lintNobodyEnds } from '../analyse/ends';
 import { judgeExpectations, type JudgedExpectation } from '../analyse/expect';
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
-import type { CompileMemory } from '../compile/compile-memory';
 import type { Image } from '../compile/image';
 import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
+import type { CheckMemory } from './check-memory';
 import { readSetFile } from './ruleset-file';
 
 /** What a ruleset text says, and what is to be said about it. */
@@ -41,8 +41,8 @@ export interface CheckOptions {
   readonly nowMs?: number;
   /** Whether a daemon runs that ends rules; left out: nothing is said about that. Null: it could not be seen. */
   readonly daemon?: boolean | null;
-  /** What was compiled before in this process; the findings and the image are the same without, later. */
-  readonly memory?: CompileMemory;
+  /** What was checked before in this process; the findings and the image are the same without, later. */
+  readonly memory?: CheckMemory;
   /** Told of each step as it begins. */
   readonly onStep?: (step: CheckStep) => void;
   /** Reads a file of addresses; left out: `readSetFile`. */
@@ -55,7 +55,7 @@ export function checkRuleset(file: string, text: string, options: CheckOptions =
   if (!judged.ruleset) return { ...judged, image: null };
   try {
     options.onStep?.({ step: 'compile', rules: countRules(judged.ruleset) });
-    return { ...judged, image: compile(judged.ruleset, options.memory) };
+    return { ...judged, image: compile(judged.ruleset, options.memory?.compiled) };
   } catch (error) {
     if (!(error instanceof CapacityError)) throw error;
     const diagnostics = [...judged.diagnostics, capacityFinding(judged.ruleset, error)];
@@ -64,12 +64,13 @@ export function checkRuleset(file: string, text: string, options: CheckOptions =
 }
 
 /** The same without compiling, for what only wants to know what the text says. */
-export function judgeText(file: string, text: string, options: Omit<CheckOptions, 'memory'> = {}): Judged {
+export function judgeText(file: string, text: string, options: CheckOptions = {}): Judged {
   const nowMs = options.nowMs ?? Date.now();
   options.onStep?.({ step: 'read', file, bytes: text.length });
   const { ruleset, diagnostics: findings } = parseRuleset(text, {
     file,
     strict: options.strict ?? false,
+    ...(options.memory && { memory: options.memory.parsed }),
     readFile: (set) => {
       const bytes = (options.readFile ?? readSetFile)(set);
       options.onStep?.({ step: 'read', file: set, bytes: bytes.length });

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../compile/compile';
-import type { CompileMemory } from '../compile/compile-memory';
+import type { CheckMemory } from './check-memory';
 import type { Ruleset } from '../model/ruleset';
 import { rulesetReturned } from '../model/trial';
 import { endedRules, type NamedRule, nextEnd, rulesetAt } from '../model/until';
@@ -26,7 +26,7 @@ export interface EndedRules {
  * enforced counts, not what stands in its file by now, and the interfaces that are filtered stay the same. A lock-out
  * does not stop it: somebody has set this moment. Throws what an apply throws; then nothing has changed.
  */
-export async function endRules(context: Context, nowMs: number, memory?: CompileMemory): Promise<EndedRules | null> {
+export async function endRules(context: Context, nowMs: number, memory?: CheckMemory): Promise<EndedRules | null> {
   const enforcement = await readEnforcement(context);
   const record = enforcement?.record;
   if (!record || enforcement.attachments.length === 0) return null;
@@ -40,7 +40,7 @@ export async function endRules(context: Context, nowMs: number, memory?: Compile
     // Lost, it makes the next verb say that the file differs from what is enforced: nobody knows better.
     text: (enforcement.enforced && readEnforcedText(context.folder, enforcement.enforced)) ?? '',
     ruleset,
-    image: compile(ruleset, memory),
+    image: compile(ruleset, memory?.compiled),
     ...(interfaceOverride && { interfaceOverride }),
   };
   const outcome = await applyRuleset(context, candidate, {

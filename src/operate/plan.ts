@@ -4,6 +4,7 @@ import { pairRows } from '../analyse/pair-rows';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { AddressMatch } from '../model/match';
 import { formatPrefix } from '../model/prefix';
+import { originalOf } from '../model/moved';
 import type { OwnerAccess } from '../model/owner-access';
 import { formatPorts } from '../model/port-range';
 import type { GuardRule, Rule, Ruleset, Section, Server } from '../model/ruleset';
@@ -105,6 +106,7 @@ function planServers(before: Ruleset | null, after: Ruleset): SectionPlan[] {
   const names = [...new Set([...old.keys(), ...now.keys()])].sort();
   return names.flatMap((name) => {
     const [from, to] = [old.get(name), now.get(name)];
+    if (from && to && originalOf(from) === originalOf(to)) return [];
     const absent: Section = { name, default: 'deny', rules: [] };
     const plan = planSection(from ?? absent, to ?? absent);
     const settings = changedSettings(serverSettings(from), serverSettings(to));
@@ -295,7 +297,8 @@ function changedSets(before: Ruleset, after: Ruleset): ChangedSet[] {
 }
 
 function isSameList(one: AddressMatch, other: AddressMatch): boolean {
-  if (typeof one === 'string' || typeof other === 'string') return one === other;
+  if (one === other) return true;
+  if (typeof one === 'string' || typeof other === 'string') return false;
   return (
     one.length === other.length &&
     one.every(({ family, words, length }, i) => {

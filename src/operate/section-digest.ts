@@ -1,4 +1,5 @@
 /** A digest of what is written in one section, by which a writer says what he saw (SPEC §6, per section). */
+import { originalOf } from '../model/moved';
 import type { Ruleset, Section } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { SETTINGS, writtenFacts } from './plan';
@@ -15,7 +16,8 @@ const known = new WeakMap<Section, string>();
  * with sets by name, and settings. `settings`: of what lies outside sections. Null where there is no such section.
  */
 export function sectionDigest(ruleset: Ruleset, name: string): string | null {
-  const section = ruleset.servers?.find((server) => server.name === name);
+  const server = ruleset.servers?.find((one) => one.name === name);
+  const section = server && originalOf(server);
   const found = section && known.get(section);
   if (found !== undefined) return found;
   const facts = writtenFacts(ruleset, name);

@@ -4,7 +4,7 @@
  */
 import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
-import type { CompileMemory } from '../compile/compile-memory';
+import type { CheckMemory } from './check-memory';
 import { isSameTerritory } from '../compile/same-server';
 import { datapathDigest } from '../kernel/datapath';
 import { RefusedError, SluiceError } from '../kernel/errors';
@@ -76,7 +76,7 @@ export interface TrialOptions {
   readonly edited?: boolean | undefined;
   /** Whether the same interfaces are filtered as before. */
   readonly sameInterfaces: boolean;
-  readonly memory?: CompileMemory | undefined;
+  readonly memory?: CheckMemory | undefined;
   /** Whether those whose time is over stay so in the image, until their files can be put back. */
   readonly keepOver?: boolean;
   /** Words that are left to others. */
@@ -122,7 +122,7 @@ export function planTrials(
     const trials = [...carried, ...(fresh ?? [])];
     if (trials.length === 0) return { ...none, ended };
     return {
-      candidate: { ...candidate, image: compile(candidate.ruleset, memory, trials) },
+      candidate: { ...candidate, image: compile(candidate.ruleset, memory?.compiled, trials) },
       ...{ trials, ended, alone: fresh !== null },
       begin: fresh ? [...new Set(fresh.map(({ word }) => word))].map((word) => ({ word, ns })) : [],
     };

@@ -8,12 +8,15 @@ import type { Context } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, valueOf } from './document-node';
 import { readExpectations } from './expectations';
-import { nulIn, refuse, at } from './finding';
+import { at, type Finding, nulIn, refuse } from './finding';
 import { SourceFile } from './locate';
 import { makeNames, type Names } from './names';
+import type { KnownEdit, ParseMemory } from './parse-memory';
+import { readPlainDocument } from './plain-document';
 import { MAX_FILE_BYTES, readRegularFile } from './read-file';
-import { readGuard, readInbound, readOutbound } from './section';
-import { readServers } from './servers';
+import { MAX_RULES, readGuard, readInbound, readOutbound } from './section';
+import { linesOfServers } from './server-lines';
+import { MAX_SERVERS, readServers } from './servers';
 import { readServices } from './service-table';
 import {
   readEchoRates,
@@ -40,6 +43,8 @@ export interface ParseOptions {
   readonly readFile?: (path: string) => Uint8Array;
   /** Warnings are errors. */
   readonly strict?: boolean;
+  /** What was read before in this process: servers whose text is the same are not read again. */
+  readonly memory?: ParseMemory;
 }
 
 /** A ruleset, or why there is none. */
@@ -55,26 +60,74 @@ export interface ParseResult {
  * (`servers: { dir }`) is read from the text that `readRulesetText` makes of them all.
  */
 export function parseRuleset(text: string | Uint8Array, options: ParseOptions): ParseResult {
-  const diagnostics: Diagnostic[] = [];
   const decoded = decodeText(text);
   const { main, dir, parts } = splitBundle(decoded.text);
-  const file = new SourceFile(options.file, main);
-  const folder = dirname(resolve(options.file));
   const readFile = options.readFile ?? readRegularFile;
-  const context: Context = {
-    file,
+  const own = dirname(resolve(options.file));
+  const place: Place = {
+    readFile: (path) => readFile(resolve(own, path)),
+    folder: dir === null ? null : { dir, parts },
+    memory: decoded.problem ? undefined : options.memory,
+  };
+  place.memory?.begin(options.file);
+  const edit = dir === null ? place.memory?.editIn(main) : undefined;
+  const { ruleset, diagnostics } =
+    (edit && readEdit(edit, place)) ?? readWhole(new SourceFile(options.file, main), decoded.problem, place);
+  const findings = options.strict ? diagnostics.map(raise) : diagnostics;
+  const failed = findings.some(isError);
+  return { ruleset: failed ? null : ruleset, diagnostics: sortByPlace(findings, options.file) };
+}
+
+function isError({ severity }: Diagnostic): boolean {
+  return severity === 'error';
+}
+
+/** What comes with the text of a ruleset file. */
+type Place = Pick<Context, 'readFile' | 'folder'> & { readonly memory: ParseMemory | undefined };
+
+/** What a text says, before anybody asks whether that is a ruleset. */
+type Reading = Pick<ParseResult, 'ruleset' | 'diagnostics'>;
+
+function contextOf(file: SourceFile, { readFile, folder }: Place, diagnostics: Diagnostic[]): Context {
+  return {
+    ...{ file, readFile, folder },
     sink: (finding) => diagnostics.push(file.diagnose(finding)),
     report: (diagnostic) => diagnostics.push(diagnostic),
-    readFile: (path) => readFile(resolve(folder, path)),
-    folder: dir === null ? null : { dir, parts },
   };
-  const problem = decoded.problem ?? nulIn(main);
+}
+
+function readWhole(file: SourceFile, undecoded: Finding | undefined, place: Place): Reading {
+  const { memory } = place;
+  const diagnostics: Diagnostic[] = [];
+  const context = contextOf(file, place, diagnostics);
+  const problem = undecoded ?? nulIn(file.text);
   if (problem) context.sink(problem);
-  const root = problem ? null : readDocument(file, context.sink);
-  const ruleset = root && readRuleset(root, context);
-  const findings = options.strict ? diagnostics.map(raise) : diagnostics;
-  const failed = findings.some((diagnostic) => diagnostic.severity === 'error');
-  return { ruleset: failed ? null : ruleset, diagnostics: sortByPlace(findings, options.file) };
+  // Of what the library reads nobody knows which lines are whose.
+  const plain = memory && !problem ? readPlainDocument(file) : null;
+  const root = plain ?? (problem ? null : readDocument(file, context.sink));
+  const ruleset = root && readRuleset(root, context, memory);
+  if (memory && plain && ruleset && place.folder === null && !diagnostics.some(isError))
+    memory.keepText(file.text, linesOfServers(file, plain), ruleset, diagnostics);
+  return { ruleset, diagnostics };
+}
+
+/** Reads the one server that was edited, and all that is no server; null where the whole text must be read. */
+function readEdit(edit: KnownEdit, place: Place): Reading | null {
+  const memory = place.memory!;
+  const { excerpt } = edit;
+  const root = nulIn(excerpt.text) ? null : readPlainDocument(excerpt);
+  const servers = root && valueOf(root, 'servers');
+  if (servers?.kind !== 'map' || servers.entries.map(({ key }) => key.text).join() !== excerpt.names.join())
+    return null;
+  const found: Diagnostic[] = [];
+  const ruleset = readRuleset(root!, contextOf(excerpt, place, found), memory);
+  if (!ruleset || found.some(isError)) return null;
+  const whole = memory.finish(edit, ruleset.servers ?? [], found);
+  if (!whole || whole.servers.length > MAX_SERVERS) return null;
+  const { guard, inbound, outbound } = ruleset;
+  const lists = [inbound, outbound, { rules: guard.keepReachable }, guard, ...whole.servers];
+  if (lists.reduce((sum, { rules }) => sum + rules.length, 0) > MAX_RULES) return null;
+  return { ruleset: { ...ruleset, servers: whole.servers }, diagnostics: whole.findings };
 }
 
 function decodeText(input: string | Uint8Array): { text: string; problem?: ReturnType<typeof at> } {
@@ -93,14 +146,19 @@ function decodeText(input: string | Uint8Array): { text: string; problem?: Retur
   return { text: typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input) };
 }
 
-function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
+function readRuleset(root: DocumentNode, outer: Context, memory: ParseMemory | undefined): Ruleset | null {
   const misshapen = checkShape(root, outer.sink);
   const context: Context = { ...outer, sink: (finding) => misshapen.has(finding.start) || outer.sink(finding) };
   if (root.kind !== 'map') return null;
-  const services = readServices(valueOf(root, 'services'), context);
-  const sets = readSets(valueOf(root, 'sets'), context);
+  const written = {
+    services: readServices(valueOf(root, 'services'), context),
+    sets: readSets(valueOf(root, 'sets'), context),
+  };
+  const named = memory?.surroundings(written.sets, written.services);
+  const { services, sets } = named ?? written;
   const byName = new Map(sets.map((set) => [set.name, set.addresses]));
-  const shared: Pick<Names, 'joined' | 'addresses'> = { joined: new Map(), addresses: new Map() };
+  const { joined, addresses } = named ?? makeNames();
+  const shared: Pick<Names, 'joined' | 'addresses'> = { joined, addresses };
   const makeSectionNames = (sshPorts: readonly number[] | undefined): Names => ({
     ...makeNames({ sets: byName, services, ...(sshPorts && { sshPorts }) }),
     ...shared,
@@ -113,6 +171,7 @@ function readRuleset(root: DocumentNode, outer: Context): Ruleset | null {
   const servers = readServers(valueOf(root, 'servers'), context, {
     makeNames: makeSectionNames,
     rules: others.reduce((sum, { length }) => sum + length, 0),
+    memory,
   });
   const maxFlows = readMaxFlows(valueOf(root, 'flows'));
   return {

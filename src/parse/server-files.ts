@@ -1,11 +1,14 @@
 /** `servers: { dir }`: each file of a folder is one server, whose name is the file's. */
 import { dirname, join } from 'node:path';
+import type { Diagnostic } from '../diagnostics/diagnostic';
+import type { Server } from '../model/ruleset';
 import { isPartFolder, nameOfPart, type Part } from './bundle';
 import { type Context, placeOf } from './context';
 import { readDocument } from './document';
 import { type DocumentNode, type MapEntry, type MapNode, type TextNode, valueOf } from './document-node';
 import { at, nulIn, quote, refuse } from './finding';
 import { SourceFile } from './locate';
+import type { KnownPart, ParseMemory } from './parse-memory';
 import { checkShape } from './shape';
 
 /** The folder that `servers` names; undefined where the servers stand in the ruleset file. */
@@ -23,8 +26,15 @@ export function folderNamed(main: string): string | null {
   return dir && isPartFolder(dir.text) ? dir.text : null;
 }
 
-/** The servers in the folder's files, by path; each with the place where its findings belong. */
-export function readFolder(dir: TextNode, context: Context): { readonly entry: MapEntry; readonly context: Context }[] {
+/** A server as it is written, with the place where its findings belong: in the ruleset file, or in one of its own. */
+export type FolderEntry = { readonly context: Context } & (
+  | { readonly known: KnownPart }
+  /** `keep`: takes the server that became of it. */
+  | { readonly entry: MapEntry; readonly keep?: (server: Server) => void }
+);
+
+/** The servers in the folder's files, by path. What is known of one is not read again. */
+export function readFolder(dir: TextNode, context: Context, memory: ParseMemory | undefined): FolderEntry[] {
   if (!isPartFolder(dir.text)) {
     const hint = 'such as servers.d: names of letters, digits and . _ - with / between them';
     const message = `${quote(dir.text)} is no folder below that of the ruleset file`;
@@ -38,23 +48,41 @@ export function readFolder(dir: TextNode, context: Context): { readonly entry: M
     return [];
   }
   const first = new Map<string, Part>();
-  return context.folder.parts.flatMap((part) => {
-    const own = contextOf(part, context);
+  memory?.keepParts(new Set(context.folder.parts.map(({ path }) => path)));
+  return context.folder.parts.flatMap((part): FolderEntry[] => {
     const twin = first.get(nameOfPart(part));
     first.set(nameOfPart(part), twin ?? part);
+    const known = twin ? undefined : memory?.part(part.path, part.text);
+    if (known) {
+      known.findings[0].forEach(context.report);
+      return [{ known, context }];
+    }
+    const told: Diagnostic[] = [];
+    const own = contextOf(part, context, told);
     if (twin) {
       const message = `there are two files of server ${quote(nameOfPart(part))}: this one and ${quote(twin.path)}`;
       own.sink(at({ start: 0, length: 1 }, refuse('parse/server-files', message, 'take one of them away')));
       return [];
     }
     const entry = readPart(part, own);
-    return entry ? [entry] : [];
+    if (!entry) return [];
+    const shape = [...told];
+    const keep = (server: Server): void => {
+      if (told.some(({ severity }) => severity === 'error')) return;
+      memory?.keepPart(part.path, { text: part.text, server, findings: [shape, told.slice(shape.length)] });
+    };
+    return [{ ...entry, keep }];
   });
 }
 
-function contextOf({ path, text }: Part, context: Context): Context {
+/** `told`: takes what is found in the file as well. */
+function contextOf({ path, text }: Part, context: Context, told: Diagnostic[]): Context {
   const file = new SourceFile(join(dirname(context.file.name), path), text);
-  return { ...context, file, sink: (finding) => context.report(file.diagnose(finding)) };
+  const report = (finding: Diagnostic): void => {
+    told.push(finding);
+    context.report(finding);
+  };
+  return { ...context, file, report, sink: (finding) => report(file.diagnose(finding)) };
 }
 
 function readPart(part: Part, context: Context): { readonly entry: MapEntry; readonly context: Context } | null {

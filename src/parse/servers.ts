@@ -1,17 +1,19 @@
 /** `servers:` → the servers behind this machine, each with rows of its own; and that no packet belongs to two. */
+import type { Diagnostic } from '../diagnostics/diagnostic';
 import type { PortRange } from '../model/port-range';
 import { addressBits, formatAddress, type Prefix } from '../model/prefix';
 import type { Server } from '../model/ruleset';
 import { parseAddressText } from './address';
 import { type Context, placeOf, termOf, textsOf } from './context';
 import { type DocumentNode, isNothing, type MapEntry, type MapNode, valueOf } from './document-node';
-import { at, quote, refuse, splitTerm } from './finding';
+import { at, type Problem, quote, refuse, splitTerm } from './finding';
 import type { Names } from './names';
 import { readOwner } from './owner';
+import type { ParseMemory } from './parse-memory';
 import { normalizeRanges, parsePortRange } from './port';
 import { MAX_RULES, readServerSection } from './section';
 import { findOverlaps } from './server-overlap';
-import { folderKey, readFolder } from './server-files';
+import { folderKey, type FolderEntry, readFolder } from './server-files';
 
 /** Most servers in a ruleset, and most rules in one of them. */
 export const MAX_SERVERS = 4_000;
@@ -44,45 +46,53 @@ export interface Surroundings {
   readonly makeNames: (sshPorts: readonly number[] | undefined) => Names;
   /** Rules of all other sections. */
   readonly rules: number;
-}
-
-/** A server as it is written: in the ruleset file, or in one of its own. */
-interface Entry {
-  readonly entry: MapEntry;
-  /** Of the file in which it stands. */
-  readonly context: Context;
+  readonly memory: ParseMemory | undefined;
 }
 
 /** Reads `servers`, ascending by name. Servers with errors are left out, once all that is wrong with them is reported. */
 export function readServers(node: DocumentNode | undefined, context: Context, around: Surroundings): Server[] {
   if (node?.kind !== 'map') return [];
   const dir = folderKey(node);
-  const entries = dir ? readFolder(dir, context) : node.entries.map((entry) => ({ entry, context }));
+  const entries: readonly FolderEntry[] = dir
+    ? readFolder(dir, context, around.memory)
+    : node.entries.map((entry) => ({ entry, context }));
   if (entries.length > MAX_SERVERS) {
     const message = `${entries.length} servers, a ruleset holds at most ${MAX_SERVERS}`;
     context.sink(at(placeOf(context, node), refuse('parse/too-many-servers', message)));
     return [];
   }
   let rules = around.rules;
-  const servers: Found[] = [];
-  for (const { entry, context: own } of entries) {
-    const server = readServer(entry, own, around);
+  const servers: Server[] = [];
+  for (const written of entries) {
+    const server = serverOf(written, around);
     if (!server) continue;
-    servers.push({ server, entry, context: own });
+    servers.push(server);
     if (rules <= MAX_RULES && rules + server.rules.length > MAX_RULES) {
       const message = `with server ${quote(server.name)} there are more than ${MAX_RULES} rules, the most a ruleset holds`;
       const hint = 'rules that differ only in the address are one rule and a set';
-      own.sink(at(placeOf(own, entry.key), refuse('parse/too-many-rules', message, hint)));
+      context.report(atServer(server, refuse('parse/too-many-rules', message, hint)));
     }
     rules += server.rules.length;
   }
-  reportOverlaps(servers);
-  const byName = (a: Server, b: Server): number => (a.name < b.name ? -1 : 1);
-  return servers.map(({ server }) => server).sort(byName);
+  reportOverlaps(servers, context);
+  return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-interface Found extends Entry {
-  readonly server: Server;
+function serverOf(written: FolderEntry, around: Surroundings): Server | undefined {
+  if (!('known' in written)) {
+    if (around.memory) around.memory.serversRead++;
+    const server = readServer(written.entry, written.context, around);
+    if (server) written.keep?.(server);
+    return server;
+  }
+  written.known.findings[1].forEach(written.context.report);
+  return written.known.server;
+}
+
+/** A finding about the whole server, at its name. */
+function atServer({ source }: Server, problem: Problem, notes: Diagnostic['notes'] = []): Diagnostic {
+  const { code, severity, message, hint } = at({ start: source.offset, length: source.length }, problem);
+  return { code, severity, message, ...(hint !== undefined && { hint }), source, notes };
 }
 
 function readServer({ key, value }: MapEntry, context: Context, around: Surroundings): Server | undefined {
@@ -190,20 +200,15 @@ function readTarget(map: MapNode, context: Context): string | undefined {
   return undefined;
 }
 
-function reportOverlaps(servers: readonly Found[]): void {
-  for (const { one, other, what } of findOverlaps(servers.map(({ server }) => server))) {
-    const {
-      entry: { key },
-      context,
-    } = servers[other];
-    const [a, b] = [servers[one].server, servers[other].server];
+function reportOverlaps(servers: readonly Server[], context: Context): void {
+  for (const { one, other, what } of findOverlaps(servers)) {
+    const [a, b] = [servers[one], servers[other]];
     const message =
       one === other
         ? `server ${quote(b.name)} names ${what} twice`
         : `servers ${quote(a.name)} and ${quote(b.name)} overlap: both own ${what}`;
     const hint = one === other ? 'write each address once' : 'a packet is judged by the rows of one server only';
-    const finding = at(placeOf(context, key), refuse('parse/server-overlap', message, hint));
     const notes = one === other ? [] : [{ message: `server ${quote(a.name)}`, source: a.source }];
-    context.report(context.file.diagnose(finding, notes));
+    context.report(atServer(b, refuse('parse/server-overlap', message, hint), notes));
   }
 }

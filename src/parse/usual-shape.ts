@@ -3,6 +3,7 @@
  * it does not know it leaves to that. Nearly every file is taken; of a hundred thousand maps that spares most of a second.
  */
 import { LOG_LEVELS } from '../model/logging';
+import { MOST_OWNER_QUOTAS, type OwnerQuotas } from '../model/owner-access';
 import { type DocumentNode, isNothing, type MapNode } from './document-node';
 
 type Check = (node: DocumentNode) => boolean;
@@ -102,7 +103,24 @@ const SECTION: readonly (readonly [string, Check])[] = [
   ['ssh', ssh],
   ['rules', rows],
 ];
-const SERVER: Keys = new Map([...SECTION, ['address', several(text)], ['ports', several(word)], ['target', text]]);
+const quota =
+  (name: keyof OwnerQuotas): Check =>
+  (node) =>
+    node.kind === 'text' &&
+    node.style === 'plain' &&
+    /^[1-9][0-9]{0,6}$/.test(node.text) &&
+    Number(node.text) <= MOST_OWNER_QUOTAS[name];
+const OWNER: Keys = new Map([
+  ['group', word],
+  ...(['rules', 'entries', 'changes'] as const).map((name) => [name, quota(name)] as const),
+]);
+const owner: Check = (node) =>
+  node.kind === 'map' && hasOnly(node, OWNER) && node.entries.some(({ key }) => key.text === 'group');
+const SERVER: Keys = new Map([
+  ...SECTION,
+  ...[['address', several(text)] as const, ['ports', several(word)] as const, ['target', text] as const],
+  ['owner', owner],
+]);
 const server: Check = (node) =>
   node.kind === 'map' && hasOnly(node, SERVER) && node.entries.some(({ key }) => key.text === 'address');
 

@@ -1,5 +1,5 @@
 /** A request of an owner → its answer: the one place that says what owners may do, and what they see. */
-import type { CompileMemory } from '../../compile/compile-memory';
+import type { CheckMemory } from '../check-memory';
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Ruleset, Server } from '../../model/ruleset';
@@ -80,7 +80,7 @@ export class OwnerDesk {
   constructor(
     private readonly context: Context,
     /** A change of one server compiles that one. */
-    private readonly memory: CompileMemory,
+    private readonly memory: CheckMemory,
   ) {}
 
   /** Never throws. */
@@ -170,7 +170,7 @@ export class OwnerDesk {
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
     const { path, text } = enforcedText(this.context, enforced);
-    const findings = ownFindings(judgeText(path, text).diagnostics, text, server.name, path);
+    const findings = ownFindings(judgeText(path, text, { memory: this.memory }).diagnostics, text, server, path);
     return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
   }
 

@@ -2,10 +2,12 @@
  * A change of one server's rows by its owner: the enforced file is edited at that server's place, as the operator's verbs
  * with `--server` do, checked, and applied. Nothing else in it changes, and nothing of it is told.
  */
-import type { CompileMemory } from '../../compile/compile-memory';
+import { dirname, join } from 'node:path';
+import type { CheckMemory } from '../check-memory';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import { SluiceError } from '../../kernel/errors';
-import type { SourceRange } from '../../model/ruleset';
+import type { Server, SourceRange } from '../../model/ruleset';
+import { partOf, splitBundle } from '../../parse/bundle';
 import { type ApplyOptions, applyRuleset } from '../apply';
 import type { Author } from '../change-note';
 import { checkRuleset } from '../check';
@@ -14,6 +16,7 @@ import { pairAt } from '../edit/edited-section';
 import type { EditOutcome, EditRefused } from '../edit/outcome';
 import { editServer } from '../edit/excerpt';
 import { openSectionFile } from '../edit/section-file';
+import { blockEnd, lineStart, nextLine } from '../edit/section-lines';
 import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
@@ -46,7 +49,7 @@ export interface OwnerChange {
   /** It waits so long to be confirmed, with nothing of anybody else; left out: it holds at once. */
   readonly confirmSeconds?: number | undefined;
   /** What this process compiled before: the other servers are not compiled again. */
-  readonly memory?: CompileMemory;
+  readonly memory?: CheckMemory;
 }
 
 /** What came of it; `findings` are about his rows. */
@@ -105,9 +108,10 @@ async function tryChange(
   if (ifDigest !== undefined && !isDigest(ifDigest, digest)) throw changedMeanwhile(history, own, digest, ifDigest);
   const outcome = editServer(source, record, server, (document) => edit(document, history, own));
   if (outcome.kind === 'unchanged') return outcome;
-  if (outcome.kind === 'refused') return refusedEdit(outcome, server, source.path);
+  if (outcome.kind === 'refused') return refusedEdit(outcome, own, source.path);
   const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
-  const findings = ownFindings(diagnostics, outcome.text, server, source.path);
+  // What stands above his server is as it was: so it begins where it did.
+  const findings = ownFindings(diagnostics, outcome.text, own, source.path);
   if (!ruleset || !image) return refusedFor(findings);
   const after = ruleset.servers?.find(({ name }) => name === server);
   requireQuota(useOf(own.rules), useOf(after?.rules ?? []), own.owner.quotas);
@@ -174,7 +178,7 @@ async function isEnforced(context: Context, digest: string): Promise<boolean> {
 }
 
 /** An edit that was refused: by what is wrong with the words, or by what the provider has written. */
-function refusedEdit({ text, diagnostics }: EditRefused, server: string, file: string): OwnerChanged {
+function refusedEdit({ text, diagnostics }: EditRefused, server: OwnedServer, file: string): OwnerChanged {
   const about = diagnostics.find(({ code }) => code.startsWith('edit/'));
   if (about?.code === 'edit/no-such-server') throw noSuchServer();
   if (about?.code === 'edit/by-hand')
@@ -193,18 +197,51 @@ function refusedFor(findings: readonly Diagnostic[]): OwnerChanged {
 export function ownFindings(
   diagnostics: readonly Diagnostic[],
   text: string,
-  server: string,
+  server: Pick<Server, 'name' | 'source'>,
   file: string,
 ): readonly Diagnostic[] {
   if (diagnostics.length === 0) return [];
-  const at = openSectionFile(text, file, { server });
-  const pair = pairAt(at.yaml, { server });
-  if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== server) return [];
-  const isWholeFile = at.yaml.server !== undefined;
-  const [start, end] = isWholeFile ? [0, at.yaml.text.length + 1] : [pair.key.range![0], pairEnd(pair)];
+  const place = linesOf(text, server, file) ?? placeOf(text, server, file);
+  if (!place) return [];
+  const { path, start, end } = place;
   const isOwn = (source: SourceRange | undefined): boolean =>
-    source?.file === at.path && source.offset >= start && source.offset < end;
+    source?.file === path && source.offset >= start && source.offset < end;
   return diagnostics
     .filter(({ source }) => isOwn(source))
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
+}
+
+/** Where a server is written. */
+interface WrittenPlace {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** By the lines that begin at the place where it stood; null where these are not its own. */
+function linesOf(text: string, { name, source }: Pick<Server, 'name' | 'source'>, file: string): WrittenPlace | null {
+  const bundle = splitBundle(text);
+  if (bundle.dir !== null) {
+    const part = partOf(bundle, name);
+    return part ? { path: join(dirname(file), part.path), start: 0, end: part.text.length + 1 } : null;
+  }
+  const { offset } = source;
+  const begin = lineStart(text, offset);
+  if (source.file !== file || !/^ +$/.test(text.slice(begin, offset))) return null;
+  if (
+    !text.startsWith(`${name}:`, offset) ||
+    !/^\s*(?:#.*)?$/.test(text.slice(offset + name.length + 1, nextLine(text, offset)))
+  )
+    return null;
+  return { path: file, start: offset, end: blockEnd(text, begin, offset - begin) };
+}
+
+/** By the whole document, however it is written; null where there is no such server. */
+function placeOf(text: string, { name }: Pick<Server, 'name'>, file: string): WrittenPlace | null {
+  const at = openSectionFile(text, file, { server: name });
+  const pair = pairAt(at.yaml, { server: name });
+  if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== name) return null;
+  const isWholeFile = at.yaml.server !== undefined;
+  const [start, end] = isWholeFile ? [0, at.yaml.text.length + 1] : [pair.key.range![0], pairEnd(pair)];
+  return { path: at.path, start, end };
 }

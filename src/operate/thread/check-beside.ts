@@ -68,7 +68,7 @@ function compileText(
   if (!ruleset) return { ruleset, image: null };
   onStep?.({ step: 'compile', rules: countRules(ruleset) });
   try {
-    return { ruleset, image: compile(ruleset, memory) };
+    return { ruleset, image: compile(ruleset, memory?.compiled) };
   } catch (error) {
     return { ruleset, error };
   }

@@ -1,10 +1,10 @@
 /** All that the second thread does, for a daemon and for programs; arguments and results are plain data. */
-import { CompileMemory } from '../../compile/compile-memory';
 import type { Spare } from '../../load/spare';
 import { renderMetrics } from '../../observe/metrics';
 import type { Snapshot } from '../../observe/snapshot';
 import { type ApplyOptions, applyFile, type FirewallApplied } from '../apply-file';
 import { type KeptUp, keepUpWithInterfaces } from '../attachments';
+import { CheckMemory } from '../check-memory';
 import type { Context } from '../context';
 import { saveCounts } from '../counts';
 import { type EndedRules, endRules, NextEnd } from '../end-rules';
@@ -22,7 +22,7 @@ import { makeReady } from '../ready';
 
 export class Work {
   /** One for all: whoever changed something last, the next change goes on from it. */
-  readonly #memory = new CompileMemory();
+  readonly #memory = new CheckMemory();
   readonly #desk: OwnerDesk;
   readonly #turns = new Turns();
   readonly #next: NextEnd;
