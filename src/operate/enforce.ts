@@ -16,6 +16,7 @@ import { contentDigest } from './digest';
 import { readEnforcement } from './enforcement';
 import {
   type GenerationRecord,
+  packRecordRuleset,
   type PendingSection,
   pruneGenerationRecords,
   readGenerationRecord,
@@ -24,7 +25,6 @@ import {
 import { addRevision, type History, keepRevisionTexts, tolerate } from './history';
 import { keepRefusals } from './native-refusals';
 import { meanwhile } from './meanwhile';
-import { packRuleset } from './packed-ruleset';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
@@ -93,7 +93,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   const { names, confirm, change } = where;
   const since = new Date().toISOString();
   // While the verifier looks at the programs.
-  const packed = meanwhile(() => packRuleset(candidate.ruleset));
+  const packed = meanwhile(() => packRecordRuleset(candidate.ruleset));
   const request: ApplyRequest = {
     image: candidate.image,
     interfaces: where.interfaces,
@@ -225,7 +225,7 @@ export function recordOf(
     imageBytes: bytes.length,
     features,
     sections,
-    ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
+    ranks,
     ruleset: candidate.ruleset,
     source: sourceOf(candidate),
   };

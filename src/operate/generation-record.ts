@@ -1,5 +1,5 @@
 /** What the ranks of a generation mean: kept in a file before its gate opens, read by every later process. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
@@ -15,8 +15,9 @@ import {
   unpackRanks,
   unpackRuleset,
 } from './packed-ruleset';
+import { hasServerFile, keepServerRows, pruneServerFiles, readServerRows, type ServerRows } from './server-rows';
 import { unpackLists, walkRuleset } from './shared-lists';
-import { type EnforcedState, readStateFile, type StateFolder, writeStateFile } from './state-files';
+import { type EnforcedState, fileMark, readStateFile, type StateFolder, writeStateFile } from './state-files';
 
 /** A file that verbs changed and nobody has confirmed. */
 export interface FileEdit {
@@ -84,7 +85,8 @@ export interface GenerationRecord {
   readonly ruleset: Ruleset;
 }
 
-const SCHEMA_VERSION = 4;
+/** Since 5 servers of many rows have a file of their own. */
+const SCHEMA_VERSION = 5;
 /** In which rows are written out; in 3 they share lists of addresses, in 2 each has its own copies. */
 const UNPACKED_SINCE = 2;
 
@@ -93,7 +95,7 @@ export function writeGenerationRecord(
   folder: StateFolder,
   record: GenerationRecord,
   /** Of its ruleset, where the caller has made that already. */
-  packed: PackedRuleset = packRuleset(record.ruleset),
+  packed: PackedRuleset = packRecordRuleset(record.ruleset),
 ): void {
   const name = generationFile(record.generation);
   const { ruleset, ranks, trials, ...rest } = record;
@@ -104,10 +106,30 @@ export function writeGenerationRecord(
     })),
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
   };
+  // Before all else: by it `pruneServerFiles` knows which files are in use.
+  const isApart = hasServerFile(ruleset) ? ofServers(record) : () => false;
+  const servers = hasServerFile(ruleset) && {
+    servers: keepServerRows(folder, ruleset, ranks.filter(isApart)),
+  };
   writeStateFile(folder, name, SCHEMA_VERSION, {
-    ...{ ...rest, ...waiting, packed, ranks: packRanks(ranks) },
+    ...servers,
+    ...{ ...rest, ...waiting, packed, ranks: packRanks(ranks.filter((entry) => !isApart(entry))) },
   });
-  remember(join(folder.path, name), markOf(join(folder.path, name)), record);
+  remember(join(folder.path, name), fileMark(join(folder.path, name)), record);
+}
+
+/** What of a ruleset stands in its record itself. */
+export function packRecordRuleset(ruleset: Ruleset): PackedRuleset {
+  return packRuleset(hasServerFile(ruleset) ? { ...ruleset, servers: [] } : ruleset);
+}
+
+/** Whether a rank is one of a server, and no other state's of it that may return. */
+function ofServers({
+  ruleset,
+  returningFrom = Infinity,
+}: Pick<GenerationRecord, 'ruleset' | 'returningFrom'>): (entry: Omit<RankEntry, 'rule'>) => boolean {
+  const names = new Set((ruleset.servers ?? []).map(({ name }) => name));
+  return ({ rank, section }) => rank < returningFrom && names.has(section);
 }
 
 /** Nothing but the sections before. */
@@ -140,12 +162,6 @@ function remember(path: string, mark: string | null, record: GenerationRecord): 
   }
 }
 
-/** Changes whenever the file does, whoever writes it: that replaces it by another file. Null where it is missing. */
-function markOf(path: string): string | null {
-  const status = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return status ? [status.dev, status.ino, status.size, status.mtimeNs].join() : null;
-}
-
 /** The record, or null where it is lost or belongs to another installation. */
 export function readGenerationRecord(
   folder: StateFolder,
@@ -153,7 +169,7 @@ export function readGenerationRecord(
   instance: string,
 ): GenerationRecord | null {
   const path = join(folder.path, generationFile(generation));
-  const mark = markOf(path);
+  const mark = fileMark(path);
   const known = remembered.get(path);
   let record = known && known.mark === mark ? known.record : null;
   if (!record) {
@@ -176,8 +192,9 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
     ) {
       throw new Error('fields are missing');
     }
-    const { packed, packedBefore, lists, ...rest } = record as GenerationRecord & Written;
-    return { ...rest, ...rowsOf(rest, { packed, lists }), ...trialsOf(rest, packedBefore) };
+    const { packed, packedBefore, lists, servers, ...rest } = record as GenerationRecord & Written;
+    const own = { ...rest, ...rowsOf(rest, { packed, lists }), ...trialsOf(rest, packedBefore) };
+    return servers ? withServers(folder, own, servers) : own;
   };
   return readStateFile(folder, name, SCHEMA_VERSION, check, UNPACKED_SINCE);
 }
@@ -188,6 +205,16 @@ interface Written {
   /** Of sections that wait what was before. */
   readonly packedBefore?: PackedRuleset | undefined;
   readonly lists?: readonly (readonly Prefix[])[] | undefined;
+  /** Where the servers are in a file of their own. */
+  readonly servers?: ServerRows | undefined;
+}
+
+function withServers(folder: StateFolder, record: GenerationRecord, rows: ServerRows): GenerationRecord {
+  const { servers, ranks } = readServerRows(folder, rows, record.ruleset.sets);
+  const { returningFrom = Infinity } = record;
+  const before = record.ranks.filter(({ rank }) => rank < returningFrom);
+  const returning = record.ranks.filter(({ rank }) => rank >= returningFrom);
+  return { ...record, ruleset: { ...record.ruleset, servers }, ranks: [...before, ...ranks, ...returning] };
 }
 
 function trialsOf(
@@ -249,7 +276,8 @@ export function pruneGenerationRecords(folder: StateFolder, keep: ReadonlySet<nu
     const match = /^generation-(\d+)\.json$/.exec(name);
     if (match && !keep.has(Number(match[1]))) rmSync(join(folder.path, name), { force: true });
   }
-  for (const path of remembered.keys()) if (markOf(path) === null) remembered.delete(path);
+  for (const path of remembered.keys()) if (fileMark(path) === null) remembered.delete(path);
+  pruneServerFiles(folder);
 }
 
 /** Name of a record in the state folder. */

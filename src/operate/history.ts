@@ -4,16 +4,22 @@
  * before the change happens, so that a process that is killed leaves no gap (`catchUp`).
  */
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SluiceError } from '../kernel/errors';
-import { writeAtomically } from './atomic-write';
+import { syncFolder, writeAtomically } from './atomic-write';
 import type { Author, ChangeNote } from './change-note';
 import { contentDigest } from './digest';
 import type { GenerationRecord, PendingSection } from './generation-record';
 import { beyondBounds, OWNERS_REVISIONS_MAX, REVISIONS_MAX, textsToKeep } from './history-bounds';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
 import { areStates, isSha, sectionLines, type WrittenRuleset } from './section-state';
-import { type EnforcedState, historyDirectory, makeFolder, type StateFolder } from './state-files';
+import {
+  type EnforcedState,
+  historyDirectory,
+  makeFolder,
+  type StateFolder,
+  textFile as enforcedTextFile,
+} from './state-files';
 import { errnoOf, fileError } from './system-error';
 
 /** How a change went on. */
@@ -107,10 +113,23 @@ export function keepRevisionText(folder: StateFolder, text: string): void {
   if (readText(folder, digest) !== null) return;
   const file = textFile(folder, digest);
   try {
-    writeAtomically(file, text, { mode: 0o600, how: 'replace' });
+    // What is kept beside the enforced text is that file: nobody writes into one, they are only exchanged.
+    if (!linkText(enforcedTextFile(folder, digest), file)) writeAtomically(file, text, { mode: 0o600, how: 'replace' });
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }
+}
+
+/** Gives a file that was written whole a second name; false where there is none. */
+function linkText(file: string, name: string): boolean {
+  try {
+    fs.linkSync(file, name);
+  } catch (error) {
+    if (['ENOENT', 'EEXIST', 'EXDEV', 'EPERM', 'EMLINK'].includes(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+  syncFolder(dirname(name));
+  return true;
 }
 
 /**

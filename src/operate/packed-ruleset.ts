@@ -4,10 +4,10 @@
  * the gate. So what is usual is left out, files and lists of addresses stand there once.
  */
 import type { RankEntry } from '../compile/image';
-import { type Match, MATCH_ALL } from '../model/match';
+import { type AddressMatch, type Match, MATCH_ALL } from '../model/match';
 import type { Prefix } from '../model/prefix';
-import type { Rule, Ruleset, SourceRange } from '../model/ruleset';
-import { type Exchange, packLists, type Row, unpackLists, walkRuleset } from './shared-lists';
+import type { Rule, Ruleset, Server, SourceRange, SshRow } from '../model/ruleset';
+import { type Exchange, type OnRow, packLists, type Row, unpackLists, walkRuleset } from './shared-lists';
 
 /** What is written for a ruleset. */
 export interface PackedRuleset {
@@ -36,12 +36,19 @@ type PackedSource = readonly [file: number, line: number, column: number, offset
 
 export function packRuleset(ruleset: Ruleset): PackedRuleset {
   const files = new Map<string, number>();
+  const packRow = rowPacker(files, NOWHERE);
+  const { lists, packed } = packLists(ruleset, (value, exchange) => walkRuleset(value, exchange, packRow));
+  return { files: [...files.keys()], lists: lists.map(packList), ruleset: packed };
+}
+
+/** Packs rows; their places count from `from`. */
+function rowPacker(files: Map<string, number>, from: Place): OnRow {
   const packSource = ({ file, line, column, offset, length }: SourceRange): PackedSource => {
     const number = files.get(file) ?? files.size;
     files.set(file, number);
-    return [number, line, column, offset, length];
+    return [number, line - from.line, column, offset - from.offset, length];
   };
-  const packRow = <R extends Row>(row: R, exchange: Exchange): R => {
+  return <R extends Row>(row: R, exchange: Exchange): R => {
     const fields = row as unknown as Readonly<Record<string, unknown>>;
     const packed: Record<string, unknown> = {};
     for (const field in fields) {
@@ -52,13 +59,22 @@ export function packRuleset(ruleset: Ruleset): PackedRuleset {
     packed.source = packSource(row.source);
     return packed as unknown as R;
   };
-  const { lists, packed } = packLists(ruleset, (value, exchange) => walkRuleset(value, exchange, packRow));
-  return { files: [...files.keys()], lists: lists.map(packList), ruleset: packed };
 }
+
+/** From where places are counted. */
+type Place = Pick<SourceRange, 'line' | 'offset'>;
+const NOWHERE: Place = { line: 0, offset: 0 };
 
 /** The ruleset again; rows that shared a list share one again. Throws where something of it is missing. */
 export function unpackRuleset({ files, lists, ruleset }: PackedRuleset): Ruleset {
-  const unpackRow = <R extends Row>(row: R, exchange: Exchange): R => {
+  const unpackRow = rowUnpacker(files, NOWHERE);
+  return unpackLists({ lists: lists.map(unpackList), packed: ruleset as Ruleset }, (value, exchange) =>
+    walkRuleset(value, exchange, unpackRow),
+  );
+}
+
+function rowUnpacker(files: readonly string[], from: Place): OnRow {
+  return <R extends Row>(row: R, exchange: Exchange): R => {
     const [file, line, column, offset, length] = row.source as unknown as PackedSource;
     if ((files as readonly (string | undefined)[])[file] === undefined) throw new Error('the file of a row is missing');
     const match = { ...MATCH_ALL, ...row.match };
@@ -67,12 +83,63 @@ export function unpackRuleset({ files, lists, ruleset }: PackedRuleset): Ruleset
       ...('id' in row && USUAL),
       ...row,
       match: { ...match, from: exchange(match.from), to: exchange(match.to) },
-      source: { file: files[file], line, column, offset, length },
+      source: { file: files[file], line: line + from.line, column, offset: offset + from.offset, length },
     };
   };
-  return unpackLists({ lists: lists.map(unpackList), packed: ruleset as Ruleset }, (value, exchange) =>
-    walkRuleset(value, exchange, unpackRow),
+}
+
+/** One server by itself: places count from its own, and the list of a set stands there by the set's name. */
+export interface PackedServer {
+  readonly files: readonly string[];
+  readonly lists: readonly (readonly number[] | string)[];
+  readonly server: Omit<Server, 'source' | 'ssh'> & { readonly ssh?: Omit<SshRow, 'source'> };
+  /** File, line, column, offset, length of the server, and of its SSH row. */
+  readonly places: readonly PackedSource[];
+}
+
+/** `named`: sets by their lists. */
+export function packServer(server: Server, named: ReadonlyMap<AddressMatch, string>): PackedServer {
+  const { source, ssh, ...rest } = server;
+  const files = new Map<string, number>();
+  const packRow = rowPacker(files, source);
+  const place = (one: SourceRange): PackedSource =>
+    packRow({ match: MATCH_ALL, source: one }, (list) => list).source as unknown as PackedSource;
+  const places = [source, ...(ssh ? [ssh.source] : [])].map(place);
+  const { lists, packed } = packLists(rest, (value, exchange) => ({
+    ...value,
+    rules: value.rules.map((row) => packRow(row, exchange)),
+  }));
+  const { ports, from } = ssh ?? {};
+  return {
+    files: [...files.keys()],
+    lists: lists.map((list) => named.get(list) ?? packList(list)),
+    server: { ...packed, ...(ports && from && { ssh: { ports, from } }) },
+    places,
+  };
+}
+
+/** The server again, at its place; `named`: lists of sets by name. Throws where something of it is missing. */
+export function unpackServer(
+  { files, lists, server: { ssh, ...rest }, places }: PackedServer,
+  at: Place,
+  named: ReadonlyMap<string, AddressMatch>,
+): Server {
+  const unpackRow = rowUnpacker(files, at);
+  // A row is what a place needs to be read like any other; the server's own counts from where nothing stands yet.
+  const [source, sshSource] = places.map(
+    (place) => unpackRow({ match: MATCH_ALL, source: place as unknown as SourceRange }, (list) => list).source,
   );
+  const listOf = (list: readonly number[] | string): readonly Prefix[] => {
+    if (typeof list !== 'string') return unpackList(list);
+    const found = named.get(list);
+    if (found === undefined || found === 'any') throw new Error('the list of a set is missing');
+    return found;
+  };
+  const unpacked = unpackLists({ lists: lists.map(listOf), packed: rest }, (value, exchange) => ({
+    ...value,
+    rules: value.rules.map((row) => unpackRow(row, exchange)),
+  }));
+  return { ...unpacked, ...(ssh && { ssh: { ...ssh, source: sshSource } }), source };
 }
 
 /** Whether a row has the field as most have it. */

@@ -5,6 +5,7 @@ import { currentSpare, prepareSpare, removeSpares, type Spare } from '../load/sp
 import { findUsable } from '../load/unload';
 import type { Context } from './context';
 import { readGenerationRecord } from './generation-record';
+import { prepareServerRows } from './server-rows';
 import { withLock } from './lock';
 
 /**
@@ -29,6 +30,7 @@ async function makeReadyLocked({ kernel, pins, folder }: Context): Promise<Spare
     const generation = state.slotGeneration(state.gate.slot);
     const record = generation === 0 ? null : readGenerationRecord(folder, generation, state.instance);
     if (!record) return null;
+    prepareServerRows(folder, record.ruleset, record.ranks);
     const { counterSlots, features, imageBytes } = record;
     const flows = openFlows(kernel, pins, generation);
     try {

@@ -53,6 +53,19 @@ export function joinBundle({ main, dir, parts }: Bundle): string {
 
 /** The files of a text that `joinBundle` made; any other text is a main file. */
 export function splitBundle(text: string): Bundle {
+  const known = last.find((one) => one.text === text);
+  if (known) return known.bundle;
+  const bundle = splitAnew(text);
+  if (text.length >= LONG_TEXT && last.unshift({ text, bundle }) > LAST_MAX) last.pop();
+  return bundle;
+}
+
+/** Long texts that were split last: a change asks a dozen times for the files of its ruleset before and after. */
+const last: { readonly text: string; readonly bundle: Bundle }[] = [];
+const LAST_MAX = 3;
+const LONG_TEXT = 64 * 1024;
+
+function splitAnew(text: string): Bundle {
   if (!text.includes(SEPARATOR)) return { main: text, dir: null, parts: [] };
   const headers = [...text.matchAll(HEADER)];
   const folder = headers.at(0);
