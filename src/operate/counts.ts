@@ -9,7 +9,7 @@ import { nameFigures, type NamedFigures } from '../observe/figures';
 import { keepBans } from './bans';
 import { readCheckpoint, settleCheckpoint, writeCheckpoint } from './checkpoint';
 import type { Context } from './context';
-import { type GenerationRecord, rankEntriesOf, readGenerationRecord } from './generation-record';
+import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { withLock } from './lock';
 import { foldOpenings } from './openings';
 import type { StateRead } from './sealed-file';
@@ -35,7 +35,7 @@ export async function namedFigures(
   hz: number,
 ): Promise<NamedFigures> {
   const clock = await readClock(context.kernel);
-  return nameFigures(slots, record ? rankEntriesOf(record) : [], { clock, hz, nowMs: Date.now() });
+  return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: Date.now() });
 }
 
 /**

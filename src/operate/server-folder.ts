@@ -12,13 +12,50 @@ export function readParts(main: string, dir: string): Part[] {
   const folder = path.join(path.dirname(main), dir);
   const names = partNames(main, folder);
   let bytes = 0;
+  if (remembered.folder !== folder) remembered = { folder, files: new Map() };
+  const { files } = remembered;
+  if (files.size > names.length) {
+    const there = new Set(names);
+    for (const name of files.keys()) if (!there.has(name)) files.delete(name);
+  }
   return names.map((name) => {
-    const file = path.join(folder, name);
-    const text = decoded(file, readTrusted(file, { isPart: true }));
+    const text = readPart(path.join(folder, name), name, files);
     bytes += text.length;
     if (bytes > MAX_RULESET_BYTES) throw tooLarge(folder);
     return { path: `${dir}/${name}`, text };
   });
+}
+
+/** A file as this process has read it, and what it was like then. */
+interface ReadFile {
+  readonly mark: string;
+  readonly text: string;
+}
+
+/** Of the folder that was read last: a change of one of two thousand files looks several times at all of them. */
+let remembered: { folder: string; files: Map<string, ReadFile> } = { folder: '', files: new Map() };
+
+/** Whoever writes a file again as soon as this may leave its times as they were. */
+const SETTLED_MS = 2000;
+
+/** What is in a file. It is read again unless nothing about it has changed, nor had just before it was read. */
+function readPart(file: string, name: string, files: Map<string, ReadFile>): string {
+  const began = Date.now();
+  const mark = settledMark(file, began);
+  const known = files.get(name);
+  if (known && known.mark === mark) return known.text;
+  const text = decoded(file, readTrusted(file, { isPart: true }));
+  if (mark !== null && mark === settledMark(file, began)) files.set(name, { mark, text });
+  else files.delete(name);
+  return text;
+}
+
+/** Changes whenever the file does, or who may write it; null where it is none, or has changed too short a time ago. */
+function settledMark(file: string, nowMs: number): string | null {
+  const status = fs.lstatSync(file, { throwIfNoEntry: false, bigint: true });
+  if (!status?.isFile() || nowMs - Number(status.ctimeMs) < SETTLED_MS) return null;
+  const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = status;
+  return [dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join();
 }
 
 /** Names of the files that are servers. The folder and they are no links: what they are is decided where they stand. */

@@ -78,9 +78,8 @@ function replace(named: string, bytes: Uint8Array, old: string): void {
   const unchanged = (): void => {
     if (readFileText(target) !== old) throw changed(named, 'its content is no longer the one read');
   };
-  unchanged();
   try {
-    // Looked at again once only the rename is missing: whoever saves in an editor meanwhile is not overwritten.
+    // Looked at once only the rename is missing: whoever saves in an editor meanwhile is not overwritten.
     const owner = { uid: stat.uid, gid: stat.gid };
     writeAtomically(target, bytes, { mode: stat.mode & 0o7777, owner, how: 'replace', beforeExchange: unchanged });
   } catch (error) {

@@ -48,20 +48,47 @@ export function nameOfPart({ path }: Pick<Part, 'path'>): string {
 /** All files as one text; of a ruleset in one file that file's text. */
 export function joinBundle({ main, dir, parts }: Bundle): string {
   if (dir === null) return main;
-  return [main, headerOf(`${dir}/`), ...parts.flatMap(({ path, text }) => [headerOf(path), text])].join('');
+  const known = joined.find(
+    ({ bundle }) => bundle.dir === dir && bundle.main === main && isSameParts(bundle.parts, parts),
+  );
+  if (known) return known.text;
+  const text = [main, headerOf(`${dir}/`), ...parts.flatMap((part) => [headerOf(part.path), part.text])].join('');
+  remember(joined, text, { main, dir, parts });
+  return text;
+}
+
+function isSameParts(one: readonly Part[], other: readonly Part[]): boolean {
+  if (one === other) return true;
+  return (
+    one.length === other.length && one.every(({ path, text }, i) => path === other[i].path && text === other[i].text)
+  );
 }
 
 /** The files of a text that `joinBundle` made; any other text is a main file. */
 export function splitBundle(text: string): Bundle {
-  const known = last.find((one) => one.text === text);
+  const known = split.find((one) => one.text === text);
   if (known) return known.bundle;
   const bundle = splitAnew(text);
-  if (text.length >= LONG_TEXT && last.unshift({ text, bundle }) > LAST_MAX) last.pop();
+  remember(split, text, bundle);
   return bundle;
 }
 
-/** Long texts that were split last: a change asks a dozen times for the files of its ruleset before and after. */
-const last: { readonly text: string; readonly bundle: Bundle }[] = [];
+/** A text and its files. */
+interface Known {
+  readonly text: string;
+  readonly bundle: Bundle;
+}
+
+function remember(known: Known[], text: string, bundle: Bundle): void {
+  if (text.length >= LONG_TEXT && known.unshift({ text, bundle }) > LAST_MAX) known.pop();
+}
+
+/**
+ * Long texts that were split, and joined, last: a change asks a dozen times for the files of its ruleset before and after.
+ * What was joined is split like any other text, whatever its pieces hold.
+ */
+const split: Known[] = [];
+const joined: Known[] = [];
 const LAST_MAX = 3;
 const LONG_TEXT = 64 * 1024;
 
