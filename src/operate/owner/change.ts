@@ -200,15 +200,24 @@ export function ownFindings(
   server: Pick<Server, 'name' | 'source'>,
   file: string,
 ): readonly Diagnostic[] {
-  if (diagnostics.length === 0) return [];
-  const place = linesOf(text, server, file) ?? placeOf(text, server, file);
-  if (!place) return [];
-  const { path, start, end } = place;
-  const isOwn = (source: SourceRange | undefined): boolean =>
-    source?.file === path && source.offset >= start && source.offset < end;
+  const isOwn = diagnostics.length === 0 ? null : placesOf(text, server, file);
+  if (!isOwn) return [];
   return diagnostics
     .filter(({ source }) => isOwn(source))
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
+}
+
+/** Whether a place is in the section of the server; null where the text does not say where that begins. */
+export function placesOf(
+  text: string,
+  server: Pick<Server, 'name'> & Partial<Pick<Server, 'source'>>,
+  file: string,
+): ((source: SourceRange | undefined) => boolean) | null {
+  const { name, source } = server;
+  const place = (source && linesOf(text, { name, source }, file)) ?? placeOf(text, server, file);
+  if (!place) return null;
+  const { path, start, end } = place;
+  return (source) => source?.file === path && source.offset >= start && source.offset < end;
 }
 
 /** Where a server is written. */
