@@ -65,9 +65,10 @@ function findingsOf(
   server: string,
   { text, path }: RulesetText,
 ): readonly Diagnostic[] {
-  if (ruleset && !ruleset.servers?.some(({ name }) => name === server))
+  const own = ruleset?.servers?.find(({ name }) => name === server);
+  if (ruleset && !own)
     throw new UsageError(`${path} has no server "${server}"`, 'servers stand under servers: in the ruleset');
-  const isOwn = placesOf(text, { name: server }, path);
+  const isOwn = placesOf(text, own ?? { name: server }, path);
   return isOwn ? diagnostics.filter(({ source }) => isOwn(source)) : diagnostics;
 }
 
