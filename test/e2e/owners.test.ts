@@ -532,6 +532,27 @@ test('hostile rows and quotas change nothing of another server, nor of the daemo
   expect(await greenIs()).toEqual(before);
 });
 
+test('what he writes moves no cursor and hides no letter where his provider reads it', async () => {
+  // Of the characters that are not seen, those that a note may hold: joined emoji do.
+  const odd = 'pay\u200dpal\u00ad\u200b\ufeff\u{e0041}';
+  const request = { version: 1, verb: 'allow', words: ['1047/tcp', 'comment', odd], message: odd };
+  expect(codeOf(await send('red', `${JSON.stringify(request)}\n`))).toBe('ok');
+  for (const words of [
+    ...[['status', 'red', 'verbose'], ['status', '--json'], ['snapshot', 'red'], ['servers'], ['check'], ['fmt']],
+    ...[
+      ['history', 'red'],
+      ['history', '--json'],
+      ['metrics'],
+      ['explain', 'tcp', 'from', '192.0.2.1', 'to', HOST.ipv4, 'port', '1047'],
+    ],
+  ]) {
+    const { stdout, stderr } = await host.sluice(words);
+    expect([words, /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/u.exec(stdout + stderr)]).toEqual([words, null]);
+  }
+  expect(daemon.output).not.toMatch(/\p{Cf}/u);
+  expect(codeOf(await ask('red', 'delete', 'tcp-1047'))).toBe('ok');
+});
+
 test('half, huge, slow and countless requests are let go of, and the other socket answers meanwhile', async () => {
   expect(codeOf(await send('red', 'nonsense\n'))).toBe('owner/request');
   expect(codeOf(await send('red', '{"version":1,"verb":"status","__proto__":{}}\n'))).toBe('owner/request');

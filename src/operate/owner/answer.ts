@@ -31,7 +31,7 @@ import type { OwnerEvent } from './events';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
-import { findWrong, rowsAmong } from './own-words';
+import { findWrong, ownHint, rowsAmong } from './own-words';
 import type { InTurn } from './patience';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
@@ -112,11 +112,13 @@ export class OwnerDesk {
       const { lines, findings = [], data } = await this.#askInTurn(question);
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
-      const answer = { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+      const told = findings.map((finding) => withOwnHint(finding, question));
+      const answer = { ...answerOf(server, !refused, lines, told), ...(refused && { error }), ...data };
       return { answer, detail: null };
     } catch (thrown) {
       const { refusal, detail } = forOwner(thrown);
-      return { answer: refusedAnswer(server, refusal), detail };
+      const { code, message, hint } = refusal;
+      return { answer: refusedAnswer(server, withOwnHint({ code, message, hint }, question)), detail };
     }
   }
 
@@ -375,6 +377,11 @@ type OwnSection = Omit<SnapshotSection, 'allowAll' | 'waiting'> & {
 
 /** An ALLOW ALL that his section is under, whatever else is. */
 type OwnOpening = Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'>;
+
+/** The same with lines that he can paste. */
+function withOwnHint<T extends { readonly hint?: string | undefined }>(told: T, { server, socket }: OwnerQuestion): T {
+  return told.hint === undefined ? told : { ...told, hint: ownHint(told.hint, server, socket) };
+}
 
 /** The answer to what is no request, or came where nobody may ask. */
 export function refusedAnswer(
