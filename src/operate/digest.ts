@@ -19,5 +19,7 @@ export function contentDigest(content: string | Uint8Array): string {
 
 function digestOf(content: string | Uint8Array): string {
   // Of a text the hash makes UTF-8 piece by piece, in three times the time.
-  return createHash('sha256').update(typeof content === 'string' ? Buffer.from(content) : content).digest('hex');
+  return createHash('sha256')
+    .update(typeof content === 'string' ? Buffer.from(content) : content)
+    .digest('hex');
 }

@@ -134,7 +134,12 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     keepRefusals(folder, applied.attachments);
     if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing')
-      await remember(context, candidate, { ...applied, names }, { forBoot: where.keep !== 'file', isKept: !where.keep });
+      await remember(
+        context,
+        candidate,
+        { ...applied, names },
+        { forBoot: where.keep !== 'file', isKept: !where.keep },
+      );
     forgetReturned(folder);
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
