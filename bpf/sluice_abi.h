@@ -704,8 +704,9 @@ struct slc_event_owner {
 };
 
 /*
- * One row of slc_event_sources for each CPU. A slot of a source is a cap with its server's number in bits 16-31:
- * sources of one server whose hash names the same slot share it, one of another server takes it anew.
+ * One row of slc_event_sources for each CPU. A slot of a source, which it has at each server another one, is a cap with
+ * that server's number in bits 16-31: sources of one server whose hash names the same slot share it, one of another
+ * server takes it anew.
  */
 struct slc_event_sources {
     __u64 events[4096];                  /* SLC_EVENT_SOURCES */
