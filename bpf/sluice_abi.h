@@ -513,7 +513,8 @@ struct slc_flow {
                        */
     __u8 flags;       /* enum slc_flow_flag */
     __u8 reserved;
-    __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it */
+    __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it; SLC_OWNERS: nobody's, it
+                    has ended */
 };
 
 /* No generation has such a number. */

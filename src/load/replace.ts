@@ -283,8 +283,9 @@ export async function finishReplacing(place: Place): Promise<boolean> {
  * among them. Only now, so that the older version still has them where it goes on.
  */
 function forgetCounters({ kernel, pins }: Place): void {
+  // Where that is gone this was cut short behind it.
   const version = pinnedVersion(kernel, pins.replaced);
-  if (version !== null && !changedParts(version).has('counters')) return;
+  if (version === null || !changedParts(version).has('counters')) return;
   const path = pins.state(STATE_PINS.state);
   if (!existsSync(path)) return;
   const map = kernel.openPinnedMap(path);
