@@ -65,15 +65,16 @@ const PLAN_WITHOUT_LISTS = 1;
 
 /**
  * Keeps what enforces now for the next boot. Its record and its text are in the folder already: they get a second name,
- * which costs nothing however large they are.
+ * which costs nothing however large they are. `instead`: in the place of the newest that is kept.
  */
 export async function saveForBoot(
   { kernel, folder, netns }: Context,
   ruleset: Ruleset,
   enforced: EnforcedState & { readonly instance: string },
+  { instead = false } = {},
 ): Promise<void> {
   const { generation, instance, interfaces, mode, rulesetDigest: digest, textDigest } = enforced;
-  keepRuleset(folder, enforced);
+  keepRuleset(folder, enforced, instead);
   const listening = await listeningSshPorts(kernel, netns);
   // The daemon may not look at whose sockets they are, when it ends a rule: then what was known before holds.
   const known = listening.length > 0 ? listening : (readBootPlan(folder).value?.builtIn.sshPorts ?? []);
@@ -162,7 +163,11 @@ export function readSavedRuleset(folder: StateFolder, number: number): StateRead
 }
 
 /** The text first: a record without its text does not count. What is the same as the newest takes its place. */
-function keepRuleset(folder: StateFolder, { generation, textDigest, rulesetDigest }: EnforcedState): void {
+function keepRuleset(
+  folder: StateFolder,
+  { generation, textDigest, rulesetDigest }: EnforcedState,
+  instead: boolean,
+): void {
   makeFolder(folder);
   const numbers = savedRulesets(folder);
   const newest = readBootPlan(folder).value;
@@ -171,7 +176,9 @@ function keepRuleset(folder: StateFolder, { generation, textDigest, rulesetDiges
   link(textFile(folder, textDigest), join(folder.path, savedText(number)));
   link(join(folder.path, generationFile(generation)), join(folder.path, savedFile(number)));
   syncFolder(folder.path);
-  for (const old of numbers.filter((kept) => kept !== number).slice(SAVED_RULESETS - 1)) {
+  const others = numbers.filter((kept) => kept !== number && !(instead && kept === numbers[0]));
+  const gone = numbers.filter((kept) => kept !== number && !others.slice(0, SAVED_RULESETS - 1).includes(kept));
+  for (const old of gone) {
     fs.rmSync(join(folder.path, savedFile(old)), { force: true });
     fs.rmSync(join(folder.path, savedText(old)), { force: true });
   }

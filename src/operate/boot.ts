@@ -16,6 +16,7 @@ import {
   type BuiltInFacts,
   readBootPlan,
   readSavedRuleset,
+  saveForBoot,
   savedRulesets,
   type SavedRuleset,
 } from './boot-files';
@@ -26,8 +27,8 @@ import { describeChange, type Intent } from './change-note';
 import type { Context } from './context';
 import { foldInto } from './counts';
 import { type Candidate, enforce, UnfinishedError, type Where } from './enforce';
-import { readEnforcement } from './enforcement';
-import { type GenerationRecord, pruneGenerationRecords } from './generation-record';
+import { readEnforcement, stateOf } from './enforcement';
+import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
 import { endUnconfirmed, endUnconfirmedTrials } from './boot-return';
 import { tolerate } from './history';
 import { withBootLock } from './lock';
@@ -113,6 +114,8 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
         const loaded = await loader.loadSaved(saved.value, last ? null : { what: 'boot: an older ruleset' });
         // Only now, so that no file keeps a filter from being loaded; of an older one nobody knows what was confirmed.
         const alone = last ? putBack(reasons, () => endUnconfirmedTrials(context, saved.value!)) : null;
+        // No later boot does that again, or says so.
+        if (alone) reasons.push(...(await keepConfirmed(context, loaded.applied)));
         const done = { ...loaded, returned: loaded.returned ?? alone };
         if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
         return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
@@ -142,6 +145,19 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
       },
     );
   });
+}
+
+/** What was loaded is what boots load from now on, without what was not confirmed of it; why it is not, where it is not. */
+async function keepConfirmed(context: Context, { generation, instance, attachments }: Judging): Promise<string[]> {
+  const record = readGenerationRecord(context.folder, generation, instance);
+  if (!record) return []; // said already: it could not be written
+  try {
+    const enforced = { ...stateOf(record, attachments), instance };
+    await saveForBoot(context, record.ruleset, enforced, { instead: true });
+    return [];
+  } catch (error) {
+    return [`the next boot says again what was not confirmed: ${messageOf(error)}`];
+  }
 }
 
 /** What a boot does to files must not keep it from filtering: where it fails, that is said. */

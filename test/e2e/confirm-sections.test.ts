@@ -253,8 +253,18 @@ test('a boot loads what was confirmed of each server', async () => {
   await host.recount('the machine went down');
   await host.must('boot');
   expect(await reached()).toEqual([1080, 3080]);
-  expect([await waiting(), (await outcomes()).at(-1)]).toEqual([[], 'deny 1080/tcp --server red: rolled-back-at-boot']);
+  const told = 'deny 1080/tcp --server red: rolled-back-at-boot';
+  expect([await waiting(), (await outcomes()).at(-1)]).toEqual([[], told]);
   expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
+  // Once: a file that says it again is its author's, and no later boot has anything to say of it.
+  host.write('rules.yaml', TEXT.replace('allow 1080/tcp', 'deny 1080/tcp id allow-1080_tcp'));
+  const byHand = text();
+  host.pins.removeAll();
+  await host.recount('the machine went down again');
+  const again = await host.sluice(['boot']);
+  expect([again.status, again.stderr, text()]).toEqual([0, '', byHand]);
+  expect([await reached(), await waiting(), (await outcomes()).at(-1)]).toEqual([[1080, 3080], [], told]);
+  expect((await host.status()).warnings).toEqual([]);
 });
 
 test('killed anywhere: each server has one meaning, and the next command finishes it', async () => {
