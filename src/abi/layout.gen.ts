@@ -805,6 +805,8 @@ export const KEPT_LAYOUTS: Readonly<Record<string, Readonly<Record<string, strin
     "slc_window_bucket": "83e917c18a6d089f"
   },
   "12": {
+    "SLC_SECTIONS_SLOT": "8",
+    "SLC_ENTRY_SERVERS": "9",
     "slc_attempts": "75cd6e86296454b7",
     "slc_ban": "a58d63e94bc673c0",
     "slc_ban_filter": "27e26ccf1703fdfa",
@@ -820,9 +822,11 @@ export const KEPT_LAYOUTS: Readonly<Record<string, Readonly<Record<string, strin
     "slc_fragment_bucket": "690d326d077b5a0b",
     "slc_hits": "15c39cb7addbfad6",
     "slc_hits_kept": "ac5e53ce3cd6973e",
+    "slc_image_header": "aa8664aadcf80b26",
     "slc_open": "7b534c47171b8572",
     "slc_reject_figures": "e7a9705330581f79",
     "slc_result": "ce62383d57d7b87f",
+    "slc_section": "5f5a590113635452",
     "slc_shares": "700996d685ddeb2d",
     "slc_state": "a11a66746d4c1eeb",
     "slc_table_figures": "867751602b397e1a",
