@@ -53,7 +53,7 @@ servers:
     opened.push(stand, table);
     return stand;
   };
-  const namesOf = async ({ table }: FlowStand, address: string): Promise<string[]> => {
+  const namesOf = async ({ table }: Pick<FlowStand, 'table'>, address: string): Promise<string[]> => {
     const word = String(Buffer.from(address.split('.').map(Number)).readUInt32BE());
     return [...(await table.names())].filter((name) => name.split(' ')[1] === word).sort();
   };
@@ -98,6 +98,50 @@ servers:
     expect(before).toHaveLength(SHARE);
     expect(await namesOf(stand, '192.0.2.103')).toHaveLength(SHARE);
     expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBe(held - 2 * SHARE);
+  });
+
+  test('flows that have ended take nothing of a share, nor of who opens others', async () => {
+    const stand = await load();
+    await stand.outMany(...batch(several(RED, 1500)));
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBeGreaterThan(SHARE);
+    await stand.table.age('flows', 3600);
+    await stand.outMany(...batch(several(RED, 50, 5000)));
+    const before = await namesOf(stand, RED);
+    expect(before).toHaveLength(50);
+    const { evicted } = shareOf(stand.table.maps.flowShares, RED_NUMBER);
+    await stand.outMany(...batch(several(BLUE, 20_000)));
+    expect(await namesOf(stand, RED)).toEqual(before);
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER)).toEqual({ held: 50, evicted, refused: 0 });
+    // One that ended and is opened again is his once.
+    await stand.table.age('flows', 3600);
+    await stand.outMany(...batch([...several(RED, 50, 5000), ...several(RED, 50, 5000)]));
+    await stand.outMany(...batch(several(BLUE, 20_000, 20_000)));
+    expect(await namesOf(stand, RED)).toEqual(before);
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBe(50);
+  });
+
+  test('a smaller table takes from who has more than his share there', async () => {
+    const larger = await FlowTable.create(4 * BUCKETS, await measureHz(kernel()));
+    const stand = await FlowStand.load(EDGE, larger);
+    opened.push(stand, larger);
+    await stand.outMany(...batch(several(BLUE, SHARE)));
+    const flows = await namesOf(stand, BLUE);
+    await stand.outMany(...batch(several(RED, 40_000)));
+    const smaller = await FlowTable.create(BUCKETS, await measureHz(kernel()));
+    opened.push(smaller);
+    const { live } = await larger.figures();
+    const lost = await smaller.moveFrom(larger, 1, SHARE);
+    expect(await namesOf({ table: smaller }, BLUE)).toEqual(flows);
+    expect(flows).toHaveLength(SHARE);
+    const blue = shareOf(smaller.maps.flowShares, BLUE_NUMBER);
+    expect(blue).toEqual({ held: SHARE, evicted: 0, refused: 0 });
+    const red = shareOf(smaller.maps.flowShares, RED_NUMBER);
+    expect(red.held + SHARE).toBe((await smaller.figures()).live);
+    expect(red.held + SHARE).toBe(live - lost);
+    // The second time, after the programs were exchanged: the same again.
+    await smaller.moveFrom(larger, 1, SHARE);
+    expect(await namesOf({ table: smaller }, BLUE)).toEqual(flows);
+    expect(shareOf(smaller.maps.flowShares, RED_NUMBER).held + SHARE).toBe((await smaller.figures()).live);
   });
 
   test('where a table takes the place of another each has there what he had', async () => {
@@ -329,5 +373,17 @@ servers:
     const told = toldOf(await stand.tellAll(one), BLUE);
     expect(told.length).toBeGreaterThanOrEqual(SOURCE);
     expect(told.length).toBeLessThanOrEqual(SOURCE * kernel().possibleCpus());
+  });
+
+  test('who comes to two servers by turns has of each what one source may, and no more', async () => {
+    const stand = await EventStand.load(EDGE);
+    opened.push(stand);
+    const turns = Array.from({ length: 40 }, (_, i) => [to(RED, visitors[0], i), to(BLUE, visitors[0], i)]).flat();
+    const events = await stand.tellAll(turns);
+    for (const address of [RED, BLUE]) {
+      const told = toldOf(events, address);
+      expect(told.length).toBeGreaterThanOrEqual(SOURCE);
+      expect(told.length).toBeLessThanOrEqual(SOURCE * kernel().possibleCpus());
+    }
   });
 });
