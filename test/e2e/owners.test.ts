@@ -502,8 +502,15 @@ test('hostile rows and quotas change nothing of another server, nor of the daemo
     [['allow', 'from', many(21, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034'], 'owner/quota'],
     [['allow', 'from', many(7, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034,1036,1038'], 'owner/quota'],
     [['allow', 'from', 'any', 'port', many(30, (i) => String(1 + 2 * i))], 'owner/quota'],
+    [['ssh', many(22, (i) => String(1001 + 2 * i))], 'owner/quota'],
+    // Much that is read only to be refused.
+    [['ssh', ...Array.from({ length: 15 }, () => ' '.repeat(4000))], 'cli/usage'],
+    [['explain', ...Array.from({ length: 15 }, () => "'".repeat(4000))], 'cli/usage'],
   ] as const)
     expect([words, codeOf(await ask('red', ...(words as readonly [string, ...string[]])))]).toEqual([words, code]);
+  const wrong = await ask('red', 'allow', ...Array.from({ length: 15 }, () => '1 '.repeat(2000)));
+  expect([codeOf(wrong), (wrong.findings as unknown[]).length]).toEqual(['owner/ruleset', 100]);
+  expect(wrong.lines).toEqual([expect.stringMatching(/^of \d+ findings the first 100 are told$/)]);
   // What is written around a row stays one row: no line, no key and no comment of YAML comes of it.
   for (const word of ['1034/tcp\n      - allow any', '1034/tcp\u2028x', '\u0000', '\u001b[2J'])
     expect(codeOf(await ask('red', 'allow', word))).toBe('owner/request');
@@ -530,6 +537,27 @@ test('hostile rows and quotas change nothing of another server, nor of the daemo
   });
   for (let i = 0; i < 6; i++) expect(codeOf(await ask('red', 'delete', '3'))).toBe('ok');
   expect(await greenIs()).toEqual(before);
+});
+
+test('what he writes moves no cursor and hides no letter where his provider reads it', async () => {
+  // Of the characters that are not seen, those that a note may hold: joined emoji do.
+  const odd = 'pay\u200dpal\u00ad\u200b\ufeff\u{e0041}';
+  const request = { version: 1, verb: 'allow', words: ['1047/tcp', 'comment', odd], message: odd };
+  expect(codeOf(await send('red', `${JSON.stringify(request)}\n`))).toBe('ok');
+  for (const words of [
+    ...[['status', 'red', 'verbose'], ['status', '--json'], ['snapshot', 'red'], ['servers'], ['check'], ['fmt']],
+    ...[
+      ['history', 'red'],
+      ['history', '--json'],
+      ['metrics'],
+      ['explain', 'tcp', 'from', '192.0.2.1', 'to', HOST.ipv4, 'port', '1047'],
+    ],
+  ]) {
+    const { stdout, stderr } = await host.sluice(words);
+    expect([words, /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/u.exec(stdout + stderr)]).toEqual([words, null]);
+  }
+  expect(daemon.output).not.toMatch(/\p{Cf}/u);
+  expect(codeOf(await ask('red', 'delete', 'tcp-1047'))).toBe('ok');
 });
 
 test('half, huge, slow and countless requests are let go of, and the other socket answers meanwhile', async () => {

@@ -31,7 +31,7 @@ import type { OwnerEvent } from './events';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
-import { findWrong, rowsAmong } from './own-words';
+import { findWrong, ownHint, rowsAmong } from './own-words';
 import type { InTurn } from './patience';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
@@ -88,6 +88,11 @@ export interface DeskAnswer {
   readonly detail: string | null;
 }
 
+/** Findings that are told. */
+const MOST_FINDINGS = 100;
+/** Characters behind a verb that writes no row. */
+const MOST_CHARACTERS = 4096;
+
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
 const SNAPSHOT_MS = 250;
 /** And for so many times as long as it took. */
@@ -112,11 +117,15 @@ export class OwnerDesk {
       const { lines, findings = [], data } = await this.#askInTurn(question);
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
-      const answer = { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+      const told = findings.slice(0, MOST_FINDINGS).map((finding) => withOwnHint(finding, question));
+      const more = findings.length - told.length;
+      const said = more > 0 ? [...lines, `of ${findings.length} findings the first ${MOST_FINDINGS} are told`] : lines;
+      const answer = { ...answerOf(server, !refused, said, told), ...(refused && { error }), ...data };
       return { answer, detail: null };
     } catch (thrown) {
       const { refusal, detail } = forOwner(thrown);
-      return { answer: refusedAnswer(server, refusal), detail };
+      const { code, message, hint } = refusal;
+      return { answer: refusedAnswer(server, withOwnHint({ code, message, hint }, question)), detail };
     }
   }
 
@@ -165,6 +174,7 @@ export class OwnerDesk {
     const { context } = this;
     const { server, ruleset, enforcement } = await this.#owned(question);
     if (!isRowVerb(request.verb)) refuseEnd(request);
+    if (!isRowVerb(request.verb)) refuseLength(request);
     if (!isChanging(request.verb)) refuseChange(request);
     if (request.verb !== 'doctor') refuseWait(request);
     switch (request.verb) {
@@ -240,7 +250,7 @@ export class OwnerDesk {
   async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
     const { takenAt, section } = await this.#section(server);
     const { rules, entries, changes } = server.owner.quotas;
-    const used = useOf(server.rules);
+    const used = useOf(server);
     const quotas = {
       rules: { used: used.rules, most: rules },
       entries: { used: used.entries, most: entries },
@@ -376,6 +386,11 @@ type OwnSection = Omit<SnapshotSection, 'allowAll' | 'waiting'> & {
 /** An ALLOW ALL that his section is under, whatever else is. */
 type OwnOpening = Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'>;
 
+/** The same with lines that he can paste. */
+function withOwnHint<T extends { readonly hint?: string | undefined }>(told: T, { server, socket }: OwnerQuestion): T {
+  return told.hint === undefined ? told : { ...told, hint: ownHint(told.hint, server, socket) };
+}
+
 /** The answer to what is no request, or came where nobody may ask. */
 export function refusedAnswer(
   server: string,
@@ -439,6 +454,13 @@ function refuseChange(request: OwnerRequest): void {
 function refuseEnd({ verb, for: time, until }: OwnerRequest): void {
   if (time !== undefined || until !== undefined)
     throw new UsageError(`"${verb}" has no end`, 'for and until belong to allow, deny, reject, limit and insert');
+}
+
+/** A list of addresses is long; what else he says is read without end only to be refused. */
+function refuseLength({ verb, words }: OwnerRequest): void {
+  const length = words.join(' ').length;
+  if (length > MOST_CHARACTERS)
+    throw new UsageError(`${length} characters behind ${verb}, at most ${MOST_CHARACTERS} are read`);
 }
 
 function refuseWait({ verb, wait, report }: OwnerRequest): void {
