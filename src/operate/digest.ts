@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /** A text from which on its digest is worth keeping. */
 const LONG_TEXT = 64 * 1024;
 
-/** The last long texts: a change asks a dozen times for the digests of its ruleset's before and after. */
+/** The last long texts: a change asks for the digest of its ruleset's a dozen times, and of that of its section. */
 const known: { readonly text: string; readonly digest: string }[] = [];
 const KNOWN_MAX = 3;
 
@@ -13,10 +13,13 @@ export function contentDigest(content: string | Uint8Array): string {
   const found = known.find(({ text }) => text === content);
   if (found) return found.digest;
   const digest = digestOf(content);
-  if (known.unshift({ text: content, digest }) > KNOWN_MAX) known.pop();
+  if (known.push({ text: content, digest }) > KNOWN_MAX) known.shift();
   return digest;
 }
 
 function digestOf(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
+  // Of a text the hash makes UTF-8 piece by piece, in three times the time.
+  return createHash('sha256')
+    .update(typeof content === 'string' ? Buffer.from(content) : content)
+    .digest('hex');
 }

@@ -105,19 +105,12 @@ export function writeEnforced(
 export function keepText(folder: StateFolder, text: string): void {
   makeFolder(folder);
   const file = textFile(folder, contentDigest(text));
-  // A change keeps its text before it judges, and makes sure of that afterwards.
-  if (lastText?.file === file && lastText.mark === fileMark(file)) return;
   try {
     writeAtomically(file, text, { mode: 0o600, how: 'replace' });
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }
-  const mark = fileMark(file);
-  lastText = mark === null ? null : { file, mark };
 }
-
-/** The text that this process has written last. */
-let lastText: { readonly file: string; readonly mark: string } | null = null;
 
 /** What enforces, or did until `disable`; null where nothing ever was. */
 export function readEnforced(folder: StateFolder): StateRead<EnforcedState> {

@@ -38,7 +38,7 @@ interface Case {
 
 const CASES: readonly Case[] = [
   { size: 1000, changes: 1000 },
-  { size: 10_000, changes: 100 },
+  { size: 10_000, changes: 1000 },
   { size: 100_000, changes: 40 },
   { size: 100_000, changes: 40, isLoaded: true },
   { size: 100_000, changes: 40, isFolder: true },
@@ -109,6 +109,7 @@ async function daemonRow(lab: Lab, { size, changes, isFolder = false, isLoaded =
       }
     })();
     const done: Change[] = [];
+    let early = 0;
     try {
       for (let i = -WARM_UP; i < changes; i++) {
         const one = names[(Math.abs(i) * 7919) % names.length];
@@ -116,12 +117,13 @@ async function daemonRow(lab: Lab, { size, changes, isFolder = false, isLoaded =
         // With what comes after the answer.
         const turn = await askLoop(daemon);
         if (i >= 0) done.push({ ...took, turn });
+        if (i === changes >> 2) early = memoryOf(daemon, 'VmRSS');
       }
     } finally {
       running = false;
       await loading;
     }
-    const peak = Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))?.[1]) / 1024;
+    const memory = `resident ${early} MiB after a quarter of them, ${memoryOf(daemon, 'VmRSS')} at the end, peak ${memoryOf(daemon, 'VmHWM')}`;
     const status = await run([...sluice, 'status', '--json'], { env, timeout: TIMEOUT_MS });
     const wrong = wrongRows(JSON.parse(status.stdout) as Status, sent);
     const [gates, answers] = [(change: Change) => change.gateMs, (change: Change) => change.answerMs];
@@ -132,7 +134,7 @@ async function daemonRow(lab: Lab, { size, changes, isFolder = false, isLoaded =
       note:
         `${isFolder ? 'a folder of files' : 'one file'}, ${changes} owners' changes, until the gate word p99 ${ms(share(done, gates, 0.99))}, worst ${ms(share(done, gates, 1))} ms, ` +
         `until the answer ${ms(share(done, answers, 0.5))}, worst ${ms(share(done, answers, 1))} ms; ` +
-        `event loop held ${ms(most(done, 'heldMs'))} ms at most (${ms(most(done, 'cpuMs'))} ms on the CPU), peak ${peak.toFixed(0)} MiB` +
+        `event loop held ${ms(most(done, 'heldMs'))} ms at most (${ms(most(done, 'cpuMs'))} ms on the CPU), ${memory}` +
         (wrong.length > 0 ? `; rows counted wrong: ${wrong.slice(0, 3).join(', ')}` : ''),
     });
   } finally {
@@ -241,6 +243,12 @@ function countFrames(counts: number[], { packets, rows }: Trace, sent: number): 
   rows.forEach((row, i) => {
     if (row !== NO_ROW) counts[row] += whole + (i < rest ? 1 : 0);
   });
+}
+
+/** MiB, as the kernel counts them for the process and its threads. */
+function memoryOf({ pid }: Background, figure: 'VmRSS' | 'VmHWM'): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(new RegExp(`^${figure}:\\s*(\\d+) kB$`, 'm').exec(text)?.[1]) / 1024);
 }
 
 /** A row that was not there before. */

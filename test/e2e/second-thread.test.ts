@@ -3,7 +3,7 @@
  * one, which goes on meanwhile; and where the thread ends before its time, with one error and nothing half done.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { CompileMemory } from '../../src/compile/compile-memory';
+import { CheckMemory } from '../../src/operate/check-memory';
 import { applyFile, type ApplyOptions } from '../../src/operate/apply-file';
 import { checkRuleset } from '../../src/operate/check';
 import { openContext } from '../../src/operate/context';
@@ -66,7 +66,7 @@ test('results, findings and errors are those of the first thread', async () => {
   try {
     const context = await openContext({ netns: host.edge.path });
     const firewall = await Firewall.open({ netns: other.edge.path });
-    const memory = new CompileMemory();
+    const memory = new CheckMemory();
     for (const [i, [text, options]] of STEPS.entries()) {
       const file = host.write('rules.yaml', text);
       const here = await said(applyFile(context, file, options, memory));

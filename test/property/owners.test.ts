@@ -116,7 +116,7 @@ test('an edit of one server changes no letter and no verdict of the rest, and wh
           if (wrong.length > 0) findings = wrong;
           else {
             const outcome = edit({ text, file: FILE, readFile: () => Buffer.from('') }, 'red');
-            if (outcome.kind === 'refused') findings = ownFindings(outcome.diagnostics, outcome.text, 'red', FILE);
+            if (outcome.kind === 'refused') findings = ownFindings(outcome.diagnostics, outcome.text, server, FILE);
             else if (outcome.kind === 'changed') {
               text = outcome.text;
               changed++;

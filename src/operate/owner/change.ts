@@ -114,7 +114,7 @@ async function tryChange(
   const findings = ownFindings(diagnostics, outcome.text, own, source.path);
   if (!ruleset || !image) return refusedFor(findings);
   const after = ruleset.servers?.find(({ name }) => name === server);
-  requireQuota(useOf(own.rules), useOf(after?.rules ?? []), own.owner.quotas);
+  requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
   const { interfaceOverride } = enforced;
   const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
   const candidate = {
@@ -197,7 +197,7 @@ function refusedFor(findings: readonly Diagnostic[]): OwnerChanged {
 export function ownFindings(
   diagnostics: readonly Diagnostic[],
   text: string,
-  server: Pick<Server, 'name' | 'source'>,
+  server: WrittenServer,
   file: string,
 ): readonly Diagnostic[] {
   const isOwn = diagnostics.length === 0 ? null : placesOf(text, server, file);
@@ -210,7 +210,7 @@ export function ownFindings(
 /** Whether a place is in the section of the server; null where the text does not say where that begins. */
 export function placesOf(
   text: string,
-  server: Pick<Server, 'name'> & Partial<Pick<Server, 'source'>>,
+  server: WrittenServer,
   file: string,
 ): ((source: SourceRange | undefined) => boolean) | null {
   const { name, source } = server;
@@ -219,6 +219,9 @@ export function placesOf(
   const { path, start, end } = place;
   return (source) => source?.file === path && source.offset >= start && source.offset < end;
 }
+
+/** A server, and where it stood when it was read, if it was. */
+type WrittenServer = Pick<Server, 'name'> & Partial<Pick<Server, 'source'>>;
 
 /** Where a server is written. */
 interface WrittenPlace {
