@@ -46,8 +46,8 @@ export interface ApplyRequest {
   readonly confirmNs?: bigint;
   /** Words of sections that wait by themselves, and how long from then on: they are in the image. */
   readonly begin?: readonly { readonly word: number; readonly ns: bigint }[];
-  /** Number of the first generation where sluice was not active before. */
-  readonly firstGeneration: number;
+  /** Number of the first generation; asked where sluice was not active before. */
+  readonly firstGeneration: () => number;
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
   readonly record: (generation: number, instance: string) => Promise<void>;
   readonly fold: Fold;
@@ -84,7 +84,7 @@ export class ConflictError extends SluiceError {
 export async function applyImage(kernel: Kernel, pins: PinLayout, request: ApplyRequest): Promise<Applied> {
   failpoint('before-state');
   const found = SharedState.find(kernel, pins);
-  const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration));
+  const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration()));
   try {
     if (pins.links().length === 0) await request.fillState(state);
     failpoint('after-state');

@@ -294,6 +294,9 @@ test('whatever rows red has, and whatever comes to it, blue lets in, counts and 
       const [here, there] = [await alone.in(frame), await beside.in(frame)];
       expect([round, i, there.action, there.at]).toEqual([round, i, here.action, here.at]);
     }
+    // What red's packets did is counted at rows of red.
+    for (const row of ['blue/door', 'blue/deny-80_tcp', 'blue/default'])
+      expect([round, row, countOf(beside, row)]).toEqual([round, row, countOf(alone, row)]);
     const [mine, other] = [await alone.tables.limits(), await beside.tables.limits()];
     expect(other.liveBy.get(BLUE_NUMBER)).toBe(mine.liveBy.get(BLUE_NUMBER));
     expect(shareOf(beside.tables.maps.windowShares, BLUE_NUMBER)).toEqual(
@@ -301,6 +304,12 @@ test('whatever rows red has, and whatever comes to it, blue lets in, counts and 
     );
   }
 });
+
+/** Packets and bytes of a row. */
+function countOf(stand: IngressStand, row: string): unknown {
+  const { packets, bytes } = stand.hitsOf(row);
+  return { packets, bytes };
+}
 
 describe('events', () => {
   const { EVENT_CAP_SOURCE: SOURCE } = SLC_EVENT_LIMITS;
@@ -336,6 +345,25 @@ servers:
     const { capped, made, written, ringFull } = stand.figures();
     expect(capped.server).toBeGreaterThan(0n);
     expect(written + capped.all + capped.server + capped.rule + capped.source + ringFull).toBe(made);
+  });
+
+  test('whatever rows red has, and tells of, blue is told of the same', async () => {
+    const random = new Random(testSeed(5152));
+    for (let round = 0; round < 3; round++) {
+      const row = (): string =>
+        `${random.pick(['deny', 'allow', 'reject'])} ${random.pick(['log-all ', 'log ', ''])}${random.pick([8001, 8002, 8003, 8004])}/tcp`;
+      const rows = [...new Set(Array.from({ length: random.below(5) }, row))];
+      const stand = await EventStand.load(
+        EDGE.replace(/red: .*/, `red: { address: ${RED}, rules: ${JSON.stringify(rows)} }`),
+      );
+      opened.push(stand);
+      const flood = Array.from({ length: 2000 }, (_, i) =>
+        to(RED, random.chance(0.3) ? random.pick(visitors) : stranger(random.below(1 << 17)), i),
+      );
+      await stand.tellAll(flood);
+      const events = await stand.tellAll(visitors.map((from, i) => to(BLUE, from, i)));
+      expect([round, rows, toldOf(events, BLUE)]).toEqual([round, rows, visitors]);
+    }
   });
 
   test('within a server each source has its own cap', async () => {
