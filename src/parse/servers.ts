@@ -9,6 +9,7 @@ import { type DocumentNode, isNothing, type MapEntry, type MapNode, valueOf } fr
 import { at, type Problem, quote, refuse, splitTerm } from './finding';
 import type { Names } from './names';
 import { readOwner } from './owner';
+import { ownText } from './own-text';
 import type { ParseMemory } from './parse-memory';
 import { normalizeRanges, parsePortRange } from './port';
 import { MAX_RULES, readServerSection } from './section';
@@ -96,7 +97,7 @@ function atServer({ source }: Server, problem: Problem, notes: Diagnostic['notes
 }
 
 function readServer({ key, value }: MapEntry, context: Context, around: Surroundings): Server | undefined {
-  const name = key.text;
+  const name = ownText(key.text);
   const problem = serverNameProblem(name);
   if (problem !== undefined)
     context.sink(at(placeOf(context, key), refuse('parse/name', `${quote(name)} cannot name a server: ${problem}`)));
@@ -122,7 +123,7 @@ function readServer({ key, value }: MapEntry, context: Context, around: Surround
     ...section,
     addresses,
     ...(ports && { ports }),
-    ...(target !== undefined && { target }),
+    ...(target !== undefined && { target: ownText(target) }),
     ...(owner && { owner }),
     source: context.file.range(key.start, key.end),
   };
