@@ -45,6 +45,7 @@ import { PendingError, putUnconfirmedBack, settleLocked, textConfirmed } from '.
 import { replaceOlderLocked } from './replace-older';
 import { forgetReturned } from './returned';
 import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './ruleset-file';
+import { requireAsSeen, type Seen } from './seen';
 import { sshConnections } from './ssh-sessions';
 import { keepText, readEnforced, removeState, type StateFolder, writeEnforced } from './state-files';
 import { messageOf } from './system-error';
@@ -146,6 +147,8 @@ export interface ApplyOptions {
   readonly intent?: Intent;
   /** Only where this revision (0: none yet) says what is enforced; else a `RevisionError`, and nothing has happened. */
   readonly expectRevision?: number;
+  /** Only where what is enforced, or one section of it, is as a writer saw it; else it is refused, and nothing has happened. */
+  readonly seen?: Seen;
   /** Everything but the change itself: what could refuse it is asked, the verifier too. */
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
@@ -191,6 +194,7 @@ export async function applyRuleset(
     ];
     if (options.expectRevision !== undefined)
       refuseOtherRevision(history ?? readHistory(folder), options.expectRevision);
+    if (options.seen) requireAsSeen(enforcement, history ?? readHistory(folder), options.seen);
     if (options.asRead) refuseOtherText(candidate);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);

@@ -10,6 +10,8 @@ import {
 import { KeepReachableError, LockoutError, RevisionError } from '../apply';
 import { UnfinishedError } from '../enforce';
 import { NothingPendingError, PendingError } from '../pending';
+import { RulesetChangedError } from '../seen';
+import { SectionChangedError } from '../section-history';
 import { NotAloneError, SectionPendingError } from '../trials';
 import { UsageError } from '../usage-error';
 import type { Thrown } from './thrown';
@@ -19,7 +21,7 @@ const CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [
     ...[Error, TypeError, RangeError, SyntaxError],
     ...[SluiceError, KernelError, VerifierError, UnsupportedError, RefusedError, PrivilegeError],
-    ...[LockoutError, KeepReachableError, RevisionError, UnfinishedError],
+    ...[LockoutError, KeepReachableError, RevisionError, RulesetChangedError, SectionChangedError, UnfinishedError],
     ...[NothingPendingError, PendingError, NotAloneError, SectionPendingError, UsageError],
   ].map((one) => [one.name, one]),
 );
