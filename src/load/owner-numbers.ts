@@ -50,7 +50,7 @@ function endOfSections(view: DataView): number {
 
 /**
  * The image with the numbers that its servers have already; those that are new have ones that nobody has, and begin with
- * nothing behind them. The caller holds the lock.
+ * nothing behind them. `beside`: another image that is about to judge, whose servers have theirs. The caller holds the lock.
  */
 export async function numberServers(
   kernel: Kernel,
@@ -58,10 +58,12 @@ export async function numberServers(
   state: SharedState,
   image: Image,
   flows: FlowMaps,
+  beside?: Image,
 ): Promise<Image> {
   const live = [...liveGenerations(state)].sort((a, b) => a - b);
   if (!image.features.servers || live.length === 0) return image;
-  const known = new Map(live.flatMap((generation) => [...pinnedOwnerNumbers(kernel, pins, generation)]));
+  const pinned = live.flatMap((generation) => [...pinnedOwnerNumbers(kernel, pins, generation)]);
+  const known = new Map([...(beside ? ownerNumbers(beside.bytes) : []), ...pinned]);
   const bytes = Uint8Array.from(image.bytes);
   const view = new DataView(bytes.buffer);
   const free = new FreeNumbers(new Set(known.values()), [flows.flowShares, state.tables.windowShares]);

@@ -12,7 +12,7 @@ import { UnfinishedError } from '../enforce';
 import { NothingPendingError, PendingError } from '../pending';
 import { RulesetChangedError } from '../seen';
 import { SectionChangedError } from '../section-history';
-import { NotAloneError, SectionPendingError } from '../trials';
+import { NotAloneError, SectionOverError, SectionPendingError } from '../trials';
 import { UsageError } from '../usage-error';
 import type { Thrown } from './thrown';
 
@@ -22,7 +22,7 @@ const CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
     ...[Error, TypeError, RangeError, SyntaxError],
     ...[SluiceError, KernelError, VerifierError, UnsupportedError, RefusedError, PrivilegeError],
     ...[LockoutError, KeepReachableError, RevisionError, RulesetChangedError, SectionChangedError, UnfinishedError],
-    ...[NothingPendingError, PendingError, NotAloneError, SectionPendingError, UsageError],
+    ...[NothingPendingError, PendingError, NotAloneError, SectionOverError, SectionPendingError, UsageError],
   ].map((one) => [one.name, one]),
 );
 
