@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The image walk, behind every tier that has rows. Three trees of address-trie and port-map nodes a family, each ending
- * in a terminal or in a leaf of fully verified rules; the smallest word wins. Layout: sluice_abi.h. TypeScript twin:
- * src/compile/interpret.ts.
+ * in a terminal or in a leaf of fully verified rules, the third in class tables too; the smallest word wins. Layout:
+ * sluice_abi.h. TypeScript twin: src/compile/interpret.ts.
  */
 #ifndef SLUICE_CLASSIFY_H
 #define SLUICE_CLASSIFY_H
@@ -280,8 +280,71 @@ done:
     return best;
 }
 
+/* Number `index` of a class table; SLC_OUTSIDE where that is outside the image. */
+static __always_inline __u64 slc_number(const struct slc_walk *walk, __u64 index) {
+    index = slc_bounded(index, (__u64)slc_image_slots * 4);
+    return index == SLC_OUTSIDE ? SLC_OUTSIDE : ((const __u16 *)walk->image)[index];
+}
+
+/* The class of a field of `bytes` bytes, which stands in the upper ones of `value`; SLC_OUTSIDE as above. */
+static __always_inline __u64 slc_class(const struct slc_walk *walk, __u64 table, __u32 value, const __u32 bytes) {
+    __u64 number = 0;
+
+#pragma unroll
+    for (__u32 i = 0; i < bytes; i++) {
+        number = slc_number(walk, table + number * 256 + ((value >> (24 - 8 * i)) & 0xff));
+        if (number == SLC_OUTSIDE)
+            return SLC_OUTSIDE;
+    }
+    return number;
+}
+
+/* The smaller of `best` and the word that class tables have for the key, see struct slc_classes. */
+static __always_inline __u32 slc_ask_classes(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
+    const __u32 bytes = family == 4 ? SLC_CLASS_BYTES4 : SLC_CLASS_BYTES6;
+    const __u32 *key = walk->key->words;
+    __u64 numbers = (__u64)walk->base * 4, at = walk->base + (__u32)slot;
+    __u64 destination, source, port, lane, line, column, place;
+    const struct slc_classes *tables;
+    __u32 word;
+
+    at = slc_bounded(at, slc_image_slots - sizeof(*tables) / 8);
+    if (at == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    tables = (const void *)SLC_SLOT_POINTER(walk->image, at);
+    destination = slc_class(walk, numbers + tables->destinations, key[SLC_KEY_DESTINATION], bytes);
+    source = slc_class(walk, numbers + tables->sources, key[SLC_KEY_SOURCE], bytes);
+    port = slc_class(walk, numbers + tables->ports, key[SLC_KEY_PORTS], 2);
+    lane = slc_class(walk, numbers + tables->lanes, key[SLC_KEY_PROTOCOL] << 24, 1);
+    if (destination == SLC_OUTSIDE || source == SLC_OUTSIDE || port == SLC_OUTSIDE || lane == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    line = slc_number(walk, numbers + tables->lines + destination * tables->source_count + source);
+    column = slc_number(walk, numbers + tables->columns + port * tables->lane_count + lane);
+    if (line == SLC_OUTSIDE || column == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    place = slc_number(walk, numbers + tables->cells + line * tables->column_count + column);
+    if (place == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    if (tables->source_port_count) {
+        port = slc_class(walk, numbers + tables->source_ports, key[SLC_KEY_PORTS] << 16, 2);
+        if (port == SLC_OUTSIDE)
+            return SLC_WORD_FAULT;
+        place = slc_number(walk, numbers + tables->lists + place * tables->source_port_count + port);
+        if (place == SLC_OUTSIDE)
+            return SLC_WORD_FAULT;
+    }
+    if (slc_dry_run)
+        walk->steps->nodes += 2 * bytes + 7 + (tables->source_port_count ? 3 : 0);
+    at = slc_bounded((__u64)walk->base * 2 + tables->words + place, (__u64)slc_image_slots * 2);
+    if (at == SLC_OUTSIDE)
+        return SLC_WORD_FAULT;
+    word = ((const __u32 *)walk->image)[at];
+    return word < best ? word : best;
+}
+
 /* The smaller of `best` and the word the tree has for the key. */
-static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 root, __u32 best, const int family) {
+static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 root, __u32 best, const int family,
+                                          const int tree) {
     __u64 slot = slc_descend(walk, root);
 
     if (slot == SLC_SLOT_FAULT)
@@ -291,6 +354,8 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
     /* A leaf whose smallest rank cannot win is not read. */
     if (((slot >> 32) & 0xffffff) >= best >> SLC_WORD_RANK_SHIFT)
         return best;
+    if (tree == SLC_TREES - 1 && !((slot >> 56) & 0x3f))
+        return slc_ask_classes(walk, slot, best, family);
     if (slc_servers && (__u32)slot & SLC_LEAF_SHORT)
         return slc_scan_short(walk, slot, best, family);
     return slc_scan_leaf(walk, slot, best, family);
@@ -418,7 +483,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
         trees = family == 4 ? roots->trees4 : roots->trees6;
         only = trees[0];
     }
-    word = slc_ask_tree(&walk, only, word, family);
+    word = slc_ask_tree(&walk, only, word, family, 0);
     if (!roots)
         return slc_word_of(word == SLC_WORD_NONE ? entry->default_word : word, block.rank);
     /* Code of its own for each tree: how deep one is says nothing of the next. */
@@ -426,7 +491,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     for (int tree = 1; tree < SLC_TREES && word != SLC_WORD_FAULT; tree++) {
         /* Most packets that a narrow row decides are spared the tree of the wide ones, which stand behind it. */
         if (word > roots->least[tree - 1])
-            word = slc_ask_tree(&walk, trees[tree], word, family);
+            word = slc_ask_tree(&walk, trees[tree], word, family, tree);
     }
     return slc_word_of(word == SLC_WORD_NONE ? roots->default_word : word, block.rank);
 }

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 11
+#define SLC_ABI_VERSION 12
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -134,6 +134,8 @@ enum slc_out {
  *   leaf      bits 63..62 = 10: [0..30] slot index of the first leaf rule, [31] SLC_LEAF_SHORT: its rules are short
  * ones, [32..55] smallest rank in the leaf, [56..61] number of rules, 63 = as many as needed: the last one has
  *             SLC_RULE_LAST.
+ *   classes   bits 63..62 = 10, number of rules 0; the third tree of a family alone: [0..31] slot index of a struct
+ *             slc_classes, [32..55] smallest rank in it.
  *   terminal  bits 63..62 = 11: [0..31] the word: the region is wholly covered. SLC_WORD_NONE: nothing here.
  */
 #define SLC_WORD_NONE 0xffffffffu
@@ -340,6 +342,40 @@ struct slc_rule6 {
     __u32 word;
     __u32 reserved;
 };
+
+/*
+ * Class tables, a cache line: wide rules told by classes of each field, so that a packet takes the same loads however
+ * many of them overlap. Tables are of 16-bit numbers, and their places count such numbers from the section's block.
+ *
+ * A map of a field is a trie of nodes of 256 numbers, a byte of the field each, the most significant first; from node 0
+ * on a number is the next node, of the last byte the class. An address has SLC_CLASS_BYTES bytes here, a port two, the
+ * protocol lane one. Then
+ *   line   = lines[destination class * source_count + source class]
+ *   column = columns[port class * lane_count + lane class]
+ *   place  = cells[line * column_count + column]; where rules look at source ports that is a list, and
+ *   place  = lists[list * source_port_count + source port class]
+ *   word   = words[place], of 32 bits; SLC_WORD_NONE where no rule matches.
+ */
+struct slc_classes {
+    __u32 destinations;
+    __u32 sources;
+    __u32 ports;
+    __u32 lanes;
+    __u32 columns;
+    __u32 lines;
+    __u32 cells;
+    __u32 source_ports;
+    __u32 lists;
+    __u32 words; /* counts 32-bit words from the section's block */
+    __u32 source_count;
+    __u32 lane_count;
+    __u32 column_count;
+    __u32 source_port_count; /* 0: no rule looks at the source port */
+    __u32 reserved[2];
+};
+/* First bytes of an address that class tables look at; the prefixes in them are no longer. */
+#define SLC_CLASS_BYTES4 2
+#define SLC_CLASS_BYTES6 4
 
 /*
  * Short rules, in leaves of servers and of what finds them: they look at one address, the destination port and the
@@ -794,6 +830,7 @@ SLC_ASSERT_SIZE(struct slc_key, 64);
 SLC_ASSERT_SIZE(struct slc_service, 16);
 SLC_ASSERT_SIZE(struct slc_rule4, 16);
 SLC_ASSERT_SIZE(struct slc_rule6, 48);
+SLC_ASSERT_SIZE(struct slc_classes, 64);
 SLC_ASSERT_SIZE(struct slc_short4, 16);
 SLC_ASSERT_SIZE(struct slc_short6, 32);
 SLC_ASSERT_SIZE(struct slc_counter, 32);

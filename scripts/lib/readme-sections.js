@@ -26,6 +26,12 @@ function commandRows(command, prefix = '') {
     });
 }
 
+/** Commands with the option `--server`. */
+function withServer({ commands }) {
+  const takes = ({ options }) => options.some(({ long, hidden }) => long === '--server' && !hidden);
+  return commands.filter(takes).map((command) => command.name());
+}
+
 /** Region name → text; the tree of commands is loaded first. */
 const loadSections = async () => sectionsOf(await fromDist('cli/program.js').buildProgram());
 
@@ -35,6 +41,14 @@ const sectionsOf = (program) => ({
   tiers: tierFigures,
 
   commands: () => table(['command', 'what it does'], commandRows(program)),
+
+  'with-server': () => `${withServer(program).map(code).join(', ')}.`,
+
+  'without-server': () =>
+    table(
+      ['command', 'why it takes no `--server`'],
+      Object.entries(fromDist('cli/server-option.js').WITHOUT_SERVER).map(([name, why]) => [code(name), why]),
+    ),
 
   'exit-codes': () =>
     table(

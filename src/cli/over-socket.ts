@@ -11,7 +11,7 @@ import { type Output, UsageError } from './output';
 
 /** Options that go with a request, and those that are about how it is shown. */
 const SENT = ['for', 'until', 'confirm', 'message', 'ifDigest'] as const;
-const OWN: ReadonlySet<string> = new Set(['socket', 'json', ...SENT]);
+const OWN: ReadonlySet<string> = new Set(['socket', 'json', 'wait', 'report', ...SENT]);
 
 const FORMS: readonly string[] = ['plain', 'numbered', 'verbose'];
 
@@ -33,12 +33,19 @@ export async function askThroughSocket(
     }
   const words = positional.flat().filter((word): word is string => typeof word === 'string');
   const form = verb === 'status' ? words.find((word) => FORMS.includes(word)) : undefined;
-  const options = command.opts<Partial<Record<(typeof SENT)[number], string | false>>>();
+  const options = command.opts<
+    Partial<Record<(typeof SENT)[number], string | false>> & { readonly wait?: number; readonly report?: boolean }
+  >();
+  const wait = options.wait === undefined ? undefined : Math.ceil(options.wait / 1000);
   const request = {
     ...{ version: 1, verb: verb as OwnerVerb, words: words.filter((word) => word !== form) },
+    ...(wait !== undefined && { wait }),
+    ...(options.report && { report: true }),
     ...Object.fromEntries(SENT.flatMap((name) => (typeof options[name] === 'string' ? [[name, options[name]]] : []))),
   };
-  const answer = await ask(path, request);
+  const answer = await ask(path, request, () => {
+    if (wait !== undefined) output.say(`connect now: looking for ${wait} s`);
+  });
   const code = exitCodeOf(answer);
   for (const line of answer.lines) output.line(line);
   if (verb === 'status' && answer.ok) showStatus(answer, (form ?? 'plain') as StatusForm, output);
@@ -54,11 +61,11 @@ export async function askThroughSocket(
 }
 
 /** One request, one answer. */
-async function ask(path: string, request: object): Promise<OwnerAnswer> {
+async function ask(path: string, request: object, sent: () => void): Promise<OwnerAnswer> {
   const text = await new Promise<string>((resolve, reject) => {
     const chunks: Buffer[] = [];
     const socket = connect(path);
-    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`, sent));
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.on('end', () => resolve(Buffer.concat(chunks).toString()));
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 /** The tree of commands. */
 import { Command, Option } from 'commander';
 import { EXIT_WORDS } from './exit-code';
+import { refuseServerOption } from './server-option';
 
 interface CommandModule {
   register: (program: Command) => void;
@@ -80,6 +81,7 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
   const wanted = COMMANDS.filter(({ names }) => words.some((word) => names.includes(word)));
   for (const { load } of words.includes('help') || wanted.length === 0 ? COMMANDS : wanted)
     (await load()).register(program);
+  refuseServerOption(program);
   refuse(program, OF_UFW, 'cli/of-ufw', 'is a command of ufw, and none here');
   program.addHelpText(
     'after',

@@ -1,23 +1,33 @@
 /** Image rules of a family → the trees of its groups. Where groups turn out badly others are tried. */
 import type { Family } from '../model/prefix';
+import { cellsRead, placeOf } from './class-tables';
+import { classTables, roomFor } from './classes';
 import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
 import { leastWord } from './least';
 import { partition } from './partition';
 import { growTree } from './tree';
+import { worstOf } from './tree-cost';
 import { type GrownTree, type Tree, wordOfTerminal } from './tree-memory';
 
 /** Prefix lengths from which on a prefix is narrow: the first unless a later one is cheaper. */
 const NARROW: Readonly<Record<Family, readonly number[]>> = { 4: [16, 8], 6: [32, 24] };
-/** Where packets cost no more and no leaf is longer, no other groups are tried: growing trees takes time. */
+/** Where packets cost no more, and no leaf is longer, no other groups are tried: growing trees takes time. */
 const ACCEPTED_COST = 75;
 const ACCEPTED_LEAF = 128;
+/** Where class tables cost no more trees of wide rules are not tried. */
+const TOLERATED_COST = 150;
+/** Up to so many wide rules a tree is no dearer than class tables, and takes less memory; up to so many it can be. */
+const FEW_WIDE_RULES = 12;
+const COMPARED_WIDE_RULES = 128;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
 /** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
 const NODE_COST = 4;
 const LEAF_COST = 7;
 const RULE_COST = 2.5;
+/** The same of a number of class tables: several fields at once. */
+const CELL_COST = 1.5;
 /** What it costs when leaves take twice as many bytes, from so many rules on: fewer of them are in a near cache. */
 const DOUBLING_COST = 10;
 const CACHED_RULES = 1 << 15;
@@ -26,19 +36,39 @@ const CACHED_RULES = 1 << 15;
 export function growForest(rules: RuleTable): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
-  for (const narrow of NARROW[rules.family]) {
-    const [destinations, sources, wide] = partition(rules, narrow);
-    const forest = [
-      growTree(rules, destinations),
-      growTree(rules, sources),
-      rules.crossings.length === 0 ? growTree(rules, wide) : growCrossed(rules, wide),
-    ];
-    const cost = costOf(rules, forest);
-    if (cost < bestCost) [best, bestCost] = [forest, cost];
-    // Only overlapping wide rules are better off in the trees of the narrow ones.
-    if (cost <= ACCEPTED_COST && Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves)) <= ACCEPTED_LEAF) break;
+  // Groups whose wide rules become class tables come first: others leave them in long leaves.
+  for (const grow of [growBounded, growTree]) {
+    for (const narrow of NARROW[rules.family]) {
+      const [destinations, sources, group] = partition(rules, narrow);
+      const wide = rules.crossings.length === 0 ? grow(rules, group) : growCrossed(rules, group);
+      if (!wide) continue;
+      const forest = [growTree(rules, destinations), growTree(rules, sources), wide];
+      const cost = costOf(rules, forest);
+      if (cost < bestCost) [best, bestCost] = [forest, cost];
+      const longest = Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves));
+      if (cost <= ACCEPTED_COST && longest <= ACCEPTED_LEAF) return best;
+    }
+    if (bestCost <= TOLERATED_COST) return best;
   }
   return best;
+}
+
+/**
+ * Wide rules as class tables, or as a tree where they are few or its longest path is no dearer; null where there are too
+ * many for tables.
+ */
+function growBounded(rules: RuleTable, group: Int32Array): GrownTree | null {
+  if (group.length <= FEW_WIDE_RULES) return growTree(rules, group);
+  const room = roomFor(rules.order.length);
+  const tables = rules.trees.classes(group, room, () => classTables(rules, group, room));
+  if (!tables || group.length > COMPARED_WIDE_RULES) return tables && rules.trees.measure(tables);
+  const tree = growTree(rules, group);
+  return worstCost(rules, tree.root) <= worstCost(rules, tables) ? tree : rules.trees.measure(tables);
+}
+
+function worstCost({ family }: RuleTable, tree: Tree): number {
+  const { nodes, leaves, rules } = worstOf(family, tree);
+  return (tree.kind === 'classes' ? CELL_COST : NODE_COST) * nodes + LEAF_COST * leaves + RULE_COST * rules;
 }
 
 /** Mean cost of packets that are spread over the rules, and of memory. */
@@ -72,7 +102,12 @@ function walk(rules: RuleTable, forest: readonly GrownTree[], least: readonly nu
       tree = tree.children[(key[lane] >>> shift) & ((1 << width) - 1)];
     }
     if (tree.kind === 'terminal') best = Math.min(best, wordOfTerminal(rules, tree));
-    else if (rules.word[tree.rules[0]] < best) {
+    else if (rules.word[tree.rules[0]] >= best) continue;
+    else if (tree.kind === 'classes') {
+      cost += CELL_COST * cellsRead(rules.family, tree.tables);
+      const place = placeOf(rules.family, tree.tables, key);
+      if (place < tree.rules.length) best = Math.min(best, rules.word[tree.rules[place]]);
+    } else {
       cost += LEAF_COST;
       for (const rule of tree.rules) {
         if (rules.word[rule] >= best) break;

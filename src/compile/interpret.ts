@@ -10,12 +10,13 @@ import type { Reason } from '../model/reason';
 import type { FlowKey } from '../model/packet';
 import { type GivenState, NO_STATE } from '../model/given-state';
 import { portInRanges } from '../model/port-range';
-import { maskWord } from '../model/prefix';
+import { type Family, maskWord } from '../model/prefix';
 import type { Verdict } from '../model/verdict';
 import type { Image, RowTier } from './image';
+import { CLASS_BYTES } from './class-tables';
 import { keyWordsOf } from './lane';
 import { entryOfWord, rankOfWord } from './ranks';
-import { ImageFault, ImageReader, type LeafRule, type Place, type Roots } from './reader';
+import { type ImageClasses, ImageFault, ImageReader, type LeafRule, type Place, type Roots } from './reader';
 import { protocolLane } from './services';
 import type { Slot } from './slot';
 
@@ -172,7 +173,9 @@ function askSection(
     if (tree > 0 && walk.word <= roots.least[tree - 1]) continue;
     const slot = descend(reader, words, root, roots, walk);
     if (slot.kind === 'terminal') walk.word = Math.min(walk.word, slot.word);
-    else if (slot.rank < walk.word >>> SLC_WORD_RANK_SHIFT) scanLeaf(reader, key, words, roots, slot, walk);
+    else if (slot.rank >= walk.word >>> SLC_WORD_RANK_SHIFT) continue;
+    else if (slot.kind === 'leaf') scanLeaf(reader, key, words, roots, slot, walk);
+    else askClasses(key.family, words, reader.classes(slot.tables, roots), walk);
   }
   if (walk.word === SLC_WORD_NONE) walk.word = roots.defaultWord;
 }
@@ -213,6 +216,32 @@ function scanLeaf(
     walk.word = rule.word;
     return;
   }
+}
+
+/** See `struct slc_classes`; each number read counts as a node. */
+function askClasses(family: Family, words: Uint32Array, tables: ImageClasses, walk: Walk): void {
+  const read = (table: (index: number) => number, index: number): number => {
+    walk.nodes++;
+    return table(index);
+  };
+  /** The class of a field that stands in the upper bytes of `value`. */
+  const classOf = (table: (index: number) => number, value: number, bytes: number): number => {
+    let number = 0;
+    for (let i = 0; i < bytes; i++) number = read(table, number * 256 + ((value >>> (24 - 8 * i)) & 0xff));
+    return number;
+  };
+  const destination = classOf(tables.destinations, words[SLC_KEY_WORD.DESTINATION], CLASS_BYTES[family]);
+  const source = classOf(tables.sources, words[SLC_KEY_WORD.SOURCE], CLASS_BYTES[family]);
+  const port = classOf(tables.ports, words[SLC_KEY_WORD.PORTS], 2);
+  const lane = classOf(tables.lanes, words[SLC_KEY_WORD.PROTOCOL] << 24, 1);
+  const line = read(tables.lines, destination * tables.sourceCount + source);
+  const column = read(tables.columns, port * tables.laneCount + lane);
+  let place = read(tables.cells, line * tables.columnCount + column);
+  if (tables.sourcePortCount > 0) {
+    const sourcePort = classOf(tables.sourcePorts, words[SLC_KEY_WORD.PORTS] << 16, 2);
+    place = read(tables.lists, place * tables.sourcePortCount + sourcePort);
+  }
+  walk.word = Math.min(walk.word, read(tables.word, place));
 }
 
 function addressesMatch(rule: LeafRule, key: FlowKey): boolean {

@@ -8,7 +8,7 @@ export function leastWord(rules: RuleTable, tree: Tree): number {
   const seen = new Set<Tree>();
   const least = (part: Tree): number => {
     if (part.kind === 'terminal') return wordOfTerminal(rules, part);
-    if (part.kind === 'leaf') return rules.word[part.rules[0]];
+    if (part.kind !== 'node') return rules.word[part.rules[0]];
     if (seen.has(part)) return SLC_WORD_NONE;
     seen.add(part);
     return part.children.reduce((smallest, child) => Math.min(smallest, least(child)), SLC_WORD_NONE);

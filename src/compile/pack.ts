@@ -10,10 +10,12 @@ import {
   SLC_SERVICE_GUARDS,
   SLC_SERVICE_PROTOCOL_SHIFT,
   SLC_SERVICE_SOURCE_SHIFT,
+  SLC_WORD_NONE,
 } from '../abi/layout.gen';
 import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import { CapacityError, MAX_IMAGE_SLOTS } from './capacity';
+import type { ClassTables } from './class-tables';
 import type { RuleTable } from './expand';
 import { NO_RULE } from './known-rules';
 import { leastWord } from './least';
@@ -103,6 +105,7 @@ const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section.fields;
 const ROOTS = LAYOUT.slc_roots.fields;
 const SERVICE = LAYOUT.slc_service.fields;
+const CLASSES = LAYOUT.slc_classes.fields;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
 const SHORT = { 4: LAYOUT.slc_short4.fields, 6: LAYOUT.slc_short6.fields } as const;
@@ -292,6 +295,8 @@ class Placer {
         return encodeSlot({ kind: 'terminal', word: wordOfTerminal(rules, tree) });
       case 'leaf':
         return this.placeLeaf(tree.rules);
+      case 'classes':
+        return this.placeClasses(tree.rules, tree.tables);
       case 'node': {
         const { lane, shift, width } = tree.cut;
         const { keyWord, offset } = rules.lanes[lane];
@@ -302,6 +307,38 @@ class Placer {
         return encodeSlot({ kind: 'node', child, keyWord, shift: shift + offset, mask: (1 << width) - 1 });
       }
     }
+  }
+
+  private placeClasses(group: readonly number[], tables: ClassTables): SlotWords {
+    const { writer, rules } = this;
+    const at = writer.take(LAYOUT.slc_classes.size / SLOT_BYTES, LINE_SLOTS);
+    const { sourcePorts } = tables;
+    const numbers = (field: { offset: number }, table: Uint16Array): void => {
+      const first = writer.take(Math.ceil((table.length * 2) / SLOT_BYTES), LINE_SLOTS);
+      writer.numbers(first, table);
+      writer.u32(at, field.offset, (first * SLOT_BYTES) / 2);
+    };
+    numbers(CLASSES.destinations, tables.destinations);
+    numbers(CLASSES.sources, tables.sources);
+    numbers(CLASSES.ports, tables.ports);
+    numbers(CLASSES.lanes, tables.lanes);
+    numbers(CLASSES.columns, tables.columns);
+    numbers(CLASSES.lines, tables.lines);
+    numbers(CLASSES.cells, tables.cells);
+    if (sourcePorts) {
+      numbers(CLASSES.source_ports, sourcePorts.classes);
+      numbers(CLASSES.lists, sourcePorts.lists);
+      writer.u32(at, CLASSES.source_port_count.offset, sourcePorts.count);
+    }
+    const words = writer.take(Math.ceil(((group.length + 1) * 4) / SLOT_BYTES), LINE_SLOTS);
+    [...group.map((rule) => rules.word[rule]), SLC_WORD_NONE].forEach((word, place) => {
+      writer.u32(words, 4 * place, word);
+    });
+    writer.u32(at, CLASSES.words.offset, (words * SLOT_BYTES) / 4);
+    writer.u32(at, CLASSES.source_count.offset, tables.sourceCount);
+    writer.u32(at, CLASSES.lane_count.offset, tables.laneCount);
+    writer.u32(at, CLASSES.column_count.offset, tables.columnCount);
+    return encodeSlot({ kind: 'classes', tables: at, rank: rankOfWord(rules.word[group[0]]) });
   }
 
   private placeLeaf(leaf: readonly number[]): SlotWords {
@@ -322,6 +359,7 @@ class Placer {
 function isShortTree(rules: RuleTable, tree: Tree, seen = new Set<Tree>()): boolean {
   if (tree.kind === 'terminal' || seen.has(tree)) return true;
   seen.add(tree);
+  if (tree.kind === 'classes') return false;
   if (tree.kind === 'leaf') return isShortLeaf(rules, tree.rules);
   return tree.children.every((child) => isShortTree(rules, child, seen));
 }
@@ -443,6 +481,11 @@ class ImageWriter {
     const at = this.slots % LINE_SLOTS;
     const lines = Math.ceil((at + count) / LINE_SLOTS);
     return this.take(count, lines > Math.ceil(count / LINE_SLOTS) ? LINE_SLOTS : 1);
+  }
+
+  /** Writes 16-bit numbers from a slot on. */
+  numbers(slot: number, numbers: Uint16Array): void {
+    numbers.forEach((number, i) => this.view.setUint16(slot * SLOT_BYTES + 2 * i, number, true));
   }
 
   u8(slot: number, offset: number, value: number): void {

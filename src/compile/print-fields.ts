@@ -100,7 +100,7 @@ function clearBelow(words: AddressWords, end: number): number[] {
 }
 
 /** `first` and `last` are networks of `length` bits; one prefix where they are its ends, else a range. */
-function addressRange(family: Family, first: number[], last: number[], length: number): string {
+export function addressRange(family: Family, first: number[], last: number[], length: number): string {
   const end = lastAddress({ family, words: last, length });
   for (let shorter = length; shorter >= 0; shorter--) {
     const words = clearBelow(first, shorter);
@@ -127,7 +127,7 @@ export function describeLeafRule(family: Family, rule: LeafRule, { low, high }: 
   return parts.join(', ');
 }
 
-function describeLanes(low: number, high: number): string {
+export function describeLanes(low: number, high: number): string {
   if (low === ALL_LANES.first && high === ALL_LANES.last) return 'any protocol';
   const name = (lane: number): string => {
     const protocol = protocolLane(lane);
@@ -145,6 +145,6 @@ function describeTypes(low: number, high: number): string {
   return `type ${low === high ? typeAndCode(low) : `${typeAndCode(low)}–${typeAndCode(high)}`}`;
 }
 
-function range(low: number, high: number): string {
+export function range(low: number, high: number): string {
   return low === high ? String(low) : `${low}–${high}`;
 }

@@ -10,7 +10,8 @@ import type { Image, RankEntry } from './image';
 import { GROUP_NAMES } from './partition';
 import { describeWindow, describeLeafRule, type KnownBits, NOTHING_KNOWN, withChildren } from './print-fields';
 import { DEFAULT_ID, entryOfWord, rankOfWord } from './ranks';
-import { ImageReader, isEmptySlot, type Roots } from './reader';
+import { printClasses } from './print-classes';
+import { ImageFault, ImageReader, isEmptySlot, type Roots } from './reader';
 import { ranksByEntry, sectionLabel } from './sections';
 import type { Slot } from './slot';
 
@@ -126,6 +127,8 @@ class SectionPrinter {
 
   printTree(family: Family, root: Slot): string[] {
     if (isEmptySlot(root)) return ['  empty'];
+    if (root.kind === 'classes')
+      return printClasses(family, this.reader.classes(root.tables, this.roots), this.names.rowOf);
     if (root.kind !== 'node') return [`  everything → ${this.target(family, root)}`];
     return this.printNode(family, root, NOTHING_KNOWN, '  ');
   }
@@ -177,6 +180,8 @@ class SectionPrinter {
         return slot.word === SLC_WORD_NONE ? 'nothing' : this.rowOf(slot.word);
       case 'leaf':
         return this.leafTarget(family, slot);
+      case 'classes':
+        throw new ImageFault('class tables stand below a node');
       case 'node':
         return `node ${this.nodeNumbers.get(slotKey(family, slot)) ?? this.nodeNumbers.size + 1}`;
     }

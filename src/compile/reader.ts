@@ -67,10 +67,25 @@ const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section;
 const ROOTS = LAYOUT.slc_roots;
 const SERVICE = LAYOUT.slc_service;
+const CLASSES = LAYOUT.slc_classes;
 const RULE4 = LAYOUT.slc_rule4.fields;
 const RULE6 = LAYOUT.slc_rule6.fields;
 const SHORT = { 4: LAYOUT.slc_short4.fields, 6: LAYOUT.slc_short6.fields } as const;
 const ANYWHERE: Readonly<Record<Family, readonly number[]>> = { 4: [0], 6: [0, 0, 0, 0] };
+
+/** Class tables, see `struct slc_classes`: numbers by index. */
+export interface ImageClasses extends Readonly<
+  Record<
+    'destinations' | 'sources' | 'ports' | 'lanes' | 'columns' | 'lines' | 'cells' | 'sourcePorts' | 'lists' | 'word',
+    (index: number) => number
+  >
+> {
+  readonly sourceCount: number;
+  readonly laneCount: number;
+  readonly columnCount: number;
+  /** 0: no rule looks at the source port. */
+  readonly sourcePortCount: number;
+}
 
 /** Every method throws `ImageFault` instead of reading outside the slots in use. */
 export class ImageReader {
@@ -116,6 +131,38 @@ export class ImageReader {
       ),
       defaultWord: wordFrom(this.view.getUint32(at + ROOTS.fields.default_word.offset, true), rank),
       services: base + this.view.getUint32(at + ROOTS.fields.services.offset, true),
+    };
+  }
+
+  /** The class tables at a slot of a block. */
+  classes(tables: number, { base, rank }: Place): ImageClasses {
+    const at = this.byteOf(tables, CLASSES.size);
+    const field = ({ offset }: { offset: number }): number => this.view.getUint32(at + offset, true);
+    const { fields } = CLASSES;
+    const numbers = ({ offset }: { offset: number }, width: 2 | 4): ((index: number) => number) => {
+      const first = base * SLOT_BYTES + field({ offset }) * width;
+      return (index) => {
+        const byte = first + index * width;
+        if (byte + width > this.slots * SLOT_BYTES) throw new ImageFault('a class table ends outside the image');
+        return width === 2 ? this.view.getUint16(byte, true) : this.view.getUint32(byte, true);
+      };
+    };
+    const words = numbers(fields.words, 4);
+    return {
+      destinations: numbers(fields.destinations, 2),
+      sources: numbers(fields.sources, 2),
+      ports: numbers(fields.ports, 2),
+      lanes: numbers(fields.lanes, 2),
+      columns: numbers(fields.columns, 2),
+      lines: numbers(fields.lines, 2),
+      cells: numbers(fields.cells, 2),
+      sourcePorts: numbers(fields.source_ports, 2),
+      lists: numbers(fields.lists, 2),
+      word: (place) => wordFrom(words(place), rank),
+      sourceCount: field(fields.source_count),
+      laneCount: field(fields.lane_count),
+      columnCount: field(fields.column_count),
+      sourcePortCount: field(fields.source_port_count),
     };
   }
 
@@ -252,6 +299,8 @@ export class ImageReader {
         return { ...slot, child: base + slot.child };
       case 'leaf':
         return { ...slot, first: base + slot.first, rank: rank + slot.rank };
+      case 'classes':
+        return { ...slot, tables: base + slot.tables, rank: rank + slot.rank };
       case 'terminal':
         return { ...slot, word: wordFrom(slot.word, rank) };
     }

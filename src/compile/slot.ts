@@ -2,6 +2,7 @@
  * Slots of the image (`bpf/sluice_abi.h`, "A SLOT"), as the two 32-bit halves that are stored, low half first.
  *
  *     node      low: index of child 0      high: shift 0-4, key word 5-8, mask 9-30, bit 31 clear
+ *     classes   low: index of the tables   high: smallest rank 0-23, bits 24-29 clear, bits 30-31 = 10
  *     leaf      low: index of first rule   high: smallest rank 0-23, count 24-29, bits 30-31 = 10
  *               0-30, bit 31: short rules
  *     terminal  low: image word            high: bits 30-31 = 11
@@ -33,6 +34,12 @@ export type Slot =
       /** Its rules are short ones. */
       readonly short: boolean;
     }
+  | {
+      readonly kind: 'classes';
+      /** Slot index of the tables. */
+      readonly tables: number;
+      readonly rank: number;
+    }
   | { readonly kind: 'terminal'; readonly word: number };
 
 /** The count that says "up to the rule marked as the last". */
@@ -55,6 +62,8 @@ export function encodeSlot(slot: Slot): SlotWords {
         low: (slot.first | (slot.short ? SLC_LEAF_SHORT : 0)) >>> 0,
         high: (LEAF_BITS | (slot.count << 24) | slot.rank) >>> 0,
       };
+    case 'classes':
+      return { low: slot.tables, high: (LEAF_BITS | slot.rank) >>> 0 };
     case 'terminal':
       return { low: slot.word, high: TERMINAL_BITS };
   }
@@ -65,6 +74,7 @@ export function decodeSlot(low: number, high: number): Slot {
     case 3:
       return { kind: 'terminal', word: low };
     case 2:
+      if (((high >>> 24) & LEAF_UNCOUNTED) === 0) return { kind: 'classes', tables: low, rank: high & RANK_MASK };
       return {
         kind: 'leaf',
         first: (low & ~SLC_LEAF_SHORT) >>> 0,

@@ -6,13 +6,8 @@ import type { FamilyTrees } from './pack';
 import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
 import { GROUP_NAMES } from './partition';
+import { type TreeCost, worstOf } from './tree-cost';
 import { type GrownTree, LONG_LEAF, type Tree } from './tree-memory';
-
-interface TreeCost {
-  readonly nodes: number;
-  readonly leaves: number;
-  readonly rules: number;
-}
 
 /** What the figures of a section are taken from. */
 export interface SectionTrees {
@@ -105,13 +100,17 @@ function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Rec
     const costs = new Map<Tree, TreeCost>();
     const sum = { nodes: 0, leaves: 0, rules: 0 };
     for (const tree of trees) {
-      const cost = costOf(tree, costs);
+      const cost = worstOf(rules.family, tree, costs);
       sum.nodes += cost.nodes;
       sum.leaves += cost.leaves;
       sum.rules += cost.rules;
     }
     for (const tree of costs.keys()) {
-      if (tree.kind === 'leaf') {
+      if (tree.kind === 'classes') {
+        const { destinations, sources, ports, lanes, sourcePorts } = tree.tables;
+        totals.lpmEntries += destinations.length + sources.length;
+        totals.portEntries += ports.length + lanes.length + (sourcePorts?.classes.length ?? 0);
+      } else if (tree.kind === 'leaf') {
         totals.leaves++;
         totals.leafRules += tree.rules.length;
         totals.longestLeaf = Math.max(totals.longestLeaf, tree.rules.length);
@@ -125,26 +124,6 @@ function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Rec
     worst.rules = Math.max(worst.rules, sum.rules);
   }
   return worst;
-}
-
-/** Longest path and longest leaf below a tree; `costs` remembers every part that was seen. */
-function costOf(tree: Tree, costs: Map<Tree, TreeCost>): TreeCost {
-  const known = costs.get(tree);
-  if (known) return known;
-  let cost: TreeCost = { nodes: 0, leaves: 0, rules: 0 };
-  if (tree.kind === 'leaf') cost = { nodes: 0, leaves: 1, rules: tree.rules.length };
-  if (tree.kind === 'node') {
-    for (const child of tree.children) {
-      const { nodes, leaves, rules } = costOf(child, costs);
-      cost = {
-        nodes: Math.max(cost.nodes, nodes + 1),
-        leaves: Math.max(cost.leaves, leaves),
-        rules: Math.max(cost.rules, rules),
-      };
-    }
-  }
-  costs.set(tree, cost);
-  return cost;
 }
 
 function describeCrossing(family: Family, { row, first, end, destinations }: Crossing): string {

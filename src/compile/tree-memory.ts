@@ -4,6 +4,7 @@
  * nothing but its list of rules, its region and its budgets.
  */
 import { SLC_WORD_NONE } from '../abi/layout.gen';
+import { type ClassTables, entriesOf } from './class-tables';
 import { NO_RULE } from './known-rules';
 import { hashNumbers, ListMemory } from './memory';
 import type { Cut } from './region';
@@ -14,6 +15,8 @@ export type Tree =
   | { readonly kind: 'terminal'; readonly id: number; readonly head: number }
   /** In first-match order, at least one. */
   | { readonly kind: 'leaf'; readonly id: number; readonly rules: readonly number[] }
+  /** Of wide rules alone, in first-match order: never below a node. */
+  | { readonly kind: 'classes'; readonly id: number; readonly rules: readonly number[]; readonly tables: ClassTables }
   | { readonly kind: 'node'; readonly id: number; readonly cut: Cut; readonly children: readonly Tree[] };
 
 /** The tree of a group, and where memory was kept bounded by a longer leaf. */
@@ -21,12 +24,15 @@ export interface GrownTree {
   readonly root: Tree;
   /** Lengths of the leaves that are longer than `LONG_LEAF`. */
   readonly longLeaves: readonly number[];
-  /** Rules in all leaves; equal leaves count once. */
+  /** Rules in all leaves; equal leaves count once, and class tables by the memory they take. */
   readonly leafRules: number;
 }
 
 /** Longer leaves are reported. */
 export const LONG_LEAF = 62;
+
+/** Numbers of class tables that take as much memory as a rule in a leaf. */
+const ENTRIES_OF_RULE = 8;
 
 /** What a tree may cost, where it begins to grow. */
 export interface Budgets {
@@ -74,6 +80,8 @@ export class TreeMemory {
   private readonly leaves = new ListMemory<Tree>();
   private readonly nodes = new ListMemory<Tree>();
   private readonly grown = new ListMemory<Grown>();
+  private readonly classTables = new ListMemory<{ readonly tree: Tree | null }>();
+  private classEntries = 0;
   private readonly cutNumbers = new Uint32Array(3);
   private readonly figures = new WeakMap<Tree, GrownTree>();
 
@@ -82,7 +90,7 @@ export class TreeMemory {
 
   /** Numbers that are remembered: 4 bytes each, and about as much again for what was made of them. */
   get size(): number {
-    return this.leaves.size + this.nodes.size + this.grown.size;
+    return this.leaves.size + this.nodes.size + this.grown.size + this.classTables.size + this.classEntries / 4;
   }
 
   terminal(head: number): Tree {
@@ -114,6 +122,22 @@ export class TreeMemory {
     const node: Tree = { kind: 'node', id: this.trees++, cut, children };
     this.nodes.add(hash, ids, 0, ids.length, this.cutNumbers, node);
     return node;
+  }
+
+  /**
+   * The class tables of a list of rules; null where `make` finds that a tree is better. `room`: all else that this
+   * depends on.
+   */
+  classes(list: Int32Array, room: number, make: () => ClassTables | null): Tree | null {
+    const beside = Uint32Array.of(room);
+    const hash = hashNumbers(list, 0, list.length, room);
+    const known = this.classTables.find(hash, list, 0, list.length, beside);
+    if (known) return known.tree;
+    const tables = make();
+    const tree: Tree | null = tables && { kind: 'classes', id: this.trees++, rules: Array.from(list), tables };
+    if (tables) this.classEntries += entriesOf(tables);
+    this.classTables.add(hash, list, 0, list.length, beside, { tree });
+    return tree;
   }
 
   /** What is grown of the list in the region with these budgets, where it is known. */
@@ -157,6 +181,10 @@ export class TreeMemory {
       seen.add(tree);
       if (tree.kind === 'node') {
         tree.children.forEach(look);
+        return;
+      }
+      if (tree.kind === 'classes') {
+        leafRules += Math.ceil(entriesOf(tree.tables) / ENTRIES_OF_RULE);
         return;
       }
       leafRules += tree.rules.length;

@@ -190,14 +190,17 @@ export function readEventFigures(stats: BpfMap): EventFigures {
 export interface EventFilter {
   /** `section/id`, or the id alone. */
   readonly rule?: string;
+  /** The section that decided. */
+  readonly section?: string;
   readonly source?: (text: string) => boolean;
   /** Source or destination port. */
   readonly port?: number;
 }
 
-export function eventMatches(event: PacketEvent, { rule, source, port }: EventFilter): boolean {
+export function eventMatches(event: PacketEvent, { rule, section, source, port }: EventFilter): boolean {
   const id = fieldOf(event, 'RULE') ?? '';
   if (rule !== undefined && rule !== id && rule !== `${fieldOf(event, 'SRV')}/${id}`) return false;
+  if (section !== undefined && section !== fieldOf(event, 'SRV')) return false;
   if (source && !source(fieldOf(event, 'SRC') ?? '')) return false;
   if (port === undefined) return true;
   return [fieldOf(event, 'SPT'), fieldOf(event, 'DPT')].includes(String(port));

@@ -68,6 +68,10 @@ export interface SnapshotSection {
   /** Null for the guard: what no row of it refuses goes on. */
   readonly default: Action | null;
   readonly sshPorts: readonly number[];
+  /** Whether the SSH row lets anyone in, or only whom rows do; null: there is none. */
+  readonly sshFrom: 'anyone' | 'rules' | null;
+  /** The UDP switch; null where there is none. */
+  readonly udp: 'on' | 'off' | null;
   /** Set for a server: what it owns, and where it is. */
   readonly server?: {
     readonly addresses: readonly string[];
@@ -428,11 +432,13 @@ function sectionsOf(
   ];
   return [
     incomingSection(inbound, figures),
-    { name: outbound.name, default: outbound.default, sshPorts: [], rows: outboundRows },
-    { name: 'guard', default: null, sshPorts: [], rows: guardRows },
+    { name: outbound.name, default: outbound.default, ...NO_SWITCHES, rows: outboundRows },
+    { name: 'guard', default: null, ...NO_SWITCHES, rows: guardRows },
     ...servers.map((server) => serverSection(server, figures, rooms?.get(server.name))),
   ];
 }
+
+const NO_SWITCHES = { sshPorts: [], sshFrom: null, udp: null } as const;
 
 /** Tiers 6 to 9 of inbound or a server. */
 function incomingSection(section: Section, figures: TotalFigures): SnapshotSection {
@@ -456,7 +462,8 @@ function incomingSection(section: Section, figures: TotalFigures): SnapshotSecti
     rows.push(row(name, { ...IMPLICIT, id: 'ssh', tier: '8', action: sshDoes, text, to }));
   }
   rows.push(row(name, defaultRow(section, 'in', '9')));
-  return { name, default: section.default, sshPorts: ssh?.ports ?? [], rows };
+  const switches = { sshPorts: ssh?.ports ?? [], sshFrom: ssh?.from ?? null, udp: udp ?? 'on' } as const;
+  return { name, default: section.default, ...switches, rows };
 }
 
 function serverSection(server: Server, figures: TotalFigures, room: Room | undefined): SnapshotSection {

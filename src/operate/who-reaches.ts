@@ -37,35 +37,37 @@ export function whoReaches(ruleset: Ruleset, { port, protocols, addresses, bans 
   return there.map((door) => ({ ...door, reach: map.of(door) }));
 }
 
-/** A paragraph for each: every network in a line of its own where there are more than fit into one. */
-export function renderReached(reached: readonly Reached[]): string {
-  return reached.map(renderOne).join('\n');
+/** A paragraph for each: every network, or so many of each list, in a line of its own where there are more than fit into one. */
+export function renderReached(reached: readonly Reached[], most = Infinity): string {
+  return reached.map((one) => renderOne(one, most)).join('\n');
 }
 
-function renderOne({ family, protocol, port, reach }: Reached): string {
+function renderOne({ family, protocol, port, reach }: Reached, most: number): string {
   const head = `${port}/${protocol} over IPv${family}`;
   if (!reach) return `${head}: not proven, too many rules overlap`;
   const { sources, limited, partly } = reach;
   return [
-    `${head}: ${listed(sources)}`,
-    ...(isNobody(limited) ? [] : [`  of them limited: ${listed(limited)}`]),
+    `${head}: ${listed(sources, most)}`,
+    ...(isNobody(limited) ? [] : [`  of them limited: ${listed(limited, most)}`]),
     ...(isNobody(partly)
       ? []
-      : [`  of them from some source ports, or to some of the addresses, only: ${listed(partly)}`]),
+      : [`  of them from some source ports, or to some of the addresses, only: ${listed(partly, most)}`]),
   ].join('\n');
 }
 
 /** Networks in one line. */
 const IN_A_LINE = 4;
 
-function listed({ everyoneBut, prefixes }: Sources): string {
+function listed({ everyoneBut, prefixes }: Sources, most: number): string {
   if (prefixes.length === 0) return everyoneBut ? 'everyone' : 'nobody';
-  const names = prefixes.map(formatPrefix);
+  const names = prefixes.slice(0, most).map(formatPrefix);
+  const more = prefixes.length - names.length;
   const before = everyoneBut ? 'everyone but' : '';
   if (names.length <= IN_A_LINE) return `${before} ${names.join(', ')}`.trimStart();
   return [
-    `${before || names.length}${before ? ` ${names.length}` : ''} networks`,
+    `${before || prefixes.length}${before ? ` ${prefixes.length}` : ''} networks`,
     ...names.map((name) => `    ${name}`),
+    ...(more > 0 ? [`    and ${more} more`] : []),
   ].join('\n');
 }
 
@@ -73,9 +75,15 @@ function isNobody({ everyoneBut, prefixes }: Sources): boolean {
   return !everyoneBut && prefixes.length === 0;
 }
 
-/** The same as JSON. */
-export function reachedToJson({ family, protocol, port, addresses, reach }: Reached): Record<string, unknown> {
-  const plain = ({ everyoneBut, prefixes }: Sources) => ({ everyoneBut, networks: prefixes.map(formatPrefix) });
+/** The same as JSON; `more`: how many networks of a list are left out. */
+export function reachedToJson(
+  { family, protocol, port, addresses, reach }: Reached,
+  most = Infinity,
+): Record<string, unknown> {
+  const plain = ({ everyoneBut, prefixes }: Sources) => ({
+    ...{ everyoneBut, networks: prefixes.slice(0, most).map(formatPrefix) },
+    ...(prefixes.length > most && { more: prefixes.length - most }),
+  });
   return {
     ...{ family, protocol, port, addresses: addresses.map(formatPrefix), proven: reach !== null },
     ...(reach && { sources: plain(reach.sources), limited: plain(reach.limited), partly: plain(reach.partly) }),

@@ -4,17 +4,37 @@
  * it only unusual to this file, is left to `readDocument`'s library. A property test compares the two.
  */
 import type { DocumentNode, ListNode, MapEntry, MapNode, TextNode } from './document-node';
+import { isQuote, LINE_MAP_MAX, LineMap, Spans, textNode } from './line-map';
 import type { SourceFile } from './locate';
 import { findTrap } from './yaml-traps';
 
 /** Deeper ones are left to the library, which bounds them. */
 const MAX_DEPTH = 8;
 /** Keys as sections, sets and fields are named; a key in quotes is unusual. */
-const KEY = /[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:(?= |\n|$)/y;
+const KEY_MAX = 64;
 /** Any character that has a meaning to YAML, or another width than it seems to have. */
 const UNUSUAL = /[^\n\x20-\x7e\u00a1-\ud7ff]/;
-/** A plain value begins with none of YAML's indicators. */
-const PLAIN_START = /[A-Za-z0-9_./~+]/;
+/** Of each character, whether a key or a plain value begins with it, is made of it, or ends before it in a flow collection. */
+const [WORD, OF_KEY, PLAIN_START, ENDS_FLOW] = [1, 2, 4, 8];
+const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  const word = /[A-Za-z0-9]/.test(character) ? WORD | OF_KEY | PLAIN_START : 0;
+  const ofKey = '_.-'.includes(character) ? OF_KEY : 0;
+  // None of YAML's indicators.
+  const start = '_./~+'.includes(character) ? PLAIN_START : 0;
+  return word | ofKey | start | (',[]{}'.includes(character) ? ENDS_FLOW : 0);
+});
+const is = (code: number, what: number): boolean => code < 128 && (CLASSES[code] & what) !== 0;
+
+const BLANK = 0x20;
+const DOUBLE_QUOTE = 0x22;
+const HASH = 0x23;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const LIST = 0x5b;
+const BACKSLASH = 0x5c;
+const MAP = 0x7b;
+const MAP_END = 0x7d;
 
 /** The tree of the document, or null where the library must look at it. */
 export function readPlainDocument(file: SourceFile): MapNode | null {
@@ -37,9 +57,11 @@ class PlainReader {
   private end = -1;
   /** Where the value that was read last ends, and behind its line the comment. */
   private at = 0;
+  private readonly spans: Spans;
 
   constructor(private readonly file: SourceFile) {
     this.text = file.text;
+    this.spans = new Spans(file.text);
   }
 
   read(): MapNode {
@@ -83,8 +105,11 @@ class PlainReader {
 
   /** Length of the key and its colon at `at`, or 0. */
   private keyAt(at: number): number {
-    KEY.lastIndex = at;
-    return KEY.exec(this.text)?.[0].length ?? 0;
+    const { text } = this;
+    let end = at;
+    while (end < this.end && end - at < KEY_MAX && is(text.charCodeAt(end), OF_KEY)) end++;
+    if (end === at || !is(text.charCodeAt(at), WORD) || text.charCodeAt(end) !== COLON) return 0;
+    return end + 1 >= this.end || text.charCodeAt(end + 1) === BLANK ? end + 1 - at : 0;
   }
 
   private readMap(indent: number, depth: number): MapNode {
@@ -94,7 +119,7 @@ class PlainReader {
     while (this.indent === indent && !this.isItem()) {
       const length = this.keyAt(this.start);
       if (length === 0) throw new Unusual();
-      const key = this.textNode('plain', this.start, this.start + length - 1);
+      const key = textNode(this.text, this.start, this.start + length - 1);
       const valueStart = this.skipBlanks(this.start + length);
       entries.push({ key, value: this.readValue(valueStart, indent, depth) });
     }
@@ -187,56 +212,95 @@ class PlainReader {
 
   private readInline(start: number, depth: number, inFlow: boolean): DocumentNode {
     if (depth > MAX_DEPTH) throw new Unusual();
-    switch (this.text[start]) {
-      case '"':
-      case "'":
-        return this.readQuoted(start);
-      case '{':
+    switch (this.text.charCodeAt(start)) {
+      case MAP:
         return this.readFlowMap(start, depth);
-      case '[':
+      case LIST:
         return this.readFlowList(start, depth);
       default:
-        return this.readPlain(start, inFlow);
+        return this.readText(start, inFlow);
     }
   }
 
-  private readQuoted(start: number): TextNode {
-    const { text } = this;
-    const close = text.indexOf(text[start], start + 1);
-    if (close < 0 || close >= this.end || text[close + 1] === text[start]) throw new Unusual();
-    const value = text.slice(start + 1, close);
-    if (text[start] === '"' && value.includes('\\')) throw new Unusual();
-    this.at = close + 1;
-    return { kind: 'text', text: value, style: 'quoted', start, end: close + 1, exactStart: start + 1 };
+  private readText(start: number, inFlow: boolean): TextNode {
+    const end = this.endOfText(start, inFlow);
+    this.at = end;
+    return textNode(this.text, start, end);
   }
 
-  private readPlain(start: number, inFlow: boolean): TextNode {
+  /** Where the quoted or plain text ends. */
+  private endOfText(start: number, inFlow: boolean): number {
     const { text } = this;
-    if (!PLAIN_START.test(text[start] ?? '')) throw new Unusual();
-    let at = start;
-    for (; at < this.end; at++) {
-      const character = text[at];
-      if (character === ':') {
-        const next = text[at + 1];
-        if (at + 1 === this.end || next === ' ' || (inFlow && ',[]{}'.includes(next))) throw new Unusual();
-      } else if (character === '#' && text[at - 1] === ' ') {
-        break;
-      } else if (inFlow && ',[]{}'.includes(character)) {
+    const first = text.charCodeAt(start);
+    if (isQuote(first)) {
+      let at = start + 1;
+      for (; at < this.end; at++) {
+        const code = text.charCodeAt(at);
+        if (code === first) break;
+        if (code === BACKSLASH && first === DOUBLE_QUOTE) throw new Unusual();
+      }
+      if (at >= this.end || text.charCodeAt(at + 1) === first) throw new Unusual();
+      return at + 1;
+    }
+    if (!is(first, PLAIN_START)) throw new Unusual();
+    let end = start; // behind the last character that is no blank
+    for (let at = start; at < this.end; at++) {
+      const code = text.charCodeAt(at);
+      if (code === BLANK) continue;
+      if (code === COLON) {
+        const next = text.charCodeAt(at + 1);
+        if (at + 1 === this.end || next === BLANK || (inFlow && is(next, ENDS_FLOW))) throw new Unusual();
+      } else if (code === HASH) {
+        if (end < at) break;
+      } else if (inFlow && is(code, ENDS_FLOW)) {
         break;
       }
+      end = at + 1;
     }
-    while (text[at - 1] === ' ') at--;
-    this.at = at;
-    return this.textNode('plain', start, at);
+    return end;
   }
 
   private readFlowMap(start: number, depth: number): MapNode {
+    return this.readLineMap(start) ?? this.readDeepMap(start, depth);
+  }
+
+  /**
+   * A map of few texts; null where it is more, or holds lists or maps. No key of it can be a row that was cut: they have no
+   * blanks.
+   */
+  private readLineMap(start: number): MapNode | null {
+    const { text, spans } = this;
+    const first = spans.count;
+    let at = this.skipBlanks(start + 1);
+    for (;;) {
+      const length = this.keyAt(at);
+      if (length === 0) throw new Unusual();
+      const value = this.skipBlanks(at + length);
+      const code = text.charCodeAt(value);
+      if (code === MAP || code === LIST || spans.count - first === LINE_MAP_MAX) {
+        spans.count = first;
+        return null;
+      }
+      const end = this.endOfText(value, true);
+      spans.add(at, at + length - 1, value, end);
+      at = this.skipBlanks(end);
+      const next = text.charCodeAt(at);
+      if (next === MAP_END) break;
+      if (next !== COMMA) throw new Unusual();
+      at = this.skipBlanks(at + 1);
+    }
+    if (spans.hasDuplicateKey(first)) throw new Unusual();
+    this.at = at + 1;
+    return new LineMap(spans, first, spans.count, start, at + 1);
+  }
+
+  private readDeepMap(start: number, depth: number): MapNode {
     const entries: MapEntry[] = [];
     let at = this.skipBlanks(start + 1);
     for (;;) {
       const length = this.keyAt(at);
       if (length === 0) throw new Unusual();
-      const key = this.textNode('plain', at, at + length - 1);
+      const key = textNode(this.text, at, at + length - 1);
       entries.push({ key, value: this.readInline(this.skipBlanks(at + length), depth + 1, true) });
       at = this.skipBlanks(this.at);
       if (this.text[at] === '}') break;
@@ -264,10 +328,6 @@ class PlainReader {
   private skipBlanks(at: number): number {
     while (at < this.end && this.text.charCodeAt(at) === 0x20) at++;
     return at;
-  }
-
-  private textNode(style: 'plain', start: number, end: number): TextNode {
-    return { kind: 'text', text: this.text.slice(start, end), style, start, end, exactStart: start };
   }
 
   /** A key that is there twice, and a row that became a map, have their findings. */

@@ -112,7 +112,8 @@ function readWords(tokens: readonly Token[], sink: Sink): ProbeWords {
     };
     if (word === 'from' || word === 'to') {
       owner = word;
-      take(word, next);
+      // `to port 22`: wherever the packet goes if nothing is said of it.
+      if (word === 'from' || next?.text.toLowerCase() !== 'port') take(word, next);
     } else if (word === 'port') take(owner === 'from' ? 'fromPort' : 'toPort', next);
     else if (word === 'proto') take('proto', next);
     else if (word === 'type' || word === 'icmp-type') take('type', next);

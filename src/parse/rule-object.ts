@@ -15,6 +15,7 @@ import { resolveClauses, type Resolved } from './resolve';
 import { directionOf, type DirectionTerm, NOTE_MAX, type RuleLine } from './rule-line';
 import { parseMoment } from './time';
 import { notSupportedYet, parseSwitch, UNSUPPORTED_RULE_KEYS } from './unsupported';
+import { readUsualObject } from './usual-object';
 
 /** What a rule object holds besides its row. */
 export interface RuleObject {
@@ -41,6 +42,13 @@ export const NO_DETAILS: RuleDetails = {};
 
 /** Reads a rule object; `row` is null when something in it was wrong. `implied`: the action, where none is written. */
 export function readRuleObject(map: MapNode, names: Names, context: Context, implied?: Action): RuleObject {
+  const usual = implied ? undefined : readUsualObject(map, names);
+  if (usual) return { row: usual.row, id: termOf(usual.id), enabled: true, details: NO_DETAILS };
+  return readAnyRuleObject(map, names, context, implied);
+}
+
+/** Reads one, whatever it looks like. */
+export function readAnyRuleObject(map: MapNode, names: Names, context: Context, implied?: Action): RuleObject {
   let failed = false;
   const sink: Sink = (finding) => {
     if (finding.severity === 'error') failed = true;

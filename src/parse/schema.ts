@@ -441,7 +441,7 @@ function knownKeys(path: Path): string[] {
 
 /** What an owner may ask through the socket of his server. */
 export const OWNER_VERBS = [
-  ...(['status', 'check', 'explain', 'doctor', 'events', 'history', 'diff'] as const),
+  ...(['status', 'check', 'explain', 'doctor', 'who-reaches', 'events', 'history', 'diff'] as const),
   ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
   ...(['rollback', 'confirm'] as const),
 ] as const;
@@ -453,6 +453,9 @@ const wordOfRequest = z
   .min(1, { error: WORD })
   .max(4096, { error: WORD })
   .refine((text) => !hasControlCharacter(text), { error: WORD });
+/** Longest time for which an owner waits to see who comes. */
+export const MOST_OWNER_WAIT_SECONDS = 60;
+const WAIT = `whole seconds from 1 to ${MOST_OWNER_WAIT_SECONDS}`;
 const DIGEST = 'the first 7 digits or more of a digest';
 const ownerRequest = z.strictObject(
   {
@@ -463,6 +466,8 @@ const ownerRequest = z.strictObject(
     until: wordOfRequest.optional(),
     confirm: wordOfRequest.optional(),
     message: wordOfRequest.optional(),
+    wait: z.int({ error: WAIT }).min(1, { error: WAIT }).max(MOST_OWNER_WAIT_SECONDS, { error: WAIT }).optional(),
+    report: z.literal(true, { error: 'true' }).optional(),
     ifDigest: z
       .string({ error: DIGEST })
       .regex(/^[0-9a-f]{7,64}$/i, { error: DIGEST })

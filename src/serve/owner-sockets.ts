@@ -3,9 +3,10 @@
  * server's `owner` says, so that no password and no process of another user is needed. Sockets come and go with what is
  * enforced.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { SluiceError } from '../kernel/errors';
 import type { Kernel } from '../kernel/kernel';
 import type { Context } from '../operate/context';
@@ -13,6 +14,7 @@ import { type OwnerAnswer, type OwnerQuestion, refusedAnswer } from '../operate/
 import type { OwnedPlace } from '../operate/owner/owned-server';
 import type { RecentEvents } from '../operate/owner/events';
 import { authorOfPeer, groupNumber } from '../operate/owner/peer';
+import { QuestionRate } from '../operate/owner/quota';
 import { forOwner } from '../operate/owner/refusal';
 import { type SecondThread, ThreadEndedError } from '../operate/thread/second-thread';
 import { messageOf } from '../operate/system-error';
@@ -48,6 +50,7 @@ export class OwnerSockets {
   readonly #listening = new Map<string, Listening>();
   readonly #complaints = new Map<string, Complaint>();
   readonly #answering = new Set<Promise<OwnerAnswer>>();
+  readonly #rates = new Map<string, QuestionRate>();
   #owned: readonly OwnedPlace[] = [];
 
   private constructor(
@@ -91,7 +94,9 @@ export class OwnerSockets {
   async close(): Promise<void> {
     const open = [...this.#listening.values()].flatMap((each) => [...each.open]);
     for (const name of [...this.#listening.keys()]) this.#remove(name);
+    if (this.#answering.size > 0) await this.thread.ask('endWaiting').catch(() => undefined); // ended with the thread
     await Promise.all(this.#answering);
+    await setImmediate(); // then their answers are written
     for (const socket of open) socket.destroySoon();
   }
 
@@ -103,7 +108,8 @@ export class OwnerSockets {
     }
     const names = new Set(this.#owned.map(({ name }) => name));
     for (const name of this.#listening.keys()) if (!names.has(name)) this.#remove(name);
-    for (const name of this.#complaints.keys()) if (!names.has(name)) this.#complaints.delete(name);
+    for (const kept of [this.#complaints, this.#rates])
+      for (const name of kept.keys()) if (!names.has(name)) kept.delete(name);
     for (const server of this.#owned) {
       let complaint = this.#complaints.get(server.name);
       if (!complaint) this.#complaints.set(server.name, (complaint = new Complaint(this.say)));
@@ -183,12 +189,20 @@ export class OwnerSockets {
   /** Never rejects. */
   async #answer(question: Omit<OwnerQuestion, 'inTurn'>): Promise<OwnerAnswer> {
     const { server, group, request } = question;
+    const own = { name: server, owner: { group } };
     const refused = (detail: string | null): void => {
       if (detail !== null) this.say(`the owner of ${server} was refused "${request.verb}": ${detail}`);
     };
+    let stop: (() => void) | null = null;
     try {
-      const events = request.verb === 'events' && { events: this.recent.of({ name: server, owner: { group } }) };
-      const { answer, detail } = await this.thread.ask('answerOwner', { ...question, ...events });
+      this.#takeQuestion(server);
+      const events = request.verb === 'events' && { events: this.recent.of(own) };
+      const log = request.report && { log: this.recent.whole(own) };
+      if (request.wait !== undefined)
+        stop = this.recent.listen(own, (event) => {
+          this.thread.ask('tellWaiting', server, group, event).catch(() => undefined); // who waits is told that it ended
+        });
+      const { answer, detail } = await this.thread.ask('answerOwner', { ...question, ...events, ...log });
       refused(detail);
       return answer;
     } catch (error) {
@@ -196,7 +210,15 @@ export class OwnerSockets {
       refused(detail);
       if (error instanceof ThreadEndedError) await this.#takeBack();
       return refusedAnswer(server, refusal);
+    } finally {
+      stop?.();
     }
+  }
+
+  #takeQuestion(server: string): void {
+    let rate = this.#rates.get(server);
+    if (!rate) this.#rates.set(server, (rate = new QuestionRate()));
+    rate.take(performance.now());
   }
 
   /** What was cut short, as when a daemon was killed. */
@@ -229,20 +251,31 @@ function peerOf(kernel: Kernel, socket: Socket): { uid: number } | null {
 function takeDirectory(path: string): void {
   // Whatever the mask of the process: owners must get through it.
   if (mkdirSync(path, { recursive: true, mode: 0o755 }) !== undefined) chmodSync(path, 0o755);
-  const status = lstatSync(path);
-  const who = !status.isDirectory()
-    ? 'it is no folder'
-    : status.uid !== process.geteuid!()
-      ? 'it belongs to somebody else'
-      : status.mode & 0o022
-        ? 'others may write to it'
-        : null;
-  if (who !== null)
-    throw new SluiceError('serve/owners', `sockets of owners cannot stand in "${path}": ${who}`, {
+  const why = whyUnsafe(path);
+  if (why !== null)
+    throw new SluiceError('serve/owners', `sockets of owners cannot stand in "${path}": ${why}`, {
       hint: 'name a folder of its own, such as /run/sluice-owners',
     });
   mkdirSync(join(path, NURSERY), { recursive: true, mode: 0o700 });
 }
+
+/** Why others could put sockets of their own there; null: they cannot. */
+function whyUnsafe(path: string): string | null {
+  const status = lstatSync(path);
+  if (!status.isDirectory()) return 'it is no folder';
+  if (status.uid !== process.geteuid!()) return 'it belongs to somebody else';
+  if (status.mode & 0o022) return 'others may write to it';
+  // Who may write above it could put another folder in its place.
+  for (let above = dirname(realpathSync(path)); ; above = dirname(above)) {
+    const { uid, mode } = lstatSync(above);
+    if (uid !== 0 && uid !== process.geteuid!()) return `"${above}", which is above it, belongs to somebody else`;
+    if (mode & 0o022 && !(mode & STICKY)) return `others may write to "${above}", which is above it`;
+    if (above === '/') return null;
+  }
+}
+
+/** In such a folder nobody renames what belongs to others. */
+const STICKY = 0o1000;
 
 async function removeStale(directory: string): Promise<void> {
   for (const folder of [join(directory, NURSERY), directory]) {

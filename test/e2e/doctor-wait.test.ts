@@ -105,9 +105,13 @@ test('a report names nobody else, and nothing of the provider', async () => {
   const noted = await waitFor(['red', '1077', NEIGHBOUR.ipv4, '--wait', '60s', '--report'], 1077);
   for (const seen of [counted, hidden]) expect(seen).toMatch(/refused by the provider/);
   expect(noted).toMatch(/^seen: a packet from 192\.0\.2\.1 port \d+ was refused by the provider,/m);
+  // Whose packet it was that the guard refused is his affair who has named him.
+  const unnamed = await waitFor(['red', '1077', '--wait', '60s', '--report'], 1077);
+  expect(unnamed).toMatch(/^seen: a packet was refused by the provider,/m);
+  expect(unnamed).not.toMatch(/192\.0\.2\.1 port/);
   const nothing = await host.must('doctor', 'red', '1044', '198.51.100.77', '--wait', '1s', '--report');
   expect(nothing).toMatch(/^nothing came: no packet of his reached the firewall within 1 s$/m);
-  for (const report of [guarded, banned, counted, hidden, noted, nothing])
+  for (const report of [guarded, banned, counted, hidden, noted, unnamed, nothing])
     for (const secret of [
       'green',
       'secret-row',

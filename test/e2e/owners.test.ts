@@ -3,7 +3,17 @@
  * provider, or to the daemon, through the real sockets of a real daemon.
  */
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +34,7 @@ sets: { office: [203.0.113.0/24] }
 guard:
   rules:
     - { id: secret-row, action: deny, from: ${SECRET} }
+    - { id: noted-row, action: deny, from: ${NEIGHBOUR.ipv4}, port: "1077,2077", log: true }
 inbound: { default: deny, ssh: { port: 22, from: anyone } }
 servers:
   red:
@@ -91,8 +102,17 @@ interface Answer {
   readonly [key: string]: unknown;
 }
 
-/** Sends bytes and returns what comes back; null where the connection ended without an answer. */
+/** The same of somebody who asks again in a while where he asked too often. */
 async function send(name: string, bytes: string | Uint8Array, end = true): Promise<Answer | null> {
+  for (;;) {
+    const answer = await sendOnce(name, bytes, end);
+    if (!/^you asked/.test(answer?.error?.message ?? '')) return answer;
+    await sleep(100);
+  }
+}
+
+/** Sends bytes and returns what comes back; null where the connection ended without an answer. */
+async function sendOnce(name: string, bytes: string | Uint8Array, end = true): Promise<Answer | null> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ path: socketOf(name), allowHalfOpen: true });
@@ -196,6 +216,103 @@ test('he sees his section, and of everybody else that the provider blocks', asyn
     'did you mean',
   ])
     expect([hidden, told.includes(hidden)]).toEqual([hidden, false]);
+});
+
+/** Somebody who tries to connect to a port until the work is done. */
+async function connecting<T>(port: number, work: Promise<T>): Promise<T> {
+  let ended = false;
+  const done = work.finally(() => (ended = true));
+  while (!ended) await tcpConnect(host.wire, HOST.ipv4, port);
+  return done;
+}
+const waitRequest = (wait: unknown, ...words: string[]): string =>
+  `${JSON.stringify({ version: 1, verb: 'doctor', words, wait })}\n`;
+const linesOf = (answer: Answer | null): string => (answer!.lines as string[]).join('\n');
+
+test('he learns who reaches a port by his rows', async () => {
+  expect(await did('red', 'who-reaches', '1033/tcp')).toBe(
+    'who gets in at red by your rows:\n1033/tcp over IPv4: 203.0.113.0/24\nthe provider may block more, for all his servers\n',
+  );
+  const { reached } = await ask('red', 'who-reaches', '1055');
+  expect(reached).toMatchObject([
+    { protocol: 'tcp', sources: { everyoneBut: false, networks: [] } },
+    { protocol: 'udp', sources: { everyoneBut: false, networks: [] } },
+  ]);
+  await host.must('allow-all', 'red', '--for', '10m');
+  expect(await did('red', 'who-reaches', '1055/tcp')).toMatch(/under ALLOW ALL:\n1055\/tcp over IPv4: everyone$/m);
+  await host.must('allow-all', 'off');
+  expect((await as('red', 'who-reaches', '2080')).stderr).toMatch(/2080 is not a port of red/);
+  expect((await as('red', 'who-reaches', '1033', '--file', 'x')).stderr).toMatch(/--file is the provider's/);
+  expect(codeOf(await ask('red', 'who-reaches', '1055', 'x'))).toBe('cli/usage');
+  expect(codeOf(await ask('red', 'who-reaches'))).toBe('cli/usage');
+});
+
+test('he sees who connects; of whom the provider keeps out, and of other servers, he sees nothing', async () => {
+  const seen = await connecting(1055, as('red', 'doctor', '1055', '--wait', '60s'));
+  expect(seen.stderr).toBe('connect now: looking for 60 s\n');
+  expect(seen.stdout).toMatch(/^seen: a packet from 192\.0\.2\.1 port \d+ was refused by default, [\d:]+ UTC\n/);
+  expect(seen.stdout).toMatch(/^ +sluice --socket \S+red\.sock allow from 192\.0\.2\.1 to any port 1055 proto tcp$/m);
+  expect(await connecting(1022, did('red', 'doctor', '1022', NEIGHBOUR.ipv4, '--wait', '60s'))).toMatch(
+    /^counted: .* refused by \S+ of red,/,
+  );
+  // By a row of the guard that is told of: whom he has named, or that there was somebody.
+  const named = await connecting(1077, send('red', waitRequest(60, '1077', NEIGHBOUR.ipv4)));
+  expect(linesOf(named)).toMatch(/^seen: a packet from 192\.0\.2\.1 port \d+ was refused by the provider, /);
+  const unnamed = await connecting(1077, send('red', waitRequest(60, '1077')));
+  expect(linesOf(unnamed)).toMatch(/^seen: a packet was refused by the provider, /);
+  expect(JSON.stringify(unnamed)).not.toMatch(/192\.0\.2\.1\b|noted/);
+  const { events } = (await ask('red', 'events')) as Answer & { events: { text: string }[] };
+  expect(events.at(-1)!.text).toBe('[SLUICE BLOCK] blocked by the provider');
+  // The same row, and a ban, keep somebody from green: nothing of that is for red to see.
+  await host.must('ban', '198.51.100.66', NEIGHBOUR.ipv4);
+  const elsewhere = await connecting(2080, send('red', waitRequest(2, '1055', NEIGHBOUR.ipv4)));
+  await host.must('unban', '198.51.100.66', NEIGHBOUR.ipv4);
+  expect(linesOf(elsewhere)).toMatch(/^nothing was seen: no packet to that port met your rows within 2 s\n/);
+  expect(linesOf(elsewhere)).toMatch(/blocked by the provider/);
+  expect(linesOf(await connecting(2077, send('red', waitRequest(2, '1077', NEIGHBOUR.ipv4))))).toMatch(
+    /^nothing was seen: no packet to that port met your rows within 2 s\n/,
+  );
+  // He asks again: who waited before is told so, and the second one waits. Meanwhile both owners are answered.
+  const waits = [send('red', waitRequest(60, '1066'))];
+  await until('the first to wait', async () => codeOf(await ask('red', 'status')) === 'ok');
+  waits.push(send('red', waitRequest(60, '1066')));
+  expect(codeOf(await waits[0])).toBe('owner/busy');
+  expect([codeOf(await ask('red', 'status')), codeOf(await ask('green', 'status'))]).toEqual(['ok', 'ok']);
+  expect(linesOf(await connecting(1066, waits[1]))).toMatch(/^seen: a packet from 192\.0\.2\.1 /);
+  for (const wait of [0, 61, 1.5, '5', null])
+    expect([wait, codeOf(await send('red', waitRequest(wait, '1055')))]).toEqual([wait, 'owner/request']);
+  expect(codeOf(await send('red', waitRequest(1, '2080')))).toBe('cli/usage');
+  expect(codeOf(await send('red', waitRequest(1, '1055').replace('doctor', 'check')))).toBe('cli/usage');
+});
+
+test('his report for a ticket names nobody else', async () => {
+  await tcpConnect(host.wire, HOST.ipv4, 1055);
+  const report = await did('red', 'doctor', '1055', NEIGHBOUR.ipv4, '--report');
+  expect(report).toMatch(
+    /^sluice \S+, report of [^]*^red: 192\.0\.2\.10, port 1000:1099; [^]*^newest refusals at that port:\n {2}\S+ \S+ UTC TCP from 192\.0\.2\.1 port \d+ to port 1055: default$/m,
+  );
+  const guarded = await connecting(1077, did('red', 'doctor', '1077', '--wait', '60s', '--report'));
+  expect(guarded).toMatch(/^seen: a packet was refused by the provider/m);
+  const blocked = await did('red', 'doctor', '1033', '198.18.77.9', '--report');
+  expect(blocked).toMatch(/NO +blocked by the provider/);
+  for (const hidden of ['secret', 'noted', '198.18.77.0', 'green', 'blue', '2080', 'eth0', 'rules.yaml', 'guard'])
+    for (const text of [report, guarded, blocked]) expect([hidden, text.includes(hidden)]).toEqual([hidden, false]);
+  expect(guarded).not.toMatch(/192\.0\.2\.1\b/);
+});
+
+test('who asks too often is refused, and only he', async () => {
+  const question = '{"version":1,"verb":"events"}\n';
+  let refused: Answer | null = null;
+  for (let round = 0; round < 100 && !refused; round++) {
+    const answers = await Promise.all(Array.from({ length: 12 }, () => sendOnce('red', question)));
+    refused = answers.find((answer) => codeOf(answer) === 'owner/rate') ?? null;
+  }
+  expect(refused!.error).toEqual({
+    ...{ code: 'owner/rate', message: 'you asked 20 times within a second, the most there can be' },
+    hint: 'nothing was changed; ask again in a second',
+  });
+  expect(codeOf(await sendOnce('green', question))).toBe('ok');
+  await until('his next second', async () => codeOf(await sendOnce('red', question)) === 'ok');
 });
 
 interface OwnChange {
@@ -418,6 +535,27 @@ test('hostile rows and quotas change nothing of another server, nor of the daemo
   expect(await greenIs()).toEqual(before);
 });
 
+test('what he writes moves no cursor and hides no letter where his provider reads it', async () => {
+  // Of the characters that are not seen, those that a note may hold: joined emoji do.
+  const odd = 'pay\u200dpal\u00ad\u200b\ufeff\u{e0041}';
+  const request = { version: 1, verb: 'allow', words: ['1047/tcp', 'comment', odd], message: odd };
+  expect(codeOf(await send('red', `${JSON.stringify(request)}\n`))).toBe('ok');
+  for (const words of [
+    ...[['status', 'red', 'verbose'], ['status', '--json'], ['snapshot', 'red'], ['servers'], ['check'], ['fmt']],
+    ...[
+      ['history', 'red'],
+      ['history', '--json'],
+      ['metrics'],
+      ['explain', 'tcp', 'from', '192.0.2.1', 'to', HOST.ipv4, 'port', '1047'],
+    ],
+  ]) {
+    const { stdout, stderr } = await host.sluice(words);
+    expect([words, /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/u.exec(stdout + stderr)]).toEqual([words, null]);
+  }
+  expect(daemon.output).not.toMatch(/\p{Cf}/u);
+  expect(codeOf(await ask('red', 'delete', 'tcp-1047'))).toBe('ok');
+});
+
 test('half, huge, slow and countless requests are let go of, and the other socket answers meanwhile', async () => {
   expect(codeOf(await send('red', 'nonsense\n'))).toBe('owner/request');
   expect(codeOf(await send('red', '{"version":1,"verb":"status","__proto__":{}}\n'))).toBe('owner/request');
@@ -437,8 +575,36 @@ test('half, huge, slow and countless requests are let go of, and the other socke
   expect(codes.filter((code) => !['owner/busy', 'owner/request', 'EAGAIN', 'gone'].includes(code))).toEqual([]);
   expect(codes.filter((code) => code === 'owner/request').length).toBeGreaterThanOrEqual(16);
   expect(codes).toContain('owner/busy');
-  expect(codeOf(await ask('red', 'status'))).toBe('ok');
+  await until('room again', async () => codeOf(await ask('red', 'status')) === 'ok');
   expect(daemon.running).toBe(true);
+});
+
+test('who goes away in the middle of his change: it is made all the same, and whole', async () => {
+  const path = join(host.directory, 'rules.yaml');
+  const before = readFileSync(path, 'utf8');
+  const rows = [1091, 1092, 1093].map((port) => `allow ${port}/tcp`);
+  for (const row of rows) {
+    const socket = connect({ path: socketOf('red') });
+    socket.write(`${JSON.stringify({ version: 1, verb: 'allow', words: row.split(' ').slice(1) })}\n`, () =>
+      socket.destroy(),
+    );
+    await once(socket, 'close');
+  }
+  await until('all three', async () => {
+    const { section } = (await ask('red', 'status')) as Answer & { section: { rows: { text: string }[] } };
+    const text = readFileSync(path, 'utf8');
+    return rows.every((row) => text.includes(row) && section.rows.some((one) => one.text === row));
+  });
+  for (const row of rows) expect(codeOf(await ask('red', 'delete', ...row.split(' ')))).toBe('ok');
+  expect(readFileSync(path, 'utf8')).toBe(before);
+  // A daemon that is to end does not wait for those who wait.
+  const waits = sendOnce('red', waitRequest(60, '1066'));
+  await until('him to wait', async () => codeOf(await ask('red', 'status')) === 'ok');
+  await daemon.stop();
+  const answer = await waits;
+  expect(answer!.error).toMatchObject({ code: 'owner/busy', message: expect.stringMatching(/daemon ends$/) as string });
+  daemon = await startDaemon();
+  await until('sockets', () => existsSync(socketOf('red')) && existsSync(socketOf('green')));
 });
 
 test('an edge that is open as a whole: he is told until when, and of his own rows', async () => {
@@ -615,6 +781,15 @@ test('a folder that others may write to, and one that is served, are refused', a
     mkdirSync(join(open, 'taken'));
     await new Promise<void>((done) => other.listen(join(open, 'taken', 'x.sock'), done));
     refusals.push([join(open, 'taken'), /another daemon serves owners/]);
+    mkdirSync(join(open, 'real'));
+    symlinkSync(join(open, 'real'), join(open, 'link'));
+    refusals.push([join(open, 'link'), /it is no folder/]);
+    // Who may rename what is above it may put a folder of his own there.
+    mkdirSync(join(open, 'all', 'inner'));
+    refusals.push([join(open, 'all', 'inner'), /others may write to "\S+all", which is above it/]);
+    mkdirSync(join(open, 'theirs', 'inner'), { recursive: true });
+    chownSync(join(open, 'theirs'), 4242, 4242);
+    refusals.push([join(open, 'theirs', 'inner'), /"\S+theirs", which is above it, belongs to somebody else/]);
     for (const [folder, why] of refusals) {
       const { status, stderr } = await host.sluice(['daemon', '--owners', folder]);
       expect([folder, status, stderr]).toEqual([folder, 1, expect.stringMatching(why)]);

@@ -45,6 +45,16 @@ const lines = ({ stdout }: Finished): ReplayLine[] =>
     .map((line) => JSON.parse(line) as ReplayLine);
 const told = ({ section, verdict, tier }: ReplayLine): string => `${verdict} ${section} ${tier}`;
 
+test('of one server: the packets that it judges, and with a second ruleset those that it judges in either', async () => {
+  const server = (port: number): string =>
+    `servers: { red: { address: ${HERE}, ports: ${port}, rules: ['allow ${port}'] } }\n`;
+  writeFileSync(file('red.yaml'), inboundRules('allow 22/tcp') + server(8000));
+  writeFileSync(file('moved.yaml'), inboundRules('allow 22/tcp') + server(9000));
+  const of = async (...words: string[]) => lines(await replay(...words, '--model', '--server', 'red'));
+  expect((await of(file('red.yaml'))).map(({ packet, section }) => [packet, section])).toEqual([[1, 'red']]);
+  expect((await of(file('red.yaml'), file('moved.yaml'))).map(({ packet }) => packet)).toEqual([1, 5]);
+});
+
 test.each([[[]], [['--model']], [['--kernel']]])('what comes from here goes out (%j)', async (by) => {
   const all = await replay(file('rules.yaml'), ...by);
   expect(all).toMatchObject({ status: 0, stderr: '' });

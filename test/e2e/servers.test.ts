@@ -171,7 +171,11 @@ test('verbs edit one server alone, and the lines of doctor let somebody in', asy
     [['doctor', 'rde', '1080'], '"rde" is no server (there are: blue, green, red)'],
     [['doctor', 'red', '2080'], '2080 is not a port of red: 1000:1099'],
     [['default', 'deny', 'outgoing', '--server', 'red'], 'no default of its own for what goes out'],
-    [['logging', 'high', '--server', 'red'], 'one level for all sections'],
+    [
+      ['logging', 'high', '--server', 'red'],
+      'logging takes no --server\n  how much is told of packets is one setting for all',
+    ],
+    [['ban', '192.0.2.77', '--server', 'red'], 'bans stand above all servers'],
   ] as const)
     expect([words, (await host.sluice(words)).stderr]).toEqual([words, expect.stringContaining(message)]);
 });
@@ -196,6 +200,92 @@ test('status, the list, plan and explain name the server', async () => {
   expect(plan).toContain('allow → deny');
   const unknown = await host.sluice(['status', 'gren']);
   expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining('did you mean green?')]);
+});
+
+test('--server NAME is the same as the word, and makes of what has none an affair of one server', async () => {
+  const text = rules({ red: WEB, green: UDP, blue: OPEN });
+  host.write('rules.yaml', text);
+  await host.must('apply');
+  for (const [words, option] of [
+    [
+      ['who-reaches', 'red', '1080/tcp'],
+      ['who-reaches', '1080/tcp', '--server', 'red'],
+    ],
+    [
+      ['doctor', 'red', '1080', NEIGHBOUR.ipv4],
+      ['doctor', '1080', NEIGHBOUR.ipv4, '--server', 'red'],
+    ],
+    [
+      ['status', 'red', 'verbose'],
+      ['status', 'verbose', '--server', 'red'],
+    ],
+    [
+      ['metrics', '--section', 'red'],
+      ['metrics', '--server', 'red'],
+    ],
+    [
+      ['history', 'red'],
+      ['history', '--server', 'red'],
+    ],
+    [
+      ['snapshot', 'red'],
+      ['snapshot', '--server', 'red'],
+    ],
+  ] as const) {
+    const [one, other] = [await host.must(...words), await host.must(...option)];
+    const still = (shown: string): string => shown.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z|since .* ago/g, 'NOW');
+    expect([option, still(other)]).toEqual([option, still(one)]);
+  }
+  expect(await host.must('allow-all', '--server', 'red', '--for', '10m')).toContain('red is under ALLOW ALL');
+  expect(await host.must('allow-all', 'off', '--server', 'red')).toContain('ALLOW ALL of red');
+  const explained = (...words: string[]) => host.sluice(['explain', '--server', ...words]);
+  expect((await explained('red', 'tcp', 'from', NEIGHBOUR.ipv6, 'to', 'port', '1080')).stdout).toContain(
+    `${HOST.ipv6}]:1080, by the enforced ruleset`,
+  );
+  expect(
+    (await explained('red', 'out', 'tcp', 'from', HOST.ipv4, 'port', '1080', 'to', '203.0.113.1', 'port', '443'))
+      .status,
+  ).toBe(0);
+  for (const [words, why] of [
+    [['green', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', 'port', '1080'], 'that is no packet of green'],
+    [['rde', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', 'port', '1080'], 'there is no server "rde"'],
+  ] as const)
+    expect(await explained(...words)).toMatchObject({ status: 2, stderr: expect.stringContaining(why) as string });
+  for (const [words, why] of [
+    [['status', 'green', '--server', 'red'], '"green" and --server red: one server is meant'],
+    [['doctor', '--server', 'red'], 'expected a port'],
+    [['doctor', '2080', '--server', 'red'], '2080 is not a port of red'],
+    [['snapshot', '--server', 'gren'], 'did you mean green?'],
+  ] as const)
+    expect([words, (await host.sluice(words)).stderr]).toEqual([words, expect.stringContaining(why)]);
+
+  const log = host.write(
+    'events.log',
+    ['red', 'green', 'guard']
+      .map(
+        (name) => `${new Date().toISOString()} edge sluice: [SLUICE BLOCK] IN=eth0 SRC=192.0.2.1 SRV=${name} RULE=x\n`,
+      )
+      .join(''),
+  );
+  const events = await host.must('events', '--since', '1h', '--log', log, '--server', 'green');
+  expect(events).toMatch(/^\S+ \[SLUICE BLOCK\] IN=eth0 SRC=192\.0\.2\.1 SRV=green RULE=x\n$/);
+
+  // What is wrong elsewhere is counted; how it ends is about the whole file, which apply would refuse.
+  host.write('rules.yaml', text.replace('deny 3022/tcp', 'deny from 10.0.0.1/8 to any port 3022'));
+  expect(await host.sluice(['check', '--server', 'red'])).toMatchObject({
+    ...{ status: 0, stderr: 'note: 1 finding elsewhere: sluice check\n' },
+  });
+  expect((await host.sluice(['check', '--server', 'blue'])).stderr).toMatch(/10\.0\.0\.0\/8/);
+  host.write('rules.yaml', text.replace('deny 3022/tcp', 'deny from nowhere'));
+  const elsewhere = await host.sluice(['check', '--server', 'red']);
+  expect([elsewhere.status, elsewhere.stderr]).toEqual([
+    3,
+    expect.stringMatching(/^note: 1 finding elsewhere, 1 of them errors: sluice check$/m),
+  ]);
+  expect(elsewhere.stderr).not.toContain('nowhere');
+  expect((await host.sluice(['check', '--server', 'blue'])).stderr).toContain('nowhere');
+  host.write('rules.yaml', text);
+  expect((await host.sluice(['check', '--server', 'rde'])).stderr).toContain('has no server "rde"');
 });
 
 test('import nat: what the NAT table sends elsewhere, as servers; where the two differ', async () => {

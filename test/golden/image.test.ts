@@ -46,7 +46,18 @@ interfaces: [eth0]
 inbound:
   default: allow
   rules:
-${Array.from({ length: 24 }, (_, i) => `    - ${i % 2 === 0 ? 'deny' : 'allow'} ${14336 + 256 * i}:${14336 + 256 * i + 255}/tcp`).join('\n')}
+${Array.from({ length: 12 }, (_, i) => `    - ${i % 2 === 0 ? 'deny' : 'allow'} ${14336 + 256 * i}:${14336 + 256 * i + 255}/tcp`).join('\n')}
+`,
+  'image-class-tables': `
+version: 1
+interfaces: [eth0]
+inbound:
+  default: deny
+  rules:
+${Array.from({ length: 14 }, (_, i) => `    - ${i % 3 === 0 ? 'deny' : 'allow'} from ${i < 7 ? 10 : 172}.0.0.0/${8 + (i % 7)} to any port ${1000 * (1 + (i % 4))}:5000 proto ${i % 2 === 0 ? 'tcp' : 'udp'}`).join('\n')}
+    - allow from 10.0.0.0/9 port 53 to 128.0.0.0/2 proto udp
+    - { action: deny, proto: udp, from-port: 123, to: 128.0.0.0/1 }
+    - allow from 172.0.0.0/8
 `,
 };
 

@@ -2,12 +2,16 @@
  * Scan = interpreted image = kernel program, on rulesets nobody thought of. Where the packets are plain, the literal
  * kernel-map design is a fourth opinion. `SLUICE_SEED` repeats a failure, `SLUICE_PAIRS` asks for more pairs.
  */
+import { SLC_ENTRY } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
+import type { Image } from '../../src/compile/image';
 import { interpretFrame } from '../../src/compile/interpret';
+import { ImageReader } from '../../src/compile/reader';
 import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
 import { LOG_LEVELS, type LogWord } from '../../src/model/logging';
 import { logWordOfFrame } from '../../src/model/log-word';
+import type { Family } from '../../src/model/prefix';
 import type { Ruleset } from '../../src/model/ruleset';
 import { CornerPackets, reachesRows } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
@@ -56,6 +60,10 @@ function drawFrames(random: Random, ruleset: Ruleset, batch: FrameBatch): Frames
   return { batch, kinds };
 }
 
+function hasClassTables(image: Image, family: Family): boolean {
+  return new ImageReader(image.bytes).roots(SLC_ENTRY.INBOUND).trees[family].some(({ kind }) => kind === 'classes');
+}
+
 function sameDecision(a: Decision, b: Decision): boolean {
   return (
     a.section === b.section &&
@@ -98,6 +106,7 @@ describe('scan, image and kernel program', () => {
       rows: 0,
       witnessed: 0,
       longestLeaf: 0,
+      classTables: { 4: 0, 6: 0 },
       byTier: new Map<string, number>(),
       byLog: new Map<LogWord | null, number>(),
     };
@@ -157,13 +166,15 @@ describe('scan, image and kernel program', () => {
       tally.rulesets++;
       tally.rows += rules;
       tally.longestLeaf = Math.max(tally.longestLeaf, image.stats.longestLeaf);
+      for (const family of [4, 6] as const) tally.classTables[family] += Number(hasClassTables(image, family));
     }
     const seconds = (performance.now() - begin) / 1000;
     const tiers = [...tally.byTier].sort().map(([tier, count]) => `${tier}: ${count}`);
     process.stdout.write(
       `differential: ${tally.pairs} pairs of ${tally.rulesets} rulesets (${tally.rows} rows) agree, ` +
         `${tally.witnessed} also with the LPM witness; ${Math.round(tally.pairs / seconds)} pairs/s; ` +
-        `by tier ${tiers.join(', ')}; longest leaf ${tally.longestLeaf}; seed ${seed}\n`,
+        `by tier ${tiers.join(', ')}; longest leaf ${tally.longestLeaf}, ` +
+        `class tables in ${tally.classTables[4]} and ${tally.classTables[6]} of them; seed ${seed}\n`,
     );
     if (tally.pairs < TELLING_PAIRS) return;
     // Every tier must have been met often, or the agreement says little.
@@ -175,6 +186,8 @@ describe('scan, image and kernel program', () => {
     }
     // Longer leaves than the program walks in line.
     expect(tally.longestLeaf).toBeGreaterThan(8);
+    expect(tally.classTables[4]).toBeGreaterThan(0);
+    expect(tally.classTables[6]).toBeGreaterThan(0);
     expect(tally.witnessed).toBeGreaterThan(tally.pairs / 40);
   });
 

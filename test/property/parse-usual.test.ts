@@ -1,13 +1,16 @@
 /** What the quick readers of rows and of shapes take, the readers of anything take too, and read the same. */
 import fc from 'fast-check';
+import { readDocument } from '../../src/parse/document';
 import type { DocumentNode } from '../../src/parse/document-node';
 import type { Finding } from '../../src/parse/finding';
 import { SourceFile } from '../../src/parse/locate';
 import { makeNames } from '../../src/parse/names';
 import { parseAnyRuleLine } from '../../src/parse/rule-line';
+import { readAnyRuleObject, readRuleObject } from '../../src/parse/rule-object';
 import { findShapeProblems } from '../../src/parse/schema';
 import { toPlain } from '../../src/parse/shape';
 import { readUsualLine } from '../../src/parse/usual-line';
+import { readUsualObject } from '../../src/parse/usual-object';
 import { isUsualShape } from '../../src/parse/usual-shape';
 import { readAnyDocument } from '../../src/parse/yaml-document';
 
@@ -60,6 +63,56 @@ test('rows that name the same address share its list', () => {
   );
   expect(one!.match.from).toBe(other!.match.from);
 });
+
+/** Fields of rule objects, each there or not, in any order. */
+const object = fc
+  .tuple(
+    fc.shuffledSubarray(['id', 'action', 'from', 'to', 'port', 'proto', 'action', 'id', 'from', 'to'], {
+      minLength: 2,
+    }),
+    fc.record({
+      id: mostly(['r1', 'web-7', '9', '"a.b"'], ['ssh', '-x', '~', 'null', '""', 'a b']),
+      action: mostly(['allow', 'deny', 'reject'], ['Allow', 'limit', '"deny"', '~', 'drop']),
+      from: address.map((text) => (text === '' ? '""' : text)),
+      to: address.map((text) => (text === '' ? '""' : `"${text}"`)),
+      port: port.map((text) => (text.endsWith(':') ? `"${text}"` : text)),
+      proto: mostly(['tcp', 'udp', 'icmp'], ['TCP', '""', '6', 'any', '[tcp, udp]', '~', 'esp']),
+    }),
+    mostly([''], ['note: x', 'enabled: off', 'family: ipv4', 'from-port: 53', 'log: on', 'x: y', 'until: 2030-01-01']),
+  )
+  .map(([keys, values, more]) => {
+    const fields = [...new Set(keys)].map((name) => `${name}: ${values[name as keyof typeof values]}`);
+    return `rules: [{ ${[...fields, ...(more === '' ? [] : [more])].join(', ')} }]\n`;
+  });
+
+test('a rule object in canonical form is read as any rule object', () => {
+  let taken = 0;
+  const compare = (text: string): void => {
+    const file = new SourceFile('rules.yaml', text);
+    const findings: Finding[] = [];
+    const sink = (finding: Finding): number => findings.push(finding);
+    const root = readDocument(file, sink);
+    const rules = root?.kind === 'map' && root.entries[0].value;
+    const map = rules && rules.kind === 'list' && rules.items[0];
+    if (!map || map.kind !== 'map') return;
+    const names = makeNames({ sets: new Map([['office', [{ family: 4, words: [0x0a000000], length: 8 }]]]) });
+    const usual = readUsualObject(map, names);
+    if (!usual) return;
+    taken++;
+    const context = { file, sink, report: fail, readFile: fail, folder: null };
+    const any = readAnyRuleObject(map, names, context);
+    expect({ text, findings, any }).toEqual({ text, findings: [], any: readRuleObject(map, names, context) });
+    expect(any).toMatchObject({ row: usual.row, enabled: true, details: {} });
+    // The schema has nothing to say of it either.
+    expect(isUsualShape(readDocument(new SourceFile('r', `version: 1\ninbound: {${text.trim()}}`), sink)!)).toBe(true);
+  };
+  fc.assert(fc.property(object, compare), { numRuns: 4000 });
+  expect(taken).toBeGreaterThan(100);
+});
+
+const fail = (): never => {
+  throw new Error('nothing is reported elsewhere, and nothing is read');
+};
 
 /** Values of every kind, in every style. */
 const scalar = fc.constantFrom(

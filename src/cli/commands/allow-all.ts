@@ -10,11 +10,12 @@ import { addMessageOption } from '../change-option';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption } from '../server-option';
 import { span } from '../table';
 
 const EXAMPLE = 'sluice allow-all gpu-17 --for 10m';
 
-interface AllowAllOptions {
+interface AllowAllOptions extends ServerOption {
   readonly for?: string;
   readonly everything?: boolean;
   readonly yes?: boolean;
@@ -32,8 +33,10 @@ export function register(program: Command): void {
     .addOption(new Option('--for <time>', `for how long: 90s, 10m, 2h; at most ${MAX_OPEN_SECONDS / 3600} h`))
     .addOption(new Option('--everything', 'inbound and all servers, whatever their number'))
     .option('-y, --yes', 'do not ask (--everything)');
-  onRun<AllowAllOptions>(addMessageOption(command), (run, words: string[]): Promise<ExitCode> => {
-    const { for: time, everything = false } = run.options;
+  addServerOption(command, 'the server that is meant, as in words');
+  onRun<AllowAllOptions>(addMessageOption(command), (run, given: string[]): Promise<ExitCode> => {
+    const { for: time, everything = false, server } = run.options;
+    const words = server === undefined || given.at(-1) === server ? given : [...given, server];
     if (words[0]?.toLowerCase() === 'off') return end(run, words.slice(1));
     if (words.length > 1) throw new UsageError(`"${words.join(' ')}" is more than one server`, EXAMPLE);
     if (words.length === 0 && time === undefined && !everything) return list(run);

@@ -3,7 +3,7 @@ import { type DaemonOptions, runDaemon, stdoutIsJournal } from '../../serve/daem
 import { LISTEN_HINT, type ListenAddress, readListenAddress } from '../../serve/listen-address';
 import { DEFAULT_LOG_BYTES, DEFAULT_LOG_FILE, DEFAULT_LOG_KEEP, logPath } from '../../serve/log-file';
 import { DEFAULT_SAVE_SECONDS } from '../../serve/keeper';
-import { packageVersion } from '../package-version';
+import { packageVersion } from '../../operate/package-version';
 import { onRun } from '../run';
 import { ruleSeriesOption } from './metrics';
 

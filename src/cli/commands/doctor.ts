@@ -10,21 +10,23 @@ import { examineMachine } from '../../operate/machine';
 import { waits } from '../../operate/trial-state';
 import { optionFor } from '../../operate/trials';
 import { type TicketInput, ticketLines } from '../../operate/ticket';
+import { isSourceTold, type Waited } from '../../operate/wait-at-door';
 import type { Sighting } from '../../operate/watch-door';
 import { parseAddressText } from '../../parse/address';
 import { EXIT, type ExitCode } from '../exit-code';
 import { remedyText } from '../../operate/render-obstacle';
-import { readDoor } from '../door-words';
+import { readDoor } from '../../operate/door-words';
 import { formatDoctor } from '../format-doctor';
 import { formatMachine } from '../format-machine';
 import { logPath, newestLines } from '../../serve/log-file';
 import { parseDuration } from '../../parse/time';
 import { UsageError } from '../output';
-import { packageVersion } from '../package-version';
+import { packageVersion } from '../../operate/package-version';
 import { requireServer } from '../require-server';
-import { type Waited, waitForPacket } from '../wait-for-packet';
+import { waitForPacket } from '../wait-for-packet';
 import { callerAddress } from '../row-words';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption, withServer } from '../server-option';
 
 const EXAMPLE = 'sluice doctor 8000/tcp 203.0.113.9';
 
@@ -46,10 +48,12 @@ export function register(program: Command): void {
         .preset('30s'),
     )
     .addOption(new Option('--report', 'of a server: a text for a ticket, without anything about others'));
-  onRun<{ readonly wait?: number; readonly report?: boolean }>(
+  addServerOption(command, 'the server whose port it is, as before the port');
+  onRun<{ readonly wait?: number; readonly report?: boolean } & ServerOption>(
     command,
-    async (run, words: string[]): Promise<ExitCode> => {
-      if (words.length === 0) return doctorOfMachine(run);
+    async (run, given: string[]): Promise<ExitCode> => {
+      if (given.length === 0) return doctorOfMachine(run);
+      const words = withServer(run.options, given);
       const context = await run.context();
       const enforcement = await readEnforcement(context);
       const ruleset = enforcement?.record?.ruleset ?? null;
@@ -72,14 +76,18 @@ export function register(program: Command): void {
       if (wait !== undefined) {
         if (!judge) throw new UsageError('nothing is filtered, so nothing is seen of who connects', 'sluice enable');
         const watched = { door, server, source: named?.words ?? null };
+        const reader = asTicket ? 'ticket' : 'operator';
         waited = await waitForPacket(
           context,
           judge.ruleset,
-          { watched, key: report.key, ms: wait, forTicket: asTicket ?? false },
+          { watched, key: report.key, ms: wait, reader },
           run.output,
         );
         const { sighting } = waited;
-        const seen = sighting?.by === 'event' ? hostPrefix(sighting.key.family, sighting.key.source) : named;
+        const seen =
+          sighting?.by === 'event' && isSourceTold(sighting, { watched, reader })
+            ? hostPrefix(sighting.key.family, sighting.key.source)
+            : named;
         report = await examineDoor(context, door, seen, judge, server);
       }
       const facts = wordsOf(enforcement, report.server?.name ?? 'inbound');
@@ -158,8 +166,9 @@ function readWait(text: string): number {
 async function doctorOfMachine({
   output,
   options,
-}: Run<{ readonly wait?: number; readonly report?: boolean }>): Promise<ExitCode> {
-  if (options.wait !== undefined || options.report) throw new UsageError('expected a port', EXAMPLE);
+}: Run<{ readonly wait?: number; readonly report?: boolean } & ServerOption>): Promise<ExitCode> {
+  if (options.wait !== undefined || options.report || options.server !== undefined)
+    throw new UsageError('expected a port', EXAMPLE);
   const checks = await examineMachine(options.netns === undefined ? {} : { netns: options.netns });
   const warnings = checks.filter(({ state }) => state === 'warn').length;
   output.line(formatMachine(checks));

@@ -18,6 +18,7 @@ import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../con
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 import { withCaller } from '../row-words';
+import { addServerOption } from '../server-option';
 import { showOutcome } from '../show-outcome';
 
 interface EditOptions extends EndOptions, ConfirmOptions, ChangeOptions, DigestOption {
@@ -32,7 +33,9 @@ export function register(program: Command): void {
       .description(description)
       .argument(argument)
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(addServerOption(command))), (run, words: string[]) =>
+    // What is told of packets is one setting for all.
+    const ofServer = name === 'logging' ? addDigestOption(command) : ofOneServer(command);
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(ofServer)), (run, words: string[]) =>
       editFile(run, name, words),
     );
   };
@@ -45,7 +48,7 @@ export function register(program: Command): void {
       .option('--for <time>', 'the rule ends after: 90s, 30m, 1h30m, 7d')
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
-    onRun<EditOptions>(addChangeOptions(addConfirmOptions(addServerOption(command))), (run, words: string[]) =>
+    onRun<EditOptions>(addChangeOptions(addConfirmOptions(ofOneServer(command))), (run, words: string[]) =>
       editFile(run, name, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule'))),
     );
   };
@@ -79,8 +82,8 @@ export function register(program: Command): void {
   verb('logging', 'how much is told of packets: sluice logging medium', '<level...>');
 }
 
-function addServerOption(command: Command): Command {
-  return addDigestOption(command).option('--server <name>', 'in the rows of this server, which are numbered from 1');
+function ofOneServer(command: Command): Command {
+  return addServerOption(addDigestOption(command), 'in the rows of this server, which are numbered from 1');
 }
 
 async function editFile(run: Run<EditOptions>, verb: EditVerb, words: readonly string[]): Promise<ExitCode> {

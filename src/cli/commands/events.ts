@@ -16,8 +16,9 @@ import { liveEvents } from '../../serve/live-events';
 import { DEFAULT_LOG_FILE, logFiles, logPath, openLog } from '../../serve/log-file';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption } from '../server-option';
 
-interface Options {
+interface Options extends ServerOption {
   readonly since?: number;
   readonly log?: string;
   readonly rule?: string;
@@ -44,9 +45,11 @@ export function register(program: Command): void {
         readNumber,
       ),
     );
+  addServerOption(command, 'only what the rows, switches and default of this server decided');
   onRun<Options>(command, async (run) => {
-    const { rule, source, port, count = Infinity, since } = run.options;
+    const { rule, source, port, server, count = Infinity, since } = run.options;
     const filter: EventFilter = {
+      ...(server !== undefined && { section: server }),
       ...(rule !== undefined && { rule }),
       ...(source && { source }),
       ...(port !== undefined && { port }),

@@ -5,7 +5,8 @@ import type { Decision } from '../../model/evaluate';
 import type { Limit } from '../../model/limit';
 import { formatAddress, formatPrefix } from '../../model/prefix';
 import type { FlowKey } from '../../model/packet';
-import type { Direction } from '../../model/ruleset';
+import type { Direction, Ruleset, Server } from '../../model/ruleset';
+import { owns } from '../../model/server';
 import { directionOf } from '../../parse/rule-line';
 import { formatProtocol } from '../../model/protocol-names';
 import { tierWords } from '../../model/verdict';
@@ -21,7 +22,12 @@ import type { Ban } from '../../operate/ban-file';
 import { EXIT, type ExitCode } from '../exit-code';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption } from '../server-option';
 import { span } from '../table';
+
+interface ExplainOptions extends ServerOption {
+  readonly model?: boolean;
+}
 
 export function register(program: Command): void {
   const command = program
@@ -34,7 +40,8 @@ export function register(program: Command): void {
       'the packet in words, or as "tcp A:5555 -> B:14541"; out before it: a first packet that goes out',
     )
     .option('--model', 'by the scan alone; needs no privilege');
-  onRun<{ model?: boolean }>(command, async (run, words: string[]): Promise<ExitCode> => {
+  addServerOption(command, 'to (with out before it: from) this server, by its address where the words name none');
+  onRun<ExplainOptions>(command, async (run, words: string[]): Promise<ExitCode> => {
     const named = directionOf(words[0]);
     const { probe, line } = readProbe(words.slice(named ? 1 : 0).join(' '));
     const direction = named ?? line?.direction ?? 'in';
@@ -51,7 +58,7 @@ export function register(program: Command): void {
 
 /** By the enforced ruleset, unless a file is named or nothing enforces. */
 async function explain(
-  run: Run<{ model?: boolean }>,
+  run: Run<ExplainOptions>,
   probe: Probe,
   direction: Direction,
 ): Promise<{ explanation: FullExplanation; key: FlowKey; ruleset: string; generation: number | null }> {
@@ -60,10 +67,15 @@ async function explain(
   const addresses = context
     ? (await listInterfaces(context.kernel, context.netns)).flatMap((device) => device.addresses)
     : [];
-  const key = completeProbe(probe, direction === 'in' ? addresses : []);
+  const { server } = run.options;
+  const completed = ({ servers = [] }: Ruleset): FlowKey =>
+    server === undefined
+      ? completeProbe(probe, direction === 'in' ? addresses : [])
+      : probeOfServer(probe, direction, server, servers);
   const enforcement = context && run.options.file === undefined ? await readEnforcement(context) : null;
   if (context && enforcement?.record) {
     const { record } = enforcement;
+    const key = completed(record.ruleset);
     return {
       key,
       explanation: await explainEnforced(context, { ...enforcement, record }, key, direction),
@@ -72,6 +84,7 @@ async function explain(
     };
   }
   const candidate = await requireCandidate(run, await run.readText(), 'nothing was explained.');
+  const key = completed(candidate.ruleset);
   return {
     key,
     explanation: await explainCandidate(candidate, key, context, direction),
@@ -101,6 +114,29 @@ function completeProbe(probe: Probe, local: readonly { family: number; words: re
   const destination = probe.destination ?? local.find((address) => address.family === probe.family)?.words;
   if (!destination) throw new UsageError('the packet has no destination address', 'add: to ADDRESS');
   return { ...probe, destination };
+}
+
+/** A packet of the server: one that comes in without a destination goes to its address of that family. */
+function probeOfServer(probe: Probe, direction: Direction, name: string, servers: readonly Server[]): FlowKey {
+  const server = servers.find((one) => one.name === name);
+  if (!server) throw new UsageError(`there is no server "${name}" to explain it by`, 'sluice servers lists them');
+  const { family, source, sourcePort } = probe;
+  const usual = direction === 'in' ? server.addresses.find((prefix) => prefix.family === family)?.words : undefined;
+  const destination = probe.destination ?? usual;
+  if (!destination) throw new UsageError('the packet has no destination address', 'add: to ADDRESS');
+  const key = { ...probe, destination };
+  const inward =
+    direction === 'in'
+      ? key
+      : {
+          ...key,
+          source: destination,
+          destination: source,
+          destinationPort: sourcePort,
+          sourcePort: probe.destinationPort,
+        };
+  if (!owns(server, inward)) throw new UsageError(`that is no packet of ${name}`, 'without --server: whose it is');
+  return key;
 }
 
 function formatExplanation(key: FlowKey, explanation: FullExplanation, ruleset: string): string {

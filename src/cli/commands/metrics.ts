@@ -2,13 +2,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_RULE_SERIES, renderMetrics } from '../../observe/metrics';
 import type { Snapshot } from '../../observe/snapshot';
 import { takeSnapshot } from '../../operate/enforcement';
+import { sectionMeant, type SectionOptions } from '../change-option';
 import { UsageError } from '../output';
-import { packageVersion } from '../package-version';
+import { packageVersion } from '../../operate/package-version';
 import { onRun } from '../run';
+import { addServerOption } from '../server-option';
 
-interface Options {
+interface Options extends SectionOptions {
   readonly ruleSeries: number;
-  readonly section?: string;
 }
 
 export function register(program: Command): void {
@@ -17,8 +18,10 @@ export function register(program: Command): void {
     .description('counters of every rule and reason as Prometheus text')
     .addOption(ruleSeriesOption())
     .addOption(new Option('--section <name>', 'what is about this section or server alone, each of its rules'));
+  addServerOption(command, 'the same of a server');
   onRun<Options>(command, async (run) => {
-    const { ruleSeries, section } = run.options;
+    const { ruleSeries } = run.options;
+    const section = sectionMeant(run.options);
     const snapshot = await takeSnapshot(await run.context());
     if (section !== undefined) requireSection(snapshot, section);
     const options = { version: packageVersion(), ruleSeries, ...(section !== undefined && { section }) };

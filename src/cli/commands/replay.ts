@@ -11,8 +11,9 @@ import { parseAddressText } from '../../parse/address';
 import { requireCandidate } from '../candidate';
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption } from '../server-option';
 
-interface Options {
+interface Options extends ServerOption {
   readonly pcap: string;
   readonly model?: boolean;
   readonly kernel?: boolean;
@@ -37,6 +38,7 @@ export function register(program: Command): void {
     .addOption(new Option('--model', 'by the scan alone; needs no privilege').conflicts('kernel'))
     .option('--kernel', 'by the datapath alone')
     .option('--exit-code', 'with a second ruleset: exit 4 when it judges a packet otherwise');
+  addServerOption(command, 'print only packets that this server judges');
   onRun<Options>(command, async (run, file: string | undefined, other: string | undefined): Promise<ExitCode> => {
     const { model, pcap, local, exitCode } = run.options;
     if (!model) requireCapabilities();
@@ -63,7 +65,7 @@ async function printAll(run: Run<Options>, replayed: Replayed): Promise<boolean>
   let agreed = true;
   for await (const { line, disagreement } of replayed) {
     if (run.output.unread) break;
-    run.output.streamLine(line);
+    if (isOf(run.options, line)) run.output.streamLine(line);
     if (disagreement) agreed = tellDisagreement(disagreement);
   }
   return agreed;
@@ -82,11 +84,16 @@ async function printDifferent(
     if (!other) break;
     for (const found of [disagreement, other.disagreement]) if (found) agreed = tellDisagreement(found);
     if (line.verdict === other.line.verdict) continue;
+    if (!isOf(run.options, line) && !isOf(run.options, other.line)) continue;
     differ++;
     run.output.streamLine({ packet: line.packet, from: withoutNumber(line), to: withoutNumber(other.line) });
     if (run.output.unread) break;
   }
   return { differ, agreed };
+}
+
+function isOf({ server }: ServerOption, { section }: ReplayLine): boolean {
+  return server === undefined || section === server;
 }
 
 function withoutNumber({ section, verdict, tier, reason, rule }: ReplayLine): Omit<ReplayLine, 'packet'> {

@@ -6,6 +6,7 @@ import { DEFAULT_LOG_FILE, logPath, newestLines } from '../../serve/log-file';
 import { Output } from '../output';
 import { onRun } from '../run';
 import { requireServer } from '../require-server';
+import { addServerOption, serverMeant, type ServerOption } from '../server-option';
 
 /** Of the end of the log: enough for the newest refusals of one among many servers, read in a moment. */
 const LOG_BYTES = 1 << 20;
@@ -18,7 +19,9 @@ export function register(program: Command): void {
     .addOption(
       new Option('--log <file>', `where its newest refusals stand (default: $SLUICE_LOG, else ${DEFAULT_LOG_FILE})`),
     );
-  onRun<{ readonly log?: string }>(command, async (run, name?: string) => {
+  addServerOption(command, 'this server alone');
+  onRun<{ readonly log?: string } & ServerOption>(command, async (run, word?: string) => {
+    const name = serverMeant(run.options, word);
     const snapshot = await takeSnapshot(await run.context());
     // JSON is all there is, whether it was asked for or not.
     const output = new Output(true);

@@ -12,8 +12,9 @@ import { formatUfwStatus } from '../format-ufw';
 import { type Output, UsageError } from '../output';
 import { requireServer } from '../require-server';
 import { onRun, type Run, tidyUp } from '../run';
+import { addServerOption, serverMeant, type ServerOption } from '../server-option';
 
-interface StatusOptions {
+interface StatusOptions extends ServerOption {
   readonly watch?: boolean;
   readonly format?: 'sluice' | 'ufw';
 }
@@ -27,8 +28,10 @@ export function register(program: Command): void {
       new Option('--format <whose>', 'the table of sluice, or byte for byte that of ufw').choices(['sluice', 'ufw']),
     )
     .addOption(watchOption());
+  addServerOption(command, 'this server alone');
   onRun<StatusOptions>(command, async (run, words: string[]) => {
-    const { server: name, form } = readWords(words);
+    const { server: word, form } = readWords(words);
+    const name = serverMeant(run.options, word);
     const { format } = run.options;
     if (name !== undefined && format === 'ufw')
       throw new UsageError('ufw knows no servers: its table has inbound and outbound', `sluice status ${name}`);

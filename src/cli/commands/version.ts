@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { SLC_ABI_VERSION } from '../../abi/layout.gen';
 import { type Feature, probeFeatures } from '../../kernel/features';
 import { kernel as openKernel } from '../../kernel/native';
-import { packageVersion } from '../package-version';
+import { packageVersion } from '../../operate/package-version';
 import { onRun } from '../run';
 
 export function register(program: Command): void {

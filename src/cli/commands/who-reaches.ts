@@ -8,9 +8,10 @@ import { findListeners } from '../../operate/exposed';
 import { openSections } from '../../operate/openings';
 import { reachedToJson, renderReached, whoReaches } from '../../operate/who-reaches';
 import { requireCandidate } from '../candidate';
-import { readDoor, requirePort } from '../door-words';
+import { readDoor, requirePort } from '../../operate/door-words';
 import { UsageError } from '../output';
 import { onRun, type Run } from '../run';
+import { addServerOption, type ServerOption, withServer } from '../server-option';
 
 const EXAMPLE = 'sluice who-reaches gpu-17 14511/tcp';
 
@@ -19,7 +20,9 @@ export function register(program: Command): void {
     .command('who-reaches')
     .description('exactly which sources get in at a port of a server, or of this machine; with --file, by that ruleset')
     .argument('<server-and-port...>', 'gpu-17 14511, gpu-17 ssh, 443/tcp; without /tcp or /udp both');
-  onRun(command, async (run, words: string[]) => {
+  addServerOption(command, 'the server whose port it is, as before the port');
+  onRun<ServerOption>(command, async (run, given: string[]) => {
+    const words = withServer(run.options, given);
     requirePort(words, EXAMPLE);
     const { ruleset, bans, open } = run.options.file === undefined ? await enforced(run) : await written(run);
     const { server, port, protocol, rest } = readDoor(words, ruleset, EXAMPLE);
@@ -31,7 +34,7 @@ export function register(program: Command): void {
     const isOpen = open === 'everything' || open.has(server?.name ?? ruleset.inbound.name);
     run.output.line(`who gets in at ${of}${isOpen ? ', while it is under ALLOW ALL' : ''}:`);
     run.output.line(renderReached(reached));
-    run.output.document({ server: server?.name ?? null, reached: reached.map(reachedToJson) });
+    run.output.document({ server: server?.name ?? null, reached: reached.map((one) => reachedToJson(one)) });
     return undefined;
   });
 }

@@ -3,6 +3,9 @@ import type { CompileMemory } from '../../compile/compile-memory';
 import { type JsonDiagnostic } from '../../diagnostics/json';
 import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Ruleset, Server } from '../../model/ruleset';
+import { formatAddress } from '../../model/prefix';
+import type { PacketEvent } from '../../observe/events';
+import { type ServerSection, serversOf } from '../../observe/server-page';
 import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
@@ -17,18 +20,22 @@ import { planRuleset } from '../plan';
 import { renderSectionPlan } from '../render-plan';
 import type { RulesetText } from '../ruleset-file';
 import { readEnforcedText, type StateFolder } from '../state-files';
+import { packageVersion } from '../package-version';
+import { ticketLines } from '../ticket';
 import { judgingRuleset } from '../trial-state';
 import { UsageError } from '../usage-error';
+import { isSourceTold } from '../wait-at-door';
 import { changeRows, type OwnerChange, ownFindings } from './change';
-import { doctorOwn, explainOwn, type OwnerView } from './doctor';
+import { doctorOwn, explainOwn, type OwnerPlace, type OwnerView, watchedDoor, whoReachesOwn } from './doctor';
 import type { OwnerEvent } from './events';
 import type { OwnedServer } from './owned-server';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
-import { findWrong, rowsAmong } from './own-words';
+import { findWrong, ownHint, rowsAmong } from './own-words';
 import type { InTurn } from './patience';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
+import { type OwnWaited, OwnerWaits } from './wait';
 
 /** What goes back through the socket, as one line of JSON. */
 export interface OwnerAnswer {
@@ -59,8 +66,20 @@ export interface OwnerQuestion {
   readonly socket: string;
   /** What was told of his server lately; left out where he does not ask for it. */
   readonly events?: readonly OwnerEvent[];
+  /** The same as they are, for a report. */
+  readonly log?: readonly PacketEvent[];
   /** Does work when it is his turn; who waits for somebody else's change has none. */
   readonly inTurn: InTurn;
+}
+
+/** An answer that may hold findings about his rows. */
+type OwnView = OwnerView & { readonly findings?: readonly Diagnostic[] };
+
+/** His server in what enforces. */
+interface Owned {
+  readonly server: OwnedServer;
+  readonly ruleset: Ruleset;
+  readonly enforcement: Enforcement | null;
 }
 
 /** What goes back to him, and what of a failure his provider should know. */
@@ -71,11 +90,14 @@ export interface DeskAnswer {
 
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
 const SNAPSHOT_MS = 250;
+/** And for so many times as long as it took. */
+const SNAPSHOT_SHARE = 5;
 
 /** Answers owners, one after the other; it keeps how often they change something. */
 export class OwnerDesk {
   readonly #rates = new Map<string, ChangeRate>();
-  #snapshot: { readonly takenMs: number; readonly snapshot: Snapshot } | null = null;
+  readonly #waits = new OwnerWaits();
+  #snapshot: { readonly takenMs: number; readonly tookMs: number; readonly snapshot: Snapshot } | null = null;
 
   constructor(
     private readonly context: Context,
@@ -87,20 +109,16 @@ export class OwnerDesk {
   async answer(question: OwnerQuestion): Promise<DeskAnswer> {
     const { server } = question;
     try {
-      const { verb } = question.request;
-      const isChange = isChanging(verb) || verb === 'confirm';
-      const {
-        lines,
-        findings = [],
-        data,
-      } = await (isChange ? this.#ask(question) : question.inTurn(() => this.#ask(question)));
+      const { lines, findings = [], data } = await this.#askInTurn(question);
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
-      const answer = { ...answerOf(server, !refused, lines, findings), ...(refused && { error }), ...data };
+      const told = findings.map((finding) => withOwnHint(finding, question));
+      const answer = { ...answerOf(server, !refused, lines, told), ...(refused && { error }), ...data };
       return { answer, detail: null };
     } catch (thrown) {
       const { refusal, detail } = forOwner(thrown);
-      return { answer: refusedAnswer(server, refusal), detail };
+      const { code, message, hint } = refusal;
+      return { answer: refusedAnswer(server, withOwnHint({ code, message, hint }, question)), detail };
     }
   }
 
@@ -109,15 +127,48 @@ export class OwnerDesk {
     for (const name of this.#rates.keys()) if (!servers.has(name)) this.#rates.delete(name);
   }
 
-  async #ask(question: OwnerQuestion): Promise<OwnerView & { readonly findings?: readonly Diagnostic[] }> {
+  async #askInTurn(question: OwnerQuestion): Promise<OwnView> {
+    const { request, inTurn } = question;
+    const { verb, wait: seconds, words } = request;
+    // What waits for somebody takes no turn meanwhile.
+    if (isChanging(verb) || verb === 'confirm') return this.#ask(question);
+    if (verb !== 'doctor' || seconds === undefined) return inTurn(() => this.#ask(question));
+    const place = await inTurn(async () => {
+      const { ruleset, server: own } = await this.#owned(question);
+      this.#snapshot = null; // what was before is not what is seen
+      await this.#takeSnapshot();
+      return { ruleset, server: own, group: question.group };
+    });
+    const waited = await this.#waits.wait(this.context, place, { words, seconds }, () => this.#takeSnapshot());
+    return inTurn(() => this.#ask(question, waited));
+  }
+
+  /** An event of a server, for whoever waits there. */
+  tellWaiting(server: string, group: string, event: PacketEvent): void {
+    this.#waits.tell(server, group, event);
+  }
+
+  /** Nobody is waited for any more. */
+  endWaiting(): void {
+    this.#waits.endAll();
+  }
+
+  async #owned({ server: name, group }: OwnerQuestion): Promise<Owned> {
+    const enforcement = await readEnforcement(this.context);
+    const owned = ownedIn(enforcement, name);
+    // It has changed hands since he connected.
+    if (owned.server.owner.group !== group) throw noSuchServer();
+    return { ...owned, enforcement };
+  }
+
+  /** `waited`: what he saw, where he has waited. */
+  async #ask(question: OwnerQuestion, waited: OwnWaited | null = null): Promise<OwnView> {
     const { request, socket, events = [] } = question;
     const { context } = this;
-    const enforcement = await readEnforcement(context);
-    const { server, ruleset } = ownedIn(enforcement, question.server);
-    // It has changed hands since he connected.
-    if (server.owner.group !== question.group) throw noSuchServer();
+    const { server, ruleset, enforcement } = await this.#owned(question);
     if (!isRowVerb(request.verb)) refuseEnd(request);
     if (!isChanging(request.verb)) refuseChange(request);
+    if (request.verb !== 'doctor') refuseWait(request);
     switch (request.verb) {
       case 'status':
         refuseWords(request);
@@ -132,7 +183,9 @@ export class OwnerDesk {
       case 'explain':
         return explainOwn({ context, ruleset, server, socket }, request.words);
       case 'doctor':
-        return doctorOwn({ context, ruleset, server, socket }, request.words);
+        return this.#doctor({ context, ruleset, server, socket }, question, waited);
+      case 'who-reaches':
+        return whoReachesOwn({ context, ruleset, server, socket }, request.words);
       case 'events':
         refuseWords(request);
         return { lines: events.map(({ time, text }) => `${time} ${text}`), data: { events } };
@@ -150,13 +203,44 @@ export class OwnerDesk {
     }
   }
 
-  async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
+  /** What it costs decides too how often it is taken: many who wait do not keep the others waiting. */
+  async #takeSnapshot(): Promise<Snapshot> {
     const nowMs = performance.now();
-    if (!this.#snapshot || nowMs - this.#snapshot.takenMs > SNAPSHOT_MS)
-      this.#snapshot = { takenMs: nowMs, snapshot: await takeSnapshot(this.context) };
-    const { takenAt, sections } = this.#snapshot.snapshot;
-    const section = sections.find((each) => each.name === server.name && each.server);
+    const known = this.#snapshot;
+    if (known && nowMs - known.takenMs <= Math.max(SNAPSHOT_MS, SNAPSHOT_SHARE * known.tookMs)) return known.snapshot;
+    const snapshot = await takeSnapshot(this.context);
+    this.#snapshot = { takenMs: nowMs, tookMs: performance.now() - nowMs, snapshot };
+    return snapshot;
+  }
+
+  /** Why somebody does not get in, with what was seen of him; for a ticket all of it in one text. */
+  async #doctor(place: OwnerPlace, { request, log = [] }: OwnerQuestion, waited: OwnWaited | null): Promise<OwnerView> {
+    const [port, ...source] = request.words;
+    const seen = source.length === 0 && waited?.sighting?.by === 'event' ? waited.sighting : null;
+    const isTold = seen && isSourceTold(seen, { ...watchedDoor(place.server, [port]), reader: 'owner' });
+    const words = isTold ? [port, formatAddress(seen.key.family, seen.key.source)] : request.words;
+    const lines = waited?.lines ?? [];
+    if (!request.report) {
+      const view = await doctorOwn(place, words);
+      return { lines: [...lines, ...view.lines], data: { ...view.data, ...(waited && { seen: lines }) } };
+    }
+    const { takenAt, section } = await this.#section(place.server);
+    const report = await ticketLines({
+      ...{ place, section, words, takenAt, version: packageVersion(), waited: lines },
+      events: [...log, ...(waited?.events ?? [])],
+    });
+    return { lines: report, data: { report } };
+  }
+
+  async #section({ name }: Server): Promise<{ readonly takenAt: string; readonly section: ServerSection }> {
+    const snapshot = await this.#takeSnapshot();
+    const section = serversOf(snapshot).find((each) => each.name === name);
     if (!section) throw noSuchServer();
+    return { takenAt: snapshot.takenAt, section };
+  }
+
+  async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
+    const { takenAt, section } = await this.#section(server);
     const { rules, entries, changes } = server.owner.quotas;
     const used = useOf(server.rules);
     const quotas = {
@@ -294,6 +378,11 @@ type OwnSection = Omit<SnapshotSection, 'allowAll' | 'waiting'> & {
 /** An ALLOW ALL that his section is under, whatever else is. */
 type OwnOpening = Pick<SnapshotOpening, 'until' | 'secondsLeft' | 'rows'>;
 
+/** The same with lines that he can paste. */
+function withOwnHint<T extends { readonly hint?: string | undefined }>(told: T, { server, socket }: OwnerQuestion): T {
+  return told.hint === undefined ? told : { ...told, hint: ownHint(told.hint, server, socket) };
+}
+
 /** The answer to what is no request, or came where nobody may ask. */
 export function refusedAnswer(
   server: string,
@@ -328,10 +417,7 @@ function backTo(folder: StateFolder, [reference, extra]: readonly string[]): Own
   return (source, history, own) => rollBackOwn(folder, { history, own, source, reference });
 }
 
-function ownedIn(
-  enforcement: Enforcement | null,
-  name: string,
-): { server: OwnedServer; ruleset: NonNullable<Enforcement['record']>['ruleset'] } {
+function ownedIn(enforcement: Enforcement | null, name: string): Pick<Owned, 'server' | 'ruleset'> {
   const { record, trials } = enforcement ?? {};
   const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   const server = ruleset?.servers?.find((one) => one.name === name);
@@ -360,6 +446,11 @@ function refuseChange(request: OwnerRequest): void {
 function refuseEnd({ verb, for: time, until }: OwnerRequest): void {
   if (time !== undefined || until !== undefined)
     throw new UsageError(`"${verb}" has no end`, 'for and until belong to allow, deny, reject, limit and insert');
+}
+
+function refuseWait({ verb, wait, report }: OwnerRequest): void {
+  if (wait !== undefined || report !== undefined)
+    throw new UsageError(`"${verb}" waits for nobody, and makes no report`, 'wait and report belong to doctor');
 }
 
 function refuseWords({ verb, words }: OwnerRequest): void {

@@ -196,15 +196,23 @@ export function ownFindings(
   server: string,
   file: string,
 ): readonly Diagnostic[] {
-  if (diagnostics.length === 0) return [];
-  const at = openSectionFile(text, file, { server });
-  const pair = pairAt(at.yaml, { server });
-  if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== server) return [];
-  const isWholeFile = at.yaml.server !== undefined;
-  const [start, end] = isWholeFile ? [0, at.yaml.text.length + 1] : [pair.key.range![0], pairEnd(pair)];
-  const isOwn = (source: SourceRange | undefined): boolean =>
-    source?.file === at.path && source.offset >= start && source.offset < end;
+  const isOwn = diagnostics.length === 0 ? null : placesOf(text, server, file);
+  if (!isOwn) return [];
   return diagnostics
     .filter(({ source }) => isOwn(source))
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
+}
+
+/** Whether a place is in the section of the server; null where the text does not say where that begins. */
+export function placesOf(
+  text: string,
+  server: string,
+  file: string,
+): ((source: SourceRange | undefined) => boolean) | null {
+  const at = openSectionFile(text, file, { server });
+  const pair = pairAt(at.yaml, { server });
+  if (pair?.key.range === undefined || String((pair.key as { value?: unknown }).value) !== server) return null;
+  const isWholeFile = at.yaml.server !== undefined;
+  const [start, end] = isWholeFile ? [0, at.yaml.text.length + 1] : [pair.key.range![0], pairEnd(pair)];
+  return (source) => source?.file === at.path && source.offset >= start && source.offset < end;
 }

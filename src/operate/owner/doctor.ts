@@ -1,10 +1,11 @@
 /** Why somebody cannot get in at an owner's server, as far as it is the owner's affair. */
 import { diagnose, type Remedy } from '../../analyse/diagnose';
 import { ReachMap } from '../../analyse/reach';
+import { withOpen } from '../../model/allow-all';
 import { NO_STATE } from '../../model/given-state';
 import type { FlowKey } from '../../model/packet';
 import { formatPorts, portInRanges } from '../../model/port-range';
-import { addressBits, formatAddress, formatPrefix, type Prefix } from '../../model/prefix';
+import { addressBits, type AddressWords, formatAddress, formatPrefix, type Prefix } from '../../model/prefix';
 import { PROTOCOL } from '../../model/protocol';
 import { NO_GUARD, OPEN_OUTBOUND, type Ruleset, type Server } from '../../model/ruleset';
 import { owns } from '../../model/server';
@@ -13,11 +14,15 @@ import { DEFAULT_SOURCE_PORT, parseProbe } from '../../parse/probe';
 import { DEFAULT_SSH_PORTS } from '../../parse/services';
 import { listBans } from '../bans';
 import type { Context } from '../context';
+import type { Door } from '../doctor';
+import { type DoorWords, readPort } from '../door-words';
 import { explainByScan } from '../explain';
 import { openSections } from '../openings';
 import { obstacleText, remedyText } from '../render-obstacle';
 import { reachText } from '../render-reach';
 import { UsageError } from '../usage-error';
+import type { WaitOptions } from '../wait-at-door';
+import { reachedToJson, renderReached, whoReaches } from '../who-reaches';
 
 /** What is said of what the provider refuses: neither which row, ban or answer it is, nor whom else it is about. */
 export const BLOCKED = 'blocked by the provider';
@@ -110,10 +115,7 @@ export async function doctorOwn(place: OwnerPlace, words: readonly string[]): Pr
   }
   const destination = server.addresses.find(({ family }) => family === source.family)?.words;
   if (!destination) throw new UsageError(`${server.name} has no IPv${source.family} address`, DOCTOR_EXAMPLE);
-  const key: FlowKey = {
-    ...{ family: source.family, source: source.words, destination, sourcePort: DEFAULT_SOURCE_PORT },
-    ...{ protocol: door.protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP, destinationPort: door.port },
-  };
+  const key = keyOf(door, source, destination);
   const bans = await bansOf(context, key);
   const blocked = diagnose(ruleset, key, { ...NO_STATE, bans }).obstacles.some(({ what }) => PROVIDERS.has(what));
   const { obstacles, afterwards } = diagnose(own, key, NO_STATE);
@@ -137,6 +139,50 @@ export async function doctorOwn(place: OwnerPlace, words: readonly string[]): Pr
   };
 }
 
+/** Networks of a list that are named: his provider's sets, which his rows may name, can be long. */
+const MOST_NETWORKS = 1000;
+
+/** Who gets in at a port of his by his rows: of what the provider refuses nothing is said. */
+export function whoReachesOwn({ context, ruleset, server }: OwnerPlace, words: readonly string[]): OwnerView {
+  const [text = '', extra] = words;
+  if (extra !== undefined) throw new UsageError(`"${extra}" has no place behind the port`, REACH_EXAMPLE);
+  const { port, protocol } = readOwnPort(text, server, REACH_EXAMPLE);
+  const open = openSections(context);
+  const own = withOpen(ownView(ruleset, server), open);
+  const protocols = protocol ? [protocol] : (['tcp', 'udp'] as const);
+  const reached = whoReaches(own, { port, protocols, addresses: server.addresses, bans: [] });
+  const isOpen = open === 'everything' || open.has(server.name);
+  return {
+    lines: [
+      `who gets in at ${server.name} by your rows${isOpen ? ', while it is under ALLOW ALL' : ''}:`,
+      ...renderReached(reached, MOST_NETWORKS).split('\n'),
+      'the provider may block more, for all his servers',
+    ],
+    data: { reached: reached.map((one) => reachedToJson(one, MOST_NETWORKS)) },
+  };
+}
+
+const REACH_EXAMPLE = 'who-reaches 8000/tcp';
+
+/** What `doctor --wait` of his looks for; `key`: a packet of the source that he named. */
+export function watchedDoor(server: Server, words: readonly string[]): Pick<WaitOptions, 'watched' | 'key'> {
+  const door = readDoor(words, server);
+  const source = readSource(words);
+  const destination = source && server.addresses.find(({ family }) => family === source.family)?.words;
+  if (source && !destination) throw new UsageError(`${server.name} has no IPv${source.family} address`, DOCTOR_EXAMPLE);
+  return {
+    watched: { door, server, source: source?.words ?? null },
+    key: source && destination ? keyOf(door, source, destination) : null,
+  };
+}
+
+function keyOf(door: Door, source: Prefix, destination: AddressWords): FlowKey {
+  return {
+    ...{ family: source.family, source: source.words, destination, sourcePort: DEFAULT_SOURCE_PORT },
+    ...{ protocol: door.protocol === 'tcp' ? PROTOCOL.TCP : PROTOCOL.UDP, destinationPort: door.port },
+  };
+}
+
 /** Obstacles that no row of the owner makes or takes away. */
 const PROVIDERS: ReadonlySet<string> = new Set(['ban', 'guard', 'answer']);
 
@@ -155,14 +201,16 @@ async function bansOf(context: Context, { family, source }: FlowKey): Promise<re
   return bans.map(({ prefix }) => prefix);
 }
 
-function readDoor([text = '']: readonly string[], server: Server): { protocol: 'tcp' | 'udp'; port: number } {
-  const [, digits, protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
-  const ssh = text.toLowerCase() === 'ssh';
-  const port = ssh ? (server.ssh?.ports ?? DEFAULT_SSH_PORTS)[0] : Number(digits);
-  if (!(port >= 1 && port <= 65_535)) throw new UsageError(`"${text}" is no port from 1 to 65535`, DOCTOR_EXAMPLE);
-  if (server.ports && !portInRanges(server.ports, port))
-    throw new UsageError(`${port} is not a port of ${server.name}: ${formatPorts(server.ports)}`, DOCTOR_EXAMPLE);
-  return { port, protocol: protocol.toLowerCase() as 'tcp' | 'udp' };
+function readDoor([text = '']: readonly string[], server: Server): Door {
+  const { port, protocol = 'tcp' } = readOwnPort(text, server, DOCTOR_EXAMPLE);
+  return { port, protocol };
+}
+
+function readOwnPort(text: string, server: Server, example: string): Pick<DoorWords, 'port' | 'protocol'> {
+  const door = readPort(text, server.ssh?.ports ?? DEFAULT_SSH_PORTS, example);
+  if (server.ports && !portInRanges(server.ports, door.port))
+    throw new UsageError(`${door.port} is not a port of ${server.name}: ${formatPorts(server.ports)}`, example);
+  return door;
 }
 
 function readSource([, ...words]: readonly string[]): Prefix | null {

@@ -21,7 +21,8 @@ export interface OwnerEvent {
 
 /** What was told of lately, by server and by the group that owns it: the next owner is told nothing of what was before. */
 export class RecentEvents {
-  readonly #of = new Map<string, OwnerEvent[]>();
+  readonly #of = new Map<string, PacketEvent[]>();
+  readonly #listeners = new Map<string, Set<(event: PacketEvent) => void>>();
   #servers: ReadonlyMap<string, OwnedPlace> = new Map();
 
   /** Takes events that the daemon has read. */
@@ -30,15 +31,32 @@ export class RecentEvents {
       const server = serverOf(event, this.#servers);
       if (!server) continue;
       const list = this.#of.get(keyOf(server)) ?? [];
-      list.push(seenByOwner(event));
+      list.push(event);
       if (list.length > KEPT) list.shift();
       this.#of.set(keyOf(server), list);
+      for (const take of this.#listeners.get(keyOf(server)) ?? []) take(event);
     }
   }
 
   /** The newest, oldest first. */
   of(server: OwnedKey): readonly OwnerEvent[] {
+    return this.whole(server).map(seenByOwner);
+  }
+
+  /** The same as they are: what of them an owner may not know is the caller's to leave out. */
+  whole(server: OwnedKey): readonly PacketEvent[] {
     return this.#of.get(keyOf(server)) ?? [];
+  }
+
+  /** Hands over each that comes from now on; returns what ends that. */
+  listen(server: OwnedKey, take: (event: PacketEvent) => void): () => void {
+    const key = keyOf(server);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(take));
+    return () => {
+      listeners.delete(take);
+      if (listeners.size === 0) this.#listeners.delete(key);
+    };
   }
 
   /** Those that have an owner; what it knows of others is forgotten. */

@@ -7,6 +7,7 @@ import { formatPortRange } from '../../model/port-range';
 import { formatPrefix } from '../../model/prefix';
 import type { Rule, Server } from '../../model/ruleset';
 import { parseRuleset } from '../../parse/parse';
+import { OWNER_VERBS } from '../../parse/schema';
 import { addRule } from '../edit-ruleset';
 import type { EditVerb } from '../edit/verbs';
 import { joinRow } from '../edit/row-words';
@@ -51,6 +52,21 @@ export function findWrong(server: Server, row: string): readonly Diagnostic[] {
     });
   return [];
 }
+
+/**
+ * A hint whose lines he can paste as they stand: by his socket, without the name that his provider types. What only stands
+ * in the provider's file is left out where there is a line to type.
+ */
+export function ownHint(hint: string, server: string, socket: string): string {
+  return hint
+    .replace(/\b(?:ssh: \{[^}]*\}|udp: on), or: /g, '')
+    .replaceAll(` --server ${server}`, '')
+    .replaceAll(`sluice udp on ${server}`, 'sluice udp on')
+    .replace(PASTED, `sluice --socket ${socket} `);
+}
+
+/** Before a verb of his. */
+const PASTED = new RegExp(`\\bsluice (?=(?:${OWNER_VERBS.join('|')})\\b)`, 'g');
 
 /** There are none that he could name. */
 function withoutSets(finding: Diagnostic): Diagnostic {

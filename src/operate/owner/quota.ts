@@ -52,3 +52,21 @@ export class ChangeRate {
 }
 
 const MINUTE_MS = 60_000;
+
+/** Questions and changes of an owner that are looked at within a second. */
+export const ASKED_A_SECOND = 20;
+
+/** What one owner asked within the last second: so many answers that one owner's do not keep the others waiting. */
+export class QuestionRate {
+  readonly #asked: number[] = [];
+
+  /** Takes one of this second; throws where there is none left. `nowMs`: of a clock that only goes on. */
+  take(nowMs: number): void {
+    while (this.#asked.length > 0 && this.#asked[0] <= nowMs - 1000) this.#asked.shift();
+    if (this.#asked.length >= ASKED_A_SECOND)
+      throw new OwnerRefusal('owner/rate', `you asked ${ASKED_A_SECOND} times within a second, the most there can be`, {
+        hint: 'nothing was changed; ask again in a second',
+      });
+    this.#asked.push(nowMs);
+  }
+}

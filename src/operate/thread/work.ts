@@ -1,6 +1,7 @@
 /** All that the second thread does, for a daemon and for programs; arguments and results are plain data. */
 import { CompileMemory } from '../../compile/compile-memory';
 import type { Spare } from '../../load/spare';
+import type { PacketEvent } from '../../observe/events';
 import { renderMetrics } from '../../observe/metrics';
 import type { Snapshot } from '../../observe/snapshot';
 import { type ApplyOptions, applyFile, type FirewallApplied } from '../apply-file';
@@ -105,6 +106,16 @@ export class Work {
 
   async answerOwner(question: Omit<OwnerQuestion, 'inTurn'>): Promise<DeskAnswer> {
     return this.#desk.answer({ ...question, inTurn: (work) => this.#turns.take(question.server, work) });
+  }
+
+  /** An event of a server, for whoever waits there. */
+  tellWaiting(server: string, group: string, event: PacketEvent): void {
+    this.#desk.tellWaiting(server, group, event);
+  }
+
+  /** Owners who wait are answered. */
+  endWaiting(): void {
+    this.#desk.endWaiting();
   }
 
   /** What an owner's change that was cut short left in the file is taken back: which file. */

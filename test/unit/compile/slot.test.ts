@@ -6,6 +6,8 @@ test.each<Slot>([
   { kind: 'leaf', first: 0x7fffffff, rank: 0xffffff, count: 63, short: false },
   { kind: 'leaf', first: 0x7fffffff, rank: 0, count: 8, short: true },
   { kind: 'leaf', first: 8, rank: 256, count: 1, short: false },
+  { kind: 'classes', tables: 0xffffffff, rank: 0xffffff },
+  { kind: 'classes', tables: 8, rank: 0 },
   { kind: 'terminal', word: 0x10072 },
 ])('%j survives', (slot) => {
   const { low, high } = encodeSlot(slot);

@@ -132,4 +132,6 @@ test('filters: all that are given must hold', () => {
   expect(eventMatches(told, { rule: 'other' })).toBe(false);
   expect(eventMatches(told, { source: (text) => text === '198.51.100.7' })).toBe(true);
   expect(eventMatches(told, { source: () => false })).toBe(false);
+  expect(eventMatches(told, { section: 'inbound' })).toBe(true);
+  expect(eventMatches(told, { section: 'red' })).toBe(false);
 });

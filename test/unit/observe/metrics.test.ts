@@ -225,6 +225,7 @@ test('the page of a server: what refused, most first, and the newest refusals of
     },
   ]);
   expect(page.server.rows.map(({ id }) => id)).toEqual(['udp-off', 'web', 'often', 'no', 'default']);
+  expect(page.server).toMatchObject({ default: 'deny', sshPorts: [], sshFrom: null, udp: 'off' });
   expect(page.pending).toMatchObject({ generation: 4 });
   expect(page.server.waiting).toEqual({ deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 });
   expect(JSON.stringify(page)).not.toContain('green');

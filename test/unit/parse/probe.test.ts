@@ -50,7 +50,11 @@ describe('parseProbe', () => {
   });
 
   test('without a destination it is left open', () => {
-    expect(parseProbe('tcp from 78.168.1.2 to port 22').probe).toBeNull();
+    expect(parseProbe('tcp from 78.168.1.2 to port 22').probe).toMatchObject({
+      ...{ destination: undefined, sourcePort: 49152, destinationPort: 22 },
+    });
+    expect(parseProbe('tcp from port 22').probe).toBeNull();
+    expect(parseProbe('tcp from 78.168.1.2 to').probe).toBeNull();
     expect(parseProbe('icmp from 78.168.1.2').probe).toMatchObject({
       destination: undefined,
       icmp: { type: 8, code: 0 },

@@ -1,5 +1,5 @@
 import { DEFAULT_OWNER_QUOTAS } from '../../../../src/model/owner-access';
-import { ChangeRate, requireQuota, useOf } from '../../../../src/operate/owner/quota';
+import { ASKED_A_SECOND, ChangeRate, QuestionRate, requireQuota, useOf } from '../../../../src/operate/owner/quota';
 import { parseRuleset } from '../../../../src/parse/parse';
 
 const rulesOf = (rows: string[]) =>
@@ -32,4 +32,13 @@ test('so many changes within any minute', () => {
   expect(() => rate.take(3, 69_999)).toThrow();
   rate.take(3, 70_000);
   rate.take(4, 70_000);
+});
+
+test('twenty questions within any second, then one for each that is a second ago', () => {
+  const rate = new QuestionRate();
+  for (let i = 0; i < ASKED_A_SECOND; i++) rate.take(1000 + i);
+  expect(() => rate.take(1999)).toThrow('you asked 20 times within a second');
+  rate.take(2000);
+  expect(() => rate.take(2000)).toThrow('you asked');
+  rate.take(2001);
 });

@@ -3,7 +3,7 @@ import { formatPorts, portInRanges } from '../model/port-range';
 import { PROTOCOL } from '../model/protocol';
 import type { Ruleset, Server } from '../model/ruleset';
 import { BUILTIN_SERVICES, DEFAULT_SSH_PORTS } from '../parse/services';
-import { UsageError } from './output';
+import { UsageError } from './usage-error';
 
 /** What the words say; `rest`: those behind the port. */
 export interface DoorWords {
@@ -44,7 +44,11 @@ function isPort(text: string): boolean {
 }
 
 /** `8000`, `8000/udp`, `https`, which is both; `ssh` is the port of the section. */
-function readPort(text: string, sshPorts: readonly number[], example: string): Pick<DoorWords, 'port' | 'protocol'> {
+export function readPort(
+  text: string,
+  sshPorts: readonly number[],
+  example: string,
+): Pick<DoorWords, 'port' | 'protocol'> {
   const [, digits, protocol] = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
   if (digits !== undefined) {
     const port = Number(digits);
