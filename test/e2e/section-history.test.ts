@@ -164,7 +164,10 @@ test('an apply is refused where another one came first, of the whole or of one s
   try {
     const firewall = await Firewall.open({ netns: host.edge.path });
     const stale = { seen: { digest: seen.whole } };
-    await expect(firewall.apply(file, stale)).rejects.toMatchObject({ name: 'RulesetChangedError', code: 'operate/ruleset' });
+    await expect(firewall.apply(file, stale)).rejects.toMatchObject({
+      name: 'RulesetChangedError',
+      code: 'operate/ruleset',
+    });
     await host.must('allow', '1091/tcp', '--server', 'red');
     const late = { seen: { section: 'red', digest: seen.red } };
     await expect(firewall.apply(file, late)).rejects.toThrow(
