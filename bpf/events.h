@@ -130,16 +130,21 @@ static __always_inline int slc_is_held_back(const struct slc_hits *counter, stru
     return 1;
 }
 
+/* Above an IPv4 address, and among the bits of an IPv6 one that no network chooses for itself. */
+#define SLC_SOURCE_OWNER_SHIFT 48
+
 /*
- * The cap of the packet's source, of one that goes out (whose key is turned round by then) of its destination: an IPv4
- * address or the /64 of an IPv6 one; NULL where there is no table.
+ * The cap that the packet's source has at this server, of one that goes out (whose key is turned round by then) its
+ * destination: an IPv4 address or the /64 of an IPv6 one; NULL where there is no table. At each server another one: who
+ * comes to two of them does not have a fresh one at each turn.
  */
-static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet) {
+static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet, __u32 owner) {
     __u32 cpu = bpf_get_smp_processor_id();
     struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
     __u64 address = packet->family == 6 ? (__u64)source[0] << 32 | source[1] : source[0];
 
+    address ^= (__u64)owner << SLC_SOURCE_OWNER_SHIFT;
     return row ? &row->events[(address * slc_event_factor) >> 52] : NULL;
 }
 
@@ -162,7 +167,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
                                              struct slc_event_figures *figures, __u32 owner,
                                              struct slc_event_owner *own) {
     __u32 window = slc_event_now();
-    __u64 *source = slc_source_cap(packet);
+    __u64 *source = slc_source_cap(packet, owner);
 
     if (source && slc_source_is_spent(*source, window, owner)) {
         figures->capped_source++;

@@ -339,7 +339,7 @@ static __always_inline __u32 slc_flow_hash_of(const struct slc_flow_key *key) {
                          slc_table_factors[9] * key->protocol);
 }
 
-/* No share: all flows of a table are alike. */
+/* An image of no servers: all flows of a table are alike. */
 #define SLC_NO_SHARE (~0u)
 #define SLC_FLOW_NO_WAY 0xffu
 
@@ -379,6 +379,18 @@ static __always_inline __u32 slc_flow_shared_way(const struct slc_flow_bucket *b
     return victim;
 }
 
+/* Gives back the ways of flows that have ended: nobody else might ever come for them. Under the lock. */
+static __always_inline void slc_flow_give_back(struct slc_flow_bucket *bucket, struct slc_shares *shares, __u64 now) {
+    for (__u32 i = 0; i < SLC_TABLE_WAYS; i++) {
+        struct slc_flow *way = &bucket->ways[i];
+
+        if (!way->expires || slc_table_lives(way, now) || way->owner >= SLC_OWNERS)
+            continue;
+        __sync_fetch_and_add(&slc_share_of(shares, way->owner)->held, -1ull);
+        way->owner = SLC_OWNERS;
+    }
+}
+
 /*
  * A way for a flow that none holds, with its key and owner and the rest the caller's to fill; NULL where its owner gets
  * none. `evicted`: whether one that lives had to make room. Under the lock.
@@ -390,6 +402,8 @@ static __always_inline struct slc_flow *slc_flow_claim(struct slc_flow_bucket *b
     __u32 victim = slc_table_victim(bucket, hash, now, evicted), before;
     struct slc_flow *flow;
 
+    if (slc_servers)
+        slc_flow_give_back(bucket, shares, now);
     if (slc_servers && *evicted && share != SLC_NO_SHARE)
         victim = slc_flow_shared_way(bucket, shares, owner, share, now);
     if (victim == SLC_FLOW_NO_WAY) {
@@ -411,8 +425,8 @@ static __always_inline struct slc_flow *slc_flow_claim(struct slc_flow_bucket *b
 struct slc_move {
     __u32 first; /* bucket */
     __u32 count; /* of buckets */
-    __u32 lost;  /* flows that lived and had to make room */
-    __u32 unused;
+    __u32 lost;  /* flows that lived and had to make room, or found none */
+    __u32 share; /* flows that each owner has room for, where there are servers */
 };
 
 /*
@@ -450,8 +464,13 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
                 way->flags & (SLC_FLOW_DOUBTED | SLC_FLOW_REFUSED))) {
         way = NULL;
     } else {
-        if (!way)
-            way = slc_flow_claim(bucket, tags, hash, &flow.key, now, shares, flow.owner, SLC_NO_SHARE, &evicted);
+        if (way) {
+            slc_share_pass(shares, way->owner, flow.owner);
+            way->owner = flow.owner;
+        } else {
+            way = slc_flow_claim(bucket, tags, hash, &flow.key, now, shares, flow.owner, move->share, &evicted);
+            evicted |= !way;
+        }
         if (way) {
             way->opened = flow.opened;
             way->generation = flow.generation;

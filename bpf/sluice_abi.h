@@ -549,7 +549,8 @@ struct slc_flow {
                        */
     __u8 flags;       /* enum slc_flow_flag */
     __u8 reserved;
-    __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it */
+    __u16 owner; /* slc_section.owner of whoever has the address and the port that opened it; SLC_OWNERS: nobody's, it
+                    has ended */
 };
 
 /* No generation has such a number. */
@@ -740,8 +741,9 @@ struct slc_event_owner {
 };
 
 /*
- * One row of slc_event_sources for each CPU. A slot of a source is a cap with its server's number in bits 16-31:
- * sources of one server whose hash names the same slot share it, one of another server takes it anew.
+ * One row of slc_event_sources for each CPU. A slot of a source, which it has at each server another one, is a cap with
+ * that server's number in bits 16-31: sources of one server whose hash names the same slot share it, one of another
+ * server takes it anew.
  */
 struct slc_event_sources {
     __u64 events[4096];                  /* SLC_EVENT_SOURCES */

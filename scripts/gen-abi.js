@@ -90,16 +90,25 @@ function typeText(types, id) {
   return typeText(types, type.type_id);
 }
 
-/** What maps hold that outlive a generation, and records of the ring: the structs that bpf/maps.h names. */
+/** Where in an image servers stand. */
+const PLACES = ['SLC_SECTIONS_SLOT', 'SLC_ENTRY_SERVERS'];
+
+/**
+ * What maps hold that outlive a generation, and records of the ring: the structs that bpf/maps.h names; and how an image
+ * says which number a server has.
+ */
 function keptLayouts(types) {
   const maps = readFileSync(join(root, 'bpf/maps.h'), 'utf8');
   const kept = new Set([...maps.matchAll(/__type\((?:key|value), struct (slc_\w+)\)/g)].map((match) => match[1]));
   for (const name of ['slc_counter', 'slc_hits', 'slc_hits_kept', 'slc_event']) kept.add(name);
+  for (const name of ['slc_image_header', 'slc_section']) kept.add(name);
   const entries = [...kept].sort().map((name) => {
     const id = types.findIndex((type) => type.kind === 'STRUCT' && type.name === name) + 1;
     return [name, createHash('sha256').update(typeText(types, id)).digest('hex').slice(0, 16)];
   });
-  return Object.fromEntries(entries);
+  const numbers = types.filter(({ kind }) => kind.startsWith('ENUM')).flatMap(({ values }) => values);
+  const places = PLACES.map((place) => [place, String(numbers.find(({ name }) => name === place).val)]);
+  return Object.fromEntries([...places, ...entries]);
 }
 
 /** Those of versions before this one, as the committed file knows them: that version's own are added when it is left. */

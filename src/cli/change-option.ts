@@ -53,19 +53,18 @@ export function addDigestOption(command: Command, what = 'the section'): Command
 
 /** `--if-digest` of what is about the whole ruleset, or about one section of it. */
 export function addWholeDigestOption(command: Command): Command {
-  return addDigestOption(command, 'what is enforced, or with --server or --section that,')
-    .option('--server <name>', 'what --if-digest is about: this server alone')
-    .option('--section <name>', 'the same of inbound, outbound, guard, or settings: what lies outside sections');
+  return addDigestOption(command, 'what is enforced, or with --section that,').option(
+    '--section <name>',
+    'what --if-digest is about: inbound, outbound, guard, the name of a server, or settings, what lies outside sections',
+  );
 }
 
 /** What a writer saw of what is enforced; undefined where he says nothing of it. */
-export function seenOf(options: DigestOption & SectionOptions): { seen?: Seen } {
-  const section = sectionMeant(options);
-  const { ifDigest: digest } = options;
+export function seenOf({ section, ifDigest: digest }: DigestOption & Pick<SectionOptions, 'section'>): { seen?: Seen } {
   if (digest === undefined && section !== undefined)
     throw new UsageError(
-      `"${section}" is what --if-digest is about`,
-      'sluice apply --server gpu-17 --if-digest 1a2b3c4',
+      `--section ${section} is what --if-digest is about`,
+      'sluice apply --section gpu-17 --if-digest 1a2b3c4',
     );
   return digest === undefined ? {} : { seen: { digest, ...(section !== undefined && { section }) } };
 }

@@ -305,19 +305,20 @@ async function createMaps<Made>(
 
 /** Buckets that one run of `slc_move_flows` takes. */
 const MOVED_AT_ONCE = 4096;
-/** Two numbers, then what is left of the shortest frame. */
+/** `struct slc_move`, then what is left of the shortest frame. */
 const MOVE_FRAME = 64;
 
 /**
  * Brings the flows that live from one table into another. One that the other knows already stays there as it is where a
- * packet of it has gone out under the programs of `generation`, and becomes as the first has it where none has. Returns
- * how many live flows had no room.
+ * packet of it has gone out under the programs of `generation`, and becomes as the first has it where none has. `share`:
+ * flows that each server has room for there, null where there are none. Returns how many live flows had no room.
  */
 export async function moveFlows(
   kernel: Kernel,
   from: FlowMaps,
   to: FlowMaps & Pick<Tables, 'flowStats'>,
   tables: TableSwitches,
+  share: number | null,
 ): Promise<number> {
   const object = openDatapath(kernel, 'slc_move_flows', {
     reuse: {
@@ -327,6 +328,7 @@ export async function moveFlows(
   });
   try {
     setTables(object, tables);
+    setNumber(object, 'slc_servers', Number(share !== null));
     await object.load();
     const program = object.program('slc_move_flows');
     try {
@@ -336,6 +338,7 @@ export async function moveFlows(
         const frame = Buffer.alloc(MOVE_FRAME);
         frame.writeUInt32LE(first, 0);
         frame.writeUInt32LE(Math.min(MOVED_AT_ONCE, buckets - first), 4);
+        frame.writeUInt32LE(share ?? 0, 12);
         lost += (await program.testRun({ frame })).returnValue;
       }
       return lost;

@@ -30,7 +30,7 @@ import {
   openFlows,
   retireGenerations,
 } from './generations';
-import { numberServers } from './owner-numbers';
+import { countedTables, flowShareOf, liveOwnerNumbers, numberServers, ownerNumbers } from './owner-numbers';
 import { seedFlows } from './seed-flows';
 import { adoptSpare } from './spare';
 import { SharedState } from './state';
@@ -49,8 +49,8 @@ export interface ApplyRequest {
   readonly begin?: readonly { readonly word: number; readonly ns: bigint }[];
   /** Over a change that waits, which goes on waiting as long: what judges again otherwise, made anew with it. */
   readonly fallback?: Image;
-  /** Number of the first generation where sluice was not active before. */
-  readonly firstGeneration: number;
+  /** Number of the first generation; asked where sluice was not active before. */
+  readonly firstGeneration: () => number;
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
   readonly record: (generation: number, instance: string, fallback?: number) => Promise<void>;
   readonly fold: Fold;
@@ -89,7 +89,7 @@ export class ConflictError extends SluiceError {
 export async function applyImage(kernel: Kernel, pins: PinLayout, request: ApplyRequest): Promise<Applied> {
   failpoint('before-state');
   const found = SharedState.find(kernel, pins);
-  const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration));
+  const state = found ?? (await SharedState.create(kernel, pins, request.firstGeneration()));
   try {
     if (pins.links().length === 0) await request.fillState(state);
     failpoint('after-state');
@@ -171,14 +171,21 @@ async function applyWith(
   // What waits goes on waiting as long beside what judges again otherwise.
   let after = fallback ? { ...before, slot, previous: fallback.slot } : lastingWord(slot);
   // Of a table of another size nothing is counted yet: what it holds by then has the numbers from before.
-  const image = await numberServers(kernel, pins, state, request.image, flows.before ?? flows.after, fallback?.image);
+  const live = liveOwnerNumbers(kernel, pins, state);
+  // A server that is new in both has one number.
+  const known = fallback ? [ownerNumbers(fallback.image.bytes), ...live] : live;
+  const image =
+    known.length === 0
+      ? request.image
+      : await numberServers(request.image, known, countedTables(state, flows.before ?? flows.after));
   const spare = await adoptSpare(kernel, pins, state, image, flows.after);
   const { generation, programs, instructions } =
     spare ?? (await createGeneration(kernel, pins, state, image, flows.after));
   const moveToNewTable = async (): Promise<void> => {
     if (!flows.before) return;
     const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);
-    await moveFlows(kernel, flows.before, { ...flows.after, flowStats: state.tables.flowStats }, switches);
+    const after = { ...flows.after, flowStats: state.tables.flowStats };
+    await moveFlows(kernel, flows.before, after, switches, flowShareOf(image));
   };
   let gateChanged = false;
   let enforcedNs = 0n;

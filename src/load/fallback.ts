@@ -16,7 +16,7 @@ import {
   liveGenerations,
   openFlows,
 } from './generations';
-import { numberServers } from './owner-numbers';
+import { countedTables, liveOwnerNumbers, numberServers } from './owner-numbers';
 import type { SharedState } from './state';
 
 /** A generation that is to judge again, and that nothing names yet. */
@@ -42,7 +42,9 @@ export class ReadyFallback {
     const slot = freeSlot(gate, [freeSlot(gate)]);
     const flows = openFlows(kernel, pins, state.slotGeneration(gate.previous));
     try {
-      const numbered = await numberServers(kernel, pins, state, image, flows);
+      // Its servers keep the numbers that they have in what it takes the place of.
+      const known = liveOwnerNumbers(kernel, pins, state).toReversed();
+      const numbered = await numberServers(image, known, countedTables(state, flows));
       const { generation, programs } = await createGeneration(kernel, pins, state, numbered, flows);
       return new ReadyFallback(pins, state, generation, slot, numbered, programs);
     } finally {

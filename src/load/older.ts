@@ -3,6 +3,7 @@
  * head of `struct slc_state` is the same in every version; everything else only where its fingerprint is.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { KEPT_LAYOUTS, LAYOUT, SLC_ABI_VERSION, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import { type PinLayout, STATE_PINS } from '../kernel/pins';
@@ -138,14 +139,36 @@ const PARTS = {
   },
   gates: { maps: ['gateCounters'], structs: ['slc_counter'], lost: 'what the gates themselves had counted' },
   counters: { maps: [], structs: ['slc_hits', 'slc_hits_kept'], lost: 'hits of rules since the last apply' },
+  owners: {
+    maps: [],
+    structs: ['slc_image_header', 'slc_section', 'SLC_SECTIONS_SLOT', 'SLC_ENTRY_SERVERS'],
+    lost: 'which server a flow, or a source at a limit, was of: those that there are count for none',
+  },
 } as const satisfies Record<string, Part>;
 
 /** A part of the state. */
 export type StatePart = keyof typeof PARTS;
 
-/** Those that this version lays out in another way than an older one did. */
+/** Layout of the version that pinned a state into this folder; null where it cannot be told. */
+export function pinnedVersion(kernel: Kernel, folder: string): number | null {
+  const path = join(folder, STATE_PINS.state);
+  if (!existsSync(path)) return null;
+  const map = kernel.openPinnedMap(path);
+  try {
+    const region = map.mmap({ writable: false });
+    try {
+      return Buffer.from(region.read(FIELDS.abi_version.offset, FIELDS.abi_version.size)).readUInt32LE();
+    } finally {
+      region.close();
+    }
+  } finally {
+    map.close();
+  }
+}
+
+/** Those that this version lays out in another way than an older one did; of one that it does not know all. */
 export function changedParts(version: number): ReadonlySet<StatePart> {
-  const [before, now] = [version, SLC_ABI_VERSION].map((number) => KEPT_LAYOUTS[number]);
+  const [before = {}, now] = [version, SLC_ABI_VERSION].map((number) => KEPT_LAYOUTS[number]);
   const names = Object.keys(PARTS) as StatePart[];
   return new Set(names.filter((name) => PARTS[name].structs.some((struct) => before[struct] !== now[struct])));
 }

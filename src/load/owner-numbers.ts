@@ -1,6 +1,6 @@
 /**
  * Numbers of servers: what they have of tables that outlive generations is counted by number, so each keeps its own for as
- * long as it is enforced. Which one that is says the image that judges; no file has to.
+ * long as it is enforced, under a new version of sluice too. Which one that is says the image that judges; no file has to.
  */
 import { join } from 'node:path';
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
@@ -48,68 +48,85 @@ function endOfSections(view: DataView): number {
   return SLC_LIMITS.SECTIONS_SLOT * 8 + view.getUint32(HEADER.section_count.offset, true) * SECTION_BYTES;
 }
 
+/** Flows that each server of the image has room for; null where there are none. */
+export function flowShareOf({ bytes, features }: Image): number | null {
+  if (!features.servers) return null;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER.flow_share.offset, true);
+}
+
+/** Numbers of the servers of each generation that may judge, of the one that judges or waits last. */
+export type KnownNumbers = readonly ReadonlyMap<bigint, number>[];
+
+/** Where servers are counted by their numbers. */
+export interface CountedTables {
+  /** `struct slc_shares` each. */
+  readonly shares: readonly BpfMap[];
+  readonly events: BpfMap;
+}
+
+/** Numbers of the generations that live. */
+export function liveOwnerNumbers(kernel: Kernel, pins: PinLayout, state: SharedState): KnownNumbers {
+  const live = [...liveGenerations(state)].sort((a, b) => a - b);
+  return live.map((generation) => pinnedOwnerNumbers(kernel, pins, generation));
+}
+
+/** The tables of the state, and those of its flows. */
+export function countedTables(state: SharedState, { flowShares }: Pick<FlowMaps, 'flowShares'>): CountedTables {
+  return { shares: [flowShares, state.tables.windowShares], events: state.eventMaps.eventSources };
+}
+
 /**
  * The image with the numbers that its servers have already; those that are new have ones that nobody has, and begin with
- * nothing behind them. `beside`: another image that is about to judge, whose servers have theirs. The caller holds the lock.
+ * nothing behind them. No two of an image have the same. The caller holds the lock.
  */
-export async function numberServers(
-  kernel: Kernel,
-  pins: PinLayout,
-  state: SharedState,
-  image: Image,
-  flows: FlowMaps,
-  beside?: Image,
-): Promise<Image> {
-  const live = [...liveGenerations(state)].sort((a, b) => a - b);
-  if (!image.features.servers || live.length === 0) return image;
-  const pinned = live.flatMap((generation) => [...pinnedOwnerNumbers(kernel, pins, generation)]);
-  const known = new Map([...(beside ? ownerNumbers(beside.bytes) : []), ...pinned]);
+export async function numberServers(image: Image, known: KnownNumbers, tables: CountedTables): Promise<Image> {
+  if (!image.features.servers) return image;
   const bytes = Uint8Array.from(image.bytes);
+  const ids = [...ownerNumbers(bytes).keys()];
+  const ours = new Map<bigint, number>();
+  const taken = new Set<number>();
+  // Where two generations gave one number to two servers, who judges keeps his.
+  for (const numbers of known.toReversed())
+    for (const id of ids) {
+      const number = numbers.get(id) ?? 0;
+      if (number === 0 || ours.has(id) || taken.has(number)) continue;
+      ours.set(id, number);
+      taken.add(number);
+    }
+  const news = ids.filter((id) => !ours.has(id));
+  const free =
+    news.length === 0 ? [] : freeNumbers(taken, new Set(known.flatMap((each) => [...each.values()])), tables);
+  const given = news.map((id, i) => [id, free[i]] as const);
+  for (const [id, number] of given) ours.set(id, number);
   const view = new DataView(bytes.buffer);
-  const free = new FreeNumbers(new Set(known.values()), [flows.flowShares, state.tables.windowShares]);
-  for (let at = SERVERS_AT; at < endOfSections(view); at += SECTION_BYTES) {
-    const number = known.get(view.getBigUint64(at + SECTION.id.offset, true)) ?? free.take();
-    view.setUint16(at + SECTION.owner.offset, number, true);
-  }
-  await clearFigures(free.taken, {
-    shares: [flows.flowShares, state.tables.windowShares],
-    events: state.eventMaps.eventSources,
+  ids.forEach((id, i) => {
+    view.setUint16(SERVERS_AT + i * SECTION_BYTES + SECTION.owner.offset, ours.get(id)!, true);
   });
+  await clearFigures(
+    given.map(([, number]) => number),
+    tables,
+  );
   return { ...image, bytes };
 }
 
-/** Numbers that no server has: first those that nothing is left of in the tables. */
-class FreeNumbers {
-  readonly taken: number[] = [];
-  #left: number[] | null = null;
-
-  constructor(
-    private readonly used: ReadonlySet<number>,
-    private readonly tables: readonly BpfMap[],
-  ) {}
-
-  take(): number {
-    this.#left ??= this.#sorted();
-    // There are more numbers than servers, but two generations that live may have others each.
-    const number = this.#left.shift() ?? 1;
-    this.taken.push(number);
-    return number;
-  }
-
-  #sorted(): number[] {
-    const held = this.tables.map((map) => Buffer.from(map.lookup(new Uint8Array(4))!));
-    const isHeld = (number: number): boolean =>
-      held.some((shares) => shares.readBigUInt64LE(number * SHARE_BYTES + SHARE.held.offset) > 0n);
-    const free = Array.from({ length: SLC_LIMITS.OWNERS - 1 }, (_, i) => i + 1).filter((each) => !this.used.has(each));
-    return [...free.filter((each) => !isHeld(each)), ...free.filter(isHeld)];
-  }
+/**
+ * Numbers that no server of the image has, of which there are always enough: first those that nothing is left of in the
+ * tables. Last those of servers of another generation, who then have theirs together with one whom they never judge beside.
+ */
+function freeNumbers(taken: ReadonlySet<number>, others: ReadonlySet<number>, { shares }: CountedTables): number[] {
+  const held = shares.map((map) => Buffer.from(map.lookup(new Uint8Array(4))!));
+  const isHeld = (number: number): boolean =>
+    held.some((all) => all.readBigUInt64LE(number * SHARE_BYTES + SHARE.held.offset) > 0n);
+  const worth = (number: number): number => (others.has(number) ? 2 : Number(isHeld(number)));
+  return Array.from({ length: SLC_LIMITS.OWNERS - 1 }, (_, i) => i + 1)
+    .filter((number) => !taken.has(number))
+    .map((number) => ({ number, worth: worth(number) }))
+    .sort((one, other) => one.worth - other.worth || one.number - other.number)
+    .map(({ number }) => number);
 }
 
 /** What was counted of whoever had the number before. What he holds stays counted: it goes as its ways are given away. */
-async function clearFigures(
-  numbers: readonly number[],
-  { shares, events }: { readonly shares: readonly BpfMap[]; readonly events: BpfMap },
-): Promise<void> {
+async function clearFigures(numbers: readonly number[], { shares, events }: CountedTables): Promise<void> {
   if (numbers.length === 0) return;
   for (const map of shares) {
     const region = map.mmap({ writable: true });

@@ -14,7 +14,7 @@ import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { createFlowMaps, type FlowMaps } from '../kernel/datapath';
 import { KernelError } from '../kernel/errors';
-import type { BpfMap, Kernel } from '../kernel/kernel';
+import type { BpfMap } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { ensureFilterGate, moveFilters, type Place } from './egress-filter';
 import { failpoint } from './failpoint';
@@ -25,10 +25,12 @@ import {
   createGeneration,
   type Fold,
   GENERATION_PINS,
+  liveGenerations,
   openFlows,
   retireGenerations,
 } from './generations';
-import { changedParts, type OlderState, openKept, type StatePart } from './older';
+import { changedParts, type OlderState, openKept, pinnedVersion, type StatePart } from './older';
+import { countedTables, type KnownNumbers, numberServers, ownerNumbers, pinnedOwnerNumbers } from './owner-numbers';
 import { closeMaps } from './pinned-maps';
 import { removeSpares } from './spare';
 import { SharedState } from './state';
@@ -101,7 +103,7 @@ export async function replaceState(place: Place, older: OlderState, request: Rep
 }
 
 async function makeBeside(
-  { kernel, pins }: Place,
+  place: Place,
   older: OlderState,
   request: ReplaceRequest,
   {
@@ -110,6 +112,7 @@ async function makeBeside(
     lost,
   }: { beside: PinLayout; kept: Partial<Record<keyof typeof STATE_PINS, BpfMap>>; lost: Set<StatePart> },
 ): Promise<ReadonlyMap<number, number>> {
+  const { kernel, pins } = place;
   const state = await SharedState.make(kernel, beside, older, kept);
   try {
     if (existsSync(pins.gate('clsact'))) (await ensureFilterGate(kernel, beside)).close();
@@ -117,33 +120,49 @@ async function makeBeside(
     if (!lost.has('bans')) await state.bans.adopt();
     if (!lost.has('open')) state.open.adopt();
     await request.fillState(state, lost);
-    const generations = new Map<number, number>();
-    for (const [slot, { older: number, image }] of request.rulesets.entries()) {
-      const flows = await takeFlows(kernel, pins, number, image, lost);
-      try {
-        const { generation, programs } = await createGeneration(kernel, pins, state, image, flows);
-        try {
-          request.record(generation, number);
-          failpoint('beside-recorded');
-          if (lost.has('flows')) await request.seed(state, { generation, image }, flows);
-          await state.setSlotGeneration(slot, generation);
-          state.fillSlot(slot, programs);
-          generations.set(number, generation);
-        } finally {
-          closePrograms(programs);
-        }
-      } finally {
-        closeFlows(flows);
-      }
-      // What cannot be read is not to be counted.
-      if (lost.has('counters')) rmSync(join(pins.generation(number), GENERATION_PINS.counters), { force: true });
-    }
+    const generations = await makeGenerations(place, state, request, lost);
     await takeDeadlines(state, older, request.rulesets.length - 1);
     failpoint('beside-ready');
     return generations;
   } finally {
     state.close();
   }
+}
+
+/** A generation for each of the older ones, in slots from 0; its new number by theirs. */
+async function makeGenerations(
+  place: Place,
+  state: SharedState,
+  request: ReplaceRequest,
+  lost: Set<StatePart>,
+): Promise<ReadonlyMap<number, number>> {
+  const { kernel, pins } = place;
+  const tables = new FlowTables(place, request.rulesets, lost);
+  const numbers = [...knownNumbers(place, request.rulesets, lost)];
+  const generations = new Map<number, number>();
+  try {
+    for (const [slot, { older, image: compiled }] of request.rulesets.entries()) {
+      const { flows, isNew } = await tables.take(older, flowBuckets(compiled.features.maxFlows));
+      const image = await numberServers(compiled, numbers, countedTables(state, flows));
+      // The next one has the same, also where those of the older ones cannot be told.
+      numbers.push(ownerNumbers(image.bytes));
+      const { generation, programs } = await createGeneration(kernel, pins, state, image, flows);
+      try {
+        request.record(generation, older);
+        failpoint('beside-recorded');
+        if (isNew) await request.seed(state, { generation, image }, flows);
+        await state.setSlotGeneration(slot, generation);
+        state.fillSlot(slot, programs);
+        generations.set(older, generation);
+      } finally {
+        closePrograms(programs);
+      }
+    }
+  } finally {
+    tables.close();
+  }
+  forgetOwners(request.rulesets, lost);
+  return generations;
 }
 
 /** Who waits to be confirmed goes on waiting, until the same moment; the last of the slots judges meanwhile. */
@@ -160,23 +179,58 @@ async function takeDeadlines(state: SharedState, { pending, words, version }: Ol
   state.exchangeGate(OPEN_GATE, { slot, previous, deadlineNs: pending.deadlineNs });
 }
 
-/** The flow table of an older generation, where it can be gone on with; else an empty one. */
-async function takeFlows(
-  kernel: Kernel,
-  pins: PinLayout,
-  older: number,
-  image: Image,
-  lost: Set<StatePart>,
-): Promise<FlowMaps> {
-  const buckets = flowBuckets(image.features.maxFlows);
-  const isPinned = Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(older), name)));
-  if (!lost.has('flows') && isPinned) {
-    const flows = openFlows(kernel, pins, older);
-    if (flows.flows.info().maxEntries === buckets) return flows;
-    closeFlows(flows);
+type Rulesets = ReplaceRequest['rulesets'];
+
+/**
+ * Flow tables of the new generations: the older ones', where they can be gone on with; else empty ones, one for all
+ * generations that want its size, as the older ones had, so that what one of them opens lives when the other judges.
+ */
+class FlowTables {
+  readonly #older = new Map<number, FlowMaps>();
+  readonly #made = new Map<number, FlowMaps>();
+
+  constructor(
+    { kernel, pins }: Place,
+    rulesets: Rulesets,
+    private readonly lost: Set<StatePart>,
+    private readonly make = (buckets: number): Promise<FlowMaps> => createFlowMaps(kernel, buckets),
+  ) {
+    if (lost.has('flows')) return;
+    for (const { older } of rulesets)
+      if (Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(older), name))))
+        this.#older.set(older, openFlows(kernel, pins, older));
   }
-  lost.add('flows');
-  return createFlowMaps(kernel, buckets);
+
+  /** The table that takes the place of an older generation's, in this size. */
+  async take(older: number, buckets: number): Promise<{ readonly flows: FlowMaps; readonly isNew: boolean }> {
+    const own = this.#older.get(older);
+    const kept = [...(own ? [own] : []), ...this.#older.values()].find(
+      ({ flows }) => flows.info().maxEntries === buckets,
+    );
+    if (kept) return { flows: kept, isNew: false };
+    this.lost.add('flows');
+    const flows = this.#made.get(buckets) ?? (await this.make(buckets));
+    this.#made.set(buckets, flows);
+    return { flows, isNew: true };
+  }
+
+  close(): void {
+    for (const flows of [...this.#older.values(), ...this.#made.values()]) closeFlows(flows);
+  }
+}
+
+/** Which numbers servers had, as far as the images of the older generations can be read. */
+function knownNumbers({ kernel, pins }: Place, rulesets: Rulesets, lost: Set<StatePart>): KnownNumbers {
+  const isPinned = ({ older }: Rulesets[number]): boolean =>
+    existsSync(join(pins.generation(older), GENERATION_PINS.image));
+  if (!rulesets.every(isPinned)) lost.add('owners');
+  return lost.has('owners') ? [] : rulesets.map(({ older }) => pinnedOwnerNumbers(kernel, pins, older));
+}
+
+/** Whose entries of tables were is lost with these, and nobody's where there are no servers. */
+function forgetOwners(rulesets: Rulesets, lost: Set<StatePart>): void {
+  const isCounted = rulesets.some(({ image }) => image.features.servers);
+  if (!isCounted || (['flows', 'windows'] as const).every((part) => lost.has(part))) lost.delete('owners');
 }
 
 /**
@@ -217,8 +271,29 @@ export async function finishReplacing(place: Place): Promise<boolean> {
   }
   failpoint('links-moved');
   await kernel.grace();
+  forgetCounters(place);
   rmSync(pins.replaced, { recursive: true, force: true });
   removeSpares(pins);
   failpoint('replaced-gone');
   return true;
+}
+
+/**
+ * What this version cannot read is not to be counted: counters of every older generation, those of one that was cut short
+ * among them. Only now, so that the older version still has them where it goes on.
+ */
+function forgetCounters({ kernel, pins }: Place): void {
+  // Where that is gone this was cut short behind it.
+  const version = pinnedVersion(kernel, pins.replaced);
+  if (version === null || !changedParts(version).has('counters')) return;
+  const path = pins.state(STATE_PINS.state);
+  if (!existsSync(path)) return;
+  const map = kernel.openPinnedMap(path);
+  const state = SharedState.over(kernel, pins, map);
+  map.close();
+  if (!state) return;
+  const live = liveGenerations(state);
+  state.close();
+  for (const generation of pins.generations())
+    if (!live.has(generation)) rmSync(join(pins.generation(generation), GENERATION_PINS.counters), { force: true });
 }

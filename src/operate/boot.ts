@@ -7,7 +7,7 @@ import { SluiceError } from '../kernel/errors';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { rulesetReturned } from '../model/trial';
 import { rulesetAt } from '../model/until';
-import type { Applied } from '../load/apply';
+import { type Applied, clearInterrupted } from '../load/apply';
 import { currentAttachments } from '../load/attach';
 import { unload } from '../load/unload';
 import { attachEach, type KeptUp, keepUpWithInterfaces } from './attachments';
@@ -82,6 +82,8 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
     const replaced = await replaceOlderLocked(context);
     const enforcement = await readEnforcement(context);
     if (enforcement) {
+      // Generations that judge no more, of whoever was cut short.
+      if (unwritten.length === 0) await clearInterrupted(context, foldInto(context));
       return {
         kind: 'enforces-already',
         replaced,

@@ -113,7 +113,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     image: candidate.image,
     interfaces: where.interfaces,
     mode: candidate.ruleset.mode,
-    firstGeneration: newestKnown(folder) + 1,
+    firstGeneration: () => newestKnown(folder) + 1,
     fold: foldInto(context),
     ...(confirm && !fallback && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
     ...(fallback && { fallback: fallback.candidate.image }),
@@ -162,7 +162,13 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     const otherwise = applied.fallback && readGenerationRecord(folder, applied.fallback, applied.instance);
     if (otherwise) await rememberOtherwise(context, otherwise, { confirm, source: sourceOf(candidate) });
     else if (confirm) keepTexts(folder, candidate, confirm);
-    else if (where.keep !== 'nothing') await remember(context, candidate, { ...applied, names }, where.keep !== 'file');
+    else if (where.keep !== 'nothing')
+      await remember(
+        context,
+        candidate,
+        { ...applied, names },
+        { forBoot: where.keep !== 'file', isKept: !where.keep },
+      );
     forgetReturned(folder);
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
@@ -221,7 +227,8 @@ export async function remember(
   context: Context,
   candidate: Candidate,
   { generation, instance, names }: { generation: number; instance: string; names: readonly string[] },
-  keepForBoot = true,
+  /** `isKept`: its text was kept under the same lock. */
+  { forBoot = true, isKept = false }: { readonly forBoot?: boolean; readonly isKept?: boolean } = {},
 ): Promise<void> {
   const state: EnforcedState = {
     ...sourceOf(candidate),
@@ -231,8 +238,8 @@ export async function remember(
     interfaces: names,
     mode: candidate.ruleset.mode,
   };
-  keepText(context.folder, candidate.text);
-  if (keepForBoot) await saveForBoot(context, candidate.ruleset, { ...state, instance });
+  if (!isKept) keepText(context.folder, candidate.text);
+  if (forBoot) await saveForBoot(context, candidate.ruleset, { ...state, instance });
   writeEnforced(context.folder, state, null);
 }
 

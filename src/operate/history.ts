@@ -210,11 +210,11 @@ export function catchUp(
   const isPending = Boolean(enforcing?.pending);
   const waitsAlone = beganWith(record);
   const isAlone = record?.change !== undefined && waitsAlone({ ...record, at: record.change.at });
-  const isWhole = record?.confirm !== undefined && !record.beside;
-  const outcome = (isPending && isWhole) || isAlone ? 'pending' : isWhole ? 'confirmed' : 'applied';
+  const isPart = record !== null && !record.beside;
+  const outcome = (isPending && isPart) || isAlone ? 'pending' : isPart && record.confirm ? 'confirmed' : 'applied';
   const known = record ? addRevision(folder, record, outcome) : readHistory(folder);
   const own = known.revisions.find(isOf(record));
-  if (isPending) return own && isWhole ? endPending(folder, 'pending', { record, known }) : known;
+  if (isPending) return own && isPart ? endPending(folder, 'pending', { record, known }) : known;
   const isWaiting = known.revisions.some((one) => one.outcome === 'pending' && !waitsAlone(one));
   if (!isWaiting) return known;
   // What waited as a whole judges: it itself, or with another change beside it.

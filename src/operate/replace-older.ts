@@ -6,7 +6,7 @@ import { compile } from '../compile/compile';
 import type { Image } from '../compile/image';
 import { SluiceError } from '../kernel/errors';
 import { listInterfaces } from '../kernel/interfaces';
-import { seedDevice } from '../load/apply';
+import { clearInterrupted, seedDevice } from '../load/apply';
 import { findOlder, lostWords, type OlderState } from '../load/older';
 import { replaceState } from '../load/replace';
 import { restoreBans } from './bans';
@@ -36,7 +36,12 @@ export interface OlderReplaced {
 /** Takes over from an older version; null where none has pinned anything, or nothing that this one can take over. */
 export async function replaceOlder(context: Context): Promise<OlderReplaced | null> {
   if (!findOlder(context.kernel, context.pins) && !isHalfReplaced(context)) return null;
-  return withLock(context, () => replaceOlderLocked(context));
+  return withLock(context, async () => {
+    const replaced = await replaceOlderLocked(context);
+    // Who was cut short has left the generations of the older one.
+    if (!replaced) await clearInterrupted(context, foldInto(context));
+    return replaced;
+  });
 }
 
 /** What was cut short between two places is finished by whoever takes the lock. */

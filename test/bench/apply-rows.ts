@@ -54,7 +54,9 @@ export async function* applyRows(lab: Lab, { sizes }: { readonly sizes: readonly
         const ended = elapsed >= TIMEOUT_MS ? `does not end in ${TIMEOUT_MS / 1000} s` : stderr.trim().split('\n')[0];
         yield rowOf({ ...known, note: `${writing}: ${ended}` });
       }
-      await run([...sluice, 'disable'], { timeout: TIMEOUT_MS, env });
+      await run([...sluice, 'disable', '--yes'], { timeout: TIMEOUT_MS, env });
+      // Counts of a hundred thousand rows stay, which the next one would read.
+      rmSync(env.SLUICE_STATE_DIR, { recursive: true, force: true });
     }
   } finally {
     must(['umount', '-l', bpffs]);

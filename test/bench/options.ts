@@ -22,7 +22,7 @@ export interface Options {
 
 export const USAGE = `usage: npm run bench -- [OPTION …]
   --json             one JSON object a row
-  --quick            small sets of four shapes, plain test runs: what CI runs
+  --quick            small sets of four shapes and a blocklist, plain test runs
   --set NAME[,NAME]  ${SET_NAMES.join(' ')}
   --sizes N[,N]      100,1000,10000,100000 (blocklist: also 1000000) unless told
   --family 4|6|both  4 unless told

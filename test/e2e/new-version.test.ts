@@ -8,13 +8,14 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listFilters } from '../../src/kernel/clsact';
 import { kernel } from '../../src/kernel/native';
+import { FLOW_PINS } from '../../src/kernel/pins';
 import { REPLACE_FAILPOINTS } from '../../src/load/failpoint';
 import type { Snapshot } from '../../src/observe/snapshot';
 import { serve } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR, pinsOf, Prober, untilGone } from '../support/edge-host';
 import { SharedState } from '../../src/load/state';
 import { endTrial } from '../support/end-trial';
-import { buildNewerVersion } from '../support/newer-version';
+import { buildNewerVersion, withOtherLayouts } from '../support/newer-version';
 import type { Finished } from '../support/process';
 import { inboundRows } from '../support/snapshot-rows';
 import { Traffic } from '../support/traffic';
@@ -69,6 +70,7 @@ inbound:
 `;
   const BANNED = '203.0.113.7';
   let folder: string;
+  let built: string;
   let newer: string;
   let traffic: Traffic;
 
@@ -89,7 +91,7 @@ inbound:
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'slc-newer-'));
-    newer = buildNewerVersion(folder);
+    built = buildNewerVersion(folder);
   });
 
   afterAll(() => {
@@ -97,6 +99,7 @@ inbound:
   });
 
   beforeEach(async () => {
+    newer = built;
     host.write('rules.yaml', RULES);
     traffic = await Traffic.open(host, [PORTS.always, PORTS.never]);
     await host.must('enable');
@@ -173,6 +176,11 @@ inbound:
     await host.recount('what another version counted cannot be read');
     expect(host.pinned()).toEqual([]);
   });
+
+  /** From now on the newer version has these layouts changed too. */
+  const changeLayouts = (...structs: readonly string[]): void => {
+    newer = withOtherLayouts(built, mkdtempSync(join(host.directory, 'newer-')), structs);
+  };
 
   test.each(REPLACE_FAILPOINTS)(
     'killed at %s: one of the two judges, and the next apply finishes it',
@@ -273,11 +281,15 @@ console.log('sends');`;
 
     const reached = (): Promise<number[]> => prober.open(...Object.values(SERVED));
     const text = (): string => readFileSync(`${host.directory}/rules.yaml`, 'utf8');
-    /** Which take-over changes nothing but the programs. */
-    const takeOver = async (): Promise<void> => {
+    /** Which take-over changes nothing but the programs; cut short there it is finished by the next. */
+    const takeOver = async (place: (typeof REPLACE_FAILPOINTS)[number]): Promise<void> => {
+      const killed = await host.command([process.execPath, newer, 'boot'], { SLUICE_FAILPOINT: `${place}:kill` });
+      expect(killed).toMatchObject({ status: 137 });
+      expect(await reached()).toEqual([SERVED.more]);
       const { stdout, stderr } = await runMust('boot');
       expect(stdout).toMatch(/generation \d+ enforces already/);
-      expect(stderr).toContain('was replaced without a gap');
+      const isBefore = REPLACE_FAILPOINTS.indexOf(place) < REPLACE_FAILPOINTS.indexOf('replaced-aside');
+      expect(stderr.includes('was replaced without a gap')).toBe(isBefore);
       const { pending, waiting, warnings } = await newerStatus();
       expect(Math.abs(Date.parse(pending!.deadline) - deadline)).toBeLessThan(2000);
       expect([waiting.map(({ section }) => section), warnings]).toEqual([['red'], []]);
@@ -292,7 +304,7 @@ console.log('sends');`;
     };
 
     test('it goes on waiting, and is confirmed', async () => {
-      await takeOver();
+      await takeOver('beside-recorded');
       expect((await runMust('confirm')).stdout).toContain('confirmed: the rows of red hold');
       expect(await reached()).toEqual([SERVED.more]);
       await expectOne();
@@ -301,7 +313,7 @@ console.log('sends');`;
     });
 
     test('it goes on waiting, and is taken back in the kernel and in the files', async () => {
-      await takeOver();
+      await takeOver('replaced-by');
       expect((await runMust('rollback')).stdout).toContain('taken back');
       expect(await reached()).toEqual([]);
       expect((await runMust('rollback')).stdout).toContain('the rows before judge red again');
@@ -312,6 +324,30 @@ console.log('sends');`;
         revisions: { outcome: string }[];
       };
       expect(revisions.slice(-2).map(({ outcome }) => outcome)).toEqual(['rolled-back-by-hand', 'rolled-back-by-hand']);
+      await runMust('disable', '--yes');
+    });
+
+    test('flows that cannot be gone on with: what is opened while it waits lives when it is taken back', async () => {
+      changeLayouts('slc_flow_bucket');
+      await takeOver('one-link-moved');
+      const server = await serve(host.wire, [`echo:${PORTS.echo}`, `tcp:${PORTS.tcp}`, `udp:${PORTS.udp}`]);
+      const client = host.edge.start([
+        process.execPath,
+        join(__dirname, '../support/steady-client.js'),
+        ...[NEIGHBOUR.ipv4, PORTS.echo, PORTS.tcp, PORTS.udp].map(String),
+      ]);
+      await client.waitFor(/"session".*"answered"/);
+      expect((await runMust('rollback')).stdout).toContain('taken back');
+      const asked = Date.now();
+      const answered = (): boolean =>
+        [...client.output.matchAll(/^\{"kind":"session","asked":(\d+),"answered"/gm)].some(
+          ([, at]) => Number(at) > asked,
+        );
+      for (const deadline = Date.now() + 20_000; !answered() && Date.now() < deadline;) await sleep(50);
+      await client.stop('SIGKILL');
+      await server.stop('SIGKILL');
+      expect([answered(), /the session/.test(client.output)]).toEqual([true, false]);
+      await runMust('rollback');
       await runMust('disable', '--yes');
     });
 
@@ -331,6 +367,100 @@ console.log('sends');`;
       expect(text()).toBe(before);
       await runMust('disable', '--yes');
     });
+  });
+
+  describe('servers', () => {
+    const ADDRESS: Record<string, string> = { amber: '3000-3099', blue: '1000-1099', red: '2000-2099' };
+    const rules = (...names: readonly string[]): string =>
+      `${RULES}servers:\n${names.map((name) => `  ${name}: { address: ${HOST.ipv4}, ports: ${ADDRESS[name]} }\n`).join('')}`;
+    /** Opens flows from ports of a server. */
+    const open = async (first: number, count: number): Promise<void> => {
+      const send = `for (let i = 0; i < ${count}; i++) {
+  const socket = require('node:dgram').createSocket('udp4');
+  socket.bind(${first} + i, () => socket.send('x', 5000, '${NEIGHBOUR.ipv4}', () => socket.close()));
+}`;
+      expect(await host.edge.run([process.execPath, '-e', send])).toMatchObject({ status: 0 });
+    };
+    const flows = async (command: string): Promise<Record<string, number>> => {
+      const one = async (name: string): Promise<[string, number]> => {
+        const { stdout } = await host.command([process.execPath, command, 'status', name, '--json']);
+        const { server } = JSON.parse(stdout) as { server: { server: { room: { flows: { live: number } } } } };
+        return [name, server.server.room.flows.live];
+      };
+      return Object.fromEntries(await Promise.all(Object.keys(ADDRESS).map(one)));
+    };
+
+    /** Amber comes last, and stands first. */
+    beforeEach(async () => {
+      host.write('rules.yaml', rules('blue', 'red'));
+      await host.must('apply');
+      host.write('rules.yaml', rules('amber', 'blue', 'red'));
+      await host.must('apply');
+      await open(1000, 3);
+      await open(2000, 5);
+      expect(await flows(COMMAND)).toEqual({ amber: 0, blue: 3, red: 5 });
+    });
+
+    test('each goes on with what it had of what all share, also while a change waits', async () => {
+      host.write('rules.yaml', `${rules('amber', 'blue', 'red')}logging: medium\n`);
+      await host.must('apply', '--confirm', '10m');
+      // Either state knows the table.
+      const [previous] = host.pins.generations();
+      rmSync(join(host.pins.generation(previous), FLOW_PINS.flows));
+      expect((await runMust('boot')).stderr).toMatch(
+        /was replaced without a gap.*lost: what limit rules had counted of each source$/m,
+      );
+      expect(await flows(newer)).toEqual({ amber: 0, blue: 3, red: 5 });
+      await open(3000, 2);
+      expect(await flows(newer)).toEqual({ amber: 2, blue: 3, red: 5 });
+      await runMust('rollback');
+      expect(await flows(newer)).toEqual({ amber: 2, blue: 3, red: 5 });
+      await runMust('disable', '--yes');
+    });
+
+    test("where it cannot tell whose they were they are nobody else's", async () => {
+      changeLayouts('slc_section');
+      expect((await runMust('apply')).stderr).toContain('; which server a flow, or a source at a limit, was of');
+      expect(await flows(newer)).toEqual({ amber: 0, blue: 0, red: 0 });
+      await open(1050, 2);
+      expect(await flows(newer)).toEqual({ amber: 0, blue: 2, red: 0 });
+      await runMust('disable', '--yes');
+    });
+  });
+
+  test('counters that it cannot read: the older one has them until it judges no more, and then none is counted', async () => {
+    changeLayouts('slc_hits');
+    const never = (snapshot: Snapshot): number =>
+      Number(inboundRows(snapshot).find(({ id }) => id === 'never')!.packets);
+    /** Two generations of the older one have counted: what judges, and what nobody has tidied up after. */
+    const cutShort = async (): Promise<void> => {
+      const before = traffic.sent(PORTS.never);
+      host.write('rules.yaml', `${RULES}    - deny ${1 + (before % 6000)}\n`);
+      traffic.resume();
+      expect(await host.sluice(['apply'], { SLUICE_FAILPOINT: 'after-exchange:kill' })).toMatchObject({ status: 137 });
+      await traffic.pause();
+      expect(traffic.sent(PORTS.never)).toBeGreaterThan(before);
+    };
+    const kill = async (place: string): Promise<void> => {
+      const killed = await host.command([process.execPath, newer, 'apply'], { SLUICE_FAILPOINT: `${place}:kill` });
+      expect([place, killed.status]).toEqual([place, 137]);
+    };
+    await cutShort();
+    await kill('beside-ready');
+    await host.must('apply');
+    expect(never(await host.status())).toBe(traffic.sent(PORTS.never));
+    await host.must('disable', '--yes');
+    traffic.whole = false;
+    for (const place of ['replaced-by', 'links-moved']) {
+      await host.must('enable');
+      const before = never(await host.status());
+      await cutShort();
+      await kill(place);
+      await runMust('apply');
+      expect([place, never(await newerStatus())]).toEqual([place, before]);
+      await runMust('disable', '--yes');
+    }
+    await host.recount('what the older one had counted cannot be read');
   });
 
   test('pins of the older one that are gone: what they held is lost, by name', async () => {

@@ -505,8 +505,15 @@ test('hostile rows and quotas change nothing of another server, nor of the daemo
     [['allow', 'from', many(21, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034'], 'owner/quota'],
     [['allow', 'from', many(7, (i) => `10.0.${i}.1`), 'to', 'any', 'port', '1034,1036,1038'], 'owner/quota'],
     [['allow', 'from', 'any', 'port', many(30, (i) => String(1 + 2 * i))], 'owner/quota'],
+    [['ssh', many(22, (i) => String(1001 + 2 * i))], 'owner/quota'],
+    // Much that is read only to be refused.
+    [['ssh', ...Array.from({ length: 15 }, () => ' '.repeat(4000))], 'cli/usage'],
+    [['explain', ...Array.from({ length: 15 }, () => "'".repeat(4000))], 'cli/usage'],
   ] as const)
     expect([words, codeOf(await ask('red', ...(words as readonly [string, ...string[]])))]).toEqual([words, code]);
+  const wrong = await ask('red', 'allow', ...Array.from({ length: 15 }, () => '1 '.repeat(2000)));
+  expect([codeOf(wrong), (wrong.findings as unknown[]).length]).toEqual(['owner/ruleset', 100]);
+  expect(wrong.lines).toEqual([expect.stringMatching(/^of \d+ findings the first 100 are told$/)]);
   // What is written around a row stays one row: no line, no key and no comment of YAML comes of it.
   for (const word of ['1034/tcp\n      - allow any', '1034/tcp\u2028x', '\u0000', '\u001b[2J'])
     expect(codeOf(await ask('red', 'allow', word))).toBe('owner/request');

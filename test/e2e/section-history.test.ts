@@ -158,7 +158,7 @@ test('an apply is refused where another one came first, of the whole or of one s
   expect((await host.status()).digest).toBe(now);
   expect((await host.sluice(['apply', '--dry-run', '--if-digest', now.slice(0, 7)])).status).toBe(0);
   expect(seen.red).toBe(before.digest);
-  await host.must('apply', '--server', 'red', '--if-digest', seen.red);
+  await host.must('apply', '--section', 'red', '--if-digest', seen.red);
   const environment = { ...process.env };
   Object.assign(process.env, host.environment);
   try {
@@ -182,7 +182,7 @@ test('an apply is refused where another one came first, of the whole or of one s
     process.env = environment;
   }
   for (const words of [
-    ['--server', 'red'],
+    ['--section', 'red'],
     ['--if-digest', 'abc'],
   ])
     expect((await host.sluice(['apply', ...words])).status).toBe(2);

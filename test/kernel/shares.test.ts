@@ -53,7 +53,7 @@ servers:
     opened.push(stand, table);
     return stand;
   };
-  const namesOf = async ({ table }: FlowStand, address: string): Promise<string[]> => {
+  const namesOf = async ({ table }: Pick<FlowStand, 'table'>, address: string): Promise<string[]> => {
     const word = String(Buffer.from(address.split('.').map(Number)).readUInt32BE());
     return [...(await table.names())].filter((name) => name.split(' ')[1] === word).sort();
   };
@@ -98,6 +98,50 @@ servers:
     expect(before).toHaveLength(SHARE);
     expect(await namesOf(stand, '192.0.2.103')).toHaveLength(SHARE);
     expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBe(held - 2 * SHARE);
+  });
+
+  test('flows that have ended take nothing of a share, nor of who opens others', async () => {
+    const stand = await load();
+    await stand.outMany(...batch(several(RED, 1500)));
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBeGreaterThan(SHARE);
+    await stand.table.age('flows', 3600);
+    await stand.outMany(...batch(several(RED, 50, 5000)));
+    const before = await namesOf(stand, RED);
+    expect(before).toHaveLength(50);
+    const { evicted } = shareOf(stand.table.maps.flowShares, RED_NUMBER);
+    await stand.outMany(...batch(several(BLUE, 20_000)));
+    expect(await namesOf(stand, RED)).toEqual(before);
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER)).toEqual({ held: 50, evicted, refused: 0 });
+    // One that ended and is opened again is his once.
+    await stand.table.age('flows', 3600);
+    await stand.outMany(...batch([...several(RED, 50, 5000), ...several(RED, 50, 5000)]));
+    await stand.outMany(...batch(several(BLUE, 20_000, 20_000)));
+    expect(await namesOf(stand, RED)).toEqual(before);
+    expect(shareOf(stand.table.maps.flowShares, RED_NUMBER).held).toBe(50);
+  });
+
+  test('a smaller table takes from who has more than his share there', async () => {
+    const larger = await FlowTable.create(4 * BUCKETS, await measureHz(kernel()));
+    const stand = await FlowStand.load(EDGE, larger);
+    opened.push(stand, larger);
+    await stand.outMany(...batch(several(BLUE, SHARE)));
+    const flows = await namesOf(stand, BLUE);
+    await stand.outMany(...batch(several(RED, 40_000)));
+    const smaller = await FlowTable.create(BUCKETS, await measureHz(kernel()));
+    opened.push(smaller);
+    const { live } = await larger.figures();
+    const lost = await smaller.moveFrom(larger, 1, SHARE);
+    expect(await namesOf({ table: smaller }, BLUE)).toEqual(flows);
+    expect(flows).toHaveLength(SHARE);
+    const blue = shareOf(smaller.maps.flowShares, BLUE_NUMBER);
+    expect(blue).toEqual({ held: SHARE, evicted: 0, refused: 0 });
+    const red = shareOf(smaller.maps.flowShares, RED_NUMBER);
+    expect(red.held + SHARE).toBe((await smaller.figures()).live);
+    expect(red.held + SHARE).toBe(live - lost);
+    // The second time, after the programs were exchanged: the same again.
+    await smaller.moveFrom(larger, 1, SHARE);
+    expect(await namesOf({ table: smaller }, BLUE)).toEqual(flows);
+    expect(shareOf(smaller.maps.flowShares, RED_NUMBER).held + SHARE).toBe((await smaller.figures()).live);
   });
 
   test('where a table takes the place of another each has there what he had', async () => {
@@ -250,6 +294,9 @@ test('whatever rows red has, and whatever comes to it, blue lets in, counts and 
       const [here, there] = [await alone.in(frame), await beside.in(frame)];
       expect([round, i, there.action, there.at]).toEqual([round, i, here.action, here.at]);
     }
+    // What red's packets did is counted at rows of red.
+    for (const row of ['blue/door', 'blue/deny-80_tcp', 'blue/default'])
+      expect([round, row, countOf(beside, row)]).toEqual([round, row, countOf(alone, row)]);
     const [mine, other] = [await alone.tables.limits(), await beside.tables.limits()];
     expect(other.liveBy.get(BLUE_NUMBER)).toBe(mine.liveBy.get(BLUE_NUMBER));
     expect(shareOf(beside.tables.maps.windowShares, BLUE_NUMBER)).toEqual(
@@ -257,6 +304,12 @@ test('whatever rows red has, and whatever comes to it, blue lets in, counts and 
     );
   }
 });
+
+/** Packets and bytes of a row. */
+function countOf(stand: IngressStand, row: string): unknown {
+  const { packets, bytes } = stand.hitsOf(row);
+  return { packets, bytes };
+}
 
 describe('events', () => {
   const { EVENT_CAP_SOURCE: SOURCE } = SLC_EVENT_LIMITS;
@@ -294,6 +347,25 @@ servers:
     expect(written + capped.all + capped.server + capped.rule + capped.source + ringFull).toBe(made);
   });
 
+  test('whatever rows red has, and tells of, blue is told of the same', async () => {
+    const random = new Random(testSeed(5152));
+    for (let round = 0; round < 3; round++) {
+      const row = (): string =>
+        `${random.pick(['deny', 'allow', 'reject'])} ${random.pick(['log-all ', 'log ', ''])}${random.pick([8001, 8002, 8003, 8004])}/tcp`;
+      const rows = [...new Set(Array.from({ length: random.below(5) }, row))];
+      const stand = await EventStand.load(
+        EDGE.replace(/red: .*/, `red: { address: ${RED}, rules: ${JSON.stringify(rows)} }`),
+      );
+      opened.push(stand);
+      const flood = Array.from({ length: 2000 }, (_, i) =>
+        to(RED, random.chance(0.3) ? random.pick(visitors) : stranger(random.below(1 << 17)), i),
+      );
+      await stand.tellAll(flood);
+      const events = await stand.tellAll(visitors.map((from, i) => to(BLUE, from, i)));
+      expect([round, rows, toldOf(events, BLUE)]).toEqual([round, rows, visitors]);
+    }
+  });
+
   test('within a server each source has its own cap', async () => {
     const stand = await EventStand.load(EDGE);
     opened.push(stand);
@@ -301,5 +373,17 @@ servers:
     const told = toldOf(await stand.tellAll(one), BLUE);
     expect(told.length).toBeGreaterThanOrEqual(SOURCE);
     expect(told.length).toBeLessThanOrEqual(SOURCE * kernel().possibleCpus());
+  });
+
+  test('who comes to two servers by turns has of each what one source may, and no more', async () => {
+    const stand = await EventStand.load(EDGE);
+    opened.push(stand);
+    const turns = Array.from({ length: 40 }, (_, i) => [to(RED, visitors[0], i), to(BLUE, visitors[0], i)]).flat();
+    const events = await stand.tellAll(turns);
+    for (const address of [RED, BLUE]) {
+      const told = toldOf(events, address);
+      expect(told.length).toBeGreaterThanOrEqual(SOURCE);
+      expect(told.length).toBeLessThanOrEqual(SOURCE * kernel().possibleCpus());
+    }
   });
 });

@@ -192,13 +192,16 @@ export class FlowTable {
     });
   }
 
-  /** Brings the flows of another table in, as an apply does that changes the size. Returns how many lost their place. */
-  moveFrom(other: FlowTable, generation: number): Promise<number> {
+  /**
+   * Brings the flows of another table in, as an apply does that changes the size; `share`: of each server, where there are
+   * some. Returns how many lost their place.
+   */
+  moveFrom(other: FlowTable, generation: number, share: number | null = null): Promise<number> {
     const switches = tableSwitches({
       ...{ seed: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), hz: this.hz, generation },
       ...{ flowBuckets: this.buckets.flows, fragmentBuckets: this.buckets.fragments },
     });
-    return moveFlows(kernel(), other.maps, this.maps, switches);
+    return moveFlows(kernel(), other.maps, this.maps, switches, share);
   }
 
   close(): void {

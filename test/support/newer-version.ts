@@ -2,7 +2,7 @@
  * The next version of this package, with another layout: its header is this one's with a higher number and longer records of
  * what limit rules count; its datapath and its layouts are made of that by the same scripts that make ours.
  */
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 import { SLC_ABI_VERSION } from '../../src/abi/layout.gen';
@@ -33,5 +33,15 @@ export function buildNewerVersion(folder: string): string {
   const layout = readFileSync(join(folder, 'src/abi/layout.gen.ts'), 'utf8');
   const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023 };
   writeFileSync(join(folder, 'dist/abi/layout.gen.js'), transpileModule(layout, { compilerOptions }).outputText);
+  return join(folder, 'dist/cli/main.js');
+}
+
+/** The same version, but that it lays out these structs in another way too than ours does; returns its command. */
+export function withOtherLayouts(command: string, folder: string, structs: readonly string[]): string {
+  const whole = resolve(command, '../../..');
+  cpSync(join(whole, 'dist'), join(folder, 'dist'), { recursive: true });
+  for (const name of ['build', 'node_modules', 'package.json']) symlinkSync(join(ROOT, name), join(folder, name));
+  const changes = structs.map((name) => `exports.KEPT_LAYOUTS[${SLC_ABI_VERSION + 1}].${name} = 'another';\n`);
+  appendFileSync(join(folder, 'dist/abi/layout.gen.js'), changes.join(''));
   return join(folder, 'dist/cli/main.js');
 }

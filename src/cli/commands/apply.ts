@@ -13,14 +13,14 @@ import {
   changeOf,
   type ChangeOptions,
   type DigestOption,
-  type SectionOptions,
   seenOf,
 } from '../change-option';
 import { showChange, showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions extends ConfirmOptions, ChangeOptions, JunitOption, DigestOption, SectionOptions {
+interface ApplyOptions extends ConfirmOptions, ChangeOptions, JunitOption, DigestOption {
+  readonly section?: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly exitCode?: boolean;

@@ -103,7 +103,9 @@ function readSsh(words: readonly string[]): SshChange | 'off' {
   const text = words
     .join(' ')
     .toLowerCase()
-    .replace(/\s*,\s*/g, ',');
+    .split(',')
+    .map((part) => part.trim())
+    .join(',');
   if (text === 'off') return 'off';
   const [, list, from] = /^([\d,]+)?(?:(?:^| )from (anyone|any|rules))?$/.exec(text) ?? [];
   if (list === undefined && from === undefined) throw new UsageError(`"${words.join(' ')}" is no SSH row`, example);

@@ -88,6 +88,11 @@ export interface DeskAnswer {
   readonly detail: string | null;
 }
 
+/** Findings that are told. */
+const MOST_FINDINGS = 100;
+/** Characters behind a verb that writes no row. */
+const MOST_CHARACTERS = 4096;
+
 /** For how long a snapshot serves those who ask: a flood of questions costs one look. */
 const SNAPSHOT_MS = 250;
 /** And for so many times as long as it took. */
@@ -112,8 +117,10 @@ export class OwnerDesk {
       const { lines, findings = [], data } = await this.#askInTurn(question);
       const refused = findings.some(({ severity }) => severity === 'error') && data.changed === false;
       const error = { code: 'owner/ruleset', message: 'your rows would have errors: nothing was changed' };
-      const told = findings.map((finding) => withOwnHint(finding, question));
-      const answer = { ...answerOf(server, !refused, lines, told), ...(refused && { error }), ...data };
+      const told = findings.slice(0, MOST_FINDINGS).map((finding) => withOwnHint(finding, question));
+      const more = findings.length - told.length;
+      const said = more > 0 ? [...lines, `of ${findings.length} findings the first ${MOST_FINDINGS} are told`] : lines;
+      const answer = { ...answerOf(server, !refused, said, told), ...(refused && { error }), ...data };
       return { answer, detail: null };
     } catch (thrown) {
       const { refusal, detail } = forOwner(thrown);
@@ -167,6 +174,7 @@ export class OwnerDesk {
     const { context } = this;
     const { server, ruleset, enforcement } = await this.#owned(question);
     if (!isRowVerb(request.verb)) refuseEnd(request);
+    if (!isRowVerb(request.verb)) refuseLength(request);
     if (!isChanging(request.verb)) refuseChange(request);
     if (request.verb !== 'doctor') refuseWait(request);
     switch (request.verb) {
@@ -242,7 +250,7 @@ export class OwnerDesk {
   async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
     const { takenAt, section } = await this.#section(server);
     const { rules, entries, changes } = server.owner.quotas;
-    const used = useOf(server.rules);
+    const used = useOf(server);
     const quotas = {
       rules: { used: used.rules, most: rules },
       entries: { used: used.entries, most: entries },
@@ -446,6 +454,13 @@ function refuseChange(request: OwnerRequest): void {
 function refuseEnd({ verb, for: time, until }: OwnerRequest): void {
   if (time !== undefined || until !== undefined)
     throw new UsageError(`"${verb}" has no end`, 'for and until belong to allow, deny, reject, limit and insert');
+}
+
+/** A list of addresses is long; what else he says is read without end only to be refused. */
+function refuseLength({ verb, words }: OwnerRequest): void {
+  const length = words.join(' ').length;
+  if (length > MOST_CHARACTERS)
+    throw new UsageError(`${length} characters behind ${verb}, at most ${MOST_CHARACTERS} are read`);
 }
 
 function refuseWait({ verb, wait, report }: OwnerRequest): void {

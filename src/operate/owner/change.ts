@@ -110,7 +110,7 @@ async function tryChange(
   const findings = ownFindings(diagnostics, outcome.text, server, source.path);
   if (!ruleset || !image) return refusedFor(findings);
   const after = ruleset.servers?.find(({ name }) => name === server);
-  requireQuota(useOf(own.rules), useOf(after?.rules ?? []), own.owner.quotas);
+  requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
   const { interfaceOverride } = enforced;
   const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
   const candidate = {

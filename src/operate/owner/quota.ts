@@ -1,15 +1,19 @@
 /** How much an owner's rows are, and whether that is more than he may have. */
 import { type AddressMatch, ANY, type PortMatch } from '../../model/match';
 import type { OwnerQuotas } from '../../model/owner-access';
-import type { Rule } from '../../model/ruleset';
+import type { Rule, Section, SshRow } from '../../model/ruleset';
 import { OwnerRefusal } from './refusal';
 
 /** What rows take of the quotas that are about rows. */
 export type RowUse = Pick<OwnerQuotas, 'rules' | 'entries'>;
 
-/** Each row counts the addresses it names times the ports, one at least: what the image may have to hold of it. */
-export function useOf(rules: readonly Rule[]): RowUse {
-  return { rules: rules.length, entries: rules.reduce((sum, rule) => sum + entriesOf(rule), 0) };
+/**
+ * Each row counts the addresses it names times the ports, one at least: what the image may have to hold of it. Of the SSH
+ * row each port counts but the first, which every server may have.
+ */
+export function useOf({ rules, ssh }: Pick<Section, 'rules'> & { readonly ssh?: Pick<SshRow, 'ports'> }): RowUse {
+  const more = Math.max(0, (ssh?.ports.length ?? 0) - 1);
+  return { rules: rules.length, entries: rules.reduce((sum, rule) => sum + entriesOf(rule), more) };
 }
 
 function entriesOf({ match }: Rule): number {

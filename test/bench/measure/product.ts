@@ -45,7 +45,7 @@ export class Product {
       interfaces: this.interfaces,
       mode: 'native',
       netns: this.port.namespace.path,
-      firstGeneration: 1,
+      firstGeneration: () => 1,
       record: () => Promise.resolve(),
       fold: () => Promise.resolve(),
       fillState: fill,

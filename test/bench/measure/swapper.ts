@@ -57,7 +57,7 @@ export async function main([netns, link, name, size, swaps]: readonly string[]):
     const image = compile(ruleset, memory);
     const compiled = kernel.bootTimeNs();
     const applied = await applyImage(kernel, pins, {
-      ...{ image, interfaces, mode: 'native', netns, firstGeneration: 1, fold },
+      ...{ image, interfaces, mode: 'native', netns, firstGeneration: () => 1, fold },
       record: (number) => Promise.resolve(void images.set(number, image)),
       fillState: () => Promise.resolve(),
     });

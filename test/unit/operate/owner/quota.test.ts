@@ -6,10 +6,12 @@ const rulesOf = (rows: string[]) =>
   parseRuleset(JSON.stringify({ version: 1, inbound: { rules: rows } }), { file: 'x' }).ruleset!.inbound.rules;
 
 test('a row counts the addresses and ports it names, one at least', () => {
-  expect(useOf([])).toEqual({ rules: 0, entries: 0 });
-  expect(useOf(rulesOf(['allow 22/tcp']))).toEqual({ rules: 1, entries: 1 });
+  expect(useOf({ rules: [] })).toEqual({ rules: 0, entries: 0 });
+  expect(useOf({ rules: rulesOf(['allow 22/tcp']) })).toEqual({ rules: 1, entries: 1 });
   const row = 'deny from 192.0.2.1,192.0.2.3,2001:db8::1 to any port 22,80,443 proto tcp';
-  expect(useOf(rulesOf(['allow 22/tcp', row]))).toEqual({ rules: 2, entries: 10 });
+  expect(useOf({ rules: rulesOf(['allow 22/tcp', row]) })).toEqual({ rules: 2, entries: 10 });
+  const ssh = (...ports: number[]) => useOf({ rules: [], ssh: { ports } }).entries;
+  expect([ssh(22), ssh(22, 2222), ssh(1, 2, 3, 4)]).toEqual([0, 1, 3]);
 });
 
 test('beyond a quota only what takes away goes through', () => {
