@@ -10,7 +10,9 @@ export function endGate(host: Pick<EdgeHost, 'pins'>, inMs = 0): void {
   const state = SharedState.find(kernel(), host.pins)!;
   try {
     const { gate } = state;
-    expect(state.exchangeGate(gate, { ...gate, deadlineNs: kernel().bootTimeNs() + BigInt(inMs) * 1_000_000n })).toBe(true);
+    expect(state.exchangeGate(gate, { ...gate, deadlineNs: kernel().bootTimeNs() + BigInt(inMs) * 1_000_000n })).toBe(
+      true,
+    );
   } finally {
     state.close();
   }
