@@ -49,14 +49,18 @@ export function nameFigures(
   });
   const [incoming, outgoing] = [new Tally(), new Tally()];
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
+  // A row of a section that waits to be confirmed can have two ranks: as it is now, and as it was.
+  const count = (key: string, hits: CounterFigures): void => {
+    rules[key] = together(rules[key], figure(hits));
+  };
   for (const { rank, section, tier, id, action } of ranks) {
     const hits = slots.get(rank) ?? NO_HITS;
     const direction = isOutgoing(tier) ? outgoing : incoming;
-    rules[`${section}/${id}`] = figure(hits);
+    count(`${section}/${id}`, hits);
     direction.add(action === 'allow' || action === 'limit', hits);
     if (action !== 'limit') continue;
     const refused = slots.get(rank + SLC_LIMIT_REFUSED_RANK) ?? NO_HITS;
-    rules[refusedKey(`${section}/${id}`)] = figure(refused);
+    count(refusedKey(`${section}/${id}`), refused);
     direction.add(false, refused);
   }
   for (const [slot, hits] of slots) {
@@ -69,6 +73,13 @@ export function nameFigures(
   }
   const { reasons, verdicts } = incoming;
   return { rules, reasons, verdicts, outgoing: { reasons: outgoing.reasons, verdicts: outgoing.verdicts } };
+}
+
+/** ISO times of one form (`toISOString`) order like their text. */
+function together(one: Figure | undefined, other: Figure): Figure {
+  if (!one) return other;
+  const [, later] = [one.lastHit ?? '', other.lastHit ?? ''].sort();
+  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes, lastHit: later || null };
 }
 
 /** Key of what the limit rule with this key refused. No id of a rule has a slash. */

@@ -221,6 +221,7 @@ export async function applyRuleset(
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
+      !plan.fallback &&
       enforcement?.record?.digest === candidate.image.digest &&
       // Another version of sluice means its own programs for the same rules.
       enforcement.record.datapath === datapathDigest() &&

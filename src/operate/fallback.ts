@@ -14,7 +14,7 @@ import { judgeText } from './check';
 import type { Context } from './context';
 import { contentDigest } from './digest';
 import { pathOf } from './edit/section-lines';
-import { putText, takeText } from './edit/section-text';
+import { putText, takeText } from './edit/lazy-section-text';
 import type { Candidate, Fallback } from './enforce';
 import type { Enforcement } from './enforcement';
 import { type FileEdit, type GenerationRecord, type PendingSection, readGenerationRecord } from './generation-record';

@@ -1,7 +1,7 @@
 /** Texts of rulesets with what was before in the place of sections that wait to be confirmed. */
 import { SluiceError } from '../kernel/errors';
 import { pathOf } from './edit/section-lines';
-import { putText, takeText } from './edit/section-text';
+import { putText, takeText } from './edit/lazy-section-text';
 import type { PendingSection } from './generation-record';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
 

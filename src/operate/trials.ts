@@ -16,7 +16,7 @@ import { rulesetAt, rulesetWithoutEnds } from '../model/until';
 import type { Context } from './context';
 import { judgeText } from './check';
 import { pathOf } from './edit/section-lines';
-import { takeText } from './edit/section-text';
+import { takeText } from './edit/lazy-section-text';
 import type { Candidate, Fallback } from './enforce';
 import type { Enforcement } from './enforcement';
 import { changeFallback, type FallbackChange, fallbackOf } from './fallback';

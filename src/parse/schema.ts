@@ -443,7 +443,7 @@ function knownKeys(path: Path): string[] {
 export const OWNER_VERBS = [
   ...(['status', 'check', 'explain', 'doctor', 'who-reaches', 'events', 'history', 'diff'] as const),
   ...(['allow', 'deny', 'reject', 'limit', 'insert', 'delete', 'move', 'default', 'udp', 'ssh'] as const),
-  ...(['rollback', 'confirm'] as const),
+  ...(['allow-all', 'rollback', 'confirm'] as const),
 ] as const;
 export type OwnerVerb = (typeof OWNER_VERBS)[number];
 

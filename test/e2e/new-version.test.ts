@@ -373,13 +373,11 @@ console.log('sends');`;
     const ADDRESS: Record<string, string> = { amber: '3000-3099', blue: '1000-1099', red: '2000-2099' };
     const rules = (...names: readonly string[]): string =>
       `${RULES}servers:\n${names.map((name) => `  ${name}: { address: ${HOST.ipv4}, ports: ${ADDRESS[name]} }\n`).join('')}`;
-    /** Opens flows from ports of a server. */
+    /** Opens flows from ports of a server, which last for four minutes: nobody answers but with a refusal. */
     const open = async (first: number, count: number): Promise<void> => {
-      const send = `for (let i = 0; i < ${count}; i++) {
-  const socket = require('node:dgram').createSocket('udp4');
-  socket.bind(${first} + i, () => socket.send('x', 5000, '${NEIGHBOUR.ipv4}', () => socket.close()));
-}`;
-      expect(await host.edge.run([process.execPath, '-e', send])).toMatchObject({ status: 0 });
+      const connect = `for (let i = 0; i < ${count}; i++)
+  require('node:net').connect({ host: '${NEIGHBOUR.ipv4}', port: 5000, localPort: ${first} + i }).on('error', () => {});`;
+      expect(await host.edge.run([process.execPath, '-e', connect])).toMatchObject({ status: 0 });
     };
     const flows = async (command: string): Promise<Record<string, number>> => {
       const one = async (name: string): Promise<[string, number]> => {

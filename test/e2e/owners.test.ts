@@ -614,6 +614,38 @@ test('who goes away in the middle of his change: it is made all the same, and wh
   await until('sockets', () => existsSync(socketOf('red')) && existsSync(socketOf('green')));
 });
 
+test('ALLOW ALL of his server: he opens and ends it, nobody else’s opens, and what his provider opened is not his', async () => {
+  const before = await greenIs();
+  expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('timeout');
+  expect(await did('red', 'allow-all', '--for', '10m', '-m', 'what is wrong')).toMatch(
+    /^red is under ALLOW ALL until \S+ \S+ UTC: it ends by itself\n$/,
+  );
+  expect([await tcpConnect(host.wire, HOST.ipv4, 1080), await tcpConnect(host.wire, HOST.ipv4, 2081)]).toEqual([
+    ...['connected', 'timeout'],
+  ]);
+  expect(await did('red', 'status')).toMatch(/^ALLOW ALL: until/m);
+  expect(await host.must('allow-all')).toMatch(/^red: until .*, by root, owner of red \(what is wrong\)$/m);
+  expect(await did('red', 'allow-all', 'off')).toMatch(
+    /^ALLOW ALL of red is over\n {2}\d+ packets passed[^]* by red\/default /,
+  );
+  expect([await tcpConnect(host.wire, HOST.ipv4, 1080), await greenIs()]).toEqual(['timeout', before]);
+  expect(await did('red', 'allow-all', 'off')).toBe('red is not under ALLOW ALL\n');
+  await host.must('allow-all', 'red', '--for', '10m');
+  for (const request of [{ for: '1m' }, { words: ['off'] }])
+    expect(codeOf(await send('red', JSON.stringify({ version: 1, verb: 'allow-all', ...request })))).toBe(
+      'owner/provider',
+    );
+  await host.must('allow-all', 'off', 'red');
+  for (const request of [{}, { words: ['green'], for: '1m' }, { for: '2h' }, { for: '0s' }, { until: '2030-01-01' }])
+    expect([request, codeOf(await send('red', JSON.stringify({ version: 1, verb: 'allow-all', ...request })))]).toEqual(
+      [...[request, 'cli/usage']],
+    );
+  expect((await as('red', 'allow-all', '--everything', '--for', '1m')).stderr).toMatch(
+    /--everything is the provider's/,
+  );
+  expect((await host.status()).allowAll).toEqual([]);
+});
+
 test('an edge that is open as a whole: he is told until when, and of his own rows', async () => {
   await host.must('allow-all', '--everything', '--for', '1h', '--yes', '-m', 'a hidden reason');
   // Nobody listens there, and it is let in to find that out.

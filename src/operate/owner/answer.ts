@@ -29,6 +29,7 @@ import { changeRows, type OwnerChange, ownFindings } from './change';
 import { doctorOwn, explainOwn, type OwnerPlace, type OwnerView, watchedDoor, whoReachesOwn } from './doctor';
 import type { OwnerEvent } from './events';
 import type { OwnedServer } from './owned-server';
+import { openOwn, readOpening } from './own-opening';
 import { ownChangeLine, ownChanges, ownServerAt, rollBackOwn } from './own-history';
 import { type Decision, decideOwn, OWNERS_CONFIRM_SECONDS, type OwnWaiting, ownWaiting } from './own-trial';
 import { findWrong, ownHint, rowsAmong } from './own-words';
@@ -138,7 +139,7 @@ export class OwnerDesk {
     const { request, inTurn } = question;
     const { verb, wait: seconds, words } = request;
     // What waits for somebody takes no turn meanwhile.
-    if (isChanging(verb) || verb === 'confirm') return this.#ask(question);
+    if (isChanging(verb) || verb === 'confirm' || verb === 'allow-all') return this.#ask(question);
     if (verb !== 'doctor' || seconds === undefined) return inTurn(() => this.#ask(question));
     const place = await inTurn(async () => {
       const { ruleset, server: own } = await this.#owned(question);
@@ -173,9 +174,9 @@ export class OwnerDesk {
     const { request, socket, events = [] } = question;
     const { context } = this;
     const { server, ruleset, enforcement } = await this.#owned(question);
-    if (!isRowVerb(request.verb)) refuseEnd(request);
+    if (!isRowVerb(request.verb)) refuseEnd(request, request.verb === 'allow-all');
     if (!isRowVerb(request.verb)) refuseLength(request);
-    if (!isChanging(request.verb)) refuseChange(request);
+    if (!isChanging(request.verb)) refuseChange(request, request.verb === 'allow-all');
     if (request.verb !== 'doctor') refuseWait(request);
     switch (request.verb) {
       case 'status':
@@ -188,6 +189,8 @@ export class OwnerDesk {
         refuseWords(request);
         this.#take(server);
         return this.#check(server, enforcement!);
+      case 'allow-all':
+        return this.#open(server, question);
       case 'explain':
         return explainOwn({ context, ruleset, server, socket }, request.words);
       case 'doctor':
@@ -350,7 +353,21 @@ export class OwnerDesk {
     return { lines: ['taken back: your rows before judge again'], data: { changed: true } };
   }
 
-  #take({ name, owner }: OwnedServer): void {
+  async #open({ name, owner }: OwnedServer, { author, request, inTurn }: OwnerQuestion): Promise<OwnerView> {
+    const { words, for: time, message: reason } = request;
+    const seconds = readOpening(words, time);
+    this.#take({ name, owner });
+    const wanted = {
+      ...{ server: name, author: { ...author, group: owner.group } },
+      ...(seconds !== undefined && { seconds }),
+      ...(reason !== undefined && { reason }),
+    };
+    const view = await openOwn(this.context, wanted, inTurn);
+    this.#snapshot = null;
+    return view;
+  }
+
+  #take({ name, owner }: Pick<OwnedServer, 'name' | 'owner'>): void {
     let rate = this.#rates.get(name);
     if (!rate) this.#rates.set(name, (rate = new ChangeRate()));
     rate.take(owner.quotas.changes, performance.now());
@@ -445,14 +462,14 @@ function isRowVerb(verb: string): boolean {
 }
 
 /** What belongs to a change of rows alone. */
-function refuseChange(request: OwnerRequest): void {
+function refuseChange(request: OwnerRequest, mayTellWhy = false): void {
   for (const key of ['ifDigest', 'confirm', 'message'] as const)
-    if (request[key] !== undefined)
+    if (request[key] !== undefined && !(key === 'message' && mayTellWhy))
       throw new UsageError(`"${request.verb}" alone changes no rows`, `${key} belongs to what does`);
 }
 
-function refuseEnd({ verb, for: time, until }: OwnerRequest): void {
-  if (time !== undefined || until !== undefined)
+function refuseEnd({ verb, for: time, until }: OwnerRequest, mayBeFor = false): void {
+  if ((time !== undefined && !mayBeFor) || until !== undefined)
     throw new UsageError(`"${verb}" has no end`, 'for and until belong to allow, deny, reject, limit and insert');
 }
 
