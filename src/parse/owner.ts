@@ -9,6 +9,7 @@ import {
 import { type Context, placeOf, termOf } from './context';
 import { isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse } from './finding';
+import { ownText } from './own-text';
 
 /** As groupadd(8) allows names, or a number. */
 const GROUP = /^(?:[a-z_][a-z0-9_-]{0,31}\$?|\d{1,10})$/i;
@@ -24,7 +25,7 @@ export function readOwner(server: MapNode, context: Context): OwnerAccess | unde
     const message = `${quote(group.text)} is not the name or number of a group`;
     context.sink(at(termOf(group), refuse('parse/owner', message, 'getent group lists them')));
   }
-  return { group: group.text, mode: readMode(node, context), quotas: readQuotas(node) };
+  return { group: ownText(group.text), mode: readMode(node, context), quotas: readQuotas(node) };
 }
 
 /** YAML reads 0660 as a number; what was written counts. */

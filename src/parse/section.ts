@@ -16,6 +16,7 @@ import { directed } from './format-rule';
 import { deriveId, idProblem, IdRegister } from './ids';
 import type { Names } from './names';
 import { parsePortRange } from './port';
+import { ownText } from './own-text';
 import { type Row, readRows } from './rows';
 import { type DirectionTerm, parseRuleLine, type RuleLine } from './rule-line';
 import { NO_DETAILS, readRuleObject, type RuleDetails } from './rule-object';
@@ -266,17 +267,26 @@ function draftOf(
 function nameRules(drafts: readonly Draft[], ids: ExplicitIds): Rule[] {
   const register = new IdRegister(ids.taken);
   return drafts.map(({ row, id, enabled, details, source }) => {
-    const { action, match, limit, text, written } = row;
-    const name = id ? id.text : register.assign(deriveId(row));
+    const { action, match, limit, written } = row;
+    const text = ownText(row.text);
+    const name = id ? ownText(id.text) : register.assign(deriveId(row));
     const idIsExplicit = id !== undefined;
     // Nearly all rows say nothing more: of one shape they are made in a fraction of the time.
     if (!limit && (details === NO_DETAILS || Object.keys(details).length === 0))
       return { id: name, idIsExplicit, action, match, enabled, text, source, written };
     return {
       ...{ id: name, idIsExplicit, action, match, ...(limit && { limit }) },
-      ...{ enabled, ...details, text, source, written },
+      ...{ enabled, ...ownDetails(details), text, source, written },
     };
   });
+}
+
+function ownDetails({ note, owner, ...rest }: RuleDetails): RuleDetails {
+  return {
+    ...rest,
+    ...(note !== undefined && { note: ownText(note) }),
+    ...(owner !== undefined && { owner: ownText(owner) }),
+  };
 }
 
 /** Explicit ids of a section, each taken once. */

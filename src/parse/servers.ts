@@ -8,6 +8,7 @@ import { type DocumentNode, isNothing, type MapEntry, type MapNode, valueOf } fr
 import { at, quote, refuse, splitTerm } from './finding';
 import type { Names } from './names';
 import { readOwner } from './owner';
+import { ownText } from './own-text';
 import { normalizeRanges, parsePortRange } from './port';
 import { MAX_RULES, readServerSection } from './section';
 import { findOverlaps } from './server-overlap';
@@ -86,7 +87,7 @@ interface Found extends Entry {
 }
 
 function readServer({ key, value }: MapEntry, context: Context, around: Surroundings): Server | undefined {
-  const name = key.text;
+  const name = ownText(key.text);
   const problem = serverNameProblem(name);
   if (problem !== undefined)
     context.sink(at(placeOf(context, key), refuse('parse/name', `${quote(name)} cannot name a server: ${problem}`)));
@@ -112,7 +113,7 @@ function readServer({ key, value }: MapEntry, context: Context, around: Surround
     ...section,
     addresses,
     ...(ports && { ports }),
-    ...(target !== undefined && { target }),
+    ...(target !== undefined && { target: ownText(target) }),
     ...(owner && { owner }),
     source: context.file.range(key.start, key.end),
   };

@@ -5,7 +5,7 @@ import { allowAll, endAllowAll, TooManyOpenError } from '../allow-all';
 import type { Author } from '../change-note';
 import type { Context } from '../context';
 import type { Opening } from '../opening-file';
-import { currentOpenings, type LiveOpening } from '../openings';
+import { currentOpenings, type LiveOpening, rememberedOpenings } from '../openings';
 import { whenWords } from '../render-history';
 import { reportLines } from '../render-openings';
 import { UsageError } from '../usage-error';
@@ -77,11 +77,24 @@ async function open(
 async function end(context: Context, { server, author }: OwnOpening): Promise<OwnerView> {
   const ended = await endAllowAll(context, server, { author, patienceMs: 0 });
   const own = ended.findLast(({ section }) => section === server);
-  if (!own) return { lines: [`${server} is not under ALLOW ALL`], data: { changed: false } };
+  if (!own) return lastReport(context, server, author.group);
   const { packets, unlisted, rows } = own;
   return {
     lines: [`ALLOW ALL of ${server} is over`, ...reportLines(own)],
     data: { changed: true, report: { packets, unlisted, rows } },
+  };
+}
+
+/** What the last one let in, which ended by itself. */
+function lastReport(context: Context, server: string, group: string | undefined): OwnerView {
+  const isOwn = (one: Opening): boolean => one.section === server && isBy(one, server) && one.author.group === group;
+  const last = rememberedOpenings(context).findLast(isOwn);
+  const line = `${server} is not under ALLOW ALL`;
+  if (!last) return { lines: [line], data: { changed: false } };
+  const { until, packets, unlisted, rows } = last;
+  return {
+    lines: [`${line}; when it last was, until ${whenWords(until)} UTC at most:`, ...reportLines(last)],
+    data: { changed: false, report: { packets, unlisted, rows } },
   };
 }
 
