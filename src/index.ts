@@ -77,6 +77,7 @@ export { BanRefusedError, type Banned, type BanOutcome } from './operate/ban-sou
 export type { BanList, UnbanOutcome } from './operate/bans';
 export type { EndedRules } from './operate/end-rules';
 export { KeepReachableError, LockoutError, type ApplyOutcome } from './operate/apply';
+export type { Seen } from './operate/seen';
 export type { FullExplanation } from './operate/explain';
 export { planRuleset, type RulesetPlan } from './operate/plan';
 export { currentRevision, findRevision, type History, type Revision, type RevisionOutcome } from './operate/history';

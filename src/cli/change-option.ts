@@ -1,6 +1,7 @@
 /** What everything that changes what is enforced, or looks at revisions, takes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Intent, REASON_MAX } from '../operate/change-note';
+import type { Seen } from '../operate/seen';
 import { UsageError } from './output';
 
 export interface ChangeOptions {
@@ -41,13 +42,31 @@ export interface DigestOption {
   readonly ifDigest?: string;
 }
 
-export function addDigestOption(command: Command): Command {
+export function addDigestOption(command: Command, what = 'the section'): Command {
   return command.addOption(
     new Option(
       '--if-digest <digest>',
-      'only where the section has this digest (sluice history SECTION, status --json); refused where somebody changed it since',
+      `only where ${what} has this digest (sluice history SECTION, status --json); refused where somebody changed it since`,
     ).argParser(readDigest),
   );
+}
+
+/** `--if-digest` of what is about the whole ruleset, or about one section of it. */
+export function addWholeDigestOption(command: Command): Command {
+  return addDigestOption(command, 'what is enforced, or with --section that,').option(
+    '--section <name>',
+    'what --if-digest is about: inbound, outbound, guard, the name of a server, or settings, what lies outside sections',
+  );
+}
+
+/** What a writer saw of what is enforced; undefined where he says nothing of it. */
+export function seenOf({ section, ifDigest: digest }: DigestOption & Pick<SectionOptions, 'section'>): { seen?: Seen } {
+  if (digest === undefined && section !== undefined)
+    throw new UsageError(
+      `--section ${section} is what --if-digest is about`,
+      'sluice apply --section gpu-17 --if-digest 1a2b3c4',
+    );
+  return digest === undefined ? {} : { seen: { digest, ...(section !== undefined && { section }) } };
 }
 
 function readDigest(text: string): string {

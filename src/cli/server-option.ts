@@ -28,7 +28,8 @@ export const WITHOUT_SERVER: Readonly<Record<string, string>> = {
   init: 'it writes the file of one host: servers are written into it, or proposed by sluice import nat',
   ci: 'it checks the whole file, as apply does: sluice check --server NAME shows what was found of one',
   compile: 'one image holds all servers',
-  apply: 'it enforces the whole file: sluice plan --server NAME shows one, verbs with --server change one',
+  apply:
+    'it enforces the whole file: sluice plan --server NAME shows one, verbs with --server change one, --section NAME with --if-digest is about one',
   enable: 'interfaces are filtered for all servers',
   disable: 'interfaces are filtered for all servers: sluice allow-all NAME --for 10m opens one',
   boot: 'interfaces are filtered for all servers',

@@ -51,7 +51,9 @@ export function showOutcome(
     const otherwise =
       pending.previous === null ? 'everything passes again' : `generation ${pending.previous} judges again`;
     output.say(
-      `not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps it, else ${otherwise} by itself`,
+      outcome.beside
+        ? `note: an earlier change is not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps that, else ${otherwise} by itself, with this one in it`
+        : `not confirmed yet: sluice confirm within ${pending.secondsLeft} s keeps it, else ${otherwise} by itself`,
     );
   }
   for (const { section, secondsLeft } of outcome.waiting ?? [])

@@ -17,6 +17,7 @@ import type { AttachMode } from '../model/ruleset';
 import { attachAll, type Attachment, currentAttachments, detachOne, removeDeadLinks } from './attach';
 import { type Place, removeStaleFilters } from './egress-filter';
 import { failpoint } from './failpoint';
+import { ReadyFallback } from './fallback';
 import { awaitsConfirmation, freeSlot, lastingSlot, lastingWord } from './gate-word';
 import {
   closeFlows,
@@ -29,7 +30,7 @@ import {
   openFlows,
   retireGenerations,
 } from './generations';
-import { countedTables, flowShareOf, liveOwnerNumbers, numberServers } from './owner-numbers';
+import { countedTables, flowShareOf, liveOwnerNumbers, numberServers, ownerNumbers } from './owner-numbers';
 import { seedFlows } from './seed-flows';
 import { adoptSpare } from './spare';
 import { SharedState } from './state';
@@ -46,10 +47,12 @@ export interface ApplyRequest {
   readonly confirmNs?: bigint;
   /** Words of sections that wait by themselves, and how long from then on: they are in the image. */
   readonly begin?: readonly { readonly word: number; readonly ns: bigint }[];
+  /** Over a change that waits, which goes on waiting as long: what judges again otherwise, made anew with it. */
+  readonly fallback?: Image;
   /** Number of the first generation; asked where sluice was not active before. */
   readonly firstGeneration: () => number;
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
-  readonly record: (generation: number, instance: string) => Promise<void>;
+  readonly record: (generation: number, instance: string, fallback?: number) => Promise<void>;
   readonly fold: Fold;
   /** Called while nothing is filtered, before anything is: puts back into the state what outlives it. */
   readonly fillState: (state: SharedState) => Promise<void>;
@@ -58,6 +61,8 @@ export interface ApplyRequest {
 export interface Applied {
   readonly generation: number;
   readonly instance: string;
+  /** What judges again otherwise, where that was made anew. */
+  readonly fallback?: number;
   readonly attachments: readonly Attachment[];
   /** Instructions the verifier walked, of both programs. */
   readonly instructions: number;
@@ -135,7 +140,18 @@ async function flowTables(kernel: Kernel, pins: PinLayout, state: SharedState, i
 async function applyOver(kernel: Kernel, pins: PinLayout, state: SharedState, request: ApplyRequest): Promise<Applied> {
   const flows = await flowTables(kernel, pins, state, request.image);
   try {
-    return await applyWith(kernel, pins, state, request, flows);
+    if (!request.fallback) return await applyWith(kernel, pins, state, request, { flows, fallback: null });
+    // Before what waits: that is the newer one of both.
+    const fallback = await ReadyFallback.make(kernel, pins, state, { gate: state.gate, image: request.fallback });
+    if (!fallback) throw new ConflictError();
+    try {
+      return await applyWith(kernel, pins, state, request, { flows, fallback });
+    } catch (error) {
+      await fallback.undo();
+      throw error;
+    } finally {
+      fallback.close();
+    }
   } finally {
     closeFlows(flows.after);
     if (flows.before) closeFlows(flows.before);
@@ -147,14 +163,17 @@ async function applyWith(
   pins: PinLayout,
   state: SharedState,
   request: ApplyRequest,
-  flows: FlowTables,
+  { flows, fallback }: { readonly flows: FlowTables; readonly fallback: ReadyFallback | null },
 ): Promise<Applied> {
   const before = state.gate;
   const attachedBefore = await currentAttachments(kernel, pins, request.netns);
   const slot = freeSlot(before);
-  let after = lastingWord(slot);
+  // What waits goes on waiting as long beside what judges again otherwise.
+  let after = fallback ? { ...before, slot, previous: fallback.slot } : lastingWord(slot);
   // Of a table of another size nothing is counted yet: what it holds by then has the numbers from before.
-  const known = liveOwnerNumbers(kernel, pins, state);
+  const live = liveOwnerNumbers(kernel, pins, state);
+  // A server that is new in both has one number.
+  const known = fallback ? [ownerNumbers(fallback.image.bytes), ...live] : live;
   const image =
     known.length === 0
       ? request.image
@@ -190,11 +209,12 @@ async function applyWith(
   };
   let attachments: Attachment[];
   try {
-    await request.record(generation, state.instance);
+    await request.record(generation, state.instance, fallback?.generation);
     failpoint('after-record');
     // The number first: a slot that names no generation would never be emptied.
     await state.setSlotGeneration(slot, generation);
     state.fillSlot(slot, programs);
+    await fallback?.fillSlot();
     failpoint('after-slot');
     if (request.confirmNs !== undefined && lastingSlot(before) !== SLC_SLOT_OPEN)
       await markFresh(state, request.interfaces, attachedBefore);
@@ -222,12 +242,13 @@ async function applyWith(
   }
   const detached = attachedBefore.filter((old) => !attachments.some((kept) => kept.ifindex === old.ifindex));
   failpoint('after-gate');
-  if (request.confirmNs === undefined)
+  if (request.confirmNs === undefined && !fallback)
     for (const old of detached) await detachOne({ kernel, pins, netns: request.netns }, old.ifindex);
   await retireGenerations(kernel, pins, state, request.fold);
   failpoint('after-retire');
   return {
     generation,
+    ...(fallback && { fallback: fallback.generation }),
     instance: state.instance,
     attachments,
     instructions,

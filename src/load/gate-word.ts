@@ -51,12 +51,12 @@ export function lastingWord(slot: number): GateWord {
   return { slot, previous: slot, deadlineNs: 0n };
 }
 
-/** A program slot that neither judges nor may judge again. */
-export function freeSlot(word: GateWord): number {
+/** A program slot that neither judges nor may judge again, and is none of those taken. */
+export function freeSlot(word: GateWord, taken: readonly number[] = []): number {
   for (let slot = 0; slot < SLC_LIMITS.PROGRAM_SLOTS; slot++) {
-    if (slot !== word.slot && slot !== word.previous) return slot;
+    if (slot !== word.slot && slot !== word.previous && !taken.includes(slot)) return slot;
   }
-  throw new RangeError('a gate word names two slots, four exist');
+  throw new RangeError('two gate words name four slots, no more exist');
 }
 
 /** The word of a state that has no ruleset yet. */

@@ -6,6 +6,7 @@ import { type ApplyOutcome, applyRuleset } from './apply';
 import { checkRuleset } from './check';
 import type { Context } from './context';
 import { readRulesetText } from './ruleset-file';
+import type { Seen } from './seen';
 
 /** How `Firewall.apply` goes about it. */
 export interface ApplyOptions {
@@ -16,6 +17,13 @@ export interface ApplyOptions {
    * it holds at once.
    */
   readonly confirmSeconds?: number;
+  /** Only where this revision of `sluice history` (0: none yet) is enforced; else a `RefusedError` `operate/revision`. */
+  readonly expectRevision?: number;
+  /**
+   * Only where what is enforced has a digest that begins so (of a snapshot, `digest`), or the section (`sections[].digest`):
+   * else somebody changed it since, and a `RefusedError` `operate/ruleset` or `operate/section` names both.
+   */
+  readonly seen?: Seen;
   /** Warnings are errors. */
   readonly strict?: boolean;
   /** Filter these interfaces instead of those the ruleset names. */
@@ -50,10 +58,12 @@ export async function applyFile(
     image,
     ...(interfaces && { interfaceOverride: interfaces }),
   };
-  const { confirmSeconds } = options;
+  const { confirmSeconds, expectRevision, seen } = options;
   const outcome = await applyRuleset(context, candidate, {
     ...{ force: options.force ?? false, asRead: true, memory },
     ...(confirmSeconds !== undefined && { confirmSeconds }),
+    ...(expectRevision !== undefined && { expectRevision }),
+    ...(seen && { seen }),
   });
   return { ...outcome, diagnostics };
 }

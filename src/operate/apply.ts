@@ -28,9 +28,10 @@ import {
 } from './history';
 import { describeRevision } from './render-history';
 import type { Context } from './context';
+import type { Interface } from '../kernel/interfaces';
 import { foldInto, keepState } from './counts';
 import { contentDigest } from './digest';
-import { type Candidate, enforce, remember, sourceOf } from './enforce';
+import { type Candidate, enforce, type Fallback, remember, sourceOf } from './enforce';
 import { type Enforcement, readEnforcement } from './enforcement';
 import {
   type FileEdit,
@@ -45,6 +46,7 @@ import { PendingError, putUnconfirmedBack, settleLocked, textConfirmed } from '.
 import { replaceOlderLocked } from './replace-older';
 import { forgetReturned } from './returned';
 import { readRulesetText, removeUnfinishedRuleset, STANDARD_INPUT } from './ruleset-file';
+import { requireAsSeen, type Seen } from './seen';
 import { sshConnections } from './ssh-sessions';
 import { keepText, readEnforced, removeState, type StateFolder, writeEnforced } from './state-files';
 import { messageOf } from './system-error';
@@ -60,6 +62,8 @@ export type ApplyOutcome = {
   readonly historyTrouble?: string;
   /** Set where it waits to be confirmed: the generation that judges again otherwise (null: nothing does), and when. */
   readonly pending?: { readonly previous: number | null; readonly secondsLeft: number };
+  /** What waits as a whole is another change: this one is also in what judges again otherwise. */
+  readonly beside?: true;
   /** Sections that wait by themselves, each with the time that is left to it. */
   readonly waiting?: readonly { readonly section: string; readonly secondsLeft: number }[];
 } & (
@@ -146,6 +150,8 @@ export interface ApplyOptions {
   readonly intent?: Intent;
   /** Only where this revision (0: none yet) says what is enforced; else a `RevisionError`, and nothing has happened. */
   readonly expectRevision?: number;
+  /** Only where what is enforced, or one section of it, is as a writer saw it; else it is refused, and nothing has happened. */
+  readonly seen?: Seen;
   /** Everything but the change itself: what could refuse it is asked, the verifier too. */
   readonly dryRun?: boolean;
   /** A verb changed the enforced file to this candidate's text: that is taken back with the rest. */
@@ -191,6 +197,7 @@ export async function applyRuleset(
     ];
     if (options.expectRevision !== undefined)
       refuseOtherRevision(history ?? readHistory(folder), options.expectRevision);
+    if (options.seen) requireAsSeen(enforcement, history ?? readHistory(folder), options.seen);
     if (options.asRead) refuseOtherText(candidate);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
     const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
@@ -200,11 +207,11 @@ export async function applyRuleset(
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const sameInterfaces = wanted.join() === filtered.join();
     const { confirmSeconds: seconds, edited, memory, alone } = options;
+    const waiting = enforcement?.pending ? enforcement.record?.confirm : undefined;
     const plan = planTrials(context, enforcement, candidate, {
-      confirmSeconds: seconds,
-      edited,
-      sameInterfaces,
-      memory,
+      ...{ confirmSeconds: seconds, edited, memory },
+      // What waits to be let go of is filtered still.
+      sameInterfaces: waiting ? wanted.join() === waiting.ifindexes.toSorted((a, b) => a - b).join() : sameInterfaces,
       ...(options.keepOver && { keepOver: true }),
       ...(alone !== undefined && { wordsLeft: PROVIDERS_WORDS }),
     });
@@ -214,6 +221,7 @@ export async function applyRuleset(
     const before = enforcement?.enforced?.file;
     const previous = before !== undefined && before !== candidate.file ? { previousFile: before } : {};
     if (
+      !plan.fallback &&
       enforcement?.record?.digest === candidate.image.digest &&
       // Another version of sluice means its own programs for the same rules.
       enforcement.record.datapath === datapathDigest() &&
@@ -254,9 +262,11 @@ export async function applyRuleset(
       pruneGenerationRecords(folder, new Set(context.pins.generations()));
       return { kind: 'unchanged', ...previous, ...unchangedBy(enforcement), ...troubleIn(troubles) };
     }
-    if (enforcement?.pending && (seconds === undefined || alone !== undefined))
+    const { fallback } = plan;
+    if (enforcement?.pending && !fallback && (seconds === undefined || alone !== undefined))
       throw new PendingError(enforcement.generation, secondsIn(enforcement.pending.leftNs));
     if (seconds !== undefined && alone !== undefined && !waitsAlone(plan, alone)) throw new NotAloneError(alone);
+    if (fallback) overridden.push(...(await cutOtherwise(context, fallback, interfaces, overridden)));
     if (overridden.length > 0 && !options.force) throw new LockoutError(overridden);
     const enforced = enforcement?.record?.ruleset;
     const narrowed = enforced ? findNarrowed(enforced.guard, candidate.ruleset.guard) : [];
@@ -272,16 +282,19 @@ export async function applyRuleset(
     const meant = options.interfaces ? (enforcement?.enforced?.interfaces ?? []) : [];
     const found = options.interfaces && enforcement?.pending ? [] : interfaces;
     const names = [...new Set([...meant, ...found.map(({ name }) => name)])];
-    const pendingConfirm = enforcement?.pending ? enforcement.record?.confirm : undefined;
-    const confirm = confirmSeconds !== undefined && {
-      seconds: confirmSeconds,
-      // What waits to be let go of is filtered still, and goes on waiting.
-      ifindexes: (options.interfaces && pendingConfirm?.ifindexes) || wanted,
-      ...confirmation(enforcement, candidate, options),
-    };
+    const confirm =
+      waiting && fallback
+        ? { ...waiting, edits: fallback.edits }
+        : confirmSeconds !== undefined && {
+            seconds: confirmSeconds,
+            // What waits to be let go of goes on waiting.
+            ifindexes: (options.interfaces && waiting?.ifindexes) || wanted,
+            ...confirmation(enforcement, candidate, options),
+          };
     const applied = await enforce(context, candidate, {
       ...{ interfaces, names, before: enforcement?.generation ?? null },
       ...(confirm && { confirm }),
+      ...(fallback && { fallback }),
       trials: plan,
       change: await describeChange(context, intent, change, candidate),
       known: history,
@@ -294,12 +307,24 @@ export async function applyRuleset(
         }),
       );
     freeWords(context);
-    const waiting = pendingIn(now);
     const trouble = troubleIn([...troubles, applied.historyTrouble ?? null]);
-    return { kind: 'applied', ...previous, overridden, change, ...applied, ...waiting, ...trouble };
+    const isBeside = fallback !== undefined && { beside: true as const };
+    return { kind: 'applied', ...previous, overridden, change, ...applied, ...pendingIn(now), ...isBeside, ...trouble };
   });
   await clearOrphans(context);
   return outcome;
+}
+
+/** Connections that the change cuts in what judges again otherwise, and only there. */
+async function cutOtherwise(
+  { kernel, netns }: Context,
+  { before, candidate }: Fallback,
+  interfaces: readonly Interface[],
+  known: readonly LockoutFinding[],
+): Promise<LockoutFinding[]> {
+  const connections = await sshConnections(kernel, interfaces, netns);
+  const cut = new Set([...findLockout(before.ruleset, connections), ...known].map(({ message }) => message));
+  return findLockout(candidate.ruleset, connections).filter(({ message }) => !cut.has(message));
 }
 
 function troubleIn(troubles: readonly (string | null)[]): Pick<ApplyOutcome, 'historyTrouble'> {

@@ -1,6 +1,7 @@
 /** The step at which a candidate becomes what judges: kernel, records and what a reboot needs, under the lock. */
 import type { Image } from '../compile/image';
 import { type Applied, applyImage, type ApplyRequest } from '../load/apply';
+import { currentAttachments } from '../load/attach';
 import { failpoint } from '../load/failpoint';
 import { datapathDigest } from '../kernel/datapath';
 import type { Interface } from '../kernel/interfaces';
@@ -13,8 +14,9 @@ import type { ChangeNote } from './change-note';
 import type { Context } from './context';
 import { foldInto } from './counts';
 import { contentDigest } from './digest';
-import { readEnforcement } from './enforcement';
+import { readEnforcement, stateOf } from './enforcement';
 import {
+  type FileEdit,
   type GenerationRecord,
   packRecordRuleset,
   type PendingSection,
@@ -59,6 +61,17 @@ export class UnfinishedError extends SluiceError {
   }
 }
 
+/** What is to be made to judge again otherwise, and what becomes of files that are put back then. */
+export interface Fallback {
+  /** As it is now. */
+  readonly before: GenerationRecord;
+  readonly candidate: Candidate;
+  readonly trials: readonly PendingSection[];
+  readonly edits: readonly FileEdit[];
+  /** Texts that these name, and that are not kept yet. */
+  readonly texts: readonly string[];
+}
+
 /** Whose packets a candidate is to judge. */
 export interface Where {
   /** Those that exist. */
@@ -71,6 +84,8 @@ export interface Where {
   readonly confirm?: NonNullable<GenerationRecord['confirm']>;
   /** Sections that wait by themselves, both states of which the image holds, and those of their words whose time begins. */
   readonly trials?: { readonly trials: readonly PendingSection[]; readonly begin: NonNullable<ApplyRequest['begin']> };
+  /** Where another change waits as a whole, and this one is none of it: what judges again otherwise; `confirm` is of the other. */
+  readonly fallback?: Fallback;
   /** What the history says of it; left out: nothing. */
   readonly change?: ChangeNote;
   /** The history as it is, where the caller has read it. */
@@ -90,7 +105,7 @@ export type Enforced = Applied & { readonly historyTrouble?: string };
  */
 export async function enforce(context: Context, candidate: Candidate, where: Where): Promise<Enforced> {
   const { kernel, pins, folder, netns } = context;
-  const { names, confirm, change } = where;
+  const { names, confirm, change, fallback } = where;
   const since = new Date().toISOString();
   // While the verifier looks at the programs.
   const packed = meanwhile(() => packRecordRuleset(candidate.ruleset));
@@ -100,18 +115,29 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     mode: candidate.ruleset.mode,
     firstGeneration: () => newestKnown(folder) + 1,
     fold: foldInto(context),
-    ...(confirm && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
+    ...(confirm && !fallback && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
+    ...(fallback && { fallback: fallback.candidate.image }),
     ...(where.trials && { begin: where.trials.begin }),
     fillState: (state) => restoreBans(context, state),
-    record: (generation, instance) => {
+    record: (generation, instance, otherwise) => {
       const { keep } = where;
-      const trials = trialsBegun(where, generation);
+      const trials = trialsBegun(where, where.trials?.trials ?? [], generation);
+      if (fallback && otherwise !== undefined) {
+        const also = trialsBegun(where, fallback.trials, generation);
+        const { interfaces } = fallback.before;
+        const made = { generation: otherwise, instance, since, ...(interfaces && { interfaces }) };
+        writeGenerationRecord(
+          folder,
+          recordOf(fallback.candidate, { ...made, ...(also.length > 0 && { trials: also }) }),
+        );
+      }
       const named = {
         ...{ generation, instance, since, interfaces: names },
         ...(trials.length > 0 && { trials }),
         ...(confirm && { confirm }),
         ...(keep && { keep }),
         ...(change && { change }),
+        ...(fallback && { beside: true as const }),
       };
       try {
         writeGenerationRecord(folder, recordOf(candidate, named), packed());
@@ -126,13 +152,16 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   try {
     // What may become the enforced text, or return, is kept before anything judges by it.
     if (!where.keep) keepText(folder, candidate.text);
+    for (const text of fallback ? [fallback.candidate.text, ...fallback.texts] : []) keepText(folder, text);
     if (confirm && where.before === null) keepBootsOpen(folder);
     let trouble = tolerate(() => {
       keepRevisionTexts(folder, candidate, change);
     });
     const applied = await applyImage(kernel, pins, request);
     keepRefusals(folder, applied.attachments);
-    if (confirm) keepTexts(folder, candidate, confirm);
+    const otherwise = applied.fallback && readGenerationRecord(folder, applied.fallback, applied.instance);
+    if (otherwise) await rememberOtherwise(context, otherwise, { confirm, source: sourceOf(candidate) });
+    else if (confirm) keepTexts(folder, candidate, confirm);
     else if (where.keep !== 'nothing')
       await remember(
         context,
@@ -144,7 +173,8 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
     trouble ??= tolerate(() => {
-      const isWaiting = confirm !== undefined || (where.trials?.begin ?? []).length > 0;
+      const isPart = confirm !== undefined && !fallback;
+      const isWaiting = isPart || (where.trials?.begin ?? []).length > 0;
       if (record) addRevision(folder, record, isWaiting ? 'pending' : 'applied', where.known);
     });
     failpoint('after-enforced');
@@ -163,9 +193,13 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
 }
 
 /** What waits, with the change among those with which it began. */
-function trialsBegun({ trials: plan, change }: Where, generation: number): readonly PendingSection[] {
+function trialsBegun(
+  { trials: plan, change }: Where,
+  trials: readonly PendingSection[],
+  generation: number,
+): readonly PendingSection[] {
   const begun = new Set(plan?.begin.map(({ word }) => word));
-  return (plan?.trials ?? []).map((trial) => {
+  return trials.map((trial) => {
     if (!begun.has(trial.word) || !change) return trial;
     const { ownerOf, group } = change.author;
     const isOwners = ownerOf === trial.previous.name && group !== undefined;
@@ -209,6 +243,22 @@ export async function remember(
   writeEnforced(context.folder, state, null);
 }
 
+/**
+ * The same of what judges again where nobody confirms what waits as a whole: that is what boots load, and what is enforced
+ * then.
+ */
+export async function rememberOtherwise(
+  context: Context,
+  record: GenerationRecord,
+  waiting: Pick<GenerationRecord, 'confirm' | 'source'> | null,
+): Promise<void> {
+  const { folder, kernel, pins, netns } = context;
+  const state = stateOf(record, await currentAttachments(kernel, pins, netns));
+  await saveForBoot(context, record.ruleset, { ...state, instance: record.instance });
+  const before = (waiting?.confirm?.edits ?? []).map((edit) => edit.before);
+  writeEnforced(folder, state, null, [...(waiting ? [waiting.source.textDigest] : []), ...before]);
+}
+
 /** Where a candidate came from, as records keep it. */
 export function sourceOf({ file, text, interfaceOverride }: Candidate): GenerationRecord['source'] {
   return { file, textDigest: contentDigest(text), ...(interfaceOverride && { interfaceOverride }) };
@@ -219,7 +269,7 @@ export function recordOf(
   candidate: Candidate,
   named: Pick<
     GenerationRecord,
-    'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'trials' | 'keep' | 'change'
+    'generation' | 'instance' | 'since' | 'interfaces' | 'confirm' | 'trials' | 'keep' | 'change' | 'beside'
   >,
 ): GenerationRecord {
   const { digest, counterSlots, features, sections, ranks, bytes, returningFrom } = candidate.image;

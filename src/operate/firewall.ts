@@ -17,6 +17,7 @@ import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
 import { confirmPending, isGatePending, rollbackPending, settle } from './pending';
 import type { Spare } from '../load/spare';
+import { isDigestText } from './seen';
 import { SecondThread } from './thread/second-thread';
 
 export type { ApplyOptions, FirewallApplied } from './apply-file';
@@ -68,7 +69,9 @@ export class Firewall {
    * `KeepReachableError` when it keeps less reachable.
    */
   async apply(file: string, options: ApplyOptions = {}): Promise<FirewallApplied> {
-    const { confirmSeconds } = options;
+    const { confirmSeconds, seen } = options;
+    if (seen && !isDigestText(seen.digest))
+      throw new RangeError(`seen.digest: the first 7 digits or more of a digest, not "${seen.digest}"`);
     if (confirmSeconds !== undefined && !isConfirmTime(confirmSeconds))
       throw new RangeError(`confirmSeconds: whole seconds up to ${MAX_CONFIRM_SECONDS}, not ${confirmSeconds}`);
     return this.thread.ask('applyFile', file, options);

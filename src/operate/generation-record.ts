@@ -73,6 +73,8 @@ export interface GenerationRecord {
     /** Confirmed, it is also what systemd loads at boot (`enable`). */
     readonly atBoot?: boolean;
   };
+  /** The change is none of those that wait as a whole: it is also in what judges again where nobody confirms them. */
+  readonly beside?: true;
   /** Sections that wait to be confirmed by themselves. */
   readonly trials?: readonly PendingSection[];
   /** The first rank of what judges again in them otherwise. */

@@ -154,6 +154,12 @@ export function addRevision(
   return append(folder, history, { ...change, generation, instance, source, digest, outcome });
 }
 
+/** The same of what waits as a whole, or was made beside that. The caller holds the lock. */
+export function addPending(folder: StateFolder, record: GenerationRecord): History {
+  const isWaiting = !record.beside || (record.change && beganWith(record)({ ...record, at: record.change.at }));
+  return addRevision(folder, record, isWaiting ? 'pending' : 'applied');
+}
+
 /** Adds the end of enforcement. The caller holds the lock. */
 export function addEnd(folder: StateFolder, change: ChangeNote, known?: KnownHistory): History {
   return append(folder, known ?? readHistory(folder), {
@@ -198,7 +204,7 @@ export function endPending(
     readonly besides?: (revision: Revision) => boolean;
   } = {},
 ): History {
-  const isIt = isOf(ending.record ?? null);
+  const isIt = isOf(ending.record?.beside ? null : (ending.record ?? null));
   const waitsAlone = ending.besides ?? beganWith(ending.record ?? null);
   const history = ending.known ?? readHistory(folder);
   return {
@@ -223,13 +229,16 @@ export function catchUp(
   const isPending = Boolean(enforcing?.pending);
   const waitsAlone = beganWith(record);
   const isAlone = record?.change !== undefined && waitsAlone({ ...record, at: record.change.at });
-  const outcome = isPending || isAlone ? 'pending' : record?.confirm ? 'confirmed' : 'applied';
+  const isPart = record !== null && !record.beside;
+  const outcome = (isPending && isPart) || isAlone ? 'pending' : isPart && record.confirm ? 'confirmed' : 'applied';
   const known = record ? addRevision(folder, record, outcome) : readHistory(folder);
   const own = known.revisions.find(isOf(record));
-  if (isPending) return own ? endPending(folder, 'pending', { record, known }) : known;
+  if (isPending) return own && isPart ? endPending(folder, 'pending', { record, known }) : known;
   const isWaiting = known.revisions.some((one) => one.outcome === 'pending' && !waitsAlone(one));
   if (!isWaiting) return known;
-  const ended = own?.outcome === 'pending' && !isAlone ? 'confirmed' : 'rolled-back-by-hand';
+  // What waited as a whole judges: it itself, or with another change beside it.
+  const isConfirmed = record?.beside ? record.confirm !== undefined : own?.outcome === 'pending' && !isAlone;
+  const ended = isConfirmed ? 'confirmed' : 'rolled-back-by-hand';
   return endPending(folder, ended, { known, besides: waitsAlone });
 }
 

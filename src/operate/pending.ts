@@ -10,13 +10,15 @@ import { confirmGate, letGo, type PendingGate, pendingGate, returnGate } from '.
 import { awaitsConfirmation } from '../load/gate-word';
 import { SharedState } from '../load/state';
 import { unload } from '../load/unload';
+import { SLC_SLOT_OPEN } from '../abi/layout.gen';
+import { rememberOtherwise } from './enforce';
 import { saveForBoot } from './boot-files';
 import { type Author, authorOf } from './change-note';
 import type { Context } from './context';
 import { foldInto, keepState } from './counts';
 import { readEnforcement, stateOf } from './enforcement';
 import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
-import { addRevision, endPending, type RevisionOutcome, tolerate } from './history';
+import { addPending, endPending, type RevisionOutcome, tolerate } from './history';
 import { takeBackInterrupted } from './interrupted';
 import { withLock, withWriterLock } from './lock';
 import { hasEndedOpenings, settleOpenings } from './openings';
@@ -84,6 +86,7 @@ export async function rollbackPending(
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
     const by = await authorOf(context);
+    await rememberFallback(context);
     const fates = putFilesBack(context, found.record);
     writeOutcome(context, found.record, 'rolled-back-by-hand', by);
     await returnLocked(context);
@@ -181,6 +184,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
     return null;
   }
   const { pending, record } = found;
+  await rememberFallback(context);
   if (context.kernel.bootTimeNs() < pending.deadlineNs) return null;
   const returned: Returned = {
     generation: pending.generation,
@@ -207,8 +211,8 @@ function isForgotten({ kernel, pins, folder }: Context): boolean {
   }
 }
 
-function isForgottenIn(folder: Context['folder'], state: SharedState): boolean {
-  const generation = state.slotGeneration(state.gate.slot);
+function isForgottenIn(folder: Context['folder'], state: SharedState, slot = state.gate.slot): boolean {
+  const generation = slot === SLC_SLOT_OPEN ? 0 : state.slotGeneration(slot);
   // Only then the record, which holds the whole ruleset, is worth reading.
   if (generation === 0 || readEnforced(folder).value?.generation === generation) return false;
   const record = readGenerationRecord(folder, generation, state.instance);
@@ -222,7 +226,8 @@ function isUnsettled(context: Context): boolean {
   try {
     const { gate } = state;
     if (isTrialOverIn(context, state)) return true;
-    if (awaitsConfirmation(gate)) return context.kernel.bootTimeNs() >= gate.deadlineNs;
+    if (awaitsConfirmation(gate))
+      return context.kernel.bootTimeNs() >= gate.deadlineNs || isForgottenIn(context.folder, state, gate.previous);
     return isForgottenIn(context.folder, state);
   } finally {
     state.close();
@@ -284,6 +289,26 @@ async function rememberJudging(context: Context, by?: Author): Promise<void> {
   pruneGenerationRecords(folder, new Set(pins.generations()));
 }
 
+/**
+ * Writes down what judges again where nobody confirms what waits as a whole, where a change beside that was cut short before
+ * files said that it is in both.
+ */
+async function rememberFallback(context: Context): Promise<void> {
+  const { kernel, pins, folder } = context;
+  const state = SharedState.find(kernel, pins);
+  try {
+    if (!state || !awaitsConfirmation(state.gate)) return;
+    const { slot, previous } = state.gate;
+    if (!isForgottenIn(folder, state, previous)) return;
+    const [waiting, record] = [slot, previous].map((one) =>
+      readGenerationRecord(folder, state.slotGeneration(one), state.instance),
+    );
+    if (record) await rememberOtherwise(context, record, waiting);
+  } finally {
+    state?.close();
+  }
+}
+
 /** All that waited has ended so; what a process that was killed did not write down of it before comes with it. */
 function writeOutcome(
   { folder }: Context,
@@ -292,7 +317,7 @@ function writeOutcome(
   by?: Author,
 ): void {
   tolerate(() => {
-    const known = record && addRevision(folder, record, 'pending');
+    const known = record && addPending(folder, record);
     endPending(folder, outcome, { ...(by && { by }), record, known });
   });
 }

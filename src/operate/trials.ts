@@ -17,13 +17,14 @@ import type { Context } from './context';
 import { judgeText } from './check';
 import { pathOf } from './edit/section-lines';
 import { takeText } from './edit/lazy-section-text';
-import type { Candidate } from './enforce';
+import type { Candidate, Fallback } from './enforce';
 import type { Enforcement } from './enforcement';
+import { changeFallback, type FallbackChange, fallbackOf } from './fallback';
 import type { GenerationRecord, PendingSection } from './generation-record';
 import { changedSections, planRuleset, SETTINGS } from './plan';
 import { sectionDigest } from './section-digest';
 import { readEnforcedText } from './state-files';
-import { type LiveTrial, storedTrial, usedWords, waits } from './trial-state';
+import { hasReturned, type LiveTrial, storedTrial, usedWords, waits } from './trial-state';
 import { textReturned } from './trial-text';
 
 /** A change would take the place of one that waits. */
@@ -48,6 +49,17 @@ export function optionFor(section: string): string {
   return `${isFixedSection(section) ? '--section' : '--server'} ${section}`;
 }
 
+/** A change is about one whose time is over, and whose file cannot be put back before what waits as a whole has ended. */
+export class SectionOverError extends RefusedError {
+  constructor({ previous: { name } }: Pick<LiveTrial, 'previous'>) {
+    super(
+      'operate/pending',
+      `"${name}" was not confirmed in time: its rows before judge again, and another change waits as a whole`,
+      { hint: `sluice confirm keeps that, sluice rollback takes it back; then the file says what judges "${name}"` },
+    );
+  }
+}
+
 /** A change that may only wait by itself cannot. */
 export class NotAloneError extends RefusedError {
   constructor(server: string) {
@@ -68,6 +80,8 @@ export interface TrialPlan {
   readonly alone: boolean;
   /** Those that the change itself takes back. */
   readonly ended: readonly PendingSection[];
+  /** Where another change waits as a whole, and this one is none of it: what judges again otherwise, with this change. */
+  readonly fallback?: Fallback;
 }
 
 /** How it is to be changed, as far as that matters here. */
@@ -107,25 +121,34 @@ export function planTrials(
   const record = enforcement?.record;
   const live = enforcement?.trials ?? [];
   const none = { candidate, trials: [], begin: [], alone: false, ended: [] };
-  if (!record || (live.length === 0 && confirmSeconds === undefined)) return none;
+  if (!record || (live.length === 0 && confirmSeconds === undefined && !enforcement.pending)) return none;
   const over = enforcement.pending || options.keepOver ? undefined : live.find((trial) => !waits(trial));
   if (over) throw overMeanwhile(over);
   const changed = changedSections(
     planRuleset(rulesetWithoutEnds(record.ruleset), rulesetWithoutEnds(candidate.ruleset)),
   );
-  const place: Place = { context, enforcement, record, candidate, changed };
-  const begun = confirmSeconds === undefined ? null : newTrials(place, options, live);
+  const place: Place = { record, candidate, changed };
+  const other = options.sameInterfaces ? changeFallback(context, enforcement, candidate, changed) : null;
+  const begun = confirmSeconds === undefined ? null : newTrials(context, enforcement, place, options, other);
   const ns = BigInt(confirmSeconds ?? 0) * 1_000_000_000n;
-  const planWith = (fresh: readonly PendingSection[] | null): TrialPlan => {
-    const { kept, ended } = keptTrials(place, live, fresh ?? []);
+  const planWith = (fresh: Begun | null): TrialPlan => {
+    const { kept, ended } = keptTrials(place, live, fresh?.waiting ?? []);
     const carried = changed.includes(SETTINGS) ? kept.map((trial) => readAnew(place, trial, kept)) : kept;
-    const trials = [...carried, ...(fresh ?? [])];
-    if (trials.length === 0) return { ...none, ended };
+    const trials = [...carried, ...(fresh?.waiting ?? [])];
+    // With a time of its own it waits by itself, or else as a part of what waits.
+    const isBeside = other !== null && (confirmSeconds === undefined || fresh !== null);
+    const fallback = isBeside && { fallback: fallbackWith(place, other, fresh?.otherwise ?? []) };
+    if (trials.length === 0) return { ...none, ended, ...fallback };
     return {
       candidate: { ...candidate, image: compile(candidate.ruleset, memory?.compiled, trials) },
-      ...{ trials, ended, alone: fresh !== null },
-      begin: fresh ? [...new Set(fresh.map(({ word }) => word))].map((word) => ({ word, ns })) : [],
+      ...{ trials, ended, alone: fresh !== null, ...fallback },
+      begin: fresh ? [...new Set(fresh.waiting.map(({ word }) => word))].map((word) => ({ word, ns })) : [],
     };
+  };
+  const fallbackWith = (to: Place, of: FallbackChange, fresh: readonly PendingSection[]): Fallback => {
+    const { kept } = keptTrials({ ...of, changed: to.changed }, of.trials, fresh);
+    const trials = [...kept, ...fresh];
+    return fallbackOf(context, record, of, { trials, changed, after: candidate, edited: options.edited ?? false });
   };
   try {
     return planWith(begun);
@@ -149,6 +172,9 @@ function keptTrials(
     const { name } = trial.previous;
     const now = sectionNow(candidate.ruleset, name);
     if (fresh.some(({ previous }) => previous.name === name)) continue;
+    // Confirmed while a change waits as a whole: what is changed now are rows that hold.
+    if (trial.state === 'confirmed' && changed.includes(name)) continue;
+    if (hasReturned(trial) && changed.includes(name)) throw new SectionOverError(trial);
     if (!now || !fits(now, trial.previous)) throw new SectionPendingError(trial);
     if (!changed.includes(name)) kept.push({ ...storedTrial(trial), previous: beforeNow(place, trial) });
     else if (isBackAgain(place, trial)) ended.push(storedTrial(trial));
@@ -164,12 +190,17 @@ function overMeanwhile({ previous: { name } }: LiveTrial): SluiceError {
   });
 }
 
+/** A state of the ruleset that a change is made in. */
 interface Place {
-  readonly context: Context;
-  readonly enforcement: Enforcement;
-  readonly record: GenerationRecord;
-  readonly candidate: Candidate;
+  readonly record: Pick<GenerationRecord, 'ruleset'>;
+  readonly candidate: Omit<Candidate, 'image'>;
   readonly changed: readonly string[];
+}
+
+/** Sections that begin to wait: in what enforces, and in what judges again where something waits as a whole. */
+interface Begun {
+  readonly waiting: readonly PendingSection[];
+  readonly otherwise: readonly PendingSection[];
 }
 
 /** Whether one can take the place of the other while packets pass: servers must own the same. */
@@ -198,28 +229,43 @@ function isBackAgain({ record, candidate }: Place, trial: LiveTrial): boolean {
 
 /** What the change puts on trial; null where it must wait as a whole. One transaction is one word. */
 function newTrials(
-  { context, enforcement, record, candidate, changed }: Place,
+  context: Context,
+  enforcement: Enforcement,
+  place: Place,
   { confirmSeconds, edited, sameInterfaces, wordsLeft }: TrialOptions,
-  live: readonly LiveTrial[],
-): PendingSection[] | null {
-  const { enforced, pending } = enforcement;
-  if (pending || !sameInterfaces || record.datapath !== datapathDigest() || enforcement.attachments.length === 0)
-    return null;
-  if (!enforced || enforced.file !== candidate.file || changed.length === 0) return null;
+  other: FallbackChange | null,
+): Begun | null {
+  const { record, enforced, pending, attachments, trials: live } = enforcement;
+  if (pending && !other) return null;
+  if (!sameInterfaces || record!.datapath !== datapathDigest() || attachments.length === 0) return null;
+  if (!enforced || enforced.file !== place.candidate.file || place.changed.length === 0) return null;
   const text = readEnforcedText(context.folder, enforced);
   const word = text === null ? undefined : freeWord(context, wordsLeft);
   if (text === null || word === undefined) return null;
+  const how = { word, seconds: confirmSeconds!, edited: edited ?? false };
+  const waiting = newTrialsIn(place, text, live, how);
+  const otherwise = other && newTrialsIn({ ...place, ...other }, other.text, other.trials, how);
+  return waiting && (otherwise || !other) ? { waiting, otherwise: otherwise ?? [] } : null;
+}
+
+/** The same of one state of the ruleset, with its text before. */
+function newTrialsIn(
+  { record, candidate, changed }: Place,
+  text: string,
+  live: readonly LiveTrial[],
+  { word, seconds, edited }: Pick<PendingSection, 'word' | 'seconds' | 'edited'>,
+): PendingSection[] | null {
   const trials: PendingSection[] = [];
   for (const name of changed) {
     const [was, now] = [sectionNow(record.ruleset, name), sectionNow(candidate.ruleset, name)];
     const before = takeText(text, pathOf(name));
     if (!was || !now || !fits(was, now) || before === undefined) return null;
     if (before === null && !isFixedSection(name)) return null;
-    const known = live.find(({ previous }) => previous.name === name);
+    const known = live.find(({ previous, state }) => previous.name === name && state !== 'confirmed');
     trials.push({
-      ...{ word, seconds: confirmSeconds!, began: known?.began ?? [] },
+      ...{ word, seconds, began: known?.began ?? [] },
       ...(known ? { previous: known.previous, before: known.before } : { previous: was, before }),
-      edited: (edited ?? false) && (known?.edited ?? true),
+      edited: edited && (known?.edited ?? true),
     });
   }
   // What a verb wrote leaves the file as it was: no word of it outside these sections may differ.
@@ -228,7 +274,12 @@ function newTrials(
 }
 
 /** Whether the text without what is on trial says what was before. */
-function canGoBack(candidate: Candidate, now: string, trials: readonly PendingSection[], ruleset: Ruleset): boolean {
+function canGoBack(
+  candidate: Place['candidate'],
+  now: string,
+  trials: readonly PendingSection[],
+  ruleset: Ruleset,
+): boolean {
   const text = textReturned(candidate.text, trials);
   if (text === null) return false;
   if (text === now) return true;

@@ -4,6 +4,7 @@
  * judges, whole, status says which, and the next command leaves nothing of it.
  */
 import { CONFIRM_FAILPOINTS, type Failpoint, FAILPOINTS, TRIAL_FAILPOINTS } from '../../src/load/failpoint';
+import type { Revision } from '../../src/operate/history';
 import { CrashStand, PORTS, SERVER_SHUT } from '../support/crash-stand';
 import type { EdgeHost } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
@@ -150,4 +151,27 @@ describe('a server by itself', () => {
     if (confirms) await host.must('logging', 'low');
     await expectTidy();
   });
+
+  /** Places at which what is made of both states differs; those between them leave the same. */
+  const BESIDE = ['after-pin', 'after-slot', 'after-words', 'after-exchange', 'after-gate', 'before-revision'] as const;
+
+  test.each([...BESIDE, 'during-write'] as const)(
+    'changed beside what waits as a whole, killed at %s: in both states, or in none',
+    async (place) => {
+      await host.must('logging', 'medium', '--confirm', '10m');
+      await cutShort(place, ...SERVER_SHUT);
+      const begun = BEGUN.has(place);
+      await expectState(begun ? shut : open, false);
+      expect((await stand.look()).pending).not.toBeNull();
+      if (!begun) await host.must(...SERVER_SHUT);
+      // What judges again otherwise says the same of the server.
+      await host.must('rollback');
+      await expectState(shut, false);
+      expect((await stand.look()).pending).toBeNull();
+      const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
+      expect(revisions.slice(-2).map(({ outcome }) => outcome)).toEqual(['rolled-back-by-hand', 'applied']);
+      await host.must('allow', `${PORTS.server}/tcp`, '--server', 'red');
+      await expectTidy();
+    },
+  );
 });

@@ -12,6 +12,7 @@ import { lookForMissing } from '../../src/operate/missing';
 import { type EdgeHost, HOST, NEIGHBOUR, Prober } from '../support/edge-host';
 import { joinByVeth } from '../support/netns';
 import { inboundRows } from '../support/snapshot-rows';
+import { endTrial } from '../support/end-trial';
 import { A, B, TwoPorts } from '../support/two-ports';
 
 let ports: TwoPorts;
@@ -97,15 +98,20 @@ test('too late: the next command says so, and so does status until another chang
 test('a verb: its row leaves the file again, unless somebody has touched the file since', async () => {
   await host.must('apply');
   const before = readFileSync(ports.file('rules.yaml'), 'utf8');
-  // With a setting it waits as a whole, and so does what is piled on it.
+  // A setting waits as a whole, and so does what is piled on it; rows wait by themselves.
   await host.must('logging', 'medium', '--confirm', '60s');
   await host.must('allow', `${B}/tcp`, '--confirm', '60s');
   await host.must('allow', '9999/tcp', '--confirm', '60s');
+  await host.must('logging', 'high', '--confirm', '60s');
   expect(await ports.reached()).toEqual([A, B]);
   expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toContain('9999');
   ports.endTime();
-  expect(await ports.reached()).toEqual([A]);
   expect((await host.sluice(['status'])).stderr).toContain('rules.yaml is again as it was');
+  expect(await ports.reached()).toEqual([A, B]);
+  expect(readFileSync(ports.file('rules.yaml'), 'utf8')).not.toContain('logging');
+  await endTrial(host, 'inbound');
+  expect(await ports.reached()).toEqual([A]);
+  await host.must('status');
   expect(readFileSync(ports.file('rules.yaml'), 'utf8')).toBe(before);
   await host.must('allow', `${B}/tcp`);
   expect(await ports.reached()).toEqual([A, B]);

@@ -441,7 +441,7 @@ test('his rows wait to be confirmed: he keeps them or takes them back, and nobod
   expect([await web(), text(), await greenIs()]).toEqual(['timeout', before, green]);
 });
 
-test('what the provider tries is his to say, and what waits as a whole is nobody’s to wait with', async () => {
+test('what the provider tries is his to say, and settings that wait are in nobody’s way', async () => {
   const before = readFileSync(join(host.directory, 'rules.yaml'), 'utf8');
   await host.must('allow', '1080/tcp', '--server', 'red', '--confirm', '10m');
   expect(await did('red', 'status')).toMatch(/^not confirmed yet: .*\(your provider decides\)/);
@@ -457,8 +457,11 @@ test('what the provider tries is his to say, and what waits as a whole is nobody
   expect(codeOf(await ask('red', 'confirm'))).toBe('owner/pending');
   await host.must('rollback', '--server', 'red');
   await host.must('logging', 'medium', '--confirm', '10m');
-  expect(codeOf(await send('red', JSON.stringify(joined)))).toBe('owner/busy');
+  // His rows are in both states of it: they wait by themselves, and are his to decide.
+  expect(codeOf(await send('red', JSON.stringify(joined)))).toBe('ok');
   await host.must('rollback');
+  expect((await host.status()).waiting.map(({ section }) => section)).toEqual(['red']);
+  expect(codeOf(await ask('red', 'rollback'))).toBe('ok');
   expect(codeOf(await send('red', JSON.stringify({ version: 1, verb: 'status', confirm: '60s' })))).toBe('cli/usage');
   expect(readFileSync(join(host.directory, 'rules.yaml'), 'utf8')).toBe(before);
 });

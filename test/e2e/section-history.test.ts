@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { applyRuleset } from '../../src/operate/apply';
 import { checkRuleset } from '../../src/operate/check';
+import { Firewall } from '../../src/operate/firewall';
 import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
@@ -137,6 +138,54 @@ test('ten writers at once: of different servers all land, of the same one whoeve
   ).toHaveLength(5);
   expect((await host.sluice([...late, (await history('red')).digest])).status).toBe(0);
   expect((await host.sluice(['allow', '1019/tcp', '--server', 'red', '--if-digest', 'abc'])).status).toBe(2);
+});
+
+test('an apply is refused where another one came first, of the whole or of one section, and names both digests', async () => {
+  const { digest, sections } = await host.status();
+  const seen = { whole: digest!, red: sections.find(({ name }) => name === 'red')!.digest! };
+  const before = await history('red');
+  await host.must('allow', '2091/tcp', '--server', 'green', '-m', 'somebody else');
+  const now = (await host.status()).digest!;
+  writeFileSync(file, text().replace('version: 1', 'version: 1\nlogging: medium'));
+  const whole = await host.sluice(['apply', '--if-digest', seen.whole]);
+  expect([whole.status, whole.stderr]).toEqual([
+    5,
+    expect.stringMatching(
+      `error: what is enforced is not as you saw it: its digest is ${now.slice(0, 12)}, not "${seen.whole}"\\n.*somebody else[^]*--if-digest ${now.slice(0, 12)}`,
+    ),
+  ]);
+  // Nothing was changed; of red nobody has changed anything, and of the whole this is what there is now.
+  expect((await host.status()).digest).toBe(now);
+  expect((await host.sluice(['apply', '--dry-run', '--if-digest', now.slice(0, 7)])).status).toBe(0);
+  expect(seen.red).toBe(before.digest);
+  await host.must('apply', '--section', 'red', '--if-digest', seen.red);
+  const environment = { ...process.env };
+  Object.assign(process.env, host.environment);
+  try {
+    const firewall = await Firewall.open({ netns: host.edge.path });
+    const stale = { seen: { digest: seen.whole } };
+    await expect(firewall.apply(file, stale)).rejects.toMatchObject({
+      name: 'RulesetChangedError',
+      code: 'operate/ruleset',
+    });
+    await host.must('allow', '1091/tcp', '--server', 'red');
+    const late = { seen: { section: 'red', digest: seen.red } };
+    await expect(firewall.apply(file, late)).rejects.toThrow(
+      `"red" is not as you saw it: its digest is ${(await history('red')).digest.slice(0, 12)}, not "${seen.red}"`,
+    );
+    await expect(firewall.apply(file, { expectRevision: 1 })).rejects.toMatchObject({ code: 'operate/revision' });
+    const { digest: right } = await firewall.snapshot();
+    expect(await firewall.apply(file, { seen: { digest: right! } })).toMatchObject({ kind: 'unchanged' });
+    await expect(firewall.apply(file, { seen: { digest: 'abc' } })).rejects.toThrow(RangeError);
+    await firewall.close();
+  } finally {
+    process.env = environment;
+  }
+  for (const words of [
+    ['--section', 'red'],
+    ['--if-digest', 'abc'],
+  ])
+    expect((await host.sluice(['apply', ...words])).status).toBe(2);
 });
 
 test('killed anywhere on its way back, a section enforces what it did or what it should, and the next writer goes on', async () => {

@@ -7,12 +7,20 @@ import { describeReplaced, replaceOlder } from '../../operate/replace-older';
 import { requireCandidate } from '../candidate';
 import { addJunitOption, type JunitOption } from '../junit-option';
 import { addConfirmOptions, checkConfirmTime, type ConfirmOptions, confirmSeconds } from '../confirm-option';
-import { addChangeOptions, changeOf, type ChangeOptions } from '../change-option';
+import {
+  addChangeOptions,
+  addWholeDigestOption,
+  changeOf,
+  type ChangeOptions,
+  type DigestOption,
+  seenOf,
+} from '../change-option';
 import { showChange, showOutcome } from '../show-outcome';
 import { onRun, type Run } from '../run';
 import { EXIT, type ExitCode } from '../exit-code';
 
-interface ApplyOptions extends ConfirmOptions, ChangeOptions, JunitOption {
+interface ApplyOptions extends ConfirmOptions, ChangeOptions, JunitOption, DigestOption {
+  readonly section?: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly exitCode?: boolean;
@@ -26,8 +34,9 @@ export function register(program: Command): void {
     .option('--force', 'also when it cuts a live SSH session')
     .option('--dry-run', 'only say what it would change, and what would refuse it: lock-out, verifier')
     .option('--exit-code', 'with --dry-run: exit 4 when there is a difference');
-  onRun<ApplyOptions>(addJunitOption(addChangeOptions(addConfirmOptions(command))), (run, file: string | undefined) =>
-    applyFile(run, file, 'apply'),
+  onRun<ApplyOptions>(
+    addJunitOption(addWholeDigestOption(addChangeOptions(addConfirmOptions(command)))),
+    (run, file: string | undefined) => applyFile(run, file, 'apply'),
   );
 }
 
@@ -49,6 +58,7 @@ export async function applyFile(
 ): Promise<ExitCode> {
   // Before the file is looked at: without privilege nothing in it could be enforced.
   checkConfirmTime(run.options);
+  const seen = seenOf(run.options);
   const context = await run.context();
   const source = await run.readText(file);
   const isNamed = file !== undefined || run.options.file !== undefined;
@@ -64,7 +74,7 @@ export async function applyFile(
   if (run.options.dryRun !== true) await takeOver(run, context);
   run.output.progress(`enforcing ${candidate.image.stats.rules} rules …`);
   const outcome = await applyRuleset(context, candidate, {
-    ...{ ...more, asRead: true },
+    ...{ ...more, ...seen, asRead: true },
     force: run.options.force ?? false,
     dryRun: run.options.dryRun ?? false,
     ...changeOf(run.options, what),

@@ -10,7 +10,9 @@ import {
 import { KeepReachableError, LockoutError, RevisionError } from '../apply';
 import { UnfinishedError } from '../enforce';
 import { NothingPendingError, PendingError } from '../pending';
-import { NotAloneError, SectionPendingError } from '../trials';
+import { RulesetChangedError } from '../seen';
+import { SectionChangedError } from '../section-history';
+import { NotAloneError, SectionOverError, SectionPendingError } from '../trials';
 import { UsageError } from '../usage-error';
 import type { Thrown } from './thrown';
 
@@ -19,8 +21,8 @@ const CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [
     ...[Error, TypeError, RangeError, SyntaxError],
     ...[SluiceError, KernelError, VerifierError, UnsupportedError, RefusedError, PrivilegeError],
-    ...[LockoutError, KeepReachableError, RevisionError, UnfinishedError],
-    ...[NothingPendingError, PendingError, NotAloneError, SectionPendingError, UsageError],
+    ...[LockoutError, KeepReachableError, RevisionError, RulesetChangedError, SectionChangedError, UnfinishedError],
+    ...[NothingPendingError, PendingError, NotAloneError, SectionOverError, SectionPendingError, UsageError],
   ].map((one) => [one.name, one]),
 );
 
