@@ -164,3 +164,37 @@ test.each([
   stand.words.set(9, 'confirmed');
   await agreesAt(1n << 60n, [], tried, one);
 });
+
+test('judged while the time runs out, a packet is judged by one state of all sections that it meets', async () => {
+  const shut: Rest = { inbound: '{ default: deny, rules: [deny 80/tcp] }', guard: '{ rules: [] }' };
+  const opened: Rest = { inbound: '{ default: deny, rules: [allow 80/tcp] }', guard: '{ rules: [deny 80/tcp] }' };
+  const [after, before] = [shut, opened].map((rest) => rulesetOf(NOW, NOW, rest));
+  const word = 7;
+  const one = (['inbound', 'guard'] as const).map((name): Trial => ({ previous: sectionNow(before, name)!, word }));
+  await judge.install(compile(after, undefined, one));
+  stand.words.set(word, SHOP);
+  const batch = new FrameBatch(20_000);
+  for (let i = 0; i < 20_000; i++) batch.addFrame(p.compose(p.ipv4(), p.tcp({ from: 50000, to: 80, flags: ['syn'] })));
+  const [waits, returned] = [after, rulesetReturned(after, one, () => true)].map((each) =>
+    evaluate(each, batch.frame(0)),
+  );
+  // Half of each would let it in: the guard of the one, the rows of the other.
+  expect([waits.reason, returned.reason]).toEqual(['rule', 'guard']);
+  const seen = { waits: 0, returned: 0 };
+  for (let round = 0; round < 200 && (round < 5 || seen.waits === 0 || seen.returned === 0); round++) {
+    let isOver = false;
+    const judged = judge.judge(batch.frames, batch.lengths(), undefined, 'in').finally(() => (isOver = true));
+    // The clock of the programs, to and fro over the deadline while they run.
+    while (!isOver) {
+      for (let i = 0; i < 100; i++) stand.now = SHOP - BigInt(i % 2);
+      await new Promise(setImmediate);
+    }
+    const answers = await judged;
+    for (let i = 0; i < batch.count; i++) {
+      if (answers.agrees(i, waits)) seen.waits++;
+      else if (answers.agrees(i, returned)) seen.returned++;
+      else throw new Error(`round ${round}, packet ${i}: ${answers.describe(i)}`);
+    }
+  }
+  expect(Math.min(seen.waits, seen.returned)).toBeGreaterThan(0);
+});
