@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kernel } from '../../src/kernel/native';
 import { PinLayout } from '../../src/kernel/pins';
 import { SharedState } from '../../src/load/state';
+import type { Snapshot } from '../../src/observe/snapshot';
 import { Background, must, run } from '../support/process';
 import { onAllCpus } from './measure/all-cpus';
 import { Generator } from './measure/generator';
@@ -125,7 +126,7 @@ async function daemonRow(lab: Lab, { size, changes, isFolder = false, isLoaded =
     }
     const memory = `resident ${early} MiB after a quarter of them, ${memoryOf(daemon, 'VmRSS')} at the end, peak ${memoryOf(daemon, 'VmHWM')}`;
     const status = await run([...sluice, 'status', '--json'], { env, timeout: TIMEOUT_MS });
-    const wrong = wrongRows(JSON.parse(status.stdout) as Status, sent);
+    const wrong = wrongRows((JSON.parse(status.stdout) as { snapshot: Status }).snapshot, sent);
     const [gates, answers] = [(change: Change) => change.gateMs, (change: Change) => change.answerMs];
     return rowOf({
       ...({ subject: 'sluice daemon', set: 'servers', family: 4, rules: set.rules.length } as const),
@@ -219,19 +220,14 @@ async function measure(gate: Gate, path: string, number: number): Promise<Omit<C
 }
 
 /** What of `sluice status --json` is looked at. */
-interface Status {
-  readonly sections: readonly {
-    readonly name: string;
-    readonly rules: readonly { readonly packets: number | string }[];
-  }[];
-}
+type Status = Pick<Snapshot, 'sections'>;
 
 /** Rows that have not counted what was sent, over all generations; those that owners added stand behind them. */
 function wrongRows({ sections }: Status, sent: readonly number[]): string[] {
   const byName = new Map(sections.map((section) => [section.name, section]));
   return sent.flatMap((count, row) => {
     const name = `s${String(Math.floor(row / SERVER_ROWS)).padStart(4, '0')}`;
-    const found = byName.get(name)?.rules[row % SERVER_ROWS]?.packets;
+    const found = byName.get(name)?.rows.find(({ number }) => number === (row % SERVER_ROWS) + 1)?.packets;
     return Number(found) === count ? [] : [`${name} rule ${(row % SERVER_ROWS) + 1}: ${found} for ${count}`];
   });
 }

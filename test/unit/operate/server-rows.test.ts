@@ -114,6 +114,24 @@ test('a file that is gone or damaged takes its records with it, and the next one
   expect(readAnew(21)).toEqual(next);
 });
 
+test('a server that waits by itself: both of its states are read again', () => {
+  const before = recordOf(25, textOf());
+  writeGenerationRecord(folder, before);
+  const after = recordOf(26, textOf([5]));
+  const previous = before.ruleset.servers!.find(({ name }) => name === 's5')!;
+  const { ranks, returningFrom } = compile(after.ruleset, undefined, [{ previous, word: 1 }]);
+  const record: GenerationRecord = {
+    ...after,
+    ...{
+      returningFrom: returningFrom!,
+      ranks: ranks.map(({ rank, section, tier, action, id }) => ({ rank, section, tier, action, id })),
+    },
+    trials: [{ previous, word: 1, seconds: 60, before: null, edited: true, began: [] }],
+  };
+  writeGenerationRecord(folder, record);
+  expect(readAnew(26)).toEqual(record);
+});
+
 test('fewer rows are written with their record', () => {
   const text = textOf().split('  s20:')[0];
   const record = recordOf(30, text);
