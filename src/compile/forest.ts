@@ -5,7 +5,7 @@ import { classTables, roomFor } from './classes';
 import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
 import { leastWord } from './least';
-import { partition } from './partition';
+import { isOneGroup, partition } from './partition';
 import { growTree } from './tree';
 import { worstOf } from './tree-cost';
 import { type GrownTree, type Tree, wordOfTerminal } from './tree-memory';
@@ -37,7 +37,7 @@ export function growForest(rules: RuleTable): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
   // Groups whose wide rules become class tables come first: others leave them in long leaves.
-  for (const grow of [growBounded, growTree]) {
+  for (const grow of [growBounded, growUnbounded]) {
     for (const narrow of NARROW[rules.family]) {
       const [destinations, sources, group] = partition(rules, narrow);
       const wide = rules.crossings.length === 0 ? grow(rules, group) : growCrossed(rules, group);
@@ -59,11 +59,22 @@ export function growForest(rules: RuleTable): GrownTree[] {
  */
 function growBounded(rules: RuleTable, group: Int32Array): GrownTree | null {
   if (group.length <= FEW_WIDE_RULES) return growTree(rules, group);
-  const room = roomFor(rules.order.length);
-  const tables = rules.trees.classes(group, room, () => classTables(rules, group, room));
+  const tables = tablesOf(rules, group);
   if (!tables || group.length > COMPARED_WIDE_RULES) return tables && rules.trees.measure(tables);
   const tree = growTree(rules, group);
   return worstCost(rules, tree.root) <= worstCost(rules, tables) ? tree : rules.trees.measure(tables);
+}
+
+/** Wide rules as a tree, which says so where tables were not to be had. */
+function growUnbounded(rules: RuleTable, group: Int32Array): GrownTree {
+  const tree = growTree(rules, group);
+  if (group.length <= FEW_WIDE_RULES || isOneGroup(rules) || tablesOf(rules, group)) return tree;
+  return { ...tree, untabled: group.length };
+}
+
+function tablesOf(rules: RuleTable, group: Int32Array): Tree | null {
+  const room = roomFor(rules.order.length);
+  return rules.trees.classes(group, room, () => classTables(rules, group, room));
 }
 
 function worstCost({ family }: RuleTable, tree: Tree): number {
