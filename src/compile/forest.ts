@@ -20,6 +20,11 @@ const TOLERATED_COST = 150;
 /** Up to so many wide rules a tree is no dearer than class tables, and takes less memory; up to so many it can be. */
 const FEW_WIDE_RULES = 12;
 const COMPARED_WIDE_RULES = 128;
+/**
+ * A server of no more rules has no class tables: there are thousands of such, so each is to take little memory, and few of
+ * its cache lines are to be far away.
+ */
+const SMALL_SERVER_RULES = 1 << 10;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
 /** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
@@ -32,12 +37,13 @@ const CELL_COST = 1.5;
 const DOUBLING_COST = 10;
 const CACHED_RULES = 1 << 15;
 
-/** The trees of the groups, in the order of `slc_roots`. */
-export function growForest(rules: RuleTable): GrownTree[] {
+/** The trees of the groups, in the order of `slc_roots`. `isServer`: of a server, or of what finds them. */
+export function growForest(rules: RuleTable, isServer: boolean): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
+  const isSmall = isServer && rules.order.length <= SMALL_SERVER_RULES;
   // Groups whose wide rules become class tables come first: others leave them in long leaves.
-  for (const grow of [growBounded, growUnbounded]) {
+  for (const grow of isSmall ? [growTree] : [growBounded, growUnbounded]) {
     for (const narrow of NARROW[rules.family]) {
       const [destinations, sources, group] = partition(rules, narrow);
       const wide = rules.crossings.length === 0 ? grow(rules, group) : growCrossed(rules, group);

@@ -300,6 +300,41 @@ describe('hostile mixtures', () => {
     }
   });
 
+  test('thousands of servers with rows for anybody stay small, and a packet of one reads few lines', () => {
+    const SERVERS = 400;
+    const ROWS = 25;
+    const servers = Array.from({ length: SERVERS }, (_, number): Server => {
+      const random = new Random(number);
+      const rules = Array.from({ length: ROWS }, (_row, i) => {
+        const first = random.between(1, 60_000);
+        const port = random.chance(0.6) ? first : ([first, first + random.between(1, 400)] as const);
+        return rule(i + 1, random.pick(['allow', 'deny'] as const), {
+          port: [port],
+          proto: random.pick([[6], [6, 17]]),
+        });
+      });
+      const address = `198.18.${number >> 8}.${number & 255}`;
+      return { name: `s${number}`, addresses: [prefix(address)], default: 'deny', rules, source: at(1) };
+    });
+    const written = ruleset([], { servers });
+    const image = compile(written);
+    // Both families; a hundred thousand rows are to be some ten million bytes.
+    expect(image.bytes.length / (SERVERS * ROWS)).toBeLessThan(256);
+    const reader = new ImageReader(image.bytes);
+    const kinds = servers.map((_, i) => reader.roots(SLC_ENTRY.SERVERS + i).trees[4][2].kind);
+    expect(kinds).not.toContain('classes');
+    const random = new Random(1);
+    for (let i = 0; i < 3000; i++) {
+      const server = random.pick(servers);
+      const key = drawKey(random, ruleset(server.rules));
+      if (key.family === 6) continue;
+      const packet = { ...key, destination: server.addresses[0].words };
+      const expected = evaluateSection(server, packet);
+      const entry = entryOfWord(image.ranks, interpret(image, packet).word);
+      expect([entry?.section, entry?.rule?.id ?? null]).toEqual([server.name, expected.rule]);
+    }
+  });
+
   test('change after change of wide rows gives what a process that knows nothing makes', () => {
     const random = new Random(testSeed(0xde17a));
     const memory = new CompileMemory();
