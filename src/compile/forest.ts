@@ -25,6 +25,8 @@ const COMPARED_WIDE_RULES = 128;
  * its cache lines are to be far away.
  */
 const SMALL_SERVER_RULES = 1 << 10;
+/** Where the leaves of a tree that takes the place of tables are no longer, nobody need know. */
+const TOLD_LEAF = 16;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
 /** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
@@ -71,11 +73,11 @@ function growBounded(rules: RuleTable, group: Int32Array): GrownTree | null {
   return worstCost(rules, tree.root) <= worstCost(rules, tables) ? tree : rules.trees.measure(tables);
 }
 
-/** Wide rules as a tree, which says so where tables were not to be had. */
+/** Wide rules as a tree, which says so where it has longer leaves since tables were not to be had. */
 function growUnbounded(rules: RuleTable, group: Int32Array): GrownTree {
   const tree = growTree(rules, group);
   if (group.length <= FEW_WIDE_RULES || isOneGroup(rules) || tablesOf(rules, group)) return tree;
-  return { ...tree, untabled: group.length };
+  return worstOf(rules.family, tree.root).rules > TOLD_LEAF ? { ...tree, untabled: group.length } : tree;
 }
 
 function tablesOf(rules: RuleTable, group: Int32Array): Tree | null {
