@@ -7,10 +7,12 @@ import { type EndOptions, readEnd, withEnd } from '../../operate/edit/row-words'
 import { type Edit, type EditVerb, VERBS } from '../../operate/edit/verbs';
 import { openForEdit } from '../../operate/enforced-file';
 import { withWriterLock } from '../../operate/lock';
-import { changedSections, planRuleset } from '../../operate/plan';
+import { changedSections, planRuleset, SETTINGS } from '../../operate/plan';
+import { RecordLostError } from '../../operate/record-lost';
 import { settledHistory } from '../../operate/rollback';
 import { writeRulesetText } from '../../operate/ruleset-file';
-import { requireSeen } from '../../operate/section-history';
+import { requireOneSeen, requireSeen } from '../../operate/section-history';
+import { RulesetChangedError } from '../../operate/seen';
 import { putInterruptedBack, writeAndApply } from '../apply-written';
 import { requireCandidate, showFindings } from '../candidate';
 import { addChangeOptions, addDigestOption, changeOf, type ChangeOptions, type DigestOption } from '../change-option';
@@ -129,7 +131,13 @@ async function editAndApply(
     run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);
     return EXIT.RULESET;
   }
+  if (ifDigest !== undefined && !record)
+    throw enforced ? new RecordLostError() : new RulesetChangedError(ifDigest, null, { revisions: [] });
   if (outcome.kind === 'unchanged') {
+    if (record && ifDigest !== undefined) {
+      const otherwise = verb === 'logging' ? SETTINGS : 'inbound';
+      requireOneSeen(await settledHistory(context), record.ruleset, { server, otherwise, given: ifDigest });
+    }
     run.output.line(outcome.message);
     if (outcome.hint !== undefined) run.output.say(`  ${outcome.hint}`);
     run.output.document({ outcome: 'unchanged', message: outcome.message });
