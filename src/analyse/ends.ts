@@ -1,14 +1,21 @@
 /** `lint/ended`, `lint/nobody-ends`: rules whose end has come, and ends that nobody would enforce. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type Rule, type Ruleset, writtenSections } from '../model/ruleset';
-import { hasEnded, rulesWithEnd } from '../model/until';
+import { rowsOf } from '../model/moved';
+import { hasEnded, hasEnds, rulesWithEnd } from '../model/until';
 import { isServer, optionFor } from './decisions';
 import { formatMoment } from '../parse/time';
 
 /** Reports rules that have ended at the moment. */
 export function lintEnded(ruleset: Ruleset, nowMs: number): Diagnostic[] {
   let number = 0;
-  return writtenSections(ruleset).flatMap(({ name, rules }) => {
+  return writtenSections(ruleset).flatMap((section) => {
+    const { name } = section;
+    if (!hasEnds(section)) {
+      if (name !== 'guard' && !isServer(name)) number += rowsOf(section).length;
+      return [];
+    }
+    const { rules } = section;
     // Numbers go on from inbound to outbound; rows of the guard have none, those of servers their own.
     if (name === 'guard')
       return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `guard/${rule.id}`)] : []));

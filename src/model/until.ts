@@ -1,5 +1,18 @@
 /** Rules with an end: what a ruleset is at a moment. Moments are milliseconds since 1970. */
-import { type Rule, type Ruleset, writtenSections } from './ruleset';
+import { rowsOf } from './moved';
+import { type Rule, type Ruleset, type Section, writtenSections } from './ruleset';
+
+/** Lists of rows none of which has an end: those of thousands of servers are looked at once. */
+const ENDLESS = new WeakSet<readonly Rule[]>();
+
+/** Whether any row of the section has an end. */
+export function hasEnds(section: Pick<Section, 'rules'>): boolean {
+  const rows = rowsOf(section);
+  if (ENDLESS.has(rows)) return false;
+  if (rows.some(({ untilMs }) => untilMs !== undefined)) return true;
+  ENDLESS.add(rows);
+  return false;
+}
 
 /** Whether the rule's end has come. */
 export function hasEnded({ untilMs }: Pick<Rule, 'untilMs'>, nowMs: number): boolean {
@@ -14,7 +27,7 @@ export function rulesetAt(ruleset: Ruleset, nowMs: number): Ruleset {
 
 /** The ruleset as if no rule with an end had ended, or been turned off before it. */
 export function rulesetWithoutEnds(ruleset: Ruleset): Ruleset {
-  if (!writtenSections(ruleset).some(({ rules }) => rules.some(({ untilMs }) => untilMs !== undefined))) return ruleset;
+  if (!writtenSections(ruleset).some(hasEnds)) return ruleset;
   return switched(ruleset, ({ enabled, untilMs }) => enabled || untilMs !== undefined);
 }
 
@@ -45,11 +58,13 @@ export function endedRules(ruleset: Ruleset, nowMs: number): NamedRule[] {
 
 /** Rules that are on and have an end. */
 export function rulesWithEnd(ruleset: Ruleset): NamedRule[] {
-  return writtenSections(ruleset).flatMap(({ name, rules }) =>
-    rules
-      .filter(({ enabled, untilMs }) => enabled && untilMs !== undefined)
-      .map((rule) => ({ name: `${name}/${rule.id}`, rule })),
-  );
+  return writtenSections(ruleset)
+    .filter(hasEnds)
+    .flatMap(({ name, rules }) =>
+      rules
+        .filter(({ enabled, untilMs }) => enabled && untilMs !== undefined)
+        .map((rule) => ({ name: `${name}/${rule.id}`, rule })),
+    );
 }
 
 /** The first moment at which `rulesetAt` gives another ruleset than this one; null where no rule has an end. */
