@@ -17,7 +17,7 @@ import { messageOf } from './system-error';
 const LOCK_PATIENCE_MS = 5000;
 /** Each of those who wait before one takes as long as a change does. */
 const WRITER_PATIENCE_MS = 30_000;
-const RETRY_MS = 50;
+const RETRY_MS = 10;
 
 /**
  * Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. Mounts

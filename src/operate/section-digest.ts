@@ -1,6 +1,6 @@
 /** A digest of what is written in one section, by which a writer says what he saw (SPEC §6, per section). */
 import { originalOf } from '../model/moved';
-import type { Ruleset, Section } from '../model/ruleset';
+import type { Ruleset, Section, Server } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { SETTINGS, writtenFacts } from './plan';
 
@@ -16,7 +16,20 @@ const known = new WeakMap<Section, string>();
  * with sets by name, and settings. `settings`: of what lies outside sections. Null where there is no such section.
  */
 export function sectionDigest(ruleset: Ruleset, name: string): string | null {
-  const server = ruleset.servers?.find((one) => one.name === name);
+  return digestOf(
+    ruleset,
+    name,
+    ruleset.servers?.find((one) => one.name === name),
+  );
+}
+
+/** Digests of all sections of the ruleset, by their name. */
+export function sectionDigests(ruleset: Ruleset): (name: string) => string | null {
+  const servers = new Map((ruleset.servers ?? []).map((server) => [server.name, server]));
+  return (name) => digestOf(ruleset, name, servers.get(name));
+}
+
+function digestOf(ruleset: Ruleset, name: string, server: Server | undefined): string | null {
   const section = server && originalOf(server);
   const found = section && known.get(section);
   if (found !== undefined) return found;
