@@ -1,5 +1,6 @@
 /** What a change of ruleset does: to the rows, and to packets. Data first, see `render-difference.ts` for the text. */
 import { type Difference, findDifference } from '../analyse/difference';
+import { rowsOf } from '../model/moved';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { isEmptyPlan, planRuleset, type RulesetPlan } from './plan';
 
@@ -31,7 +32,7 @@ export function planChange(before: Ruleset | 'unfiltered' | 'lost', after: Rules
   const known = typeof before === 'string' ? null : before;
   const plan = planRuleset(known, after);
   const rows = [known, after].flatMap((ruleset) => (ruleset ? writtenSections(ruleset) : []));
-  const count = rows.reduce((sum, { rules }) => sum + rules.length, 0);
+  const count = rows.reduce((sum, section) => sum + rowsOf(section).length, 0);
   return {
     plan,
     difference: typeof before === 'string' ? before : count > rowsMax ? 'large' : findDifference(before, after),

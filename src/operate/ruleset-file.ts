@@ -14,7 +14,7 @@ import {
   exchange,
   MAX_RULESET_BYTES,
   readStandardInput,
-  readTrusted,
+  readFileText,
   resolveLinks,
   tooLarge,
 } from './text-file';
@@ -52,7 +52,7 @@ export function rulesetPath(option?: string, environment: NodeJS.ProcessEnv = pr
 export function readRulesetText(file: string): RulesetText {
   if (file === STANDARD_INPUT) return withDigest(file, decoded(file, readStandardInput()));
   const target = path.resolve(file);
-  const main = decoded(target, readTrusted(target));
+  const main = readFileText(target);
   const dir = folderNamed(main);
   return withDigest(target, dir === null ? main : joinBundle({ main, dir, parts: readParts(target, dir) }));
 }
