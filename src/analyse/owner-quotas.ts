@@ -1,7 +1,7 @@
 /** `lint/owner-quotas`: owners who may write more, all together, than one ruleset takes. */
 import { MAX_IMAGE_RULES } from '../compile/capacity';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { rowsOf } from '../model/moved';
+import { countRows, rowsOf } from '../model/moved';
 import type { OwnerQuotas } from '../model/owner-access';
 import { type Ruleset, type Server, writtenSections } from '../model/ruleset';
 import { MAX_RULES } from '../parse/section';
@@ -16,11 +16,11 @@ const CEILINGS = [
 export function lintOwnerQuotas(ruleset: Ruleset): Diagnostic[] {
   const owned = (ruleset.servers ?? []).filter(isOwned);
   if (owned.length === 0) return [];
-  const ofOwners = new Set<string>(owned.map(({ name }) => name));
-  const others = writtenSections(ruleset).reduce(
-    (sum, section) => sum + (ofOwners.has(section.name) ? 0 : rowsOf(section).length),
-    0,
-  );
+  const { guard, inbound, outbound, servers = [] } = ruleset;
+  const others =
+    writtenSections({ guard, inbound, outbound }).reduce((sum, { rules }) => sum + rules.length, 0) +
+    countRows(servers) -
+    owned.reduce((sum, server) => sum + rowsOf(server).length, 0);
   const [first] = owned;
   return CEILINGS.flatMap(([quota, words, ceiling]): Diagnostic[] => {
     const granted = owned.reduce((sum, server) => sum + mostOf(server, quota), 0);

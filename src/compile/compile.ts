@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
-import { rowsOf } from '../model/moved';
+import { countRows } from '../model/moved';
 import type { PortRange } from '../model/port-range';
 import type { Ruleset } from '../model/ruleset';
 import { isFixedSection, isServerBefore, rulesetReturned, type Trial } from '../model/trial';
@@ -228,7 +228,7 @@ function ruleCount(sections: readonly RankedSection[], { servers = [] }: Ruleset
     (sum, { section: { laterOf, rules } }) => sum + (laterOf === undefined ? rules.length : 0),
     0,
   );
-  return servers.reduce((sum, server) => sum + rowsOf(server).length, own);
+  return own + countRows(servers);
 }
 
 /** Limits stand beside the blocks, which only say that a row has one. */

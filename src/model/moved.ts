@@ -19,6 +19,19 @@ export function rowsOf(section: Pick<Section, 'rules'>): readonly Rule[] {
   return (ORIGINALS.get(section) ?? section).rules;
 }
 
+/** By the list: that of a ruleset is asked for several times. */
+const COUNTS = new WeakMap<readonly Server[], number>();
+
+/** Rows of these servers. */
+export function countRows(servers: readonly Server[]): number {
+  let count = COUNTS.get(servers);
+  if (count === undefined) {
+    count = servers.reduce((sum, server) => sum + rowsOf(server).length, 0);
+    COUNTS.set(servers, count);
+  }
+  return count;
+}
+
 /** The server so many lines, and so much text, further down its file. */
 export function movedServer(server: Server, by: Move): Server {
   if (by.offset === 0 && by.lines === 0) return server;

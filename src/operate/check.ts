@@ -7,7 +7,7 @@ import { compile } from '../compile/compile';
 import type { Image } from '../compile/image';
 import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { rowsOf } from '../model/moved';
+import { countRows } from '../model/moved';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
@@ -98,7 +98,8 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
 
 /** Written rows. */
 export function countRules(ruleset: Ruleset): number {
-  return writtenSections(ruleset).reduce((count, section) => count + rowsOf(section).length, 0);
+  const { guard, inbound, outbound, servers = [] } = ruleset;
+  return writtenSections({ guard, inbound, outbound }).reduce((sum, { rules }) => sum + rules.length, countRows(servers));
 }
 
 function asError(finding: Diagnostic): Diagnostic {

@@ -19,19 +19,12 @@ export function folderKey(servers: DocumentNode | undefined): TextNode | undefin
 
 /** The folder that a ruleset file names under `servers: { dir }`, where it may be read; else null, and reading the ruleset says why. */
 export function folderNamed(main: string): string | null {
-  if (main === withoutFolder) return null;
   // Of the long files that name none this is all that is looked at; an odd spelling of the key is refused when it is read.
-  if (!/["'\s{]dir["']?\s*:/.test(main)) {
-    withoutFolder = main;
-    return null;
-  }
+  if (!/["'\s{]dir["']?\s*:/.test(main)) return null;
   const root = readDocument(new SourceFile('', main), () => undefined);
   const dir = root?.kind === 'map' ? folderKey(valueOf(root, 'servers')) : undefined;
   return dir && isPartFolder(dir.text) ? dir.text : null;
 }
-
-/** The text that was looked at last and names none: a change looks several times at the same one, of megabytes. */
-let withoutFolder: string | null = null;
 
 /** A server as it is written, with the place where its findings belong: in the ruleset file, or in one of its own. */
 export type FolderEntry = { readonly context: Context } & (
