@@ -99,7 +99,10 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
 /** Written rows. */
 export function countRules(ruleset: Ruleset): number {
   const { guard, inbound, outbound, servers = [] } = ruleset;
-  return writtenSections({ guard, inbound, outbound }).reduce((sum, { rules }) => sum + rules.length, countRows(servers));
+  return writtenSections({ guard, inbound, outbound }).reduce(
+    (sum, { rules }) => sum + rules.length,
+    countRows(servers),
+  );
 }
 
 function asError(finding: Diagnostic): Diagnostic {
