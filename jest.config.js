@@ -26,7 +26,7 @@ const common = {
   },
 };
 /** Milliseconds a test may take: many times what it does, for machines that are slow, busy or both. */
-const TIMEOUTS = { unit: 60_000, property: 600_000, golden: 60_000, native: 300_000, kernel: 600_000, e2e: 600_000 };
+const TIMEOUTS = { unit: 300_000, property: 600_000, golden: 300_000, native: 300_000, kernel: 600_000, e2e: 600_000 };
 
 module.exports = {
   maxWorkers: '100%',

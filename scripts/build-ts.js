@@ -1,9 +1,10 @@
 'use strict';
-// Compiles src to dist, takes away what no source stands behind any more, writes the JSON Schema beside it and makes
-// the command executable.
+// Compiles src to dist, takes away what no source stands behind any more, writes the JSON Schema beside it, and puts the
+// command into one file.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { bundleCommand } = require('./lib/bundle.js');
 const { filesUnder } = require('./lib/stamp.js');
 
 const root = path.dirname(__dirname);
@@ -23,4 +24,5 @@ for (const file of filesUnder(dist, ['.'])) {
 }
 const { rulesetJsonSchema } = require(path.join(dist, 'parse/schema.js'));
 fs.writeFileSync(path.join(dist, 'ruleset.schema.json'), `${JSON.stringify(rulesetJsonSchema(), null, 2)}\n`);
-fs.chmodSync(path.join(dist, 'cli/main.js'), 0o755);
+const command = path.join(dist, 'cli/main.js');
+void bundleCommand(command).then(() => fs.chmodSync(command, 0o755));

@@ -30,8 +30,9 @@ const STEPS = {
   ts: {
     does: 'TypeScript → dist',
     command: ['node', 'scripts/build-ts.js'],
-    inputs: ['src', 'tsconfig.json', 'package-lock.json', 'scripts/build-ts.js'],
-    outputs: ['dist/index.js', 'dist/index.d.ts'],
+    inputs: ['src', 'tsconfig.json', 'package-lock.json', 'scripts/build-ts.js', 'scripts/lib'],
+    outputs: ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/cli/bundle'],
+    extra: [process.version],
   },
 };
 

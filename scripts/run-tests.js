@@ -52,7 +52,7 @@ const environment = { ...process.env, [RUN_MARK]: mark, TMPDIR: temporary };
 const KEPT = ['.jest-cache', 'build'];
 
 /** Seconds that jest may take to end once its report is written; longer means that something keeps it open. */
-const LINGER_SECONDS = 20;
+const LINGER_SECONDS = 60;
 
 function parseArguments(words) {
   const fail = (problem) => {
@@ -181,18 +181,21 @@ async function runStage(lanes) {
   return done.filter(Boolean);
 }
 
-async function runCheck(name, { minutes = 5, asRoot = false } = {}) {
+async function runCheck(name, { minutes = 10, asRoot = false } = {}) {
   heading(`npm run ${name}`);
   const problem = await run('npm', ['run', '--silent', name], { minutes, asRoot });
   if (problem) console.error(`npm run ${name}: ${problem}`);
   return { name, problem };
 }
 
+/** How long what goes by itself may take: namespaces are taken down one after the other, and the machine may be slow. */
+const LEFTOVER_SECONDS = 60;
+
 /** What the run left on the machine; kernel objects go a moment after their last reference, so it looks more than once. */
 async function findLeftovers(before) {
   for (let attempt = 0; ; attempt++) {
     const left = compareSnapshots(before, snapshot(mark, temporary));
-    if (left.length === 0 || attempt === 5) return left;
+    if (left.length === 0 || attempt === LEFTOVER_SECONDS) return left;
     await sleep(1000);
   }
 }

@@ -22,7 +22,7 @@ fi
 echo "test-tools: unpacking ${packages[*]} into $folder; nothing is installed"
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
-fetch() { (cd "$temporary" && apt-get download -q "${packages[@]}"); }
+fetch() { (cd "$temporary" && apt-get download -q -o Acquire::Retries=3 "${packages[@]}"); }
 if ! fetch; then
     if [ "$(id -u)" = 0 ]; then apt-get update -q; else sudo apt-get update -q; fi
     fetch

@@ -79,7 +79,7 @@ function compileRows(
   { tables, services, size, largest }: ExpandedRows,
   { otherwise, own, span, shortRules }: CompiledRows,
 ): CompiledSection {
-  const grown = { 4: growForest(tables[4]), 6: growForest(tables[6]) };
+  const grown = { 4: growForest(tables[4], shortRules), 6: growForest(tables[6], shortRules) };
   const treesOf = (family: Family): FamilyTrees => ({
     rules: tables[family],
     trees: grown[family].map(({ root }) => root),

@@ -5,7 +5,7 @@ import { classTables, roomFor } from './classes';
 import { growCrossed } from './crossing';
 import type { RuleTable } from './expand';
 import { leastWord } from './least';
-import { partition } from './partition';
+import { isOneGroup, partition } from './partition';
 import { growTree } from './tree';
 import { worstOf } from './tree-cost';
 import { type GrownTree, type Tree, wordOfTerminal } from './tree-memory';
@@ -20,6 +20,13 @@ const TOLERATED_COST = 150;
 /** Up to so many wide rules a tree is no dearer than class tables, and takes less memory; up to so many it can be. */
 const FEW_WIDE_RULES = 12;
 const COMPARED_WIDE_RULES = 128;
+/**
+ * A server of no more rules has no class tables: there are thousands of such, so each is to take little memory, and few of
+ * its cache lines are to be far away.
+ */
+const SMALL_SERVER_RULES = 1 << 10;
+/** Where the leaves of a tree that takes the place of tables are no longer, nobody need know. */
+const TOLD_LEAF = 16;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
 /** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
@@ -32,12 +39,13 @@ const CELL_COST = 1.5;
 const DOUBLING_COST = 10;
 const CACHED_RULES = 1 << 15;
 
-/** The trees of the groups, in the order of `slc_roots`. */
-export function growForest(rules: RuleTable): GrownTree[] {
+/** The trees of the groups, in the order of `slc_roots`. `isServer`: of a server, or of what finds them. */
+export function growForest(rules: RuleTable, isServer: boolean): GrownTree[] {
   let best: GrownTree[] = [];
   let bestCost = Infinity;
+  const isSmall = isServer && rules.order.length <= SMALL_SERVER_RULES;
   // Groups whose wide rules become class tables come first: others leave them in long leaves.
-  for (const grow of [growBounded, growTree]) {
+  for (const grow of isSmall ? [growTree] : [growBounded, growUnbounded]) {
     for (const narrow of NARROW[rules.family]) {
       const [destinations, sources, group] = partition(rules, narrow);
       const wide = rules.crossings.length === 0 ? grow(rules, group) : growCrossed(rules, group);
@@ -59,11 +67,22 @@ export function growForest(rules: RuleTable): GrownTree[] {
  */
 function growBounded(rules: RuleTable, group: Int32Array): GrownTree | null {
   if (group.length <= FEW_WIDE_RULES) return growTree(rules, group);
-  const room = roomFor(rules.order.length);
-  const tables = rules.trees.classes(group, room, () => classTables(rules, group, room));
+  const tables = tablesOf(rules, group);
   if (!tables || group.length > COMPARED_WIDE_RULES) return tables && rules.trees.measure(tables);
   const tree = growTree(rules, group);
   return worstCost(rules, tree.root) <= worstCost(rules, tables) ? tree : rules.trees.measure(tables);
+}
+
+/** Wide rules as a tree, which says so where it has longer leaves since tables were not to be had. */
+function growUnbounded(rules: RuleTable, group: Int32Array): GrownTree {
+  const tree = growTree(rules, group);
+  if (group.length <= FEW_WIDE_RULES || isOneGroup(rules) || tablesOf(rules, group)) return tree;
+  return worstOf(rules.family, tree.root).rules > TOLD_LEAF ? { ...tree, untabled: group.length } : tree;
+}
+
+function tablesOf(rules: RuleTable, group: Int32Array): Tree | null {
+  const room = roomFor(rules.order.length);
+  return rules.trees.classes(group, room, () => classTables(rules, group, room));
 }
 
 function worstCost({ family }: RuleTable, tree: Tree): number {

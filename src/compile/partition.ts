@@ -7,6 +7,11 @@ export const GROUP_NAMES = ['destination narrow', 'source narrow', 'both wide'] 
 /** Up to this many image rules one tree is cheaper than three. */
 const ONE_TREE_RULES = 16;
 
+/** Whether all rules are in the group of wide ones, whatever they are. */
+export function isOneGroup({ order }: RuleTable): boolean {
+  return order.length <= ONE_TREE_RULES;
+}
+
 /** The rules but for those of crossings, in first-match order, a group each. A prefix at least `narrow` long is narrow. */
 export function partition(rules: RuleTable, narrow: number): [Int32Array, Int32Array, Int32Array] {
   const groups: [number[], number[], number[]] = [[], [], []];
@@ -18,7 +23,7 @@ export function partition(rules: RuleTable, narrow: number): [Int32Array, Int32A
       continue;
     }
     const rule = order[i];
-    if (order.length <= ONE_TREE_RULES) groups[2].push(rule);
+    if (isOneGroup(rules)) groups[2].push(rule);
     else if (destinationLength[rule] >= narrow) groups[0].push(rule);
     else if (sourceLength[rule] >= narrow) groups[1].push(rule);
     else groups[2].push(rule);

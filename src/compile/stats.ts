@@ -131,12 +131,15 @@ function describeCrossing(family: Family, { row, first, end, destinations }: Cro
 }
 
 function describeFallbacks(family: Family, grown: readonly GrownTree[]): string[] {
-  return grown.flatMap(({ longLeaves }, group) => {
-    if (longLeaves.length === 0) return [];
+  return grown.flatMap(({ longLeaves, untabled }, group) => {
+    const label = `ipv${family}, ${GROUP_NAMES[group]}`;
+    const tree =
+      untabled === undefined
+        ? []
+        : [`${label}: ${untabled} rules in a tree, since class tables of them would be too large`];
+    if (longLeaves.length === 0) return tree;
     const leaves = longLeaves.length === 1 ? '1 leaf' : `${longLeaves.length} leaves`;
     const longest = Math.max(...longLeaves);
-    return [
-      `ipv${family}, ${GROUP_NAMES[group]}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`,
-    ];
+    return [...tree, `${label}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`];
   });
 }

@@ -26,6 +26,8 @@ export interface GrownTree {
   readonly longLeaves: readonly number[];
   /** Rules in all leaves; equal leaves count once, and class tables by the memory they take. */
   readonly leafRules: number;
+  /** Wide rules that would be class tables if these were not too large, and are in long leaves. */
+  readonly untabled?: number;
 }
 
 /** Longer leaves are reported. */

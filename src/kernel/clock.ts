@@ -19,6 +19,11 @@ export async function readClock(kernel: Kernel): Promise<ClockReading> {
   return reading;
 }
 
+/** What the wall clock, in milliseconds, said at a reading: what has held the process up since then does not count. */
+export function wallTimeAt(kernel: Kernel, { bootNs }: ClockReading): number {
+  return Date.now() - Number(kernel.bootTimeNs() - bootNs) / 1e6;
+}
+
 /**
  * Jiffies a second: two readings 50 ms apart, rounded to a value kernels are built with where one is near. Where none is,
  * a tick may have come late on a machine whose processors are taken from it: then it measures again, a few times.

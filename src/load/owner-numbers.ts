@@ -134,9 +134,27 @@ async function clearFigures(numbers: readonly number[], { shares, events }: Coun
       for (const field of [SHARE.evicted, SHARE.refused]) region.store64(number * SHARE_BYTES + field.offset, 0n);
     region.close();
   }
+  const runs = runsOf(numbers);
   const region = events.mmap({ writable: true });
-  for (let row = 0; row < events.info().maxEntries; row++)
-    for (const number of numbers)
-      await region.write(row * ROW_BYTES + ROW.owners.offset + number * OWNER_BYTES, Buffer.alloc(OWNER_BYTES));
-  region.close();
+  try {
+    for (let row = 0; row < events.info().maxEntries; row++)
+      for (const { first, count } of runs)
+        await region.write(
+          row * ROW_BYTES + ROW.owners.offset + first * OWNER_BYTES,
+          Buffer.alloc(count * OWNER_BYTES),
+        );
+  } finally {
+    region.close();
+  }
+}
+
+/** Numbers that follow one another: thousands of new servers of a machine with many CPUs are not cleared one by one. */
+function runsOf(numbers: readonly number[]): { readonly first: number; readonly count: number }[] {
+  const runs: { first: number; count: number }[] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && last.first + last.count === number) last.count++;
+    else runs.push({ first: number, count: 1 });
+  }
+  return runs;
 }

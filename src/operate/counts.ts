@@ -1,5 +1,5 @@
 /** Counts: read from the kernel under the names of rules, and kept in files over generations, processes and reboots. */
-import { readClock } from '../kernel/clock';
+import { readClock, wallTimeAt } from '../kernel/clock';
 import { SluiceError } from '../kernel/errors';
 import type { CounterFigures } from '../kernel/counters';
 import { figuresOf, type Fold } from '../load/generations';
@@ -36,7 +36,7 @@ export async function namedFigures(
   isTold?: (place: number) => boolean,
 ): Promise<NamedFigures> {
   const clock = await readClock(context.kernel);
-  return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: Date.now() }, isTold);
+  return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: wallTimeAt(context.kernel, clock) }, isTold);
 }
 
 /**

@@ -19,7 +19,7 @@ afterEach(() => host.close());
 test('interfaces that are not there yet are waited for', async () => {
   await host.must('enable');
   await machine.goDown({ withLink: false });
-  const waiting = host.edge.start(machine.boot, { env: host.environment });
+  const waiting = host.edge.start([...machine.boot, '--wait', '120'], { env: host.environment });
   await sleep(1500);
   expect(waiting.running).toBe(true);
   host.join();

@@ -15,8 +15,6 @@ import { rehearse, type Rehearsed } from '../../src/operate/rehearse';
 import { parseDriverCounters } from '../support/ethtool';
 import { must } from '../support/process';
 
-jest.setTimeout(120_000);
-
 const MAIN = resolve(__dirname, '../../dist/cli/main.js');
 const ACTION = resolve(__dirname, '../../.github/actions/sluice-ci/action.yml');
 
@@ -272,7 +270,7 @@ test('the action for GitHub: its very lines', () => {
     must(['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', run], {
       cwd: directory,
       env: { ...environment, ...(Object.fromEntries(own) as Record<string, string>) },
-      timeout: 60_000,
+      timeout: 300_000,
     });
   }
   expect(readFileSync(join(directory, 'sluice-junit.xml'), 'utf8')).toContain('tests="20" failures="0"');

@@ -11,8 +11,6 @@ import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endGate } from '../support/end-gate';
 import { endTrial } from '../support/end-trial';
 
-jest.setTimeout(180_000);
-
 const TEXT = `version: 1
 interfaces: [eth0]
 sets: { friends: [${NEIGHBOUR.ipv4}] }

@@ -27,7 +27,7 @@ describe('the whole ruleset', () => {
 
   test.each(WAYS)('$place: $how', async ({ place, how }) => {
     await host.must('apply');
-    await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
+    await host.must('apply', ports.file('b.yaml'), '--confirm', '10m');
     expect(await ports.reached()).toEqual([B]);
     const confirms = place.endsWith('confirm');
     const cut = await host.sluice([confirms ? 'confirm' : 'rollback'], { SLUICE_FAILPOINT: `${place}:${how}` });
@@ -47,13 +47,13 @@ describe('the whole ruleset', () => {
 
   test.each(['before-return', 'after-return'] as const)('tidied up by nobody, then killed at %s', async (place) => {
     await host.must('apply');
-    await host.must('apply', ports.file('b.yaml'), '--confirm', '60s');
+    await host.must('apply', ports.file('b.yaml'), '--confirm', '10m');
     ports.endTime();
     expect(await host.sluice(['status'], { SLUICE_FAILPOINT: `${place}:kill` })).toMatchObject({ status: 137 });
     expect(await ports.reached()).toEqual([A]);
     const { warnings, generation } = await host.status();
     expect(generation).toBe(1);
-    expect(warnings.join()).toContain('was not confirmed within 60 s');
+    expect(warnings.join()).toContain('was not confirmed within 600 s');
     await host.must('apply', ports.file('rules.yaml'));
     ports.expectOnly(1);
   });

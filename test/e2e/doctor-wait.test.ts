@@ -3,8 +3,6 @@ import { tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import type { Background } from '../support/process';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 sets: { office: [203.0.113.0/24] }

@@ -1,5 +1,5 @@
 /** `sluice doctor`: the lines it prints are typed as they stand, and he who could not get in can. */
-import { serve, tcpConnect, udpEcho } from '../support/clients';
+import { serve, tcpConnect, udpEcho, SILENT_SECONDS } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 
 const RULES = `version: 1
@@ -58,7 +58,7 @@ test('banned, the UDP switch, no row: three lines in their order, over both fami
     `sluice allow from ${NEIGHBOUR.ipv4} to any port 9000 proto udp`,
   ]);
   for (const line of lines) {
-    expect(await udpEcho(host.wire, HOST.ipv4, 9000)).toBe(false);
+    expect(await udpEcho(host.wire, HOST.ipv4, 9000, SILENT_SECONDS)).toBe(false);
     await type([line]);
   }
   expect(await udpEcho(host.wire, HOST.ipv4, 9000)).toBe(true);
@@ -90,7 +90,7 @@ test('above the rows, and behind them: said, not promised', async () => {
     /reached over IPv4 by: 203.0.113.0\/24\n[^]*reached over IPv6 by: nobody\n/,
   );
   expect(
-    await host.must('allow', 'from', '203.0.113.9', 'to', 'any', 'port', '8000', '--confirm', '60s'),
+    await host.must('allow', 'from', '203.0.113.9', 'to', 'any', 'port', '8000', '--confirm', '10m'),
   ).toBeDefined();
   expect(await host.must('doctor', '9000', '203.0.113.9')).toMatch(
     /look +inbound waits to be confirmed: in \d+ s[^]*sluice confirm --section inbound/,

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { probeFeatures } from '../../src/kernel/features';
 import type { BpfLink } from '../../src/kernel/kernel';
 import { acceptAnswers } from '../support/accept-answers';
-import { ping, serve, tcpConnect, udpEcho } from '../support/clients';
+import { ping, serve, tcpConnect, udpEcho, SILENT_SECONDS } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR, untilGone } from '../support/edge-host';
 import { inboundRows } from '../support/snapshot-rows';
 
@@ -67,16 +67,16 @@ test('guard, rows, limit, reject, fragments, flows, outbound, bans, events; a ch
   }
   expect(await tcpConnect(wire, HOST.ipv6, 22, WAIT)).toBe('connected');
   expect(await tcpConnect(wire, HOST.ipv4, 22)).toBe('timeout');
-  expect(await udpEcho(wire, HOST.ipv4, 9000, 3)).toBe(true);
+  expect(await udpEcho(wire, HOST.ipv4, 9000)).toBe(true);
   expect(await ping(wire, HOST.ipv4, 1, 4000)).toBe(1); // in three fragments, and so the answer
   for (const expected of ['connected', 'connected', 'refused'])
     expect(await tcpConnect(wire, HOST.ipv4, 8001, WAIT)).toBe(expected);
 
   for (const address of [NEIGHBOUR.ipv4, NEIGHBOUR.ipv6]) {
     expect(await tcpConnect(edge, address, 443, WAIT)).toBe('connected');
-    expect(await udpEcho(edge, address, 53, 3)).toBe(true);
+    expect(await udpEcho(edge, address, 53)).toBe(true);
   }
-  expect(await udpEcho(edge, NEIGHBOUR.ipv4, 4433)).toBe(false);
+  expect(await udpEcho(edge, NEIGHBOUR.ipv4, 4433, SILENT_SECONDS)).toBe(false);
 
   const status = await host.status();
   expect(status.interfaces).toMatchObject([{ name: HOST.link, mode: 'native', egress: await hookHere() }]);

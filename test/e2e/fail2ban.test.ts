@@ -115,7 +115,7 @@ test('a source that knocks on closed ports is banned by the action', async () =>
         'filter = sluice[port=23]',
         `action = sluice[sluice="${process.execPath} ${COMMAND}"]`,
         'maxretry = 2',
-        'findtime = 60',
+        'findtime = 600',
         'bantime = 600',
       ].join('\n'),
     );

@@ -34,10 +34,10 @@ test('who, from where, when, why, what; and what became of it', async () => {
     SSH_CONNECTION: `${NEIGHBOUR.ipv4} 50000 ${HOST.ipv4} ${A}`,
   };
   expect((await host.sluice(['apply', '-m', 'the first'], caller)).status).toBe(0);
-  await host.must('allow', `${B}/tcp`, '--message', 'web', '--confirm', '60s');
+  await host.must('allow', `${B}/tcp`, '--message', 'web', '--confirm', '10m');
   expect(await told()).toEqual(['1 apply: applied', `2 allow ${B}/tcp: pending`]);
   await host.must('confirm');
-  await host.must('deny', '9999/tcp', '--confirm', '60s');
+  await host.must('deny', '9999/tcp', '--confirm', '10m');
   await host.must('rollback');
   await host.must('disable', '--yes', '-m', 'moving');
   expect(await told()).toEqual([
@@ -81,7 +81,7 @@ test('back to a revision: checked, confirmed and written like any change, and no
     ['rollback 1', 'too much'],
   ]);
   // A change that waits: taken back, the file too.
-  await host.must('rollback', '2', '--confirm', '60s');
+  await host.must('rollback', '2', '--confirm', '10m');
   expect(await ports.reached()).toEqual([B]);
   await host.must('rollback');
   expect(await ports.reached()).toEqual([A]);

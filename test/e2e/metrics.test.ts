@@ -12,8 +12,6 @@ import { EdgeHost, HOST } from '../support/edge-host';
 import { type Background, must, run } from '../support/process';
 import { toolPath } from '../support/test-tools';
 
-jest.setTimeout(240_000);
-
 const RULES = `version: 1
 interfaces: [eth0]
 inbound: { default: deny, ssh: { port: 22, from: anyone } }
@@ -52,7 +50,7 @@ const curl = async (...words: string[]) => host.edge.run(['curl', '-sS', '-m', '
 test('Prometheus scrapes it and answers from it; promtool finds nothing to blame', async () => {
   const config = host.write(
     'prometheus.yaml',
-    `global: { scrape_interval: 1s }
+    `global: { scrape_interval: 5s, scrape_timeout: 5s }
 rule_files: [${join(__dirname, '../../scripts/dashboards/alerts.yaml')}]
 scrape_configs:
   - { job_name: sluice, static_configs: [{ targets: ['127.0.0.1:9464'] }] }

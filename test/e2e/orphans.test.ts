@@ -87,7 +87,7 @@ test('who lives can be told while namespaces come and go', async () => {
 
 test('what another process is changing is left alone, and a namespace that only a descriptor holds lives', async () => {
   const { namespace, pins, state } = await other('held');
-  const holder = host.edge.start(['sh', '-c', `exec 9< ${namespace.path}; echo held; exec sleep 60`]);
+  const holder = host.edge.start(['sh', '-c', `exec 9< ${namespace.path}; echo held; exec sleep 600`]);
   await holder.waitFor(/held/);
   must(['ip', '-n', namespace.name, 'link', 'delete', 'eth0']);
   namespace.destroy();

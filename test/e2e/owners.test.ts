@@ -24,8 +24,6 @@ import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
 import { type Background, type Finished, must, run } from '../support/process';
 
-jest.setTimeout(240_000);
-
 const SECRET = '198.18.77.0/24';
 const RULES = `# the provider's own words
 version: 1
@@ -674,16 +672,29 @@ test('the group comes through, others do not; who connected before it changed ha
 
   const path = join(host.directory, 'rules.yaml');
   const text = readFileSync(path, 'utf8');
-  const early = connect({ path: socketOf('red'), allowHalfOpen: true });
-  await once(early, 'connect');
-  writeFileSync(path, text.replace(/group: "?4711"?/, 'group: 4713'));
-  await host.must('apply');
-  const answered = new Promise<string>((resolve) => early.once('data', (data) => resolve(data.toString())));
-  early.end('{"version":1,"verb":"check"}\n');
-  expect(await answered).toContain('owner/gone');
+  /** What he is told who connected before the socket changed hands, and asks then. */
+  const askedLate = async (): Promise<string> => {
+    const early = connect({ path: socketOf('red'), allowHalfOpen: true });
+    early.on('error', () => undefined); // let go of: told says so
+    await once(early, 'connect');
+    const answered = new Promise<string>((resolve) => early.once('data', (data) => resolve(data.toString())));
+    writeFileSync(path, text.replace(/group: "?4711"?/, 'group: 4713'));
+    await host.must('apply');
+    early.end('{"version":1,"verb":"check"}\n');
+    return answered;
+  };
+  let told = await askedLate();
+  // He is listened to for some seconds: where the apply took longer it says nothing of this.
+  for (let again = 0; again < 5 && told.includes('no whole request came'); again++) {
+    writeFileSync(path, text);
+    await host.must('apply');
+    await until('the group of before', () => lstatSync(socketOf('red')).gid === 4711);
+    told = await askedLate();
+  }
+  expect(told).toContain('owner/gone');
   // The next owner is told nothing of what was before, and cannot bring it back.
-  const told = await host.must('history', 'red', '--json');
-  const digests = (JSON.parse(told) as { revisions: Revision[] }).revisions.map(({ after }) => after!.red.digest!);
+  const known = await host.must('history', 'red', '--json');
+  const digests = (JSON.parse(known) as { revisions: Revision[] }).revisions.map(({ after }) => after!.red.digest!);
   await until('the next owner', () => lstatSync(socketOf('red')).gid === 4713);
   expect((await ownHistory('red')).map(({ what }) => what)).toEqual(['changed your server']);
   for (const digest of digests.slice(0, -1))

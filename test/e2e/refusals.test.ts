@@ -41,7 +41,8 @@ describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
     }
   });
 
-  const udp = (address: string, port: number): Promise<string> => udpFate(host.wire, address, port);
+  const udp = (address: string, port: number, seconds?: number): Promise<string> =>
+    udpFate(host.wire, address, port, seconds);
 
   test('rejected, limited, dropped; driver, counters and frames agree', async () => {
     const { wire } = host;
@@ -51,7 +52,7 @@ describe.each(['native', 'generic'] as const)('%s mode', (mode) => {
       expect(await tcpConnect(wire, address, 4000, 10)).toBe('refused');
       expect(Date.now() - started).toBeLessThan(9_000);
       expect(await udp(address, 4000)).toBe('refused');
-      expect(await udp(address, 4001)).toBe('timeout');
+      expect(await udp(address, 4001, 2)).toBe('timeout');
 
       for (let i = 0; i < 5; i++) expect([i, await tcpConnect(wire, address, 22)]).toEqual([i, 'connected']);
       expect(await tcpConnect(wire, address, 22, 10)).toBe('refused');

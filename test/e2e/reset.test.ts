@@ -71,7 +71,7 @@ test('what fails, or is not confirmed, leaves the file as it was', async () => {
   expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('put back as it was') as string });
   expect(text()).toBe(MINE);
   expect(await prober.open(PORT)).toEqual([PORT]);
-  await host.must('reset', '--yes', '--confirm', '60s');
+  await host.must('reset', '--yes', '--confirm', '10m');
   expect(await prober.open(PORT)).toEqual([]);
   await host.must('rollback');
   expect(text()).toBe(MINE);

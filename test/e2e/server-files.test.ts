@@ -12,8 +12,6 @@ import { type Finished, run } from '../support/process';
 import { COMMAND } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
 
-jest.setTimeout(120_000);
-
 const MAIN = `# the edge
 version: 1
 interfaces: [eth0]

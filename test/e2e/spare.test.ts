@@ -177,7 +177,7 @@ test('killed, or failing, at every named place: one generation enforces, and the
 
 test('one that waits to be confirmed and returns; the pins removed by hand', async () => {
   await makeReady(host.context());
-  await host.must('apply', ruleset(B), '--confirm', '60s');
+  await host.must('apply', ruleset(B), '--confirm', '10m');
   expect(await prober.open(A, B)).toEqual([B]);
   await makeReady(host.context());
   await host.must('rollback');
@@ -197,7 +197,7 @@ test('the daemon keeps one, after every change', async () => {
   const daemon = host.startSluice(['daemon']);
   await daemon.waitFor(/the daemon runs/);
   const ready = async (above: number): Promise<number> => {
-    for (const deadline = Date.now() + 30_000; ;) {
+    for (const deadline = Date.now() + 120_000; ;) {
       const { spare } = await host.status();
       if (spare && spare.generation > above) return spare.generation;
       if (Date.now() > deadline) throw new Error(`no spare above ${above}: ${daemon.output}`);

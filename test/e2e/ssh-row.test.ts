@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { driverCounters } from '../support/ethtool';
+import { expectAllCounted } from '../support/host-figures';
 
 const RULES = `version: 1
 interfaces: [eth0]
@@ -46,7 +46,7 @@ test('ports, who may come, off; the file keeps its form', async () => {
   await host.must('ssh', 'off');
   expect(await reach()).toEqual(['timeout', 'connected', 'timeout']);
   expect((await host.sluice(['ssh', 'off'])).stdout).toBe('the SSH row is off already\n');
-  expect(Number((await host.status()).packets.seen)).toBe(driverCounters(host.edge, HOST.link).packets);
+  await expectAllCounted(host);
 });
 
 test('a row that would cut the caller is refused and not written, --force obeys', async () => {

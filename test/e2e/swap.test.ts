@@ -2,6 +2,7 @@
  * A thousand exchanges of a thousand-rule ruleset under a stream of live frames. Every frame's verdict is known by
  * its port; a single misjudged, unfiltered or uncounted frame would change a figure.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
 import type { Image } from '../../src/compile/image';
 import type { CounterFigures } from '../../src/kernel/counters';
@@ -14,7 +15,7 @@ import { unload } from '../../src/load/unload';
 import { checkRuleset } from '../../src/operate/check';
 import { testContext } from '../support/context';
 import { driverCounters, since } from '../support/ethtool';
-import { inUse } from '../support/in-use';
+import { type InUse, inUse } from '../support/in-use';
 import { Injector } from '../support/injector';
 import { joinByVeth, Namespace } from '../support/netns';
 import { ownObjects } from '../support/own-objects';
@@ -102,6 +103,8 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
   const { context, destroy } = await testContext(edge.path);
   const { kernel, pins } = context;
   const injector = await Injector.open(kernel, wire.path, 'eth0', RING);
+  let swapping = true;
+  let traffic: Promise<void> = Promise.resolve();
   try {
     const images = [false, true].map((even) => compileText(rulesetText(even)));
     const interfaces = await resolveInterfaces(kernel, ['eth0'], edge.path);
@@ -128,18 +131,35 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
     // To a MAC address nobody has: what passes the filter is dropped first thing in the stack.
     const frame = compose(ethernet({ to: '02:00:00:00:00:77' }), ipv4({ to: '192.0.2.10' }), udp());
 
-    let swapping = true;
     const started = Date.now();
-    const traffic = (async () => {
-      while (swapping) await injector.send(frame, FRAMES_A_CALL);
+    /** Nothing is sent before it is resolved. */
+    let gate: Promise<void> = Promise.resolve();
+    let sending = gate;
+    traffic = (async () => {
+      while (swapping) {
+        sending = injector.send(frame, FRAMES_A_CALL);
+        await sending;
+        await gate;
+      }
     })();
-    let early = { ...inUse(), ...countOf(kernel, pins) };
+    /** What is held while nothing is under way: whoever sends has descriptors of his own meanwhile. */
+    const held = async (): Promise<InUse & ReturnType<typeof countOf>> => {
+      let open!: () => void;
+      gate = new Promise((resolve) => (open = resolve));
+      await sending;
+      await turn(); // another may have begun before it met the gate
+      await sending;
+      const now = { ...inUse(), ...countOf(kernel, pins) };
+      open();
+      return now;
+    };
+    let early = await held();
     for (let i = 1; i <= SWAPS; i++) {
       generation = await apply(images[i % 2]);
       // Until then code is compiled, and memories fill.
-      if (i === Math.ceil(SWAPS / 10)) early = { ...inUse(), ...countOf(kernel, pins) };
+      if (i === Math.ceil(SWAPS / 10)) early = await held();
     }
-    const late = { ...inUse(), ...countOf(kernel, pins) };
+    const late = await held();
     expect({ ...late, mib: 0 }).toEqual({ ...early, mib: 0 });
     expect(late.mib - early.mib).toBeLessThan(GROWTH_MIB);
     swapping = false;
@@ -176,6 +196,8 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
     await unload({ kernel, pins }, () => Promise.resolve());
     expect(pins.exists()).toBe(false);
   } finally {
+    swapping = false;
+    await traffic.catch(() => undefined); // it has thrown above
     injector.close();
     destroy();
     edge.destroy();

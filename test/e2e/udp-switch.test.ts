@@ -1,5 +1,5 @@
 /** `sluice udp off|on`, with a resolver's questions and a UDP service: what the switch closes, and what it does not. */
-import { serve, tcpConnect, udpEcho } from '../support/clients';
+import { serve, tcpConnect, udpEcho, SILENT_SECONDS } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { since } from '../support/ethtool';
 import { readFigures } from '../support/host-figures';
@@ -34,7 +34,7 @@ test('off closes UDP from outside only, on lists what it opens; driver and count
     [HOST.ipv4, NEIGHBOUR.ipv4],
     [HOST.ipv6, NEIGHBOUR.ipv6],
   ]) {
-    expect(await udpEcho(wire, ours, 9000)).toBe(false);
+    expect(await udpEcho(wire, ours, 9000, SILENT_SECONDS)).toBe(false);
     expect(await tcpConnect(wire, ours, 9000)).toBe('connected');
     expect(await udpEcho(edge, theirs, 53)).toBe(true);
   }

@@ -8,8 +8,6 @@ import { IngressStand, IngressTables, type Judged } from '../support/ingress-sta
 import { OpenStand } from '../support/open-stand';
 import * as p from '../support/packet';
 
-jest.setTimeout(60_000);
-
 const { destination4: ADDRESS, destination6: ADDRESS6 } = p.DEFAULTS;
 const RULES = `version: 1
 interfaces: [eth0]

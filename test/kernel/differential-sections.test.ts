@@ -6,14 +6,25 @@
  */
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
+import type { Image } from '../../src/compile/image';
 import { interpretFrame, interpretOutgoing } from '../../src/compile/interpret';
+import { ImageReader } from '../../src/compile/reader';
 import type { ConfirmWord } from '../../src/load/confirm-words';
 import { FIXED_SECTIONS, rulesetReturned, type SectionBefore, sectionNow, type Trial } from '../../src/model/trial';
 import { kernel } from '../../src/kernel/native';
 import { type Decision, evaluate } from '../../src/model/evaluate';
 import { evaluateOutgoing } from '../../src/model/outbound';
 import { PROTOCOL } from '../../src/model/protocol';
-import { type Direction, NO_GUARD, OPEN_OUTBOUND, type Ruleset } from '../../src/model/ruleset';
+import {
+  type Direction,
+  type Guard,
+  NO_GUARD,
+  OPEN_OUTBOUND,
+  type Rule,
+  type Ruleset,
+  type Server,
+} from '../../src/model/ruleset';
+import { at, prefix, ruleset } from '../support/findings';
 import { CornerPackets, turnRound } from '../support/generate/corner-packets';
 import { FrameBatch } from '../support/generate/frame-batch';
 import { drawOddFrame, ODDITIES } from '../support/generate/odd-frames';
@@ -22,6 +33,7 @@ import { Random, testSeed } from '../support/generate/random';
 import { drawSize } from '../support/generate/ruleset';
 import { dealSections, generateSections } from '../support/generate/sections';
 import { redrawServer, withServers } from '../support/generate/servers';
+import { drawWideRules } from '../support/generate/wide-rules';
 import { ConfirmStand } from '../support/confirm-stand';
 import type { OpenSections } from '../../src/model/allow-all';
 import { NO_STATE } from '../../src/model/given-state';
@@ -195,4 +207,118 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
   for (const whose of ['trial', 'server', ...FIXED_SECTIONS])
     for (const kind of ['waits', 'over', 'confirmed', 'taken-back'])
       expect([whose, kind, (byTier.get(`${whose} ${kind}`) ?? 0) > PAIRS / 10_000]).toEqual([whose, kind, true]);
+});
+
+/** Rows that reject deny: of an answer the twin says another thing than the scan. */
+function unanswered({ inbound }: Ruleset): Rule[] {
+  return inbound.rules.map((row) => (row.action === 'reject' ? { ...row, action: 'deny' as const } : row));
+}
+
+/** Kinds of the third tree of each entry that rows can be in, in both states. */
+function tablesIn(image: Image): string[] {
+  const reader = new ImageReader(image.bytes);
+  const { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, SERVERS } = SLC_ENTRY;
+  const entries = { INBOUND, OUTBOUND, KEEP_REACHABLE, GUARD_IN, GUARD_OUT, SERVERS };
+  return Object.entries(entries).flatMap(([name, entry]) =>
+    [false, true].flatMap((isReturned) => {
+      if (entry >= reader.sectionCount) return [];
+      const { trees } = reader.roots(entry, isReturned);
+      const has = ([4, 6] as const).some((family) => trees[family].some(({ kind }) => kind === 'classes'));
+      return has ? [`${name}${isReturned ? ' before' : ''}`] : [];
+    }),
+  );
+}
+
+test('class tables of every section, and of what judges again there', async () => {
+  const seed = testSeed(4044);
+  const random = new Random(seed);
+  const confirm = await ConfirmStand.create();
+  const judge = KernelJudge.create(kernel(), 1 << 22, { maps: { confirm: confirm.map } });
+  const batch = new FrameBatch(FRAMES);
+  const met = new Set<string>();
+  const judged = new Map<string, number>();
+  try {
+    for (let round = 0; round < 6; round++) {
+      const shape = {
+        from: round % 4 !== 3,
+        to: random.chance(0.5),
+        fromPort: random.chance(0.5),
+        icmp: true,
+        fewPorts: round % 2 === 0,
+      };
+      // Small servers have none.
+      const few = { from: true, to: false, fromPort: false, icmp: false, fewPorts: true };
+      const drawOwn = (): Rule[] => unanswered(drawWideRules(random, round % 4 === 0 ? 6000 : 60, few));
+      const draw = (count: number): Rule[] => unanswered(drawWideRules(random, count, shape));
+      // What is kept reachable, and what the guard refuses, is seen by nobody below.
+      const guard = (): Guard => ({
+        keepReachable: round % 3 === 1 ? draw(40).map((row) => ({ ...row, action: 'allow' as const })) : [],
+        rules: round % 3 === 2 ? draw(120).map((row, i) => ({ ...row, direction: i % 2 === 0 ? 'in' : 'out' })) : [],
+      });
+      const server: Server = {
+        ...{ name: 'wide', addresses: [prefix('0.0.0.0/2'), prefix('2001::/24')] },
+        ...{ default: 'deny', rules: drawOwn(), source: at(1) },
+      };
+      const written = ruleset(draw(70), {
+        ...{ guard: guard(), outbound: { name: 'outbound', default: 'deny', rules: draw(60) } },
+        servers: [server],
+      });
+      const before = { ...guard(), name: 'guard' as const };
+      const previous: SectionBefore[] = [
+        { ...written.inbound, rules: draw(50) },
+        { ...written.outbound, rules: draw(50) },
+        before,
+        { ...server, rules: drawOwn() },
+      ];
+      const trials = previous.map((section, i) => ({ previous: section, word: 1 + i }));
+      const image = compile(written, undefined, trials);
+      for (const name of tablesIn(image)) met.add(name);
+      await judge.install(image);
+      const all = [
+        ...written.inbound.rules,
+        ...written.outbound.rules,
+        ...server.rules,
+        ...written.guard.keepReachable,
+      ];
+      const rows = ruleset([...all, ...written.guard.rules, ...previous.flatMap((section) => [...section.rules])]);
+      for (const isOver of [false, true]) {
+        for (const { word } of trials) confirm.words.set(word, isOver ? 'taken-back' : 1n << 62n);
+        const returned = new Set(isOver ? previous.map(({ name }) => name) : []);
+        const judging = rulesetReturned(written, trials, (name) => returned.has(name));
+        const state = { ...NO_STATE, returned };
+        for (const direction of ['in', 'out'] as const) {
+          drawFrames(random.fork(), new CornerPackets(random, rows), batch);
+          const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
+          for (let i = 0; i < batch.count; i++) {
+            const frame = batch.frame(i);
+            const decision: Decision = SCAN[direction](judging, frame, state);
+            const interpreted = IMAGE[direction](image, frame, state);
+            const where = `${direction} ${decision.section} ${decision.tier}`;
+            judged.set(where, (judged.get(where) ?? 0) + 1);
+            if (answers.agrees(i, decision) && JSON.stringify(decision) === JSON.stringify(interpreted)) continue;
+            const said = [
+              `seed ${seed}, round ${round}, ${direction}, over: ${String(isOver)}: ${printFrame(frame)}`,
+              ...[`scan: ${JSON.stringify(decision)}`, `image: ${JSON.stringify(interpreted)}`],
+              `kernel: ${answers.describe(i)}`,
+            ];
+            throw new Error(said.join('\n'));
+          }
+        }
+      }
+    }
+  } finally {
+    judge.close();
+    confirm.close();
+  }
+  const sections = ['INBOUND', 'OUTBOUND', 'KEEP_REACHABLE', 'GUARD_IN', 'GUARD_OUT', 'SERVERS'];
+  expect([...met].sort()).toEqual(sections.flatMap((name) => [name, `${name} before`]).sort());
+  for (const where of [
+    'in guard 3.1',
+    'in guard 3.3',
+    'in inbound 7',
+    'in wide 7',
+    'out guard out 3',
+    'out outbound out 6',
+  ])
+    expect([where, (judged.get(where) ?? 0) > 50]).toEqual([where, true]);
 });

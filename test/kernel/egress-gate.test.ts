@@ -96,7 +96,7 @@ async function run(gate: (typeof GATES)[number], slot: number): Promise<{ return
 
 /** The kernel empties an array some time after its last pin and descriptor are gone. */
 async function untilEmptied(): Promise<void> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline;) {
     if ((await run('slc_gate_clsact', 0)).open === 1) return;
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -253,10 +253,25 @@ test('frames in pieces, short ones and long ones', async () => {
 });
 
 describe('caps', () => {
+  /**
+   * Tells of a frame so often, by programs that have told of nothing before. Each processor has caps of its own: where the
+   * run has moved from one to another, so that more than `most` were told, it is made again.
+   */
+  const toldAtOne = async (
+    text: string,
+    { port, times, most }: { port: number; times: number; most: number },
+  ): Promise<{ stand: EventStand; told: number }> => {
+    for (let attempt = 1; ; attempt++) {
+      const stand = await EventStand.load(text);
+      const told = (await stand.tell(syn(port), 'ingress', times)).length;
+      if (told <= most || told > most * CPUS || attempt === 10) return { stand, told };
+      stand.close();
+    }
+  };
+
   test('of a source: so many of one, the rest is counted', async () => {
-    const stand = await EventStand.load(rules('low'));
-    const events = await stand.tell(syn(9), 'ingress', 100);
-    expect(events.length).toBe(SOURCE);
+    const { stand, told } = await toldAtOne(rules('low'), { port: 9, times: 100, most: SOURCE });
+    expect(told).toBe(SOURCE);
     const { made, written, capped } = stand.figures();
     expect({ made, written, source: capped.source }).toEqual({
       made: 100n,
@@ -324,8 +339,8 @@ describe('caps', () => {
       ['high', 8000, SOURCE],
       ['high', 9, 50],
     ] as const) {
-      const stand = await EventStand.load(rules(level));
-      expect([level, port, (await stand.tell(syn(port), 'ingress', 50)).length]).toEqual([level, port, most]);
+      const { stand, told } = await toldAtOne(rules(level), { port, times: 50, most });
+      expect([level, port, told]).toEqual([level, port, most]);
       stand.close();
     }
   });

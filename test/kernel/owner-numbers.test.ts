@@ -69,6 +69,25 @@ test("a number that something is left of is taken last, and what was counted of 
   expect(refused).toEqual([7n, 0n]);
 });
 
+test('what was told of whoever had a number before is forgotten on every CPU, and nothing else', async () => {
+  const given = await tables();
+  const { size: row, fields } = LAYOUT.slc_event_sources;
+  const { size: owner, fields: figures } = LAYOUT.slc_event_owner;
+  const cpus = given.events.info().maxEntries;
+  const place = (cpu: number, number: number): number =>
+    cpu * row + fields.owners.offset + number * owner + figures.told.offset;
+  const region = given.events.mmap({ writable: true });
+  opened.push(region);
+  for (let cpu = 0; cpu < cpus; cpu++)
+    for (const number of [0, 1, 2, 3, 4, 5, 6, 7, NUMBERS]) region.store64(place(cpu, number), 9n);
+  const image = await numberServers(imageOf('amber', 'blue', 'green', 'red'), [known({ x: 3, y: 5 })], given);
+  expect(Object.values(numbersOf(image, 'amber', 'blue', 'green', 'red'))).toEqual([1, 2, 4, 6]);
+  for (let cpu = 0; cpu < cpus; cpu++)
+    expect([0, 1, 2, 3, 4, 5, 6, 7, NUMBERS].map((number) => region.load64(place(cpu, number)))).toEqual(
+      [9, 0, 0, 9, 0, 9, 0, 9, 9].map(BigInt),
+    );
+});
+
 test('where two generations have taken all, no two of an image have the same, and who judges keeps his', async () => {
   const given = await tables();
   const waits = known({ blue: 9, red: 8 });

@@ -163,7 +163,7 @@ test('the probe leaves nothing behind', async () => {
     .objectIds()
     .programs.filter((id) => !before.has(id));
   const own = fresh.filter((id) => kernel().programInfo(id)?.name === 'slc_try_clsact');
-  for (let i = 0; i < 100; i++) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline;) {
     const ids = kernel().objectIds().programs;
     if (!own.some((id) => ids.includes(id))) return;
     await new Promise((done) => setTimeout(done, 50)); // the namespace ends some time after its last thread

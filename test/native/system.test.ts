@@ -144,7 +144,7 @@ describe('sockets', () => {
     const listener = namespace.start(['nc', '-u', '-l', '127.0.0.1', '5353']);
     try {
       let found: Awaited<ReturnType<typeof listUdpSockets>> = [];
-      for (let i = 0; i < 100 && found.length === 0; i++) {
+      for (const deadline = Date.now() + 60_000; found.length === 0 && Date.now() < deadline;) {
         found = (await listUdpSockets(kernel(), namespace.path)).filter(({ local }) => local.port === 5353);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }

@@ -7,10 +7,12 @@ import { CompileMemory } from '../../src/compile/compile-memory';
 import { KnownRules } from '../../src/compile/known-rules';
 import type * as Memory from '../../src/compile/memory';
 import { ListMemory } from '../../src/compile/memory';
+import type { Ruleset } from '../../src/model/ruleset';
 import { rulesetOf } from '../bench/sets/bench-set';
 import { makeSet } from '../bench/sets/catalogue';
 import { prefix, rule, ruleset } from '../support/findings';
 import { Random } from '../support/generate/random';
+import { drawWideRules } from '../support/generate/wide-rules';
 import { findDifference } from '../support/image-scan';
 
 const mockHash = { bits: -1, calls: 0 };
@@ -46,20 +48,24 @@ test('lists of one hash are told apart by all their numbers', () => {
   }
 });
 
-test.each(['acl1', 'fw1', 'ipc1', 'crossing', 'ranges', 'servers'])(
-  'set %s with two hashes in all is the same image, cold and after another ruleset',
-  (name) => {
-    const written = rulesetOf(makeSet(name, 300, 4), 'mixed');
-    const image = compile(written);
-    mockHash.bits = 1;
-    mockHash.calls = 0;
-    const memory = new CompileMemory();
-    expect(Buffer.from(compile(written, memory).bytes).equals(image.bytes)).toBe(true);
-    expect(mockHash.calls).toBeGreaterThan(100);
-    compile(rulesetOf(makeSet('acl2', 300, 4), 'mixed'), memory);
-    expect(Buffer.from(compile(written, memory).bytes).equals(image.bytes)).toBe(true);
-  },
-);
+const shape = { from: true, to: true, fromPort: true, icmp: true };
+const CASES: readonly (readonly [string, Ruleset])[] = [
+  ...['acl1', 'fw1', 'ipc1', 'crossing', 'ranges', 'servers'].map(
+    (name) => [`set ${name}`, rulesetOf(makeSet(name, 300, 4), 'mixed')] as const,
+  ),
+  ['class tables', drawWideRules(new Random(5), 90, shape)],
+];
+
+test.each(CASES)('%s with two hashes in all is the same image, cold and after another ruleset', (_name, written) => {
+  const image = compile(written);
+  mockHash.bits = 1;
+  mockHash.calls = 0;
+  const memory = new CompileMemory();
+  expect(Buffer.from(compile(written, memory).bytes).equals(image.bytes)).toBe(true);
+  expect(mockHash.calls).toBeGreaterThan(100);
+  compile(rulesetOf(makeSet('acl2', 300, 4), 'mixed'), memory);
+  expect(Buffer.from(compile(written, memory).bytes).equals(image.bytes)).toBe(true);
+});
 
 /** As the compiler mixes fields (`known-rules.ts`): what comes in second can make up for any first. */
 const mix = (hash: number, value: number): number => {

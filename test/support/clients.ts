@@ -25,13 +25,23 @@ export async function serve(namespace: Namespace, services: readonly string[] = 
 /** How a connection attempt ended. */
 export type Attempt = 'connected' | 'refused' | 'timeout';
 
-/** One TCP connection with nc; `timeout` in seconds. */
+/** How much longer than its own time a client may take before the machine is said to have held it up. */
+const HELD_MS = 1000;
+const ATTEMPTS = 4;
+
+/**
+ * One TCP connection with nc; `timeout` in seconds. That nobody answered is said of an attempt that took no longer than it
+ * should: where the machine held it up, the answer may have been held up too, and it is tried again.
+ */
 export async function tcpConnect(namespace: Namespace, host: string, port: number, timeout = 1): Promise<Attempt> {
-  const { status, stderr } = await namespace.run(['nc', '-z', '-v', '-w', String(timeout), host, String(port)]);
-  if (status === 0) return 'connected';
-  if (stderr.includes('refused')) return 'refused';
-  if (/timed out|in progress/.test(stderr)) return 'timeout';
-  throw new Error(`nc: ${stderr}`);
+  for (let attempt = 1; ; attempt++) {
+    const begun = performance.now();
+    const { status, stderr } = await namespace.run(['nc', '-z', '-v', '-w', String(timeout), host, String(port)]);
+    if (status === 0) return 'connected';
+    if (stderr.includes('refused')) return 'refused';
+    if (!/timed out|in progress/.test(stderr)) throw new Error(`nc: ${stderr}`);
+    if (performance.now() - begun < timeout * 1000 + HELD_MS || attempt === ATTEMPTS) return 'timeout';
+  }
 }
 
 /** One HTTP request with curl: the body, or null where nobody answered within `timeout` seconds. */
@@ -42,9 +52,14 @@ export async function httpGet(namespace: Namespace, url: string, timeout = 20): 
   throw new Error(`curl ended with ${status}: ${stderr}`);
 }
 
+/** Downloads of an `http:` server take no more time: it sends at once what is left of them. */
+export function hurry(server: Background): void {
+  process.kill(server.pid, 'SIGUSR2');
+}
+
 /**
- * Begins a download that takes `seconds` and returns once it is connected; `end()` of the result is curl's status, 0 when
- * it was whole. It is given up a minute late, or where nothing comes for `stall` seconds.
+ * Begins a download that takes `seconds`, or until `hurry`, and returns once it is connected; `end()` of the result is
+ * curl's status, 0 when it was whole. It is given up a minute late, or where nothing comes for `stall` seconds.
  */
 export async function slowDownload(
   namespace: Namespace,
@@ -70,7 +85,7 @@ export async function slowDownload(
     String(stall),
     `http://${host.includes(':') ? `[${host}]` : host}:${port}/slow?seconds=${seconds}`,
   ]);
-  for (const deadline = Date.now() + 30_000; download.running && (await count()) === before;)
+  for (const deadline = Date.now() + 60_000; download.running && (await count()) === before;)
     if (Date.now() > deadline) throw new Error(`no connection to ${host}:${port}: ${download.output}`);
   return download;
 }
@@ -84,8 +99,11 @@ export async function ping(namespace: Namespace, host: string, count = 1, size =
   return Number(received[1]);
 }
 
-/** Sends one datagram to a `udp:` server; whether it came back within `timeout` seconds. */
-export async function udpEcho(namespace: Namespace, host: string, port: number, timeout = 2): Promise<boolean> {
+/** How long `udpEcho` waits where no answer is expected. */
+export const SILENT_SECONDS = 2;
+
+/** Sends one datagram to a `udp:` server; whether it came back within `timeout` seconds, or was refused. */
+export async function udpEcho(namespace: Namespace, host: string, port: number, timeout = 20): Promise<boolean> {
   const client = namespace.start(['nc', '-u', '-w', String(timeout), host, String(port)]);
   client.write('echo\n');
   while (client.running && client.output !== 'echo\n') await sleep(10);
@@ -137,7 +155,7 @@ export async function sendFrames(namespace: Namespace, link: string, frames: rea
 const UDP_FATE = `
 import socket, sys
 s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(2)
+s.settimeout(int(sys.argv[3]))
 s.connect((sys.argv[1], int(sys.argv[2])))
 s.send(b'x')
 try:
@@ -149,12 +167,13 @@ except socket.timeout:
     print('timeout')
 `;
 
-/** What the system tells a program about the datagram that it sent by a connected socket. */
+/** What the system tells a program, within `timeout` seconds, about the datagram that it sent by a connected socket. */
 export async function udpFate(
   namespace: Namespace,
   address: string,
   port: number,
+  timeout = 20,
 ): Promise<'answer' | 'refused' | 'timeout'> {
-  const { stdout } = await namespace.run(['python3', '-c', UDP_FATE, address, String(port)]);
+  const { stdout } = await namespace.run(['python3', '-c', UDP_FATE, address, String(port), String(timeout)]);
   return stdout.trim() as 'answer' | 'refused' | 'timeout';
 }

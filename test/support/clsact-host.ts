@@ -6,7 +6,7 @@ import { kernel } from '../../src/kernel/native';
 import { slotKey } from '../../src/load/state';
 import { serve, tcpConnect } from './clients';
 import { EdgeHost, HOST, NEIGHBOUR } from './edge-host';
-import { must } from './process';
+import { type Background, must } from './process';
 
 /** Name of the gate's program. */
 export const GATE = 'slc_gate_clsact';
@@ -22,16 +22,20 @@ inbound:
 export const OUTBOUND = `${RULES}outbound: { default: deny, rules: [allow out to any port 53] }\n`;
 
 export class ClsactHost {
-  private constructor(readonly host: EdgeHost) {}
+  private constructor(
+    readonly host: EdgeHost,
+    /** What serves at the neighbour. */
+    readonly atWire: Background,
+  ) {}
 
   /** Serves 8000 and 22; the neighbour 443, 8080 and, by UDP, 53 and 4433. */
   static async open(scope: string): Promise<ClsactHost> {
     const host = await EdgeHost.open(scope);
     host.environment.SLUICE_EGRESS_HOOK = 'clsact';
-    await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
+    const atWire = await serve(host.wire, ['tcp:443', 'http:8080', 'udp:53', 'udp:4433']);
     await serve(host.edge, ['http:8000', 'tcp:22']);
     host.write('rules.yaml', RULES);
-    return new ClsactHost(host);
+    return new ClsactHost(host, atWire);
   }
 
   get ifindex(): number {

@@ -19,7 +19,7 @@ const TRAFFIC = { always: 8000, never: 9999 } as const;
 /** A change that makes the server wait. */
 export const SERVER_SHUT = ['deny', `${PORTS.server}/tcp`, '--server', 'red'] as const;
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** One of two rulesets: `open` is the port whose connections it lets in. */
 function rulesetText(open: number, closed: number, server: 'allow' | 'deny'): string {

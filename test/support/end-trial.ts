@@ -3,12 +3,13 @@ import { SharedState } from '../../src/load/state';
 import { readEnforcement } from '../../src/operate/enforcement';
 import type { EdgeHost } from './edge-host';
 
-/** The time in which a server waits to be confirmed is over now. */
-export async function endTrial(host: EdgeHost, name: string): Promise<void> {
+/** The time in which a section waits to be confirmed is over now, or so soon, by its own word in the kernel. */
+export async function endTrial(host: EdgeHost, name: string, inMs = 0): Promise<void> {
   const { trials } = (await readEnforcement(host.context()))!;
   const state = SharedState.find(kernel(), host.pins)!;
   const words = state.confirmWords();
-  words.set(trials.find(({ previous }) => previous.name === name)!.word, kernel().bootTimeNs());
+  const { word } = trials.find(({ previous }) => previous.name === name)!;
+  words.set(word, kernel().bootTimeNs() + BigInt(inMs) * 1_000_000n);
   words.close();
   state.close();
 }

@@ -18,7 +18,8 @@ export function fail2ban(program: 'fail2ban-regex' | 'fail2ban-server'): { argv:
 
 function unpack(): void {
   mkdirSync(FOLDER, { recursive: true });
-  const download = (): string => must(['apt-get', 'download', '-q', 'fail2ban'], { cwd: FOLDER });
+  const download = (): string =>
+    must(['apt-get', 'download', '-q', '-o', 'Acquire::Retries=3', 'fail2ban'], { cwd: FOLDER });
   try {
     download();
   } catch {

@@ -3,7 +3,7 @@ import type { Snapshot } from '../../src/observe/snapshot';
 import { type EdgeHost, HOST, NEIGHBOUR } from './edge-host';
 import { driverCounters, since } from './ethtool';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface HostFigures {
   readonly driver: ReturnType<typeof driverCounters>;

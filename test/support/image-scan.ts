@@ -42,7 +42,7 @@ export function drawKey(random: Random, { inbound, servers = [] }: Ruleset): Flo
   return { ...plain, icmp: { type: (type + random.pick([0, 1, 255])) & 255, code: random.pick([0, 1, 255]) } };
 }
 
-/** The first key of `keys` drawn for which image and scan disagree, or null. */
+/** The first key of `keys` drawn for which image and scan disagree, or that costs more than the image says; or null. */
 export function findDifference(random: Random, ruleset: Ruleset, image: Image, keys: number): object | null {
   for (let i = 0; i < keys; i++) {
     const key = drawKey(random, ruleset);
@@ -50,7 +50,10 @@ export function findDifference(random: Random, ruleset: Ruleset, image: Image, k
     const walk = interpret(image, key);
     const entry = entryOfWord(image.ranks, walk.word);
     const same = entry?.tier === expected.tier && (entry.rule?.id ?? null) === expected.rule;
-    if (!same || walk.fault !== undefined) return { key, expected, walk, entry };
+    const { nodes, leaves, rules } = image.stats.worstCase;
+    const isWithin = walk.nodes <= nodes && walk.leaves <= leaves && walk.rules <= rules;
+    if (!same || !isWithin || walk.fault !== undefined)
+      return { key, expected, walk, entry, worst: image.stats.worstCase };
   }
   return null;
 }

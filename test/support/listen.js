@@ -1,6 +1,6 @@
 'use strict';
 // Servers for tests and the playground: `node listen.js tcp:14141 http:8000 udp:9000`. Each answers with the name of
-// its port; `GET /slow?seconds=8` takes that long. Prints "ready" when all listen; ends with its parent.
+// its port; `GET /slow?seconds=8` takes that long, or until SIGUSR2. Prints "ready" when all listen; ends with its parent.
 const { Buffer } = require('node:buffer');
 const dgram = require('node:dgram');
 const http = require('node:http');
@@ -10,6 +10,8 @@ const { URL } = require('node:url');
 
 const CHUNK = Buffer.alloc(8192, 'sluice\n');
 const CHUNK_MS = 50;
+/** Each ends one slow answer at once. */
+const unfinished = new Set();
 
 function answer(request, response) {
   const url = new URL(request.url, 'http://edge');
@@ -19,14 +21,22 @@ function answer(request, response) {
   }
   let left = Math.max(1, Math.round((Number(url.searchParams.get('seconds') ?? 8) * 1000) / CHUNK_MS));
   response.writeHead(200, { 'content-length': left * CHUNK.length });
+  const finish = () => {
+    clearInterval(timer);
+    unfinished.delete(finish);
+    while (left-- > 0) response.write(CHUNK);
+    response.end();
+  };
   const timer = setInterval(() => {
     response.write(CHUNK);
     left -= 1;
-    if (left > 0) return;
-    clearInterval(timer);
-    response.end();
+    if (left <= 0) finish();
   }, CHUNK_MS);
-  response.on('close', () => clearInterval(timer));
+  unfinished.add(finish);
+  response.on('close', () => {
+    clearInterval(timer);
+    unfinished.delete(finish);
+  });
 }
 
 function listen(text) {
@@ -69,5 +79,8 @@ Promise.all(process.argv.slice(2).map(listen)).then(
     process.exit(1);
   },
 );
+process.on('SIGUSR2', () => {
+  for (const finish of [...unfinished]) finish();
+});
 // The parent's end of the pipe closes when it dies, however it dies.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -40,12 +40,12 @@ def echo(server):
 
 
 def try_all(attempts):
-    """Whether each attempt [protocol, source, destination, port] gets an answer within four seconds; all at once."""
+    """Whether each attempt [protocol, source, destination, port, seconds] gets an answer in time; all at once."""
     results = [False] * len(attempts)
 
-    def attempt(index, protocol, source, destination, port):
+    def attempt(index, protocol, source, destination, port, seconds):
         with open_socket(protocol, destination) as client:
-            client.settimeout(4.0)
+            client.settimeout(seconds)
             client.bind((source, 0))
             try:
                 client.connect((destination, port))

@@ -27,11 +27,18 @@ export interface ReachAttempt {
   readonly source: string;
   readonly destination: string;
   readonly port: number;
+  /** Whether it will be answered, which decides how long it is waited for. */
+  readonly expected: boolean;
 }
 
-/** Whether each attempt was answered within four seconds. */
+/** How long an answer is waited for, by whether one is expected. */
+const SECONDS = { expected: 30, unexpected: 4 } as const;
+
+/** Whether each attempt was answered. */
 export async function tryToReach(namespace: Namespace, attempts: readonly ReachAttempt[]): Promise<boolean[]> {
-  const entries = attempts.map(({ protocol, source, destination, port }) => [protocol, source, destination, port]);
+  const entries = attempts.map(({ protocol, source, destination, port, expected }) => {
+    return [protocol, source, destination, port, SECONDS[expected ? 'expected' : 'unexpected']];
+  });
   const { stdout, stderr, status } = await namespace.run(['python3', SCRIPT, 'try', JSON.stringify(entries)]);
   if (status !== 0) throw new Error(`listeners.py: ${stderr}`);
   return JSON.parse(stdout) as boolean[];

@@ -137,7 +137,7 @@ export class NftJudge {
     const helper = compileHost(join(__dirname, 'send-frames.c'));
     const { status, stdout, stderr } = await this.sender.run([helper, 'out'], { input: prefixed(batch) });
     if (status !== 0 || Number(stdout) !== batch.count) throw new Error(`send-frames: ${stdout} ${stderr}`);
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const counters = this.counters();
       if (counters.get('all') === batch.count) {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const ATTEMPTS = 4;
+const ATTEMPTS = 6;
 /** What the steps of a scenario may take altogether beside its pauses, in units. */
 const SURPLUS = 1 / 4;
 

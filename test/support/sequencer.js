@@ -4,7 +4,10 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Files that take a minute and more, longest first. */
-const LONG = ['crash', 'swap', 'walkthroughs', 'rule-ends', 'three-numbers', 'crash-files', 'clsact-ends', 'attach'];
+const LONG = [
+  ...['walkthroughs', 'swap', 'crash', 'confirm-crash', 'new-version', 'owners', 'confirm-sections', 'crash-files'],
+  ...['rule-ends', 'confirm', 'servers', 'confirm-fixed', 'clsact-ends', 'attach', 'allow-all'],
+];
 
 class LongestFirst extends Sequencer {
   sort(tests) {

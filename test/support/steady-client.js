@@ -5,12 +5,17 @@
 // without an answer, what it asks.
 const dgram = require('node:dgram');
 const net = require('node:net');
-const { setInterval, setTimeout } = require('node:timers');
+const { setImmediate, setInterval, setTimeout } = require('node:timers');
 
 const [host, echoPort, tcpPort, udpPort] = process.argv.slice(2);
 const EVERY_MS = 100;
-/** A fresh probe is one packet: it is given up before it would be sent again. */
-const PATIENCE_MS = 900;
+/** A fresh probe is one packet: of TCP it is given up before it would be sent again; nobody sends a datagram again. */
+const PATIENCE_MS = { tcp: 900, udp: 10_000 };
+
+/** Does it so much later, but not before what has come by then was read. */
+function afterwards(ms, act) {
+  setTimeout(() => setImmediate(act), ms);
+}
 
 function tell(kind, asked) {
   process.stdout.write(`${JSON.stringify({ kind, asked, answered: Date.now() })}\n`);
@@ -28,7 +33,7 @@ function probeTcp() {
   socket.on('connect', () => tell('tcp', asked));
   socket.on('connect', () => socket.destroy());
   socket.on('error', () => socket.destroy());
-  setTimeout(() => socket.destroy(), PATIENCE_MS);
+  afterwards(PATIENCE_MS.tcp, () => socket.destroy());
 }
 
 function probeUdp() {
@@ -47,7 +52,7 @@ function probeUdp() {
   });
   socket.on('error', close);
   socket.send('word', Number(udpPort), host);
-  setTimeout(close, PATIENCE_MS);
+  afterwards(PATIENCE_MS.udp, close);
 }
 
 const session = net.connect(Number(echoPort), host);

@@ -23,6 +23,8 @@ import { copyEtc } from './test-tools';
 const CHECKOUT = resolve(__dirname, '../..');
 const SYSTEMD = '/lib/systemd/systemd';
 const MACHINE_UNITS = '/lib/systemd/system';
+/** A busy machine may take its time. */
+const PATIENCE_MS = 180_000;
 const JOURNAL = ['systemd-journald.service', 'systemd-journald.socket'];
 /** Of the machine's own units these, and no others, are there. */
 const UNITS = [
@@ -113,12 +115,12 @@ exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/r
       ...['sh', '-ec', `echo $$ > ${this.#cgroup}/cgroup.procs; exec "$@"`, 'sh'],
       ...['unshare', ...namespaces, '--propagation', 'private', '--mount-proc', '--', 'sh', '-ec', script],
     ]);
-    for (let tries = 0; ; tries++) {
+    for (const deadline = Date.now() + PATIENCE_MS; ;) {
       const children = `/proc/${this.#unshare.pid}/task/${this.#unshare.pid}/children`;
       this.#pid = Number(existsSync(children) ? readFileSync(children, 'latin1') : 0);
       const state = this.#pid > 0 ? (await this.run(['systemctl', 'is-system-running'])).stdout.trim() : '';
       if (state === 'running' || state === 'degraded') break;
-      if (tries > 300 || !this.#unshare.running)
+      if (Date.now() > deadline || !this.#unshare.running)
         throw new Error(`systemd did not start (${state}): ${this.#unshare.output}`);
       await sleep(100);
     }
@@ -165,10 +167,11 @@ exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/r
     return this.must('journalctl', '--no-pager', '-o', form, '-u', unit);
   }
 
-  /** Waits until it is so; a busy machine may take its time. */
+  /** Waits until it is so. */
   async until(holds: () => Promise<boolean>): Promise<void> {
-    for (let tries = 0; !(await holds()); tries++) {
-      if (tries > 200) throw new Error(`it did not come to that: ${holds.toString()}\n${await this.#newest()}`);
+    for (const deadline = Date.now() + PATIENCE_MS; !(await holds());) {
+      if (Date.now() > deadline)
+        throw new Error(`it did not come to that: ${holds.toString()}\n${await this.#newest()}`);
       await sleep(100);
     }
   }
@@ -190,7 +193,8 @@ exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/r
     await this.#unshare?.stop('SIGKILL');
     this.#unshare = null;
     // The namespace's processes are gone when its cgroups can be removed.
-    for (let tries = 0; tries < 50 && !this.#removeGroups(this.#cgroup); tries++) await sleep(100);
+    for (const deadline = Date.now() + 30_000; !this.#removeGroups(this.#cgroup) && Date.now() < deadline;)
+      await sleep(100);
   }
 
   #removeGroups(group: string): boolean {

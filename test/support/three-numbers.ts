@@ -53,9 +53,9 @@ export function judgedOf({ packets, reasons }: Pick<Snapshot, 'packets' | 'reaso
 const READINGS = 4;
 /** How `ip` and the kernel (if_link.h) number a native program. */
 const XDP_ATTACHED_DRV = 1;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 /** How often a reading that contradicts the last is taken again, after a pause: a frame may wait for a busy processor. */
-const LOOKS = 20;
+const LOOKS = 100;
 const PAUSE_MS = 50;
 
 export class ThreeNumbers {

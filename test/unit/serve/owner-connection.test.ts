@@ -7,8 +7,6 @@ import { type OwnerAnswer, refusedAnswer } from '../../../src/operate/owner/answ
 import type { OwnerRequest } from '../../../src/parse/schema';
 import { serveConnection } from '../../../src/serve/owner-connection';
 
-jest.setTimeout(60_000);
-
 let folder: string;
 let listener: Server;
 let served: Promise<void>[];

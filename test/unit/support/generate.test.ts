@@ -161,5 +161,5 @@ it('are made fast enough for millions', () => {
   for (let i = 0; i < 200_000; i++) batch.addPacket(packets.draw());
   expect(batch.count).toBe(200_000);
   // CPU time, in microseconds: the machine may have other things to do.
-  expect(process.cpuUsage(before).user).toBeLessThan(4_000_000);
+  expect(process.cpuUsage(before).user).toBeLessThan(20_000_000);
 });

@@ -1,0 +1,40 @@
+/** What the command starts from: one file, and what V8 compiled of it when it was built. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Script } from 'node:vm';
+
+const CLI = resolve(__dirname, '../../../dist/cli');
+const FOLDER = join(CLI, 'bundle');
+const [bundle] = readdirSync(FOLDER).filter((name) => name.endsWith('.js'));
+
+test('its name says what it holds, and the command loads it', () => {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(FOLDER, bundle)))
+    .digest('hex');
+  expect(bundle).toBe(`${digest.slice(0, 16)}.js`);
+  expect(readFileSync(join(CLI, 'main.js'), 'utf8')).toContain(`'bundle/${bundle}'`);
+});
+
+test('V8 takes what was compiled', () => {
+  const cachedData = readFileSync(join(FOLDER, `${bundle}.${process.versions.v8}.cache`));
+  const script = new Script(readFileSync(join(FOLDER, bundle), 'latin1'), { filename: 'another.js', cachedData });
+  expect(script.cachedDataRejected).toBe(false);
+});
+
+test('with what another V8 compiled, or none, the command does the same', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-bundle-'));
+  try {
+    const ruleset = join(folder, 'rules.yaml');
+    writeFileSync(ruleset, 'version: 1\ninterfaces: [eth0]\ninbound:\n  rules:\n    - allow 22/tcp\n');
+    const check = (...options: string[]): string =>
+      execFileSync(process.execPath, [...options, join(CLI, 'main.js'), 'check', ruleset], { encoding: 'utf8' });
+    // Flags of V8 are part of what its version stands for.
+    expect(check('--no-opt')).toBe(check());
+    expect(check()).toContain('ok, 1 rule');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
