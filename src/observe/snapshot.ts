@@ -175,7 +175,10 @@ export interface Snapshot {
   readonly active: boolean;
   readonly takenAt: string;
   readonly generation: number | null;
+  /** Of the compiled image. */
   readonly digest: string | null;
+  /** Digest of all that is written in the ruleset that judges, for `--if-digest`; null where nobody made one. */
+  readonly written: string | null;
   readonly file: string | null;
   readonly appliedAt: string | null;
   /** Set while the generation waits to be confirmed; null where it holds. */
@@ -276,6 +279,8 @@ export interface SnapshotInput {
   readonly pending: Snapshot['pending'];
   readonly waiting?: Snapshot['waiting'];
   readonly ruleset: Ruleset | null;
+  /** Digest of what is written in the ruleset. */
+  readonly written?: string | null;
   /** Digest of a section by its name. */
   readonly digestOf?: (section: string) => string | null;
   readonly interfaces: readonly Attachment[];
@@ -311,6 +316,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     takenAt: input.takenAt,
     generation: active?.generation ?? null,
     digest: active?.digest ?? null,
+    written: input.written ?? null,
     file: input.file,
     appliedAt: active?.appliedAt ?? null,
     pending: input.pending,

@@ -10,6 +10,7 @@ import { readEnforcement } from './enforcement';
 import { withLock } from './lock';
 import { type Opening, readOpenings, writeOpenings } from './opening-file';
 import { idOf, sectionsToOpen, settleOpenings, writeDown } from './openings';
+import { RecordLostError } from './record-lost';
 
 /** Longest time for which anything can be under ALLOW ALL. */
 export const MAX_OPEN_SECONDS = 24 * 3600;
@@ -18,6 +19,8 @@ export const MAX_OPEN_SECONDS = 24 * 3600;
 interface By {
   readonly author?: Author;
   readonly patienceMs?: number;
+  /** Throws where he may not end or prolong what is open; asked once nobody else can open or end anything. */
+  readonly requireOwn?: (opening: Opening) => void;
 }
 
 /** Sections of what enforces that can be opened. Throws `RefusedError` where nothing enforces. */
@@ -27,10 +30,7 @@ export async function enforcedSections(context: Context): Promise<string[]> {
     throw new RefusedError('operate/not-active', 'nothing is enforced: everything passes already', {
       hint: 'sluice enable begins it',
     });
-  if (!enforcement.record)
-    throw new RefusedError('operate/record-lost', 'the record of what enforces is lost: nobody knows its sections', {
-      hint: 'sluice apply writes it anew',
-    });
+  if (!enforcement.record) throw new RecordLostError();
   return sectionsToOpen(enforcement.record.ruleset);
 }
 
@@ -41,7 +41,7 @@ export async function enforcedSections(context: Context): Promise<string[]> {
 export async function allowAll(
   context: Context,
   section: string | null,
-  { seconds, reason, author: by, patienceMs }: { readonly seconds: number; readonly reason?: string } & By,
+  { seconds, reason, author: by, patienceMs, requireOwn }: { readonly seconds: number; readonly reason?: string } & By,
 ): Promise<{ opening: Opening; wasOpen: boolean }> {
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_OPEN_SECONDS)
     throw new RangeError(`whole seconds up to ${MAX_OPEN_SECONDS}, not ${seconds}`);
@@ -58,6 +58,7 @@ export async function allowAll(
         const now = Date.now();
         const openings = readOpenings(folder).value ?? [];
         const before = openings.find((one) => !one.ended && one.section === section);
+        if (before) requireOwn?.(before);
         const opening: Opening = {
           ...(before ?? {
             at: new Date(now).toISOString(),
@@ -94,7 +95,7 @@ export async function allowAll(
 export async function endAllowAll(
   context: Context,
   which: string | null | { all: true },
-  { author, patienceMs }: By = {},
+  { author, patienceMs, requireOwn }: By = {},
 ): Promise<Opening[]> {
   return withLock(
     context,
@@ -104,6 +105,8 @@ export async function endAllowAll(
       if (!state) return over;
       try {
         const isMeant = (id: bigint): boolean => (which !== null && typeof which === 'object') || id === idOf(which);
+        const open = (readOpenings(context.folder).value ?? []).filter(({ ended }) => !ended);
+        if (requireOwn) open.filter(({ section }) => isMeant(idOf(section))).forEach(requireOwn);
         const entries = state.open.list().filter(({ id }) => isMeant(id));
         for (const { entry } of entries) state.open.close(entry, context.kernel.bootTimeNs());
         return [...over, ...(await writeDown(context, state, entries, 'off', author ?? (await authorOf(context))))];

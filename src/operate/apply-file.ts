@@ -20,7 +20,7 @@ export interface ApplyOptions {
   /** Only where this revision of `sluice history` (0: none yet) is enforced; else a `RefusedError` `operate/revision`. */
   readonly expectRevision?: number;
   /**
-   * Only where what is enforced has a digest that begins so (of a snapshot, `digest`), or the section (`sections[].digest`):
+   * Only where what is enforced has a digest that begins so (of a snapshot, `written`), or the section (`sections[].digest`):
    * else somebody changed it since, and a `RefusedError` `operate/ruleset` or `operate/section` names both.
    */
   readonly seen?: Seen;

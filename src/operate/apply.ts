@@ -136,8 +136,11 @@ export interface ApplyOptions {
   readonly force?: boolean;
   /** Only where this is what enforces; else a `SluiceError` `operate/changed`, and nothing has happened. */
   readonly inPlaceOf?: GenerationRecord;
-  /** Also where nobody has tidied up after sections that waited by themselves: they stay as the kernel judges them. */
-  readonly keepOver?: boolean;
+  /**
+   * Nobody asks for it, it comes by itself: also where nobody has tidied up after sections that waited by themselves, which
+   * stay as the kernel judges them; and what was said of changes that were not confirmed goes on being said.
+   */
+  readonly byItself?: boolean;
   /** Only where the file still holds the candidate's text: who changed it meanwhile would not be what enforces. */
   readonly asRead?: boolean;
   /** Those that are filtered now, by name, whatever the ruleset says. */
@@ -212,7 +215,7 @@ export async function applyRuleset(
       ...{ confirmSeconds: seconds, edited, memory },
       // What waits to be let go of is filtered still.
       sameInterfaces: waiting ? wanted.join() === waiting.ifindexes.toSorted((a, b) => a - b).join() : sameInterfaces,
-      ...(options.keepOver && { keepOver: true }),
+      ...(options.byItself && { keepOver: true }),
       ...(alone !== undefined && { wordsLeft: PROVIDERS_WORDS }),
     });
     candidate = plan.candidate;
@@ -298,6 +301,7 @@ export async function applyRuleset(
       trials: plan,
       change: await describeChange(context, intent, change, candidate),
       known: history,
+      ...(options.byItself && { byItself: true }),
     });
     const now = await readEnforcement(context);
     if (plan.ended.length > 0 && now)

@@ -8,10 +8,13 @@ import { syncFolder } from './atomic-write';
 import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, socketOwners } from '../kernel/sockets';
 import type { Prefix } from '../model/prefix';
-import type { AttachMode, Rule, Ruleset } from '../model/ruleset';
+import { SluiceError } from '../kernel/errors';
+import type { AttachMode, Rule, Ruleset, Server } from '../model/ruleset';
+import { parseRuleset } from '../parse/parse';
 import type { Context } from './context';
 import { type GenerationRecord, generationFile, readRecordFile } from './generation-record';
 import { contentDigest } from './digest';
+import { readSetFile } from './ruleset-file';
 import type { StateRead } from './sealed-file';
 import { packLists, unpackLists, walkRules } from './shared-lists';
 import { sshServerPortsOf } from './ssh-server';
@@ -146,20 +149,40 @@ export function savedRulesets(folder: StateFolder): number[] {
     .sort((a, b) => b - a);
 }
 
-/** Reads a saved ruleset; without its text it is as good as lost, since nobody could tell what enforces. */
+/**
+ * Reads a saved ruleset; without its text it is as good as lost, since nobody could tell what enforces. Rows of servers, which
+ * all that are saved may share a file of, are read from that text where the file is lost: then there is a warning too.
+ */
 export function readSavedRuleset(folder: StateFolder, number: number): StateRead<SavedRuleset> {
-  const { value: record, warning } = readRecordFile(folder, savedFile(number));
-  if (!record) return { value: null, ...(warning !== undefined && { warning }) };
+  const lost: string[] = [];
+  const fromText = ({ source }: GenerationRecord, why: string): readonly Server[] => {
+    const text = readSavedText(folder, number, source.textDigest);
+    const { ruleset } = parseRuleset(text, { file: source.file, readFile: readSetFile });
+    if (!ruleset) throw new Error(why);
+    lost.push(`${why}; servers are read from the text that was applied, with lists of addresses as they are today`);
+    return ruleset.servers ?? [];
+  };
+  const { value: record, warning = lost.at(0) } = readRecordFile(folder, savedFile(number), fromText);
+  const told = warning !== undefined && { warning };
+  if (!record) return { value: null, ...told };
+  try {
+    return { value: { record, text: readSavedText(folder, number, record.source.textDigest) }, ...told };
+  } catch (error) {
+    if (error instanceof SluiceError) return { value: null, warning: error.message };
+    throw error;
+  }
+}
+
+function readSavedText(folder: StateFolder, number: number, digest: string): string {
   const file = join(folder.path, savedText(number));
   let text: string;
   try {
     text = fs.readFileSync(file, 'utf8');
   } catch (error) {
-    return { value: null, warning: fileError('state/read', 'read', file, error).message };
+    throw fileError('state/read', 'read', file, error);
   }
-  if (contentDigest(text) !== record.source.textDigest)
-    return { value: null, warning: `"${file}" is not the text that "${savedFile(number)}" names` };
-  return { value: { record, text } };
+  if (contentDigest(text) === digest) return text;
+  throw new SluiceError('state/read', `"${file}" is not the text that "${savedFile(number)}" names`);
 }
 
 /** The text first: a record without its text does not count. What is the same as the newest takes its place. */

@@ -10,32 +10,34 @@ import { endPending, tolerate } from './history';
 import { putFilesBackOrNote, putSectionsBackOrNote } from './put-back';
 import type { Returned } from './returned';
 
-/** Ends a change that waited as a whole; null where none did. `plan`: what was confirmed last. The caller holds the lock. */
-export function endUnconfirmed(context: Context, plan: BootPlan | null): Returned | null {
+/** Ends a change that waited as a whole, where one did. `plan`: what was confirmed last. The caller holds the lock. */
+export function endUnconfirmed(context: Context, plan: BootPlan | null): readonly Returned[] {
   const record = unconfirmed(context, plan);
   tolerate(() => {
     endPending(context.folder, 'rolled-back-at-boot');
   });
-  if (!record?.confirm) return null;
-  return {
-    ...{ generation: record.generation, previous: null, seconds: record.confirm.seconds, since: record.since },
-    ...putFilesBackOrNote(context, record),
-    atBoot: true,
-  };
+  if (!record?.confirm) return [];
+  const { generation, confirm, since } = record;
+  const files = putFilesBackOrNote(context, record);
+  return [{ ...{ generation, previous: null, seconds: confirm.seconds, since }, ...files, atBoot: true }];
 }
 
-/** Ends what waited by itself in what is loaded; null where nothing did. The caller holds the lock. */
-export function endUnconfirmedTrials(context: Context, { record, text }: SavedRuleset): Returned | null {
+/** Ends what waited by itself in what is loaded; what went together is one. The caller holds the lock. */
+export function endUnconfirmedTrials(context: Context, { record, text }: SavedRuleset): readonly Returned[] {
   const trials = (record.trials ?? []).filter(({ confirmed }) => !confirmed);
-  if (trials.length === 0) return null;
-  const { file } = record.source;
-  return {
-    ...{ generation: record.generation, previous: null, seconds: trials[0].seconds },
-    since: trials[0].began.at(-1)?.at ?? record.since,
-    ...{ file, fate: putSectionsBackOrNote(context, file, text, trials) },
-    sections: trials.map(({ previous }) => previous.name),
-    atBoot: true,
-  };
+  if (trials.length === 0) return [];
+  const { generation, since, source } = record;
+  const { fate, names } = putSectionsBackOrNote(context, source.file, text, trials);
+  return [...new Set(trials.map(({ word }) => word))].map((word) => {
+    const together = trials.filter((trial) => trial.word === word);
+    return {
+      ...{ generation, previous: null, seconds: together[0].seconds },
+      since: together[0].began.at(-1)?.at ?? since,
+      ...{ file: source.file, fate: together.every(({ previous }) => names.includes(previous.name)) ? fate : 'kept' },
+      sections: together.map(({ previous }) => previous.name),
+      atBoot: true,
+    };
+  });
 }
 
 /** The newest that waited as a whole: what was confirmed is what a boot loads. */

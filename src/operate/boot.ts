@@ -33,7 +33,7 @@ import { endUnconfirmed, endUnconfirmedTrials } from './boot-return';
 import { tolerate } from './history';
 import { withBootLock } from './lock';
 import type { StateFolder } from './state-files';
-import { type Returned, writeReturned } from './returned';
+import { addReturned, type Returned } from './returned';
 import { textReturned } from './trial-text';
 import { type OlderReplaced, replaceOlderLocked } from './replace-older';
 import { messageOf } from './system-error';
@@ -48,15 +48,15 @@ export type BootOutcome =
       readonly attached: readonly string[];
       readonly refused: KeptUp['refused'];
     }
-  | { readonly kind: 'disabled'; readonly returned: Returned | null }
+  | { readonly kind: 'disabled'; readonly returned: readonly Returned[] }
   | {
       readonly kind: 'booted';
       readonly booted: Booted;
       readonly interfaces: readonly string[];
       /** Interfaces that are there and cannot be filtered, with the reason. */
       readonly refused: KeptUp['refused'];
-      /** What waited to be confirmed when the machine went down; null where nothing did. */
-      readonly returned: Returned | null;
+      /** What waited to be confirmed when the machine went down. */
+      readonly returned: readonly Returned[];
     };
 
 /** What a candidate was loaded as. */
@@ -64,7 +64,7 @@ interface Loaded {
   readonly applied: Judging;
   readonly missing: readonly string[];
   readonly refused: KeptUp['refused'];
-  readonly returned: Returned | null;
+  readonly returned: readonly Returned[];
 }
 
 /** What a candidate became. */
@@ -108,15 +108,16 @@ export async function bootFirewall(context: Context, { waitMs }: { waitMs: numbe
         reasons.push(saved.warning ?? `what "${folder.path}" saved as number ${number} is lost`);
         continue;
       }
+      if (saved.warning !== undefined) reasons.push(saved.warning);
       try {
         const { record } = saved.value;
         const last = i === 0 && (plan.value === null || isNewest(record, plan.value));
         const loaded = await loader.loadSaved(saved.value, last ? null : { what: 'boot: an older ruleset' });
         // Only now, so that no file keeps a filter from being loaded; of an older one nobody knows what was confirmed.
-        const alone = last ? putBack(reasons, () => endUnconfirmedTrials(context, saved.value!)) : null;
+        const alone = last ? putBack(reasons, () => endUnconfirmedTrials(context, saved.value!)) : [];
         // No later boot does that again, or says so.
-        if (alone) reasons.push(...(await keepConfirmed(context, loaded.applied)));
-        const done = { ...loaded, returned: loaded.returned ?? alone };
+        if (alone.length > 0) reasons.push(...(await keepConfirmed(context, loaded.applied)));
+        const done = { ...loaded, returned: [...loaded.returned, ...alone] };
         if (i === 0 && !last) reasons.push('the ruleset that enforced last is lost');
         return outcome(folder, { ...done, loaded: last ? 'last' : 'older', since: record.since, reasons });
       } catch (error) {
@@ -161,12 +162,12 @@ async function keepConfirmed(context: Context, { generation, instance, attachmen
 }
 
 /** What a boot does to files must not keep it from filtering: where it fails, that is said. */
-function putBack(reasons: string[], end: () => Returned | null): Returned | null {
+function putBack(reasons: string[], end: () => readonly Returned[]): readonly Returned[] {
   try {
     return end();
   } catch (error) {
     reasons.push(`files are not put back as they were before what was not confirmed: ${messageOf(error)}`);
-    return null;
+    return [];
   }
 }
 
@@ -184,7 +185,7 @@ class Loader {
     /** Why what was loaded is not all that it should be. */
     private readonly reasons: string[],
     /** What waited as a whole when the machine went down. */
-    private readonly returned: Returned | null,
+    private readonly returned: readonly Returned[],
   ) {}
 
   /** Loads a ruleset that enforced before. Only `auto` may stand for other interfaces than then. */
@@ -315,8 +316,8 @@ function outcome(
 }
 
 /** For `status`; why it could not be kept. */
-function keepReturned(folder: StateFolder, returned: Returned | null): string | null {
+function keepReturned(folder: StateFolder, returned: readonly Returned[]): string | null {
   return tolerate(() => {
-    if (returned) writeReturned(folder, returned);
+    for (const one of returned) addReturned(folder, one);
   });
 }

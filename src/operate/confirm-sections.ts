@@ -9,11 +9,12 @@ import { type Enforcement, readEnforcement } from './enforcement';
 import { readGenerationRecord, writeGenerationRecord } from './generation-record';
 import { endTrials, tolerate } from './history';
 import { takeBackInterrupted } from './interrupted';
-import { withLock, withWriterLock } from './lock';
-import { NothingPendingError, settleLocked } from './pending';
-import { readReturned } from './returned';
+import { DECISION_PATIENCE_MS, withLock, withWriterLock } from './lock';
+import { NothingPendingError, settleLocked, UnwrittenError } from './pending';
+import { RecordLostError } from './record-lost';
+import { readReturned, type Returned } from './returned';
 import { readEnforced } from './state-files';
-import { type SettledTrials, settleTrials } from './settle-trials';
+import { hasWords, type SettledTrials, settleTrials } from './settle-trials';
 import { type LiveTrial, waits } from './trial-state';
 
 /** What of it is meant. */
@@ -33,31 +34,34 @@ export async function waitingSections(context: Context): Promise<string[]> {
   return ((await readEnforcement(context))?.trials ?? []).filter(waits).map(({ previous }) => previous.name);
 }
 
-/** Sections whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late. */
-export async function confirmSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
+/** Sections whose rows hold from now on. Throws `NothingPendingError`, also where it comes too late, and `UnwrittenError`. */
+export async function confirmSections(context: Context, meant: SectionsMeant = {}): Promise<Decided> {
   return decide(context, meant, 'confirmed');
 }
 
-/** Sections whose rows before judge again from now on. Throws `NothingPendingError`. */
-export async function takeBackSections(context: Context, meant: SectionsMeant = {}): Promise<SettledTrials> {
+/** Sections whose rows before judge again from now on. Throws `NothingPendingError` and `UnwrittenError`. */
+export async function takeBackSections(context: Context, meant: SectionsMeant = {}): Promise<Decided> {
   return decide(context, meant, 'taken-back');
 }
+
+/** What was decided: names; `putBack`: in whose place the file says again what it did. */
+export type Decided = Pick<SettledTrials, 'putBack' | 'file'> & { readonly sections: readonly string[] };
 
 type Decision = Extract<ConfirmWord, 'confirmed' | 'taken-back'>;
 
 /** Not while somebody writes into the file: it is put back here. */
-async function decide(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
+async function decide(context: Context, meant: SectionsMeant, word: Decision): Promise<Decided> {
   return withWriterLock(
     context,
     async () => {
       await takeBackInterrupted(context);
-      return withLock(context, () => decideLocked(context, meant, word));
+      return withLock(context, () => decideLocked(context, meant, word), meant.patienceMs ?? DECISION_PATIENCE_MS);
     },
     meant.patienceMs,
   );
 }
 
-async function decideLocked(context: Context, meant: SectionsMeant, word: Decision): Promise<SettledTrials> {
+async function decideLocked(context: Context, meant: SectionsMeant, word: Decision): Promise<Decided> {
   await settleLocked(context);
   await settleTrials(context);
   const enforcement = await readEnforcement(context);
@@ -67,25 +71,34 @@ async function decideLocked(context: Context, meant: SectionsMeant, word: Decisi
     waiting.filter(({ previous }) => section === undefined || previous.name === section).map((trial) => trial.word),
   );
   const decided = waiting.filter((trial) => chosen.has(trial.word));
+  if (decided.length === 0 && enforcement && !enforcement.record && anyWord(context))
+    throw new RecordLostError('what waits to be confirmed cannot be told, and goes back at its deadline');
   if (decided.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.section);
   meant.require?.(decided);
   const by = meant.by ?? (await authorOf(context));
   failpoint('before-confirm-words');
-  const done = setWords(context, chosen, word);
+  const words = setWords(context, chosen, word);
   failpoint('after-confirm-words');
-  const settled = await settleTrials(context, by);
-  const inTime = decided.filter((trial) => done.has(trial.word));
-  if (!settled && inTime.length > 0 && word === 'confirmed') {
-    await keepConfirmed(context, enforcement!, done);
-    tolerate(() => {
-      endTrials(context.folder, enforcement!.instance, inTime, { outcome: 'confirmed', by });
-    });
+  const inTime = decided.filter((trial) => words.has(trial.word));
+  const sections = inTime.map(({ previous }) => previous.name);
+  let settled: SettledTrials | null;
+  try {
+    settled = await settleTrials(context, { by, words });
+    if (!settled && inTime.length > 0 && word === 'confirmed') {
+      await keepConfirmed(context, enforcement!, words);
+      tolerate(() => {
+        endTrials(context.folder, enforcement!.instance, inTime, { outcome: 'confirmed', by });
+      });
+    }
+  } catch (error) {
+    if (sections.length === 0) throw error;
+    const what = `the rows of ${sections.join(', ')}`;
+    throw new UnwrittenError(what, word, error);
   }
   if (inTime.length === 0) throw new NothingPendingError(lateOf(context, meant), meant.section);
-  const names = inTime.map(({ previous }) => previous.name);
   // What waits as a whole holds both states of each until it has ended: then the rest is done.
-  const nothing = { confirmed: [], returned: [], putBack: [], file: enforcement!.record!.source.file };
-  return settled ?? { ...nothing, [word === 'confirmed' ? 'confirmed' : 'returned']: names };
+  const putBack = (settled?.putBack ?? []).filter((name) => sections.includes(name));
+  return { sections, putBack, file: enforcement!.record!.source.file };
 }
 
 /** A change waits as a whole, and what is in both states of it was confirmed: a boot meanwhile, or `disable`, goes by that. */
@@ -110,9 +123,18 @@ async function keepConfirmed(
   }
 }
 
-function lateOf({ folder }: Context, { section }: SectionsMeant): ReturnType<typeof readReturned> {
-  const late = readReturned(folder);
-  return section === undefined || late?.sections?.includes(section) ? late : null;
+/** Whether a section waits, whichever. */
+function anyWord({ kernel, pins }: Context): boolean {
+  const state = SharedState.find(kernel, pins);
+  try {
+    return state !== null && hasWords(state);
+  } finally {
+    state?.close();
+  }
+}
+
+function lateOf({ folder }: Context, { section }: SectionsMeant): readonly Returned[] {
+  return readReturned(folder).filter(({ sections }) => section === undefined || sections?.includes(section));
 }
 
 /** Words that were in time; of the others the time was over: what was before judges there, and nothing is written. */

@@ -46,7 +46,7 @@ export async function endRules(context: Context, nowMs: number, memory?: CheckMe
   const outcome = await applyRuleset(context, candidate, {
     force: true,
     intent: { what: `end of ${ended.map(({ name }) => name).join(', ')}` },
-    ...{ inPlaceOf: record, keepOver: true },
+    ...{ inPlaceOf: record, byItself: true },
     interfaces: enforcement.attachments.map(({ name }) => name),
     // What waits to be confirmed goes on waiting, for what is left of its time.
     ...(pending && { confirmSeconds: Math.ceil(Number(pending.leftNs) / 1e9) }),

@@ -92,6 +92,8 @@ export interface Where {
   readonly known?: History | null;
   /** `file`: verbs go on with its file, but boots load what they did; left out: boots load it too. */
   readonly keep?: GenerationRecord['keep'];
+  /** Nobody asked for it: what was said of changes that were not confirmed goes on being said. */
+  readonly byItself?: boolean;
   /** Called where the record cannot be written; left out: nothing changes then. */
   readonly onUnwritten?: (why: string) => void;
 }
@@ -169,7 +171,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
         { ...applied, names },
         { forBoot: where.keep !== 'file', isKept: !where.keep },
       );
-    forgetReturned(folder);
+    if (!where.byItself) forgetReturned(folder);
     failpoint('before-revision');
     const record = readGenerationRecord(folder, applied.generation, applied.instance);
     trouble ??= tolerate(() => {

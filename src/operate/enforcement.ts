@@ -31,7 +31,7 @@ import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { currentOpenings, type LiveOpening } from './openings';
 import { spareOf } from './ready';
-import { sectionDigest } from './section-digest';
+import { rulesetDigest, sectionDigest } from './section-digest';
 import { type EnforcedState, readEnforced } from './state-files';
 import { judgingRuleset, type LiveTrial, liveTrials, waits } from './trial-state';
 import { describeReturned, readReturned } from './returned';
@@ -124,8 +124,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const interfaces = await listInterfaces(kernel, netns);
   const attachments = enforcement?.attachments ?? [];
   warnings.push(...detachedWarnings(enforcement), ...overdueWarnings(enforcement), ...(await staleWarnings(context)));
-  const returned = readReturned(folder);
-  if (returned) warnings.push(describeReturned(returned));
+  warnings.push(...readReturned(folder).map(describeReturned));
   const booted = readBooted(folder, enforcement);
   const bootWarns = booted && bootWarning(booted);
   if (bootWarns) warnings.push(bootWarns);
@@ -148,6 +147,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     pending: enforcement && pendingOf(enforcement, now),
     waiting: (enforcement?.trials ?? []).filter(waits).map((trial) => waitingOf(trial, now)),
     ruleset,
+    written: ruleset && rulesetDigest(ruleset),
     digestOf: (section) => (ruleset ? sectionDigest(ruleset, section) : null),
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),

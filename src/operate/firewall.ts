@@ -9,13 +9,14 @@ import { disable } from './apply';
 import type { ApplyOptions, FirewallApplied } from './apply-file';
 import { type BanOutcome, banSources } from './ban-sources';
 import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
-import { confirmSections, takeBackSections, waitingSections } from './confirm-sections';
+import { confirmAll } from './confirm-all';
+import { confirmSections, takeBackSections } from './confirm-sections';
 import { isConfirmTime, MAX_CONFIRM_SECONDS } from './confirm-time';
 import { type Context, openContext } from './context';
 import type { EndedRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
-import { confirmPending, isGatePending, rollbackPending, settle } from './pending';
+import { isGatePending, rollbackPending, settle } from './pending';
 import type { Spare } from '../load/spare';
 import { isDigestText } from './seen';
 import { SecondThread } from './thread/second-thread';
@@ -93,9 +94,9 @@ export class Firewall {
    */
   async confirm(section?: string): Promise<number> {
     const { context } = this;
-    const whole = section === undefined && isGatePending(context) ? await confirmPending(context) : null;
-    if (!whole || (await waitingSections(context)).length > 0) await confirmSections(context, { section });
-    return (await readEnforcement(context))?.generation ?? whole!.generation;
+    if (section === undefined) await confirmAll(context);
+    else await confirmSections(context, { section });
+    return (await readEnforcement(context))!.generation;
   }
 
   /**

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image, RankEntry } from '../compile/image';
 import type { Prefix } from '../model/prefix';
-import { NO_GUARD, type Rule, type Ruleset, writtenSections } from '../model/ruleset';
+import { NO_GUARD, type Rule, type Ruleset, type Server, writtenSections } from '../model/ruleset';
 import { isServerBefore, rulesetReturned, sectionNow, type Trial } from '../model/trial';
 import type { ChangeNote } from './change-note';
 import type { StateRead } from './sealed-file';
@@ -18,6 +18,7 @@ import {
 import { hasServerFile, keepServerRows, pruneServerFiles, readServerRows, type ServerRows } from './server-rows';
 import { unpackLists, walkRuleset } from './shared-lists';
 import { type EnforcedState, fileMark, readStateFile, type StateFolder, writeStateFile } from './state-files';
+import { messageOf } from './system-error';
 
 /** A file that verbs changed and nobody has confirmed. */
 export interface FileEdit {
@@ -182,8 +183,15 @@ export function readGenerationRecord(
   return record?.instance === instance ? record : null;
 }
 
+/** Where the rows of servers are lost: those servers from elsewhere, without what their ranks meant. Throws where there are none. */
+export type LostServers = (record: GenerationRecord, why: string) => readonly Server[];
+
 /** The record in a file of the folder, of whatever installation. */
-export function readRecordFile(folder: StateFolder, name: string): StateRead<GenerationRecord> {
+export function readRecordFile(
+  folder: StateFolder,
+  name: string,
+  lostServers?: LostServers,
+): StateRead<GenerationRecord> {
   const check = (body: unknown): GenerationRecord => {
     const record = (body ?? {}) as Partial<GenerationRecord> & Written;
     if (
@@ -196,7 +204,7 @@ export function readRecordFile(folder: StateFolder, name: string): StateRead<Gen
     }
     const { packed, packedBefore, lists, servers, ...rest } = record as GenerationRecord & Written;
     const own = { ...rest, ...rowsOf(rest, { packed, lists }), ...trialsOf(rest, packedBefore) };
-    return servers ? withServers(folder, own, servers) : own;
+    return servers ? withServers(folder, own, servers, lostServers) : own;
   };
   return readStateFile(folder, name, SCHEMA_VERSION, check, UNPACKED_SINCE);
 }
@@ -211,8 +219,21 @@ interface Written {
   readonly servers?: ServerRows | undefined;
 }
 
-function withServers(folder: StateFolder, record: GenerationRecord, rows: ServerRows): GenerationRecord {
-  const { servers, ranks } = readServerRows(folder, rows, record.ruleset.sets);
+function withServers(
+  folder: StateFolder,
+  record: GenerationRecord,
+  rows: ServerRows,
+  lostServers?: LostServers,
+): GenerationRecord {
+  const read = (): ReturnType<typeof readServerRows> => {
+    try {
+      return readServerRows(folder, rows, record.ruleset.sets);
+    } catch (error) {
+      if (!lostServers) throw error;
+      return { servers: lostServers(record, messageOf(error)), ranks: [] };
+    }
+  };
+  const { servers, ranks } = read();
   const { returningFrom = Infinity } = record;
   const before = record.ranks.filter(({ rank }) => rank < returningFrom);
   const returning = record.ranks.filter(({ rank }) => rank >= returningFrom);

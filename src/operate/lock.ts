@@ -17,6 +17,8 @@ import { messageOf } from './system-error';
 const LOCK_PATIENCE_MS = 5000;
 /** Each of those who wait before one takes as long as a change does. */
 const WRITER_PATIENCE_MS = 30_000;
+/** Who says in time that a change is right, or wrong, is not sent away because somebody else's change of many rules takes long. */
+export const DECISION_PATIENCE_MS = WRITER_PATIENCE_MS;
 const RETRY_MS = 50;
 
 /**

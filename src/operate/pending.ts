@@ -20,23 +20,28 @@ import { readEnforcement, stateOf } from './enforcement';
 import { type GenerationRecord, pruneGenerationRecords, readGenerationRecord } from './generation-record';
 import { addPending, endPending, type RevisionOutcome, tolerate } from './history';
 import { takeBackInterrupted } from './interrupted';
-import { withLock, withWriterLock } from './lock';
+import { DECISION_PATIENCE_MS, withLock, withWriterLock } from './lock';
 import { hasEndedOpenings, settleOpenings } from './openings';
 import { describeEnded } from './render-openings';
 import { canPutNotedBack, putFilesBack, putNotedBack } from './put-back';
-import { describeReturned, readReturned, type Returned, writeReturned } from './returned';
+import { addReturned, describeReturned, readReturned, type Returned } from './returned';
 import { hasWords, settleTrials } from './settle-trials';
 import { readEnforced, readEnforcedText, removeOtherTexts, writeEnforced } from './state-files';
+import { messageOf } from './system-error';
 import { liveTrials, waits } from './trial-state';
 import { putSectionsBack, textReturned } from './trial-text';
 
 /** There is nothing to confirm, or to take back: `late` says what became of a change that was not in time. */
 export class NothingPendingError extends SluiceError {
-  constructor(late: Returned | null, section?: string) {
+  constructor(
+    readonly late: readonly Returned[],
+    section?: string,
+  ) {
     const nothing =
       section === undefined ? 'nothing waits to be confirmed' : `"${section}" does not wait to be confirmed by itself`;
-    super('operate/nothing-pending', late ? describeReturned(late) : nothing, {
-      hint: late
+    const isLate = late.length > 0;
+    super('operate/nothing-pending', isLate ? late.map(describeReturned).join('\n  ') : nothing, {
+      hint: isLate
         ? 'it came too late'
         : section === undefined
           ? 'sluice status shows what is enforced'
@@ -58,12 +63,26 @@ export class PendingError extends RefusedError {
   }
 }
 
+/** Somebody has decided what becomes of a change, the kernel judges by that, and files do not say so yet. */
+export class UnwrittenError extends SluiceError {
+  constructor(what: string, word: 'confirmed' | 'taken-back', cause: unknown) {
+    const done = word === 'confirmed' ? 'confirmed and' : 'taken back, which is';
+    super('operate/unwritten', `${what}: ${done} enforced, but files do not say so yet: ${messageOf(cause)}`, {
+      hint:
+        word === 'confirmed'
+          ? 'the next command writes it down; a boot before that may take it back'
+          : 'the next command writes it down, and puts the file back',
+      cause,
+    });
+  }
+}
+
 /**
  * What waits holds from now on; `atBoot`: systemd is to load it too. Throws `NothingPendingError`, also where it comes too
  * late.
  */
 export async function confirmPending(context: Context): Promise<{ generation: number; atBoot: boolean }> {
-  return withLock(context, async () => {
+  const confirm = async (): Promise<{ generation: number; atBoot: boolean }> => {
     await settleLocked(context);
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
@@ -72,16 +91,23 @@ export async function confirmPending(context: Context): Promise<{ generation: nu
       await settleLocked(context);
       throw new NothingPendingError(readReturned(context.folder));
     }
-    await rememberJudging(context, await authorOf(context));
-    return { generation: pending.generation, atBoot: record?.confirm?.atBoot ?? false };
-  });
+    const { generation } = pending;
+    try {
+      await rememberJudging(context, await authorOf(context));
+    } catch (error) {
+      throw new UnwrittenError(`generation ${generation}`, 'confirmed', error);
+    }
+    return { generation, atBoot: record?.confirm?.atBoot ?? false };
+  };
+  return withLock(context, confirm, DECISION_PATIENCE_MS);
 }
 
+/** What was taken back, and what became of the file. */
+export type TakenBack = Pick<Returned, 'generation' | 'previous' | 'file' | 'fate' | 'others'>;
+
 /** What waits is taken back before its time. Throws `NothingPendingError`. */
-export async function rollbackPending(
-  context: Context,
-): Promise<Pick<Returned, 'generation' | 'previous' | 'file' | 'fate' | 'others'>> {
-  return withLock(context, async () => {
+export async function rollbackPending(context: Context): Promise<TakenBack> {
+  const takeBack = async (): Promise<TakenBack> => {
     await settleLocked(context);
     const found = readPending(context);
     if (!found) throw new NothingPendingError(readReturned(context.folder));
@@ -89,10 +115,16 @@ export async function rollbackPending(
     await rememberFallback(context);
     const fates = putFilesBack(context, found.record);
     writeOutcome(context, found.record, 'rolled-back-by-hand', by);
-    await returnLocked(context);
     const { generation, previous } = found.pending;
+    try {
+      await returnLocked(context);
+    } catch (error) {
+      if (isGatePending(context)) throw error;
+      throw new UnwrittenError(`generation ${generation}`, 'taken-back', error);
+    }
     return { generation, previous, ...fates };
-  });
+  };
+  return withLock(context, takeBack, DECISION_PATIENCE_MS);
 }
 
 /** Whether a change waits as a whole, in time or not tidied up after. */
@@ -142,7 +174,7 @@ async function settleTrialsAlone(context: Context): Promise<string[]> {
     const settled = await withLock(context, tidyUp, 0);
     return [
       ...(file === null ? [] : [`${file} was put back as it was applied: a change of it was cut short`]),
-      ...(settled?.late ? [describeReturned(settled.late)] : []),
+      ...(settled?.late ?? []).map(describeReturned),
     ];
   };
   try {
@@ -194,7 +226,7 @@ export async function settleLocked(context: Context): Promise<Returned | null> {
     ...putFilesBack(context, record),
   };
   // Before the gate says that it is over: whoever is interrupted here finds it again.
-  writeReturned(context.folder, returned);
+  addReturned(context.folder, returned);
   writeOutcome(context, record, 'rolled-back-by-deadline');
   await returnLocked(context);
   return returned;
@@ -272,8 +304,9 @@ function readPending({ kernel, pins, folder }: Context): {
 async function rememberJudging(context: Context, by?: Author): Promise<void> {
   const { folder, pins } = context;
   const enforcement = await readEnforcement(context);
-  // Cut short before anything was attached, it filters nothing.
-  if (!enforcement?.record || enforcement.attachments.length === 0) return;
+  if (!enforcement?.record) return;
+  // Cut short before anything was attached, it filters nothing; but somebody may have confirmed it while its interface was away.
+  if (enforcement.attachments.length === 0 && !by) return;
   const { record, instance } = enforcement;
   const { confirm, interfaces } = record;
   // Who was given another index meanwhile is known by its name.

@@ -8,7 +8,7 @@ import { SluiceError } from '../kernel/errors';
 import type { Context } from './context';
 import type { FileEdit, GenerationRecord, PendingSection } from './generation-record';
 import { tolerate } from './history';
-import { type FileFate, readReturned, writeReturned } from './returned';
+import { type FileFate, keepReturned, readReturned, type Returned } from './returned';
 import { readRulesetText, writeRulesetText } from './ruleset-file';
 import { readEnforcedText, readStateFile, type StateFolder, writeStateFile } from './state-files';
 import { sectionsReturned } from './trial-text';
@@ -84,28 +84,30 @@ function putFileBack(
 }
 
 /**
- * What verbs wrote for servers that waited by themselves, in a file that this process may not be allowed to write; `applied`:
- * the text with all that waits.
+ * What verbs wrote for sections that waited by themselves, in a file that this process may not be allowed to write; `applied`:
+ * the text with all that waits. What becomes of the file, and for which of them.
  */
 export function putSectionsBackOrNote(
   { folder }: Context,
   file: string,
   applied: string,
   trials: readonly PendingSection[],
-): FileFate {
-  if (!trials.some(({ edited }) => edited)) return 'kept';
+): { readonly fate: FileFate; readonly names: readonly string[] } {
+  const kept = { fate: 'kept', names: [] } as const;
+  if (!trials.some(({ edited }) => edited)) return kept;
   try {
     const found = readRulesetText(file);
     const known = readNotes(folder).find((noted) => noted.file === file && noted.digest === found.digest);
     const back = sectionsReturned(known?.text ?? found.text, applied, trials);
-    if (!back || back.names.length === 0) return 'kept';
-    if (back.text === found.text) return 'put-back';
-    const noted = { file, digest: found.digest, text: back.text };
-    if (write(noted)) return 'put-back';
+    if (!back || back.names.length === 0) return kept;
+    const { text, names } = back;
+    if (text === found.text) return { fate: 'put-back', names };
+    const noted = { file, digest: found.digest, text };
+    if (write(noted)) return { fate: 'put-back', names };
     note(folder, noted);
-    return 'later';
+    return { fate: 'later', names };
   } catch (error) {
-    if (error instanceof SluiceError) return 'kept';
+    if (error instanceof SluiceError) return kept;
     throw error;
   }
 }
@@ -167,8 +169,12 @@ export function putNotedBack({ folder }: Context): readonly string[] {
   );
   const files = done.map(({ file }) => file);
   const returned = readReturned(folder);
-  if (returned?.fate === 'later' && files.includes(returned.file))
-    writeReturned(folder, { ...returned, fate: 'put-back' });
+  const isDone = ({ fate, file }: Returned): boolean => fate === 'later' && files.includes(file);
+  if (returned.some(isDone))
+    keepReturned(
+      folder,
+      returned.map((one) => (isDone(one) ? { ...one, fate: 'put-back' } : one)),
+    );
   return files;
 }
 

@@ -1,4 +1,4 @@
-/** A change that nobody confirmed in time: what `status` says of it until the next one. */
+/** Changes that nobody confirmed in time: what `status` says of them until somebody applies another one. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStateFile, type StateFolder, writeStateFile } from './state-files';
@@ -27,28 +27,46 @@ export interface Returned {
 
 const FILE = 'returned.json';
 const FATES: readonly FileFate[] = ['put-back', 'kept', 'later'];
-const SCHEMA_VERSION = 1;
+/** Since 2 there can be several. */
+const SCHEMA_VERSION = 2;
 
-/** Remembers it for whoever looks next. */
-export function writeReturned(folder: StateFolder, returned: Returned): void {
-  writeStateFile(folder, FILE, SCHEMA_VERSION, returned);
+/** Remembers it for whoever looks next, beside others; who writes it again, since he was cut short, takes its place. */
+export function addReturned(folder: StateFolder, returned: Returned): void {
+  keepReturned(folder, [...readReturned(folder).filter((one) => nameOf(one) !== nameOf(returned)), returned]);
 }
 
-/** The last change that was not confirmed; null where there was none, or another change came after it. */
-export function readReturned(folder: StateFolder): Returned | null {
-  return readStateFile(folder, FILE, SCHEMA_VERSION, (body) => {
-    const returned = body as Partial<Returned> | null;
-    const sound =
-      Number.isSafeInteger(returned?.generation) &&
-      typeof returned?.seconds === 'number' &&
-      typeof returned.since === 'string' &&
-      typeof returned.file === 'string' &&
-      FATES.includes(returned.fate!);
-    if (!sound) throw new Error('fields are missing');
-    return returned as Returned;
-  }).value;
+/** What is remembered from now on. */
+export function keepReturned(folder: StateFolder, returned: readonly Returned[]): void {
+  writeStateFile(folder, FILE, SCHEMA_VERSION, { returned });
 }
 
+/** What waited, and since when. */
+function nameOf({ since, sections = [] }: Returned): string {
+  return [since, ...sections].join();
+}
+
+/** Changes that were not confirmed since somebody last applied one, the oldest first. */
+export function readReturned(folder: StateFolder): readonly Returned[] {
+  const check = (body: unknown): readonly Returned[] => {
+    const { returned } = (body ?? {}) as { returned?: unknown };
+    const found = (Array.isArray(returned) ? returned : [body]) as readonly (Partial<Returned> | null)[];
+    if (!found.every(isSound)) throw new Error('fields are missing');
+    return found as readonly Returned[];
+  };
+  return readStateFile(folder, FILE, SCHEMA_VERSION, check, 1).value ?? [];
+}
+
+function isSound(returned: Partial<Returned> | null): boolean {
+  return (
+    Number.isSafeInteger(returned?.generation) &&
+    typeof returned?.seconds === 'number' &&
+    typeof returned.since === 'string' &&
+    typeof returned.file === 'string' &&
+    FATES.includes(returned.fate!)
+  );
+}
+
+/** Somebody has applied something else since. */
 export function forgetReturned(folder: StateFolder): void {
   rmSync(join(folder.path, FILE), { force: true });
 }

@@ -1,5 +1,7 @@
 /** A digest of what is written in one section, by which a writer says what he saw (SPEC §6, per section). */
+import { createHash } from 'node:crypto';
 import { originalOf } from '../model/moved';
+import type { Prefix } from '../model/prefix';
 import type { Ruleset, Section } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { SETTINGS, writtenFacts } from './plan';
@@ -8,8 +10,8 @@ import { SETTINGS, writtenFacts } from './plan';
 export const SECTION_DIGEST_SHOWN = 12;
 export const SECTION_DIGEST_LEAST = 7;
 
-/** By the section itself: a ruleset that is kept in memory is looked at once. */
-const known = new WeakMap<Section, string>();
+/** By the section or the ruleset itself: what is kept in memory is looked at once. */
+const known = new WeakMap<Section | Ruleset, string>();
 
 /**
  * SHA-256 (hex) of everything that the operator can write in the section, but comments and layout: rows in their order,
@@ -17,7 +19,8 @@ const known = new WeakMap<Section, string>();
  */
 export function sectionDigest(ruleset: Ruleset, name: string): string | null {
   const server = ruleset.servers?.find((one) => one.name === name);
-  const section = server && originalOf(server);
+  const shared = name === 'inbound' || name === 'outbound' ? ruleset[name] : undefined;
+  const section = server ? originalOf(server) : shared;
   const found = section && known.get(section);
   if (found !== undefined) return found;
   const facts = writtenFacts(ruleset, name);
@@ -25,6 +28,33 @@ export function sectionDigest(ruleset: Ruleset, name: string): string | null {
   const digest = contentDigest(JSON.stringify(facts));
   if (section) known.set(section, digest);
   return digest;
+}
+
+/** The same of all that is written: of every section, and of the settings with their lists of addresses. */
+export function rulesetDigest(ruleset: Ruleset): string {
+  const found = known.get(ruleset);
+  if (found !== undefined) return found;
+  const hash = createHash('sha256');
+  const names = ['inbound', 'outbound', 'guard', ...(ruleset.servers ?? []).map(({ name }) => name)];
+  for (const name of names) hash.update(`${JSON.stringify(name)}${sectionDigest(ruleset, name)}`);
+  // Long lists: as they are, since their words would be most of the work.
+  hash.update(JSON.stringify(writtenFacts({ ...ruleset, sets: [] }, SETTINGS)));
+  for (const { name, addresses } of ruleset.sets) {
+    hash.update(JSON.stringify([name, addresses === 'any' ? addresses : addresses.length]));
+    if (addresses !== 'any') hash.update(wordsOf(addresses));
+  }
+  const digest = hash.digest('hex');
+  known.set(ruleset, digest);
+  return digest;
+}
+
+/** Six words each: an IPv4 address has one of its own. */
+function wordsOf(addresses: readonly Prefix[]): Uint32Array {
+  const all = new Uint32Array(addresses.length * 6);
+  addresses.forEach(({ family, length, words }, i) => {
+    all.set([family, length, ...words], i * 6);
+  });
+  return all;
 }
 
 /** Whether the ruleset has such a section, or it is `settings`. */

@@ -53,6 +53,24 @@ export function requireSeen(history: History, ruleset: Ruleset, section: string,
   throw new SectionChangedError(section, { given, now, since: changesSince(history, section, given) });
 }
 
+/**
+ * Refuses where a verb has nothing to change, and the writer saw another section than the one it is about: which that is only
+ * its words tell, unless it is a server's, so that it is enough that one section is as he saw it.
+ */
+export function requireOneSeen(
+  history: History,
+  ruleset: Ruleset,
+  {
+    server,
+    otherwise,
+    given,
+  }: { readonly server: string | undefined; readonly otherwise: string; readonly given: string },
+): void {
+  const names = ['inbound', 'outbound', SETTINGS, ...(ruleset.servers ?? []).map(({ name }) => name)];
+  const isSeen = names.some((name) => isDigest(given, sectionDigest(ruleset, name)));
+  if (server !== undefined || !isSeen) requireSeen(history, ruleset, server ?? otherwise, given);
+}
+
 /** Changes after the last one that left what the writer saw; the newest where none that is kept did. */
 export function changesSince(history: History, section: string, given: string): Revision[] {
   const changes = changesOf(history, section);

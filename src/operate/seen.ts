@@ -2,14 +2,15 @@
 import { RefusedError } from '../kernel/errors';
 import type { Enforcement } from './enforcement';
 import type { History } from './history';
+import { RecordLostError } from './record-lost';
 import { describeRevision } from './render-history';
-import { isDigest, SECTION_DIGEST_LEAST, shownDigest } from './section-digest';
+import { isDigest, rulesetDigest, SECTION_DIGEST_LEAST, shownDigest } from './section-digest';
 import { requireSectionName, requireSeen } from './section-history';
 import { judgingRuleset } from './trial-state';
 
 /** What a writer saw. */
 export interface Seen {
-  /** The first digits of a digest, 7 at least: of what is enforced as a whole, or of the section. */
+  /** The first digits of a digest, 7 at least: of all that is written in what is enforced, or of the section. */
   readonly digest: string;
   /** `inbound`, `outbound`, `guard`, `settings` or the name of a server; left out: the whole ruleset. */
   readonly section?: string;
@@ -35,12 +36,15 @@ export function requireAsSeen(
   { digest, section }: Seen,
 ): void {
   const { record = null, trials = [] } = enforcement ?? {};
-  if (record && section !== undefined) {
-    const ruleset = judgingRuleset(record.ruleset, trials);
+  if (enforcement && !record) throw new RecordLostError();
+  const ruleset = record && judgingRuleset(record.ruleset, trials);
+  if (ruleset && section !== undefined) {
     requireSectionName(history, ruleset, section);
     requireSeen(history, ruleset, section, digest);
-  } else if (!isDigest(digest, record?.digest ?? null))
-    throw new RulesetChangedError(digest, record?.digest ?? null, history);
+    return;
+  }
+  const now = ruleset && rulesetDigest(ruleset);
+  if (!isDigest(digest, now)) throw new RulesetChangedError(digest, now, history);
 }
 
 /** Whether a text can be the beginning of a digest. */

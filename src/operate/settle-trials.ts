@@ -13,10 +13,10 @@ import { rulesetAt } from '../model/until';
 import type { Author } from './change-note';
 import type { Context } from './context';
 import { enforce } from './enforce';
-import { readEnforcement } from './enforcement';
-import type { PendingSection } from './generation-record';
+import { type Enforcement, readEnforcement } from './enforcement';
+import type { GenerationRecord, PendingSection } from './generation-record';
 import { catchUp, endTrials, type RevisionOutcome, tolerate } from './history';
-import { type Returned, writeReturned } from './returned';
+import { addReturned, type Returned } from './returned';
 import { readEnforcedText } from './state-files';
 import { hasReturned, type LiveTrial, storedTrial, usedWords, waits } from './trial-state';
 import { putSectionsBack, textReturned } from './trial-text';
@@ -27,12 +27,18 @@ export interface SettledTrials {
   readonly returned: readonly string[];
   readonly putBack: readonly string[];
   readonly file: string;
-  /** Set where some were not confirmed in time. */
-  readonly late?: Returned;
+  /** Those that were not confirmed in time. */
+  readonly late: readonly Returned[];
+}
+
+/** Whose words decided, and which: of others the time was over. */
+export interface DecidedBy {
+  readonly by: Author;
+  readonly words: ReadonlySet<number>;
 }
 
 /** Tidies up after sections that do not wait any more; null where there are none. The caller holds the lock. */
-export async function settleTrials(context: Context, by?: Author): Promise<SettledTrials | null> {
+export async function settleTrials(context: Context, decided?: DecidedBy): Promise<SettledTrials | null> {
   const { folder, kernel, netns } = context;
   const enforcement = await readEnforcement(context);
   const { record, pending, enforced } = enforcement ?? {};
@@ -49,11 +55,19 @@ export async function settleTrials(context: Context, by?: Author): Promise<Settl
   const { file, interfaceOverride } = record.source;
   const putBack = putSectionsBack(file, applied, returned);
   failpoint('after-trial-file');
+  const late = changesReturned(enforcement, record, putBack);
+  // Before nothing is left to tidy up after: whoever is cut short here says it again.
+  tolerate(() => {
+    for (const one of late) addReturned(folder, one);
+  });
   tolerate(() => {
     // Whoever made the change may have been killed before the history told of it.
     catchUp(folder, enforcement);
     for (const trial of over)
-      endTrials(folder, record.instance, [trial], { outcome: outcomeOf(trial), ...(by && { by }) });
+      endTrials(folder, record.instance, [trial], {
+        outcome: outcomeOf(trial),
+        ...(decided?.words.has(trial.word) && { by: decided.by }),
+      });
   });
   failpoint('after-trial-outcome');
   const ruleset = rulesetAt(
@@ -68,26 +82,34 @@ export async function settleTrials(context: Context, by?: Author): Promise<Settl
     ...(interfaceOverride && { interfaceOverride }),
   };
   const filtered = enforcement.attachments.map(({ name }) => name);
-  const names = enforced?.interfaces ?? filtered;
   await enforce(context, candidate, {
-    ...{ interfaces: await resolveInterfaces(kernel, filtered, netns), names, before: enforcement.generation },
+    // Those that are gone for the moment are filtered again by what comes next.
+    interfaces: filtered.length > 0 ? await resolveInterfaces(kernel, filtered, netns) : [],
+    ...{ names: enforced?.interfaces ?? filtered, before: enforcement.generation, byItself: true },
     trials: { trials, begin: [] },
   });
   failpoint('after-trial-settled');
   freeWords(context);
-  const late = returned.filter(({ state }) => state !== 'taken-back');
-  const settled = { confirmed: confirmed.map(nameOf), returned: returned.map(nameOf), putBack, file };
-  if (late.length === 0) return settled;
-  const told: Returned = {
-    ...{ generation: enforcement.generation, previous: enforcement.generation, seconds: late[0].seconds },
-    since: late[0].began.at(-1)?.at ?? record.since,
-    ...{ file, fate: late.every((trial) => putBack.includes(nameOf(trial))) ? 'put-back' : 'kept' },
-    sections: late.map(nameOf),
-  };
-  tolerate(() => {
-    writeReturned(folder, told);
+  return { confirmed: confirmed.map(nameOf), returned: returned.map(nameOf), putBack, file, late };
+}
+
+/** Changes whose time was over: what went together is one. */
+function changesReturned(
+  { generation, trials }: Enforcement,
+  { since, source: { file } }: GenerationRecord,
+  putBack: readonly string[],
+): readonly Returned[] {
+  const late = trials.filter((trial) => hasReturned(trial) && trial.state !== 'taken-back');
+  return [...new Set(late.map(({ word }) => word))].map((word) => {
+    const together = late.filter((trial) => trial.word === word);
+    const isPutBack = together.every((trial) => putBack.includes(nameOf(trial)));
+    return {
+      ...{ generation, previous: generation, seconds: together[0].seconds },
+      since: together[0].began.at(-1)?.at ?? since,
+      ...{ file, fate: isPutBack ? 'put-back' : 'kept' },
+      sections: together.map(nameOf),
+    };
   });
-  return { ...settled, late: told };
 }
 
 function nameOf({ previous }: PendingSection): string {

@@ -19,7 +19,7 @@ const LOOK_MS = 150;
  * of that first; together with mending it is still well within a second.
  */
 const SAME_LOOKS = 3;
-/** How long it waits where mending changed nothing. */
+/** How long it waits where mending changed nothing; unless something else comes to be missing. */
 const RETRY_MS = 5000;
 
 interface WatchOptions {
@@ -48,10 +48,20 @@ async function watch(context: Context, held: HeldPins, { signal, say, told, thre
   );
   let before = '';
   let same = 0;
-  /** When all was there last, by the clock that nobody sets; unknown before the first look. */
-  let whole: number | null = null;
+  /** What could not be mended, and when that was tried. */
+  const tried = { seen: '', atMs: -Infinity };
+  const whole = new LastWhole();
   const tell = (what: Mended['what'], names: readonly string[]): void => {
-    if (names.length > 0) told({ what, names, afterMs: whole === null ? null : Math.ceil(performance.now() - whole) });
+    if (names.length > 0) told({ what, names, afterMs: whole.sinceMs(names) });
+  };
+  const complain = (error: unknown): void => {
+    const { netns } = context;
+    const gone = netns !== undefined && !existsSync(netns);
+    complaint.tell(error, (message) =>
+      gone
+        ? `the network namespace ${netns} is gone, and what was filtered in it; waiting`
+        : `something is not filtered, and cannot be: ${message}; trying again`,
+    );
   };
   try {
     held.follow(); // before anybody knows that a daemon runs
@@ -65,12 +75,13 @@ async function watch(context: Context, held: HeldPins, { signal, say, told, thre
       const look = await lookForMissing(context, meant, held);
       same = look?.seen === before ? same + 1 : 1;
       before = look?.seen ?? '';
+      whole.look(looked, look ? [...look.lacking, ...look.unpinned] : []);
       if (!look || (look.lacking.length === 0 && look.unpinned.length === 0 && !look.damaged)) {
-        whole = looked;
+        tried.seen = '';
         complaint.over('everything that is to be filtered is again');
         continue;
       }
-      if (same < SAME_LOOKS) continue;
+      if (same < SAME_LOOKS || (look.seen === tried.seen && looked - tried.atMs < RETRY_MS)) continue;
       const { pinned, attached, refused } = await withLock(context, async () => {
         // Under the lock nobody is in the middle of it: what is missing now was removed by a hand.
         held.follow();
@@ -79,21 +90,33 @@ async function watch(context: Context, held: HeldPins, { signal, say, told, thre
         return { pinned, ...(await thread.ask('keepUpWithInterfaces')) };
       });
       tell('interface', attached);
-      const mended = pinned.length + attached.length > 0;
-      if (mended && refused.length === 0) whole = performance.now();
       same = 0;
-      if (refused.length > 0) throw new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; '));
-      if (!mended) await pause(RETRY_MS, signal);
+      if (pinned.length + attached.length === 0) Object.assign(tried, { seen: look.seen, atMs: performance.now() });
+      if (refused.length > 0)
+        complain(new Error(refused.map(({ name, error }) => `${name}: ${error.message}`).join('; ')));
     } catch (error) {
-      const { netns } = context;
-      const gone = netns !== undefined && !existsSync(netns);
-      complaint.tell(error, (message) =>
-        gone
-          ? `the network namespace ${netns} is gone, and what was filtered in it; waiting`
-          : `something is not filtered, and cannot be: ${message}; trying again`,
-      );
+      complain(error);
       await pause(RETRY_MS, signal);
     }
+  }
+}
+
+/** When each of the things that are missing was there last, by the clock that nobody sets. */
+class LastWhole {
+  #lookedMs: number | null = null;
+  /** Null: it was missing at the first look. */
+  readonly #missing = new Map<string, number | null>();
+
+  look(nowMs: number, missing: readonly string[]): void {
+    for (const name of this.#missing.keys()) if (!missing.includes(name)) this.#missing.delete(name);
+    for (const name of missing) if (!this.#missing.has(name)) this.#missing.set(name, this.#lookedMs);
+    this.#lookedMs = nowMs;
+  }
+
+  /** How long they have been missing at most; null where nobody knows. What no look has missed was there at the last one. */
+  sinceMs(names: readonly string[]): number | null {
+    const times = names.map((name) => (this.#missing.has(name) ? this.#missing.get(name)! : this.#lookedMs));
+    return times.every((time) => time !== null) ? Math.ceil(performance.now() - Math.min(...times)) : null;
   }
 }
 

@@ -2,10 +2,10 @@
  * A reboot, by the command line of the unit: what was pinned is gone, links are made anew, files are what they were.
  * What is loaded is what enforced, not what the file says by then; where that cannot be loaded it is never silently open.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BootHost, bootRules, PORTS } from '../support/boot-host';
-import { COMMAND, type EdgeHost } from '../support/edge-host';
+import { COMMAND, type EdgeHost, HOST } from '../support/edge-host';
 
 let machine: BootHost;
 let host: EdgeHost;
@@ -62,6 +62,30 @@ test('a damaged one is followed by the one before it, and that is said until the
   await host.must('apply');
   expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['timeout', 'connected']);
   expect(await host.status()).toMatchObject({ warnings: [], booted: null });
+});
+
+test('the file of rows that all saved rulesets share is damaged: servers are read from the text', async () => {
+  const rows = Array.from(
+    { length: 5000 },
+    (_, i) => `      - allow from 10.9.${i >> 8}.${i & 255} to any port 14141\n`,
+  );
+  const server = `servers:\n  big:\n    address: ${HOST.ipv4}\n    ports: 14000-14999\n    rules:\n${rows.join('')}`;
+  host.write('rules.yaml', `${bootRules()}${server}      - allow from friends to any port ${PORTS.other}\n`);
+  await host.must('enable');
+  await host.must('deny', '7778/udp');
+  const { digest } = await host.status();
+  const files = readdirSync(machine.state()).filter((name) => name.startsWith('servers-'));
+  expect(files).toHaveLength(1);
+  const file = machine.state(files[0]);
+  writeFileSync(file, readFileSync(file, 'utf8').replace('10.9', '10.8'));
+  await machine.goDown();
+  const booted = await machine.up();
+  expect(booted.status).toBe(0);
+  expect(booted.stderr).toMatch(
+    /^warning: at boot the last ruleset was loaded, but not all went as it should:\n {2}".*servers-.*\.json" is (?:damaged .*|missing); servers are read from the text that was applied/,
+  );
+  expect(await machine.connect(PORTS.open, PORTS.other)).toEqual(['timeout', 'connected']);
+  expect(await host.status()).toMatchObject({ digest });
 });
 
 test('where none loads the built-in one does: SSH and keep-reachable pass, nothing else', async () => {

@@ -141,7 +141,13 @@ test.each(['at once', 'cut short'])('a boot loads what was confirmed, %s', async
   await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
   host.pins.removeAll();
   await host.recount('the machine went down');
-  await host.must('boot');
+  const booted = await host.sluice(['boot']);
+  const late = [
+    /\(generation \d+\) was not confirmed before the machine/,
+    /of green was not confirmed before the machine/,
+  ];
+  for (const one of late) expect(booted.stderr).toMatch(one);
+  expect((await host.status()).warnings).toEqual(late.map((one) => expect.stringMatching(one) as string));
   expect([await reached(), await waiting()]).toEqual([[2080, 3080, 4080], []]);
   expect(text()).toBe(denied(1080));
   expect(await outcomes()).toEqual([

@@ -82,3 +82,17 @@ test('without a file it says how to get one', async () => {
   const missing = await host.sluice(['reset', '--yes', '--file', join(host.directory, 'no.yaml')]);
   expect(missing).toMatchObject({ status: 1, stderr: expect.stringContaining('sluice init') as string });
 });
+
+test('killed before it is applied: the next writer puts the rows back, and says so', async () => {
+  await host.must('enable');
+  expect((await host.sluice(['reset', '--yes'], { SLUICE_FAILPOINT: 'before-state:kill' })).status).toBe(137);
+  expect(text()).not.toBe(MINE);
+  expect(await prober.open(PORT)).toEqual([PORT]);
+  const next = await host.sluice(['deny', '8000/tcp']);
+  expect(next).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining('was put back as it was applied') as string,
+  });
+  expect(text()).toContain(`allow ${PORT}/tcp, deny 8000/tcp`);
+  expect(copies()).toEqual([MINE]);
+});

@@ -1,5 +1,5 @@
 /** History, going back and writers of one section, by real commands: the others keep their text, rows and packets. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { applyRuleset } from '../../src/operate/apply';
 import { checkRuleset } from '../../src/operate/check';
 import { Firewall } from '../../src/operate/firewall';
@@ -146,11 +146,11 @@ test('ten writers at once: of different servers all land, of the same one whoeve
 });
 
 test('an apply is refused where another one came first, of the whole or of one section, and names both digests', async () => {
-  const { digest, sections } = await host.status();
-  const seen = { whole: digest!, red: sections.find(({ name }) => name === 'red')!.digest! };
+  const { written, sections } = await host.status();
+  const seen = { whole: written!, red: sections.find(({ name }) => name === 'red')!.digest! };
   const before = await history('red');
   await host.must('allow', '2091/tcp', '--server', 'green', '-m', 'somebody else');
-  const now = (await host.status()).digest!;
+  const now = (await host.status()).written!;
   writeFileSync(file, text().replace('version: 1', 'version: 1\nlogging: medium'));
   const whole = await host.sluice(['apply', '--if-digest', seen.whole]);
   expect([whole.status, whole.stderr]).toEqual([
@@ -160,7 +160,7 @@ test('an apply is refused where another one came first, of the whole or of one s
     ),
   ]);
   // Nothing was changed; of red nobody has changed anything, and of the whole this is what there is now.
-  expect((await host.status()).digest).toBe(now);
+  expect((await host.status()).written).toBe(now);
   expect((await host.sluice(['apply', '--dry-run', '--if-digest', now.slice(0, 7)])).status).toBe(0);
   expect(seen.red).toBe(before.digest);
   await host.must('apply', '--section', 'red', '--if-digest', seen.red);
@@ -179,7 +179,7 @@ test('an apply is refused where another one came first, of the whole or of one s
       `"red" is not as you saw it: its digest is ${(await history('red')).digest.slice(0, 12)}, not "${seen.red}"`,
     );
     await expect(firewall.apply(file, { expectRevision: 1 })).rejects.toMatchObject({ code: 'operate/revision' });
-    const { digest: right } = await firewall.snapshot();
+    const { written: right } = await firewall.snapshot();
     expect(await firewall.apply(file, { seen: { digest: right! } })).toMatchObject({ kind: 'unchanged' });
     await expect(firewall.apply(file, { seen: { digest: 'abc' } })).rejects.toThrow(RangeError);
     await firewall.close();
@@ -223,4 +223,43 @@ test('an apply whose file a verb has changed since it was read undoes nothing', 
   await expect(late).rejects.toMatchObject({ code: 'file/changed' });
   expect(text()).toBe(now);
   expect((await history('green')).revisions.at(-1)!.what).toBe('deny 2098/tcp --server green');
+});
+
+test('whoever saw what judges no packet, such as a note, an end, an interface or an expectation, is told too', async () => {
+  host.edge.ip('link add eth1 type veth peer name eth1-peer');
+  writeFileSync(file, TEXT);
+  await host.must('apply');
+  const changes: [from: string | RegExp, to: string][] = [
+    ['allow 1080/tcp', '{ action: allow, port: 1080/tcp, note: "ticket 7" }'],
+    ['ticket 7"', 'ticket 7", until: 2099-01-31'],
+    [`interfaces: [${HOST.link}]`, `interfaces: [${HOST.link}, eth1]`],
+    ['version: 1\n', 'version: 1\nexpect: [allow from 192.0.2.1 to 192.0.2.10 port 1080 proto tcp]\n'],
+    ['version: 1\n', 'version: 1\nboot: open\n'],
+  ];
+  for (const [from, to] of changes) {
+    const { written, digest } = await host.status();
+    expect(text()).toMatch(from);
+    writeFileSync(file, text().replace(from, to));
+    await host.must('apply', '--force');
+    const now = await host.status();
+    expect([to, now.digest]).toEqual([to, digest]);
+    const late = await host.sluice(['apply', '--if-digest', written!.slice(0, 12)]);
+    expect([to, late.status, late.stderr]).toEqual([to, 5, expect.stringContaining('is not as you saw it')]);
+    expect((await host.sluice(['apply', '--if-digest', now.written!])).status).toBe(0);
+  }
+});
+
+test('a verb that would change nothing, or whose section nobody knows any more, is held to its digest too', async () => {
+  const red = await history('red');
+  await host.must('allow', '1091/tcp', '--server', 'red');
+  const again = ['allow', '1091/tcp', '--server', 'red', '--if-digest'];
+  expect((await host.sluice([...again, red.digest])).status).toBe(5);
+  expect(await host.must(...again, (await history('red')).digest)).toContain('already there');
+  rmSync(`${host.context().folder.path}/${host.records()[0]}`);
+  const lost = await host.sluice(['allow', '1092/tcp', '--server', 'red', '--if-digest', red.digest]);
+  expect([lost.status, lost.stderr]).toEqual([5, expect.stringContaining('the record of what enforces is lost')]);
+  const whole = await host.sluice(['apply', '--if-digest', red.digest]);
+  expect([whole.status, whole.stderr]).toEqual([5, expect.stringContaining('the record of what enforces is lost')]);
+  await host.must('apply');
+  await host.recount('hits of rules whose record was lost have no names');
 });

@@ -22,8 +22,8 @@ export function register(program: Command): void {
     if (outcome.kind === 'enforces-already' && outcome.replaced)
       run.output.say(`note: ${describeReplaced(outcome.replaced)}`);
     run.output.line(describe(outcome));
-    if (outcome.kind !== 'enforces-already' && outcome.returned)
-      run.output.say(`warning: ${describeReturned(outcome.returned)}`);
+    if (outcome.kind !== 'enforces-already')
+      for (const returned of outcome.returned) run.output.say(`warning: ${describeReturned(returned)}`);
     if (outcome.kind === 'booted') {
       const warning = bootWarning(outcome.booted);
       if (warning !== null) run.output.say(`warning: ${warning}`);

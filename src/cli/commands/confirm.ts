@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { ApplyOutcome } from '../../operate/apply';
 import { readEnforcement } from '../../operate/enforcement';
 import { confirmSections, takeBackSections, waitingSections } from '../../operate/confirm-sections';
-import { confirmPending, isGatePending, rollbackPending } from '../../operate/pending';
+import { confirmAll } from '../../operate/confirm-all';
+import { isGatePending, rollbackPending } from '../../operate/pending';
 import { SluiceError } from '../../kernel/errors';
 import type { Context } from '../../operate/context';
 import { openForEdit } from '../../operate/enforced-file';
@@ -29,6 +30,7 @@ import { addConfirmOptions, checkConfirmTime, type ConfirmOptions } from '../con
 import { EXIT, type ExitCode } from '../exit-code';
 import { onRun, type Run } from '../run';
 import { showChange, showOutcome } from '../show-outcome';
+import { tellReturned } from '../tell-returned';
 import { installAfterEnable } from './install';
 
 interface RollbackOptions extends ConfirmOptions, ChangeOptions, SectionOptions, DigestOption {
@@ -43,13 +45,13 @@ export function register(program: Command): void {
   onRun<SectionOptions>(confirm, async (run) => {
     const context = await run.context({ tidyUp: false });
     const section = sectionMeant(run.options);
-    if (section !== undefined || !isGatePending(context)) return keepSections(run, context, section);
-    const { generation, atBoot } = await confirmPending(context);
-    run.output.line(`confirmed: generation ${generation} holds`);
-    if (atBoot) await installAfterEnable(run);
-    const sections = (await waitingSections(context)).length > 0 ? (await confirmSections(context)).confirmed : [];
+    const { whole, sections } = await tellReturned(context, run.output, async () =>
+      section === undefined ? confirmAll(context) : { whole: null, ...(await confirmSections(context, { section })) },
+    );
+    if (whole) run.output.line(`confirmed: generation ${whole.generation} holds`);
     if (sections.length > 0) run.output.line(`confirmed: the rows of ${sections.join(', ')} hold`);
-    run.output.document({ outcome: 'confirmed', generation, sections });
+    if (whole?.atBoot) await installAfterEnable(run);
+    run.output.document({ outcome: 'confirmed', generation: whole?.generation ?? null, sections });
     return EXIT.DONE;
   });
   const rollback = program
@@ -92,26 +94,27 @@ function refuseChangeOptions({ confirm, message, expectRevision }: RollbackOptio
     throw new UsageError(`${name} is about going back to a revision`, 'sluice rollback takes back what waits');
 }
 
-async function keepSections(run: Run<object>, context: Context, section: string | undefined): Promise<ExitCode> {
-  const { confirmed } = await confirmSections(context, { section });
-  run.output.line(`confirmed: the rows of ${confirmed.join(', ')} hold`);
-  run.output.document({ outcome: 'confirmed', generation: null, sections: confirmed });
-  return EXIT.DONE;
-}
-
 async function takeSectionsBack(run: Run<object>, context: Context, section: string | undefined): Promise<ExitCode> {
-  const { returned, putBack, file } = await takeBackSections(context, { section });
-  run.output.line(`taken back: the rows before judge ${returned.join(', ')} again`);
+  const { sections, putBack, file } = await tellReturned(context, run.output, () =>
+    takeBackSections(context, { section }),
+  );
+  run.output.line(`taken back: the rows before judge ${sections.join(', ')} again`);
   run.output.say(putBack.length > 0 ? `${file}: ${putBack.join(', ')} as before` : `note: ${file} was left as it is`);
   const fate = putBack.length > 0 ? 'put-back' : 'kept';
-  run.output.document({ outcome: 'rolled-back', sections: returned, file: { path: file, outcome: fate } });
+  run.output.document({ outcome: 'rolled-back', sections, file: { path: file, outcome: fate } });
   return EXIT.DONE;
 }
 
 async function takeBack(run: Run<RollbackOptions>): Promise<ExitCode> {
   const context = await run.context({ tidyUp: false });
   if (!isGatePending(context)) return takeSectionsBack(run, context, undefined);
-  const { generation, previous, file, fate, others = [] } = await rollbackPending(context);
+  const {
+    generation,
+    previous,
+    file,
+    fate,
+    others = [],
+  } = await tellReturned(context, run.output, () => rollbackPending(context));
   const now = previous === null ? 'nothing is filtered, as before' : `generation ${previous} judges again`;
   run.output.line(`taken back: generation ${generation}; ${now}`);
   run.output.say(fate === 'put-back' ? `${file} is again as it was` : `note: ${file} was left as it is`);

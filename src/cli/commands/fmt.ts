@@ -6,6 +6,7 @@ import type { Context } from '../../operate/context';
 import { contentDigest } from '../../operate/digest';
 import { formatRuleset } from '../../operate/edit-ruleset';
 import { readEnforcement } from '../../operate/enforcement';
+import { withNote } from '../../operate/interrupted';
 import { withWriterLock } from '../../operate/lock';
 import { type RulesetText, writeRulesetText } from '../../operate/ruleset-file';
 import { readableBundle } from '../../parse/bundle';
@@ -60,11 +61,16 @@ async function format(
 async function write(run: Run<object>, context: Context | null, source: RulesetText, text: string): Promise<void> {
   const enforcement = context && (await readEnforcement(context));
   const enforced = enforcement?.enforced;
-  writeRulesetText(source.path, text, source.digest);
-  if (!context || enforced?.file !== source.path || enforced.textDigest !== contentDigest(source.text)) return;
+  if (!context || enforced?.file !== source.path || enforced.textDigest !== contentDigest(source.text)) {
+    writeRulesetText(source.path, text, source.digest);
+    return;
+  }
   const interfaceOverride = run.options.interface ?? enforced.interfaceOverride;
-  const candidate = await requireCandidate(run, { ...source, text }, 'nothing was applied.', {
-    ...(interfaceOverride && { interfaceOverride }),
+  await withNote(context.folder, { file: source.path, before: source.text, after: text }, async () => {
+    writeRulesetText(source.path, text, source.digest);
+    const candidate = await requireCandidate(run, { ...source, text }, 'nothing was applied.', {
+      ...(interfaceOverride && { interfaceOverride }),
+    });
+    await applyRuleset(context, candidate, enforcement?.record ? { inPlaceOf: enforcement.record } : {});
   });
-  await applyRuleset(context, candidate, enforcement?.record ? { inPlaceOf: enforcement.record } : {});
 }

@@ -10,6 +10,7 @@ import { differenceToJson, renderChange } from '../../operate/render-difference'
 import { withSectionOf } from '../../operate/plan';
 import { isSection } from '../../operate/section-digest';
 import { requireSectionName } from '../../operate/section-history';
+import { judgingRuleset } from '../../operate/trial-state';
 import { addSectionOptions, sectionMeant, type SectionOptions } from '../change-option';
 import { requireCandidate } from '../candidate';
 import { addJunitOption, type JunitOption } from '../junit-option';
@@ -34,7 +35,8 @@ export function register(program: Command): void {
       const context = await run.context();
       await warnOfInterfaces(run, context, candidate.ruleset.interfaces);
       const enforcement = await readEnforcement(context);
-      const before = enforcement ? (enforcement.record?.ruleset ?? 'lost') : 'unfiltered';
+      const judging = enforcement?.record ? judgingRuleset(enforcement.record.ruleset, enforcement.trials) : 'lost';
+      const before = enforcement ? judging : 'unfiltered';
       const change = planChange(before, alone(before, candidate.ruleset, sectionMeant(run.options)));
       const { plan } = change;
       run.output.line(renderChange(change, candidate.ruleset).trimEnd());

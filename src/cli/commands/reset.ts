@@ -2,10 +2,13 @@
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { SluiceError } from '../../kernel/errors';
+import type { ApplyOutcome } from '../../operate/apply';
 import { backUp } from '../../operate/backup';
 import { contentDigest } from '../../operate/digest';
 import { lastEnforced } from '../../operate/enforced-file';
 import { readEnforcement } from '../../operate/enforcement';
+import { withNote } from '../../operate/interrupted';
+import { withWriterLock } from '../../operate/lock';
 import { readRulesetText, STANDARD_INPUT, writeRulesetText } from '../../operate/ruleset-file';
 import { applyWritten } from '../apply-written';
 import { confirm } from '../ask';
@@ -62,23 +65,30 @@ async function reset(run: Run<Options>): Promise<ExitCode> {
       ...(override && { interfaceOverride: override }),
     },
   );
-  const backup = backUp(file, new Date());
-  const written = writeRulesetText(file, text, before.digest);
-  run.output.line(`${file} begins anew; as it was: ${backup}`);
-  if (enforcement?.enforced?.file !== file) {
-    run.output.say(`${file} is not enforced: sluice apply ${file}`);
-    run.output.document({ outcome: 'written', file, backup });
-    return EXIT.DONE;
-  }
-  const undo = (): void => {
-    writeRulesetText(file, before.text, written.digest);
-  };
-  const outcome = await applyWritten(run, context, candidate, undo, {
-    // A text that was never applied is not put back by itself: it is in the copy.
-    edited: enforcement.enforced.textDigest === before.digest,
-    ...(enforcement.record && { inPlaceOf: enforcement.record }),
-    ...changeOf(run.options, 'reset'),
-  });
+  const change = { file, before: before.text, after: text };
+  // Whoever is killed in between leaves a note, by which the next writer puts the text back.
+  const outcome = await withWriterLock(context, () =>
+    withNote(context.folder, change, async (): Promise<ApplyOutcome | null> => {
+      const backup = backUp(file, new Date());
+      const written = writeRulesetText(file, text, before.digest);
+      run.output.line(`${file} begins anew; as it was: ${backup}`);
+      if (enforcement?.enforced?.file !== file) {
+        run.output.say(`${file} is not enforced: sluice apply ${file}`);
+        run.output.document({ outcome: 'written', file, backup });
+        return null;
+      }
+      const undo = (): void => {
+        writeRulesetText(file, before.text, written.digest);
+      };
+      return applyWritten(run, context, candidate, undo, {
+        // A text that was never applied is not put back by itself: it is in the copy.
+        edited: enforcement.enforced.textDigest === before.digest,
+        ...(enforcement.record && { inPlaceOf: enforcement.record }),
+        ...changeOf(run.options, 'reset'),
+      });
+    }),
+  );
+  if (!outcome) return EXIT.DONE;
   if (outcome.kind === 'applied') showChange(run.output, outcome.change);
   showOutcome(run.output, candidate, outcome);
   return EXIT.DONE;

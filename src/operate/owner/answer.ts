@@ -36,6 +36,7 @@ import { findWrong, ownHint, rowsAmong } from './own-words';
 import type { InTurn } from './patience';
 import { ChangeRate, useOf } from './quota';
 import { forOwner, noSuchServer } from './refusal';
+import { SharedLook } from './shared-look';
 import { type OwnWaited, OwnerWaits } from './wait';
 
 /** What goes back through the socket, as one line of JSON. */
@@ -94,22 +95,19 @@ const MOST_FINDINGS = 100;
 /** Characters behind a verb that writes no row. */
 const MOST_CHARACTERS = 4096;
 
-/** For how long a snapshot serves those who ask: a flood of questions costs one look. */
-const SNAPSHOT_MS = 250;
-/** And for so many times as long as it took. */
-const SNAPSHOT_SHARE = 5;
-
 /** Answers owners, one after the other; it keeps how often they change something. */
 export class OwnerDesk {
   readonly #rates = new Map<string, ChangeRate>();
   readonly #waits = new OwnerWaits();
-  #snapshot: { readonly takenMs: number; readonly tookMs: number; readonly snapshot: Snapshot } | null = null;
+  readonly #snapshot: SharedLook<Snapshot>;
 
   constructor(
     private readonly context: Context,
     /** A change of one server compiles that one. */
     private readonly memory: CheckMemory,
-  ) {}
+  ) {
+    this.#snapshot = new SharedLook(() => takeSnapshot(context));
+  }
 
   /** Never throws. */
   async answer(question: OwnerQuestion): Promise<DeskAnswer> {
@@ -143,11 +141,11 @@ export class OwnerDesk {
     if (verb !== 'doctor' || seconds === undefined) return inTurn(() => this.#ask(question));
     const place = await inTurn(async () => {
       const { ruleset, server: own } = await this.#owned(question);
-      this.#snapshot = null; // what was before is not what is seen
-      await this.#takeSnapshot();
+      this.#snapshot.forget(); // what was before is not what is seen
+      await this.#snapshot.take();
       return { ruleset, server: own, group: question.group };
     });
-    const waited = await this.#waits.wait(this.context, place, { words, seconds }, () => this.#takeSnapshot());
+    const waited = await this.#waits.wait(this.context, place, { words, seconds }, () => this.#snapshot.take());
     return inTurn(() => this.#ask(question, waited));
   }
 
@@ -214,16 +212,6 @@ export class OwnerDesk {
     }
   }
 
-  /** What it costs decides too how often it is taken: many who wait do not keep the others waiting. */
-  async #takeSnapshot(): Promise<Snapshot> {
-    const nowMs = performance.now();
-    const known = this.#snapshot;
-    if (known && nowMs - known.takenMs <= Math.max(SNAPSHOT_MS, SNAPSHOT_SHARE * known.tookMs)) return known.snapshot;
-    const snapshot = await takeSnapshot(this.context);
-    this.#snapshot = { takenMs: nowMs, tookMs: performance.now() - nowMs, snapshot };
-    return snapshot;
-  }
-
   /** Why somebody does not get in, with what was seen of him; for a ticket all of it in one text. */
   async #doctor(place: OwnerPlace, { request, log = [] }: OwnerQuestion, waited: OwnWaited | null): Promise<OwnerView> {
     const [port, ...source] = request.words;
@@ -244,7 +232,7 @@ export class OwnerDesk {
   }
 
   async #section({ name }: Server): Promise<{ readonly takenAt: string; readonly section: ServerSection }> {
-    const snapshot = await this.#takeSnapshot();
+    const snapshot = await this.#snapshot.take();
     const section = serversOf(snapshot).find((each) => each.name === name);
     if (!section) throw noSuchServer();
     return { takenAt: snapshot.takenAt, section };
@@ -329,7 +317,7 @@ export class OwnerDesk {
       },
       inTurn,
     );
-    this.#snapshot = null;
+    this.#snapshot.forget();
     switch (changed.kind) {
       case 'refused':
         return { lines: [], findings: changed.findings, data: { changed: false } };
@@ -348,7 +336,7 @@ export class OwnerDesk {
   async #decide({ author, inTurn }: OwnerQuestion, decision: Omit<Decision, 'author'>): Promise<OwnerView> {
     const by = { ...author, group: decision.own.owner.group };
     await decideOwn(this.context, { ...decision, author: by }, inTurn);
-    this.#snapshot = null;
+    this.#snapshot.forget();
     if (decision.word === 'confirmed') return { lines: ['confirmed: your rows hold'], data: { changed: false } };
     return { lines: ['taken back: your rows before judge again'], data: { changed: true } };
   }
@@ -363,7 +351,7 @@ export class OwnerDesk {
       ...(reason !== undefined && { reason }),
     };
     const view = await openOwn(this.context, wanted, inTurn);
-    this.#snapshot = null;
+    this.#snapshot.forget();
     return view;
   }
 

@@ -49,10 +49,7 @@ export async function openOwn(context: Context, wanted: OwnOpening, inTurn: InTu
   return withPatience(inTurn, async () => {
     const live = currentOpenings(context).filter(({ leftNs }) => leftNs > 0n);
     const now = live.find(({ section }) => section === server);
-    if (now && !isBy(now, server))
-      throw new OwnerRefusal('owner/provider', 'your provider has put your server under ALLOW ALL, and ends it', {
-        hint: 'nothing was changed; status says until when',
-      });
+    if (now) requireOwn(now, server);
     return seconds === undefined ? end(context, wanted) : open(context, { ...wanted, seconds }, live);
   });
 }
@@ -65,7 +62,7 @@ async function open(
   const others = live.filter(({ section, author: { ownerOf } }) => ownerOf !== undefined && section !== server);
   if (others.length >= MOST_OPEN) throw noRoom();
   try {
-    const by = { seconds, author, patienceMs: 0, ...(reason !== undefined && { reason }) };
+    const by = { ...byOwner({ server, author }), seconds, ...(reason !== undefined && { reason }) };
     const { opening, wasOpen } = await allowAll(context, server, by);
     const line = `${server} ${wasOpen ? 'stays' : 'is'} under ALLOW ALL until ${whenWords(opening.until)} UTC: it ends by itself`;
     return { lines: [line], data: { changed: true, until: opening.until } };
@@ -75,7 +72,7 @@ async function open(
 }
 
 async function end(context: Context, { server, author }: OwnOpening): Promise<OwnerView> {
-  const ended = await endAllowAll(context, server, { author, patienceMs: 0 });
+  const ended = await endAllowAll(context, server, byOwner({ server, author }));
   const own = ended.findLast(({ section }) => section === server);
   if (!own) return lastReport(context, server, author.group);
   const { packets, unlisted, rows } = own;
@@ -96,6 +93,18 @@ function lastReport(context: Context, server: string, group: string | undefined)
     lines: [`${line}; when it last was, until ${whenWords(until)} UTC at most:`, ...reportLines(last)],
     data: { changed: false, report: { packets, unlisted, rows } },
   };
+}
+
+/** His provider may open it at the same moment. */
+function byOwner({ server, author }: Pick<OwnOpening, 'server' | 'author'>): Parameters<typeof endAllowAll>[2] {
+  return { author, patienceMs: 0, requireOwn: (opening) => requireOwn(opening, server) };
+}
+
+function requireOwn(opening: Opening, server: string): void {
+  if (isBy(opening, server)) return;
+  throw new OwnerRefusal('owner/provider', 'your provider has put your server under ALLOW ALL, and ends it', {
+    hint: 'nothing was changed; status says until when',
+  });
 }
 
 /** Whether he, or somebody else through his socket, has opened it. */
