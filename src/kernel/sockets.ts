@@ -57,7 +57,8 @@ async function listSockets(kernel: Kernel, tables: readonly string[], netns?: st
       if (table.endsWith('6') && error instanceof Error && 'errno' in error && error.errno === 'ENOENT') continue;
       throw error;
     }
-    sockets.push(...parseSocketTable(Buffer.from(bytes).toString('latin1')));
+    // One by one: as arguments of a call a few hundred thousand are more than the stack holds.
+    for (const socket of parseSocketTable(Buffer.from(bytes).toString('latin1'))) sockets.push(socket);
   }
   return sockets;
 }

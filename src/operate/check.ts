@@ -80,12 +80,13 @@ export function judgeText(file: string, text: string, options: CheckOptions = {}
   if (ruleset) options.onStep?.({ step: 'analyse', rules: countRules(ruleset) });
   const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
   const expectations = parsed.ruleset && judgeExpectations(parsed.ruleset);
-  const found = [...findings];
-  if (parsed.ruleset) {
-    found.push(...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs));
-    found.push(...expectations!.flatMap(({ problem }) => problem ?? []));
-    if (options.daemon !== undefined) found.push(...lintNobodyEnds(parsed.ruleset, options.daemon));
-  }
+  // In one literal: as arguments of a call a few hundred thousand findings are more than the stack holds.
+  const found = [
+    ...findings,
+    ...(parsed.ruleset ? [...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs)] : []),
+    ...(expectations ?? []).flatMap(({ problem }) => problem ?? []),
+    ...(parsed.ruleset && options.daemon !== undefined ? lintNobodyEnds(parsed.ruleset, options.daemon) : []),
+  ];
   const diagnostics = options.strict ? found.map(asError) : found;
   return { diagnostics, ruleset: hasErrors(diagnostics) ? null : parsed.ruleset, expectations };
 }
