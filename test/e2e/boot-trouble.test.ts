@@ -129,7 +129,11 @@ test('an interface that another program holds keeps no other from being filtered
     const began = performance.now();
     rmSync(host.pins.link(host.edge.ifindex(HOST.link), 'xdp'));
     await daemon.waitFor(/eth0: was not filtered, and is again \(after \d+ ms at most\)/);
-    expect(performance.now() - began).toBeLessThan(4000);
+    const took = performance.now() - began;
+    // It tries again after five seconds; a machine on which a command takes long is slower in all of this.
+    const asked = performance.now();
+    await host.must('status');
+    expect(took).toBeLessThan(Math.max(4000, 6 * (performance.now() - asked)));
     await host.recount('what passed while eth0 was not filtered was not counted');
     link.detach();
     await daemon.waitFor(/eth1: was not filtered, and is again/);
