@@ -96,12 +96,19 @@ function readRows(file) {
 
 /** Where the rows were measured, by which command, and whether every packet was judged as it should. */
 function origin(rows) {
-  const machines = [...new Set(rows.map(({ machine }) => machine.replace(/^bench: /, '')))];
+  const machines = new Map();
+  for (const { machine } of rows) {
+    // The load differs from run to run: the machine is the same.
+    const [, load] = /, load ([\d.]+)/.exec(machine) ?? [];
+    const name = machine.replace(/^bench: /, '').replace(/, load [\d.]+/, '');
+    machines.set(name, new Set([...(machines.get(name) ?? []), load ?? '?']));
+  }
   const commands = [...new Set(rows.map(({ command }) => command))];
   const wrong = rows.reduce((sum, row) => sum + row.wrong, 0);
   const checked = rows.reduce((sum, row) => sum + row.checked, 0);
   const measuredBy = commands.map((command) => `\`${command}\``).join(', ');
-  return `${machines.join('; ')}; ${measuredBy}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`;
+  const measuredOn = [...machines].map(([name, loads]) => `${name}, load ${[...loads].join(', ')}`).join('; ');
+  return `${measuredOn}; ${measuredBy}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`;
 }
 
 /** The region `tiers`. */

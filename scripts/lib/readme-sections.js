@@ -11,19 +11,24 @@ const root = path.resolve(__dirname, '../..');
 const fromDist = (module) => require(path.join(root, 'dist', module));
 const code = (text) => `\`${text}\``;
 
-/** The commander tree, a row a command, groups before their members. */
-function commandRows(command, prefix = '') {
-  return command.commands
-    .filter((sub) => sub.name() !== 'help' && !sub._hidden)
-    .flatMap((sub) => {
-      const name = `${prefix}${sub.name()}`;
-      if (sub.commands.length > 0) return commandRows(sub, `${name} `);
-      const shape = sub.registeredArguments.map((argument) => {
-        const term = `${argument.name()}${argument.variadic ? '...' : ''}`;
-        return argument.required ? `<${term}>` : `[${term}]`;
-      });
-      return [[code(['sluice', name, ...shape].join(' ')), sub.summary() || sub.description()]];
-    });
+/** A table a group of commands, as `--help` groups them. */
+function commandTables({ commands }) {
+  const shown = commands.filter((command) => command.name() !== 'help' && !command._hidden);
+  const groups = [...new Set(shown.map((command) => command.helpGroup()))];
+  return groups
+    .map((group) => {
+      const rows = shown.filter((command) => command.helpGroup() === group).map(commandRow);
+      return table([group.replace(/:$/, ''), 'what it does'], rows);
+    })
+    .join('\n\n');
+}
+
+function commandRow(command) {
+  const shape = command.registeredArguments.map((argument) => {
+    const term = `${argument.name()}${argument.variadic ? '...' : ''}`;
+    return argument.required ? `<${term}>` : `[${term}]`;
+  });
+  return [code(['sluice', command.name(), ...shape].join(' ')), command.summary() || command.description()];
 }
 
 /** Commands with the option `--server`. */
@@ -40,7 +45,7 @@ const sectionsOf = (program) => ({
 
   tiers: tierFigures,
 
-  commands: () => table(['command', 'what it does'], commandRows(program)),
+  commands: () => commandTables(program),
 
   'with-server': () => `${withServer(program).map(code).join(', ')}.`,
 
@@ -61,6 +66,27 @@ const sectionsOf = (program) => ({
       ['code', 'what it says'],
       Object.entries(fromDist('diagnostics/codes.js').CODES).map(([name, words]) => [code(name), words]),
     ),
+
+  ceilings: () => {
+    const servers = fromDist('parse/servers.js');
+    const { MAX_SERVERS, MAX_SERVER_RULES, MAX_SERVER_PLACES, MAX_SERVER_DOORS } = servers;
+    const most = [
+      ['rules in all', fromDist('parse/section.js').MAX_RULES],
+      ['servers', MAX_SERVERS],
+      ['rules of a server', MAX_SERVER_RULES],
+      ['addresses, and ranges of ports, of a server', MAX_SERVER_PLACES],
+      ['its addresses times its ranges of ports', MAX_SERVER_DOORS],
+      ['prefixes in all sets together', fromDist('parse/sets.js').MAX_SET_PREFIXES],
+      ['bans', fromDist('kernel/datapath.js').MAX_BANS],
+      ['flows (`flows: { max }`)', fromDist('model/flow.js').MOST_MAX_FLOWS],
+    ];
+    const bytes = fromDist('parse/read-file.js').MAX_FILE_BYTES;
+    const rows = most.map(([what, number]) => [what, number.toLocaleString('en')]);
+    return table(
+      ['what', 'at most'],
+      [...rows, ['a ruleset with its server files; each file of a set', `${bytes >> 20} MiB`]],
+    );
+  },
 
   reasons: () =>
     table(
@@ -96,6 +122,18 @@ const sectionsOf = (program) => ({
       ['room', 'may import'],
       rooms.map((room) => [code(room), allowedRooms(room).map(code).join(' ') || 'nothing']),
     );
+  },
+
+  walkthroughs: () => {
+    const folder = 'test/walkthroughs';
+    const files = fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.md'));
+    return files
+      .sort()
+      .map((name) => {
+        const [, title] = /^# (.+)$/m.exec(fs.readFileSync(path.join(root, folder, name), 'utf8'));
+        return `- [${title}](${folder}/${name})`;
+      })
+      .join('\n');
   },
 
   walkthrough: (name) =>

@@ -19,10 +19,34 @@ function fillRegions(text, sections) {
   return result;
 }
 
+/** Links to the headings of a text, one line a chapter with its parts behind it. */
+function contents(text) {
+  const lines = [];
+  let inBlock = false;
+  for (const line of text.split('\n')) {
+    if (line.startsWith('```')) inBlock = !inBlock;
+    const [, marks, title] = (!inBlock && /^(##|###) (.+)$/.exec(line)) || [];
+    if (marks === '##') lines.push({ chapter: link(title), parts: [] });
+    else if (marks === '###') lines.at(-1).parts.push(link(title));
+  }
+  return lines
+    .map(({ chapter, parts }) => `- ${chapter}${parts.length > 0 ? `: ${parts.join(' · ')}` : ''}`)
+    .join('\n');
+}
+
+/** As GitHub names its anchors: letters, digits and hyphens of the title, spaces as hyphens. */
+function link(title) {
+  const anchor = title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+  return `[${title}](#${anchor})`;
+}
+
 /** A Markdown table; pipes in cells are escaped. */
 function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-module.exports = { fillRegions, table };
+module.exports = { contents, fillRegions, table };

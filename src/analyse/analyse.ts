@@ -8,6 +8,7 @@ import { lintFamilies } from './families';
 import { lintIcmpEssentials } from './icmp-essentials';
 import { lintKeptServers } from './kept-servers';
 import { lintNeverMatches } from './never-matches';
+import { lintOwnerQuotas } from './owner-quotas';
 import { lintReached } from './reached';
 import { lintShadowed } from './shadow-lint';
 import { lintInsideServers } from './inside-servers';
@@ -40,6 +41,7 @@ export function analyse(ruleset: Ruleset): Diagnostic[] {
     ...lintUdpSwitch(ruleset.inbound),
     ...lintExposure(regions),
     ...lintInsideServers(regions, ruleset.servers),
+    ...lintOwnerQuotas(ruleset),
     ...(ruleset.servers ?? []).flatMap((server) => lintKnownServer(ruleset, server)),
   ];
 }

@@ -1,25 +1,27 @@
 /** `lint/ended`, `lint/nobody-ends`: rules whose end has come, and ends that nobody would enforce. */
 import type { Diagnostic } from '../diagnostics/diagnostic';
-import { type Rule, type Ruleset, writtenSections } from '../model/ruleset';
-import { hasEnded, rulesWithEnd } from '../model/until';
+import type { Rule, Ruleset } from '../model/ruleset';
+import { hasEnded, rulesWithEnd, sectionsWithEnds } from '../model/until';
 import { isServer, optionFor } from './decisions';
 import { formatMoment } from '../parse/time';
 
 /** Reports rules that have ended at the moment. */
 export function lintEnded(ruleset: Ruleset, nowMs: number): Diagnostic[] {
-  let number = 0;
-  return writtenSections(ruleset).flatMap(({ name, rules }) => {
-    // Numbers go on from inbound to outbound; rows of the guard have none, those of servers their own.
-    if (name === 'guard')
-      return rules.flatMap((rule) => (hasEnded(rule, nowMs) ? [ended(rule, `guard/${rule.id}`)] : []));
+  return sectionsWithEnds(ruleset).flatMap(({ name, rules }) => {
+    const among = (nameOf: (rule: Rule, i: number) => string, hintOf?: (i: number) => string): Diagnostic[] =>
+      rules.flatMap((rule, i) => (hasEnded(rule, nowMs) ? [ended(rule, nameOf(rule, i), hintOf?.(i))] : []));
+    if (name === 'guard') return among(({ id }) => `guard/${id}`);
     if (isServer(name))
-      return rules.flatMap((rule, i) =>
-        hasEnded(rule, nowMs) ? [ended(rule, `${name}/${rule.id}`, `sluice delete ${i + 1}${optionFor(name)}`)] : [],
+      return among(
+        ({ id }) => `${name}/${id}`,
+        (i) => `sluice delete ${i + 1}${optionFor(name)}`,
       );
-    return rules.flatMap((rule) => {
-      number++;
-      return hasEnded(rule, nowMs) ? [ended(rule, `rule ${number}`, `sluice delete ${number}`)] : [];
-    });
+    // Numbers go on from inbound to outbound.
+    const first = 1 + (name === 'outbound' ? ruleset.inbound.rules.length : 0);
+    return among(
+      (_, i) => `rule ${first + i}`,
+      (i) => `sluice delete ${first + i}`,
+    );
   });
 }
 

@@ -14,12 +14,13 @@ export function lintInsideServers(
   servers: readonly Server[] = [],
 ): Diagnostic[] {
   if (servers.length === 0) return [];
-  const territories = new Territories(servers);
+  // Most edges have no such row, and servers by the thousand.
+  let territories: Territories | undefined;
   return rows.flatMap(({ decider, region }): Diagnostic[] => {
     if (decider.kind !== 'rule') return [];
     const { rule, number } = decider;
     const { to } = rule.match;
-    const owners = to === ANY ? null : territories.ownersOf(region, to);
+    const owners = to === ANY ? null : (territories ??= new Territories(servers)).ownersOf(region, to);
     if (!owners) return [];
     const names = owners.map((index) => servers[index].name);
     return [

@@ -41,6 +41,15 @@ export class CompileMemory extends RowMemory {
     this.owning = null;
   }
 
+  /**
+   * Forgets what may be half written where a ceiling was passed. Servers that were done stay known: one whose rows are too
+   * many is not to cost all others their time.
+   */
+  forgetRows(): void {
+    super.forget();
+    this.small.forget();
+  }
+
   override tidy(): void {
     super.tidy();
     if (this.servers.size > SERVERS_MAX) this.servers.clear();
@@ -54,7 +63,13 @@ export class CompileMemory extends RowMemory {
     const isLarge = server.rules.length > LARGE_ROWS;
     const own = isLarge ? (known?.own ?? new RowMemory(this.most)) : this.small;
     own.tidy();
-    const compiled = make(own);
+    let compiled: CompiledSection;
+    try {
+      compiled = make(own);
+    } catch (error) {
+      own.forget();
+      throw error;
+    }
     this.servers.set(server.name, { server, compiled, ...(isLarge && { own }) });
     return compiled;
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import { DEFAULT_MAX_FLOWS } from '../model/flow';
+import { countRows } from '../model/moved';
 import type { PortRange } from '../model/port-range';
 import type { Ruleset } from '../model/ruleset';
 import { isFixedSection, isServerBefore, rulesetReturned, type Trial } from '../model/trial';
@@ -24,8 +25,8 @@ const COUNTER_SLOTS_STEP = 4096 / LAYOUT.slc_hits.size;
 
 /**
  * Compiles every section, each alone. Throws `CapacityError` where the ruleset needs more than a ceiling allows. What
- * `memory` knows of rulesets before makes it faster, and never changes the image; one that fails makes it forget. Sections
- * that wait to be confirmed (`trials`) are in it twice.
+ * `memory` knows of rulesets before makes it faster, and never changes the image; one that passes a ceiling leaves it only
+ * the servers that were done, any other failure nothing. Sections that wait to be confirmed (`trials`) are in it twice.
  */
 export function compile(
   ruleset: Ruleset,
@@ -36,7 +37,8 @@ export function compile(
   try {
     return compileWith(ruleset, memory, trials);
   } catch (error) {
-    memory.forget();
+    if (error instanceof CapacityError) memory.forgetRows();
+    else memory.forget();
     throw error;
   }
 }
@@ -64,10 +66,12 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
   let rank = fixed.end;
   const placed: Placed[] = compileFixed(fixed.sections, memory);
   placed.push({ name: 'inbound', compiled: compileOwners(servers, memory), rank: 0, used: true });
+  const size = new ImageSize(placed);
   for (const server of servers) {
     const compiled = compileServer(server, memory);
     placed.push({ name: server.name, compiled, rank, used: true });
     rank += compiled.span;
+    size.add(compiled);
   }
   const returningFrom = rank;
   const returning: Returning[] = [];
@@ -75,10 +79,10 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
     const back = compileTrial(ruleset, trial, rank, memory);
     returning.push(...back.entries);
     rank = back.end;
+    for (const { compiled } of back.entries) size.add(compiled);
   }
   const all: readonly Placed[] = [...placed, ...returning];
   checkRanks(rank);
-  checkSize(all);
   const ranks = ([] as RankEntry[]).concat(...all.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
   const limits = limitTable(all.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
   const byEntry = new Map(returning.map((one) => [one.entry, one]));
@@ -175,13 +179,25 @@ function compileTrial(
   return { entries: entries.map((entry) => ({ ...placed[entry], entry, word })), end };
 }
 
-/** Throws `CapacityError` where all sections together have too many image rules; names the row that has most. */
-function checkSize(placed: readonly Placed[]): void {
-  const total = placed.reduce((sum, { compiled }) => sum + compiled.size, 0);
-  if (total <= MAX_IMAGE_RULES) return;
-  const rows = placed.flatMap(({ compiled }) => compiled.largest ?? []);
-  const most = rows.reduce((largest, row) => (row.size > largest.size ? row : largest));
-  throw new CapacityError('image rules', total, MAX_IMAGE_RULES, most.name);
+/**
+ * Image rules of all sections that were compiled so far. A long list that each of thousands of servers names is refused
+ * with the first of them that is too many: the others would take minutes, and all memory.
+ */
+class ImageSize {
+  private total = 0;
+  private largest: CompiledSection['largest'] = null;
+
+  constructor(placed: readonly Placed[]) {
+    for (const { compiled } of placed) this.add(compiled);
+  }
+
+  /** Throws `CapacityError` where these are too many; names the row that has most. */
+  add({ size, largest }: CompiledSection): void {
+    this.total += size;
+    if (largest && largest.size > (this.largest?.size ?? 0)) this.largest = largest;
+    if (this.total > MAX_IMAGE_RULES)
+      throw new CapacityError('image rules', this.total, MAX_IMAGE_RULES, this.largest?.name);
+  }
 }
 
 function packed(
@@ -212,7 +228,7 @@ function ruleCount(sections: readonly RankedSection[], { servers = [] }: Ruleset
     (sum, { section: { laterOf, rules } }) => sum + (laterOf === undefined ? rules.length : 0),
     0,
   );
-  return servers.reduce((sum, { rules }) => sum + rules.length, own);
+  return own + countRows(servers);
 }
 
 /** Limits stand beside the blocks, which only say that a row has one. */

@@ -53,7 +53,9 @@ export function growForest(rules: RuleTable, isServer: boolean): GrownTree[] {
       const forest = [growTree(rules, destinations), growTree(rules, sources), wide];
       const cost = costOf(rules, forest);
       if (cost < bestCost) [best, bestCost] = [forest, cost];
-      const longest = Math.max(0, ...forest.flatMap(({ longLeaves }) => longLeaves));
+      const longest = forest
+        .flatMap(({ longLeaves }) => longLeaves)
+        .reduce((most, length) => Math.max(most, length), 0);
       if (cost <= ACCEPTED_COST && longest <= ACCEPTED_LEAF) return best;
     }
     if (bestCost <= TOLERATED_COST) return best;

@@ -22,37 +22,36 @@ type NodeSlot = Extract<Slot, { kind: 'node' }>;
 export function printImage(image: Image): string {
   const reader = new ImageReader(image.bytes);
   const lines: string[] = [];
+  // One by one: as arguments of a call a few hundred thousand are more than the stack holds.
+  const add = (more: readonly string[]): void => {
+    for (const line of more) lines.push(line);
+  };
   ranksByEntry(image).forEach((rows, index) => {
     const isEmpty = rows.every(({ rule, action }) => !rule && action === 'allow');
     const isOwn = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
     if (index === SLC_ENTRY.OWNERS) {
-      if (image.sections.length > SLC_ENTRY.SERVERS) lines.push('', 'servers', ...printOwners(image, reader));
+      if (image.sections.length > SLC_ENTRY.SERVERS) add(['', 'servers', ...printOwners(image, reader)]);
       return;
     }
     if (!isOwn && (isEmpty || reader.sharesRoots(index))) return;
-    lines.push(
-      ...(lines.length > 0 ? [''] : []),
-      `section ${sectionLabel(image, index)}`,
-      '',
-      'rows',
-      ...printRows(rows),
-    );
+    if (lines.length > 0) lines.push('');
+    add([`section ${sectionLabel(image, index)}`, '', 'rows', ...printRows(rows)]);
     const roots = reader.roots(index);
     const printer = new SectionPrinter(reader, roots, rowNames(image, rows));
     for (const family of [4, 6] as const) {
       roots.trees[family].forEach((root, group) => {
-        lines.push('', `ipv${family}, ${GROUP_NAMES[group]}`, ...printer.printTree(family, root));
+        add(['', `ipv${family}, ${GROUP_NAMES[group]}`, ...printer.printTree(family, root)]);
       });
     }
     if (roots.defaultWord !== SLC_WORD_NONE) lines.push('', `default → ${printer.rowOf(roots.defaultWord)}`);
-    lines.push('', ...printer.printLeaves());
+    add(['', ...printer.printLeaves()]);
   });
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
 function printRows(entries: readonly RankEntry[]): string[] {
   const numbers = numberRows(entries);
-  const width = Math.max(...entries.map((entry) => entry.id.length));
+  const width = entries.reduce((most, { id }) => Math.max(most, id.length), 0);
   return entries.map((entry) => {
     const { rank, tier, action, rule } = entry;
     const number = String(numbers.get(entry) ?? '-');
@@ -130,7 +129,9 @@ class SectionPrinter {
     if (root.kind === 'classes')
       return printClasses(family, this.reader.classes(root.tables, this.roots), this.names.rowOf);
     if (root.kind !== 'node') return [`  everything → ${this.target(family, root)}`];
-    return this.printNode(family, root, NOTHING_KNOWN, '  ');
+    const lines: string[] = [];
+    this.printNode(family, root, NOTHING_KNOWN, '  ', lines);
+    return lines;
   }
 
   /** Each leaf that was named, with its rules. */
@@ -148,18 +149,17 @@ class SectionPrinter {
     return this.names.rowOf(word);
   }
 
-  private printNode(family: Family, node: NodeSlot, known: KnownBits, indent: string): string[] {
+  /** Adds to `lines`, of which a large image has hundreds of thousands. */
+  private printNode(family: Family, node: NodeSlot, known: KnownBits, indent: string, lines: string[]): void {
     this.nodeNumbers.set(slotKey(family, node), this.nodeNumbers.size + 1);
-    const lines: string[] = [];
     for (const { first, last, slot } of this.childRuns(family, node)) {
       if (isEmptySlot(slot)) continue;
       const label = describeWindow(family, node, known, first, last);
       const shown = slot.kind === 'node' && this.nodeNumbers.has(slotKey(family, slot));
       lines.push(`${indent}${label} → ${this.target(family, slot)}${shown ? ', see above' : ''}`);
       if (slot.kind !== 'node' || shown) continue;
-      lines.push(...this.printNode(family, slot, withChildren(known, node, first, last), `${indent}  `));
+      this.printNode(family, slot, withChildren(known, node, first, last), `${indent}  `, lines);
     }
-    return lines;
   }
 
   /** Neighbouring children with the same target, as one. */

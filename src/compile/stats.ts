@@ -139,7 +139,7 @@ function describeFallbacks(family: Family, grown: readonly GrownTree[]): string[
         : [`${label}: ${untabled} rules in a tree, since class tables of them would be too large`];
     if (longLeaves.length === 0) return tree;
     const leaves = longLeaves.length === 1 ? '1 leaf' : `${longLeaves.length} leaves`;
-    const longest = Math.max(...longLeaves);
+    const longest = longLeaves.reduce((most, length) => Math.max(most, length));
     return [...tree, `${label}: ${leaves} of more than ${LONG_LEAF} rules, the longest has ${longest}`];
   });
 }

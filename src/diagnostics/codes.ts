@@ -71,6 +71,7 @@ export const CODES = {
   'lint/missing-twin': 'a rule for all of one family, where the other gets another verdict',
   'lint/outside-server': 'a row of a server about addresses, ports or protocols that it does not have',
   'lint/inside-servers': 'a rule of inbound about packets that all belong to servers',
+  'lint/owner-quotas': 'owners who may write more, all together, than a ruleset takes',
   'lint/icmp-essentials': 'a rule about ICMP that is decided before the rules',
   'lint/udp-off': 'a rule about UDP where the UDP switch is off',
   'lint/kept-servers': 'an entry of keep-reachable without destination that would open a server',

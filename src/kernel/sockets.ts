@@ -57,7 +57,8 @@ async function listSockets(kernel: Kernel, tables: readonly string[], netns?: st
       if (table.endsWith('6') && error instanceof Error && 'errno' in error && error.errno === 'ENOENT') continue;
       throw error;
     }
-    sockets.push(...parseSocketTable(Buffer.from(bytes).toString('latin1')));
+    // One by one: as arguments of a call a few hundred thousand are more than the stack holds.
+    for (const socket of parseSocketTable(Buffer.from(bytes).toString('latin1'))) sockets.push(socket);
   }
   return sockets;
 }
@@ -107,19 +108,25 @@ export interface SocketOwner {
 
 /**
  * Which process holds each socket, by inode; of several the one with the lowest pid. Processes that end meanwhile or
- * may not be looked at are left out.
+ * may not be looked at are left out. `isAsked`: of programs of these names alone, which spares the descriptors of all others.
  */
-export function socketOwners(inodes: Iterable<number>): Map<number, SocketOwner> {
+export function socketOwners(
+  inodes: Iterable<number>,
+  isAsked?: (command: string) => boolean,
+): Map<number, SocketOwner> {
   const wanted = new Set(inodes);
   const owners = new Map<number, SocketOwner>();
   const pids = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .sort((a, b) => a - b);
-  for (const pid of pids) {
+  const commandOf = (pid: number): string | undefined =>
+    quietly(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+  for (const pid of wanted.size === 0 ? [] : pids) {
+    if (isAsked && !isAsked(commandOf(pid) ?? '')) continue;
     for (const inode of socketsOf(pid)) {
       if (!wanted.has(inode) || owners.has(inode)) continue;
-      const command = quietly(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+      const command = commandOf(pid);
       if (command !== undefined) owners.set(inode, { pid, command });
     }
     if (owners.size === wanted.size) break;

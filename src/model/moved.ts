@@ -2,26 +2,53 @@
  * Servers that stand elsewhere in a text than before, and are otherwise as they were: what was made of the one holds for
  * the other, but for places. So whoever remembers something of a server remembers it of the original.
  */
-import type { Rule, Server, SourceRange } from './ruleset';
+import type { Rule, Section, Server, SourceRange } from './ruleset';
 
-const ORIGINALS = new WeakMap<Server, Server>();
+const ORIGINALS = new WeakMap<object, Server>();
 
-/** The server that this one is but for its place; itself, where it was read where it stands. */
-export function originalOf(server: Server): Server {
-  return ORIGINALS.get(server) ?? server;
+/** The server that this one is but for its place; itself, where it was read where it stands, or is no server. */
+export function originalOf<S extends Section>(section: S): S {
+  return (ORIGINALS.get(section) as S | undefined) ?? section;
+}
+
+/**
+ * The rows of a section for whom it does not matter where they stand. Whoever looks at those of thousands of servers takes
+ * these: a row of a moved one is made when somebody asks for it, and most never are.
+ */
+export function rowsOf(section: Pick<Section, 'rules'>): readonly Rule[] {
+  return (ORIGINALS.get(section) ?? section).rules;
+}
+
+/** By the list: that of a ruleset is asked for several times. */
+const COUNTS = new WeakMap<readonly Server[], number>();
+
+/** Rows of these servers. */
+export function countRows(servers: readonly Server[]): number {
+  let count = COUNTS.get(servers);
+  if (count === undefined) {
+    count = servers.reduce((sum, server) => sum + rowsOf(server).length, 0);
+    COUNTS.set(servers, count);
+  }
+  return count;
 }
 
 /** The server so many lines, and so much text, further down its file. */
 export function movedServer(server: Server, by: Move): Server {
   if (by.offset === 0 && by.lines === 0) return server;
-  const { ssh } = server;
+  const original = originalOf(server);
+  const before = moveOf(server);
+  const whole = { offset: before.offset + by.offset, lines: before.lines + by.lines };
+  const { ssh } = original;
+  let rules: readonly Rule[] | undefined;
   const moved: Server = {
-    ...server,
-    ...(ssh && { ssh: { ...ssh, source: movedSource(ssh.source, by) } }),
-    rules: server.rules.map((rule): Rule => ({ ...rule, source: movedSource(rule.source, by) })),
-    source: movedSource(server.source, by),
+    ...original,
+    ...(ssh && { ssh: { ...ssh, source: movedSource(ssh.source, whole) } }),
+    get rules() {
+      return (rules ??= original.rules.map((rule): Rule => ({ ...rule, source: movedSource(rule.source, whole) })));
+    },
+    source: movedSource(original.source, whole),
   };
-  ORIGINALS.set(moved, originalOf(server));
+  ORIGINALS.set(moved, original);
   return moved;
 }
 

@@ -1,5 +1,29 @@
 /** Rules with an end: what a ruleset is at a moment. Moments are milliseconds since 1970. */
-import { type Rule, type Ruleset, writtenSections } from './ruleset';
+import { rowsOf } from './moved';
+import { type Rule, type Ruleset, type Section, type Server, writtenSections } from './ruleset';
+
+/** Lists of rows none of which has an end: those of thousands of servers are looked at once. */
+const ENDLESS = new WeakSet<readonly Rule[]>();
+
+/** The same of whole lists of servers. */
+const ENDLESS_SERVERS = new WeakSet<readonly Server[]>();
+
+/** Sections with a row that has an end, in the order in which `status` shows them. */
+export function sectionsWithEnds(ruleset: Ruleset): ReturnType<typeof writtenSections> {
+  const { servers = [], guard, inbound, outbound } = ruleset;
+  const isEndless = ENDLESS_SERVERS.has(servers);
+  const found = writtenSections({ guard, inbound, outbound, ...(!isEndless && { servers }) }).filter(hasEnds);
+  if (!isEndless && !servers.some((server) => found.includes(server))) ENDLESS_SERVERS.add(servers);
+  return found;
+}
+
+function hasEnds(section: Pick<Section, 'rules'>): boolean {
+  const rows = rowsOf(section);
+  if (ENDLESS.has(rows)) return false;
+  if (rows.some(({ untilMs }) => untilMs !== undefined)) return true;
+  ENDLESS.add(rows);
+  return false;
+}
 
 /** Whether the rule's end has come. */
 export function hasEnded({ untilMs }: Pick<Rule, 'untilMs'>, nowMs: number): boolean {
@@ -14,7 +38,7 @@ export function rulesetAt(ruleset: Ruleset, nowMs: number): Ruleset {
 
 /** The ruleset as if no rule with an end had ended, or been turned off before it. */
 export function rulesetWithoutEnds(ruleset: Ruleset): Ruleset {
-  if (!writtenSections(ruleset).some(({ rules }) => rules.some(({ untilMs }) => untilMs !== undefined))) return ruleset;
+  if (sectionsWithEnds(ruleset).length === 0) return ruleset;
   return switched(ruleset, ({ enabled, untilMs }) => enabled || untilMs !== undefined);
 }
 
@@ -45,7 +69,7 @@ export function endedRules(ruleset: Ruleset, nowMs: number): NamedRule[] {
 
 /** Rules that are on and have an end. */
 export function rulesWithEnd(ruleset: Ruleset): NamedRule[] {
-  return writtenSections(ruleset).flatMap(({ name, rules }) =>
+  return sectionsWithEnds(ruleset).flatMap(({ name, rules }) =>
     rules
       .filter(({ enabled, untilMs }) => enabled && untilMs !== undefined)
       .map((rule) => ({ name: `${name}/${rule.id}`, rule })),

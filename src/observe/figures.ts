@@ -12,7 +12,7 @@ export interface Figure {
   readonly lastHit: string | null;
 }
 
-/** Figures of one generation. Every rank has an entry, also those that were never hit. */
+/** Figures of one generation. Every rank has an entry, also those that were never hit, but for those that are told already. */
 export interface NamedFigures {
   /** By `section/id`; what a limit rule refused by `section/id/refused` (`refusedKey`). */
   readonly rules: Readonly<Record<string, Figure>>;
@@ -36,11 +36,15 @@ function isOutgoing(tier: RankEntry['tier']): boolean {
 
 const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: 0n };
 
-/** Names the slots of a generation. `clock` and `hz` translate jiffies; `nowMs` is the wall clock at that reading. */
+/**
+ * Names the slots of a generation. `clock` and `hz` translate jiffies; `nowMs` is the wall clock at that reading. `isTold`:
+ * whether somebody knows the row at this place of the ranks, so that it is left out where it has counted nothing.
+ */
 export function nameFigures(
   slots: ReadonlyMap<number, CounterFigures>,
   ranks: readonly Pick<RankEntry, 'rank' | 'section' | 'tier' | 'id' | 'action'>[],
   time: { clock: ClockReading; hz: number; nowMs: number },
+  isTold: (place: number) => boolean = () => false,
 ): NamedFigures {
   const figure = ({ packets, bytes, lastHitJiffies }: CounterFigures): Figure => ({
     packets,
@@ -53,16 +57,18 @@ export function nameFigures(
   const count = (key: string, hits: CounterFigures): void => {
     rules[key] = together(rules[key], figure(hits));
   };
-  for (const { rank, section, tier, id, action } of ranks) {
-    const hits = slots.get(rank) ?? NO_HITS;
+  ranks.forEach(({ rank, section, tier, id, action }, place) => {
+    const found = slots.get(rank);
+    if (!found && action !== 'limit' && isTold(place)) return;
+    const hits = found ?? NO_HITS;
     const direction = isOutgoing(tier) ? outgoing : incoming;
     count(`${section}/${id}`, hits);
     direction.add(action === 'allow' || action === 'limit', hits);
-    if (action !== 'limit') continue;
+    if (action !== 'limit') return;
     const refused = slots.get(rank + SLC_LIMIT_REFUSED_RANK) ?? NO_HITS;
     count(refusedKey(`${section}/${id}`), refused);
     direction.add(false, refused);
-  }
+  });
   for (const [slot, hits] of slots) {
     if (slot >= SLC_LIMITS.RANK_FIRST) continue;
     const out = slot >= SLC_LIMITS.REASON_SLOTS_OUT;

@@ -4,7 +4,7 @@
  */
 import { isFixedSection } from '../model/trial';
 import type { Snapshot, SnapshotRoom, SnapshotSection, SnapshotTable } from './snapshot';
-import { isImplicit } from './snapshot';
+import { isImplicit, sumOf } from './snapshot';
 import { Exposition } from './exposition';
 
 type SnapshotRow = SnapshotSection['rows'][number];
@@ -127,12 +127,12 @@ function addRow(text: Exposition, labels: readonly string[], row: SnapshotRow): 
 
 /** One row for each verdict: what its rows add up to. */
 function addFolded(text: Exposition, section: SnapshotSection): void {
+  const own = ownRows(section);
   for (const verdict of ['allow', 'deny', 'reject', 'limit'] as const) {
-    const rows = ownRows(section).filter(({ action }) => action === verdict);
+    const rows = own.filter(({ action }) => action === verdict);
     if (rows.length === 0) continue;
     const labels = [section.name, '*', verdict];
-    const sum = (of: (row: SnapshotRow) => string | null): string =>
-      rows.reduce((total, row) => total + BigInt(of(row) ?? '0'), 0n).toString();
+    const sum = (of: (row: SnapshotRow) => string | null): string => sumOf(rows.map(of));
     const lastHit = rows.reduce<string | null>(
       (last, row) => (row.lastHit !== null && (last === null || row.lastHit > last) ? row.lastHit : last),
       null,

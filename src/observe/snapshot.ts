@@ -8,6 +8,7 @@ import type { Room, RoomInTable } from './rooms';
 import type { TableFigures } from './tables';
 import type { LogLevel, RowLog } from '../model/logging';
 import { ANY } from '../model/match';
+import { originalOf } from '../model/moved';
 import { formatPorts } from '../model/port-range';
 import { formatPrefix } from '../model/prefix';
 import { PROTOCOL } from '../model/protocol';
@@ -448,12 +449,9 @@ const NO_SWITCHES = { sshPorts: [], sshFrom: null, udp: null } as const;
 
 /** Tiers 6 to 9 of inbound or a server. */
 function incomingSection(section: Section, figures: TotalFigures): SnapshotSection {
-  const { name, rules, udp, ssh } = section;
+  const { name, udp, ssh } = section;
   const row = rowMaker(figures);
-  const rows = rules.map((rule, i) => {
-    const written = writtenRow(rule, 'in', '7', i + 1);
-    return row(name, { ...written, to: written.to + underUdpSwitch(section, rule) }, rule.limit);
-  });
+  const rows = writtenRows(section).map(({ fields, limit }) => row(name, fields, limit));
   if (udp === 'off') {
     const fields = { ...IMPLICIT, id: 'udp-off', tier: '6', action: 'deny', to: 'udp' } as const;
     const dropped = row(name, { ...fields, text: 'deny proto udp (udp off)' });
@@ -472,10 +470,31 @@ function incomingSection(section: Section, figures: TotalFigures): SnapshotSecti
   return { name, default: section.default, ...switches, rows };
 }
 
+/** A written row without what it has counted. */
+interface WrittenRow {
+  readonly fields: RowFields;
+  readonly limit: Limit | undefined;
+}
+
+/** By the section: a daemon is asked for those of thousands of servers every few seconds, and few of them change. */
+const WRITTEN = new WeakMap<Section, readonly WrittenRow[]>();
+
+function writtenRows(section: Section): readonly WrittenRow[] {
+  // What is shown of a row does not say where it stands.
+  const original = originalOf(section);
+  const known = WRITTEN.get(original);
+  if (known) return known;
+  const rows = original.rules.map((rule, i): WrittenRow => {
+    const written = writtenRow(rule, 'in', '7', i + 1);
+    return { fields: { ...written, to: written.to + underUdpSwitch(original, rule) }, limit: rule.limit };
+  });
+  WRITTEN.set(original, rows);
+  return rows;
+}
+
 function serverSection(server: Server, figures: TotalFigures, room: Room | undefined): SnapshotSection {
   const section = incomingSection(server, figures);
-  const sum = (of: (row: SnapshotRow) => string | null): string =>
-    section.rows.reduce((total, row) => total + BigInt(of(row) ?? '0'), 0n).toString();
+  const sum = (of: (row: SnapshotRow) => string | null): string => sumOf(section.rows.map(of));
   const letsIn = ({ action }: SnapshotRow): boolean => action === 'allow' || action === 'limit';
   return {
     ...section,
@@ -488,6 +507,11 @@ function serverSection(server: Server, figures: TotalFigures, room: Room | undef
       room: roomOf(room),
     },
   };
+}
+
+/** Of decimal numbers; most rows of a hundred thousand have counted nothing. */
+export function sumOf(counts: readonly (string | null)[]): string {
+  return counts.reduce((sum, count) => (count === null || count === '0' ? sum : sum + BigInt(count)), 0n).toString();
 }
 
 type RowFields = Omit<SnapshotRow, 'limit' | 'refused' | 'packets' | 'bytes' | 'lastHit' | 'watchedSince'>;

@@ -5,8 +5,10 @@ import type { Diagnostic } from '../diagnostics/diagnostic';
 import { type ApplyOutcome, applyRuleset } from './apply';
 import { checkRuleset } from './check';
 import type { Context } from './context';
-import { readRulesetText } from './ruleset-file';
+import type { Candidate } from './enforce';
+import { readRulesetText, type RulesetText } from './ruleset-file';
 import type { Seen } from './seen';
+import { beginKeepText } from './state-files';
 
 /** How `Firewall.apply` goes about it. */
 export interface ApplyOptions {
@@ -45,11 +47,25 @@ export async function applyFile(
   // A caller that lives long has nobody else who tidies up after what waited and was not confirmed.
   await settle(context);
   const source = readRulesetText(file);
-  const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, {
-    strict: options.strict ?? false,
-    memory,
-  });
-  if (!ruleset || !image) return { kind: 'refused', diagnostics };
+  // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
+  const giveUp = beginKeepText(context.folder, source.text);
+  try {
+    const { strict = false } = options;
+    const { diagnostics, ruleset, image } = checkRuleset(source.path, source.text, { strict, memory });
+    if (!ruleset || !image) return { kind: 'refused', diagnostics };
+    return { ...(await applyChecked(context, source, { ruleset, image }, options, memory)), diagnostics };
+  } finally {
+    await giveUp();
+  }
+}
+
+async function applyChecked(
+  context: Context,
+  source: RulesetText,
+  { ruleset, image }: Pick<Candidate, 'ruleset' | 'image'>,
+  options: ApplyOptions,
+  memory: CheckMemory,
+): Promise<ApplyOutcome> {
   const { interfaces } = options;
   const candidate = {
     file: source.path,
@@ -59,11 +75,10 @@ export async function applyFile(
     ...(interfaces && { interfaceOverride: interfaces }),
   };
   const { confirmSeconds, expectRevision, seen } = options;
-  const outcome = await applyRuleset(context, candidate, {
+  return applyRuleset(context, candidate, {
     ...{ force: options.force ?? false, asRead: true, memory },
     ...(confirmSeconds !== undefined && { confirmSeconds }),
     ...(expectRevision !== undefined && { expectRevision }),
     ...(seen && { seen }),
   });
-  return { ...outcome, diagnostics };
 }

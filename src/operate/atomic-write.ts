@@ -26,7 +26,7 @@ type Content = string | Uint8Array | readonly (string | Uint8Array)[];
  */
 export function writeAtomically(target: string, content: Content, options: AtomicWriteOptions): void {
   const folder = path.dirname(target);
-  const temporary = path.join(folder, `.${path.basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.new`);
+  const temporary = temporaryFor(target);
   try {
     writeAndSync(temporary, content, options);
     failpoint('during-write');
@@ -37,6 +37,67 @@ export function writeAtomically(target: string, content: Content, options: Atomi
     fs.rmSync(temporary, { force: true });
   }
   syncFolder(folder);
+}
+
+/** A file whose content is on its way to the disk. Nobody sees it before `finish`, which whoever began it calls, or `abandon`. */
+export interface BegunWrite {
+  /** Resolves when the content is on the disk; rejects where it cannot be. */
+  readonly synced: Promise<void>;
+  /** Whether it is. */
+  isSynced: () => boolean;
+  /** Puts it into place; only once it is synced. Throws as `writeAtomically`. */
+  finish: (beforeExchange?: () => void) => void;
+  /** Removes what was written, unless it is in its place. */
+  abandon: () => Promise<void>;
+}
+
+/** The first half of `writeAtomically`, for whoever has something else to do while the disk is busy. */
+export function beginWrite(
+  target: string,
+  content: Uint8Array,
+  { mode, owner }: Pick<AtomicWriteOptions, 'mode' | 'owner'>,
+): BegunWrite {
+  const temporary = temporaryFor(target);
+  const descriptor = fs.openSync(temporary, 'wx', 0o600);
+  try {
+    fs.writeFileSync(descriptor, content);
+    if (owner) keepOwner(descriptor, owner);
+    fs.fchmodSync(descriptor, mode);
+  } catch (error) {
+    fs.closeSync(descriptor);
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+  let isSynced = false;
+  const synced = new Promise<void>((done, reject) => {
+    fs.fsync(descriptor, (error) => {
+      fs.closeSync(descriptor);
+      isSynced = error === null;
+      if (error) reject(error);
+      else done();
+    });
+  });
+  synced.catch(() => undefined); // whoever waits for it is told
+  return {
+    synced,
+    isSynced: () => isSynced,
+    finish: (beforeExchange) => {
+      failpoint('during-write');
+      beforeExchange?.();
+      fs.renameSync(temporary, target);
+      syncFolder(path.dirname(target));
+    },
+    abandon: async () => {
+      await synced.catch(() => undefined);
+      fs.rmSync(temporary, { force: true });
+    },
+  };
+}
+
+/** Where a file is written before it takes its place. */
+function temporaryFor(target: string): string {
+  const name = `.${path.basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.new`;
+  return path.join(path.dirname(target), name);
 }
 
 /**

@@ -17,7 +17,7 @@ import { contentDigest } from './digest';
 import { readSetFile } from './ruleset-file';
 import type { StateRead } from './sealed-file';
 import { packLists, unpackLists, walkRules } from './shared-lists';
-import { sshServerPortsOf } from './ssh-server';
+import { isSshServer, sshServerPortsOf } from './ssh-server';
 import {
   type EnforcedState,
   makeFolder,
@@ -102,7 +102,7 @@ function writePlan(folder: StateFolder, plan: BootPlan): void {
 async function listeningSshPorts(kernel: Kernel, netns: string | undefined): Promise<number[]> {
   const sockets = await listTcpSockets(kernel, netns);
   const inodes = sockets.filter(({ state }) => state === 'listen').map(({ inode }) => inode);
-  return sshServerPortsOf(sockets, socketOwners(inodes));
+  return sshServerPortsOf(sockets, socketOwners(inodes, isSshServer));
 }
 
 /** From now on a boot loads nothing; what was saved is kept. */

@@ -1,6 +1,7 @@
 /** What a change of ruleset does: to the rows, and to packets. Data first, see `render-difference.ts` for the text. */
 import { type Difference, findDifference } from '../analyse/difference';
-import { type Ruleset, writtenSections } from '../model/ruleset';
+import type { Ruleset } from '../model/ruleset';
+import { countRules } from './check';
 import { isEmptyPlan, planRuleset, type RulesetPlan } from './plan';
 
 /** Settings whose change can change verdicts in ways that packets by themselves do not show. */
@@ -30,8 +31,7 @@ export function changesNothing({ plan, difference }: ChangePlan): boolean {
 export function planChange(before: Ruleset | 'unfiltered' | 'lost', after: Ruleset, rowsMax = Infinity): ChangePlan {
   const known = typeof before === 'string' ? null : before;
   const plan = planRuleset(known, after);
-  const rows = [known, after].flatMap((ruleset) => (ruleset ? writtenSections(ruleset) : []));
-  const count = rows.reduce((sum, { rules }) => sum + rules.length, 0);
+  const count = [known, after].reduce((sum, ruleset) => sum + (ruleset ? countRules(ruleset) : 0), 0);
   return {
     plan,
     difference: typeof before === 'string' ? before : count > rowsMax ? 'large' : findDifference(before, after),

@@ -7,6 +7,7 @@ import { compile } from '../compile/compile';
 import type { Image } from '../compile/image';
 import { nameOfEntry } from '../compile/ranks';
 import type { Diagnostic } from '../diagnostics/diagnostic';
+import { countRows } from '../model/moved';
 import { type Ruleset, writtenSections } from '../model/ruleset';
 import { rulesetAt } from '../model/until';
 import { parseRuleset } from '../parse/parse';
@@ -80,12 +81,13 @@ export function judgeText(file: string, text: string, options: CheckOptions = {}
   if (ruleset) options.onStep?.({ step: 'analyse', rules: countRules(ruleset) });
   const parsed = { ruleset: ruleset && rulesetAt(ruleset, nowMs) };
   const expectations = parsed.ruleset && judgeExpectations(parsed.ruleset);
-  const found = [...findings];
-  if (parsed.ruleset) {
-    found.push(...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs));
-    found.push(...expectations!.flatMap(({ problem }) => problem ?? []));
-    if (options.daemon !== undefined) found.push(...lintNobodyEnds(parsed.ruleset, options.daemon));
-  }
+  // In one literal: as arguments of a call a few hundred thousand findings are more than the stack holds.
+  const found = [
+    ...findings,
+    ...(parsed.ruleset ? [...analyse(parsed.ruleset), ...lintEnded(parsed.ruleset, nowMs)] : []),
+    ...(expectations ?? []).flatMap(({ problem }) => problem ?? []),
+    ...(parsed.ruleset && options.daemon !== undefined ? lintNobodyEnds(parsed.ruleset, options.daemon) : []),
+  ];
   const diagnostics = options.strict ? found.map(asError) : found;
   return { diagnostics, ruleset: hasErrors(diagnostics) ? null : parsed.ruleset, expectations };
 }
@@ -97,18 +99,33 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
 
 /** Written rows. */
 export function countRules(ruleset: Ruleset): number {
-  return writtenSections(ruleset).reduce((count, { rules }) => count + rules.length, 0);
+  const { guard, inbound, outbound, servers = [] } = ruleset;
+  return writtenSections({ guard, inbound, outbound }).reduce(
+    (sum, { rules }) => sum + rules.length,
+    countRows(servers),
+  );
 }
 
 function asError(finding: Diagnostic): Diagnostic {
   return finding.severity === 'warning' ? { ...finding, severity: 'error' } : finding;
 }
 
+const SHARED_LIST =
+  'a list counts for each server whose rows name it; what is for all of them stands in the guard, once: guard: { rules: [deny from LIST] }';
+
 /** What is said of a ruleset that is too large. */
 export function capacityFinding(ruleset: Ruleset, error: CapacityError): Diagnostic {
-  const rows = writtenSections(ruleset).flatMap(({ name, rules }) =>
-    rules.map((rule) => ({ rule, name: nameOfEntry({ section: name, id: rule.id }) })),
+  const rows = writtenSections(ruleset).flatMap(({ name: section, rules }) =>
+    rules.map((rule) => ({ rule, section, name: nameOfEntry({ section, id: rule.id }) })),
   );
-  const { rule } = rows.find(({ name }) => name === error.ruleId) ?? rows[0];
-  return { code: 'compile/capacity', severity: 'error', message: error.message, source: rule.source, notes: [] };
+  const { rule, section } = rows.find(({ name }) => name === error.ruleId) ?? rows[0];
+  const isOfServer = ruleset.servers?.some(({ name }) => name === section) ?? false;
+  return {
+    code: 'compile/capacity',
+    severity: 'error',
+    message: error.message,
+    ...(isOfServer && { hint: SHARED_LIST }),
+    source: rule.source,
+    notes: [],
+  };
 }

@@ -33,9 +33,10 @@ export async function namedFigures(
   slots: ReadonlyMap<number, CounterFigures>,
   record: GenerationRecord | null,
   hz: number,
+  isTold?: (place: number) => boolean,
 ): Promise<NamedFigures> {
   const clock = await readClock(context.kernel);
-  return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: wallTimeAt(context.kernel, clock) });
+  return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: wallTimeAt(context.kernel, clock) }, isTold);
 }
 
 /**
@@ -101,11 +102,33 @@ export function foldInto(context: Context): Fold {
     }
     const record = readGenerationRecord(context.folder, generation, instance);
     const totals = readSettledTotals(context, instance).value!;
-    const figures = await namedFigures(context, slots, record, hz);
+    const figures = await namedFigures(context, slots, record, hz, toldIn(totals, record));
     const since = record?.since ?? new Date().toISOString();
     const folded = foldCounters(totals, generation, { ...figures, since }, context.pins.generations());
-    writeTotals(context.folder, foldGates(folded, gates));
+    const all = foldGates(folded, gates);
+    writeTotals(context.folder, all);
+    told = record && { rules: all.rules, ranks: record.ranks };
   };
+}
+
+type Ranks = GenerationRecord['ranks'];
+
+/** The ranks that were folded last, all of which these totals know. */
+let told: { readonly rules: CounterTotals['rules']; readonly ranks: Ranks } | null = null;
+
+/** Whether totals know the row at a place of the record's ranks: a change leaves those before it and behind it as they were. */
+function toldIn({ rules }: CounterTotals, record: GenerationRecord | null): (place: number) => boolean {
+  if (told?.rules !== rules || !record) return () => false;
+  const [before, now] = [told.ranks, record.ranks];
+  const isSame = (i: number, j: number): boolean =>
+    before[i] === now[j] || (before[i].id === now[j].id && before[i].section === now[j].section);
+  const most = Math.min(before.length, now.length);
+  let head = 0;
+  while (head < most && isSame(head, head)) head++;
+  let tail = 0;
+  while (tail < most - head && isSame(before.length - 1 - tail, now.length - 1 - tail)) tail++;
+  const end = now.length - tail;
+  return (place) => place < head || place >= end;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { bytesOf } from './long-text';
 
 /** A text from which on its digest is worth keeping. */
 const LONG_TEXT = 64 * 1024;
@@ -20,6 +21,6 @@ export function contentDigest(content: string | Uint8Array): string {
 function digestOf(content: string | Uint8Array): string {
   // Of a text the hash makes UTF-8 piece by piece, in three times the time.
   return createHash('sha256')
-    .update(typeof content === 'string' ? Buffer.from(content) : content)
+    .update(typeof content === 'string' ? bytesOf(content) : content)
     .digest('hex');
 }

@@ -30,6 +30,7 @@ import { meanwhile } from './meanwhile';
 import { forgetReturned } from './returned';
 import {
   type EnforcedState,
+  keepBegunText,
   keepText,
   readEnforced,
   removeOtherTexts,
@@ -153,7 +154,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   };
   try {
     // What may become the enforced text, or return, is kept before anything judges by it.
-    if (!where.keep) keepText(folder, candidate.text);
+    if (!where.keep) await keepBegunText(folder, candidate.text);
     for (const text of fallback ? [fallback.candidate.text, ...fallback.texts] : []) keepText(folder, text);
     if (confirm && where.before === null) keepBootsOpen(folder);
     let trouble = tolerate(() => {

@@ -31,7 +31,7 @@ import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
 import { currentOpenings, type LiveOpening } from './openings';
 import { spareOf } from './ready';
-import { rulesetDigest, sectionDigest } from './section-digest';
+import { rulesetDigest, sectionDigests } from './section-digest';
 import { type EnforcedState, readEnforced } from './state-files';
 import { judgingRuleset, type LiveTrial, liveTrials, waits } from './trial-state';
 import { describeReturned, readReturned } from './returned';
@@ -148,7 +148,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     waiting: (enforcement?.trials ?? []).filter(waits).map((trial) => waitingOf(trial, now)),
     ruleset,
     written: ruleset && rulesetDigest(ruleset),
-    digestOf: (section) => (ruleset ? sectionDigest(ruleset, section) : null),
+    ...(ruleset && { digestOf: sectionDigests(ruleset) }),
     interfaces: attachments,
     notFiltered: interfaces.filter((device) => !device.loopback && !filtered.has(device.index)).map(describeInterface),
     figures: totals,

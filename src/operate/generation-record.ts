@@ -110,13 +110,11 @@ export function writeGenerationRecord(
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
   };
   // Before all else: by it `pruneServerFiles` knows which files are in use.
-  const isApart = hasServerFile(ruleset) ? ofServers(record) : () => false;
-  const servers = hasServerFile(ruleset) && {
-    servers: keepServerRows(folder, ruleset, ranks.filter(isApart)),
-  };
+  const [apart, own] = hasServerFile(ruleset) ? partedRanks(record) : [null, ranks];
+  const servers = apart && { servers: keepServerRows(folder, ruleset, apart) };
   writeStateFile(folder, name, SCHEMA_VERSION, {
     ...servers,
-    ...{ ...rest, ...waiting, packed, ranks: packRanks(ranks.filter((entry) => !isApart(entry))) },
+    ...{ ...rest, ...waiting, packed, ranks: packRanks(own) },
   });
   remember(join(folder.path, name), fileMark(join(folder.path, name)), record);
 }
@@ -126,13 +124,29 @@ export function packRecordRuleset(ruleset: Ruleset): PackedRuleset {
   return packRuleset(hasServerFile(ruleset) ? { ...ruleset, servers: [] } : ruleset);
 }
 
-/** Whether a rank is one of a server, and no other state's of it that may return. */
-function ofServers({
+type RecordRank = GenerationRecord['ranks'][number];
+
+/** Ranks of servers, but for those of another state of one that may return; and the others. */
+function partedRanks({
   ruleset,
+  ranks,
   returningFrom = Infinity,
-}: Pick<GenerationRecord, 'ruleset' | 'returningFrom'>): (entry: Omit<RankEntry, 'rule'>) => boolean {
+}: Pick<GenerationRecord, 'ruleset' | 'ranks' | 'returningFrom'>): readonly [
+  apart: readonly RecordRank[],
+  own: readonly RecordRank[],
+] {
   const names = new Set((ruleset.servers ?? []).map(({ name }) => name));
-  return ({ rank, section }) => rank < returningFrom && names.has(section);
+  const [apart, own]: [RecordRank[], RecordRank[]] = [[], []];
+  // Those of a section follow each other, a hundred thousand of them.
+  let last = '';
+  let isServer = false;
+  for (const entry of ranks) {
+    const { rank, section } = entry;
+    if (section !== last) isServer = names.has(section);
+    last = section;
+    (isServer && rank < returningFrom ? apart : own).push(entry);
+  }
+  return [apart, own];
 }
 
 /** Nothing but the sections before. */

@@ -19,7 +19,7 @@ const LOCK_PATIENCE_MS = 5000;
 const WRITER_PATIENCE_MS = 30_000;
 /** Who says in time that a change is right, or wrong, is not sent away because somebody else's change of many rules takes long. */
 export const DECISION_PATIENCE_MS = WRITER_PATIENCE_MS;
-const RETRY_MS = 50;
+const RETRY_MS = 10;
 
 /**
  * Runs the change alone: waits a few seconds for another process, then refuses (`operate/locked`), naming it. Mounts

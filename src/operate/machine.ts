@@ -69,8 +69,22 @@ function warn(about: string, text: string, remedy?: string): MachineCheck {
   return { about, state: 'warn', text, ...(remedy !== undefined && { remedy }) };
 }
 
+function missingPrivileges(): ReturnType<typeof missingCapabilities> {
+  return missingCapabilities(readEffective(readFileSync('/proc/self/status', 'utf8')));
+}
+
+/** What may be root's alone to see: for anybody else `unseen` where that is so. */
+function ifSeen<T>(look: () => T, unseen: T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (missingPrivileges().length === 0) throw error;
+    return unseen;
+  }
+}
+
 function privileges(): MachineCheck {
-  const missing = missingCapabilities(readEffective(readFileSync('/proc/self/status', 'utf8')));
+  const missing = missingPrivileges();
   return missing.length === 0
     ? ok('privileges', 'CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are there')
     : warn(
@@ -95,16 +109,30 @@ async function kernelChecks(): Promise<MachineCheck[]> {
   const instead = features.filter(({ name, answer }) => answer !== 'supported' && spared(name));
   const without = instead.map(({ name }) => `; without ${name}: ${WITHOUT[name]}`).join('');
   return [
-    ...(bad.length === 0 ? [ok('kernel', `Linux ${release()} has all that is needed${without}`)] : bad.map(lacking)),
+    ...(bad.length === 0
+      ? [ok('kernel', `Linux ${release()} has all that is needed${without}`)]
+      : [...bad.filter(({ answer }) => answer !== 'unknown').map(lacking), ...untold(bad)]),
     jit(),
   ];
 }
 
-function lacking({ name, answer, since, detail }: Feature): MachineCheck {
+function lacking({ name, since, detail }: Feature): MachineCheck {
   const why = detail === undefined ? '' : `: ${detail}`;
-  return answer === 'unknown'
-    ? warn('kernel', `whether Linux ${release()} has ${name} cannot be told${why}`, 'sudo sluice doctor')
-    : warn('kernel', `Linux ${release()} has no ${name}${why}`, `boot Linux ${since} or later, 6.1 at least`);
+  return warn('kernel', `Linux ${release()} has no ${name}${why}`, `boot Linux ${since} or later, 6.1 at least`);
+}
+
+/** Features that cannot be told, a line a reason. */
+function untold(features: readonly Feature[]): MachineCheck[] {
+  const open = features.filter(({ answer }) => answer === 'unknown');
+  return [...new Set(open.map(({ detail }) => detail))].map((reason) => {
+    const names = open.filter(({ detail }) => detail === reason).map(({ name }) => name);
+    const why = reason === undefined ? '' : `: ${reason}`;
+    return warn(
+      'kernel',
+      `whether Linux ${release()} has ${names.join(', ')} cannot be told${why}`,
+      'sudo sluice doctor',
+    );
+  });
 }
 
 function jit(): MachineCheck {
@@ -123,13 +151,14 @@ function pinChecks({ kernel, pins }: Place): MachineCheck {
   const path = dirname(pinRoot());
   if (!kernel.isBpffs(path))
     return warn('bpffs', `no bpffs is mounted at ${path}: the first change mounts one`, `mount -t bpf bpf ${path}`);
+  // Who may not look into it is told so by the first line.
+  if (missingPrivileges().length > 0) return ok('bpffs', `mounted at ${path}`);
   try {
     pins.assertOurs();
     // Of another version, or damaged.
     SharedState.find(kernel, pins)?.close();
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
-    // Who may not look into it is told so by the first line.
     if (error instanceof KernelError) return ok('bpffs', `mounted at ${path}`);
     return warn('bpffs', error.message, error.hint);
   }
@@ -139,7 +168,7 @@ function pinChecks({ kernel, pins }: Place): MachineCheck {
 async function interfaceChecks(place: Place): Promise<MachineCheck[]> {
   const { kernel, netns, folder } = place;
   const all = await listInterfaces(kernel, netns);
-  const enforced = readEnforced(folder).value?.interfaces ?? [];
+  const enforced = ifSeen(() => readEnforced(folder).value?.interfaces ?? [], []);
   const outward = all.filter(({ defaultRoute }) => defaultRoute);
   const able = all.filter(({ loopback, ethernet, up }) => !loopback && ethernet && up);
   const wanted = enforced.length > 0 ? all.filter(({ name }) => enforced.includes(name)) : outward;
@@ -180,7 +209,7 @@ async function deviceChecks(
     return [warn(name, `its frames have no Ethernet header: it cannot be filtered`, 'name another: interfaces: [...]')];
   const settings = await kernel.deviceSettings(name, netns);
   const driver = settings.driver || 'unknown';
-  const why = whyNotNative(folder, device);
+  const why = ifSeen(() => whyNotNative(folder, device), null);
   const checks: MachineCheck[] = [];
   const filtered = ours?.has(device.index) ?? false;
   if (xdp && !filtered && ours)
@@ -291,7 +320,7 @@ async function nftChains(netns?: string): Promise<DroppingChain[] | null> {
 
 /** A clock that stands before the last change, or before sluice was made: ends of rules, logs and history are wrong by it. */
 function clock({ folder }: Place): MachineCheck {
-  const applied = Date.parse(readEnforced(folder).value?.appliedAt ?? '');
+  const applied = Date.parse(ifSeen(() => readEnforced(folder).value?.appliedAt ?? '', ''));
   const made = statSync(__filename).mtimeMs;
   const now = new Date();
   const before = [
@@ -309,11 +338,12 @@ function clock({ folder }: Place): MachineCheck {
 
 function disk({ folder }: Place): MachineCheck {
   let path = folder.path;
-  while (statSync(path, { throwIfNoEntry: false }) === undefined) path = dirname(path);
+  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
+  while (!ifSeen(isThere, false)) path = dirname(path);
   const { bavail, bsize, ffree, files } = statfsSync(path);
   const free = bavail * bsize;
   try {
-    accessSync(path, constants.W_OK);
+    if (missingPrivileges().length === 0) accessSync(path, constants.W_OK);
   } catch {
     return warn('disk', `${path} cannot be written to: changes are refused`, `mount -o remount,rw ${path}`);
   }
@@ -325,7 +355,8 @@ function disk({ folder }: Place): MachineCheck {
 }
 
 function daemon({ kernel, folder }: Place): MachineCheck {
-  const reader = currentEventReader({ kernel, folder });
+  const reader = ifSeen(() => currentEventReader({ kernel, folder }), undefined);
+  if (reader === undefined) return ok('daemon', 'whether one runs shows only to root');
   return reader?.role === 'daemon'
     ? ok('daemon', `runs (pid ${reader.pid})`)
     : warn('daemon', 'none runs: nothing is logged, and what is removed is not mended', 'sluice install');

@@ -14,7 +14,7 @@ import {
   exchange,
   MAX_RULESET_BYTES,
   readStandardInput,
-  readTrusted,
+  readFileText,
   resolveLinks,
   tooLarge,
 } from './text-file';
@@ -52,10 +52,14 @@ export function rulesetPath(option?: string, environment: NodeJS.ProcessEnv = pr
 export function readRulesetText(file: string): RulesetText {
   if (file === STANDARD_INPUT) return withDigest(file, decoded(file, readStandardInput()));
   const target = path.resolve(file);
-  const main = decoded(target, readTrusted(target));
-  const dir = folderNamed(main);
+  const main = readFileText(target);
+  const dir = main === withoutFolder ? null : folderNamed(main);
+  if (dir === null) withoutFolder = main;
   return withDigest(target, dir === null ? main : joinBundle({ main, dir, parts: readParts(target, dir) }));
 }
+
+/** The text that was read last, where it names no folder: a change looks several times at the same one, of megabytes. */
+let withoutFolder: string | null = null;
 
 /**
  * Puts a new text in place of the file, atomically. `expected` is the digest that was read (null: the file must not

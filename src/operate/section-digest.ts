@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { originalOf } from '../model/moved';
 import type { Prefix } from '../model/prefix';
-import type { Ruleset, Section } from '../model/ruleset';
+import type { Ruleset, Section, Server } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { SETTINGS, writtenFacts } from './plan';
 
@@ -18,7 +18,20 @@ const known = new WeakMap<Section | Ruleset, string>();
  * with sets by name, and settings. `settings`: of what lies outside sections. Null where there is no such section.
  */
 export function sectionDigest(ruleset: Ruleset, name: string): string | null {
-  const server = ruleset.servers?.find((one) => one.name === name);
+  return digestOf(
+    ruleset,
+    name,
+    ruleset.servers?.find((one) => one.name === name),
+  );
+}
+
+/** Digests of all sections of the ruleset, by their name. */
+export function sectionDigests(ruleset: Ruleset): (name: string) => string | null {
+  const servers = new Map((ruleset.servers ?? []).map((server) => [server.name, server]));
+  return (name) => digestOf(ruleset, name, servers.get(name));
+}
+
+function digestOf(ruleset: Ruleset, name: string, server: Server | undefined): string | null {
   const shared = name === 'inbound' || name === 'outbound' ? ruleset[name] : undefined;
   const section = server ? originalOf(server) : shared;
   const found = section && known.get(section);
@@ -36,7 +49,8 @@ export function rulesetDigest(ruleset: Ruleset): string {
   if (found !== undefined) return found;
   const hash = createHash('sha256');
   const names = ['inbound', 'outbound', 'guard', ...(ruleset.servers ?? []).map(({ name }) => name)];
-  for (const name of names) hash.update(`${JSON.stringify(name)}${sectionDigest(ruleset, name)}`);
+  const digestIn = sectionDigests(ruleset);
+  for (const name of names) hash.update(`${JSON.stringify(name)}${digestIn(name)}`);
   // Long lists: as they are, since their words would be most of the work.
   hash.update(JSON.stringify(writtenFacts({ ...ruleset, sets: [] }, SETTINGS)));
   for (const { name, addresses } of ruleset.sets) {

@@ -5,7 +5,7 @@ import { SluiceError } from '../kernel/errors';
 import { isPartName, nameOfPart, type Part } from '../parse/bundle';
 import { MAX_SERVERS, serverNameProblem } from '../parse/servers';
 import { errnoOf, fileError } from './system-error';
-import { decoded, MAX_RULESET_BYTES, readTrusted, refuseFileOfOthers, runsAsRoot, tooLarge } from './text-file';
+import { MAX_RULESET_BYTES, readFileText, refuseFileOfOthers, runsAsRoot, tooLarge } from './text-file';
 
 /** Of each file of the folder that `main`, a ruleset file, names, ascending by path. Throws as `readRulesetText`. */
 export function readParts(main: string, dir: string): Part[] {
@@ -44,7 +44,7 @@ function readPart(file: string, name: string, files: Map<string, ReadFile>): str
   const mark = settledMark(file, began);
   const known = files.get(name);
   if (known && known.mark === mark) return known.text;
-  const text = decoded(file, readTrusted(file, { isPart: true }));
+  const text = readFileText(file, { isPart: true });
   if (mark !== null && mark === settledMark(file, began)) files.set(name, { mark, text });
   else files.delete(name);
   return text;
@@ -52,10 +52,11 @@ function readPart(file: string, name: string, files: Map<string, ReadFile>): str
 
 /** Changes whenever the file does, or who may write it; null where it is none, or has changed too short a time ago. */
 function settledMark(file: string, nowMs: number): string | null {
-  const status = fs.lstatSync(file, { throwIfNoEntry: false, bigint: true });
-  if (!status?.isFile() || nowMs - Number(status.ctimeMs) < SETTLED_MS) return null;
-  const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = status;
-  return [dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join();
+  // Times as numbers of milliseconds, to a fraction of a microsecond: as such they are read in half the time.
+  const status = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (!status?.isFile() || nowMs - status.ctimeMs < SETTLED_MS) return null;
+  const { dev, ino, mode, uid, gid, size, mtimeMs, ctimeMs } = status;
+  return `${dev} ${ino} ${mode} ${uid} ${gid} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 /** Names of the files that are servers. The folder and they are no links: what they are is decided where they stand. */

@@ -6,7 +6,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RankEntry } from '../compile/image';
-import { originalOf } from '../model/moved';
+import { countRows, originalOf } from '../model/moved';
 import type { AddressSet, Ruleset, Server } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { readHead } from './file-head';
@@ -58,7 +58,7 @@ let known: Known | null = null;
 
 /** Whether its servers have a file. */
 export function hasServerFile({ servers = [] }: Pick<Ruleset, 'servers'>): boolean {
-  return servers.reduce((sum, { rules }) => sum + rules.length, 0) >= LEAST_ROWS;
+  return countRows(servers) >= LEAST_ROWS;
 }
 
 /** Keeps the servers' rows; `ranks`: of those servers alone, in their order. Throws as `writeStateFile`. */
@@ -106,7 +106,7 @@ function writeServerFile(
   own: readonly Ranks[],
 ): Known {
   const body = keptServers(servers, sets, new Map(servers.map(({ name }, i) => [name, own[i]])));
-  const base = contentDigest(JSON.stringify(body)).slice(0, 32);
+  const base = contentDigest(Buffer.from(JSON.stringify(body))).slice(0, 32);
   const name = serverFile(base);
   writeStateFile(folder, name, SCHEMA_VERSION, body);
   const path = join(folder.path, name);

@@ -50,7 +50,8 @@ async function readSessions(
   environment: NodeJS.ProcessEnv,
 ): Promise<{ caller: FlowKey | null; live: readonly LiveConnection[] }> {
   const sockets = await listTcpSockets(kernel, netns);
-  const owners = socketOwners(sockets.map(({ inode }) => inode).filter((inode) => inode !== 0));
+  const inodes = sockets.map(({ inode }) => inode).filter((inode) => inode !== 0);
+  const owners = socketOwners(inodes, isSshServer);
   const live = openSessions(sockets, owners);
   const caller = callerConnection(environment, live);
   const here = caller !== null && (netns === undefined || (await ownsAddress(kernel, netns, caller)));

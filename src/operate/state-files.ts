@@ -6,8 +6,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
-import { writeAtomically } from './atomic-write';
+import { beginWrite, type BegunWrite, writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
+import { bytesOf, isKept } from './long-text';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
 import { errnoOf, fileError } from './system-error';
 
@@ -106,7 +107,50 @@ export function keepText(folder: StateFolder, text: string): void {
   makeFolder(folder);
   const file = textFile(folder, contentDigest(text));
   try {
-    writeAtomically(file, text, { mode: 0o600, how: 'replace' });
+    writeAtomically(file, bytesOf(text), { mode: 0o600, how: 'replace' });
+  } catch (error) {
+    throw fileError('state/write', 'write', file, error);
+  }
+}
+
+/** Texts that are on their way to the disk, by the file each is to have. */
+const begun = new Map<string, BegunWrite>();
+
+/**
+ * Writes a text that may become the enforced one, while nobody knows yet whether it will: `keepBegunText` has little left
+ * to do then. What is returned gives it up, where nobody has kept it. Short texts are not worth it.
+ */
+export function beginKeepText(folder: StateFolder, text: string): () => Promise<void> {
+  const file = textFile(folder, contentDigest(text));
+  const nothing = (): Promise<void> => Promise.resolve();
+  if (!isKept(text) || !fs.existsSync(folder.path) || begun.has(file)) return nothing;
+  let write: BegunWrite;
+  try {
+    assertTrusted(folder);
+    write = beginWrite(file, bytesOf(text), { mode: 0o600 });
+  } catch {
+    return nothing; // whoever keeps it says why it cannot be
+  }
+  begun.set(file, write);
+  return async () => {
+    if (begun.get(file) === write) begun.delete(file);
+    await write.abandon();
+  };
+}
+
+/** The same as `keepText`, of a text that may have been begun. */
+export async function keepBegunText(folder: StateFolder, text: string): Promise<void> {
+  const file = textFile(folder, contentDigest(text));
+  const write = begun.get(file);
+  if (!write) {
+    keepText(folder, text);
+    return;
+  }
+  begun.delete(file);
+  makeFolder(folder);
+  try {
+    await write.synced;
+    write.finish();
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }

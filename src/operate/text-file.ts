@@ -4,7 +4,8 @@ import * as path from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import { SEPARATOR } from '../parse/bundle';
 import { MAX_FILE_BYTES, readRegularFile } from '../parse/read-file';
-import { syncFolder, writeAtomically } from './atomic-write';
+import { beginWrite, type BegunWrite, syncFolder, writeAtomically } from './atomic-write';
+import { bytesOf, isKept, keepDecoded, knownText } from './long-text';
 import { errnoOf, fileError } from './system-error';
 
 /** Larger files are refused before they are read. */
@@ -20,20 +21,15 @@ export function readSetFile(file: string): Uint8Array {
   });
 }
 
-/** The text of one file, alone. Throws as `readRulesetText`. */
-export function readFileText(file: string): string {
-  return decoded(file, readTrusted(file));
-}
-
-/** The bytes of a file. A part's folder has been looked at before. */
-export function readTrusted(target: string, { isPart }: { readonly isPart?: true } = {}): Buffer {
+/** The text of one file, alone. Throws as `readRulesetText`. A part's folder has been looked at before. */
+export function readFileText(target: string, { isPart }: { readonly isPart?: true } = {}): string {
   const descriptor = openForReading(target, isPart ? fs.constants.O_NOFOLLOW : 0);
   try {
     const stat = fs.fstatSync(descriptor);
     refuseIrregular(target, stat);
     if (runsAsRoot()) (isPart ? refuseFileOfOthers : refuseWritableByOthers)(target, stat);
     if (stat.size > MAX_RULESET_BYTES) throw tooLarge(target);
-    return readCapped(descriptor, target, stat.size);
+    return decoded(target, readCapped(descriptor, target, stat.size));
   } catch (error) {
     throw error instanceof SluiceError ? error : fileError('file/read', 'read', target, error);
   } finally {
@@ -47,8 +43,8 @@ export function readTrusted(target: string, { isPart }: { readonly isPart?: true
  */
 export function exchange(file: string, old: string | null, text: string | null): void {
   if (text === null) remove(file, old!);
-  else if (old === null) create(file, Buffer.from(text, 'utf8'));
-  else replace(file, Buffer.from(text, 'utf8'), old);
+  else if (old === null) create(file, bytesOf(text));
+  else replace(file, bytesOf(text), old);
 }
 
 function remove(file: string, old: string): void {
@@ -71,6 +67,42 @@ function create(target: string, bytes: Uint8Array): void {
   }
 }
 
+/** New contents of files that are on their way to the disk, by the file each is to be in. */
+const begun = new Map<string, BegunExchange>();
+
+interface BegunExchange extends Pick<fs.Stats, 'mode' | 'uid' | 'gid'> {
+  readonly bytes: Uint8Array;
+  readonly write: BegunWrite;
+}
+
+/**
+ * Writes what a file is to hold beside it, while nobody knows yet whether it will: `exchange` has little left to do, once
+ * `ready` has resolved. `giveUp` removes it, where it has not been exchanged. Short texts are not worth it.
+ */
+export function beginExchange(
+  named: string,
+  text: string,
+): { readonly ready: Promise<void>; readonly giveUp: () => Promise<void> } {
+  const nothing = { ready: Promise.resolve(), giveUp: (): Promise<void> => Promise.resolve() };
+  try {
+    const target = resolveLinks(named);
+    const stat = fs.lstatSync(target);
+    refuseIrregular(target, stat);
+    if (begun.has(target) || !isKept(text)) return nothing;
+    const { mode, uid, gid } = stat;
+    const bytes = bytesOf(text);
+    const write = beginWrite(target, bytes, { mode: mode & 0o7777, owner: { uid, gid } });
+    begun.set(target, { bytes, mode, uid, gid, write });
+    const giveUp = async (): Promise<void> => {
+      if (begun.get(target)?.write === write) begun.delete(target);
+      await write.abandon();
+    };
+    return { ready: write.synced.catch(() => undefined), giveUp };
+  } catch {
+    return nothing; // whoever exchanges it says why it cannot be
+  }
+}
+
 function replace(named: string, bytes: Uint8Array, old: string): void {
   const target = resolveLinks(named);
   const stat = fs.lstatSync(target);
@@ -81,7 +113,11 @@ function replace(named: string, bytes: Uint8Array, old: string): void {
   try {
     // Looked at once only the rename is missing: whoever saves in an editor meanwhile is not overwritten.
     const owner = { uid: stat.uid, gid: stat.gid };
-    writeAtomically(target, bytes, { mode: stat.mode & 0o7777, owner, how: 'replace', beforeExchange: unchanged });
+    const half = begun.get(target);
+    begun.delete(target);
+    const isSame = half?.mode === stat.mode && half.uid === stat.uid && half.gid === stat.gid;
+    if (isSame && half.bytes === bytes && half.write.isSynced()) half.write.finish(unchanged);
+    else writeAtomically(target, bytes, { mode: stat.mode & 0o7777, owner, how: 'replace', beforeExchange: unchanged });
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     throw fileError('file/write', 'write', target, error);
@@ -121,17 +157,29 @@ export function readStandardInput(): Buffer {
   }
 }
 
+/** What long files are read into, one after the other: a change reads the same one several times. */
+let scratch = Buffer.alloc(0);
+const MOST_SCRATCH = 16 << 20;
+
+/** Bytes to read into, which hold until the next file is read. */
+function roomFor(size: number): Buffer {
+  if (size < CHUNK || size > MOST_SCRATCH) return Buffer.allocUnsafe(size);
+  if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(Math.min(MOST_SCRATCH, size + CHUNK));
+  return scratch.subarray(0, size);
+}
+
 /**
  * Reads to the end, but never more than the ceiling: sizes of growing files and pipes are not known beforehand. `expected`:
- * what the file seems to hold, so that thousands of small ones are read with little.
+ * what the file seems to hold, so that it is read at once.
  */
 function readCapped(descriptor: number, name: string, expected = CHUNK): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(512, expected + 1)));
+    const more = total > expected ? CHUNK : 512;
+    const chunk = total === 0 ? roomFor(Math.max(512, expected + 1)) : Buffer.allocUnsafe(more);
     const count = readSome(descriptor, chunk);
-    if (count === 0) return Buffer.concat(chunks, total);
+    if (count === 0) return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, total);
     total += count;
     if (total > MAX_RULESET_BYTES) throw tooLarge(name);
     chunks.push(chunk.subarray(0, count));
@@ -156,8 +204,12 @@ function readSome(descriptor: number, chunk: Buffer): number {
 export function decoded(name: string, bytes: Buffer): string {
   try {
     // The byte order mark stays in the text, so that writing it back changes nothing else.
-    const text = UTF8.decode(bytes);
-    if (!text.includes(SEPARATOR)) return text;
+    const known = knownText(bytes);
+    const text = known ?? UTF8.decode(bytes);
+    if (!text.includes(SEPARATOR)) {
+      if (known === undefined) keepDecoded(text, bytes);
+      return text;
+    }
     throw new SluiceError('file/encoding', `"${name}" holds the control character U+001C: it is not text`, {
       hint: 'take it out',
     });

@@ -6,7 +6,8 @@ import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
 
 /** What a row can begin with. */
 export const ACTIONS: readonly Action[] = ['allow', 'deny', 'reject', 'limit'];
-const SYNONYMS: Readonly<Record<string, Action>> = {
+/** What others call them. */
+export const SYNONYMS: Readonly<Partial<Record<string, Action>>> = {
   accept: 'allow',
   permit: 'allow',
   pass: 'allow',
@@ -38,7 +39,7 @@ export function looksLikeRow(text: string): boolean {
 export function refuseAction(text: string): Problem {
   const word = text.toLowerCase();
   const message = `${quote(text)} is not an action`;
-  if (Object.hasOwn(SYNONYMS, word)) return refuse('parse/action', message, `write ${SYNONYMS[word]}`);
+  if (Object.hasOwn(SYNONYMS, word)) return refuse('parse/action', message, `write ${SYNONYMS[word]!}`);
   if (word === 'route') return notSupportedYet(word, UNSUPPORTED_WORDS.route);
   if (VERBS.has(word)) {
     return refuse('parse/action', `${quote(text)} is a command, expected a row`, 'a row begins with allow or deny');

@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { isUtf8 } from 'node:buffer';
 import type { Diagnostic } from '../diagnostics/diagnostic';
+import { countRows } from '../model/moved';
 import type { Ruleset } from '../model/ruleset';
 import { splitBundle } from './bundle';
 import type { Context } from './context';
@@ -125,8 +126,8 @@ function readEdit(edit: KnownEdit, place: Place): Reading | null {
   const whole = memory.finish(edit, ruleset.servers ?? [], found);
   if (!whole || whole.servers.length > MAX_SERVERS) return null;
   const { guard, inbound, outbound } = ruleset;
-  const lists = [inbound, outbound, { rules: guard.keepReachable }, guard, ...whole.servers];
-  if (lists.reduce((sum, { rules }) => sum + rules.length, 0) > MAX_RULES) return null;
+  const others = [inbound, outbound, { rules: guard.keepReachable }, guard];
+  if (others.reduce((sum, { rules }) => sum + rules.length, countRows(whole.servers)) > MAX_RULES) return null;
   return { ruleset: { ...ruleset, servers: whole.servers }, diagnostics: whole.findings };
 }
 

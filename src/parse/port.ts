@@ -6,6 +6,7 @@ import type { Names } from './names';
 import { nearest } from './nearest';
 import { parseProtocol } from './protocols';
 import type { Service } from './services';
+import { profileOf } from './ufw-profiles';
 
 /** Ports of one clause and the protocols they bring with them; `null` where none was said. */
 export interface PortClause {
@@ -137,29 +138,12 @@ export function lookUpService(names: Names, name: string): Service | undefined {
   return names.services.get(name) ?? names.services.get(word);
 }
 
-/** First words of the application profiles that Debian's packages bring, in lower case, with what to write instead. */
-const UFW_PROFILES: Readonly<Record<string, string>> = {
-  apache: '80/tcp or 80,443/tcp',
-  bind9: '53',
-  cups: '631',
-  dovecot: '143/tcp or 993/tcp',
-  nginx: '80/tcp or 80,443/tcp',
-  openssh: '22/tcp',
-  postfix: '25/tcp',
-  samba: '137,138/udp and 139,445/tcp, a row each',
-  www: '80/tcp or 80,443/tcp',
-};
-
 function unknownService(name: string, names: Names): Problem {
   if (names.sets.has(name)) {
     return refuse('parse/port', `${quote(name)} is a set of addresses, expected a port`, `write from ${name}`);
   }
-  const lower = name.toLowerCase();
-  const profile = Object.hasOwn(UFW_PROFILES, lower) ? UFW_PROFILES[lower] : undefined;
-  if (profile !== undefined) {
-    const message = `${quote(name)} is an application profile of ufw, which sluice does not read`;
-    return refuse('parse/port', message, `write ${profile}`);
-  }
+  const profile = profileOf([name]);
+  if (profile) return profile.problem;
   const guess = nearest(name, ['ssh', ...names.services.keys()]);
   const hint = guess === undefined ? 'write the number, or name it under services:' : `did you mean ${guess}?`;
   return refuse('parse/port', `${quote(name)} is not a port, and no service has that name`, hint);

@@ -17,6 +17,7 @@ import { parseProtocol } from './protocols';
 import { resolveClauses } from './resolve';
 import { parseMoment } from './time';
 import { type Token, tokenize } from './tokens';
+import { profileOf } from './ufw-profiles';
 import { notSupportedYet, UNSUPPORTED_WORDS } from './unsupported';
 import { readUsualLine } from './usual-line';
 
@@ -106,6 +107,8 @@ class LineReader {
   #note: string | undefined;
   #log: RowLog | undefined;
   #untilMs: number | undefined;
+  /** A word that this version does not know was there. */
+  #refused = false;
   /** Where a `port` belongs now: a `proto` behind an address closes the clause. */
   #portOwner: 'from' | 'to' | 'nobody' = 'to';
 
@@ -127,6 +130,8 @@ class LineReader {
     if (!action) return null;
     this.#readDirection();
     if (!this.#peek()) {
+      // `deny in on eth0`: what was refused may be all there was.
+      if (this.#refused) return null;
       const message = `the row ends behind ${quote(action)}`;
       this.sink(at(this.#whole, refuse('parse/row', message, `write ${action} from any for every packet`)));
       return null;
@@ -218,6 +223,7 @@ class LineReader {
 
   #refuseUnsupported(word: string, operands = 0): void {
     this.sink(at(this.#peek()!, notSupportedYet(word, UNSUPPORTED_WORDS[word])));
+    this.#refused = true;
     this.#next += 1 + operands;
   }
 
@@ -225,6 +231,7 @@ class LineReader {
   #readSubject(): void {
     const token = this.#peek();
     const word = this.#word()?.replace(/\s+/g, '');
+    if (token && (this.#readProfile() || this.#readTwoProtocols(token))) return;
     if (!token || word === undefined || CLAUSE_WORDS.has(word) || looksLikeRate(word)) return;
     const portFollows = this.#word(1) === 'port';
     if (!looksLikePorts(word) && (portFollows || isAddressLike(word))) {
@@ -261,6 +268,29 @@ class LineReader {
       this.#clauses.port = [token];
       return;
     }
+  }
+
+  /** `Nginx Full`: the words of a profile are one mistake. */
+  #readProfile(): boolean {
+    const words = this.#tokens.slice(this.#next, this.#next + 3).map(({ text }) => text);
+    const profile = profileOf(words);
+    const isService = profile?.words === 1 && lookUpService(this.names, words[0]) !== undefined;
+    if (!profile || isService) return false;
+    const { start } = this.#tokens[this.#next];
+    const last = this.#tokens[this.#next + profile.words - 1];
+    this.sink(at({ start, length: last.start + last.length - start }, profile.problem));
+    this.#next += profile.words;
+    return true;
+  }
+
+  /** `53/tcp/udp`, `53/tcp,udp`: who writes so wants both, which is what a port without protocol means. */
+  #readTwoProtocols(token: Token): boolean {
+    const [, port] = /^(\d+(?:[:-]\d+)?)\/(?:tcp|udp)[/,+&](?:tcp|udp)$/i.exec(token.text) ?? [];
+    if (port === undefined) return false;
+    const message = `${quote(token.text)}: one protocol stands behind the slash`;
+    this.sink(at(token, refuse('parse/protocol', message, `write ${port} for tcp and udp`)));
+    this.#next++;
+    return true;
   }
 
   #readClause(): void {

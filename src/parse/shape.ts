@@ -1,4 +1,5 @@
 /** Checks the tree of a document against the shape of a ruleset, and puts each problem at its place. */
+import { ACTIONS, SYNONYMS } from './action-word';
 import { type DocumentNode, isNothing, type MapNode, valueOf } from './document-node';
 import { at, quote, refuse, type Sink } from './finding';
 import { nearest } from './nearest';
@@ -86,12 +87,21 @@ function report(root: DocumentNode, problem: ShapeProblem, sink: Sink): void {
   if (node.kind === 'broken') return;
   switch (problem.kind) {
     case 'unknown-key': {
-      const key = (node as MapNode).entries.find((entry) => entry.key.text === problem.key)!.key;
+      const { key, value } = (node as MapNode).entries.find((entry) => entry.key.text === problem.key)!;
+      if (isRow(problem.path) && isAction(problem.key)) {
+        const rest = value.kind === 'text' ? ` ${value.text}` : ' …';
+        const message = `YAML reads the colon in this row as a key: ${quote(`${problem.key}:${rest}`)}`;
+        const place = { start: key.start, length: key.end - key.start };
+        sink(at(place, refuse('parse/yaml-colon', message, `write - ${problem.key}${rest}`)));
+        return;
+      }
       const guess = nearest(problem.key, problem.known);
       const hint =
-        guess === undefined
-          ? `known here: ${problem.known.filter((k) => k !== '$schema').join(', ')}`
-          : `did you mean ${guess}?`;
+        problem.path.length === 0 && OF_SECTIONS.has(problem.key)
+          ? `write it under inbound:`
+          : guess === undefined
+            ? `known here: ${problem.known.filter((k) => k !== '$schema').join(', ')}`
+            : `did you mean ${guess}?`;
       const place = { start: key.start, length: key.end - key.start };
       sink(
         at(place, refuse('parse/unknown-key', `${quote(problem.key)} is not a key of ${nameOf(problem.path)}`, hint)),
@@ -99,6 +109,8 @@ function report(root: DocumentNode, problem: ShapeProblem, sink: Sink): void {
       return;
     }
     case 'missing-key': {
+      // `- allow: 22`, which is said where the word stands.
+      if (isRow(problem.path) && node.kind === 'map' && node.entries.some((entry) => isAction(entry.key.text))) return;
       const message = `the key ${quote(problem.key)} is missing in ${nameOf(problem.path)}, expected ${problem.expected}`;
       const code = problem.key === 'version' ? 'parse/version' : 'parse/missing-key';
       const hint = problem.key === 'version' ? 'write version: 1 in the first line' : `write ${problem.key}: …`;
@@ -114,12 +126,30 @@ function report(root: DocumentNode, problem: ShapeProblem, sink: Sink): void {
       const message = version
         ? `version ${found} of the ruleset format is not known here, expected 1`
         : `${nameOf(problem.path)} is ${found}, expected ${problem.expected}`;
-      const guess = node.kind === 'text' ? nearest(node.text, problem.values) : undefined;
+      const guess = node.kind === 'text' ? valueMeant(node.text, problem.values) : undefined;
       const hint = guess === undefined ? splitRowHint(node, problem.path) : `did you mean ${guess}?`;
       const length = node.kind === 'text' ? Math.max(1, node.end - node.start) : 1;
       sink(at({ start: node.start, length }, refuse(code, message, hint)));
     }
   }
+}
+
+/** Keys of a section that are looked for at the top. */
+const OF_SECTIONS: ReadonlySet<string> = new Set(['rules', 'default', 'udp', 'ssh']);
+
+function isRow(path: readonly (string | number)[]): boolean {
+  return path.at(-2) === 'rules' && typeof path.at(-1) === 'number';
+}
+
+function isAction(word: string): boolean {
+  return (ACTIONS as readonly string[]).includes(word.toLowerCase());
+}
+
+/** `drop` for `deny`, else the nearest value. */
+function valueMeant(text: string, values: readonly string[]): string | undefined {
+  const word = text.toLowerCase();
+  const meant = Object.hasOwn(SYNONYMS, word) ? SYNONYMS[word] : undefined;
+  return meant !== undefined && values.includes(meant) ? meant : nearest(text, values);
 }
 
 /** `[allow 80,443]` is two items to YAML; the second is a bare number. */

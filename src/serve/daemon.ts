@@ -88,7 +88,7 @@ export async function runDaemon(context: Context, options: DaemonOptions): Promi
       owners = await OwnerSockets.open(context, options.owners, recent, { thread, say });
     if (options.metrics) {
       const { address, ...words } = options.metrics;
-      const text = (section: string | null): Promise<string | null> => thread.ask('metrics', section, words);
+      const text: Taken['text'] = async (section) => thread.ask('metrics', section, words);
       const take = async (): Promise<Taken> => thread.ask('takeSnapshot').then(() => ({ text }));
       metrics = await MetricsServer.listen({ address, take, say });
       say(`metrics are at ${listenText(address)}`);

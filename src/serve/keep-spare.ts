@@ -6,7 +6,8 @@ import type { SecondThread } from '../operate/thread/second-thread';
 import { Complaint } from './complaint';
 import { pause } from './pause';
 
-const LOOK_MS = 500;
+/** Two folders are listed, which costs nothing; who changes something before it is seen waits for the verifier. */
+const LOOK_MS = 100;
 
 /** Looks until the signal comes. Who changes something goes first. */
 export async function keepSpare(

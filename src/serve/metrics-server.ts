@@ -28,15 +28,15 @@ export interface MetricsServerOptions {
   readonly say: (text: string) => void;
 }
 
-/** A snapshot: its text, or that of one section alone, null where it has no such section. */
+/** A snapshot: its text as UTF-8, or that of one section alone, null where it has no such section. */
 export interface Taken {
-  readonly text: (section: string | null) => Promise<string | null>;
+  readonly text: (section: string | null) => Promise<Uint8Array | null>;
 }
 
 /** A snapshot, and its text once somebody has asked for all of it. */
 interface Served {
   readonly taken: Taken;
-  whole?: Promise<Buffer>;
+  whole?: Promise<Uint8Array | null>;
 }
 
 /** Listens until it is closed. */
@@ -120,19 +120,16 @@ export class MetricsServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  async #respond({ method, url = '' }: IncomingMessage): Promise<{ status: number; body: string | Buffer }> {
+  async #respond({ method, url = '' }: IncomingMessage): Promise<{ status: number; body: string | Uint8Array }> {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'only GET and HEAD\n' };
     if (!URL.canParse(url, 'http://sluice')) return { status: 400, body: 'no path\n' };
     const { pathname, searchParams } = new URL(url, 'http://sluice');
     if (pathname !== '/metrics') return { status: 404, body: 'there is only /metrics, and /metrics?section=NAME\n' };
     const section = searchParams.get('section');
-    let text: string | Buffer | null;
+    let text: Uint8Array | null;
     try {
       const served = await this.#fresh();
-      text =
-        section === null
-          ? await (served.whole ??= served.taken.text(null).then((whole) => Buffer.from(whole ?? '')))
-          : await served.taken.text(section);
+      text = await (section === null ? (served.whole ??= served.taken.text(null)) : served.taken.text(section));
       this.#complaint.over('metrics are served again');
     } catch (error) {
       this.#complaint.tell(error, (message) => `metrics cannot be served: ${message}`);

@@ -13,7 +13,7 @@ import type { Context } from '../operate/context';
 import { type OwnerAnswer, type OwnerQuestion, refusedAnswer } from '../operate/owner/answer';
 import type { OwnedPlace } from '../operate/owner/owned-server';
 import type { RecentEvents } from '../operate/owner/events';
-import { authorOfPeer, groupNumber } from '../operate/owner/peer';
+import { authorOfPeer, GROUPS, groupNumber } from '../operate/owner/peer';
 import { QuestionRate } from '../operate/owner/quota';
 import { forOwner } from '../operate/owner/refusal';
 import { type SecondThread, ThreadEndedError } from '../operate/thread/second-thread';
@@ -24,6 +24,10 @@ import { pause } from './pause';
 import { answersAt } from './unix-path';
 
 const LOOK_MS = 500;
+/** Sockets that are looked at before whatever else waits has its turn: of thousands all would take tens of milliseconds. */
+const LOOKED_AT_ONCE = 100;
+/** A folder that was changed so short a time ago may change again and show the same time. */
+const SETTLED_MS = 2000;
 /** Connections of one server at once. */
 export const MOST_CONNECTIONS = 16;
 /** Those of them who are told that there are too many; whoever comes beyond is not listened to at all. */
@@ -52,6 +56,8 @@ export class OwnerSockets {
   readonly #answering = new Set<Promise<OwnerAnswer>>();
   readonly #rates = new Map<string, QuestionRate>();
   #owned: readonly OwnedPlace[] = [];
+  /** What the folder, and the names of groups, were like before all sockets were found in it as they should be. */
+  #whole: string | null = null;
 
   private constructor(
     private readonly context: Context,
@@ -106,21 +112,28 @@ export class OwnerSockets {
       this.#owned = owned;
       this.recent.keep(owned);
     }
+    const mark = settledMark([this.directory, GROUPS]);
+    if (!owned && mark !== null && mark === this.#whole) return;
+    this.#whole = null;
+    let isWhole = true;
     const names = new Set(this.#owned.map(({ name }) => name));
     for (const name of this.#listening.keys()) if (!names.has(name)) this.#remove(name);
     for (const kept of [this.#complaints, this.#rates])
       for (const name of kept.keys()) if (!names.has(name)) kept.delete(name);
-    for (const server of this.#owned) {
+    for (const [i, server] of this.#owned.entries()) {
+      if (i % LOOKED_AT_ONCE === LOOKED_AT_ONCE - 1) await setImmediate();
       let complaint = this.#complaints.get(server.name);
       if (!complaint) this.#complaints.set(server.name, (complaint = new Complaint(this.say)));
       try {
         await this.#keepOne(server);
         complaint.over(`the owner of ${server.name} has a socket again`);
       } catch (error) {
+        isWhole = false;
         this.#remove(server.name);
         complaint.tell(error, (message) => `the owner of ${server.name} has no socket: ${message}; trying again`);
       }
     }
+    if (isWhole) this.#whole = mark;
   }
 
   async #keepOne({ name, owner }: OwnedPlace): Promise<void> {
@@ -299,6 +312,13 @@ async function listen(listener: Server, path: string): Promise<void> {
       done();
     });
   });
+}
+
+/** Changes whenever one of them does, or something in a folder comes or goes; null where that was too short a time ago. */
+function settledMark(paths: readonly string[]): string | null {
+  const statuses = paths.map((path) => lstatSync(path, { throwIfNoEntry: false, bigint: true }));
+  if (statuses.some((status) => status && Date.now() - Number(status.ctimeMs) < SETTLED_MS)) return null;
+  return statuses.map((status) => status && [status.dev, status.ino, status.mtimeNs, status.ctimeNs].join()).join(';');
 }
 
 function inodeOf(path: string): number | null {

@@ -4,6 +4,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { applyRows } from './apply-rows';
 import { confirmRows } from './confirm-rows';
 import { daemonRows } from './daemon-rows';
+import { edgeRows } from './edge-rows';
 import { trialRows } from './trial-rows';
 import { floorPorts, loadFloors } from './measure/floors';
 import { Lab } from './measure/lab';
@@ -64,6 +65,7 @@ export async function main(words: readonly string[]): Promise<number> {
       for (const rows of [confirmRows, trialRows]) for (const row of await rows(floors, options.rounds)) print(row);
     if (options.swap) for await (const row of swapRows(lab, options)) print(row);
     if (options.daemon) for await (const row of daemonRows(lab, options)) print(row);
+    if (options.edge) for await (const row of edgeRows(lab)) print(row);
     if (options.apply) for await (const row of applyRows(lab, options)) print(row);
   } finally {
     if (stand?.mode === 'native') await stand.product.close();

@@ -16,6 +16,8 @@ export interface Options {
   readonly confirm: boolean;
   /** What a daemon's owners wait for. */
   readonly daemon: boolean;
+  /** What as many servers as there can be take, and long lists of many. */
+  readonly edge: boolean;
   /** How long one changed rule takes. */
   readonly swap: boolean;
 }
@@ -31,10 +33,11 @@ export const USAGE = `usage: npm run bench -- [OPTION …]
   --peers            also other firewalls, and the literal kernel-map design
   --tiers            what each tier costs; rules only with --set
   --apply            also whole commands: sluice apply FILE
-  --servers          2,000 servers of 50 rows, both families, and one of them changed
+  --servers          2,000 servers of 50 rows and 4,000 of 25, both families, one of them changed, and --edge
+  --edge             4,000 servers: loading, memory, scrapes; a hundred that deny 20,000 prefixes each; rules only with --set
   --swap             one rule changed in a warm process, until it is enforced; rules only with --set
-  --daemon           owners change their servers through a daemon: how long that takes, and holds its event loop;
-                     rules only with --set
+  --daemon           one of 2,000 servers changes, by its owner at the daemon or by a program: how long that takes, and
+                     holds the event loop; rules only with --set
   --confirm          also what a change that waits to be confirmed costs, a whole ruleset or a section`;
 
 /** Reads the words of the command; throws with what is wrong. */
@@ -51,6 +54,7 @@ export function readOptions(words: readonly string[]): Options {
     tiers: false,
     confirm: false,
     daemon: false,
+    edge: false,
     swap: false,
   };
   const rest = [...words];
@@ -109,10 +113,15 @@ export function readOptions(words: readonly string[]): Options {
         if (!words.includes('--set')) options.sets = [];
         break;
       case '--servers':
-        options.sets = ['servers'];
+        options.sets = ['servers', 'edge'];
         options.sizes = [100_000];
         options.families = [4, 6];
         options.swap = true;
+        options.edge = true;
+        break;
+      case '--edge':
+        options.edge = true;
+        if (!words.includes('--set')) options.sets = [];
         break;
       case '--confirm':
         options.confirm = true;

@@ -71,7 +71,7 @@ export async function productRows(
           leaf_rules: steps.rules,
         });
         const notes = [example, miscounted > 0 ? `${miscounted} rows counted wrong` : undefined, lossNote(measured)];
-        if (counted && set.servers)
+        if (counted && set.servers !== undefined)
           notes.push(`counters read in ${readMs.toFixed(1)} ms, each row looked up in ${lookedUpMs.toFixed(1)} ms`);
         rows.push({ ...row, note: notes.filter(Boolean).join('; ') });
       } finally {

@@ -125,18 +125,15 @@ test('an interface that another program holds keeps no other from being filtered
   const daemon = host.edge.start(machine.daemon, { env: host.environment });
   try {
     await daemon.waitFor(/cannot be: eth1: another XDP program is attached [^]*; trying again/);
-    // That nobody can mend it yet does not keep the daemon, which tries again every five seconds, from looking at the others.
-    const took: number[] = [];
-    for (const times of [1, 2, 3]) {
-      const began = performance.now();
-      rmSync(host.pins.link(host.edge.ifindex(HOST.link), 'xdp'));
-      await daemon.waitFor(
-        new RegExp(`(eth0: was not filtered, and is again \\(after \\d+ ms at most\\)[^]*){${times}}`),
-      );
-      took.push(performance.now() - began);
-    }
-    // A busy machine may make it late once, not each time.
-    expect(Math.min(...took)).toBeLessThan(4000);
+    // That nobody can mend it yet does not keep the daemon from looking at the others.
+    const began = performance.now();
+    rmSync(host.pins.link(host.edge.ifindex(HOST.link), 'xdp'));
+    await daemon.waitFor(/eth0: was not filtered, and is again \(after \d+ ms at most\)/);
+    const took = performance.now() - began;
+    // It tries again after five seconds; a machine on which a command takes long is slower in all of this.
+    const asked = performance.now();
+    await host.must('status');
+    expect(took).toBeLessThan(Math.max(4000, 6 * (performance.now() - asked)));
     await host.recount('what passed while eth0 was not filtered was not counted');
     link.detach();
     await daemon.waitFor(/eth1: was not filtered, and is again/);

@@ -17,8 +17,6 @@ import { endGate } from '../support/end-gate';
 import { endTrial } from '../support/end-trial';
 import { must } from '../support/process';
 
-jest.setTimeout(180_000);
-
 const TEXT = `version: 1
 interfaces: [eth0]
 inbound:

@@ -1,4 +1,6 @@
 /** `sluice doctor` without a port: the machine, on links that are really so. */
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { listInterfaces } from '../../src/kernel/interfaces';
 import { kernel } from '../../src/kernel/native';
 import { COMMAND, EdgeHost, HOST } from '../support/edge-host';
@@ -101,6 +103,16 @@ test('without privilege it says so, and what it sees all the same', async () => 
   expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
   expect(stdout).toMatch(/warn {2}privileges .*missing CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON.*\n +sudo sluice doctor\n/);
   expect(stdout).toMatch(/ok {4}disk /);
+
+  // A state folder that only somebody else may look into.
+  const state = join(host.directory, 'state');
+  mkdirSync(state, { recursive: true });
+  chmodSync(state, 0o700);
+  chownSync(state, 65534, 65534);
+  const unseen = await host.command(dropped);
+  expect({ status: unseen.status, stderr: unseen.stderr }).toEqual({ status: 1, stderr: '' });
+  expect(unseen.stdout).toMatch(/ok {4}disk .*\n.*ok {4}daemon .*only to root/);
+  chownSync(state, 0, 0);
 });
 
 test('the driver is asked in the namespace that is meant', async () => {

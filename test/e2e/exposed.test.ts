@@ -167,3 +167,12 @@ test('what it says: sockets, programs, few prefixes, loopback and interfaces tha
   must(['ip', '-n', host.edge.name, 'link', 'set', 'side', 'up']);
   expect(await host.must('exposed')).toMatch(/^not filtered: side; whoever is there reaches all but loopback\n/);
 });
+
+test('review names the row behind which nothing listens, and its line takes that out', async () => {
+  await host.must('enable');
+  const text = await host.must('review');
+  expect(text.match(/nothing here listens on .*/g)).toEqual(['nothing here listens on 9003/tcp']);
+  const line = /^ {2}sluice (delete \S+)$/m.exec(text)![1];
+  await host.must(...line.split(' '));
+  expect(await host.must('review')).not.toMatch(/nothing here listens|what could go/);
+});

@@ -203,4 +203,4 @@ test(`${SWAPS} swaps under load: no frame misjudged, none unfiltered, none uncou
     edge.destroy();
     wire.destroy();
   }
-}, 900_000);
+}, 2_400_000);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { leftovers } from '../support/netns';
 import { runWalkthrough } from '../support/walkthrough';
 
-// Each file is what README shows: the commands are executed, their output compared. The variable rewrites the
+// README leads to each file, and shows the first: the commands are executed, their output compared. The variable rewrites the
 // expected output; read the difference before committing it.
 const DIRECTORY = join(__dirname, '../walkthroughs');
 const update = process.env.SLUICE_UPDATE_WALKTHROUGHS === '1';

@@ -41,6 +41,8 @@ import { KernelJudge } from '../support/kernel-judge';
 import { OpenStand } from '../support/open-stand';
 
 const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
+/** Fewer pairs than these, as other kernels and emulated processors get, need not meet every tier and state. */
+const TELLING_PAIRS = 500_000;
 const FRAMES = 2000;
 const ODD_EVERY = 5;
 /** SYN, SYN+ACK, ACK, FIN+ACK, RST, PSH+ACK, none. */
@@ -197,6 +199,7 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       .map(([tier, count]) => `${tier}: ${count}`)
       .join(', ')}; seed ${seed}\n`,
   );
+  if (PAIRS < TELLING_PAIRS) return;
   const servers = ['server 6', 'server 7', 'server 9', 'server 6 allow-all', '6 allow-all'];
   for (const tier of [
     ...['3.1', '3.3', '5', '7', '8', '9', ...servers],

@@ -136,6 +136,8 @@ describe('sockets', () => {
     expect(found).toMatchObject({ family: 6, local: { words: [0, 0, 0, 0], port } });
     const owner = socketOwners([found.inode]).get(found.inode);
     expect(owner).toEqual({ pid: process.pid, command: readFileSync('/proc/self/comm', 'utf8').trim() });
+    expect(socketOwners([found.inode], (command) => command === owner?.command).get(found.inode)).toEqual(owner);
+    expect(socketOwners([found.inode], (command) => command !== owner?.command).size).toBe(0);
   });
 
   test('in another namespace', async () => {

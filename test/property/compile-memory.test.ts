@@ -202,3 +202,22 @@ test('what is too much to remember is forgotten', () => {
   compile(ruleset, alone);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(most.numbers + 2 * alone[4].trees.size);
 });
+
+test('what a small ruleset leaves behind change by change is bounded by what it takes itself', () => {
+  const memory = new CompileMemory();
+  const first = rulesetOf(makeSet('acl1', 60, 4), 'mixed');
+  let most = 0;
+  let forgot = 0;
+  for (let number = 0; number < 450; number++) {
+    const before = memory[4].rules.count;
+    const changed = first.inbound.rules.map((row, i) => {
+      const from = [{ family: 4 as const, words: [(0x0a000000 + (number * 64 + i) * 16) >>> 0] as const, length: 28 }];
+      return i % 2 === 0 ? row : { ...row, match: { ...row.match, from } };
+    });
+    compile({ ...first, inbound: { ...first.inbound, rules: changed } }, memory);
+    most = Math.max(most, memory[4].rules.count);
+    if (memory[4].rules.count < before) forgot++;
+  }
+  expect(forgot).toBeGreaterThan(0);
+  expect(most).toBeLessThan(8192 + 200);
+});

@@ -119,6 +119,12 @@ describe('hostile shapes', () => {
     expect(expandRows(rows, new RowMemory()).services.length).toBeGreaterThan(65_536);
   });
 
+  test('more rules than a call takes arguments print, a line each', () => {
+    const hosts = Array.from({ length: 140_000 }, (_, i) => v4(scattered(i), 32));
+    const text = printImage(compile(ruleset([rule(1, 'deny', { from: hosts })])));
+    expect(text.match(/^ {2}rule 1 \(r1\): /gm)?.length).toBeGreaterThanOrEqual(140_000);
+  });
+
   test('10,000 blocked hosts below some rows', () => {
     const image = hold(build(10_000, (i) => (i < 20 ? { port: [8000 + i] } : { from: [v4(scattered(i), 32)] })));
     expect(image.stats.longestLeaf).toBeLessThan(63);

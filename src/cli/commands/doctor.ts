@@ -204,7 +204,7 @@ async function readSource(words: readonly string[], context: Context): Promise<P
   if (text === undefined || rest.length > 0)
     throw new UsageError(`expected one address, found "${words.join(' ')}"`, EXAMPLE);
   const reading = parseAddressText(text.toLowerCase() === 'me' ? await callerAddress(context) : text);
-  if (reading.kind === 'refused') throw new UsageError(reading.problem.message, reading.problem.hint);
+  if (reading.kind === 'refused') throw new UsageError(reading.problem.message, reading.problem.hint ?? EXAMPLE);
   if (!isAddress(reading.prefix)) throw new UsageError(`"${text}" is a network: name one address of it`, EXAMPLE);
   return reading.prefix;
 }

@@ -42,7 +42,12 @@ export function register(program: Command): void {
     );
   };
   /** A verb that writes a row: it can be about the caller, and have an end. */
-  const rowVerb = (...[name, description, argument]: Parameters<typeof verb>): void => {
+  const rowVerb = (
+    name: string,
+    description: string,
+    argument: string,
+    row: (words: readonly string[]) => readonly [EditVerb, readonly string[]],
+  ): void => {
     const command = program
       .command(name)
       .description(description)
@@ -51,7 +56,7 @@ export function register(program: Command): void {
       .option('--until <moment>', 'the rule ends at: 2027-01-31, 2027-01-31T18:00')
       .option('--force', 'also when it cuts a live SSH session');
     onRun<EditOptions>(addChangeOptions(addConfirmOptions(ofOneServer(command))), (run, words: string[]) =>
-      editFile(run, name, withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule'))),
+      editFile(run, ...row(withEnd(words, readEnd(run.options, Date.now(), 'sluice delete ends a rule')))),
     );
   };
   const examples = {
@@ -61,9 +66,18 @@ export function register(program: Command): void {
     limit: 'limit 22/tcp, sluice limit 8000/tcp 20/10s',
   };
   for (const [action, example] of Object.entries(examples)) {
-    rowVerb(action as EditVerb, `add a rule at the end: sluice ${example}`, '<rule...>');
+    rowVerb(action, `add a rule at the end: sluice ${example}`, '<rule...>', (words) => [action as EditVerb, words]);
   }
-  rowVerb('insert', 'add a rule before number N: sluice insert 1 deny from 192.0.2.9', '<n-and-rule...>');
+  rowVerb('insert', 'add a rule before number N: sluice insert 1 deny from 192.0.2.9', '<n-and-rule...>', (words) => [
+    'insert',
+    words,
+  ]);
+  rowVerb(
+    'prepend',
+    'add a rule above all others, as insert 1 does: sluice prepend deny from 192.0.2.9',
+    '<rule...>',
+    (words) => ['insert', ['1', ...words]],
+  );
   verb('delete', 'remove a rule by number, id or text: sluice delete 3', '<rule...>');
   verb(
     'move',
@@ -111,7 +125,9 @@ async function editAndApply(
   );
   const outcome = editServer(source, record, server, ({ text, path }) => change({ text, file: path }, server));
   if (outcome.kind === 'refused') {
-    showFindings(run, { ...source, text: outcome.text }, outcome.diagnostics, 'nothing was changed.');
+    // What else is to be said of the file has nothing to do with the row that was typed.
+    const errors = outcome.diagnostics.filter(({ severity }) => severity === 'error');
+    showFindings(run, { ...source, text: outcome.text }, errors, 'nothing was changed.');
     run.output.document({ diagnostics: diagnosticsToJson(outcome.diagnostics) }, EXIT.RULESET);
     return EXIT.RULESET;
   }

@@ -34,7 +34,12 @@ import { renderTable } from '../table';
 const OF_UFW: Readonly<Partial<Record<string, string>>> = {
   added: 'sluice status numbered, or the file itself: sluice fmt',
   listening: 'sluice exposed',
-  raw: 'sluice status verbose, or sluice compile --print',
+  ...Object.fromEntries(
+    ['raw', 'builtins', 'user-rules', 'before-rules', 'after-rules', 'logging-rules'].map((report) => [
+      report,
+      'sluice status verbose, or sluice compile --print',
+    ]),
+  ),
 };
 
 export function register(program: Command): void {

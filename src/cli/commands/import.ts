@@ -28,7 +28,7 @@ export function register(program: Command): void {
     if (what !== 'nat')
       throw new UsageError(
         `"${what}" cannot be imported`,
-        'sluice import nat; of a local ufw the rows stand in what sluice init writes',
+        'sluice import nat; the rules of a local ufw stand as comments in what sluice init --print shows',
       );
     return importNat(run);
   });

@@ -1,5 +1,6 @@
 /** Words behind a verb → what it does to the text of a ruleset; throws a `UsageError` where they are none of its. */
 import { LOG_LEVELS } from '../../model/logging';
+import { directionOf } from '../../parse/rule-line';
 import { parseLogLevel } from '../../parse/settings';
 import {
   addRule,
@@ -65,17 +66,23 @@ export const VERBS: Readonly<Record<EditVerb, (words: readonly string[]) => Edit
         'sluice default deny incoming',
       );
     }
-    if (direction !== 'incoming' && direction !== 'outgoing')
-      throw new UsageError(`"${direction}" is not a direction`, 'incoming or outgoing');
+    const list = directionOf(direction);
+    if (list === undefined)
+      throw new UsageError(
+        `"${direction}" is not a direction`,
+        direction === 'routed'
+          ? 'what is forwarded is judged where it comes in: sluice default deny incoming'
+          : 'incoming or outgoing',
+      );
     if (extra !== undefined)
       throw new UsageError(`"${extra}" has no place behind the direction`, 'sluice default deny incoming');
     return (document, server) => {
-      if (server !== undefined && direction === 'outgoing')
+      if (server !== undefined && list === 'out')
         throw new UsageError(
           'a server has no default of its own for what goes out: outbound decides about that',
           'sluice default deny outgoing',
         );
-      return setDefault(document, action, direction, server);
+      return setDefault(document, action, list === 'in' ? 'incoming' : 'outgoing', server);
     };
   },
   logging: ([word, extra]) => {

@@ -26,6 +26,8 @@ import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
 import { type RulesetText, writeRulesetText } from '../ruleset-file';
 import { isDigest, sectionDigest, shownDigest } from '../section-digest';
+import { beginKeepText } from '../state-files';
+import { beginExchange } from '../text-file';
 import { judgingRuleset, waits } from '../trial-state';
 import { SectionPendingError } from '../trials';
 import type { OwnedServer } from './owned-server';
@@ -63,13 +65,8 @@ export type OwnerChanged =
       readonly waiting: OwnWaiting | null;
     };
 
-/** The servers of what is enforced that have an owner. */
-export async function ownedServers(context: Context): Promise<OwnedServer[]> {
-  return ownedIn(await readEnforcement(context));
-}
-
-/** The same of those that judge: what was not confirmed in time has no owner any more. */
-function ownedIn(enforcement: Enforcement | null): OwnedServer[] {
+/** The servers that judge and have an owner: what was not confirmed in time has none any more. */
+export function ownedIn(enforcement: Enforcement | null): OwnedServer[] {
   const { record, trials } = enforcement ?? {};
   const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   return (ruleset?.servers ?? []).filter((server): server is OwnedServer => server.owner !== undefined);
@@ -109,30 +106,36 @@ async function tryChange(
   const outcome = editServer(source, record, server, (document) => edit(document, history, own));
   if (outcome.kind === 'unchanged') return outcome;
   if (outcome.kind === 'refused') return refusedEdit(outcome, own, source.path);
-  const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
-  // What stands above his server is as it was: so it begins where it did.
-  const findings = ownFindings(diagnostics, outcome.text, own, source.path);
-  if (!ruleset || !image) return refusedFor(findings);
-  const after = ruleset.servers?.find(({ name }) => name === server);
-  requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
-  const { interfaceOverride } = enforced;
-  const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
-  const candidate = {
-    ...{ file: source.path, text: outcome.text, ruleset: enforcedRuleset, image },
-    ...(interfaceOverride && { interfaceOverride }),
-  };
-  const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
-  const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
-  const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
+  // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
+  const giveUp = beginKeepText(context.folder, outcome.text);
+  const exchange = splitBundle(outcome.text).dir === null ? beginExchange(source.path, outcome.text) : null;
   try {
+    const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
+    // What stands above his server is as it was: so it begins where it did.
+    const findings = ownFindings(diagnostics, outcome.text, own, source.path);
+    if (!ruleset || !image) return refusedFor(findings);
+    const after = ruleset.servers?.find(({ name }) => name === server);
+    requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
+    const { interfaceOverride } = enforced;
+    const enforcedRuleset = interfaceOverride ? { ...ruleset, interfaces: interfaceOverride } : ruleset;
+    const candidate = {
+      ...{ file: source.path, text: outcome.text, ruleset: enforcedRuleset, image },
+      ...(interfaceOverride && { interfaceOverride }),
+    };
+    const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
+    const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
+    const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
+    await exchange?.ready;
     await writeAndApply(context, source, candidate, { ...options, ...waits });
+    const enforcement = await readEnforcement(context);
+    const waiting = enforcement && ownWaiting(enforcement, own);
+    return { kind: 'applied', message: outcome.message, findings, waiting };
   } catch (error) {
     if (error instanceof SectionPendingError && error.section === server) throw stillWaiting();
     throw error;
+  } finally {
+    await Promise.all([giveUp(), exchange?.giveUp()]);
   }
-  const enforcement = await readEnforcement(context);
-  const waiting = enforcement && ownWaiting(enforcement, own);
-  return { kind: 'applied', message: outcome.message, findings, waiting };
 }
 
 /** What is over is soon tidied up after; until then texts say something else than what judges. */
@@ -193,6 +196,9 @@ function refusedFor(findings: readonly Diagnostic[]): OwnerChanged {
   return { kind: 'refused', findings };
 }
 
+/** How many others there are, and what they may have, is the provider's to know. */
+const PROVIDERS = 'lint/owner-quotas';
+
 /** Those that are about the server's own section, with the notes that are. */
 export function ownFindings(
   diagnostics: readonly Diagnostic[],
@@ -203,7 +209,7 @@ export function ownFindings(
   const isOwn = diagnostics.length === 0 ? null : placesOf(text, server, file);
   if (!isOwn) return [];
   return diagnostics
-    .filter(({ source }) => isOwn(source))
+    .filter(({ source, code }) => isOwn(source) && code !== PROVIDERS)
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
 }
 

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { PeerCredentials } from '../../kernel/kernel';
 import type { Author } from '../change-note';
 
+/** Where names of groups stand. */
+export const GROUPS = '/etc/group';
+
 /** The author of what came through the socket of a server; `peer` null: the platform did not say who connected. */
 export function authorOfPeer(server: string, peer: Pick<PeerCredentials, 'uid'> | null): Author {
   if (!peer) return { user: `${server}.sock`, uid: NOBODY, ownerOf: server };
@@ -20,7 +23,7 @@ function userName(uid: number): string {
 /** Number of a group, given by name or number; null where /etc/group has none of the name. */
 export function groupNumber(group: string): number | null {
   if (/^\d+$/.test(group)) return Number(group);
-  for (const line of linesOf('/etc/group')) {
+  for (const line of linesOf(GROUPS)) {
     const [name, , number] = line.split(':');
     if (name === group && /^\d+$/.test(number ?? '')) return Number(number);
   }

@@ -9,13 +9,13 @@ import { CheckMemory } from '../check-memory';
 import type { Context } from '../context';
 import { saveCounts } from '../counts';
 import { type EndedRules, endRules, NextEnd } from '../end-rules';
-import { takeSnapshot } from '../enforcement';
+import { readEnforcement, takeSnapshot } from '../enforcement';
 import { type GenerationNames, packNames } from '../generation-names';
-import { readGenerationRecord } from '../generation-record';
+import { type GenerationRecord, readGenerationRecord } from '../generation-record';
 import { takeBackInterrupted } from '../interrupted';
 import { withWriterLock } from '../lock';
 import { type DeskAnswer, OwnerDesk, type OwnerQuestion } from '../owner/answer';
-import { ownedServers } from '../owner/change';
+import { ownedIn } from '../owner/change';
 import type { OwnedPlace } from '../owner/owned-server';
 import { Turns } from '../owner/turns';
 import { settle } from '../pending';
@@ -29,6 +29,8 @@ export class Work {
   readonly #next: NextEnd;
   #snapshot: Snapshot | null = null;
   #owned = '';
+  /** What the servers that were told last stand in, where it is for nobody's word or time to change. */
+  #ownedIn: GenerationRecord | null = null;
 
   constructor(private readonly context: Context) {
     this.#desk = new OwnerDesk(context, this.#memory);
@@ -81,17 +83,23 @@ export class Work {
     this.#snapshot = await takeSnapshot(this.context);
   }
 
-  /** Metrics of the newest snapshot, of one section or of all; null where it has no such section. */
-  async metrics(section: string | null, options: { ruleSeries: number; version: string }): Promise<string | null> {
+  /** Metrics of the newest snapshot as UTF-8, of one section or of all; null where it has no such section. */
+  async metrics(section: string | null, options: { ruleSeries: number; version: string }): Promise<Uint8Array | null> {
     const snapshot = (this.#snapshot ??= await takeSnapshot(this.context));
-    if (section === null) return renderMetrics(snapshot, options);
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    if (section === null) return encode(renderMetrics(snapshot, options));
     if (!snapshot.sections.some(({ name }) => name === section)) return null;
-    return renderMetrics(snapshot, { ...options, section });
+    return encode(renderMetrics(snapshot, { ...options, section }));
   }
 
   /** Servers that have an owner; null where they are those that were told last. */
   async ownedServers(): Promise<readonly OwnedPlace[] | null> {
-    const servers = (await ownedServers(this.context)).map(({ name, owner, addresses, ports }): OwnedPlace => ({
+    const enforcement = await readEnforcement(this.context);
+    const record = enforcement?.record ?? null;
+    // Of thousands it takes a moment, and this is asked twice a second.
+    if (record !== null && record === this.#ownedIn) return null;
+    this.#ownedIn = enforcement?.trials.length === 0 ? record : null;
+    const servers = ownedIn(enforcement).map(({ name, owner, addresses, ports }): OwnedPlace => ({
       name,
       owner,
       addresses,

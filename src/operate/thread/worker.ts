@@ -31,5 +31,13 @@ async function answer(asked: Asked): Promise<Answered> {
   }
 }
 
+/** What need not be copied: bytes that are nothing's but the answer's. */
+function movable({ result }: Answered): ArrayBuffer[] {
+  return result instanceof Uint8Array && !Buffer.isBuffer(result) ? [result.buffer as ArrayBuffer] : [];
+}
+
 const port = parentPort!;
-port.on('message', (asked: Asked) => void answer(asked).then((answered) => port.postMessage(answered)));
+port.on(
+  'message',
+  (asked: Asked) => void answer(asked).then((answered) => port.postMessage(answered, movable(answered))),
+);

@@ -15,8 +15,8 @@ export interface BenchSet {
   /** A named list whose sources the first row denies; null where there is none. */
   readonly list: readonly Prefix[] | null;
   readonly rules: readonly PlainRule[];
-  /** Set where the rules are rows of servers (`servers.ts`). */
-  readonly servers?: true;
+  /** Set where the rules are rows of servers (`servers.ts`): of so many each. */
+  readonly servers?: number;
 }
 
 /** Id of the row that denies the list. */
@@ -39,7 +39,7 @@ export function rowCount(set: BenchSet): number {
  */
 export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
   const plain = verdicts === 'deny' ? set.rules.map((rule): PlainRule => ({ ...rule, action: 'deny' })) : set.rules;
-  const rules: Rule[] = set.servers ? [] : plain.map(ruleOf);
+  const rules: Rule[] = set.servers === undefined ? plain.map(ruleOf) : [];
   if (set.list) {
     const [first] = set.rules;
     const listed = ruleOf({ ...first, action: 'deny' }, 0);
@@ -62,7 +62,7 @@ export function rulesetOf(set: BenchSet, verdicts: 'mixed' | 'deny'): Ruleset {
     guard: NO_GUARD,
     outbound: OPEN_OUTBOUND,
     inbound: { name: 'inbound', default: 'deny', rules },
-    ...(set.servers && { servers: serversOf(plain) }),
+    ...(set.servers !== undefined && { servers: serversOf(plain, set.servers) }),
     expect: [],
   };
 }
@@ -74,8 +74,10 @@ export type Writing = 'lines' | 'objects';
 export function textOf(set: BenchSet, writing: Writing, options: { link: string; list?: string }): string {
   const rowText = (rule: PlainRule, index: number): string =>
     writing === 'lines' ? lineOf(rule) : objectOf(rule, index);
-  if (set.servers)
-    return `version: 1\ninterfaces: [${options.link}]\ninbound: { default: deny }\n${serversText(set.rules, rowText)}`;
+  if (set.servers !== undefined) {
+    const servers = serversText(set.rules, set.servers, rowText);
+    return `version: 1\ninterfaces: [${options.link}]\ninbound: { default: deny }\n${servers}`;
+  }
   const rows = set.rules.map((rule, index) => `    - ${rowText(rule, index)}`);
   const sets = set.list ? `sets:\n  blocked: { file: ${options.list ?? 'blocked.txt'} }\n` : '';
   if (set.list) rows.unshift('    - deny from blocked');

@@ -6,7 +6,7 @@ import { prefix4, twinOf, twinPrefix } from '../../support/generate/plain-rule';
 import type { BenchSet } from './bench-set';
 import { blockedHosts, blockedPrefixes, nestedRules, serviceAllows } from './blocklists';
 import { crossingRules, mixedRules, portRangeRules, wildcardRules } from './firewalls';
-import { serverRules } from './servers';
+import { EDGE_ROWS, SERVER_ROWS, serverRules } from './servers';
 
 export const WORKLOAD_VERSION = 1;
 
@@ -26,7 +26,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   crossing: plain(crossingRules),
   nested: plain(nestedRules),
   hosts: (size) => ({ list: blockedHosts(size), rules: serviceAllows() }),
-  servers: (size) => ({ list: null, rules: serverRules(size), servers: true }),
+  servers: (size) => ({ list: null, rules: serverRules(size, SERVER_ROWS), servers: SERVER_ROWS }),
+  edge: (size) => ({ list: null, rules: serverRules(size, EDGE_ROWS), servers: EDGE_ROWS }),
   blocklist: (size) => ({ list: blockedPrefixes(size), rules: serviceAllows() }),
 };
 
@@ -43,9 +44,9 @@ export function largestSize(name: string): number {
 /** Makes a set; the same arguments give the same set on every machine. */
 export function makeSet(name: string, size: number, family: Family): BenchSet {
   const { list, rules, servers } = MAKERS[name](size);
-  if (family === 4) return { name, family, size, list, rules, ...(servers && { servers }) };
+  if (family === 4) return { name, family, size, list, rules, ...(servers !== undefined && { servers }) };
   return {
-    ...(servers && { servers }),
+    ...(servers !== undefined && { servers }),
     name,
     family,
     size,

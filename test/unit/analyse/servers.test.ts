@@ -98,6 +98,25 @@ describe('lints', () => {
     expect(open(', rules: [allow from 192.0.2.0/24 to any port 14541]')).toEqual([]);
   });
 
+  test('owners who may have more, all together, than there is', () => {
+    const told = (count: number, owner: string): string[] => {
+      const server = (i: number): string => `  s${i}: { address: 198.18.${i >> 8}.${i & 255}, owner: { ${owner} } }\n`;
+      return found(edge(Array.from({ length: count }, (_, i) => server(i)).join(''))).filter((text) =>
+        text.includes('owner-quotas'),
+      );
+    };
+    expect(told(200, 'group: 1')).toEqual([]);
+    expect(told(201, 'group: 1')).toEqual([
+      expect.stringMatching(
+        /^note lint\/owner-quotas the owners of 201 servers may have 100500 rules in all, and there is room for 100000/,
+      ),
+    ]);
+    expect(told(201, 'group: 1, rules: 497')).toEqual([]);
+    expect(told(21, 'group: 1, entries: 100000')).toEqual([
+      expect.stringMatching(/may have 2100000 entries \(addresses times ports\) in all, and there is room for 2097152/),
+    ]);
+  });
+
   test('rows of inbound inside servers', () => {
     const rows = (row: string): string[] => found(withInbound(row));
     expect(rows('allow from any to 198.51.100.7 port 14511 proto tcp')).toEqual([

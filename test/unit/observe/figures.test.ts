@@ -31,3 +31,15 @@ test('one that was hit at neither has no last hit', () => {
     'inbound/web': { packets: 0n, bytes: 0n, lastHit: null },
   });
 });
+
+test('a row that is told already is left out where it has counted nothing, and where it has it is not', () => {
+  const slots = new Map([[301, { packets: 3n, bytes: 300n, lastHitJiffies: 900n }]]);
+  const ranks = [
+    { ...row, rank: 300, action: 'allow' },
+    { ...row, id: 'hit', rank: 301, action: 'deny' },
+    { ...row, id: 'new', rank: 302, action: 'deny' },
+  ] as const;
+  const { rules, verdicts } = nameFigures(slots, ranks, time, (place) => place < 2);
+  expect(Object.keys(rules)).toEqual(['inbound/hit', 'inbound/new']);
+  expect(verdicts).toEqual(nameFigures(slots, ranks, time).verdicts);
+});

@@ -29,6 +29,8 @@ servers:
       - { id: e, action: reject, port: 5/tcp }
       - { id: f, action: allow, port: 6/tcp }
 `;
+/** As the README has it; told of one by one is `DEFAULT_RULE_SERIES`. */
+const MOST_SERIES = 113_000;
 const DASHBOARDS = join(__dirname, '../../../scripts/dashboards');
 const ruleset = parseRuleset(TEXT, { file: 'rules.yaml' }).ruleset!;
 const AT = '2026-01-01T00:00:00Z';
@@ -180,6 +182,33 @@ test('beyond the ceiling the largest servers are added up, and no packet is lost
   expect(samples(none, 'sluice_rule_last_hit_timestamp_seconds')).toMatchObject({
     'section="green",rule="*",verdict="allow"': Date.parse(AT) / 1000,
   });
+});
+
+test('as many series as the README says, of as many servers as there can be, with rows of every kind', () => {
+  const rows = ['allow 1/tcp', 'deny 2/tcp', 'reject 3/tcp', 'limit 4/tcp', 'limit 5/tcp 6/30s'];
+  const many = 4000;
+  const written = Array.from({ length: many }, (_, i): [string, object] => [
+    `s${i}`,
+    { address: `198.18.${i >> 8}.${i & 255}`, rules: [...rows, ...rows.map((row) => row.replace(/\d/, '1$&'))] },
+  ]);
+  const text = JSON.stringify({ version: 1, servers: Object.fromEntries(written) });
+  const read = parseRuleset(text, { file: 'rules.yaml' }).ruleset!;
+  const ids = read.servers!.flatMap(({ name, rules }) => [
+    ...rules.map(({ id }) => `${name}/${id}`),
+    `${name}/default`,
+  ]);
+  const few = read.servers!.slice(0, 255);
+  const waiting = few.map(({ name: section }) => ({ ...input.waiting![0], section }));
+  const allowAll = few.map(({ name: section }) => ({ ...input.allowAll[0], section }));
+  const all = buildSnapshot({
+    ...{ ...input, ruleset: read, waiting, allowAll, rooms: new Map(read.servers!.map(({ name }) => [name, room])) },
+    figures: { ...input.figures, rules: Object.fromEntries(ids.map((id) => [id, hits(1)])) },
+  });
+  const series = renderMetrics(all, { version: '1' })
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#')).length;
+  expect(series).toBeGreaterThan(MOST_SERIES * 0.9);
+  expect(series).toBeLessThanOrEqual(MOST_SERIES);
 });
 
 test('one section alone has each of its rows, whatever the ceiling', () => {

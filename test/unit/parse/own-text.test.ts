@@ -5,6 +5,7 @@ import { inUse } from '../../support/in-use';
 
 const LENGTH = 1 << 20;
 const TEXTS = 40;
+const WARM_UP = 8;
 
 /** A ruleset of a mebibyte, nearly all of it a comment; another each time. */
 function rulesText(i: number): string {
@@ -23,15 +24,20 @@ function rulesText(i: number): string {
 
 test('what is kept of a text does not keep the text', () => {
   const kept: unknown[] = [];
+  const keep = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
+      const { ruleset, image, diagnostics } = checkRuleset('rules.yaml', rulesText(i));
+      expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+      kept.push(ruleset!.inbound, ruleset!.servers, image!.ranks);
+    }
+  };
+  // What is loaded and compiled with the first, and the texts that are looked for again, are not what grows.
+  keep(0, WARM_UP);
   const { mib } = inUse();
-  for (let i = 0; i < TEXTS; i++) {
-    const { ruleset, image, diagnostics } = checkRuleset('rules.yaml', rulesText(i));
-    expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
-    kept.push(ruleset!.inbound, ruleset!.servers, image!.ranks);
-  }
+  keep(WARM_UP, WARM_UP + TEXTS);
   // All of them have more than 40 MiB.
   expect(inUse().mib - mib).toBeLessThan((TEXTS * LENGTH) / 2 ** 22);
-  expect(kept).toHaveLength(3 * TEXTS);
+  expect(kept).toHaveLength(3 * (WARM_UP + TEXTS));
 });
 
 test('the same text', () => {

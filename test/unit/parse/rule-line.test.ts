@@ -177,6 +177,13 @@ describe('rows that are refused', () => {
     ['limit 8000/tcp 20/10', 'parse/limit', 15, /needs its unit: write 20\/10s/],
     ['allow OpenSSH', 'parse/port', 6, /^write 22\/tcp$/],
     ['allow Samba', 'parse/port', 6, /137,138\/udp/],
+    ['allow Nginx Full', 'parse/port', 6, /^write 80,443\/tcp$/],
+    ["allow 'Nginx HTTPS'", 'parse/port', 6, /^write 443\/tcp$/],
+    ['limit Dovecot Secure IMAP', 'parse/port', 6, /^write 993\/tcp$/],
+    ['allow WWW Full', 'parse/port', 6, /^write 80,443\/tcp$/],
+    ['allow 53/tcp/udp', 'parse/protocol', 6, /^write 53 for tcp and udp$/],
+    ['allow 6000:6007/udp,tcp', 'parse/protocol', 6, /^write 6000:6007 for tcp and udp$/],
+    ['deny in on eth0', 'parse/not-supported-yet', 8, /interface/],
     ['limit 22/tcp 6/30s 7/30s', 'parse/row', 19, /./],
     ['limit 22/tcp verdict allow', 'parse/limit', 21, /verdict deny/],
     ['limit 22/tcp per 24', 'parse/limit', 17, /per \/24,\/56/],
@@ -250,6 +257,13 @@ describe('rows that are refused', () => {
     expect(error!.message).not.toMatch(/^[A-Z]/);
   });
 });
+
+test.each(['deny in on eth0', 'allow Nginx Full', 'allow Dovecot Secure IMAP', 'allow 53/tcp/udp'])(
+  '%s is one mistake',
+  (text) => {
+    expect(parseRuleLine(text, names).findings).toHaveLength(1);
+  },
+);
 
 test('all problems of a row are reported', () => {
   const { findings } = parseRuleLine('limit 40/2h from 10.1 port 99999 to ofice port sshh proto tpc', names);

@@ -1,4 +1,5 @@
 import { DEFAULT_ETHERTYPES } from '../../../src/model/ruleset';
+import { parseRuleset } from '../../../src/parse/parse';
 import { findings, good, inbound } from './support';
 
 describe('whole rulesets', () => {
@@ -130,6 +131,18 @@ describe('ids', () => {
         ),
       ),
     ).toEqual(['error parse/id 5:19+1', 'error parse/id 6:13+3', 'error parse/id 7:14+3']);
+  });
+});
+
+describe('slips of somebody new are one mistake each, with what to write', () => {
+  test.each([
+    ['version: 1\nrules:\n  - allow 22\n', 'parse/unknown-key', 'write it under inbound:'],
+    [inbound('    - allow: 22/tcp\n'), 'parse/yaml-colon', 'write - allow 22/tcp'],
+    ['version: 1\ninbound: { default: drop }\n', 'parse/bad-value', 'did you mean deny?'],
+    ['version: 1\ninbound: { default: accept }\n', 'parse/bad-value', 'did you mean allow?'],
+  ])('%j', (text, code, hint) => {
+    const { diagnostics } = parseRuleset(text, { file: 'rules.yaml' });
+    expect(diagnostics).toEqual([expect.objectContaining({ code, hint, severity: 'error' })]);
   });
 });
 

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { rulesetJsonSchema } from '../../../src/parse/schema';
 import { UNSUPPORTED_RULE_KEYS } from '../../../src/parse/unsupported';
 
-const { fillRegions, table } = jest.requireActual<{
+const { contents, fillRegions, table } = jest.requireActual<{
+  contents: (text: string) => string;
   fillRegions: (text: string, sections: Record<string, (argument?: string) => string>) => string;
   table: (head: string[], rows: string[][]) => string;
 }>('../../../scripts/lib/readme.js');
@@ -43,6 +44,29 @@ describe('fillRegions', () => {
 
 test('table escapes pipes', () => {
   expect(table(['a', 'b'], [['1|2', '3']])).toBe('| a | b |\n| --- | --- |\n| 1\\|2 | 3 |');
+});
+
+test('contents: chapters with their parts, as GitHub names anchors; headings in blocks are none', () => {
+  const text = '# Title\n## One\n### A `part`, and more\n### B\n```sh\n## not this\n```\n## What it *does* not\n';
+  expect(contents(text).split('\n')).toEqual([
+    '- [One](#one): [A `part`, and more](#a-part-and-more) · [B](#b)',
+    '- [What it *does* not](#what-it-does-not)',
+  ]);
+});
+
+describe.each(['README.md', 'src/README.md', 'bpf/README.md', 'test/bench/README.md'])('%s', (name) => {
+  const root = join(__dirname, '../../..');
+  const text = readFileSync(join(root, name), 'utf8').replace(/^```.*?^```/gms, '');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
+
+  test('leads to headings and files that are there', () => {
+    const anchors = new Set([...contents(text).matchAll(/\]\((#[^)]+)\)/g)].map(([, anchor]) => anchor));
+    const lost = links.filter((target) => {
+      if (target.startsWith('#')) return !anchors.has(target);
+      return !/^https?:/.test(target) && !existsSync(join(root, dirname(name), target));
+    });
+    expect(lost).toEqual([]);
+  });
 });
 
 describe('the reference', () => {

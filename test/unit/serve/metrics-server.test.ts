@@ -25,7 +25,7 @@ const take = (): Promise<Taken> => {
   return Promise.resolve({
     text: () => {
       looked++;
-      return Promise.resolve(renderMetrics(empty, { ruleSeries: 1, version: '0' }));
+      return Promise.resolve(Buffer.from(renderMetrics(empty, { ruleSeries: 1, version: '0' })));
     },
   });
 };

@@ -1,4 +1,8 @@
 import { DEFAULT_OWNER_QUOTAS } from '../../../../src/model/owner-access';
+import type { Prefix } from '../../../../src/model/prefix';
+import { prefix } from '../../../support/findings';
+import { analyse } from '../../../../src/analyse/analyse';
+import { ownFindings } from '../../../../src/operate/owner/change';
 import { ASKED_A_SECOND, ChangeRate, QuestionRate, requireQuota, useOf } from '../../../../src/operate/owner/quota';
 import { parseRuleset } from '../../../../src/parse/parse';
 
@@ -24,6 +28,31 @@ test('beyond a quota only what takes away goes through', () => {
   expect(() => requireQuota(use(9, 30), use(9, 30), most)).not.toThrow();
   expect(() => requireQuota(use(9, 30), use(8, 29), most)).not.toThrow();
   expect(() => requireQuota(use(9, 30), use(9, 31), most)).toThrow(/entries/);
+});
+
+test('a list of a million counts a million entries, whatever it is called', () => {
+  const [row] = rulesOf(['deny from 192.0.2.1']);
+  const long = { ...row, match: { ...row.match, from: new Array<Prefix>(1_000_000).fill(prefix('192.0.2.1')) } };
+  expect(useOf({ rules: [long] }).entries).toBe(1_000_000);
+  expect(() => requireQuota(useOf({ rules: [] }), useOf({ rules: [long] }), DEFAULT_OWNER_QUOTAS)).toThrow(
+    /1000000 entries .* at most 2000/,
+  );
+});
+
+test('that all quotas together are more than there is his provider is told, and not he', () => {
+  const servers = Array.from(
+    { length: 11 },
+    (_, i) =>
+      `  s${i}:\n    address: 198.18.0.${i}\n    owner: { group: 1, rules: 10000 }\n    rules: [allow from any]\n`,
+  );
+  const text = `version: 1\nservers:\n${servers.join('')}`;
+  const ruleset = parseRuleset(text, { file: 'rules.yaml' }).ruleset!;
+  const findings = analyse(ruleset);
+  const [first] = ruleset.servers!;
+  expect(findings).toContainEqual(expect.objectContaining({ code: 'lint/owner-quotas', source: first.source }));
+  const own = ownFindings(findings, text, first, 'rules.yaml');
+  expect(own.map(({ code }) => code)).not.toContain('lint/owner-quotas');
+  expect(own.length).toBeGreaterThan(0);
 });
 
 test('so many changes within any minute', () => {

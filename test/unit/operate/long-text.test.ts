@@ -1,0 +1,94 @@
+/** Long texts are the same object as long as their bytes are, and bytes are those of the text. */
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { contentDigest } from '../../../src/operate/digest';
+import { bytesOf } from '../../../src/operate/long-text';
+import { readRulesetText, writeRulesetText } from '../../../src/operate/ruleset-file';
+import { beginKeepText, keepBegunText, stateFolder, textFile } from '../../../src/operate/state-files';
+import { beginExchange } from '../../../src/operate/text-file';
+
+const LONG = `# ${'é'.repeat(100_000)}\n`;
+let directory: string;
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'slc-long-'));
+});
+afterEach(() => fs.rmSync(directory, { recursive: true }));
+
+test('what is read again is what stands there, whatever was read before', () => {
+  const file = join(directory, 'rules.yaml');
+  for (const text of [LONG, LONG.replace('é', 'è'), LONG, `\ufeff${LONG}`, LONG.slice(1)]) {
+    fs.writeFileSync(file, text, { mode: 0o600 });
+    expect(readRulesetText(file).text).toBe(text);
+    expect(bytesOf(text).equals(Buffer.from(text))).toBe(true);
+    expect(contentDigest(text)).toBe(contentDigest(Buffer.from(text)));
+  }
+  fs.writeFileSync(file, Buffer.concat([Buffer.from(LONG), Buffer.of(0xff)]));
+  expect(() => readRulesetText(file)).toThrow(/is not UTF-8 text/);
+  fs.writeFileSync(file, `${LONG}\u001c`);
+  expect(() => readRulesetText(file)).toThrow(/U\+001C/);
+});
+
+test('half a character is not read back as one', () => {
+  const file = join(directory, 'rules.yaml');
+  fs.writeFileSync(file, LONG, { mode: 0o600 });
+  writeRulesetText(file, `${LONG}# \ud800\n`, contentDigest(LONG));
+  expect(readRulesetText(file).text).toBe(`${LONG}# \ufffd\n`);
+});
+
+test('a text that was begun is kept whole, and given up without a trace', async () => {
+  const folder = stateFolder('host', join(directory, 'state'));
+  await beginKeepText(folder, LONG)();
+  expect(fs.existsSync(folder.path)).toBe(false);
+  fs.mkdirSync(folder.path, { recursive: true, mode: 0o700 });
+  const file = textFile(folder, contentDigest(LONG));
+  const giveUp = beginKeepText(folder, LONG);
+  expect(fs.existsSync(file)).toBe(false);
+  await giveUp();
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+  for (const text of [LONG, 'short\n']) {
+    const done = beginKeepText(folder, text);
+    expect(fs.readdirSync(folder.path).filter((name) => name.endsWith('.new'))).toHaveLength(text === LONG ? 1 : 0);
+    await keepBegunText(folder, text);
+    await done();
+    const kept = textFile(folder, contentDigest(text));
+    expect(fs.readFileSync(kept, 'utf8')).toBe(text);
+    expect(fs.statSync(kept).mode & 0o777).toBe(0o600);
+  }
+  await keepBegunText(folder, 'never begun\n');
+  expect(fs.readdirSync(folder.path)).toHaveLength(3);
+});
+
+test('a file that is written while something else is done is exchanged as any other, or as it was', async () => {
+  const file = join(directory, 'rules.yaml');
+  fs.writeFileSync(file, LONG, { mode: 0o640 });
+  const next = LONG.replace('é', 'è');
+  const given = beginExchange(file, next);
+  await given.ready;
+  expect(fs.readdirSync(directory)).toHaveLength(2);
+  await given.giveUp();
+  expect([fs.readdirSync(directory), fs.readFileSync(file, 'utf8')]).toEqual([['rules.yaml'], LONG]);
+
+  const begun = beginExchange(file, next);
+  await begun.ready;
+  const [beside] = fs.readdirSync(directory).filter((name) => name.endsWith('.new'));
+  const { ino } = fs.statSync(join(directory, beside));
+  writeRulesetText(file, next, contentDigest(LONG));
+  await begun.giveUp();
+  expect([fs.readdirSync(directory), fs.readFileSync(file, 'utf8')]).toEqual([['rules.yaml'], next]);
+  expect(fs.statSync(file)).toMatchObject({ ino, mode: 0o100640 });
+
+  // Who may read it has changed meanwhile, or somebody has saved it.
+  const late = beginExchange(file, LONG);
+  await late.ready;
+  fs.chmodSync(file, 0o600);
+  writeRulesetText(file, LONG, contentDigest(next));
+  await late.giveUp();
+  expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+  const lost = beginExchange(file, next);
+  await lost.ready;
+  fs.writeFileSync(file, `${LONG}# saved\n`);
+  expect(() => writeRulesetText(file, next, contentDigest(LONG))).toThrow(/changed by somebody else/);
+  await lost.giveUp();
+  expect([fs.readdirSync(directory), fs.readFileSync(file, 'utf8')]).toEqual([['rules.yaml'], `${LONG}# saved\n`]);
+});
