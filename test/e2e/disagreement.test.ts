@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { writePcap } from '../../src/observe/pcap';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
+import { writeModuleCommand } from '../support/module-command';
 import { compose, ethernet, ipv4, tcp, udp } from '../support/packet';
 import { writeFileSync } from 'node:fs';
 
@@ -13,8 +14,8 @@ const RULES =
 const PROBE = `explain tcp from ${NEIGHBOUR.ipv4} to ${HOST.ipv4} port 8000`.split(' ');
 
 let host: EdgeHost;
-/** The environment in which images are compiled from the ruleset without its first row. */
-let damaged: NodeJS.ProcessEnv;
+/** A command that compiles images from the ruleset without its first row. */
+let damaged: readonly string[];
 
 beforeEach(async () => {
   host = await EdgeHost.open('disagree');
@@ -29,7 +30,7 @@ stage.compile = (ruleset) => {
 };
 `,
   );
-  damaged = { NODE_OPTIONS: `--require ${hook}` };
+  damaged = [process.execPath, '--require', hook, writeModuleCommand(host.directory)];
 });
 afterEach(() => host.close());
 
@@ -40,7 +41,7 @@ test('replay: the line is printed, the packet named with both answers, exit 1', 
   writeFileSync(capture, writePcap(frames.map((bytes) => ({ bytes }))));
   const words = ['replay', '--pcap', capture];
   expect(await host.sluice(words)).toMatchObject({ status: 0, stderr: '' });
-  const { status, stdout, stderr } = await host.sluice(words, damaged);
+  const { status, stdout, stderr } = await host.command([...damaged, ...words]);
   expect(status).toBe(1);
   expect(
     stdout
@@ -51,12 +52,12 @@ test('replay: the line is printed, the packet named with both answers, exit 1', 
   expect(stderr).toMatch(
     /^error: packet 2: the model says \{.*"allow".*"rule":"allow-8000_tcp"\}, the datapath \{.*"deny".*"default".*\}\n$/,
   );
-  expect(await host.sluice([...words, '--model'], damaged)).toMatchObject({ status: 0 });
+  expect(await host.command([...damaged, ...words, '--model'])).toMatchObject({ status: 0 });
 });
 
 test('explain: of a file, and of what enforces', async () => {
-  const expectDisagreement = async (environment: NodeJS.ProcessEnv): Promise<void> => {
-    const { status, stdout } = await host.sluice([...PROBE, '--json'], environment);
+  const expectDisagreement = async (command: readonly string[]): Promise<void> => {
+    const { status, stdout } = await host.command([...command, ...PROBE, '--json']);
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
@@ -69,9 +70,9 @@ test('explain: of a file, and of what enforces', async () => {
   };
   expect(await host.must(...PROBE)).toContain('the model and the datapath program agree');
   await expectDisagreement(damaged);
-  expect(await host.sluice(['apply'], damaged)).toMatchObject({ status: 0 });
+  expect(await host.command([...damaged, 'apply'])).toMatchObject({ status: 0 });
   // Nothing is damaged any more but what enforces.
-  await expectDisagreement({});
+  await expectDisagreement([process.execPath, COMMAND]);
   await host.must('disable', '--yes');
   expect(await host.must(...PROBE)).toContain('the model and the datapath program agree');
 });

@@ -4,8 +4,8 @@
  */
 import { appendFileSync, cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 import { SLC_ABI_VERSION } from '../../src/abi/layout.gen';
+import { compiled, moduleEntry } from './module-command';
 import { must } from './process';
 
 const ROOT = resolve(__dirname, '../..');
@@ -30,9 +30,9 @@ export function buildNewerVersion(folder: string): string {
   writeFileSync(header, asserted);
   must([process.execPath, join(folder, 'scripts/gen-abi.js')]);
   must(['bash', join(folder, 'scripts/build-bpf.sh')]);
-  const layout = readFileSync(join(folder, 'src/abi/layout.gen.ts'), 'utf8');
-  const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2023 };
-  writeFileSync(join(folder, 'dist/abi/layout.gen.js'), transpileModule(layout, { compilerOptions }).outputText);
+  writeFileSync(join(folder, 'dist/abi/layout.gen.js'), compiled(join(folder, 'src/abi/layout.gen.ts')));
+  // Ours starts from one file, which holds our layout.
+  writeFileSync(join(folder, 'dist/cli/main.js'), moduleEntry());
   return join(folder, 'dist/cli/main.js');
 }
 
