@@ -52,7 +52,9 @@ async function expectWholeAfter(name: 'a' | 'b'): Promise<void> {
   await host.must('apply', stand.file(name), '--no-confirm');
   expect([await stand.reached(), await stand.waiting()]).toEqual([[PORTS.server, PORTS[name]], []]);
   await stand.expectWhole();
-  expect((await host.status()).warnings).toEqual([]);
+  // Of a change that was killed before anybody could confirm it this may be told; what judges is shown above.
+  const { warnings } = await host.status();
+  expect(warnings.filter((warning) => !/ was not confirmed within /.test(warning))).toEqual([]);
 }
 
 test(`${KILLS} commands killed, seed ${SEED}`, async () => {
