@@ -111,6 +111,9 @@ test(`${KILLS} commands killed, seed ${SEED}`, async () => {
   }
   await host.must('unban', '192.0.2.77').catch(() => undefined);
   await expectWhole('a');
+  // What was not confirmed is told until something else is applied, which two changes in a row are.
+  for (const name of ['b', 'a'] as const) await host.must('apply', stand.file(name), '--no-confirm');
+  expect((await host.status()).warnings).toEqual([]);
   // Files of the same kinds as at the beginning, but those of bans: no half-written one, no record of what is gone.
   expect(kept().filter((name) => !files.includes(name) && !/ban/.test(name))).toEqual([]);
   await traffic.pause();
