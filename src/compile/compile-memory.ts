@@ -2,6 +2,7 @@
 import { SLC_LIMITS } from '../abi/layout.gen';
 import type { Server } from '../model/ruleset';
 import type { CompiledSection } from './compiled-section';
+import { PackMemory } from './pack';
 import { type LeafBudgets, RowMemory } from './row-memory';
 import { isSameServer, isSameTerritory } from './same-server';
 
@@ -32,6 +33,8 @@ export class CompileMemory extends RowMemory {
   private readonly before = new Map<string, KnownServer>();
   private owning: { readonly servers: readonly Server[]; readonly compiled: CompiledSection } | null = null;
   private readonly small = new RowMemory(SMALL_MOST, SERVER_LEAVES);
+  /** @internal The image that was put together last. */
+  readonly packed = new PackMemory();
 
   override forget(): void {
     super.forget();
@@ -39,6 +42,7 @@ export class CompileMemory extends RowMemory {
     this.servers.clear();
     this.before.clear();
     this.owning = null;
+    this.packed.forget();
   }
 
   /**

@@ -86,11 +86,14 @@ function compileWith(ruleset: Ruleset, memory: CompileMemory, trials: readonly T
   const ranks = ([] as RankEntry[]).concat(...all.map(({ compiled, rank: first }) => compiled.ranksFrom(first)));
   const limits = limitTable(all.flatMap(({ compiled, rank: first }) => compiled.limitsFrom(first)));
   const byEntry = new Map(returning.map((one) => [one.entry, one]));
-  const bytes = pack({
-    sections: placed.map((section, index) => packed(section, index, byEntry)),
-    ...{ limits, counterSlots: rank },
-    shares: sharesOf(servers.length, ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
-  });
+  const bytes = pack(
+    {
+      sections: placed.map((section, index) => packed(section, index, byEntry)),
+      ...{ limits, counterSlots: rank },
+      shares: sharesOf(servers.length, ruleset.maxFlows ?? DEFAULT_MAX_FLOWS),
+    },
+    memory.packed,
+  );
   const figures = placed.map(({ compiled }) => compiled.figures);
   const features: ImageFeatures = {
     icmp: ruleset.icmp,
@@ -200,21 +203,32 @@ class ImageSize {
   }
 }
 
-function packed(
-  { name, compiled, rank, used }: Placed,
-  index: number,
-  returning: ReadonlyMap<number, Returning>,
-): PackedSection {
-  const opens = index === SLC_ENTRY.INBOUND || index >= SLC_ENTRY.SERVERS;
+/** Entries as they were last, by what became of them: one that is the same as before is the same object (`pack`). */
+const ENTRIES = new WeakMap<CompiledSection, { readonly placed: Placed; readonly packed: PackedSection }>();
+
+function packed(placed: Placed, index: number, returning: ReadonlyMap<number, Returning>): PackedSection {
+  const { name, compiled, rank, used } = placed;
+  const isServer = index >= SLC_ENTRY.SERVERS;
   const trial = returning.get(index);
-  return {
-    ...{ block: compiled.block, rank, span: compiled.span, isServer: index >= SLC_ENTRY.SERVERS },
+  const known = trial ? undefined : ENTRIES.get(compiled);
+  if (
+    known?.packed.isServer === isServer &&
+    known.placed.name === name &&
+    known.placed.rank === rank &&
+    known.placed.used === used
+  )
+    return known.packed;
+  const opens = index === SLC_ENTRY.INBOUND || isServer;
+  const section: PackedSection = {
+    ...{ block: compiled.block, rank, span: compiled.span, isServer },
     ...{ id: opens ? sectionId(name) : 0n, isUsed: used },
     ports: trial ? reachOf(compiled.ports, trial.compiled.ports) : compiled.ports,
     ...(trial && {
       trial: { block: trial.compiled.block, rank: trial.rank, isUsed: trial.used, word: trial.word },
     }),
   };
+  if (!trial) ENTRIES.set(compiled, { placed, packed: section });
+  return section;
 }
 
 /** From the first port of either to the last. */
@@ -242,7 +256,8 @@ function digestOf(
   hash.update(
     JSON.stringify([icmp, echo.inAll, echo.perSource, fragments, maxFlows, logging, ethertypes, ipv4, ipv6, sections]),
   );
-  for (const { name, compiled } of placed) hash.update(`${JSON.stringify(name)}${compiled.digest}`);
+  // At once, and as bytes: thousands of small pieces take many times as long.
+  hash.update(Buffer.from(placed.map(({ name, compiled }) => `${JSON.stringify(name)}${compiled.digest}`).join('')));
   for (const { entry, name, compiled, word } of returning)
     hash.update(
       `${JSON.stringify(['returning', name, ...(isFixedSection(name) ? [entry] : []), word])}${compiled.digest}`,

@@ -172,17 +172,50 @@ function writeServices(writer: ImageWriter, services: readonly Service[]): numbe
   return table;
 }
 
-/** Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. */
-export function pack({ sections, limits, counterSlots, shares }: PackInput): Uint8Array {
+/** An image that was put together before, whose pieces are found again in the next. */
+interface PackedImage {
+  readonly sections: readonly PackedSection[];
+  readonly limitsAt: number;
+  /** Slot of each block. */
+  readonly roots: ReadonlyMap<Block, number>;
+  readonly isNear: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** The last image, for whoever makes one after the other of thousands of sections: of the next only what differs is written. */
+export class PackMemory {
+  /** @internal */
+  last: PackedImage | null = null;
+
+  forget(): void {
+    this.last = null;
+  }
+}
+
+/** A larger image is not kept. */
+const KEPT_BYTES = 32 << 20;
+
+/**
+ * Puts the image together. Throws `CapacityError` when it would have more than `MAX_IMAGE_SLOTS`. A section that is the same
+ * object as in the image before is as it was there, but for where its blocks stand.
+ */
+export function pack(
+  { sections, limits, counterSlots, shares }: PackInput,
+  memory: PackMemory = new PackMemory(),
+): Uint8Array {
   const tableAt = SLC_LIMITS.SECTIONS_SLOT;
   const limitsAt = tableAt + SECTION_SLOTS * sections.length;
   const roots = new Map<Block, number>();
   let slots = limitsAt + limits.bytes.length / SLOT_BYTES;
-  for (const block of sections.flatMap(({ block: own, trial }) => (trial ? [own, trial.block] : [own]))) {
-    if (roots.has(block)) continue;
+  const place = (block: Block): void => {
+    if (roots.has(block)) return;
     slots = Math.ceil(slots / LINE_SLOTS) * LINE_SLOTS;
     roots.set(block, slots);
     slots += block.bytes.length / SLOT_BYTES;
+  };
+  for (const { block, trial } of sections) {
+    place(block);
+    if (trial) place(trial.block);
   }
   if (slots > MAX_IMAGE_SLOTS) throw new CapacityError('image slots', slots, MAX_IMAGE_SLOTS);
   const bytes = new Uint8Array(Math.ceil(((slots + SLACK_SLOTS) * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES);
@@ -205,17 +238,25 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
     const { first, last } = sections[entry].ports;
     header(field, first * 0x10000 + last);
   }
-  const near = nearOfAll(sections);
-  sections.forEach(({ block, rank, id, isUsed, trial }, i) => {
+  const isNear = isReadAhead(sections);
+  const { last } = memory;
+  const before = last && last.isNear === isNear && last.limitsAt === limitsAt ? last : null;
+  if (before) bytes.set(before.bytes.subarray(tableAt * SLOT_BYTES, limitsAt * SLOT_BYTES), tableAt * SLOT_BYTES);
+  sections.forEach((section, i) => {
+    const { block, rank, id, isUsed, trial } = section;
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
-    view.setUint8(at + SECTION.near_lines.offset, near[i].lines);
-    view.setUint8(at + SECTION.near_counters.offset, near[i].counters);
+    const isKnown = before?.sections[i] === section;
+    if (before && !isKnown) bytes.fill(0, at, at + SECTION_SLOTS * SLOT_BYTES);
+    view.setUint32(at + SECTION.root.offset, root, true);
+    view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
+    if (isKnown) return;
+    const near = isNear && section.isServer ? nearLines(block, section.span) : NOTHING_NEAR;
+    view.setUint8(at + SECTION.near_lines.offset, near.lines);
+    view.setUint8(at + SECTION.near_counters.offset, near.counters);
     // Those of an edge that begins: who loads it over another one gives each server the number that it had there.
     view.setUint16(at + SECTION.owner.offset, i < SLC_ENTRY.SERVERS ? 0 : i - SLC_ENTRY.SERVERS + 1, true);
-    view.setUint32(at + SECTION.root.offset, root, true);
     view.setUint32(at + SECTION.rank.offset, rank, true);
-    view.setUint32(at + SECTION.previous_root.offset, trial ? roots.get(trial.block)! : root, true);
     view.setUint32(at + SECTION.previous_rank.offset, trial?.rank ?? rank, true);
     view.setUint16(at + SECTION.confirm.offset, trial?.word ?? 0, true);
     view.setUint8(at + SECTION.used.offset, Number(isUsed));
@@ -230,8 +271,35 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
     }
   });
   bytes.set(limits.bytes, limitsAt * SLOT_BYTES);
-  for (const [block, root] of roots) bytes.set(block.bytes, root * SLOT_BYTES);
+  placeBlocks(bytes, roots, last);
+  memory.last = bytes.length <= KEPT_BYTES ? { sections, limitsAt, roots, isNear, bytes } : null;
   return bytes;
+}
+
+/** Copies the blocks; those that follow one another as they did before at once. */
+function placeBlocks(bytes: Uint8Array, roots: ReadonlyMap<Block, number>, before: PackedImage | null): void {
+  // A run of blocks: first slot before and now, and the slot behind it now.
+  let run: { readonly old: number; readonly first: number; end: number } | null = null;
+  const finish = (): void => {
+    if (!run) return;
+    const { old, first, end } = run;
+    bytes.set(before!.bytes.subarray(old * SLOT_BYTES, (old + end - first) * SLOT_BYTES), first * SLOT_BYTES);
+    run = null;
+  };
+  for (const [block, root] of roots) {
+    const old = before?.roots.get(block);
+    const end = root + block.bytes.length / SLOT_BYTES;
+    if (old === undefined) {
+      finish();
+      bytes.set(block.bytes, root * SLOT_BYTES);
+    } else if (run && root === run.end && old - run.old === root - run.first) {
+      run.end = end;
+    } else {
+      finish();
+      run = { old, first: root, end };
+    }
+  }
+  finish();
 }
 
 /** What the datapath reads at once of a section, in cache lines. */
@@ -245,11 +313,10 @@ const NOTHING_NEAR: Near = { lines: 0, counters: 0 };
 /** Fewer servers stay in the cache of a core, and then each read ahead is one in vain: 15 to 23 ns a packet. */
 const NEAR_FROM_BYTES = 1 << 20;
 
-function nearOfAll(sections: PackInput['sections']): Near[] {
-  const servers = sections.filter(({ isServer }) => isServer);
-  const lines = servers.reduce((sum, { block, span }) => sum + linesOf(block) + counterLines(span), 0);
-  if (lines * LINE_BYTES < NEAR_FROM_BYTES) return sections.map(() => NOTHING_NEAR);
-  return sections.map(({ block, span, isServer }) => (isServer ? nearLines(block, span) : NOTHING_NEAR));
+function isReadAhead(sections: PackInput['sections']): boolean {
+  let lines = 0;
+  for (const { isServer, block, span } of sections) if (isServer) lines += linesOf(block) + counterLines(span);
+  return lines * LINE_BYTES >= NEAR_FROM_BYTES;
 }
 
 /** Without the root block, which is read by itself where it is. */
