@@ -15,7 +15,14 @@ import {
   unpackRanks,
   unpackRuleset,
 } from './packed-ruleset';
-import { hasServerFile, keepServerRows, pruneServerFiles, readServerRows, type ServerRows } from './server-rows';
+import {
+  hasServerFile,
+  keepServerRows,
+  partRanks,
+  pruneServerFiles,
+  readServerRows,
+  type ServerRows,
+} from './server-rows';
 import { unpackLists, walkRuleset } from './shared-lists';
 import { type EnforcedState, fileMark, readStateFile, type StateFolder, writeStateFile } from './state-files';
 import { messageOf } from './system-error';
@@ -110,7 +117,7 @@ export function writeGenerationRecord(
     packedBefore: packRuleset(bareRuleset(ruleset, trials)),
   };
   // Before all else: by it `pruneServerFiles` knows which files are in use.
-  const [apart, own] = hasServerFile(ruleset) ? partedRanks(record) : [null, ranks];
+  const [apart, own] = hasServerFile(ruleset) ? partRanks(record) : [null, ranks];
   const servers = apart && { servers: keepServerRows(folder, ruleset, apart) };
   writeStateFile(folder, name, SCHEMA_VERSION, {
     ...servers,
@@ -122,31 +129,6 @@ export function writeGenerationRecord(
 /** What of a ruleset stands in its record itself. */
 export function packRecordRuleset(ruleset: Ruleset): PackedRuleset {
   return packRuleset(hasServerFile(ruleset) ? { ...ruleset, servers: [] } : ruleset);
-}
-
-type RecordRank = GenerationRecord['ranks'][number];
-
-/** Ranks of servers, but for those of another state of one that may return; and the others. */
-function partedRanks({
-  ruleset,
-  ranks,
-  returningFrom = Infinity,
-}: Pick<GenerationRecord, 'ruleset' | 'ranks' | 'returningFrom'>): readonly [
-  apart: readonly RecordRank[],
-  own: readonly RecordRank[],
-] {
-  const names = new Set((ruleset.servers ?? []).map(({ name }) => name));
-  const [apart, own]: [RecordRank[], RecordRank[]] = [[], []];
-  // Those of a section follow each other, a hundred thousand of them.
-  let last = '';
-  let isServer = false;
-  for (const entry of ranks) {
-    const { rank, section } = entry;
-    if (section !== last) isServer = names.has(section);
-    last = section;
-    (isServer && rank < returningFrom ? apart : own).push(entry);
-  }
-  return [apart, own];
 }
 
 /** Nothing but the sections before. */

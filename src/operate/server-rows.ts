@@ -28,6 +28,16 @@ const CHANGED_MAX = 128;
 const CHANGED_MANY = 32;
 
 type Ranks = readonly Omit<RankEntry, 'rule'>[];
+/** Of servers that have any, by name. */
+type ServerRanks = ReadonlyMap<string, Ranks>;
+
+/** A ruleset, and its ranks as an image has them: ascending, those of a server together. */
+interface RankedRuleset {
+  readonly ruleset: Ruleset;
+  readonly ranks: Ranks;
+  /** The first rank of what may return. */
+  readonly returningFrom?: number;
+}
 
 /** A server, with ranks as if its first were 0. */
 interface KeptServer {
@@ -61,9 +71,8 @@ export function hasServerFile({ servers = [] }: Pick<Ruleset, 'servers'>): boole
   return countRows(servers) >= LEAST_ROWS;
 }
 
-/** Keeps the servers' rows; `ranks`: of those servers alone, in their order. Throws as `writeStateFile`. */
-export function keepServerRows(folder: StateFolder, { servers = [], sets }: Ruleset, ranks: Ranks): ServerRows {
-  const own = ranksByServer(servers, ranks);
+/** Keeps the servers' rows; `own`: ranks by server. Throws as `writeStateFile`. */
+export function keepServerRows(folder: StateFolder, { servers = [], sets }: Ruleset, own: ServerRanks): ServerRows {
   let base = knownIn(folder, sets);
   let changed = base ? changedServers(base, servers) : servers;
   if (!base || changed.length > CHANGED_MAX) {
@@ -72,20 +81,19 @@ export function keepServerRows(folder: StateFolder, { servers = [], sets }: Rule
   }
   return {
     base: base.base,
-    at: servers.map(({ name, source: { line, offset } }, i) => [name, own[i].at(0)?.rank ?? 0, line, offset]),
-    changed: keptServers(changed, sets, new Map(servers.map(({ name }, i) => [name, own[i]]))),
+    at: servers.map(({ name, source: { line, offset } }) => [name, own.get(name)?.[0].rank ?? 0, line, offset]),
+    changed: keptServers(changed, sets, own),
   };
 }
 
 /** Writes a new file while nobody waits, where the next record would hold many servers. */
-export function prepareServerRows(folder: StateFolder, ruleset: Ruleset, ranks: Ranks): void {
+export function prepareServerRows(folder: StateFolder, record: RankedRuleset): void {
+  const { ruleset } = record;
   if (!hasServerFile(ruleset)) return;
   const { servers = [], sets } = ruleset;
   const base = knownIn(folder, sets);
   if (base && changedServers(base, servers).length <= CHANGED_MANY) return;
-  const names = new Set(servers.map(({ name }) => name));
-  const own = ranks.filter(({ section }) => names.has(section));
-  writeServerFile(folder, servers, sets, ranksByServer(servers, own));
+  writeServerFile(folder, servers, sets, partRanks(record)[0]);
 }
 
 /** The file that this process knows, where it is still there and its servers name the same lists. */
@@ -103,9 +111,9 @@ function writeServerFile(
   folder: StateFolder,
   servers: readonly Server[],
   sets: readonly AddressSet[],
-  own: readonly Ranks[],
+  own: ServerRanks,
 ): Known {
-  const body = keptServers(servers, sets, new Map(servers.map(({ name }, i) => [name, own[i]])));
+  const body = keptServers(servers, sets, own);
   const base = contentDigest(Buffer.from(JSON.stringify(body))).slice(0, 32);
   const name = serverFile(base);
   writeStateFile(folder, name, SCHEMA_VERSION, body);
@@ -121,7 +129,7 @@ function writeServerFile(
 function keptServers(
   servers: readonly Server[],
   sets: readonly AddressSet[],
-  ranks: ReadonlyMap<string, Ranks>,
+  ranks: ServerRanks,
 ): Record<string, KeptServer> {
   const named = new Map(sets.map(({ name, addresses }) => [addresses, name]));
   const entries = servers.map((server): [string, KeptServer] => {
@@ -133,14 +141,43 @@ function keptServers(
   return Object.fromEntries(entries);
 }
 
-/** Ranks of each server, in its order. */
-function ranksByServer(servers: readonly Server[], ranks: Ranks): Ranks[] {
-  let at = 0;
-  return servers.map(({ name }) => {
-    const from = at;
-    while (at < ranks.length && ranks[at].section === name) at++;
-    return ranks.slice(from, at);
-  });
+/** Ranks of each server, but for those of another state of one that may return; and the others. */
+export function partRanks({
+  ruleset: { servers = [] },
+  ranks,
+  returningFrom = Infinity,
+}: RankedRuleset): readonly [apart: ServerRanks, own: Ranks] {
+  const names = new Set(servers.map(({ name }) => name));
+  const end = firstWhere(ranks, ({ rank }) => rank >= returningFrom, 0, ranks.length);
+  const apart = new Map<string, Ranks>();
+  const own: Ranks[number][] = [];
+  // Those of a server follow one another: of a hundred thousand few are looked at.
+  for (let at = 0; at < end;) {
+    const { section } = ranks[at];
+    const next = firstWhere(ranks, (entry) => entry.section !== section, at, end);
+    if (names.has(section)) apart.set(section, ranks.slice(at, next));
+    else for (let i = at; i < next; i++) own.push(ranks[i]);
+    at = next;
+  }
+  for (let i = end; i < ranks.length; i++) own.push(ranks[i]);
+  return [apart, own];
+}
+
+/** The first from `from` on for which that holds, as it does for all behind it before `to`; else `to`. */
+function firstWhere(ranks: Ranks, holds: (entry: Ranks[number]) => boolean, from: number, to: number): number {
+  let low = from;
+  let step = 1;
+  while (low + step <= to && !holds(ranks[low + step - 1])) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(to, low + step - 1);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(ranks[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** The servers and their ranks again. Throws where the file, or something in it, is missing. */
