@@ -7,7 +7,7 @@ import { type Bundle, joinBundle, type Part, splitBundle } from '../parse/bundle
 import { folderNamed } from '../parse/server-files';
 import { removeUnfinished } from './atomic-write';
 import { contentDigest } from './digest';
-import { readParts } from './server-folder';
+import { partsReadLast, readParts } from './server-folder';
 import {
   changed,
   decoded,
@@ -76,7 +76,8 @@ export function writeRulesetText(file: string, text: string, expected: string | 
     });
   const named = path.resolve(file);
   removeUnfinishedRuleset(named);
-  if (Buffer.byteLength(text) > MAX_RULESET_BYTES) throw tooLarge(named);
+  // A character has three bytes at most.
+  if (3 * text.length > MAX_RULESET_BYTES && Buffer.byteLength(text) > MAX_RULESET_BYTES) throw tooLarge(named);
   const next = splitBundle(text);
   const before = expected === null ? null : readAgain(named, expected);
   if (next.dir === null && (before?.dir ?? null) === null) exchange(named, before?.main ?? null, next.main);
@@ -87,9 +88,19 @@ export function writeRulesetText(file: string, text: string, expected: string | 
 /** What stands there, which must be what was read before. */
 function readAgain(named: string, expected: string): Bundle {
   resolveLinks(named);
+  const last = readLast(named);
+  if (last && contentDigest(last) === expected) return splitBundle(last);
   const { text, digest } = readRulesetText(named);
   if (digest !== expected) throw changed(named, 'its content is no longer the one read');
   return splitBundle(text);
+}
+
+/** What was read last, where its folder is as it was then; null where it has none. Whoever exchanges a file looks at that one. */
+function readLast(named: string): string | null {
+  const main = readFileText(named);
+  const dir = main === withoutFolder ? null : folderNamed(main);
+  const parts = dir === null ? null : partsReadLast(named, dir);
+  return parts && joinBundle({ main, dir, parts });
 }
 
 /** Exchanges what differs: servers first, so that none is missing where the ruleset file names their folder already. */

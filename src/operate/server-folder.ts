@@ -8,22 +8,43 @@ import { errnoOf, fileError } from './system-error';
 import { MAX_RULESET_BYTES, readFileText, refuseFileOfOthers, runsAsRoot, tooLarge } from './text-file';
 
 /** Of each file of the folder that `main`, a ruleset file, names, ascending by path. Throws as `readRulesetText`. */
-export function readParts(main: string, dir: string): Part[] {
+export function readParts(main: string, dir: string): readonly Part[] {
   const folder = path.join(path.dirname(main), dir);
-  const names = partNames(main, folder);
+  if (remembered.folder !== folder) remembered = { folder, files: new Map(), parts: [], mark: null };
+  const { files, parts: before } = remembered;
+  const status = fs.lstatSync(folder, { throwIfNoEntry: false });
+  const mark = status && Date.now() - status.ctimeMs >= TICK_MS ? markOf(status) : null;
+  const names = partNames(main, folder, files);
   let bytes = 0;
-  if (remembered.folder !== folder) remembered = { folder, files: new Map() };
-  const { files } = remembered;
   if (files.size > names.length) {
     const there = new Set(names);
     for (const name of files.keys()) if (!there.has(name)) files.delete(name);
   }
-  return names.map((name) => {
+  let isSame = names.length === before.length;
+  const parts = names.map((name, i): Part => {
     const text = readPart(path.join(folder, name), name, files);
     bytes += text.length;
     if (bytes > MAX_RULESET_BYTES) throw tooLarge(folder);
-    return { path: `${dir}/${name}`, text };
+    const known = before.at(i);
+    const isKnown = known?.text === text && known.path === `${dir}/${name}`;
+    isSame &&= isKnown;
+    return isKnown ? known : { path: `${dir}/${name}`, text };
   });
+  // The same list, so that whoever made something of it knows it again.
+  remembered = { folder, files, parts: isSame ? before : parts, mark };
+  return remembered.parts;
+}
+
+/**
+ * The same, where nothing was put into the folder, nor taken out or exchanged, since they were read last; null where
+ * something was. For whoever looks himself at the one file that he is to exchange: who writes into another one comes
+ * sooner or later.
+ */
+export function partsReadLast(main: string, dir: string): readonly Part[] | null {
+  const folder = path.join(path.dirname(main), dir);
+  const { mark, parts } = remembered;
+  if (remembered.folder !== folder || mark === null) return null;
+  return markOf(fs.lstatSync(folder, { throwIfNoEntry: false })) === mark ? parts : null;
 }
 
 /** A file as this process has read it, and what it was like then. */
@@ -33,10 +54,21 @@ interface ReadFile {
 }
 
 /** Of the folder that was read last: a change of one of two thousand files looks several times at all of them. */
-let remembered: { folder: string; files: Map<string, ReadFile> } = { folder: '', files: new Map() };
+interface ReadFolder {
+  readonly folder: string;
+  readonly files: Map<string, ReadFile>;
+  readonly parts: readonly Part[];
+  /** Of the folder itself, from before it was read. */
+  readonly mark: string | null;
+}
+
+let remembered: ReadFolder = { folder: '', files: new Map(), parts: [], mark: null };
 
 /** Whoever writes a file again as soon as this may leave its times as they were. */
 const SETTLED_MS = 2000;
+
+/** Its times tell two changes apart that are so far from each other. */
+const TICK_MS = 100;
 
 /** What is in a file. It is read again unless nothing about it has changed, nor had just before it was read. */
 function readPart(file: string, name: string, files: Map<string, ReadFile>): string {
@@ -55,12 +87,17 @@ function settledMark(file: string, nowMs: number): string | null {
   // Times as numbers of milliseconds, to a fraction of a microsecond: as such they are read in half the time.
   const status = fs.lstatSync(file, { throwIfNoEntry: false });
   if (!status?.isFile() || nowMs - status.ctimeMs < SETTLED_MS) return null;
+  return markOf(status);
+}
+
+function markOf(status: fs.Stats | undefined): string | null {
+  if (!status) return null;
   const { dev, ino, mode, uid, gid, size, mtimeMs, ctimeMs } = status;
   return `${dev} ${ino} ${mode} ${uid} ${gid} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 /** Names of the files that are servers. The folder and they are no links: what they are is decided where they stand. */
-function partNames(main: string, folder: string): string[] {
+function partNames(main: string, folder: string, known: ReadonlyMap<string, unknown>): string[] {
   let found: fs.Dirent[];
   try {
     const stat = fs.lstatSync(folder);
@@ -80,11 +117,11 @@ function partNames(main: string, folder: string): string[] {
       );
     throw fileError('file/read', 'read', folder, error);
   }
-  const parts = found.filter(({ name }) => isPartName(name));
+  const parts = found.filter(({ name }) => known.has(name) || isPartName(name));
   if (parts.length > MAX_SERVERS)
     throw servers(`"${folder}" holds ${parts.length} servers, a ruleset holds at most ${MAX_SERVERS}`);
   for (const part of parts) {
-    const problem = serverNameProblem(nameOfPart({ path: part.name }));
+    const problem = known.has(part.name) ? undefined : serverNameProblem(nameOfPart({ path: part.name }));
     if (problem !== undefined)
       throw servers(`"${folder}" holds a file that cannot name a server, "${part.name}": ${problem}`, 'rename it');
     if (part.isSymbolicLink())

@@ -46,22 +46,63 @@ export function nameOfPart({ path }: Pick<Part, 'path'>): string {
 }
 
 /** All files as one text; of a ruleset in one file that file's text. */
-export function joinBundle({ main, dir, parts }: Bundle): string {
-  if (dir === null) return main;
-  const known = joined.find(
-    ({ bundle }) => bundle.dir === dir && bundle.main === main && isSameParts(bundle.parts, parts),
-  );
-  if (known) return known.text;
+export function joinBundle(bundle: Bundle): string {
+  if (bundle.dir === null) return bundle.main;
+  const changes = joined.map((known) => ({ known, change: changeFrom(known.bundle, bundle) }));
+  const same = changes.find(({ change }) => change?.index === -1);
+  if (same) return same.known.text;
+  const near = changes.find(({ change }) => change !== null);
+  if (near) return joinEdited(near.known, bundle, near.change!);
+  const { main, dir, parts } = bundle;
   const text = [main, headerOf(`${dir}/`), ...parts.flatMap((part) => [headerOf(part.path), part.text])].join('');
-  remember(joined, text, { main, dir, parts });
+  keepJoined({ text, bundle, isPlain: isPlain(main) && isPlain(dir) && parts.every(isPlainPart) });
   return text;
 }
 
-function isSameParts(one: readonly Part[], other: readonly Part[]): boolean {
-  if (one === other) return true;
-  return (
-    one.length === other.length && one.every(({ path, text }, i) => path === other[i].path && text === other[i].text)
-  );
+/** The one file that is another, from where on its text stands in the old one; `index` -1: none is. */
+interface PartChange {
+  readonly index: number;
+  readonly at: number;
+}
+
+/** Null where more than one file differs, or one is there no longer. */
+function changeFrom(before: Bundle, after: Bundle): PartChange | null {
+  if (before.dir !== after.dir || before.parts.length !== after.parts.length || before.main !== after.main) return null;
+  const change = { index: -1, at: 0 };
+  if (before.parts === after.parts) return change;
+  let at = before.main.length + headerOf(`${before.dir}/`).length;
+  for (const [i, { path, text }] of before.parts.entries()) {
+    const other = after.parts[i];
+    if (path !== other.path) return null;
+    at += headerLength(path);
+    if (text !== other.text) {
+      if (change.index >= 0) return null;
+      Object.assign(change, { index: i, at });
+    }
+    at += text.length;
+  }
+  return change;
+}
+
+function joinEdited(before: Joined, bundle: Bundle, { index, at }: PartChange): string {
+  const part = bundle.parts[index];
+  const text = before.text.slice(0, at) + part.text + before.text.slice(at + before.bundle.parts[index].text.length);
+  keepJoined({ text, bundle, isPlain: before.isPlain && isPlainPart(part) });
+  return text;
+}
+
+/** What is joined of pieces that hold nothing which sets files apart is split into the same pieces again. */
+function keepJoined(known: Joined): void {
+  remember(joined, known);
+  if (known.isPlain) remember(split, known);
+}
+
+function isPlain(text: string): boolean {
+  return !text.includes(SEPARATOR);
+}
+
+function isPlainPart({ path, text }: Part): boolean {
+  return isPlain(text) && isPlain(path) && !path.includes('\n');
 }
 
 /** The files of a text that `joinBundle` made; any other text is a main file. */
@@ -69,7 +110,7 @@ export function splitBundle(text: string): Bundle {
   const known = split.find((one) => one.text === text);
   if (known) return known.bundle;
   const bundle = splitAnew(text);
-  remember(split, text, bundle);
+  remember(split, { text, bundle });
   return bundle;
 }
 
@@ -79,16 +120,20 @@ interface Known {
   readonly bundle: Bundle;
 }
 
-function remember(known: Known[], text: string, bundle: Bundle): void {
-  if (text.length >= LONG_TEXT && known.unshift({ text, bundle }) > LAST_MAX) known.pop();
+interface Joined extends Known {
+  /** Whether it is split into what it was joined of. */
+  readonly isPlain: boolean;
+}
+
+function remember<One extends Known>(known: One[], one: One): void {
+  if (one.text.length >= LONG_TEXT && known.unshift(one) > LAST_MAX) known.pop();
 }
 
 /**
  * Long texts that were split, and joined, last: a change asks a dozen times for the files of its ruleset before and after.
- * What was joined is split like any other text, whatever its pieces hold.
  */
 const split: Known[] = [];
-const joined: Known[] = [];
+const joined: Joined[] = [];
 const LAST_MAX = 3;
 const LONG_TEXT = 64 * 1024;
 
@@ -106,11 +151,16 @@ function splitAnew(text: string): Bundle {
 
 /** The file of one server; undefined where the ruleset is one file, or the folder has no such server. */
 export function partOf({ parts }: Bundle, server: string): Part | undefined {
-  return parts.find((part) => nameOfPart(part) === server);
+  const start = `${server}.`;
+  return parts.find(
+    (part) => part.path.startsWith(start, part.path.lastIndexOf('/') + 1) && nameOfPart(part) === server,
+  );
 }
 
 /** The text with one file exchanged, added where there is none of its path, or taken out (null). */
 export function withPart(bundle: Bundle, path: string, text: string | null): Bundle {
+  if (text !== null && bundle.parts.some((part) => part.path === path))
+    return { ...bundle, parts: bundle.parts.map((part) => (part.path === path ? { path, text } : part)) };
   const others = bundle.parts.filter((part) => part.path !== path);
   const parts = text === null ? others : [...others, { path, text }].sort(byPath);
   return { ...bundle, parts };
@@ -156,3 +206,9 @@ export function readableBundle(text: string): string {
 function headerOf(path: string): string {
   return `${SEPARATOR}# ==== ${path} ====\n`;
 }
+
+function headerLength(path: string): number {
+  return EMPTY_HEADER_LENGTH + path.length;
+}
+
+const EMPTY_HEADER_LENGTH = headerOf('').length;

@@ -193,3 +193,43 @@ test('a difference is told file by file', () => {
       'servers.d/b.yaml (new):\n@@ -0,0 +1,1 @@\n+ address: 192.0.2.2\n',
   );
 });
+
+test('who exchanges one file looks at that one, and at what was put into the folder', () => {
+  for (const name of ['a', 'b']) put(`servers.d/${name}.yaml`, `# ${name}\n`);
+  const now = Date.now() + 60_000;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => now);
+  const { text, digest } = readRulesetText(file);
+  // Somebody writes into another file: that is as if he had done so a moment later.
+  put('servers.d/b.yaml', '# B\n');
+  const { digest: after } = writeRulesetText(file, edited(text, '# a\n', '# A\n'), digest);
+  expect([there('servers.d/a.yaml'), there('servers.d/b.yaml')]).toEqual(['# A\n', '# B\n']);
+  expect(readRulesetText(file).text).toBe(edited(edited(text, '# a\n', '# A\n'), '# b\n', '# B\n'));
+  expect(readRulesetText(file).digest).not.toBe(after);
+  // Into the one that is exchanged, and into the ruleset file.
+  for (const [name, saved] of [
+    ['servers.d/a.yaml', '# saved\n'],
+    ['rules.yaml', `${MAIN}# saved\n`],
+  ]) {
+    const seen = readRulesetText(file);
+    put(name, saved);
+    expect(refusal(() => writeRulesetText(file, edited(seen.text, '# A\n', '# AA\n'), seen.digest))).toMatch(
+      /^file\/changed/,
+    );
+    expect(there(name)).toBe(saved);
+    put('servers.d/a.yaml', '# A\n');
+  }
+  // Put in, taken out, and exchanged for another.
+  for (const change of [
+    (): unknown => put('servers.d/c.yaml', '# c\n'),
+    (): void => fs.rmSync(path.join(folder, 'servers.d/c.yaml')),
+    (): void => fs.renameSync(put('servers.d/.b', '# by an editor\n'), path.join(folder, 'servers.d/b.yaml')),
+  ]) {
+    const seen = readRulesetText(file);
+    change();
+    expect(refusal(() => writeRulesetText(file, edited(seen.text, '# A\n', '# AA\n'), seen.digest))).toMatch(
+      /^file\/changed/,
+    );
+    expect(there('servers.d/a.yaml')).toBe('# A\n');
+  }
+  clock.mockRestore();
+});

@@ -125,3 +125,37 @@ test('what is joined is split again', () => {
     expect(splitBundle(joinBundle(files))).toEqual(files);
   }
 });
+
+test('one file after the other is exchanged in a long text', () => {
+  const header = (path: string): string => `\u001c# ==== ${path} ====\n`;
+  const line = '# a line of a server, which is long enough\n';
+  let files = {
+    main: 'version: 1\nservers: { dir: d }\n',
+    dir: 'd',
+    parts: ['a', 'b', 'c'].map((name) => ({ path: `d/${name}.yaml`, text: line.repeat(1000) })),
+  };
+  const whole = (): string =>
+    [files.main, header('d/'), ...files.parts.map(({ path, text }) => header(path) + text)].join('');
+  const exchanged: string[] = [line, '', line.repeat(2000), line.repeat(1000), `${line}# end\n`];
+  exchanged.forEach((text, i) => {
+    files = { ...files, parts: files.parts.map((part, k) => (k === (i * 2) % 3 ? { ...part, text } : part)) };
+    expect(joinBundle(files)).toBe(whole());
+    expect(splitBundle(joinBundle(files))).toEqual(files);
+    // A copy, which is no known object.
+    expect(joinBundle({ ...files, parts: files.parts.map((part) => ({ ...part })) })).toBe(whole());
+  });
+  // Two at once, another main file, and a text in which another file begins.
+  files = { ...files, parts: files.parts.map((part, k) => (k < 2 ? { ...part, text: line.repeat(1500 + k) } : part)) };
+  expect(joinBundle(files)).toBe(whole());
+  files = { ...files, main: `${files.main}# more\n` };
+  expect(joinBundle(files)).toBe(whole());
+  const [first, second, third] = files.parts;
+  files = { ...files, parts: [first, { ...second, text: `x\n${header('d/bb.yaml')}y\n` }, third] };
+  expect(joinBundle(files)).toBe(whole());
+  expect(splitBundle(joinBundle(files)).parts).toEqual([
+    first,
+    { path: 'd/b.yaml', text: 'x\n' },
+    { path: 'd/bb.yaml', text: 'y\n' },
+    third,
+  ]);
+});
