@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { promisify } from 'node:util';
 import { failpoint } from '../load/failpoint';
 import { errnoOf } from './system-error';
 
@@ -45,13 +46,16 @@ export interface BegunWrite {
   readonly synced: Promise<void>;
   /** Whether it is. */
   isSynced: () => boolean;
-  /** Puts it into place; only once it is synced. Throws as `writeAtomically`. */
-  finish: (beforeExchange?: () => void) => void;
+  /** Puts it into place, or that of another `target` in the same folder; only once it is synced. Throws as `writeAtomically`. */
+  finish: (options?: { readonly target?: string; readonly beforeExchange?: () => void }) => void;
   /** Removes what was written, unless it is in its place. */
   abandon: () => Promise<void>;
 }
 
-/** The first half of `writeAtomically`, for whoever has something else to do while the disk is busy. */
+const writeSome = promisify(fs.write);
+const sync = promisify(fs.fsync);
+
+/** The first half of `writeAtomically`, for whoever has something else to do meanwhile; the content is to stay as it is. */
 export function beginWrite(
   target: string,
   content: Uint8Array,
@@ -59,33 +63,29 @@ export function beginWrite(
 ): BegunWrite {
   const temporary = temporaryFor(target);
   const descriptor = fs.openSync(temporary, 'wx', 0o600);
-  try {
-    fs.writeFileSync(descriptor, content);
-    if (owner) keepOwner(descriptor, owner);
-    fs.fchmodSync(descriptor, mode);
-  } catch (error) {
-    fs.closeSync(descriptor);
-    fs.rmSync(temporary, { force: true });
-    throw error;
-  }
   let isSynced = false;
-  const synced = new Promise<void>((done, reject) => {
-    fs.fsync(descriptor, (error) => {
+  const write = async (): Promise<void> => {
+    try {
+      for (let at = 0; at < content.length;)
+        at += (await writeSome(descriptor, content, at, content.length - at)).bytesWritten;
+      if (owner) keepOwner(descriptor, owner);
+      fs.fchmodSync(descriptor, mode);
+      await sync(descriptor);
+    } finally {
       fs.closeSync(descriptor);
-      isSynced = error === null;
-      if (error) reject(error);
-      else done();
-    });
-  });
+    }
+    isSynced = true;
+  };
+  const synced = write();
   synced.catch(() => undefined); // whoever waits for it is told
   return {
     synced,
     isSynced: () => isSynced,
-    finish: (beforeExchange) => {
+    finish: ({ target: place = target, beforeExchange } = {}) => {
       failpoint('during-write');
       beforeExchange?.();
-      fs.renameSync(temporary, target);
-      syncFolder(path.dirname(target));
+      fs.renameSync(temporary, place);
+      syncFolder(path.dirname(place));
     },
     abandon: async () => {
       await synced.catch(() => undefined);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import { bytesOf } from './long-text';
 
 /** A text from which on its digest is worth keeping. */
@@ -13,8 +13,18 @@ export function contentDigest(content: string | Uint8Array): string {
   if (typeof content !== 'string' || content.length < LONG_TEXT) return digestOf(content);
   const found = known.find(({ text }) => text === content);
   if (found) return found.digest;
-  const digest = digestOf(content);
-  if (known.push({ text: content, digest }) > KNOWN_MAX) known.shift();
+  return keep(content, digestOf(content));
+}
+
+/** The same, of a long text by another thread; who asks for its digest afterwards has it at once. */
+export async function beginDigest(text: string): Promise<string> {
+  if (text.length < LONG_TEXT || known.some((one) => one.text === text)) return contentDigest(text);
+  const digest = Buffer.from(await webcrypto.subtle.digest('SHA-256', bytesOf(text)));
+  return keep(text, digest.toString('hex'));
+}
+
+function keep(text: string, digest: string): string {
+  if (known.push({ text, digest }) > KNOWN_MAX) known.shift();
   return digest;
 }
 

@@ -3,6 +3,8 @@
  * dozen times: each is decoded and encoded once, and is one object, so that comparing it with itself costs nothing.
  */
 
+import { commonEnd, commonStart } from '../parse/common-text';
+
 /** Shorter ones are decoded in less time than they are looked for. */
 const LONG_BYTES = 64 * 1024;
 /** Longer ones are not kept: two of them would be more memory than all else. */
@@ -43,10 +45,40 @@ export function bytesOf(text: string): Buffer {
   if (text.length < LONG_BYTES) return Buffer.from(text);
   const known = kept.find((one) => one.text === text);
   if (known) return known.bytes;
-  const bytes = Buffer.from(text);
+  const isWhole = isWellFormed(text);
+  const bytes = (isWhole ? bytesAfterEdit(text) : undefined) ?? Buffer.from(text);
   // Half a character becomes another one: what is read back is another text.
-  if (mayKeep(bytes) && isWellFormed(text)) keep(text, bytes);
+  if (isWhole && mayKeep(bytes)) keep(text, bytes);
   return bytes;
+}
+
+/** The bytes of a text that is a known one but for a few lines: only these are encoded. Of a well-formed text. */
+function bytesAfterEdit(text: string): Buffer | undefined {
+  for (const before of kept) {
+    const most = Math.min(text.length, before.text.length);
+    let start = commonStart(text, before.text, most);
+    let end = commonEnd(text, before.text, most - start);
+    if (text.length - start - end > LONG_BYTES) continue;
+    // Nothing begins or ends within a character.
+    if (start > 0 && isHighSurrogate(text.charCodeAt(start - 1))) start--;
+    if (end > 0 && isLowSurrogate(text.charCodeAt(text.length - end))) end--;
+    const isAscii = before.bytes.length === before.text.length;
+    const lengthOf = (part: string): number => (isAscii ? part.length : Buffer.byteLength(part));
+    return Buffer.concat([
+      before.bytes.subarray(0, lengthOf(text.slice(0, start))),
+      Buffer.from(text.slice(start, text.length - end)),
+      before.bytes.subarray(before.bytes.length - lengthOf(text.slice(text.length - end))),
+    ]);
+  }
+  return undefined;
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code < 0xe000;
 }
 
 /** Whether its bytes are one object, however often they are asked for. */

@@ -113,44 +113,55 @@ export function keepText(folder: StateFolder, text: string): void {
   }
 }
 
-/** Texts that are on their way to the disk, by the file each is to have. */
-const begun = new Map<string, BegunWrite>();
+/** Texts that are on their way to the disk. */
+const begun = new Set<BegunText>();
+
+interface BegunText {
+  readonly folder: string;
+  readonly text: string;
+  readonly write: BegunWrite;
+}
+
+function findBegun(folder: StateFolder, text: string): BegunText | undefined {
+  return [...begun].find((one) => one.folder === folder.path && one.text === text);
+}
 
 /**
  * Writes a text that may become the enforced one, while nobody knows yet whether it will: `keepBegunText` has little left
  * to do then. What is returned gives it up, where nobody has kept it. Short texts are not worth it.
  */
 export function beginKeepText(folder: StateFolder, text: string): () => Promise<void> {
-  const file = textFile(folder, contentDigest(text));
   const nothing = (): Promise<void> => Promise.resolve();
-  if (!isKept(text) || !fs.existsSync(folder.path) || begun.has(file)) return nothing;
-  let write: BegunWrite;
+  if (!isKept(text) || !fs.existsSync(folder.path) || findBegun(folder, text)) return nothing;
+  let one: BegunText;
   try {
     assertTrusted(folder);
-    write = beginWrite(file, bytesOf(text), { mode: 0o600 });
+    // Its own name has its digest in it, which takes as long as all of this.
+    const unnamed = path.join(folder.path, 'enforced.text');
+    one = { folder: folder.path, text, write: beginWrite(unnamed, bytesOf(text), { mode: 0o600 }) };
   } catch {
     return nothing; // whoever keeps it says why it cannot be
   }
-  begun.set(file, write);
+  begun.add(one);
   return async () => {
-    if (begun.get(file) === write) begun.delete(file);
-    await write.abandon();
+    begun.delete(one);
+    await one.write.abandon();
   };
 }
 
 /** The same as `keepText`, of a text that may have been begun. */
 export async function keepBegunText(folder: StateFolder, text: string): Promise<void> {
-  const file = textFile(folder, contentDigest(text));
-  const write = begun.get(file);
-  if (!write) {
+  const one = findBegun(folder, text);
+  if (!one) {
     keepText(folder, text);
     return;
   }
-  begun.delete(file);
+  begun.delete(one);
   makeFolder(folder);
+  const file = textFile(folder, contentDigest(text));
   try {
-    await write.synced;
-    write.finish();
+    await one.write.synced;
+    one.write.finish({ target: file });
   } catch (error) {
     throw fileError('state/write', 'write', file, error);
   }

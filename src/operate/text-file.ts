@@ -116,7 +116,7 @@ function replace(named: string, bytes: Uint8Array, old: string): void {
     const half = begun.get(target);
     begun.delete(target);
     const isSame = half?.mode === stat.mode && half.uid === stat.uid && half.gid === stat.gid;
-    if (isSame && half.bytes === bytes && half.write.isSynced()) half.write.finish(unchanged);
+    if (isSame && half.bytes === bytes && half.write.isSynced()) half.write.finish({ beforeExchange: unchanged });
     else writeAtomically(target, bytes, { mode: stat.mode & 0o7777, owner, how: 'replace', beforeExchange: unchanged });
   } catch (error) {
     if (error instanceof SluiceError) throw error;

@@ -131,8 +131,13 @@ function readEdit(edit: KnownEdit, place: Place): Reading | null {
   return { ruleset: { ...ruleset, servers: whole.servers }, diagnostics: whole.findings };
 }
 
+/** Its size as UTF-8; of a text that is surely within bounds no less than that: a character has three bytes at most. */
+function mostBytes(text: string): number {
+  return 3 * text.length <= MAX_FILE_BYTES ? 3 * text.length : Buffer.byteLength(text);
+}
+
 function decodeText(input: string | Uint8Array): { text: string; problem?: ReturnType<typeof at> } {
-  const size = typeof input === 'string' ? Buffer.byteLength(input) : input.length;
+  const size = typeof input === 'string' ? mostBytes(input) : input.length;
   if (size > MAX_FILE_BYTES) {
     const problem = refuse('parse/too-large', `the ruleset has ${size} bytes, at most ${MAX_FILE_BYTES} are read`);
     return { text: '', problem: at({ start: 0, length: 0 }, problem) };

@@ -4,6 +4,7 @@
  */
 import { type Move, movedSource } from '../model/moved';
 import type { SourceRange } from '../model/ruleset';
+import { commonEnd, commonStart } from './common-text';
 import { type DocumentNode, type MapNode, valueOf } from './document-node';
 import { SourceFile } from './locate';
 
@@ -93,29 +94,6 @@ function lastBelow(values: readonly number[], than: number): number {
     else high = middle;
   }
   return low - 1;
-}
-
-/** Characters at the front that are the same. Comparing pieces is many times faster than comparing characters. */
-function commonStart(one: string, other: string, most: number): number {
-  return longest(most, (from, to) => one.slice(from, to) === other.slice(from, to));
-}
-
-function commonEnd(one: string, other: string, most: number): number {
-  return longest(
-    most,
-    (from, to) => one.slice(one.length - to, one.length - from) === other.slice(other.length - to, other.length - from),
-  );
-}
-
-function longest(most: number, isSame: (from: number, to: number) => boolean): number {
-  let known = 0;
-  let step = 1 << 20;
-  while (step >= 1) {
-    const next = Math.min(known + step, most);
-    if (next > known && isSame(known, next)) known = next;
-    else step = step === 1 ? 0 : step >> 1;
-  }
-  return known;
 }
 
 /**

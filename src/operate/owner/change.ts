@@ -12,6 +12,7 @@ import { type ApplyOptions, applyRuleset } from '../apply';
 import type { Author } from '../change-note';
 import { checkRuleset } from '../check';
 import type { Context } from '../context';
+import { beginDigest } from '../digest';
 import { pairAt } from '../edit/edited-section';
 import type { EditOutcome, EditRefused } from '../edit/outcome';
 import { editServer } from '../edit/excerpt';
@@ -108,6 +109,7 @@ async function tryChange(
   if (outcome.kind === 'refused') return refusedEdit(outcome, own, source.path);
   // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
   const giveUp = beginKeepText(context.folder, outcome.text);
+  const digested = beginDigest(outcome.text);
   const exchange = splitBundle(outcome.text).dir === null ? beginExchange(source.path, outcome.text) : null;
   try {
     const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
@@ -125,7 +127,7 @@ async function tryChange(
     const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
     const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
     const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
-    await exchange?.ready;
+    await Promise.all([exchange?.ready, digested]);
     await writeAndApply(context, source, candidate, { ...options, ...waits });
     const enforcement = await readEnforcement(context);
     const waiting = enforcement && ownWaiting(enforcement, own);
@@ -134,7 +136,7 @@ async function tryChange(
     if (error instanceof SectionPendingError && error.section === server) throw stillWaiting();
     throw error;
   } finally {
-    await Promise.all([giveUp(), exchange?.giveUp()]);
+    await Promise.all([giveUp(), exchange?.giveUp(), digested]);
   }
 }
 

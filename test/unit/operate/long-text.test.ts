@@ -2,11 +2,12 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { contentDigest } from '../../../src/operate/digest';
+import { beginDigest, contentDigest } from '../../../src/operate/digest';
 import { bytesOf } from '../../../src/operate/long-text';
 import { readRulesetText, writeRulesetText } from '../../../src/operate/ruleset-file';
 import { beginKeepText, keepBegunText, stateFolder, textFile } from '../../../src/operate/state-files';
 import { beginExchange } from '../../../src/operate/text-file';
+import { Random, testSeed } from '../../support/generate/random';
 
 const LONG = `# ${'é'.repeat(100_000)}\n`;
 let directory: string;
@@ -27,6 +28,29 @@ test('what is read again is what stands there, whatever was read before', () => 
   expect(() => readRulesetText(file)).toThrow(/is not UTF-8 text/);
   fs.writeFileSync(file, `${LONG}\u001c`);
   expect(() => readRulesetText(file)).toThrow(/U\+001C/);
+});
+
+test('an edit of a known text has its own bytes, wherever it is and whatever it is of', () => {
+  const random = new Random(testSeed(4402));
+  const pieces = ['deny from 192.0.2.7\n', 'é', 'ü✓', '😀', '😁', '\u{1F600}\u{10FFFF}', '\n', '', '\ud83d', '\ude00'];
+  for (const start of [`# ${'a line of it\n'.repeat(9000)}`, `# ${'😀é\n'.repeat(30_000)}`]) {
+    let text = start;
+    for (let round = 0; round < 60; round++) {
+      const at = random.between(0, text.length);
+      const taken = random.between(0, 3);
+      const put = Array.from({ length: random.between(0, 3) }, () => random.pick(pieces)).join('');
+      const next = text.slice(0, at) + put + text.slice(at + taken);
+      expect({ round, same: bytesOf(next).equals(Buffer.from(next)) }).toEqual({ round, same: true });
+      // Half a character goes on with what is read of it.
+      if (Buffer.from(next).toString() === next) text = next;
+    }
+    expect(text).not.toBe(start);
+  }
+});
+
+test('a digest that another thread makes is the digest', async () => {
+  for (const text of [LONG, `${LONG}#`, 'short\n', LONG])
+    expect([await beginDigest(text), contentDigest(text)]).toEqual(Array(2).fill(contentDigest(Buffer.from(text))));
 });
 
 test('half a character is not read back as one', () => {
