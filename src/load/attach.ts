@@ -84,9 +84,11 @@ function withoutEgress(name: string, cause: UnsupportedError): SluiceError {
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
   const pinned = pins.links();
   if (pinned.length === 0) return [];
-  const interfaces = await listInterfaces(kernel, netns);
+  const [interfaces, filters] = await Promise.all([
+    listInterfaces(kernel, netns),
+    currentFilters({ kernel, pins, netns }),
+  ]);
   const links = pinnedLinks(kernel, pins);
-  const filters = await currentFilters({ kernel, pins, netns });
   const found: Attachment[] = [];
   for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {
     const device = interfaces.find((candidate) => candidate.index === ifindex);
@@ -152,8 +154,10 @@ export async function attachAll(
 ): Promise<Attachment[]> {
   const place = { kernel, pins, netns: options.netns };
   const hook = chooseEgressHook();
-  const present = await currentAttachments(kernel, pins, options.netns);
-  const filters = await currentFilters(place);
+  const [present, filters] = await Promise.all([
+    currentAttachments(kernel, pins, options.netns),
+    currentFilters(place),
+  ]);
   const done: Attachment[] = [];
   const made: { ifindex: number; hook: Hook }[] = [];
   const pin = (link: BpfLink, ifindex: number, hook: Hook): void => {

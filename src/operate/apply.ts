@@ -184,12 +184,14 @@ export async function applyRuleset(
   given: Candidate,
   options: ApplyOptions = {},
 ): Promise<ApplyOutcome | DryRun> {
-  const { kernel, netns, folder } = context;
+  const { folder } = context;
   const intent = options.intent ?? { what: 'apply' };
   const outcome = await withLock(context, async (): Promise<ApplyOutcome | DryRun> => {
     let candidate = given;
     removeUnfinishedRuleset(candidate.file);
     if (!options.dryRun) await replaceOlderLocked(context);
+    // While the kernel is asked what else there is.
+    const look = beginLook(context, options.interfaces ?? candidate.ruleset.interfaces);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
     let history: History | null = null;
@@ -203,10 +205,10 @@ export async function applyRuleset(
     if (options.seen) requireAsSeen(enforcement, history ?? readHistory(folder), options.seen);
     if (options.asRead) refuseOtherText(candidate);
     if (options.inPlaceOf) refuseOtherThan(options.inPlaceOf, enforcement?.record ?? null);
-    const interfaces = await resolveInterfaces(kernel, options.interfaces ?? candidate.ruleset.interfaces, netns);
+    const interfaces = await look.interfaces;
     const wanted = interfaces.map((device) => device.index).sort((a, b) => a - b);
     const filtered = (enforcement?.attachments ?? []).map((attachment) => attachment.ifindex).sort((a, b) => a - b);
-    const overridden = findLockout(candidate.ruleset, await sshConnections(kernel, interfaces, netns));
+    const overridden = findLockout(candidate.ruleset, await look.connections);
     refuseOtherMode(candidate.ruleset.mode, wanted, enforcement?.attachments ?? []);
     const sameInterfaces = wanted.join() === filtered.join();
     const { confirmSeconds: seconds, edited, memory, alone } = options;
@@ -317,6 +319,18 @@ export async function applyRuleset(
   });
   await clearOrphans(context);
   return outcome;
+}
+
+/** The interfaces that are meant, and the SSH connections that may pass them; whoever awaits them is told what is wrong. */
+function beginLook(
+  { kernel, netns }: Context,
+  wanted: Parameters<typeof resolveInterfaces>[1],
+): { readonly interfaces: Promise<Interface[]>; readonly connections: ReturnType<typeof sshConnections> } {
+  const interfaces = resolveInterfaces(kernel, wanted, netns);
+  const connections = interfaces.then((filtered) => sshConnections(kernel, filtered, netns));
+  // Something else may be wrong before anybody does.
+  for (const one of [interfaces, connections]) one.catch(() => undefined);
+  return { interfaces, connections };
 }
 
 /** Connections that the change cuts in what judges again otherwise, and only there. */

@@ -39,15 +39,16 @@ async function readable(context: Context): Promise<Enforcement | null> {
 
 /**
  * The file verbs edit: the enforced one, else the one `enable` would enforce. `enforced` is null where nothing enforces, `record`
- * (for `inPlaceOf` of an apply) also where it is lost. Throws
+ * (for `inPlaceOf` of an apply) also where it is lost; `known`: what the caller has just read of it. Throws
  * `SluiceError` where `named`, the file the user asked for, is not the enforced one, or where there is none to edit.
  */
 export async function openForEdit(
   context: Context,
   fallback: string,
   named?: string,
+  known?: Enforcement,
 ): Promise<{ source: RulesetText; enforced: EnforcedState | null; record: GenerationRecord | null }> {
-  const enforcement = await readEnforcement(context);
+  const enforcement = known ?? (await readEnforcement(context));
   const enforced = enforcement?.enforced ?? null;
   if (enforcement && !enforced) {
     const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;

@@ -21,9 +21,11 @@ export async function sshConnections(
   netns?: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<LiveConnection[]> {
-  const { caller, live } = await readSessions(kernel, netns, environment);
+  const [{ caller, live }, interfaces] = await Promise.all([
+    readSessions(kernel, netns, environment),
+    listInterfaces(kernel, netns),
+  ]);
   const all = caller ? [{ description: 'your session', key: caller }, ...live] : live;
-  const interfaces = await listInterfaces(kernel, netns);
   const indexes = new Set(filtered.map(({ index }) => index));
   const seen = new Set<string>();
   return all.filter(({ key }) => {

@@ -99,7 +99,7 @@ async function tryChange(
   if (!now || !own) throw noSuchServer();
   requireTidy(now);
   requireNoOther(now, own);
-  const { source, enforced, record } = await openForEdit(context, '');
+  const { source, enforced, record } = await openForEdit(context, '', undefined, now);
   if (!enforced || !record) throw noSuchServer();
   const history = readHistory(context.folder);
   const digest = sectionDigest(record.ruleset, server);
