@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOG_LEVEL_CODE } from '../abi/codec';
-import { LAYOUT, RODATA, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, RODATA, SLC_ENTRY, SLC_HITS_ROWS, SLC_LIMITS } from '../abi/layout.gen';
 import type { LogLevel } from '../model/logging';
 import type { EchoRates } from '../model/echo';
 import type { FragmentMode, IcmpMode } from '../model/ruleset';
@@ -46,6 +46,7 @@ const MAPS = [
   'slc_ban_filter',
   'slc_events',
   'slc_event_stats',
+  'slc_event_ranks',
   'slc_event_sources',
   'slc_clock',
   'slc_result',
@@ -358,10 +359,15 @@ export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches)
     name: 'slc_counters',
     keySize: 4,
     valueSize: switches.counterSlots * LAYOUT.slc_hits.size,
-    maxEntries: switches.dryRun ? 1 : kernel.possibleCpus() + 1,
+    maxEntries: switches.dryRun ? 1 : counterRows(kernel),
     flags: ['mmapable'],
   });
   return { image, counters };
+}
+
+/** Rows of the counters of a generation. */
+export function counterRows(kernel: Kernel): number {
+  return SLC_HITS_ROWS + kernel.possibleCpus();
 }
 
 /** An empty image map of that many 8-byte slots. */
@@ -457,6 +463,7 @@ export async function loadProgram(
   const result = maps.result ?? createResultMap(kernel);
   const { bans, open, events, eventStats, eventSources } = maps;
   const tells = !switches.dryRun && switches.logging !== 'off';
+  const eventRanks = tells ? createEventRanks(kernel, switches) : null;
   const ingress = name === 'slc_ingress';
   const reuse: Partial<Record<DatapathMap, BpfMap>> = {
     slc_image: maps.image,
@@ -469,6 +476,7 @@ export async function loadProgram(
       ...{ slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets },
       slc_ban_filter: bans.filter,
     }),
+    ...(eventRanks && { slc_event_ranks: eventRanks }),
     ...(tells && events && { slc_events: events }),
     ...(tells && eventStats && { slc_event_stats: eventStats }),
     ...(tells && eventSources && { slc_event_sources: eventSources }),
@@ -502,7 +510,19 @@ export async function loadProgram(
   } finally {
     object.close();
     if (!maps.result) result.close();
+    eventRanks?.close();
   }
+}
+
+/** What each rank has spent of its cap of events: the program's own. */
+function createEventRanks(kernel: Kernel, { counterSlots }: DatapathSwitches): BpfMap {
+  return kernel.createMap({
+    type: 'array',
+    name: 'slc_event_ranks',
+    keySize: 4,
+    valueSize: counterSlots * 4,
+    maxEntries: kernel.possibleCpus(),
+  });
 }
 
 /** Entries of tables that are not given, where it is not one. */

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_ABI_VERSION } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import {
+  counterRows,
   createGenerationMaps,
   datapathDigest,
   datapathSwitches,
@@ -111,7 +112,7 @@ function withRoom({ bytes, counterSlots, features }: Wanted): Wanted {
 }
 
 function bytesOf(kernel: Kernel, { bytes, counterSlots }: Wanted): number {
-  return bytes.length + counterSlots * LAYOUT.slc_hits.size * (kernel.possibleCpus() + 1);
+  return bytes.length + counterSlots * LAYOUT.slc_hits.size * counterRows(kernel);
 }
 
 /**

@@ -71,9 +71,9 @@ describe('figures', () => {
       'box/default': 20n,
       'inbound/udp-off': 40n,
       'inbound/default': 80n,
-    }).map(([name, packets]) => [rankOf(name), { packets, bytes: packets * 60n, lastHitJiffies: 0n }]),
+    }).map(([name, packets]) => [rankOf(name), { packets, bytes: packets * 60n, lastHitJiffies: null }]),
   );
-  hits.set(rankOf('gpu/often') + 1, { packets: 4n, bytes: 240n, lastHitJiffies: 0n });
+  hits.set(rankOf('gpu/often') + 1, { packets: 4n, bytes: 240n, lastHitJiffies: null });
   const time = { clock: { jiffies: 0n, bootNs: 0n, tickNs: 0n }, hz: 250, nowMs: 0 };
   const figures = nameFigures(hits, ranks, time);
 
