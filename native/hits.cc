@@ -56,7 +56,7 @@ Slot look_at(const std::uint8_t *rows, std::size_t row_bytes, std::size_t count,
     return sum;
 }
 
-static_assert(sizeof(slc_hits) == kHitBytes, "a slot is a word");
+static_assert(sizeof(slc_hits) == kHitBytes && SLC_HITS_ROWS == kSharedHitRows, "as in the header");
 
 } // namespace
 
