@@ -359,7 +359,7 @@ export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches)
     name: 'slc_counters',
     keySize: 4,
     valueSize: switches.counterSlots * LAYOUT.slc_hits.size,
-    maxEntries: switches.dryRun ? 1 : counterRows(kernel),
+    maxEntries: switches.dryRun ? SLC_HITS_ROWS : counterRows(kernel),
     flags: ['mmapable'],
   });
   return { image, counters };
