@@ -4,7 +4,8 @@
  */
 import { LOG_WORD_OF_CODE, OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
-import type { Image, RankEntry } from '../compile/image';
+import type { Image } from '../compile/image';
+import { rankEntry } from '../compile/ranks';
 import {
   createGenerationMaps,
   createResultMap,
@@ -135,15 +136,3 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
 
 /** include/uapi/linux/bpf.h: XDP_PASS, and TCX_NEXT as an unsigned number. */
 const PASS: Readonly<Record<Direction, number>> = { in: 2, out: 0xffffffff };
-
-/** Entry of a rank; the table ascends. */
-export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {
-  let low = 0;
-  let high = ranks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ranks[middle].rank < rank) low = middle + 1;
-    else high = middle;
-  }
-  return ranks[low]?.rank === rank ? ranks[low] : undefined;
-}
