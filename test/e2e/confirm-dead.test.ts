@@ -10,6 +10,7 @@ import { kernel } from '../../src/kernel/native';
 import { pendingGate } from '../../src/load/confirm';
 import { SharedState } from '../../src/load/state';
 import { readEnforcement } from '../../src/operate/enforcement';
+import { BACK_WITHIN_PROBES, CLOCKS_MS } from '../support/back-in-time';
 import { serve } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
 import type { Background } from '../support/process';
@@ -17,10 +18,6 @@ import { wallTimeOf } from '../support/wall-clock';
 
 const ROUNDS = Number(process.env.SLUICE_CONFIRM_ROUNDS ?? 2);
 const PORTS = { echo: 7007, tcp: 14141, udp: 9000 };
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The clients' clock tells whole milliseconds, and is another than the kernel's. */
-const CLOCKS_MS = 20;
 /**
  * The session waits for its own retransmission, whose pause doubled while nothing came through: after 0.2 s, 0.6, 1.4, 3,
  * 6.2 and 12.6 s, so that after a cut of at most ten seconds it comes within eight.
