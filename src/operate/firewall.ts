@@ -13,12 +13,12 @@ import { confirmAll } from './confirm-all';
 import { confirmSections, takeBackSections } from './confirm-sections';
 import { isConfirmTime, MAX_CONFIRM_SECONDS } from './confirm-time';
 import { type Context, openContext } from './context';
+import { isDigestText } from './digest';
 import type { EndedRules } from './end-rules';
 import { readEnforcement, takeSnapshot } from './enforcement';
 import { explainEnforced, type FullExplanation } from './explain';
 import { isGatePending, rollbackPending, settle } from './pending';
 import type { Spare } from '../load/spare';
-import { isDigestText } from './seen';
 import { SecondThread } from './thread/second-thread';
 
 export type { ApplyOptions, FirewallApplied } from './apply-file';
