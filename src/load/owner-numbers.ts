@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import type { FlowMaps } from '../kernel/datapath';
+import type { FlowMaps } from '../kernel/datapath-maps';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import { GENERATION_PINS, liveGenerations } from './generations';

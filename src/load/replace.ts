@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { flowBuckets } from '../compile/flow-table';
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import { createFlowMaps, type FlowMaps } from '../kernel/datapath';
+import { createFlowMaps, type FlowMaps } from '../kernel/datapath-maps';
 import { KernelError } from '../kernel/errors';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';

@@ -6,13 +6,9 @@ import { LOG_WORD_OF_CODE, OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
 import { rankEntry } from '../compile/ranks';
-import {
-  createGenerationMaps,
-  createResultMap,
-  datapathSwitches,
-  type GenerationMaps,
-  loadProgram,
-} from '../kernel/datapath';
+import { createGenerationMaps, createResultMap, type GenerationMaps } from '../kernel/datapath-maps';
+import { datapathSwitches } from '../kernel/datapath-switches';
+import { loadProgram } from '../kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
 import type { LogWord } from '../model/logging';

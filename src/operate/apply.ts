@@ -5,7 +5,7 @@ import { type Applied, clearInterrupted } from '../load/apply';
 import { type Attachment, currentAttachments, resolveInterfaces } from '../load/attach';
 import type { Fold } from '../load/generations';
 import { unload } from '../load/unload';
-import { datapathDigest } from '../kernel/datapath';
+import { datapathDigest } from '../kernel/datapath-object';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
 import type { CheckMemory } from './check-memory';
