@@ -5,7 +5,7 @@ import { SluiceError } from '../kernel/errors';
 import { banOfAddress } from '../model/ban';
 import type { Prefix } from '../model/prefix';
 import { parseAddressText } from '../parse/address';
-import { disable } from './apply';
+import { disable } from './disable';
 import type { ApplyOptions, FirewallApplied } from './apply-file';
 import { type BanOutcome, banSources } from './ban-sources';
 import { type BanList, listBans, type UnbanOutcome, unbanSources } from './bans';
