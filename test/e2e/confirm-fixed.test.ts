@@ -9,7 +9,7 @@ import { readEnforcement } from '../../src/operate/enforcement';
 import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { endTrial } from '../support/end-trial';
+import { endTrial, tensOfMinutesLeft } from '../support/end-trial';
 
 const TEXT = `# the edge
 version: 1
@@ -42,11 +42,6 @@ const reached = async (...ports: number[]): Promise<number[]> => {
 };
 /** Whether connections that begin inside reach port 7008 of the neighbour. */
 const getsOut = async (): Promise<boolean> => (await tcpConnect(host.edge, NEIGHBOUR.ipv4, 7008)) === 'connected';
-/** What is left of the time of each that waits, in tens of minutes begun. */
-async function tensOfMinutesLeft(): Promise<Record<string, number>> {
-  const { trials } = (await readEnforcement(host.context()))!;
-  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Math.ceil(Number(leftNs) / 600e9)]));
-}
 
 test('cut off by inbound, every process dead: back at its own deadline, beside a server with another one', async () => {
   await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '20m');
@@ -54,7 +49,7 @@ test('cut off by inbound, every process dead: back at its own deadline, beside a
   // Killed as soon as the kernel enforces it.
   expect(await host.sluice(words, { SLUICE_FAILPOINT: 'after-gate:kill' })).toMatchObject({ status: 137 });
   expect(await reached()).toEqual([]);
-  expect(await tensOfMinutesLeft()).toEqual({ inbound: 1, red: 2 });
+  expect(await tensOfMinutesLeft(host)).toEqual({ inbound: 1, red: 2 });
   // Its own word in the kernel says when; the other one's says what it said.
   await endTrial(host, 'inbound', 2000);
   const over = Date.now() + 2000;

@@ -6,12 +6,11 @@ import { readFileSync } from 'node:fs';
 import type { ServerPage } from '../../src/observe/server-page';
 import { endRules } from '../../src/operate/end-rules';
 import { Firewall } from '../../src/operate/firewall';
-import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
 import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
-import { endTrial } from '../support/end-trial';
+import { endTrial, tensOfMinutesLeft } from '../support/end-trial';
 
 const TEXT = `# the edge
 version: 1
@@ -45,12 +44,6 @@ const reached = async (...ports: number[]): Promise<number[]> => {
   return asked.filter((_, i) => answers[i] === 'connected');
 };
 
-/** What is left of the time of each that waits, in tens of minutes begun. */
-async function tensOfMinutesLeft(): Promise<Record<string, number>> {
-  const { trials } = (await readEnforcement(host.context()))!;
-  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Math.ceil(Number(leftNs) / 600e9)]));
-}
-
 test('cut off, every process dead: each server is back at its own deadline, and no other notices', async () => {
   // Killed as soon as the kernel enforces it.
   const words = ['deny', '1080/tcp', '--server', 'red', '--confirm', '10m'];
@@ -59,7 +52,7 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   const told = await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
   expect(told).toContain('applied: generation 3');
   expect(await reached()).toEqual([3080]);
-  expect(await tensOfMinutesLeft()).toEqual({ red: 1, green: 2 });
+  expect(await tensOfMinutesLeft(host)).toEqual({ red: 1, green: 2 });
   // The word in the kernel says when it is over.
   await endTrial(host, 'red', 2000);
   const over = Date.now() + 2000;
