@@ -1,6 +1,6 @@
 /** The kernel's clocks as the datapath reads them: jiffies for last hits, boot time for deadlines, ticks for limits. */
 import { LAYOUT } from '../abi/layout.gen';
-import { openDatapath } from './datapath';
+import { openDatapath } from './datapath-object';
 import type { Kernel } from './kernel';
 
 export interface ClockReading {

@@ -10,6 +10,7 @@ import { kernel } from '../../src/kernel/native';
 import { pendingGate } from '../../src/load/confirm';
 import { SharedState } from '../../src/load/state';
 import { readEnforcement } from '../../src/operate/enforcement';
+import { BACK_WITHIN_PROBES, CLOCKS_MS } from '../support/back-in-time';
 import { serve } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
 import type { Background } from '../support/process';
@@ -17,10 +18,6 @@ import { wallTimeOf } from '../support/wall-clock';
 
 const ROUNDS = Number(process.env.SLUICE_CONFIRM_ROUNDS ?? 2);
 const PORTS = { echo: 7007, tcp: 14141, udp: 9000 };
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The clients' clock tells whole milliseconds, and is another than the kernel's. */
-const CLOCKS_MS = 20;
 /**
  * The session waits for its own retransmission, whose pause doubles while nothing comes through, from 0.2 s on a quiet
  * machine: so it comes after as long again as the cut lasted at most, and the first pause.

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { uninstall } from '../../src/operate/apply';
+import { uninstall } from '../../src/operate/disable';
 import { kernel } from '../../src/kernel/native';
 import { EdgeHost } from '../support/edge-host';
 

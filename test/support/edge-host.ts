@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
