@@ -1,6 +1,7 @@
 /** What everything that changes what is enforced, or looks at revisions, takes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Intent, REASON_MAX } from '../operate/change-note';
+import { isDigestText } from '../operate/digest';
 import type { Seen } from '../operate/seen';
 import { UsageError } from './output';
 
@@ -70,7 +71,7 @@ export function seenOf({ section, ifDigest: digest }: DigestOption & Pick<Sectio
 }
 
 function readDigest(text: string): string {
-  if (/^[0-9a-f]{7,64}$/i.test(text)) return text;
+  if (isDigestText(text)) return text;
   throw new InvalidArgumentError('expected the first 7 digits or more of a digest.');
 }
 

@@ -1,13 +1,8 @@
 /** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  type DatapathSwitches,
-  type FlowMaps,
-  type GenerationMaps,
-  loadProgram,
-} from '../kernel/datapath';
+import { createGenerationMaps, type FlowMaps, type GenerationMaps } from '../kernel/datapath-maps';
+import { datapathSwitches, type DatapathSwitches } from '../kernel/datapath-switches';
+import { loadProgram } from '../kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';

@@ -3,9 +3,9 @@
  * and what judges again otherwise (SPEC §6), by real commands and connections.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Firewall } from '../../src/operate/firewall';
 import type { Revision } from '../../src/operate/history';
+import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endGate } from '../support/end-gate';
@@ -23,10 +23,6 @@ servers:
 /** Settings alone: nobody is a friend any more. */
 const FRIENDLESS = TEXT.replace(`friends: [${NEIGHBOUR.ipv4}]`, 'friends: [203.0.113.1]');
 const PORTS = [1080, 2080, 3080, 4080];
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The kernel's clock is another than the one here. */
-const CLOCKS_MS = 20;
 
 let host: EdgeHost;
 
@@ -68,15 +64,7 @@ test('settings wait, every process dead: past the deadline they are back, and wh
   expect([await reached(), await waiting(), await isWhole()]).toEqual([[3080], ['green'], true]);
   endGate(host, 2000);
   const over = Date.now() + 2000;
-  await sleep(over - Date.now() - 200);
-  const probes: Promise<boolean>[] = [];
-  while (probes.length < BACK_WITHIN_PROBES) {
-    const isAfter = Date.now() > over + CLOCKS_MS;
-    const probe = reached(4080).then((ports) => ports.length > 0);
-    if (isAfter) probes.push(probe);
-    await sleep(100);
-  }
-  expect(await Promise.all(probes)).toContain(true);
+  expect(await isBackAt(over, async () => (await reached(4080)).length > 0)).toBe(true);
   expect(await reached()).toEqual([3080, 4080]);
   expect((await host.sluice(['status'])).stderr).toContain('was not confirmed within 600 s');
   expect([await reached(), await waiting(), await isWhole()]).toEqual([[3080, 4080], ['green'], false]);

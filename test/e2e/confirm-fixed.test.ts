@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
 import { readEnforcement } from '../../src/operate/enforcement';
 import type { Revision } from '../../src/operate/history';
+import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
@@ -21,10 +22,6 @@ inbound:
 servers:
   red: { address: ${HOST.ipv4}, ports: 2000-2099, rules: [allow 2080/tcp] }
 `;
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The kernel's clock is another than the one here. */
-const CLOCKS_MS = 20;
 
 let host: EdgeHost;
 let file: string;
@@ -67,15 +64,7 @@ test('cut off by inbound, every process dead: back at its own deadline, beside a
   // Its own word in the kernel says when; the other one's says what it said.
   await endTrial(host, 'inbound', 2000);
   const over = Date.now() + 2000;
-  await sleep(over - Date.now() - 200);
-  const probes: Promise<boolean>[] = [];
-  while (probes.length < BACK_WITHIN_PROBES) {
-    const isAfter = Date.now() > over + CLOCKS_MS;
-    const probe = reached(1080).then((ports) => ports.length > 0);
-    if (isAfter) probes.push(probe);
-    await sleep(100);
-  }
-  expect(await Promise.all(probes)).toContain(true);
+  expect(await isBackAt(over, async () => (await reached(1080)).length > 0)).toBe(true);
   expect(await reached()).toEqual([1080]);
   const { stderr, stdout } = await host.sluice(['status']);
   expect(stderr).toContain('of inbound was not confirmed within 600 s: the rows before judge again');

@@ -2,7 +2,6 @@
  * Servers that wait to be confirmed by themselves, by real commands and connections: one is cut off by a change that nobody
  * confirms, comes back at its deadline with every process dead, and nothing of any other server is moved by it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import type { ServerPage } from '../../src/observe/server-page';
 import type { Revision } from '../../src/operate/history';
@@ -10,6 +9,7 @@ import { endRules } from '../../src/operate/end-rules';
 import { Firewall } from '../../src/operate/firewall';
 import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
+import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
@@ -27,10 +27,6 @@ servers:
   green: { address: ${HOST.ipv4}, ports: 2000-2099, rules: [allow 2080/tcp] } # second
   blue: { address: ${HOST.ipv4}, ports: 3000-3099, rules: [allow 3080/tcp] }
 `;
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The kernel's clock is another than the one here. */
-const CLOCKS_MS = 20;
 
 let host: EdgeHost;
 let file: string;
@@ -73,16 +69,7 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   // The word in the kernel says when it is over.
   await endTrial(host, 'red', 2000);
   const over = Date.now() + 2000;
-  // A fresh probe every 100 ms: of those sent after the deadline one of the first is answered.
-  await sleep(over - Date.now() - 200);
-  const probes: Promise<boolean>[] = [];
-  while (probes.length < BACK_WITHIN_PROBES) {
-    const isAfter = Date.now() > over + CLOCKS_MS;
-    const probe = reached(1080).then((ports) => ports.length > 0);
-    if (isAfter) probes.push(probe);
-    await sleep(100);
-  }
-  expect(await Promise.all(probes)).toContain(true);
+  expect(await isBackAt(over, async () => (await reached(1080)).length > 0)).toBe(true);
   expect(await reached()).toEqual([1080, 3080]);
   // The first command since says so and tidies up; the other one goes on waiting.
   const { stderr, stdout } = await host.sluice(['status']);

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
@@ -150,6 +150,18 @@ export class EdgeHost {
     return readdirSync(this.pins.directory, { recursive: true, encoding: 'utf8' })
       .map((path) => (statSync(join(this.pins.directory, path)).isDirectory() ? `${path}/` : path))
       .sort();
+  }
+
+  /** Removes all that is pinned, as somebody does by hand; once more where a daemon was just making something in it. */
+  removePins(): void {
+    const path = this.environment.SLUICE_BPFFS!;
+    for (let attempt = 1; existsSync(path); attempt++) {
+      try {
+        rmSync(path, { recursive: true, force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempt === 100) throw error;
+      }
+    }
   }
 
   /** Names of the generation records in the state folder. */
