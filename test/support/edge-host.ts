@@ -168,6 +168,18 @@ export class EdgeHost {
       .sort();
   }
 
+  /** Removes all that is pinned, as somebody does by hand; once more where a daemon was just making something in it. */
+  removePins(): void {
+    const path = this.environment.SLUICE_BPFFS!;
+    for (let attempt = 1; existsSync(path); attempt++) {
+      try {
+        rmSync(path, { recursive: true, force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempt === 100) throw error;
+      }
+    }
+  }
+
   /** Names of the generation records in the state folder. */
   records(): string[] {
     const folder = this.context().folder.path;
