@@ -11,14 +11,9 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_ABI_VERSION } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import {
-  counterRows,
-  createGenerationMaps,
-  datapathDigest,
-  datapathSwitches,
-  type DatapathSwitches,
-  type FlowMaps,
-} from '../kernel/datapath';
+import { counterRows, createGenerationMaps, type FlowMaps } from '../kernel/datapath-maps';
+import { datapathDigest } from '../kernel/datapath-object';
+import { datapathSwitches, type DatapathSwitches } from '../kernel/datapath-switches';
 import { KernelError } from '../kernel/errors';
 import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { type PinLayout, STATE_PINS } from '../kernel/pins';

@@ -17,12 +17,11 @@ import {
   BUDGET_ENTRIES,
   createGenerationMaps,
   createResultMap,
-  type DatapathSwitches,
-  datapathSwitches,
   type GenerationMaps,
-  loadProgram,
-  openDatapath,
-} from '../../src/kernel/datapath';
+} from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import { type DatapathSwitches, datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';
