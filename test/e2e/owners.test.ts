@@ -199,7 +199,8 @@ test('he sees his section, and of everybody else that the provider blocks', asyn
   expect(status).toMatch(/yours: 2 of 8 rules, 2 of 20 entries, 500 changes a minute/);
   // It is what the provider sees, but for the shares, by which he could count the servers.
   await tcpConnect(host.wire, HOST.ipv4, 1022);
-  const { section } = (await ask('red', 'status')) as Answer & { section: ServerSection };
+  const { section, active } = (await ask('red', 'status')) as Answer & { section: ServerSection };
+  expect(active).toBe(true);
   const theirs = JSON.parse(await host.must('status', 'red', '--json')) as { server: ServerSection };
   const shares = ({ server: { room } }: ServerSection): unknown =>
     [room!.flows, room!.limits].map(({ share }) => share);
