@@ -10,6 +10,7 @@ export interface ChangeOptions {
   readonly expectRevision?: number;
 }
 
+/** `--message` and `--expect-revision`. */
 export function addChangeOptions(command: Command): Command {
   return addMessageOption(command).addOption(
     new Option(
@@ -43,6 +44,7 @@ export interface DigestOption {
   readonly ifDigest?: string;
 }
 
+/** `--if-digest`; `what`: whose digest it is. */
 export function addDigestOption(command: Command, what = 'the section'): Command {
   return command.addOption(
     new Option(
@@ -75,6 +77,7 @@ function readDigest(text: string): string {
   throw new InvalidArgumentError('expected the first 7 digits or more of a digest.');
 }
 
+/** `--message`. */
 export function addMessageOption(command: Command): Command {
   return command.addOption(new Option('-m, --message <text>', 'why, for sluice history').argParser(readReason));
 }

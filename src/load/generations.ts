@@ -23,6 +23,7 @@ export interface GenerationPrograms {
   egress: BpfProgram;
 }
 
+/** Lets go of both; what is pinned or in a slot goes on. */
 export function closePrograms({ ingress, egress }: GenerationPrograms): void {
   ingress.close();
   egress.close();
@@ -133,6 +134,7 @@ export function openFlows(kernel: Kernel, pins: PinLayout, number: number): Flow
   });
 }
 
+/** Lets go of the table; what is pinned goes on. */
 export function closeFlows({ flows, flowTags, flowShares }: FlowMaps): void {
   flows.close();
   flowTags.close();
@@ -191,6 +193,7 @@ export async function retireGenerations(
   return retired;
 }
 
+/** The program first: a slot whose generation has no number would never be emptied. */
 export async function emptySlot(state: SharedState, slot: number): Promise<void> {
   state.emptySlot(slot);
   await state.setSlotGeneration(slot, 0);

@@ -16,6 +16,7 @@ export interface GenerationNames {
   readonly ids: string;
 }
 
+/** The names of a record. */
 export function packNames({ sections, ranks }: Pick<GenerationRecord, 'sections' | 'ranks'>): GenerationNames {
   const ordered = ranks.every(({ rank }, i) => i === 0 || ranks[i - 1].rank <= rank)
     ? ranks

@@ -81,6 +81,13 @@ function partNames(main: string, folder: string): string[] {
     throw fileError('file/read', 'read', folder, error);
   }
   const parts = found.filter(({ name }) => isPartName(name));
+  // It would be passed over without a word, and its server's addresses fall to inbound.
+  const shouted = found.find(({ name }) => !isPartName(name) && isPartName(name.toLowerCase()));
+  if (shouted)
+    throw servers(
+      `"${folder}" holds "${shouted.name}", which is no server: their files end with .yaml, .yml or .json`,
+      `rename it: ${shouted.name.replace(/[^.]*$/, (ending) => ending.toLowerCase())}`,
+    );
   if (parts.length > MAX_SERVERS)
     throw servers(`"${folder}" holds ${parts.length} servers, a ruleset holds at most ${MAX_SERVERS}`);
   for (const part of parts) {
@@ -88,7 +95,10 @@ function partNames(main: string, folder: string): string[] {
     if (problem !== undefined)
       throw servers(`"${folder}" holds a file that cannot name a server, "${part.name}": ${problem}`, 'rename it');
     if (part.isSymbolicLink())
-      throw servers(`"${path.join(folder, part.name)}" is a symbolic link; the file of a server was expected`);
+      throw servers(
+        `"${path.join(folder, part.name)}" is a symbolic link; the file of a server was expected`,
+        'put the file itself there, or take the link away',
+      );
   }
   return parts.map(({ name }) => name).sort();
 }

@@ -6,11 +6,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
 import { readEnforcement } from '../../src/operate/enforcement';
-import type { Revision } from '../../src/operate/history';
 import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
-import { endTrial } from '../support/end-trial';
+import { endTrial, tensOfMinutesLeft } from '../support/end-trial';
 
 const TEXT = `# the edge
 version: 1
@@ -43,16 +42,6 @@ const reached = async (...ports: number[]): Promise<number[]> => {
 };
 /** Whether connections that begin inside reach port 7008 of the neighbour. */
 const getsOut = async (): Promise<boolean> => (await tcpConnect(host.edge, NEIGHBOUR.ipv4, 7008)) === 'connected';
-const outcomes = async (): Promise<string[]> => {
-  const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
-  return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
-};
-/** What is left of the time of each that waits, in tens of minutes begun. */
-async function tensOfMinutesLeft(): Promise<Record<string, number>> {
-  const { trials } = (await readEnforcement(host.context()))!;
-  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Math.ceil(Number(leftNs) / 600e9)]));
-}
-const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
 
 test('cut off by inbound, every process dead: back at its own deadline, beside a server with another one', async () => {
   await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '20m');
@@ -60,7 +49,7 @@ test('cut off by inbound, every process dead: back at its own deadline, beside a
   // Killed as soon as the kernel enforces it.
   expect(await host.sluice(words, { SLUICE_FAILPOINT: 'after-gate:kill' })).toMatchObject({ status: 137 });
   expect(await reached()).toEqual([]);
-  expect(await tensOfMinutesLeft()).toEqual({ inbound: 1, red: 2 });
+  expect(await tensOfMinutesLeft(host)).toEqual({ inbound: 1, red: 2 });
   // Its own word in the kernel says when; the other one's says what it said.
   await endTrial(host, 'inbound', 2000);
   const over = Date.now() + 2000;
@@ -69,9 +58,9 @@ test('cut off by inbound, every process dead: back at its own deadline, beside a
   const { stderr, stdout } = await host.sluice(['status']);
   expect(stderr).toContain('of inbound was not confirmed within 600 s: the rows before judge again');
   expect(stdout).toMatch(/^red is not confirmed yet: \d+ s left/m);
-  expect(await waiting()).toEqual(['red']);
+  expect(await host.waiting()).toEqual(['red']);
   expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
-  expect(await outcomes()).toEqual([
+  expect(await host.outcomes()).toEqual([
     'apply: applied',
     'deny 2080/tcp --server red: pending',
     'deny 1080/tcp: rolled-back-by-deadline',
@@ -84,7 +73,7 @@ test('each section has its own word; one change of several has one', async () =>
   await host.must('allow', '1081/tcp', '--confirm', '10m');
   await host.must('default', 'deny', 'outgoing', '--confirm', '20m');
   await host.must('deny', '2080/tcp', '--server', 'red', '--confirm', '30m');
-  expect([await waiting(), await reached(1080, 1081, 2080)]).toEqual([
+  expect([await host.waiting(), await reached(1080, 1081, 2080)]).toEqual([
     ['inbound', 'outbound', 'red'],
     [1080, 1081],
   ]);
@@ -99,7 +88,7 @@ test('each section has its own word; one change of several has one', async () =>
   // A change of another section is in both states; one of a section that waits is refused, or waits with it.
   host.write('rules.yaml', `${text()}guard:\n  rules: [deny 1081/tcp]\n`);
   await host.must('apply');
-  expect([await waiting(), await reached(1080, 1081)]).toEqual([['inbound', 'outbound', 'red'], [1080]]);
+  expect([await host.waiting(), await reached(1080, 1081)]).toEqual([['inbound', 'outbound', 'red'], [1080]]);
   const refused = await host.sluice(['allow', '1082/tcp']);
   expect([refused.status, refused.stderr]).toEqual([5, expect.stringContaining('"inbound" waits to be confirmed')]);
   expect(refused.stderr).toContain('sluice confirm --section inbound keeps them');
@@ -107,9 +96,9 @@ test('each section has its own word; one change of several has one', async () =>
   expect(await getsOut()).toBe(true);
   expect(await host.must('confirm', '--section', 'inbound')).toBe('confirmed: the rows of inbound hold\n');
   expect(await host.must('rollback', '--server', 'red')).toContain('taken back: the rows before judge red again');
-  expect([await waiting(), await reached(1080, 2080), await getsOut()]).toEqual([[], [1080, 2080], true]);
+  expect([await host.waiting(), await reached(1080, 2080), await getsOut()]).toEqual([[], [1080, 2080], true]);
   expect(text()).not.toContain('outbound');
-  expect(await outcomes()).toEqual([
+  expect(await host.outcomes()).toEqual([
     ...['apply: applied', 'allow 1081/tcp: confirmed', 'default deny outgoing: rolled-back-by-deadline'],
     ...['deny 2080/tcp --server red: rolled-back-by-hand', 'apply: applied'],
   ]);
@@ -118,13 +107,13 @@ test('each section has its own word; one change of several has one', async () =>
   const both = text().replace('deny 1081/tcp]', 'deny 1080/tcp]').replace('allow 1080/tcp', 'deny 1080/tcp');
   host.write('rules.yaml', both);
   await host.must('apply', '--confirm', '10m');
-  expect([await waiting(), await reached(1080, 1081)]).toEqual([['guard', 'inbound'], [1081]]);
+  expect([await host.waiting(), await reached(1080, 1081)]).toEqual([['guard', 'inbound'], [1081]]);
   const { trials } = (await readEnforcement(host.context()))!;
   expect(new Set(trials.map(({ word }) => word)).size).toBe(1);
   expect(await host.must('rollback', '--section', 'guard')).toMatch(
     /the rows before judge (guard, inbound|inbound, guard) again/,
   );
-  expect([await waiting(), await reached(1080, 1081)]).toEqual([[], [1080]]);
+  expect([await host.waiting(), await reached(1080, 1081)]).toEqual([[], [1080]]);
   expect(text()).toBe(both);
 });
 
@@ -169,7 +158,7 @@ test('killed anywhere: inbound has one meaning, and the next command finishes it
     expect(cut.status).toBe(137);
     const waits = place === 'before-confirm-words';
     expect([place, await reached()]).toEqual([place, waits ? [] : [1080]]);
-    expect([place, await waiting()]).toEqual([place, waits ? ['inbound', 'red'] : ['red']]);
+    expect([place, await host.waiting()]).toEqual([place, waits ? ['inbound', 'red'] : ['red']]);
     if (waits) await host.must('rollback', '--section', 'inbound');
     expect([place, await reached()]).toEqual([place, [1080]]);
   }
@@ -177,7 +166,7 @@ test('killed anywhere: inbound has one meaning, and the next command finishes it
   expect(await reached()).toEqual([1080, 2080]);
   expect(await host.must('apply')).toContain('no changes');
   expect(text()).toBe(TEXT);
-  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  expect((await host.outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
 });
 
 test('a boot loads what was confirmed of each', async () => {
@@ -188,7 +177,7 @@ test('a boot loads what was confirmed of each', async () => {
   host.pins.removeAll();
   await host.recount('the machine went down');
   await host.must('boot');
-  expect([await reached(), await getsOut(), await waiting()]).toEqual([[1080, 2080], false, []]);
-  expect((await outcomes()).at(-1)).toBe('deny 1080/tcp: rolled-back-at-boot');
+  expect([await reached(), await getsOut(), await host.waiting()]).toEqual([[1080, 2080], false, []]);
+  expect((await host.outcomes()).at(-1)).toBe('deny 1080/tcp: rolled-back-at-boot');
   expect(text()).toContain('- allow 1080/tcp   # the administrator');
 });

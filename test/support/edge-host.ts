@@ -11,6 +11,7 @@ import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
+import type { Revision } from '../../src/operate/history';
 import { namespaceKey } from '../../src/operate/namespace-key';
 import { stateFolder } from '../../src/operate/state-files';
 import type { Snapshot } from '../../src/observe/snapshot';
@@ -137,6 +138,21 @@ export class EdgeHost {
 
   async status(): Promise<Snapshot> {
     return (JSON.parse(await this.must('status', '--json')) as { snapshot: Snapshot }).snapshot;
+  }
+
+  /** Names of sections that wait to be confirmed by themselves, sorted. */
+  async waiting(): Promise<string[]> {
+    return (await this.status()).waiting.map(({ section }) => section).sort();
+  }
+
+  /** All changes that are remembered, the oldest first. */
+  async revisions(): Promise<Revision[]> {
+    return (JSON.parse(await this.must('history', '--json')) as { revisions: Revision[] }).revisions;
+  }
+
+  /** What each of them was, and what became of it. */
+  async outcomes(): Promise<string[]> {
+    return (await this.revisions()).map(({ what, outcome }) => `${what}: ${outcome}`);
   }
 
   /** Who is banned, as `bans --json` lists them. */
