@@ -30,7 +30,10 @@ const STEPS = {
   ts: {
     does: 'TypeScript → dist',
     command: ['node', 'scripts/build-ts.js'],
-    inputs: ['src', 'tsconfig.json', 'package-lock.json', 'scripts/build-ts.js', 'scripts/lib'],
+    inputs: [
+      ...['src', 'tsconfig.json', 'package-lock.json', 'scripts/build-ts.js'],
+      ...['bundle.js', 'code-cache.js', 'stamp.js'].map((name) => `scripts/lib/${name}`),
+    ],
     outputs: ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/cli/bundle'],
     extra: [process.version],
   },

@@ -86,7 +86,14 @@ export type { SectionState } from './operate/section-state';
 export { planChange, type ChangePlan } from './operate/change-plan';
 export { differenceToJson, renderDifference } from './operate/render-difference';
 export { renderMetrics, type MetricsOptions } from './observe/metrics';
-export { serverPage, serversOf, type Refusal, type ServerPage, type ServerSection } from './observe/server-page';
+export {
+  serverPage,
+  serversOf,
+  type PageFacts,
+  type Refusal,
+  type ServerPage,
+  type ServerSection,
+} from './observe/server-page';
 export type {
   Snapshot,
   SnapshotReason,

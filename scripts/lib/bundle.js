@@ -17,12 +17,13 @@ async function bundleCommand(entry) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    charset: 'ascii',
     legalComments: 'inline',
     write: false,
     logLevel: 'warning',
     plugins: [keepPlaces(here)],
   });
-  const code = outputFiles[0].text.replace(/^#!.*\n/, '');
+  const code = onlyAscii(outputFiles[0].text.replace(/^#!.*\n/, ''));
   const wrapped = `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
   const name = `${createHash('sha256').update(wrapped).digest('hex').slice(0, 16)}.js`;
   const folder = path.join(here, 'bundle');
@@ -47,6 +48,14 @@ function keepPlaces(here) {
       }));
     },
   };
+}
+
+/**
+ * The loader reads the bundle as latin1, which takes a quarter of the time that UTF-8 does. esbuild escapes what stands
+ * in strings; what is left stands in comments and regular expressions, where an escape does no harm.
+ */
+function onlyAscii(code) {
+  return code.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Code that V8 does not know, made by another version of it, is compiled as ever. */

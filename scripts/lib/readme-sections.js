@@ -77,7 +77,7 @@ const sectionsOf = (program) => ({
       ['addresses, and ranges of ports, of a server', MAX_SERVER_PLACES],
       ['its addresses times its ranges of ports', MAX_SERVER_DOORS],
       ['prefixes in all sets together', fromDist('parse/sets.js').MAX_SET_PREFIXES],
-      ['bans', fromDist('kernel/datapath.js').MAX_BANS],
+      ['bans', fromDist('kernel/datapath-maps.js').MAX_BANS],
       ['flows (`flows: { max }`)', fromDist('model/flow.js').MOST_MAX_FLOWS],
     ];
     const bytes = fromDist('parse/read-file.js').MAX_FILE_BYTES;

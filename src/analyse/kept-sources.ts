@@ -1,4 +1,5 @@
 /** Sources that an entry of keep-reachable names, which nothing may ban. */
+import { firstWhere } from '../model/first-where';
 import { ANY } from '../model/match';
 import { type AddressWords, compareAddresses, type Family, lastAddress, type Prefix } from '../model/prefix';
 import type { Guard, Rule } from '../model/ruleset';
@@ -28,13 +29,8 @@ export class KeptSources {
     const list = this.#kept[prefix.family];
     const end = lastAddress(prefix);
     // The last one that begins in or before the prefix is the only one that can reach into it.
-    let [low, high] = [0, list.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareAddresses(list[middle].first, end) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    const kept = low > 0 ? list[low - 1] : null;
+    const behind = firstWhere(list, ({ first }) => compareAddresses(first, end) > 0);
+    const kept = behind > 0 ? list[behind - 1] : null;
     return kept && compareAddresses(kept.last, prefix.words) >= 0 ? kept.entry : null;
   }
 }

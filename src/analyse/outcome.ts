@@ -21,6 +21,7 @@ const PLAIN: Readonly<Record<Verdict, Outcome>> = {
   reject: { key: 'reject', words: 'reject' },
 };
 
+/** Of a verdict alone, without a limit. */
 export function plainOutcome(verdict: Verdict): Outcome {
   return PLAIN[verdict];
 }

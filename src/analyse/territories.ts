@@ -2,6 +2,7 @@
  * What servers own, by address: prefixes that are sorted by address, the wider first, contain each other or stand one
  * behind the other, so that a question about a prefix looks at those around it and those in it alone.
  */
+import { firstWhere } from '../model/first-where';
 import {
   type AddressWords,
   compareAddresses,
@@ -139,15 +140,9 @@ function pairsOf(set: IntervalSet): (readonly [number, number])[] {
 
 /** Index of the first level that stands behind the prefix: in it and narrower, or at a higher address. */
 function firstBehind(levels: readonly Level[], prefix: Prefix): number {
-  let low = 0;
-  let high = levels.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const { words, length } = levels[middle].prefix;
-    if ((compareAddresses(words, prefix.words) || length - prefix.length) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstWhere(levels, ({ prefix: { words, length } }) => {
+    return (compareAddresses(words, prefix.words) || length - prefix.length) > 0;
+  });
 }
 
 /** The address behind the inner prefix; null where that is behind the outer one too. */

@@ -1,6 +1,7 @@
 /** What everything that changes what is enforced, or looks at revisions, takes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Intent, REASON_MAX } from '../operate/change-note';
+import { isDigestText } from '../operate/digest';
 import type { Seen } from '../operate/seen';
 import { UsageError } from './output';
 
@@ -9,6 +10,7 @@ export interface ChangeOptions {
   readonly expectRevision?: number;
 }
 
+/** `--message` and `--expect-revision`. */
 export function addChangeOptions(command: Command): Command {
   return addMessageOption(command).addOption(
     new Option(
@@ -42,6 +44,7 @@ export interface DigestOption {
   readonly ifDigest?: string;
 }
 
+/** `--if-digest`; `what`: whose digest it is. */
 export function addDigestOption(command: Command, what = 'the section'): Command {
   return command.addOption(
     new Option(
@@ -70,10 +73,11 @@ export function seenOf({ section, ifDigest: digest }: DigestOption & Pick<Sectio
 }
 
 function readDigest(text: string): string {
-  if (/^[0-9a-f]{7,64}$/i.test(text)) return text;
+  if (isDigestText(text)) return text;
   throw new InvalidArgumentError('expected the first 7 digits or more of a digest.');
 }
 
+/** `--message`. */
 export function addMessageOption(command: Command): Command {
   return command.addOption(new Option('-m, --message <text>', 'why, for sluice history').argParser(readReason));
 }

@@ -9,6 +9,7 @@ export interface ConfirmOptions {
   readonly confirm?: string | false;
 }
 
+/** Both. */
 export function addConfirmOptions(command: Command): Command {
   return command
     .addOption(

@@ -1,6 +1,7 @@
 /** What `doctor` found of the machine: a line a check, and below it the command that mends it. */
 import type { MachineCheck } from '../operate/machine';
 
+/** All of them, and at the end how many want mending. */
 export function formatMachine(checks: readonly MachineCheck[]): string {
   const width = Math.max(...checks.map(({ about }) => about.length));
   const warnings = checks.filter(({ state }) => state === 'warn').length;

@@ -1,9 +1,15 @@
 /** Servers of a snapshot: all of them, a line each, and what stands above the rows of one. */
 import type { ServerSection } from '../observe/server-page';
+import type { ServerRate } from '../observe/server-rates';
 import { renderTable, span } from './table';
 
-/** A line for each server: what it owns, and what became of the packets that its rows judged. */
-export function formatServers(servers: readonly ServerSection[]): string {
+/** A line for each server: what it owns, and what became of the packets that its rows judged; `rates`: a second, too. */
+export function formatServers(servers: readonly ServerSection[], rates?: ReadonlyMap<string, ServerRate>): string {
+  const rate = (name: string, of: keyof ServerRate): string[] => {
+    if (!rates) return [];
+    const known = rates.get(name);
+    return [known ? Math.round(known[of]).toString() : ''];
+  };
   const columns = [
     { title: 'Server' },
     { title: 'Address' },
@@ -13,7 +19,9 @@ export function formatServers(servers: readonly ServerSection[]): string {
     { title: 'Default' },
     { title: 'Rules', right: true },
     { title: 'Passed', right: true },
+    ...(rates ? [A_SECOND] : []),
     { title: 'Dropped', right: true },
+    ...(rates ? [A_SECOND] : []),
     { title: 'Flows', right: true },
     { title: 'Limited', right: true },
     { title: '' },
@@ -27,13 +35,17 @@ export function formatServers(servers: readonly ServerSection[]): string {
     allowAll ? `ALLOW ALL ${span(allowAll.secondsLeft * 1000)}` : (otherwise ?? ''),
     String(own.filter(({ number }) => number !== null).length),
     server.allowed,
+    ...rate(name, 'allowed'),
     server.denied,
+    ...rate(name, 'denied'),
     String(server.room?.flows.live ?? ''),
     String(server.room?.limits.live ?? ''),
     isShort(server.room) ? '(room is short)' : '',
   ]);
   return renderTable(columns, rows);
 }
+
+const A_SECOND = { title: '/s', right: true };
 
 /** Whether entries of it found no place in a table. */
 function isShort(room: ServerSection['server']['room']): boolean {

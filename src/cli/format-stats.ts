@@ -7,6 +7,7 @@ function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
+/** A figure a line. */
 export function formatStats({ stats, digest, features }: Image): string {
   const rows: [string, string | number][] = [
     ['digest', digest.slice(0, 16)],

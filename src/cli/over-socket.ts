@@ -22,7 +22,9 @@ export async function askThroughSocket(
   positional: readonly unknown[],
   output: Output,
 ): Promise<ExitCode> {
-  const verb = command.name();
+  const typed = command.name();
+  // The same in other words, for him as for the provider.
+  const [verb, first] = typed === 'prepend' ? ['insert', ['1']] : [typed, []];
   if (!(OWNER_VERBS as readonly string[]).includes(verb))
     throw new UsageError(`"${verb}" is the provider's: through a socket there are ${OWNER_VERBS.join(', ')}`);
   for (let level: Command | null = command; level; level = level.parent)
@@ -31,7 +33,7 @@ export async function askThroughSocket(
       if (!OWN.has(name) && level.getOptionValueSource(name) === 'cli')
         throw new UsageError(`${option.long ?? name} is the provider's: through a socket ${verb} goes without it`);
     }
-  const words = positional.flat().filter((word): word is string => typeof word === 'string');
+  const words = [...first, ...positional.flat().filter((word): word is string => typeof word === 'string')];
   const form = verb === 'status' ? words.find((word) => FORMS.includes(word)) : undefined;
   const options = command.opts<
     Partial<Record<(typeof SENT)[number], string | false>> & { readonly wait?: number; readonly report?: boolean }
@@ -109,12 +111,13 @@ function showStatus(answer: OwnerAnswer, form: StatusForm, output: Output): void
   const section = { ...(answer as OwnerAnswer & { readonly section: ServerSection }).section };
   // That stands in the lines, in words that are his.
   delete (section as { waiting?: unknown }).waiting;
-  const { takenAt, quotas } = answer as OwnerAnswer & {
+  const { takenAt, active, quotas } = answer as OwnerAnswer & {
     readonly takenAt: string;
+    readonly active: boolean;
     readonly quotas: Record<'rules' | 'entries', { used: number; most: number }> & { changes: number };
   };
   const { rules, entries, changes } = quotas;
-  output.line(formatServerStatus(section, { takenAt }, form));
+  output.line(formatServerStatus(section, { takenAt, active, pending: null }, form));
   output.line();
   output.line(
     `yours: ${rules.used} of ${rules.most} rules, ${entries.used} of ${entries.most} entries, ${changes} changes a minute`,

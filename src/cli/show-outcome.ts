@@ -21,6 +21,7 @@ export function showChange(output: Output, change: ChangePlan): void {
 /** Rows of a plan that an apply shows; `plan` shows all. */
 const PLAN_LINES_MAX = 20;
 
+/** What an apply did, or with `--dry-run` would do: lines, and the document of `--json`, which tells the exit code too. */
 export function showOutcome(
   output: Output,
   candidate: Candidate & { diagnostics: readonly Diagnostic[] },

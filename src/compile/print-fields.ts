@@ -127,6 +127,7 @@ export function describeLeafRule(family: Family, rule: LeafRule, { low, high }: 
   return parts.join(', ');
 }
 
+/** `tcp udp`: protocols of a range of lanes. */
 export function describeLanes(low: number, high: number): string {
   if (low === ALL_LANES.first && high === ALL_LANES.last) return 'any protocol';
   const name = (lane: number): string => {
@@ -145,6 +146,7 @@ function describeTypes(low: number, high: number): string {
   return `type ${low === high ? typeAndCode(low) : `${typeAndCode(low)}–${typeAndCode(high)}`}`;
 }
 
+/** `80`, `80–90`. */
 export function range(low: number, high: number): string {
   return low === high ? String(low) : `${low}–${high}`;
 }

@@ -2,6 +2,7 @@
 import { CapacityError } from './capacity';
 import type { RankEntry } from './image';
 import type { ImageSection } from './sections';
+import { firstWhere } from '../model/first-where';
 import { sshVerdict } from '../model/ruleset';
 import { ACTION_CODE, OUT_CODE, TIER_CODE } from '../abi/codec';
 import {
@@ -110,15 +111,14 @@ const ROW_TIER_CODE = { ...TIER_CODE, ...OUT_CODE };
 export function entryOfWord(ranks: readonly RankEntry[], word: number): RankEntry | null {
   const rank = rankOfWord(word);
   if (rank === UDP_OFF.rank) return wordOf(UDP_OFF) === word ? UDP_OFF : null;
-  let low = 0;
-  let high = ranks.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ranks[middle].rank < rank) low = middle + 1;
-    else high = middle;
-  }
-  const entry = ranks.at(low);
+  const entry = rankEntry(ranks, rank);
   return entry && wordOf(entry) === word ? entry : null;
+}
+
+/** The entry of a rank; `ranks` ascend. */
+export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {
+  const entry = ranks.at(firstWhere(ranks, (other) => other.rank >= rank));
+  return entry?.rank === rank ? entry : undefined;
 }
 
 /** The rank in an image word. */

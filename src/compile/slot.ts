@@ -53,6 +53,7 @@ const TERMINAL_BITS = 0xc0000000;
 /** A terminal that covers no rule: nothing of this tree matches here. */
 export const EMPTY_SLOT: SlotWords = { low: SLC_WORD_NONE, high: TERMINAL_BITS };
 
+/** The two words of a slot, as the program reads them. */
 export function encodeSlot(slot: Slot): SlotWords {
   switch (slot.kind) {
     case 'node':
@@ -69,6 +70,7 @@ export function encodeSlot(slot: Slot): SlotWords {
   }
 }
 
+/** What two words say. */
 export function decodeSlot(low: number, high: number): Slot {
   switch (high >>> 30) {
     case 3:

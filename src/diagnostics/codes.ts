@@ -58,6 +58,7 @@ export const CODES = {
   'parse/comment': 'a comment that is not closed',
   'parse/set-file': 'a set file that cannot be read',
   'parse/too-many-rules': 'more rules than sluice holds',
+  'parse/rules-in-all': 'more rules in all sections together than a ruleset holds',
   'parse/too-many-prefixes': 'more set prefixes than sluice holds',
   'parse/too-many-findings': 'more findings than are worth printing',
   'parse/time': 'not a length of time, or not a moment',

@@ -1,6 +1,6 @@
 /** The kernel's clocks as the datapath reads them: jiffies for last hits, boot time for deadlines, ticks for limits. */
 import { LAYOUT } from '../abi/layout.gen';
-import { openDatapath } from './datapath';
+import { openDatapath } from './datapath-object';
 import type { Kernel } from './kernel';
 
 export interface ClockReading {
@@ -25,8 +25,8 @@ export function wallTimeAt(kernel: Kernel, { bootNs }: ClockReading): number {
 }
 
 /**
- * Jiffies a second: two readings 50 ms apart, rounded to a value kernels are built with where one is near. Where none is,
- * a tick may have come late on a machine whose processors are taken from it: then it measures again, a few times.
+ * Jiffies a second: two readings 50 ms apart, by the clock that the same ticks move, so that one that comes late on a busy
+ * machine is late in both; rounded to a value kernels are built with where one is near, else measured again, a few times.
  */
 export async function measureHz(kernel: Kernel): Promise<number> {
   for (let attempt = 1; ; attempt++) {
@@ -38,7 +38,7 @@ export async function measureHz(kernel: Kernel): Promise<number> {
 
 async function measureOnce(kernel: Kernel): Promise<{ near: number | undefined; measured: number }> {
   const [first, second] = await readClocks(kernel, 2, 50);
-  const seconds = Number(second.bootNs - first.bootNs) / 1e9;
+  const seconds = Number(second.tickNs - first.tickNs) / 1e9;
   const measured = Number(second.jiffies - first.jiffies) / seconds;
   const near = COMMON_HZ.find((hz) => Math.abs(measured - hz) <= Math.max(1 / seconds, hz / 50));
   return { near, measured };

@@ -6,7 +6,7 @@
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { type Filter, listDisciplines, listFilters } from '../kernel/clsact';
-import { openDatapath } from '../kernel/datapath';
+import { openDatapath } from '../kernel/datapath-object';
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { listInterfaces } from '../kernel/interfaces';
 import type { BpfProgram, FilterPlace, Kernel } from '../kernel/kernel';

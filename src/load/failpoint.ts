@@ -55,7 +55,10 @@ export const REPLACE_FAILPOINTS = [
   'replaced-gone',
 ] as const;
 
-/** `during-write`: in each file that is written, when it is on the disk under another name; `between-files`: after each of a ruleset. */
+/**
+ * `during-write`: in each file that is written, when it is on the disk under another name; `during-link`: the same of one that
+ * gets a second name; `between-files`: after each of a ruleset.
+ */
 export type Failpoint =
   | (typeof FAILPOINTS)[number]
   | (typeof CONFIRM_FAILPOINTS)[number]
@@ -63,6 +66,7 @@ export type Failpoint =
   | (typeof SPARE_FAILPOINTS)[number]
   | (typeof REPLACE_FAILPOINTS)[number]
   | 'during-write'
+  | 'during-link'
   | 'between-files';
 
 /** Ends the process or the thread, or throws, when the environment asks for it here. */

@@ -7,6 +7,7 @@ import {
   SLC_SLOT_OPEN,
 } from '../abi/layout.gen';
 
+/** What the word says. */
 export interface GateWord {
   /** Program slot 0–3, or `SLC_SLOT_OPEN`: everything passes, counted. */
   readonly slot: number;
@@ -15,6 +16,7 @@ export interface GateWord {
   readonly deadlineNs: bigint;
 }
 
+/** As the program reads it. */
 export function packGateWord(word: GateWord): bigint {
   return (
     BigInt(word.slot) |
@@ -23,6 +25,7 @@ export function packGateWord(word: GateWord): bigint {
   );
 }
 
+/** What 64 bits say. */
 export function unpackGateWord(word: bigint): GateWord {
   return {
     slot: Number(word & BigInt(SLC_GATE_SLOT_MASK)),

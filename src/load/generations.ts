@@ -1,13 +1,8 @@
 /** Generations: what a ruleset is in the kernel (image, counters, a program a hook), from birth to retirement. */
 import { readCounters, type CounterFigures } from '../kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  type DatapathSwitches,
-  type FlowMaps,
-  type GenerationMaps,
-  loadProgram,
-} from '../kernel/datapath';
+import { createGenerationMaps, type FlowMaps, type GenerationMaps } from '../kernel/datapath-maps';
+import { datapathSwitches, type DatapathSwitches } from '../kernel/datapath-switches';
+import { loadProgram } from '../kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout } from '../kernel/pins';
 import type { Image } from '../compile/image';
@@ -28,6 +23,7 @@ export interface GenerationPrograms {
   egress: BpfProgram;
 }
 
+/** Lets go of both; what is pinned or in a slot goes on. */
 export function closePrograms({ ingress, egress }: GenerationPrograms): void {
   ingress.close();
   egress.close();
@@ -138,6 +134,7 @@ export function openFlows(kernel: Kernel, pins: PinLayout, number: number): Flow
   });
 }
 
+/** Lets go of the table; what is pinned goes on. */
 export function closeFlows({ flows, flowTags, flowShares }: FlowMaps): void {
   flows.close();
   flowTags.close();
@@ -196,6 +193,7 @@ export async function retireGenerations(
   return retired;
 }
 
+/** The program first: a slot whose generation has no number would never be emptied. */
 export async function emptySlot(state: SharedState, slot: number): Promise<void> {
   state.emptySlot(slot);
   await state.setSlotGeneration(slot, 0);

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { LAYOUT, SLC_ENTRY, SLC_LIMITS } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import type { FlowMaps } from '../kernel/datapath';
+import type { FlowMaps } from '../kernel/datapath-maps';
 import type { BpfMap, Kernel } from '../kernel/kernel';
 import type { PinLayout } from '../kernel/pins';
 import { GENERATION_PINS, liveGenerations } from './generations';
@@ -130,9 +130,12 @@ async function clearFigures(numbers: readonly number[], { shares, events }: Coun
   if (numbers.length === 0) return;
   for (const map of shares) {
     const region = map.mmap({ writable: true });
-    for (const number of numbers)
-      for (const field of [SHARE.evicted, SHARE.refused]) region.store64(number * SHARE_BYTES + field.offset, 0n);
-    region.close();
+    try {
+      for (const number of numbers)
+        for (const field of [SHARE.evicted, SHARE.refused]) region.store64(number * SHARE_BYTES + field.offset, 0n);
+    } finally {
+      region.close();
+    }
   }
   const runs = runsOf(numbers);
   const region = events.mmap({ writable: true });

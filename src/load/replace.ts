@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { flowBuckets } from '../compile/flow-table';
 import { SLC_SLOT_OPEN } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import { createFlowMaps, type FlowMaps } from '../kernel/datapath';
+import { createFlowMaps, type FlowMaps } from '../kernel/datapath-maps';
 import { KernelError } from '../kernel/errors';
-import type { BpfMap } from '../kernel/kernel';
+import type { BpfMap, Kernel } from '../kernel/kernel';
 import { FLOW_PINS, type PinLayout, STATE_PINS } from '../kernel/pins';
 import { ensureFilterGate, moveFilters, type Place } from './egress-filter';
 import { failpoint } from './failpoint';
@@ -137,8 +137,8 @@ async function makeGenerations(
   lost: Set<StatePart>,
 ): Promise<ReadonlyMap<number, number>> {
   const { kernel, pins } = place;
-  const tables = new FlowTables(place, request.rulesets, lost);
   const numbers = [...knownNumbers(place, request.rulesets, lost)];
+  const tables = new FlowTables(place, request.rulesets, lost);
   const generations = new Map<number, number>();
   try {
     for (const [slot, { older, image: compiled }] of request.rulesets.entries()) {
@@ -188,13 +188,14 @@ type Rulesets = ReplaceRequest['rulesets'];
 class FlowTables {
   readonly #older = new Map<number, FlowMaps>();
   readonly #made = new Map<number, FlowMaps>();
+  readonly #kernel: Kernel;
 
   constructor(
     { kernel, pins }: Place,
     rulesets: Rulesets,
     private readonly lost: Set<StatePart>,
-    private readonly make = (buckets: number): Promise<FlowMaps> => createFlowMaps(kernel, buckets),
   ) {
+    this.#kernel = kernel;
     if (lost.has('flows')) return;
     for (const { older } of rulesets)
       if (Object.values(FLOW_PINS).every((name) => existsSync(join(pins.generation(older), name))))
@@ -209,7 +210,7 @@ class FlowTables {
     );
     if (kept) return { flows: kept, isNew: false };
     this.lost.add('flows');
-    const flows = this.#made.get(buckets) ?? (await this.make(buckets));
+    const flows = this.#made.get(buckets) ?? (await createFlowMaps(this.#kernel, buckets));
     this.#made.set(buckets, flows);
     return { flows, isNew: true };
   }

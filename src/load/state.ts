@@ -3,15 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { KEPT_LAYOUTS, LAYOUT, SLC_ABI_VERSION, SLC_LIMITS, SLC_SLOT_OPEN } from '../abi/layout.gen';
-import {
-  type EventSwitches,
-  type FlowMaps,
-  type GenerationMaps,
-  openDatapath,
-  stateMapEntries,
-  type Tables,
-  type TableSwitches,
-} from '../kernel/datapath';
+import { type FlowMaps, type GenerationMaps, stateMapEntries, type Tables } from '../kernel/datapath-maps';
+import { openDatapath } from '../kernel/datapath-object';
+import type { EventSwitches, TableSwitches } from '../kernel/datapath-switches';
 import { SluiceError } from '../kernel/errors';
 import type { BpfMap, BpfObject, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import { type Hook, type PinLayout, STATE_PINS } from '../kernel/pins';

@@ -1,7 +1,7 @@
 /** The tables that live as long as the state: their sizes, their secret and their timeouts, as the programs take them. */
 import { createHash } from 'node:crypto';
 import { SLC_FLOW_TIMEOUT, SLC_LIMITS } from '../abi/layout.gen';
-import type { TableSwitches } from '../kernel/datapath';
+import type { TableSwitches } from '../kernel/datapath-switches';
 import { DOUBTED_SECONDS, FLOW_TIMEOUTS, type FlowTimeout, LAG_SECONDS, STREAM_AGE_SECONDS } from '../model/flow';
 import { FRAGMENT_SECONDS } from '../model/fragment';
 

@@ -197,6 +197,7 @@ export interface EventFilter {
   readonly port?: number;
 }
 
+/** Whether an event is one of those that the filter asks for. */
 export function eventMatches(event: PacketEvent, { rule, section, source, port }: EventFilter): boolean {
   const id = fieldOf(event, 'RULE') ?? '';
   if (rule !== undefined && rule !== id && rule !== `${fieldOf(event, 'SRV')}/${id}`) return false;

@@ -32,6 +32,37 @@ export interface ServerPage {
   }[];
   /** The newest packets that its rows refused, newest first, as the log tells of them; null where there is no log. */
   readonly refusals: readonly Refusal[] | null;
+  /** Who may change its rows through its socket, and how much of what he may have he has; null: nobody. */
+  readonly owner: PageFacts['owner'];
+  /** Its newest changes, newest first. */
+  readonly changes: PageFacts['changes'];
+}
+
+/** What neither a snapshot nor the log tells. */
+export interface PageFacts {
+  readonly owner: {
+    readonly group: string;
+    /** Of the socket: `0660`. */
+    readonly mode: string;
+    readonly rules: { readonly used: number; readonly most: number };
+    readonly entries: { readonly used: number; readonly most: number };
+    /** That he may try in a minute. */
+    readonly changes: number;
+  } | null;
+  readonly changes: readonly {
+    readonly revision: number;
+    /** ISO time. */
+    readonly at: string;
+    /** A page for the owner leaves out who of the provider's it was, and why: `sluice history` through his socket does. */
+    readonly by: 'owner' | 'provider';
+    readonly who: string;
+    readonly what: string;
+    readonly reason: string | null;
+    /** In words: `applied`, `waits to be confirmed`. */
+    readonly outcome: string;
+    /** Of the section as it was then, for `--if-digest`. */
+    readonly digest: string | null;
+  }[];
 }
 
 /** A packet that was refused. */
@@ -55,15 +86,17 @@ export const MOST_REFUSALS = 50;
 
 /** Puts a page together of a snapshot and events, oldest first; null where no log tells of any. */
 export function serverPage(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, 'takenAt' | 'active' | 'generation' | 'appliedAt' | 'pending'>,
   server: ServerSection,
   events: readonly PacketEvent[] | null,
+  facts: PageFacts = { owner: null, changes: [] },
 ): ServerPage {
   const { takenAt, active, generation, appliedAt, pending } = snapshot;
   return {
     ...{ schemaVersion: 1, takenAt, active, generation, appliedAt, pending, server },
     drops: dropsOf(server),
     refusals: events && refusalsOf(events, server.name),
+    ...facts,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The running firewall at one moment, as plain data: what `status`, `metrics` and every dashboard show. */
+import { setImmediate } from 'node:timers/promises';
 import { reasonPasses } from '../abi/codec';
 import type { Attachment } from './attachment';
 import type { EventFigures } from './events';
@@ -304,13 +305,35 @@ export interface SnapshotInput {
 
 /** Puts a snapshot together; reads nothing itself. */
 export function buildSnapshot(input: SnapshotInput): Snapshot {
+  return snapshotOf(input, [...sectionsIn(input)]);
+}
+
+/** The same; of thousands of servers it is most of a second's work, so that others have their turn in between. */
+export async function buildSnapshotInTurns(input: SnapshotInput): Promise<Snapshot> {
+  const sections: SnapshotSection[] = [];
+  let rows = 0;
+  for (const section of sectionsIn(input)) {
+    sections.push(section);
+    rows += section.rows.length;
+    if (rows < ROWS_A_TURN) continue;
+    rows = 0;
+    await setImmediate();
+  }
+  return snapshotOf(input, sections);
+}
+
+/** Some tens of milliseconds. */
+const ROWS_A_TURN = 5000;
+
+function* sectionsIn(input: SnapshotInput): Generator<SnapshotSection> {
+  const { ruleset, figures, rooms } = input;
+  if (!ruleset) return;
+  const finish = finisher(input);
+  for (const section of sectionsOf(ruleset, figures, rooms)) yield finish(section);
+}
+
+function snapshotOf(input: SnapshotInput, sections: readonly SnapshotSection[]): Snapshot {
   const { active, ruleset, figures } = input;
-  const { digestOf = () => null } = input;
-  const waiting = new Map((input.waiting ?? []).map(({ section, ...left }) => [section, left]));
-  const sections = (ruleset ? sectionsOf(ruleset, figures, input.rooms) : []).map(({ name, ...section }) => {
-    const left = waiting.get(name);
-    return withOpening({ name, digest: digestOf(name), ...section, ...(left && { waiting: left }) }, input.allowAll);
-  });
   return {
     schemaVersion: 1,
     active: active !== null,
@@ -350,6 +373,27 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     spare: input.spare,
     booted: input.booted,
     warnings: input.warnings,
+  };
+}
+
+/** What a section is made of. */
+type SectionInput = Pick<SnapshotInput, 'figures' | 'rooms' | 'digestOf' | 'waiting' | 'allowAll'>;
+
+/** One server as it stands in a snapshot; of the figures those of its own rows are looked at. */
+export function buildServerSection(server: Server, input: SectionInput): SnapshotSection {
+  return finisher(input)(serverSection(server, input.figures, input.rooms?.get(server.name)));
+}
+
+/** Adds what its rows and counters do not say. */
+function finisher({
+  digestOf = () => null,
+  waiting = [],
+  allowAll,
+}: Omit<SectionInput, 'figures'>): (section: SnapshotSection) => SnapshotSection {
+  const leftOf = new Map(waiting.map(({ section, ...left }) => [section, left]));
+  return ({ name, ...section }) => {
+    const left = leftOf.get(name);
+    return withOpening({ name, digest: digestOf(name), ...section, ...(left && { waiting: left }) }, allowAll);
   };
 }
 
@@ -419,11 +463,11 @@ function withOpening(section: SnapshotSection, openings: Snapshot['allowAll']): 
 }
 
 /** Inbound, outbound, the guard that stands above both, and each server. */
-function sectionsOf(
+function* sectionsOf(
   { guard, inbound, outbound, servers = [] }: Ruleset,
   figures: TotalFigures,
   rooms: SnapshotInput['rooms'],
-): SnapshotSection[] {
+): Generator<SnapshotSection> {
   const row = rowMaker(figures);
   const first = inbound.rules.length + 1;
   const outboundRows = [
@@ -437,12 +481,10 @@ function sectionsOf(
       return row('guard', writtenRow(rule, direction, direction === 'in' ? '3.3' : 'out 3', null));
     }),
   ];
-  return [
-    incomingSection(inbound, figures),
-    { name: outbound.name, default: outbound.default, ...NO_SWITCHES, rows: outboundRows },
-    { name: 'guard', default: null, ...NO_SWITCHES, rows: guardRows },
-    ...servers.map((server) => serverSection(server, figures, rooms?.get(server.name))),
-  ];
+  yield incomingSection(inbound, figures);
+  yield { name: outbound.name, default: outbound.default, ...NO_SWITCHES, rows: outboundRows };
+  yield { name: 'guard', default: null, ...NO_SWITCHES, rows: guardRows };
+  for (const server of servers) yield serverSection(server, figures, rooms?.get(server.name));
 }
 
 const NO_SWITCHES = { sshPorts: [], sshFrom: null, udp: null } as const;

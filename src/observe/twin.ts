@@ -4,14 +4,11 @@
  */
 import { LOG_WORD_OF_CODE, OUT_OF_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../abi/codec';
 import { LAYOUT, SLC_WORD_ACTION_MASK, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../abi/layout.gen';
-import type { Image, RankEntry } from '../compile/image';
-import {
-  createGenerationMaps,
-  createResultMap,
-  datapathSwitches,
-  type GenerationMaps,
-  loadProgram,
-} from '../kernel/datapath';
+import type { Image } from '../compile/image';
+import { rankEntry } from '../compile/ranks';
+import { createGenerationMaps, createResultMap, type GenerationMaps } from '../kernel/datapath-maps';
+import { datapathSwitches } from '../kernel/datapath-switches';
+import { loadProgram } from '../kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../kernel/kernel';
 import type { Decision } from '../model/evaluate';
 import type { LogWord } from '../model/logging';
@@ -135,15 +132,3 @@ function readAnswer(record: Buffer, image: TwinImage, direction: Direction): Twi
 
 /** include/uapi/linux/bpf.h: XDP_PASS, and TCX_NEXT as an unsigned number. */
 const PASS: Readonly<Record<Direction, number>> = { in: 2, out: 0xffffffff };
-
-/** Entry of a rank; the table ascends. */
-export function rankEntry(ranks: readonly RankEntry[], rank: number): RankEntry | undefined {
-  let low = 0;
-  let high = ranks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ranks[middle].rank < rank) low = middle + 1;
-    else high = middle;
-  }
-  return ranks[low]?.rank === rank ? ranks[low] : undefined;
-}

@@ -40,6 +40,22 @@ export function writeAtomically(target: string, content: Content, options: Atomi
   syncFolder(folder);
 }
 
+/**
+ * Gives a file a second name in place of what had it, at once and without a copy. Throws Node.js file system errors. To make
+ * it last is the caller's: `syncFolder`.
+ */
+export function linkAtomically(file: string, name: string): void {
+  const temporary = temporaryFor(name);
+  try {
+    fs.linkSync(file, temporary);
+    failpoint('during-link');
+    fs.renameSync(temporary, name);
+  } finally {
+    // Renaming one name of a file over another of the same does nothing, and leaves both.
+    fs.rmSync(temporary, { force: true });
+  }
+}
+
 /** A file whose content is on its way to the disk. Nobody sees it before `finish`, which whoever began it calls, or `abandon`. */
 export interface BegunWrite {
   /** Resolves when the content is on the disk; rejects where it cannot be. */
@@ -101,7 +117,7 @@ function temporaryFor(target: string): string {
 }
 
 /**
- * Removes what processes that were killed in `writeAtomically` left in the folder: of every file, or of the named one.
+ * Removes what processes that were killed in one of these left in the folder: of every file, or of the named one.
  * The caller knows that no process of another machine, or that it cannot see, writes there.
  */
 export function removeUnfinished(folder: string, name?: string): void {

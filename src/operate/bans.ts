@@ -1,5 +1,5 @@
 /** Bans that hold: changing, ending and listing them, in the kernel where something enforces, and in a file always. */
-import { MAX_BANS } from '../kernel/datapath';
+import { MAX_BANS } from '../kernel/datapath-maps';
 import { SluiceError } from '../kernel/errors';
 import { SLC_LIMITS } from '../abi/layout.gen';
 import { type KernelBan, prefixKey } from '../load/ban-table';

@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { syncFolder } from './atomic-write';
+import { linkAtomically, syncFolder } from './atomic-write';
 import type { Kernel } from '../kernel/kernel';
 import { listTcpSockets, socketOwners } from '../kernel/sockets';
 import type { Prefix } from '../model/prefix';
@@ -209,13 +209,8 @@ function keepRuleset(
 
 /** Gives a file a second name, in place of what had it. */
 function link(file: string, name: string): void {
-  const temporary = `${name}.${process.pid}.new`;
   try {
-    fs.rmSync(temporary, { force: true });
-    fs.linkSync(file, temporary);
-    fs.renameSync(temporary, name);
-    // Renaming one name of a file over another of the same does nothing, and leaves both.
-    fs.rmSync(temporary, { force: true });
+    linkAtomically(file, name);
   } catch (error) {
     throw fileError('state/write', 'write', name, error);
   }

@@ -24,6 +24,7 @@ export interface Booted {
 const FILE = 'booted.json';
 const SCHEMA_VERSION = 1;
 
+/** Keeps what a boot did. Throws as `writeStateFile`. */
 export function writeBooted(folder: StateFolder, booted: Booted): void {
   writeStateFile(folder, FILE, SCHEMA_VERSION, booted);
 }

@@ -11,6 +11,7 @@ export const MAX_CONFIRM_SECONDS = 86_400;
 /** Where nobody said how long. */
 export const DEFAULT_CONFIRM_SECONDS = 60;
 
+/** Whether a change can wait so long. */
 export function isConfirmTime(seconds: number): boolean {
   return Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_CONFIRM_SECONDS;
 }

@@ -39,22 +39,39 @@ export async function namedFigures(
   return nameFigures(slots, record?.ranks ?? [], { clock, hz, nowMs: wallTimeAt(context.kernel, clock) }, isTold);
 }
 
+/** What the counters of one generation hold, and what its ranks mean. */
+export interface PinnedSlots {
+  readonly generation: number;
+  readonly slots: ReadonlyMap<number, CounterFigures>;
+  readonly record: GenerationRecord | null;
+}
+
 /**
- * Figures of the generation that enforces and of those before it whose figures no apply has added to the totals yet
+ * Counters of the generation that enforces and of those before it whose figures no apply has added to the totals yet
  * (it is under way, or was cut short, or was not confirmed), ascending.
  */
-export async function pinnedFigures(
-  context: Context,
-  { generation: enforcing, instance, hz }: { generation: number; instance: string; hz: number },
-): Promise<{ generation: number; figures: GenerationFigures }[]> {
-  const { kernel, pins, folder } = context;
-  const found: { generation: number; figures: GenerationFigures }[] = [];
+export function pinnedSlots(
+  { kernel, pins, folder }: Context,
+  { generation: enforcing, instance }: { generation: number; instance: string },
+): PinnedSlots[] {
+  const found: PinnedSlots[] = [];
   for (const generation of pins.generations()) {
     const slots = figuresOf(kernel, pins, generation);
     // A newer one judged before, and was not confirmed; or it has never judged.
     if (generation > enforcing && slots.size === 0) continue;
-    const record = readGenerationRecord(folder, generation, instance);
-    const figures = await namedFigures(context, slots, record, hz);
+    found.push({ generation, slots, record: readGenerationRecord(folder, generation, instance) });
+  }
+  return found;
+}
+
+/** The same under the names of rules. */
+export async function pinnedFigures(
+  context: Context,
+  enforcing: { generation: number; instance: string; hz: number },
+): Promise<{ generation: number; figures: GenerationFigures }[]> {
+  const found: { generation: number; figures: GenerationFigures }[] = [];
+  for (const { generation, slots, record } of pinnedSlots(context, enforcing)) {
+    const figures = await namedFigures(context, slots, record, enforcing.hz);
     found.push({ generation, figures: { ...figures, since: record?.since ?? new Date().toISOString() } });
   }
   return found;

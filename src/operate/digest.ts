@@ -8,6 +8,14 @@ const LONG_TEXT = 64 * 1024;
 const known: { readonly text: string; readonly digest: string }[] = [];
 const KNOWN_MAX = 3;
 
+/** Digits of a digest that people give at least. */
+export const DIGEST_LEAST = 7;
+
+/** Whether a text can be the beginning of a digest, of enough digits. */
+export function isDigestText(text: string): boolean {
+  return text.length >= DIGEST_LEAST && /^[0-9a-f]{1,64}$/i.test(text);
+}
+
 /** SHA-256 of a text (as UTF-8) or of bytes, in hex. */
 export function contentDigest(content: string | Uint8Array): string {
   if (typeof content !== 'string' || content.length < LONG_TEXT) return digestOf(content);

@@ -3,7 +3,7 @@ import type { Image } from '../compile/image';
 import { type Applied, applyImage, type ApplyRequest } from '../load/apply';
 import { currentAttachments } from '../load/attach';
 import { failpoint } from '../load/failpoint';
-import { datapathDigest } from '../kernel/datapath';
+import { datapathDigest } from '../kernel/datapath-object';
 import type { Interface } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
 import type { Ruleset } from '../model/ruleset';

@@ -1,22 +1,14 @@
 /** What enforces now: read from the kernel, explained by the files. */
 import { join } from 'node:path';
-import { sectionId } from '../compile/owners';
-import { sharesOf } from '../compile/shares';
-import { readClock } from '../kernel/clock';
 import type { BpfMap } from '../kernel/kernel';
 import { type Interface, listInterfaces } from '../kernel/interfaces';
 import { currentAttachments } from '../load/attach';
 import { isHostBan } from '../load/ban-filter';
 import { type PendingGate, pendingGate } from '../load/confirm';
 import { staleFilters } from '../load/egress-filter';
-import { closeFlows, liveGenerations, openFlows } from '../load/generations';
-import { pinnedOwnerNumbers } from '../load/owner-numbers';
 import { SharedState } from '../load/state';
 import { readEventFigures } from '../observe/events';
-import { readLimitFigures, readRejectFigures } from '../observe/limits';
-import { readRooms, type Room } from '../observe/rooms';
-import { readTableFigures } from '../observe/tables';
-import { buildSnapshot, type Snapshot, type SnapshotInput } from '../observe/snapshot';
+import { buildSnapshotInTurns, type Snapshot, type SnapshotInput } from '../observe/snapshot';
 import type { Attachment } from '../observe/attachment';
 import type { Ban } from './ban-file';
 import { listBans } from './bans';
@@ -24,8 +16,6 @@ import { bootWarning, readBooted } from './booted';
 import type { Context } from './context';
 import { pinnedFigures, readGates, readSettledTotals } from './counts';
 import { currentEventReader } from './event-source';
-import { DEFAULT_MAX_FLOWS } from '../model/flow';
-import type { Ruleset, Server } from '../model/ruleset';
 import { endedRules } from '../model/until';
 import { formatMoment } from '../parse/time';
 import { type GenerationRecord, readGenerationRecord } from './generation-record';
@@ -35,6 +25,7 @@ import { rulesetDigest, sectionDigests } from './section-digest';
 import { type EnforcedState, readEnforced } from './state-files';
 import { judgingRuleset, type LiveTrial, liveTrials, waits } from './trial-state';
 import { describeReturned, readReturned } from './returned';
+import { tableFigures } from './table-figures';
 import { addFigures, foldGates, type GateTotals, isFolded } from './totals';
 
 /** The generation that judges packets of a namespace. */
@@ -133,7 +124,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
   const filtered = new Set(attachments.map((attachment) => attachment.ifindex));
   const record = enforcement?.record;
   const ruleset = record ? judgingRuleset(record.ruleset, enforcement.trials) : null;
-  return buildSnapshot({
+  return buildSnapshotInTurns({
     takenAt: now,
     active:
       enforcement && attachments.length > 0
@@ -163,7 +154,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
 }
 
 /** What is under ALLOW ALL, as a snapshot tells of it. */
-function openingOf(opening: LiveOpening): Snapshot['allowAll'][number] {
+export function openingOf(opening: LiveOpening): Snapshot['allowAll'][number] {
   const { section, at, until, leftNs, author, reason, packets, bytes, unlisted, rows } = opening;
   return {
     ...{ section, since: at, until, secondsLeft: Math.ceil(Number(leftNs) / 1e9), by: author },
@@ -173,7 +164,7 @@ function openingOf(opening: LiveOpening): Snapshot['allowAll'][number] {
 }
 
 /** The change that waits, as a snapshot tells of it. */
-function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot['pending'] {
+export function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot['pending'] {
   if (!pending) return null;
   const leftMs = Number(pending.leftNs / 1_000_000n);
   return {
@@ -183,7 +174,7 @@ function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot[
 }
 
 /** A section that waits by itself, as a snapshot tells of it. */
-function waitingOf({ previous, leftNs }: LiveTrial, now: string): Snapshot['waiting'][number] {
+export function waitingOf({ previous, leftNs }: LiveTrial, now: string): Snapshot['waiting'][number] {
   const leftMs = Number(leftNs / 1_000_000n);
   return {
     ...{ section: previous.name, secondsLeft: Math.ceil(leftMs / 1000) },
@@ -197,45 +188,6 @@ function eventFigures(context: Context): SnapshotInput['events'] {
   if (!state) return null;
   try {
     return { ...readEventFigures(state.eventMaps.eventStats), reader: currentEventReader(context) };
-  } finally {
-    state.close();
-  }
-}
-
-/** What the tables hold, in all and of each server; nothing where nothing is active. */
-async function tableFigures(
-  { kernel, pins }: Context,
-  ruleset: Ruleset | null,
-): Promise<Pick<SnapshotInput, 'flows' | 'fragments' | 'limits' | 'rejects' | 'rejectsOut' | 'rooms'>> {
-  const state = SharedState.find(kernel, pins);
-  if (!state) return {};
-  try {
-    const { jiffies, tickNs } = await readClock(kernel);
-    const { flowStats, fragments, fragmentStats, windows, limitStats, rejectStats } = state.tables;
-    const judging = Math.max(...liveGenerations(state));
-    const limits = await readLimitFigures(windows, limitStats, tickNs);
-    const others = {
-      fragments: await readTableFigures(fragments, fragmentStats, jiffies),
-      ...{ limits, rejects: readRejectFigures(rejectStats, 'in'), rejectsOut: readRejectFigures(rejectStats, 'out') },
-    };
-    if (judging <= 0) return others;
-    const table = openFlows(kernel, pins, judging);
-    try {
-      const flows = await readTableFigures(table.flows, flowStats, jiffies);
-      const { servers = [], maxFlows = DEFAULT_MAX_FLOWS } = ruleset ?? {};
-      if (servers.length === 0) return { ...others, flows };
-      const numbers = pinnedOwnerNumbers(kernel, pins, judging);
-      const maps = { flowShares: table.flowShares, windowShares: state.tables.windowShares, ...state.eventMaps };
-      const shares = sharesOf(servers.length, maxFlows);
-      const rooms = readRooms([...numbers.values()], maps, { flows, limits, shares });
-      const roomOf = ({ name }: Server): [string, Room][] => {
-        const room = rooms.get(numbers.get(sectionId(name)) ?? 0);
-        return room ? [[name, room]] : [];
-      };
-      return { ...others, flows, rooms: new Map(servers.flatMap(roomOf)) };
-    } finally {
-      closeFlows(table);
-    }
   } finally {
     state.close();
   }

@@ -8,7 +8,7 @@ import { SharedState } from '../load/state';
 import type { Ruleset } from '../model/ruleset';
 import { sectionNow } from '../model/trial';
 import { rulesetAt } from '../model/until';
-import { datapathDigest } from '../kernel/datapath';
+import { datapathDigest } from '../kernel/datapath-object';
 import { BUILT_IN } from './built-in';
 import { judgeText } from './check';
 import type { Context } from './context';

@@ -1,4 +1,5 @@
 /** What ranks and sections of a generation are called, for whoever tells of packets: a few arrays, however many rows. */
+import { firstWhere } from '../model/first-where';
 import type { GenerationRecord } from './generation-record';
 
 /** Packed, so that another thread has it for the price of a copy. */
@@ -15,6 +16,7 @@ export interface GenerationNames {
   readonly ids: string;
 }
 
+/** The names of a record. */
 export function packNames({ sections, ranks }: Pick<GenerationRecord, 'sections' | 'ranks'>): GenerationNames {
   const ordered = ranks.every(({ rank }, i) => i === 0 || ranks[i - 1].rank <= rank)
     ? ranks
@@ -41,13 +43,7 @@ export function nameOfRank(
   { ranks, owner, owners, starts, ids }: GenerationNames,
   rank: number,
 ): { readonly section: string; readonly id: string } | null {
-  let low = 0;
-  for (let high = ranks.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (ranks[middle] <= rank) low = middle + 1;
-    else high = middle;
-  }
-  const at = low - 1;
+  const at = firstWhere(ranks, (other) => other > rank) - 1;
   if (at < 0 || ranks[at] !== rank) return null;
   return { section: owners[owner[at]], id: ids.slice(starts[at], starts[at + 1]) };
 }

@@ -8,13 +8,14 @@ import { dirname, join } from 'node:path';
 import { SluiceError } from '../kernel/errors';
 import { syncFolder, writeAtomically } from './atomic-write';
 import type { Author, ChangeNote } from './change-note';
-import { contentDigest } from './digest';
+import { contentDigest, isDigestText } from './digest';
 import type { GenerationRecord, PendingSection } from './generation-record';
 import { beyondBounds, OWNERS_REVISIONS_MAX, REVISIONS_MAX, textsToKeep } from './history-bounds';
 import { readSealed, type StateRead, writeSealed } from './sealed-file';
 import { areStates, isSha, sectionLines, type WrittenRuleset } from './section-state';
 import {
   type EnforcedState,
+  fileMark,
   historyDirectory,
   makeFolder,
   type StateFolder,
@@ -265,7 +266,7 @@ export function findRevision({ revisions }: Pick<History, 'revisions'>, referenc
   const found = revisions.filter(({ number, digest, source, after = {} }) =>
     /^\d{1,6}$/.test(reference)
       ? number === Number(reference)
-      : DIGEST_PART.test(reference) &&
+      : isDigestText(reference) &&
         [digest, source?.textDigest, ...Object.values(after).map((state) => state.digest)].some((one) =>
           one?.startsWith(reference.toLowerCase()),
         ),
@@ -280,8 +281,6 @@ export function findRevision({ revisions }: Pick<History, 'revisions'>, referenc
         : `sluice history lists those from ${first} to ${newest}; a digest needs 7 digits or more`,
   });
 }
-
-const DIGEST_PART = /^[0-9a-f]{7,64}$/i;
 
 function append(folder: StateFolder, history: History, fresh: Omit<Revision, 'number'>): History {
   makeHistory(folder);
@@ -310,13 +309,12 @@ const REMEMBERED_MAX = 2 * (REVISIONS_MAX + OWNERS_REVISIONS_MAX);
 
 function readRevision(folder: StateFolder, number: number): StateRead<Revision> {
   const path = revisionFile(folder, number);
-  const status = fs.statSync(path, { throwIfNoEntry: false, bigint: true });
-  const mark = status ? [status.dev, status.ino, status.size, status.mtimeNs].join() : '';
+  const mark = fileMark(path);
   const known = remembered.get(path);
-  if (known?.mark === mark) return known.read;
+  if (known && known.mark === mark) return known.read;
   const read = readRevisionFile(path, number);
   remembered.delete(path);
-  if (read.value) remembered.set(path, { mark, read });
+  if (read.value && mark !== null) remembered.set(path, { mark, read });
   for (const oldest of remembered.keys()) if (remembered.size > REMEMBERED_MAX) remembered.delete(oldest);
   return read;
 }

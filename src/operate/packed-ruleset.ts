@@ -34,6 +34,7 @@ const USUAL = {
 /** Where a row stands: number of the file, line, column, offset, length. */
 type PackedSource = readonly [file: number, line: number, column: number, offset: number, length: number];
 
+/** As it is written. */
 export function packRuleset(ruleset: Ruleset): PackedRuleset {
   const files = new Map<string, number>();
   const packRow = rowPacker(files, NOWHERE);
@@ -183,6 +184,7 @@ function unpackList(numbers: readonly number[]): Prefix[] {
   return list;
 }
 
+/** Runs of one section and tier, in their order. */
 export function packRanks(ranks: readonly Omit<RankEntry, 'rule'>[]): PackedRanks[] {
   const runs: { section: string; tier: RankEntry['tier']; ranks: PackedRanks['ranks'][number][] }[] = [];
   for (const { rank, section, tier, action, id } of ranks) {
@@ -193,6 +195,7 @@ export function packRanks(ranks: readonly Omit<RankEntry, 'rule'>[]): PackedRank
   return runs;
 }
 
+/** The ranks again. */
 export function unpackRanks(runs: readonly PackedRanks[]): Omit<RankEntry, 'rule'>[] {
   return runs.flatMap(({ section, tier, ranks }) =>
     ranks.map(([rank, action, id]) => ({ rank, section, tier, action, id })),

@@ -134,8 +134,8 @@ export function isGatePending(context: Context): boolean {
 
 /**
  * Tidies up after a change whose time is over, and after ALLOW ALL, in words; null where there was nothing to tidy up, or
- * another process is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write it, as the
- * daemon's unit: the next command may.
+ * another process is about to. With `leaveUnwritable` also where the file is to be put back and this process may not write
+ * it, as the daemon's unit: the next command may.
  */
 export async function settle(context: Context, { leaveUnwritable = false } = {}): Promise<string | null> {
   try {
@@ -143,19 +143,24 @@ export async function settle(context: Context, { leaveUnwritable = false } = {})
   } catch {
     return null; // what is damaged is said by the command that needs it
   }
+  const isLeft = leaveUnwritable && isUnwritable(readPending(context)?.record ?? readJudging(context));
+  const settleAll = async (): Promise<string[]> => {
+    const returned = isLeft ? null : await settleLocked(context);
+    const over = await settleOpenings(context);
+    const noted = putNotedBack(context).map((file) => `${file} is again as it was before what was not confirmed`);
+    return [...(returned ? [describeReturned(returned)] : []), ...noted, ...over.map(describeEnded)];
+  };
+  const trialNews = isLeft ? [] : await settleTrialsAlone(context);
+  const news = [...trialNews, ...(await unlessLocked(() => withLock(context, settleAll, 0)))];
+  return news.length > 0 ? news.join('\n') : null;
+}
+
+/** What was done; nothing where another process is about to. */
+async function unlessLocked(work: () => Promise<string[]>): Promise<string[]> {
   try {
-    const isLeft = leaveUnwritable && isUnwritable(readPending(context)?.record ?? readJudging(context));
-    const settleAll = async (): Promise<string[]> => {
-      const returned = isLeft ? null : await settleLocked(context);
-      const over = await settleOpenings(context);
-      const noted = putNotedBack(context).map((file) => `${file} is again as it was before what was not confirmed`);
-      return [...(returned ? [describeReturned(returned)] : []), ...noted, ...over.map(describeEnded)];
-    };
-    const trialNews = isLeft ? [] : await settleTrialsAlone(context);
-    const news = [...trialNews, ...(await withLock(context, settleAll, 0))];
-    return news.length > 0 ? news.join('\n') : null;
+    return await work();
   } catch (error) {
-    if (error instanceof SluiceError && error.code === 'operate/locked') return null;
+    if (error instanceof SluiceError && error.code === 'operate/locked') return [];
     throw error;
   }
 }
@@ -177,12 +182,7 @@ async function settleTrialsAlone(context: Context): Promise<string[]> {
       ...(settled?.late ?? []).map(describeReturned),
     ];
   };
-  try {
-    return await withWriterLock(context, settleThem, 0);
-  } catch (error) {
-    if (error instanceof SluiceError && error.code === 'operate/locked') return [];
-    throw error;
-  }
+  return unlessLocked(() => withWriterLock(context, settleThem, 0));
 }
 
 /** Whether verbs changed a file that cannot be put back from here. */

@@ -3,12 +3,11 @@ import { createHash } from 'node:crypto';
 import { originalOf } from '../model/moved';
 import type { Prefix } from '../model/prefix';
 import type { Ruleset, Section, Server } from '../model/ruleset';
-import { contentDigest } from './digest';
+import { contentDigest, DIGEST_LEAST } from './digest';
 import { SETTINGS, writtenFacts } from './plan';
 
-/** Digits that people are shown, and that they give back at least. */
-export const SECTION_DIGEST_SHOWN = 12;
-export const SECTION_DIGEST_LEAST = 7;
+/** Digits that people are shown. */
+const DIGEST_SHOWN = 12;
 
 /** By the section or the ruleset itself: what is kept in memory is looked at once. */
 const known = new WeakMap<Section | Ruleset, string>();
@@ -81,10 +80,10 @@ export function isSection(ruleset: Ruleset, name: string): boolean {
 
 /** Whether what a writer gives is the beginning of the digest, of enough digits. */
 export function isDigest(given: string, digest: string | null): boolean {
-  return given.length >= SECTION_DIGEST_LEAST && digest !== null && digest.startsWith(given.toLowerCase());
+  return given.length >= DIGEST_LEAST && digest !== null && digest.startsWith(given.toLowerCase());
 }
 
 /** As it is shown. */
 export function shownDigest(digest: string | null): string {
-  return digest === null ? 'none' : digest.slice(0, SECTION_DIGEST_SHOWN);
+  return digest === null ? 'none' : digest.slice(0, DIGEST_SHOWN);
 }

@@ -4,7 +4,7 @@ import type { Enforcement } from './enforcement';
 import type { History } from './history';
 import { RecordLostError } from './record-lost';
 import { describeRevision } from './render-history';
-import { isDigest, rulesetDigest, SECTION_DIGEST_LEAST, shownDigest } from './section-digest';
+import { isDigest, rulesetDigest, shownDigest } from './section-digest';
 import { requireSectionName, requireSeen } from './section-history';
 import { judgingRuleset } from './trial-state';
 
@@ -45,9 +45,4 @@ export function requireAsSeen(
   }
   const now = ruleset && rulesetDigest(ruleset);
   if (!isDigest(digest, now)) throw new RulesetChangedError(digest, now, history);
-}
-
-/** Whether a text can be the beginning of a digest. */
-export function isDigestText(text: string): boolean {
-  return text.length >= SECTION_DIGEST_LEAST && /^[0-9a-f]{1,64}$/i.test(text);
 }

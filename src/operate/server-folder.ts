@@ -118,6 +118,13 @@ function partNames(main: string, folder: string, known: ReadonlyMap<string, unkn
     throw fileError('file/read', 'read', folder, error);
   }
   const parts = found.filter(({ name }) => known.has(name) || isPartName(name));
+  // It would be passed over without a word, and its server's addresses fall to inbound.
+  const shouted = found.find(({ name }) => !known.has(name) && !isPartName(name) && isPartName(name.toLowerCase()));
+  if (shouted)
+    throw servers(
+      `"${folder}" holds "${shouted.name}", which is no server: their files end with .yaml, .yml or .json`,
+      `rename it: ${shouted.name.replace(/[^.]*$/, (ending) => ending.toLowerCase())}`,
+    );
   if (parts.length > MAX_SERVERS)
     throw servers(`"${folder}" holds ${parts.length} servers, a ruleset holds at most ${MAX_SERVERS}`);
   for (const part of parts) {
@@ -125,7 +132,10 @@ function partNames(main: string, folder: string, known: ReadonlyMap<string, unkn
     if (problem !== undefined)
       throw servers(`"${folder}" holds a file that cannot name a server, "${part.name}": ${problem}`, 'rename it');
     if (part.isSymbolicLink())
-      throw servers(`"${path.join(folder, part.name)}" is a symbolic link; the file of a server was expected`);
+      throw servers(
+        `"${path.join(folder, part.name)}" is a symbolic link; the file of a server was expected`,
+        'put the file itself there, or take the link away',
+      );
   }
   return parts.map(({ name }) => name).sort();
 }

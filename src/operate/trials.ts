@@ -6,7 +6,7 @@ import { CapacityError } from '../compile/capacity';
 import { compile } from '../compile/compile';
 import type { CheckMemory } from './check-memory';
 import { isSameTerritory } from '../compile/same-server';
-import { datapathDigest } from '../kernel/datapath';
+import { datapathDigest } from '../kernel/datapath-object';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import { CONFIRM_WORDS_MAX } from '../load/confirm-words';
 import { SharedState } from '../load/state';

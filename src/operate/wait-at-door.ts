@@ -37,6 +37,9 @@ export interface WaitOptions {
   readonly reader: Reader;
 }
 
+/** What of a snapshot is looked at. */
+export type Looked = Pick<Snapshot, 'sections' | 'reasons' | 'packets' | 'interfaces' | 'notFiltered'>;
+
 /** Where what is seen comes from. */
 export interface WaitPlace {
   /** Hands events over until the signal comes, and resolves once it does so. `ended`: when it hands over no more. */
@@ -44,7 +47,7 @@ export interface WaitPlace {
     take: (event: PacketEvent) => void,
     signal: AbortSignal,
   ) => Promise<{ readonly ended: Promise<void> }>;
-  readonly snapshot: () => Promise<Snapshot>;
+  readonly snapshot: () => Promise<Looked>;
   /** Called when somebody may connect. */
   readonly ready: () => void;
   /** Ends it before its time. */
@@ -115,7 +118,7 @@ function counted(decision: Decision, { watched, reader }: ReaderOf): Decision | 
 
 function linesOf(
   sighting: Sighting | null,
-  { before, after, watched, ms, reader }: Omit<WaitOptions, 'key'> & { before: Snapshot; after: Snapshot },
+  { before, after, watched, ms, reader }: Omit<WaitOptions, 'key'> & { before: Looked; after: Looked },
 ): string[] {
   const isTold = (section: string): boolean => reader === 'operator' || section === watched.server?.name;
   if (sighting?.by === 'event') {

@@ -57,8 +57,11 @@ export function expectedDecision(ruleset: Ruleset, key: FlowKey, bans: readonly 
   return diagnose(ruleset, key, { ...NO_STATE, bans }).decision;
 }
 
+/** What of a snapshot counts packets by what decided about them. */
+type Counted = Pick<Snapshot, 'sections' | 'reasons'>;
+
 /** Packets that were decided so, by the snapshot. */
-export function countOf({ sections, reasons }: Snapshot, { section, rule, reason, tier }: Decision): bigint {
+export function countOf({ sections, reasons }: Counted, { section, rule, reason, tier }: Decision): bigint {
   const rows = sections.find(({ name }) => name === section)?.rows ?? [];
   const row = rows.find(({ id, tier: at }) => (rule === null ? at === tier && IMPLICIT.has(at) : id === rule));
   const counted = row ?? reasons.find((one) => one.reason === reason);
@@ -70,8 +73,8 @@ export function countOf({ sections, reasons }: Snapshot, { section, rule, reason
 const IMPLICIT: ReadonlySet<string> = new Set(['6', '8', '9']);
 
 /** Rows of a section that decided about packets between two snapshots. */
-export function movedRows(before: Snapshot, after: Snapshot, section: string): { text: string; packets: string }[] {
-  const rowsOf = ({ sections }: Snapshot) => sections.find(({ name }) => name === section)?.rows ?? [];
+export function movedRows(before: Counted, after: Counted, section: string): { text: string; packets: string }[] {
+  const rowsOf = ({ sections }: Counted) => sections.find(({ name }) => name === section)?.rows ?? [];
   const earlier = new Map(rowsOf(before).map(({ id, packets }) => [id, BigInt(packets)]));
   return rowsOf(after).flatMap(({ id, text, packets }) => {
     const more = BigInt(packets) - (earlier.get(id) ?? 0n);

@@ -1,4 +1,5 @@
 import type { Diagnostic, DiagnosticNote } from '../diagnostics/diagnostic';
+import { firstWhere } from '../model/first-where';
 import type { SourceRange } from '../model/ruleset';
 import type { Finding } from './finding';
 
@@ -51,14 +52,6 @@ export class SourceFile {
   }
 
   #lineOf(offset: number): number {
-    const starts = this.#lineStarts();
-    let low = 0;
-    let high = starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (starts[middle] <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return firstWhere(this.#lineStarts(), (start) => start > offset) - 1;
   }
 }

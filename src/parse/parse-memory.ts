@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Diagnostic, movedFinding } from '../diagnostics/diagnostic';
+import { firstWhere } from '../model/first-where';
 import { movedServer } from '../model/moved';
 import type { AddressSet, Ruleset, Server, SourceRange } from '../model/ruleset';
 import type { Names } from './names';
@@ -112,8 +113,8 @@ export class ParseMemory {
   }
 
   /**
-   * The servers of the whole text and what is to be said of them, of which `read` and `findings` are those of the excerpt; null where all must be read. Keeps
-   * that text instead of the one before.
+   * The servers of the whole text and what is to be said of them, of which `read` and `found` are those of the excerpt; null
+   * where all must be read. Keeps that text instead of the one before.
    */
   finish(
     { known, edit, text, excerpt }: KnownEdit,
@@ -179,7 +180,7 @@ function byServer(findings: readonly Diagnostic[], file: string, lines: ServerLi
   const lists: Diagnostic[][] = lines.names.map(() => []);
   for (const finding of findings) {
     if (!inServers(finding.source)) continue;
-    lists[starts.findLastIndex((start) => start <= finding.source.offset)].push(finding);
+    lists[firstWhere(starts, (start) => start > finding.source.offset) - 1].push(finding);
   }
   return lists;
 }

@@ -422,6 +422,8 @@ function isMissing(plain: unknown, path: Path): boolean {
 function knownKeys(path: Path): string[] {
   const [first, second] = path;
   if (first === 'servers') {
+    // Beside it: the others are files of that folder.
+    if (path.length === 1) return ['dir'];
     if (path.length === 2) return Object.keys(server.shape);
     return Object.keys((path[2] === 'ssh' ? sshObject : path[2] === 'owner' ? ownerObject : ruleObject).shape);
   }

@@ -2,6 +2,7 @@
  * Servers of a ruleset file by their lines: which of them an edit of the text is about, and the text without all others,
  * that says of what is left the same as the whole does.
  */
+import { firstWhere } from '../model/first-where';
 import { type Move, movedSource } from '../model/moved';
 import type { SourceRange } from '../model/ruleset';
 import { commonEnd, commonStart } from './common-text';
@@ -66,7 +67,7 @@ export function findServerEdit(before: string, after: string, { starts }: Server
   const tail = commonEnd(before, after, most - first);
   const last = before.length - tail;
   // What is put in where a server begins belongs to the one before it.
-  const index = lastBelow(starts, first);
+  const index = firstWhere(starts, (start) => start >= first) - 1;
   if (index < 0 || index > starts.length - 2 || last > starts[index + 1]) return null;
   const end = starts[index + 1];
   const start = starts[index];
@@ -82,18 +83,6 @@ export function linesAfter({ names, starts, lines }: ServerLines, { index, by }:
     starts: starts.map((start, i) => (i > index ? start + by.offset : start)),
     lines: lines.map((line, i) => (i > index ? line + by.lines : line)),
   };
-}
-
-/** The last index whose value is smaller; -1 where none is. */
-function lastBelow(values: readonly number[], than: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] < than) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 /**

@@ -2,6 +2,7 @@
  * Which servers own the same packets, in one sweep over their addresses: prefixes that are sorted by address, the wider
  * first, contain each other or come one behind the other.
  */
+import { firstWhere } from '../model/first-where';
 import { formatPorts, type PortRange } from '../model/port-range';
 import { compareAddresses, formatPrefix, type Prefix, prefixCovers } from '../model/prefix';
 import type { Server } from '../model/ruleset';
@@ -67,12 +68,5 @@ function meeting(level: Level, range: PortRange): Level['taken'][number] | undef
 
 /** Where the range would stand among those of the level. */
 function placeOf({ taken }: Level, { first }: PortRange): number {
-  let low = 0;
-  let high = taken.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (taken[middle].range.first < first) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstWhere(taken, ({ range }) => range.first >= first);
 }

@@ -71,7 +71,7 @@ export function readServers(node: DocumentNode | undefined, context: Context, ar
     if (rules <= MAX_RULES && rules + server.rules.length > MAX_RULES) {
       const message = `with server ${quote(server.name)} there are more than ${MAX_RULES} rules, the most a ruleset holds`;
       const hint = 'rules that differ only in the address are one rule and a set';
-      context.report(atServer(server, refuse('parse/too-many-rules', message, hint)));
+      context.report(atServer(server, refuse('parse/rules-in-all', message, hint)));
     }
     rules += server.rules.length;
   }

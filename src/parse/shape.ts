@@ -99,9 +99,11 @@ function report(root: DocumentNode, problem: ShapeProblem, sink: Sink): void {
       const hint =
         problem.path.length === 0 && OF_SECTIONS.has(problem.key)
           ? `write it under inbound:`
-          : guess === undefined
-            ? `known here: ${problem.known.filter((k) => k !== '$schema').join(', ')}`
-            : `did you mean ${guess}?`;
+          : problem.path.join() === 'servers'
+            ? `each server is a file of that folder, ${problem.key}.yaml; or take dir away`
+            : guess === undefined
+              ? `known here: ${problem.known.filter((k) => k !== '$schema').join(', ')}`
+              : `did you mean ${guess}?`;
       const place = { start: key.start, length: key.end - key.start };
       sink(
         at(place, refuse('parse/unknown-key', `${quote(problem.key)} is not a key of ${nameOf(problem.path)}`, hint)),

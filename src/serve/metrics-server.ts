@@ -125,6 +125,11 @@ export class MetricsServer {
     if (!URL.canParse(url, 'http://sluice')) return { status: 400, body: 'no path\n' };
     const { pathname, searchParams } = new URL(url, 'http://sluice');
     if (pathname !== '/metrics') return { status: 404, body: 'there is only /metrics, and /metrics?section=NAME\n' };
+    // Whoever means one server by it is not to get all of them.
+    const other = [...searchParams.keys()].find((key) => key !== 'section');
+    if (other !== undefined)
+      return { status: 400, body: `there is no ${JSON.stringify(other.slice(0, 40))}, only /metrics?section=NAME\n` };
+    if (searchParams.getAll('section').length > 1) return { status: 400, body: 'one section a scrape\n' };
     const section = searchParams.get('section');
     let text: Uint8Array | null;
     try {

@@ -25,18 +25,38 @@ export async function serveConnection(
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   const bytes = await receive(socket);
   if (bytes !== null && !socket.destroyed) {
-    const reading =
-      typeof bytes === 'string'
-        ? ({ kind: 'refused', message: bytes, hint: undefined } as const)
-        : readOwnerRequest(bytes);
-    send(
-      socket,
-      reading.kind === 'request'
-        ? await answer(reading.request)
-        : refusedAnswer(server, { code: 'owner/request', ...reading }),
-    );
+    if (isHttp(bytes)) {
+      sendText(socket, httpText(refusedAnswer(server, { code: 'owner/request', ...NO_HTTP })));
+    } else {
+      const reading =
+        typeof bytes === 'string'
+          ? ({ kind: 'refused', message: bytes, hint: undefined } as const)
+          : readOwnerRequest(bytes);
+      send(
+        socket,
+        reading.kind === 'request'
+          ? await answer(reading.request)
+          : refusedAnswer(server, { code: 'owner/request', ...reading }),
+      );
+    }
   }
   await closed;
+}
+
+const NO_HTTP = {
+  message: 'this socket speaks no HTTP: a request is one line of JSON, and so is its answer',
+  hint: `echo '{"version":1,"verb":"status"}' | nc -NU SOCKET`,
+};
+
+/** Whether it is the first line of curl or of a browser, which show no answer but one of HTTP. */
+function isHttp(bytes: Uint8Array | string): boolean {
+  return typeof bytes !== 'string' && /^[A-Z]{1,16} \S{1,4096} HTTP\/1/.test(Buffer.from(bytes).toString('latin1'));
+}
+
+function httpText(answer: OwnerAnswer): string {
+  const body = `${JSON.stringify(answer)}\n`;
+  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close'];
+  return [...head, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join('\r\n');
 }
 
 /** Ends a connection with an answer that needs nothing to be read. */
@@ -79,10 +99,14 @@ async function receive(socket: Socket): Promise<Uint8Array | string | null> {
 }
 
 function send(socket: Socket, answer: OwnerAnswer): void {
+  sendText(socket, `${JSON.stringify(answer)}\n`);
+}
+
+function sendText(socket: Socket, text: string): void {
   if (socket.destroyed) return;
   const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
   socket.once('close', () => clearTimeout(timer));
   // What the other end still sends is read: a connection that is closed before would take the answer with it.
   socket.resume();
-  socket.end(`${JSON.stringify(answer)}\n`);
+  socket.end(text);
 }

@@ -34,6 +34,8 @@ export const MOST_CONNECTIONS = 16;
 const MOST_DESCRIPTORS = 64;
 /** Sockets are made here, where nobody else gets at them before they have their mode. */
 const NURSERY = '.new';
+/** Whoever has the path of his socket gets through; who else has one, nobody can list. */
+const FOLDER_MODE = 0o711;
 /** What the kernel takes as a path (unix(7)), without the NUL. */
 const MOST_PATH = 107;
 
@@ -58,6 +60,8 @@ export class OwnerSockets {
   #owned: readonly OwnedPlace[] = [];
   /** What the folder, and the names of groups, were like before all sockets were found in it as they should be. */
   #whole: string | null = null;
+  /** Sockets made so far. */
+  #made = 0;
 
   private constructor(
     private readonly context: Context,
@@ -154,8 +158,10 @@ export class OwnerSockets {
       return;
     }
     const path = join(this.directory, `${name}.sock`);
-    const young = join(this.directory, NURSERY, `${name}.sock`);
-    if (Buffer.byteLength(young) > MOST_PATH) throw new Error(`"${young}" is longer than ${MOST_PATH} bytes`);
+    // A number: for good, /proc/net/unix tells everybody the path at which a socket began.
+    const young = join(this.directory, NURSERY, `${++this.#made}.sock`);
+    for (const each of [path, young])
+      if (Buffer.byteLength(each) > MOST_PATH) throw new Error(`"${each}" is longer than ${MOST_PATH} bytes`);
     rmSync(young, { force: true });
     const listener = createServer({ allowHalfOpen: true });
     listener.maxConnections = MOST_DESCRIPTORS;
@@ -263,7 +269,7 @@ function peerOf(kernel: Kernel, socket: Socket): { uid: number } | null {
 /** Makes the directory, and the one in it where sockets begin. Whoever may write here could pretend to be a server. */
 function takeDirectory(path: string): void {
   // Whatever the mask of the process: owners must get through it.
-  if (mkdirSync(path, { recursive: true, mode: 0o755 }) !== undefined) chmodSync(path, 0o755);
+  if (mkdirSync(path, { recursive: true, mode: FOLDER_MODE }) !== undefined) chmodSync(path, FOLDER_MODE);
   const why = whyUnsafe(path);
   if (why !== null)
     throw new SluiceError('serve/owners', `sockets of owners cannot stand in "${path}": ${why}`, {

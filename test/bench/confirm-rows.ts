@@ -4,7 +4,8 @@
  */
 import { LAYOUT } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
-import { openDatapath, stateMapEntries } from '../../src/kernel/datapath';
+import { stateMapEntries } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { kernel } from '../../src/kernel/native';
 import { type GateWord, lastingWord, packGateWord } from '../../src/load/gate-word';
 import { slotKey } from '../../src/load/state';

@@ -6,7 +6,7 @@
  */
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { kernel } from '../../src/kernel/native';
 import { ConfirmWords } from '../../src/load/confirm-words';
 import { NO_GUARD, type Rule, type Ruleset, type Server } from '../../src/model/ruleset';

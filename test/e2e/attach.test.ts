@@ -219,7 +219,7 @@ describe('ways to end it', () => {
   test('removing the directory by hand ends enforcement at once, with no process alive', async () => {
     await host.must('apply', rules());
     const objects = host.objects();
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await untilGone(objects);
     expect((await device(HOST.link)).xdp).toBeNull();
     await expectUnfiltered();

@@ -136,12 +136,6 @@ test('boot: open lets everything in rather than that, and never in silence', asy
 
 describe('a change that waits as a whole when the machine goes down', () => {
   const whole = ['logging', 'medium', '--confirm', '10m'];
-  const outcomes = async (): Promise<string[]> => {
-    const { revisions } = JSON.parse(await host.must('history', '--json')) as {
-      revisions: { what: string; outcome: string }[];
-    };
-    return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
-  };
 
   test('is no more: the file is as it was, its text stays in the history, and that is said', async () => {
     await host.must('enable');
@@ -157,7 +151,7 @@ describe('a change that waits as a whole when the machine goes down', () => {
     expect(readFileSync(`${host.directory}/rules.yaml`, 'utf8')).toBe(before);
     expect(await machine.connect(PORTS.open)).toEqual(['connected']);
     expect((await host.status()).warnings).toEqual([expect.stringMatching(said)]);
-    expect(await outcomes()).toEqual(['enable: applied', 'logging medium: rolled-back-at-boot']);
+    expect(await host.outcomes()).toEqual(['enable: applied', 'logging medium: rolled-back-at-boot']);
     expect(await host.must('show', '2', '--text')).toBe(waited);
     // Verbs go on from there, and the next boot has nothing to say.
     await host.must('deny', '7779/udp');
@@ -189,7 +183,7 @@ describe('a change that waits as a whole when the machine goes down', () => {
     expect([next.status, next.stderr]).toEqual([0, expect.stringContaining('rules.yaml is again as it was')]);
     // What sections waited for by themselves is gone from it too.
     expect(readFileSync(`${folder}/rules.yaml`, 'utf8')).toBe(bootRules(servers));
-    expect(await outcomes()).toEqual([
+    expect(await host.outcomes()).toEqual([
       'enable: applied',
       'deny 1080/tcp --server red: rolled-back-at-boot',
       `insert 1 deny ${PORTS.open}/tcp: rolled-back-at-boot`,

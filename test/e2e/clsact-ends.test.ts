@@ -109,7 +109,7 @@ describe('without sluice', () => {
     host.write('rules.yaml', OUTBOUND);
     await host.must('enable');
     expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('timeout');
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await stand.expectOpen();
     expect(await stand.filters()).toEqual([GATE]); // a filter stays, open
     const { active, warnings } = await host.status();
@@ -131,9 +131,9 @@ describe('without sluice', () => {
     await host.must('enable');
     const daemon = host.startSluice(['daemon']);
     await daemon.waitFor(/the daemon runs/);
-    process.kill(daemon.pid, 'SIGSTOP');
+    await daemon.hold();
     expect(await tcpConnect(host.edge, NEIGHBOUR.ipv4, 443)).toBe('timeout');
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await stand.expectOpen();
     process.kill(daemon.pid, 'SIGCONT');
     expect(await daemon.stop()).toBe(0);
@@ -166,7 +166,7 @@ describe('without sluice', () => {
   testWhere(TCX, 'the same, and the next command is disable, or one that makes links', async () => {
     for (const next of [['disable', '--yes'], ['apply']]) {
       await host.must('apply');
-      rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+      host.removePins();
       await stand.expectOpen();
       host.environment.SLUICE_EGRESS_HOOK = 'tcx';
       await host.must(...next);

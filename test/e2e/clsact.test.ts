@@ -2,7 +2,6 @@
  * What goes out met by a clsact filter, as on kernels without tcx: the same flows and outbound rules, beside filters and
  * disciplines of others; and no hook at all. Three numbers agree.
  */
-import { rmSync } from 'node:fs';
 import { httpGet, hurry, ping, slowDownload, tcpConnect, udpEcho, SILENT_SECONDS } from '../support/clients';
 import { ClsactHost, GATE, OUTBOUND, RULES } from '../support/clsact-host';
 import { COMMAND, type EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
@@ -122,7 +121,7 @@ describe('what others hang there', () => {
     await host.must('disable', '--yes');
     expect(await stand.discipline()).toBe('clsact');
     await host.must('apply');
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await host.must('disable', '--yes');
     expect(await stand.filters()).toEqual([]);
     expect(await stand.discipline()).toBe('clsact');

@@ -3,9 +3,8 @@
  * and what judges again otherwise (SPEC §6), by real commands and connections.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Firewall } from '../../src/operate/firewall';
-import type { Revision } from '../../src/operate/history';
+import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endGate } from '../support/end-gate';
@@ -23,10 +22,6 @@ servers:
 /** Settings alone: nobody is a friend any more. */
 const FRIENDLESS = TEXT.replace(`friends: [${NEIGHBOUR.ipv4}]`, 'friends: [203.0.113.1]');
 const PORTS = [1080, 2080, 3080, 4080];
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The kernel's clock is another than the one here. */
-const CLOCKS_MS = 20;
 
 let host: EdgeHost;
 
@@ -47,11 +42,6 @@ const reached = async (...ports: number[]): Promise<number[]> => {
   const answers = await Promise.all(asked.map((port) => tcpConnect(host.wire, HOST.ipv4, port)));
   return asked.filter((_, i) => answers[i] === 'connected');
 };
-const outcomes = async (): Promise<string[]> => {
-  const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
-  return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
-};
-const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
 const isWhole = async (): Promise<boolean> => (await host.status()).pending !== null;
 const denied = (port: number, before = TEXT): string =>
   before.replace(`allow ${port}/tcp`, `deny ${port}/tcp id allow-${port}_tcp`);
@@ -65,28 +55,20 @@ test('settings wait, every process dead: past the deadline they are back, and wh
   expect((await host.sluice(['deny', '1080/tcp', '--server', 'red'], killed)).status).toBe(137);
   const told = await host.sluice(['deny', '2080/tcp', '--server', 'green', '--confirm', '10m']);
   expect(told.stderr).toMatch(/an earlier change is not confirmed yet: .* with this one in it\ngreen is not confirmed/);
-  expect([await reached(), await waiting(), await isWhole()]).toEqual([[3080], ['green'], true]);
+  expect([await reached(), await host.waiting(), await isWhole()]).toEqual([[3080], ['green'], true]);
   endGate(host, 2000);
   const over = Date.now() + 2000;
-  await sleep(over - Date.now() - 200);
-  const probes: Promise<boolean>[] = [];
-  while (probes.length < BACK_WITHIN_PROBES) {
-    const isAfter = Date.now() > over + CLOCKS_MS;
-    const probe = reached(4080).then((ports) => ports.length > 0);
-    if (isAfter) probes.push(probe);
-    await sleep(100);
-  }
-  expect(await Promise.all(probes)).toContain(true);
+  expect(await isBackAt(over, async () => (await reached(4080)).length > 0)).toBe(true);
   expect(await reached()).toEqual([3080, 4080]);
   expect((await host.sluice(['status'])).stderr).toContain('was not confirmed within 600 s');
-  expect([await reached(), await waiting(), await isWhole()]).toEqual([[3080, 4080], ['green'], false]);
-  expect(await outcomes()).toEqual([
+  expect([await reached(), await host.waiting(), await isWhole()]).toEqual([[3080, 4080], ['green'], false]);
+  expect(await host.outcomes()).toEqual([
     ...['apply: applied', 'apply: rolled-back-by-deadline'],
     ...['deny 1080/tcp --server red: applied', 'deny 2080/tcp --server green: pending'],
   ]);
   await endTrial(host, 'green');
   await host.must('status');
-  expect([await reached(), await waiting()]).toEqual([[2080, 3080, 4080], []]);
+  expect([await reached(), await host.waiting()]).toEqual([[2080, 3080, 4080], []]);
   // The file was changed by hand: that is its author's; what a verb wrote for green is gone from it.
   expect(text()).toBe(denied(1080, FRIENDLESS));
 });
@@ -96,7 +78,7 @@ test('a verb made the settings wait: its words leave the file, those of the sect
   await host.must('deny', '1080/tcp', '--server', 'red');
   await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
   await host.must('rollback');
-  expect([await reached(), await waiting()]).toEqual([[3080, 4080], ['green']]);
+  expect([await reached(), await host.waiting()]).toEqual([[3080, 4080], ['green']]);
   expect(text()).toBe(denied(2080, denied(1080)));
   await host.must('logging', 'medium', '--confirm', '10m');
   // Confirmed while the settings wait, a section can be changed again; and settings wait on with it.
@@ -109,14 +91,14 @@ test('a verb made the settings wait: its words leave the file, those of the sect
     5,
     expect.stringContaining('with --confirm 60s this change waits'),
   ]);
-  expect([await reached(), await waiting(), await isWhole()]).toEqual([PORTS, ['red'], true]);
+  expect([await reached(), await host.waiting(), await isWhole()]).toEqual([PORTS, ['red'], true]);
   endGate(host);
   await host.must('status');
-  expect([await reached(), await waiting(), await isWhole()]).toEqual([PORTS, ['red'], false]);
+  expect([await reached(), await host.waiting(), await isWhole()]).toEqual([PORTS, ['red'], false]);
   await host.must('rollback', '--server', 'red');
   expect(await reached()).toEqual([2080, 3080, 4080]);
   expect(text()).toBe(denied(1080).replace('allow 2080/tcp', 'allow 2080/tcp id allow-2080_tcp'));
-  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  expect((await host.outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
   expect(await host.must('apply')).toContain('no changes');
 });
 
@@ -125,9 +107,9 @@ test('confirmed, both hold', async () => {
   await host.must('deny', '1080/tcp', '--server', 'red');
   await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
   expect(await host.must('confirm')).toMatch(/^confirmed: generation \d+ holds\nconfirmed: the rows of green hold\n$/);
-  expect([await reached(), await waiting(), await isWhole()]).toEqual([[3080, 4080], [], false]);
+  expect([await reached(), await host.waiting(), await isWhole()]).toEqual([[3080, 4080], [], false]);
   expect(text()).toBe(`${denied(2080, denied(1080))}logging: medium\n`);
-  expect(await outcomes()).toEqual([
+  expect(await host.outcomes()).toEqual([
     ...['apply: applied', 'logging medium: confirmed'],
     ...['deny 1080/tcp --server red: applied', 'deny 2080/tcp --server green: confirmed'],
   ]);
@@ -148,9 +130,9 @@ test.each(['at once', 'cut short'])('a boot loads what was confirmed, %s', async
   ];
   for (const one of late) expect(booted.stderr).toMatch(one);
   expect((await host.status()).warnings).toEqual(late.map((one) => expect.stringMatching(one) as string));
-  expect([await reached(), await waiting()]).toEqual([[2080, 3080, 4080], []]);
+  expect([await reached(), await host.waiting()]).toEqual([[2080, 3080, 4080], []]);
   expect(text()).toBe(denied(1080));
-  expect(await outcomes()).toEqual([
+  expect(await host.outcomes()).toEqual([
     ...['apply: applied', 'logging medium: rolled-back-at-boot'],
     ...['deny 1080/tcp --server red: applied', 'deny 2080/tcp --server green: rolled-back-at-boot'],
   ]);
@@ -181,10 +163,10 @@ test('a program changes sections beside settings that wait', async () => {
     await apply(FRIENDLESS, 600);
     expect(await apply(FRIENDLESS.replace('allow 1080', 'deny 1080'))).toMatchObject({ kind: 'applied', beside: true });
     await apply(FRIENDLESS.replace('allow 1080', 'deny 1080').replace('allow 3080', 'deny 3080'), 600);
-    expect([await reached(), await waiting(), await isWhole()]).toEqual([[2080], ['blue'], true]);
+    expect([await reached(), await host.waiting(), await isWhole()]).toEqual([[2080], ['blue'], true]);
     await firewall.confirm('blue');
     await firewall.rollback();
-    expect([await reached(), await waiting(), await isWhole()]).toEqual([[2080, 4080], [], false]);
+    expect([await reached(), await host.waiting(), await isWhole()]).toEqual([[2080, 4080], [], false]);
     await firewall.close();
   } finally {
     process.env = environment;

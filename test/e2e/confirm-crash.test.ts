@@ -4,7 +4,6 @@
  * judges, whole, status says which, and the next command leaves nothing of it.
  */
 import { CONFIRM_FAILPOINTS, type Failpoint, FAILPOINTS, TRIAL_FAILPOINTS } from '../../src/load/failpoint';
-import type { Revision } from '../../src/operate/history';
 import { CrashStand, PORTS, SERVER_SHUT } from '../support/crash-stand';
 import type { EdgeHost } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
@@ -168,8 +167,10 @@ describe('a server by itself', () => {
       await host.must('rollback');
       await expectState(shut, false);
       expect((await stand.look()).pending).toBeNull();
-      const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
-      expect(revisions.slice(-2).map(({ outcome }) => outcome)).toEqual(['rolled-back-by-hand', 'applied']);
+      expect((await host.revisions()).slice(-2).map(({ outcome }) => outcome)).toEqual([
+        'rolled-back-by-hand',
+        'applied',
+      ]);
       await host.must('allow', `${PORTS.server}/tcp`, '--server', 'red');
       await expectTidy();
     },

@@ -2,17 +2,15 @@
  * Servers that wait to be confirmed by themselves, by real commands and connections: one is cut off by a change that nobody
  * confirms, comes back at its deadline with every process dead, and nothing of any other server is moved by it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import type { ServerPage } from '../../src/observe/server-page';
-import type { Revision } from '../../src/operate/history';
 import { endRules } from '../../src/operate/end-rules';
 import { Firewall } from '../../src/operate/firewall';
-import { readEnforcement } from '../../src/operate/enforcement';
 import { TRIAL_FAILPOINTS } from '../../src/load/failpoint';
+import { isBackAt } from '../support/back-in-time';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
-import { endTrial } from '../support/end-trial';
+import { endTrial, tensOfMinutesLeft } from '../support/end-trial';
 
 const TEXT = `# the edge
 version: 1
@@ -27,10 +25,6 @@ servers:
   green: { address: ${HOST.ipv4}, ports: 2000-2099, rules: [allow 2080/tcp] } # second
   blue: { address: ${HOST.ipv4}, ports: 3000-3099, rules: [allow 3080/tcp] }
 `;
-/** A fresh probe is sent every 100 ms; so many of them may be asked before one gets through. */
-const BACK_WITHIN_PROBES = 3;
-/** The kernel's clock is another than the one here. */
-const CLOCKS_MS = 20;
 
 let host: EdgeHost;
 let file: string;
@@ -49,17 +43,6 @@ const reached = async (...ports: number[]): Promise<number[]> => {
   const answers = await Promise.all(asked.map((port) => tcpConnect(host.wire, HOST.ipv4, port)));
   return asked.filter((_, i) => answers[i] === 'connected');
 };
-const outcomes = async (): Promise<string[]> => {
-  const { revisions } = JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] };
-  return revisions.map(({ what, outcome }) => `${what}: ${outcome}`);
-};
-const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
-
-/** What is left of the time of each that waits, in tens of minutes begun. */
-async function tensOfMinutesLeft(): Promise<Record<string, number>> {
-  const { trials } = (await readEnforcement(host.context()))!;
-  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Math.ceil(Number(leftNs) / 600e9)]));
-}
 
 test('cut off, every process dead: each server is back at its own deadline, and no other notices', async () => {
   // Killed as soon as the kernel enforces it.
@@ -69,20 +52,11 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   const told = await host.must('deny', '2080/tcp', '--server', 'green', '--confirm', '20m');
   expect(told).toContain('applied: generation 3');
   expect(await reached()).toEqual([3080]);
-  expect(await tensOfMinutesLeft()).toEqual({ red: 1, green: 2 });
+  expect(await tensOfMinutesLeft(host)).toEqual({ red: 1, green: 2 });
   // The word in the kernel says when it is over.
   await endTrial(host, 'red', 2000);
   const over = Date.now() + 2000;
-  // A fresh probe every 100 ms: of those sent after the deadline one of the first is answered.
-  await sleep(over - Date.now() - 200);
-  const probes: Promise<boolean>[] = [];
-  while (probes.length < BACK_WITHIN_PROBES) {
-    const isAfter = Date.now() > over + CLOCKS_MS;
-    const probe = reached(1080).then((ports) => ports.length > 0);
-    if (isAfter) probes.push(probe);
-    await sleep(100);
-  }
-  expect(await Promise.all(probes)).toContain(true);
+  expect(await isBackAt(over, async () => (await reached(1080)).length > 0)).toBe(true);
   expect(await reached()).toEqual([1080, 3080]);
   // The first command since says so and tidies up; the other one goes on waiting.
   const { stderr, stdout } = await host.sluice(['status']);
@@ -94,8 +68,8 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   );
   const { page } = JSON.parse(await host.must('snapshot', 'green')) as { page: ServerPage };
   expect(page.server.waiting!.secondsLeft).toBeGreaterThan(0);
-  expect(await waiting()).toEqual(['green']);
-  expect(await outcomes()).toEqual([
+  expect(await host.waiting()).toEqual(['green']);
+  expect(await host.outcomes()).toEqual([
     'apply: applied',
     'deny 1080/tcp --server red: rolled-back-by-deadline',
     'deny 2080/tcp --server green: pending',
@@ -103,37 +77,37 @@ test('cut off, every process dead: each server is back at its own deadline, and 
   expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
   expect(await host.must('confirm', '--server', 'green')).toBe('confirmed: the rows of green hold\n');
   expect(await reached()).toEqual([1080, 3080]);
-  expect((await outcomes()).at(-1)).toBe('deny 2080/tcp --server green: confirmed');
-  expect(await waiting()).toEqual([]);
+  expect((await host.outcomes()).at(-1)).toBe('deny 2080/tcp --server green: confirmed');
+  expect(await host.waiting()).toEqual([]);
 });
 
 test('a change elsewhere is in both states; who waits is not changed under it, and goes back by hand', async () => {
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('deny', '3080/tcp', '--server', 'blue');
   await host.must('logging', 'medium');
-  expect([await reached(), await waiting()]).toEqual([[2080], ['red']]);
+  expect([await reached(), await host.waiting()]).toEqual([[2080], ['red']]);
   const refused = await host.sluice(['allow', '1081/tcp', '--server', 'red']);
   expect([refused.status, refused.stderr]).toEqual([5, expect.stringContaining('"red" waits to be confirmed')]);
   // A second change with a time of its own waits with the first, and both go.
   await host.must('allow', '1081/tcp', '--server', 'red', '--confirm', '10m');
-  expect((await outcomes()).slice(-1)).toEqual(['allow 1081/tcp --server red: pending']);
+  expect((await host.outcomes()).slice(-1)).toEqual(['allow 1081/tcp --server red: pending']);
   const wrong = await host.sluice(['rollback', '--server', 'red', '--confirm', '60s']);
   expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--confirm is about going back')]);
   const back = await host.must('rollback', '--server', 'red');
   expect(back).toContain('taken back: the rows before judge red again');
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 2080], []]);
   expect(text()).toBe(`${TEXT.replace('allow 3080/tcp', 'deny 3080/tcp id allow-3080_tcp')}logging: medium\n`);
-  expect((await outcomes()).filter((line) => line.includes('rolled-back-by-hand'))).toHaveLength(2);
+  expect((await host.outcomes()).filter((line) => line.includes('rolled-back-by-hand'))).toHaveLength(2);
   // What was before is written back by a change of its own: then nothing waits any more.
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('rollback', '1', '--server', 'red');
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080], []]);
-  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 2080], []]);
+  expect((await host.outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
   // A row that ends leaves a server that waits, which goes on waiting.
   await host.must('deny', '1080/tcp', '--server', 'red', '--for', '1h', '--confirm', '10m');
   expect(await reached()).toEqual([2080]);
   expect((await endRules(host.context(), Date.now() + 7_200_000))?.ended).toHaveLength(1);
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080], ['red']]);
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 2080], ['red']]);
   await host.must('rollback');
   const { status, stderr } = await host.sluice(['confirm', '--server', 'red']);
   expect([status, stderr]).toEqual([1, expect.stringContaining('"red" does not wait to be confirmed by itself')]);
@@ -150,16 +124,16 @@ test('a program keeps one and takes another back, or keeps all', async () => {
     };
     await apply('deny', 'allow');
     await apply('deny', 'deny');
-    expect([await reached(), await waiting()]).toEqual([[3080], ['green', 'red']]);
+    expect([await reached(), await host.waiting()]).toEqual([[3080], ['green', 'red']]);
     await expect(firewall.confirm('blue')).rejects.toMatchObject({ code: 'operate/nothing-pending' });
     const { generation } = await host.status();
     expect(await firewall.confirm('red')).toBeGreaterThan(generation!);
-    expect([await reached(), await waiting()]).toEqual([[3080], ['green']]);
+    expect([await reached(), await host.waiting()]).toEqual([[3080], ['green']]);
     await firewall.rollback();
-    expect([await reached(), await waiting()]).toEqual([[2080, 3080], []]);
+    expect([await reached(), await host.waiting()]).toEqual([[2080, 3080], []]);
     await apply('deny', 'deny');
     await firewall.confirm();
-    expect([await reached(), await waiting()]).toEqual([[3080], []]);
+    expect([await reached(), await host.waiting()]).toEqual([[3080], []]);
     await expect(firewall.rollback()).rejects.toMatchObject({ code: 'operate/nothing-pending' });
   } finally {
     process.env = environment;
@@ -175,13 +149,13 @@ test('what waits as a whole goes its way beside a server; `confirm` keeps all', 
   await endTrial(host, 'red');
   expect(await reached()).toEqual([1080, 2080, 3080]);
   await host.must('rollback');
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080, 3080], []]);
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 2080, 3080], []]);
   expect(text()).toBe(TEXT);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('logging', 'medium', '--confirm', '10m');
   expect(await host.must('confirm')).toMatch(/^confirmed: generation \d+ holds\nconfirmed: the rows of red hold\n$/);
   expect(await reached()).toEqual([2080, 3080]);
-  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  expect((await host.outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
 });
 
 test.each(['disable', 'boot'])('confirmed while a change waits as a whole, a server stays so over %s', async (end) => {
@@ -215,30 +189,30 @@ test('going back, resetting, ending and uninstalling while a server waits leave 
   ]) {
     const { status, stderr } = await host.sluice(words);
     expect([words, status, stderr]).toEqual([words, 5, expect.stringContaining('"red" waits to be confirmed')]);
-    expect([words, text() === waits, await waiting()]).toEqual([words, true, ['red']]);
+    expect([words, text() === waits, await host.waiting()]).toEqual([words, true, ['red']]);
   }
   // With a time of its own it waits with the rest, and all of that goes.
   await host.must('rollback', '2', '--server', 'red', '--confirm', '10m');
-  expect([await reached(), await waiting()]).toEqual([[1080, 2080], ['red']]);
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 2080], ['red']]);
   await host.must('rollback', '--server', 'red');
   expect(text()).toBe(before);
   // Where the text before is among what a revision brings back, nothing waits any more.
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('rollback', '3');
-  expect([text(), await reached(), await waiting()]).toEqual([before, [1080, 2080], []]);
+  expect([text(), await reached(), await host.waiting()]).toEqual([before, [1080, 2080], []]);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   await host.must('deny', '2080/tcp', '--server', 'green');
   const ended = await host.sluice(['disable', '--yes']);
   const green = before.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp');
   expect([ended.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), green]);
-  expect((await outcomes()).slice(-3)).toEqual([
+  expect((await host.outcomes()).slice(-3)).toEqual([
     'deny 1080/tcp --server red: rolled-back-by-hand',
     'deny 2080/tcp --server green: applied',
     'disable: applied',
   ]);
   await host.recount('nothing was filtered');
   await host.must('rollback', '3');
-  expect([text(), await reached(), await waiting()]).toEqual([before, [1080, 2080], []]);
+  expect([text(), await reached(), await host.waiting()]).toEqual([before, [1080, 2080], []]);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
   const removed = await host.sluice(['uninstall', '--yes']);
   expect([removed.stderr, text()]).toEqual([expect.stringContaining('is again as it was'), before]);
@@ -255,7 +229,7 @@ test('a boot loads what was confirmed of each server', async () => {
   await host.must('boot');
   expect(await reached()).toEqual([1080, 3080]);
   const told = 'deny 1080/tcp --server red: rolled-back-at-boot';
-  expect([await waiting(), (await outcomes()).at(-1)]).toEqual([[], told]);
+  expect([await host.waiting(), (await host.outcomes()).at(-1)]).toEqual([[], told]);
   expect(text()).toBe(TEXT.replace('allow 2080/tcp', 'deny 2080/tcp id allow-2080_tcp'));
   // Once: a file that says it again is its author's, and no later boot has anything to say of it.
   host.write('rules.yaml', TEXT.replace('allow 1080/tcp', 'deny 1080/tcp id allow-1080_tcp'));
@@ -264,7 +238,7 @@ test('a boot loads what was confirmed of each server', async () => {
   await host.recount('the machine went down again');
   const again = await host.sluice(['boot']);
   expect([again.status, again.stderr, text()]).toEqual([0, '', byHand]);
-  expect([await reached(), await waiting(), (await outcomes()).at(-1)]).toEqual([[1080, 3080], [], told]);
+  expect([await reached(), await host.waiting(), (await host.outcomes()).at(-1)]).toEqual([[1080, 3080], [], told]);
   expect((await host.status()).warnings).toEqual([]);
 });
 
@@ -280,7 +254,7 @@ test('killed anywhere: each server has one meaning, and the next command finishe
     expect(cut.status).toBe(137);
     const waits = place === 'before-confirm-words';
     expect([place, await reached()]).toEqual([place, waits ? [3080] : [1080, 3080]]);
-    expect([place, await waiting()]).toEqual([place, waits ? ['green', 'red'] : ['green']]);
+    expect([place, await host.waiting()]).toEqual([place, waits ? ['green', 'red'] : ['green']]);
     if (waits) await host.must('rollback', '--server', 'red');
     expect([place, await reached()]).toEqual([place, [1080, 3080]]);
   }
@@ -288,5 +262,5 @@ test('killed anywhere: each server has one meaning, and the next command finishe
   expect(await reached()).toEqual([1080, 2080, 3080]);
   expect(await host.must('apply')).toContain('no changes');
   expect(text()).toBe(TEXT);
-  expect((await outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
+  expect((await host.outcomes()).filter((line) => line.endsWith('pending'))).toEqual([]);
 });

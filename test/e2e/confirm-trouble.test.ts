@@ -9,7 +9,6 @@ import { kernel } from '../../src/kernel/native';
 import { SharedState } from '../../src/load/state';
 import { confirmSections } from '../../src/operate/confirm-sections';
 import { readEnforcement } from '../../src/operate/enforcement';
-import type { Revision } from '../../src/operate/history';
 import { LOCK_FILE } from '../../src/operate/state-files';
 import { serve, tcpConnect } from '../support/clients';
 import { EdgeHost, HOST } from '../support/edge-host';
@@ -50,9 +49,6 @@ const reached = async (): Promise<number[]> => {
   const answers = await Promise.all(PORTS.map((port) => tcpConnect(host.wire, HOST.ipv4, port)));
   return PORTS.filter((_, i) => answers[i] === 'connected');
 };
-const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section).sort();
-const revisions = async (): Promise<Revision[]> =>
-  (JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] }).revisions;
 const late = (section: string): RegExp => new RegExp(`of ${section} was not confirmed within \\d+ s: the rows before`);
 /** dd(1) ends with a failure: that is what it is for. */
 const fill = (): Promise<unknown> =>
@@ -75,7 +71,7 @@ test('whose time is over while somebody decides about another: it is said until 
   const { warnings } = await host.status();
   expect(warnings).toEqual([expect.stringMatching(late('red')), expect.stringMatching(late('green'))]);
   expect((await host.sluice(['confirm'])).stderr).toMatch(/of red was not confirmed[^]*of green was not confirmed/);
-  expect([await reached(), await waiting()]).toEqual([[2080, 3080], []]);
+  expect([await reached(), await host.waiting()]).toEqual([[2080, 3080], []]);
   await host.must('allow', '1081/tcp');
   expect((await host.status()).warnings).toEqual([]);
 });
@@ -98,8 +94,8 @@ test('at the same instant one is confirmed and the time of another is over: each
     },
   });
   expect(decided.sections).toEqual(['inbound']);
-  expect([await reached(), await waiting()]).toEqual([[2080, 3080], []]);
-  expect((await revisions()).map(({ outcome, ended }) => [outcome, ended?.by !== undefined])).toEqual([
+  expect([await reached(), await host.waiting()]).toEqual([[2080, 3080], []]);
+  expect((await host.revisions()).map(({ outcome, ended }) => [outcome, ended?.by !== undefined])).toEqual([
     ['applied', false],
     ['confirmed', true],
     ['rolled-back-by-deadline', false],
@@ -138,8 +134,8 @@ test('a full disk: the kernel goes back by itself, what is confirmed holds and i
   expect(kept.stderr).toContain('the next command writes it down');
   makeRoom();
   await host.must('status');
-  expect([await reached(), await waiting()]).toEqual([[1080, 3080], []]);
-  expect((await revisions()).map(({ outcome }) => outcome)).toEqual([
+  expect([await reached(), await host.waiting()]).toEqual([[1080, 3080], []]);
+  expect((await host.revisions()).map(({ outcome }) => outcome)).toEqual([
     ...['applied', 'rolled-back-by-deadline', 'confirmed'],
   ]);
   // A boot goes by it too.
@@ -160,7 +156,7 @@ test('the interface goes away and comes again while a section waits: the next ap
   host.join();
   await host.must('apply');
   await host.recount('the link is there again');
-  expect([await reached(), await waiting()]).toEqual([PORTS, []]);
+  expect([await reached(), await host.waiting()]).toEqual([PORTS, []]);
   expect((await host.status()).interfaces.map(({ name }) => name)).toEqual([HOST.link]);
 });
 
@@ -172,9 +168,7 @@ test('confirmed while its interface is away: a boot loads it', async () => {
   host.join();
   await host.recount('the machine went down');
   expect((await host.sluice(['boot'])).stderr).toBe('');
-  expect((await revisions()).map(({ what, outcome }) => `${what}: ${outcome}`)).toEqual([
-    ...['apply: applied', 'logging medium: confirmed'],
-  ]);
+  expect(await host.outcomes()).toEqual([...['apply: applied', 'logging medium: confirmed']]);
   expect([await host.must('logging', 'medium'), await reached()]).toEqual([
     expect.stringContaining('logging is on (medium) already'),
     PORTS,

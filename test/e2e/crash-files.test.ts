@@ -317,6 +317,12 @@ test('what a process that was killed while it wrote a file left beside it goes w
   expect(unfinished(state)).toHaveLength(1);
   const [left] = unfinished(state);
   copyFileSync(join(state, left), join(state, 'history', left));
+  // What boots load gets its name when it enforces already.
+  await host.must('status');
+  expect(unfinished(state)).toEqual([left]);
+  expect((await host.sluice(['apply', files.get(14142)!], { SLUICE_FAILPOINT: 'during-link:kill' })).status).toBe(137);
+  const links = unfinished(state);
+  expect(links).toEqual([expect.stringMatching(/^\.saved-\d\.text\./)]);
   // That of a process that lives is left alone.
   const living = `.14141.yaml.${process.pid}.0123456789ab.new`;
   host.write(living, '');

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { uninstall } from '../../src/operate/apply';
+import { uninstall } from '../../src/operate/disable';
 import { kernel } from '../../src/kernel/native';
 import { EdgeHost } from '../support/edge-host';
 
@@ -122,8 +122,12 @@ test('an apply that waited for an uninstall keeps what it wrote', async () => {
   const apply = host.startSluice(['apply', other]);
   await new Promise((resolve) => setTimeout(resolve, 2000));
   expect(apply.running).toBe(true);
+  // It asks for its turn again and again, and comes after whoever begins now.
+  await apply.hold();
   lock.close();
-  await uninstall(context);
+  const removed = uninstall(context);
+  process.kill(apply.pid, 'SIGCONT');
+  await removed;
   expect(await apply.end()).toBe(0);
   await host.recount('uninstall removed the counts, as it should');
   expect(await host.status()).toMatchObject({ active: true, file: other, warnings: [] });
@@ -142,7 +146,7 @@ test.each([[['--confirm', '2s']], [[]]])(
       await sleep(20);
     }
     // It has read what enforces, and waits for its turn.
-    process.kill(verb.pid, 'SIGSTOP');
+    await verb.hold();
     lock.close();
     await host.must('apply', other);
     process.kill(verb.pid, 'SIGCONT');

@@ -131,7 +131,7 @@ describe('the discipline and the filter that stand for the egress link on kernel
     const bans = kernel().openPinnedMap(host.pins.state(STATE_PINS.banHosts));
     const { id } = bans.info();
     bans.close();
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await stand.expectOpen();
     await sleep(1500);
     await stand.expectOpen();

@@ -22,6 +22,8 @@ afterEach(() => host.close());
 
 const link = (hook: 'xdp' | 'egress'): string => host.pins.link(host.edge.ifindex(HOST.link), hook);
 const FILTERED = ['connected', 'timeout'];
+/** What stays as it is for longer than this may be mended; where somebody removes the directory it does not stay so. */
+const STILL_GOING_MS = 300;
 const judged = (): Promise<string[]> => machine.connect(PORTS.open, PORTS.other);
 let said = 0;
 const untilMended = async (what = 'was not filtered, and is again'): Promise<void> => {
@@ -81,19 +83,27 @@ test('an interface that comes back is filtered again, also after a boot without 
 
 test('whoever removes the whole directory has ended it', async () => {
   for (let i = 0; i < 3; i++) {
-    rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
+    host.removePins();
     await sleep(1500);
     expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
     expect(await machine.connect(PORTS.other)).toEqual(['connected']);
     expect(daemon.output).not.toContain('was not filtered');
     await host.must('enable');
   }
-  // Slowly, a file at a time, as on a machine that is busy.
-  for (const path of host.pinned().filter((name) => !name.endsWith('/'))) {
-    rmSync(`${host.pins.directory}/${path}`);
-    await sleep(100);
+  // Slowly, a file at a time, as on a machine that is busy; where that held it up for too long it is begun anew.
+  for (let longest = Infinity; longest > STILL_GOING_MS;) {
+    longest = 0;
+    await host.must('enable');
+    let last = performance.now();
+    for (const path of host.pinned().filter((name) => !name.endsWith('/'))) {
+      rmSync(`${host.pins.directory}/${path}`, { force: true });
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+      await sleep(100);
+    }
+    host.removePins();
+    longest = Math.max(longest, performance.now() - last);
   }
-  rmSync(host.environment.SLUICE_BPFFS!, { recursive: true });
   await sleep(1500);
   expect(existsSync(host.environment.SLUICE_BPFFS!)).toBe(false);
   expect(await machine.connect(PORTS.other)).toEqual(['connected']);

@@ -21,8 +21,7 @@ beforeEach(async () => {
 
 afterEach(() => ports.close());
 
-const history = async (): Promise<readonly Revision[]> =>
-  (JSON.parse(await host.must('history', '--json')) as { revisions: Revision[] }).revisions;
+const history = async (): Promise<readonly Revision[]> => host.revisions();
 const told = async (): Promise<string[]> =>
   (await history()).map(({ number, what, outcome }) => `${number} ${what}: ${outcome}`);
 const folder = (...names: string[]): string => join(host.context().folder.path, 'history', ...names);

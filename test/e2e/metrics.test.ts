@@ -121,6 +121,8 @@ test('the ceiling of rules, and one section beyond it', async () => {
 test('what is no scrape is answered and let go of', async () => {
   for (const [words, status] of [
     [[`${url}?section=nobody`], '404'],
+    [[`${url}?server=green`], '400'],
+    [[`${url}?section=green&section=red`], '400'],
     [['http://127.0.0.1:9464/'], '404'],
     [['--path-as-is', 'http://127.0.0.1:9464/../metrics/x'], '404'],
     [['-X', 'POST', '--data', 'x'.repeat(100_000), url], '405'],

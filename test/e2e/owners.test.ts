@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -16,18 +17,20 @@ import {
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerPage, ServerSection } from '../../src/observe/server-page';
 import type { Revision } from '../../src/operate/history';
 import { serve, tcpConnect } from '../support/clients';
 import { COMMAND, EdgeHost, HOST, NEIGHBOUR } from '../support/edge-host';
 import { endTrial } from '../support/end-trial';
-import { type Background, type Finished, must, run } from '../support/process';
+import { type Background, type Finished, run } from '../support/process';
 
 const SECRET = '198.18.77.0/24';
 const RULES = `# the provider's own words
 version: 1
 interfaces: [eth0]
+flows: { max: 5000 }
 sets: { office: [203.0.113.0/24] }
 guard:
   rules:
@@ -71,7 +74,10 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 
 beforeAll(async () => {
   host = await EdgeHost.open('owners');
-  owners = mkdtempSync(join(tmpdir(), `slc-owners-${process.pid}-`));
+  // The daemon makes its folder itself, where everybody comes by.
+  const above = mkdtempSync(join(tmpdir(), `slc-owners-${process.pid}-`));
+  chmodSync(above, 0o755);
+  owners = join(above, 'sockets');
   host.write('rules.yaml', RULES);
   await host.must('apply');
   await serve(host.edge, ['tcp:1022', 'tcp:1080', 'tcp:2080', 'tcp:3080']);
@@ -81,7 +87,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop();
-  rmSync(owners, { recursive: true, force: true });
+  rmSync(dirname(owners), { recursive: true, force: true });
   await host.close();
 });
 
@@ -144,6 +150,14 @@ test('a socket has the mode and the group that its server says; blue, which has 
   expect(lstatSync(join(owners, '.new')).mode & 0o777).toBe(0o700);
 });
 
+test('the client that the README shows is one', async () => {
+  const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
+  const [, client] = /^```js\n(const \{ connect \}[^]*?)^```$/m.exec(readme)!;
+  const shown = client.replace('/run/sluice-owners/gpu-17.sock', socketOf('red'));
+  const { stdout, stderr } = await run([process.execPath, '-e', shown]);
+  expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^\{\n {2}name: 'red',\n/) as string]);
+});
+
 test('an owner edits his rows, and nothing else of the file changes', async () => {
   const before = await greenIs();
   expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('timeout');
@@ -163,7 +177,19 @@ test('an owner edits his rows, and nothing else of the file changes', async () =
   expect(await greenIs()).toEqual(before);
   const history = await host.must('history');
   expect(history).toMatch(/root, owner of red +allow 1080\/tcp comment my web --server red +applied +the shop opens/);
+  // A panel that the provider runs sees the same on its page.
+  const { page } = JSON.parse(await host.must('snapshot', 'red')) as { page: ServerPage };
+  expect(page.owner).toEqual({
+    ...{ group: '4711', mode: '0660', rules: { used: 3, most: 8 }, entries: { used: 3, most: 20 }, changes: 500 },
+  });
+  expect(page.changes.map(({ by, what }) => `${by}: ${what}`).slice(-2)).toEqual([
+    'owner: allow 1080/tcp comment my web --server red',
+    'provider: apply',
+  ]);
+  expect(page.changes[0]).toMatchObject({ what: 'default reject --server red', digest: page.server.digest });
   await did('red', 'delete', 'tcp-1080');
+  expect(await did('red', 'prepend', 'deny', '1081/tcp')).toMatch(/inserted rule 1: deny 1081\/tcp/);
+  await did('red', 'delete', '1');
   expect((await as('red', 'delete', '9')).stderr).toMatch(/error edit\/no-such-rule: there is no rule 9/);
 });
 
@@ -171,6 +197,24 @@ test('he sees his section, and of everybody else that the provider blocks', asyn
   const status = await did('red', 'status');
   expect(status).toMatch(/^red: 192\.0\.2\.10 port 1000:1099; default reject/);
   expect(status).toMatch(/yours: 2 of 8 rules, 2 of 20 entries, 500 changes a minute/);
+  // It is what the provider sees, but for the shares, by which he could count the servers.
+  await tcpConnect(host.wire, HOST.ipv4, 1022);
+  const { section, active } = (await ask('red', 'status')) as Answer & { section: ServerSection };
+  expect(active).toBe(true);
+  const theirs = JSON.parse(await host.must('status', 'red', '--json')) as { server: ServerSection };
+  const shares = ({ server: { room } }: ServerSection): unknown =>
+    [room!.flows, room!.limits].map(({ share }) => share);
+  expect([shares(theirs.server), shares(section)]).toEqual([
+    [1250, 4096],
+    [1024, 4096],
+  ]);
+  // The time of a hit is as exact as the kernel's tick: two looks may tell it a few milliseconds apart.
+  const counted = ({ rows, digest, server }: ServerSection): unknown => ({
+    rows: rows.map((row) => ({ ...row, lastHit: row.lastHit !== null })),
+    ...{ digest, denied: server.denied },
+  });
+  expect(counted(section)).toEqual(counted(theirs.server));
+  expect(Number(section.server.denied)).toBeGreaterThan(0);
   expect(await did('red', 'explain', 'tcp from 198.18.77.9 to 192.0.2.10 port 1022')).toBe(
     'deny: blocked by the provider\n',
   );
@@ -331,7 +375,7 @@ test('his history is of his section, and he goes back in it alone, by digest', a
     ...['allow 1080/tcp comment my web', 'move 3 before 1', 'udp on', 'ssh 1022 from rules', 'default reject'].map(
       (words) => `root: ${words} --server red`,
     ),
-    'root: delete tcp-1080 --server red',
+    ...['delete tcp-1080', 'insert 1 deny 1081/tcp', 'delete 1'].map((words) => `root: ${words} --server red`),
   ]);
   // Numbers would tell how often others change something.
   expect(Object.keys(changes[1]).sort()).toEqual(['at', 'digest', 'outcome', 'reason', 'what', 'who']);
@@ -661,14 +705,18 @@ test('an edge that is open as a whole: he is told until when, and of his own row
 });
 
 test('the group comes through, others do not; who connected before it changed hands is nobody', async () => {
-  // The folder of the test is its own; one that the daemon makes is for all to pass through.
-  must(['chmod', '0755', owners]);
   const script = `require('node:net').connect(${JSON.stringify(socketOf('red'))}).on('error', ({ code }) => { console.log(code); process.exit(); }).on('data', (text) => { console.log(String(text)); process.exit(); }).write('{"version":1,"verb":"check"}\\n')`;
   const byGroup = async (group: number): Promise<string> =>
     (await run(['setpriv', '--reuid=4242', `--regid=${group}`, '--clear-groups', process.execPath, '-e', script]))
       .stdout;
   expect(await byGroup(4711)).toContain('"ok":true');
   expect(await byGroup(4712)).toBe('EACCES\n');
+  // Nor does he learn who else is a customer: neither of the folder, nor of what the kernel tells of sockets.
+  const nobody = ['setpriv', '--reuid=4242', '--regid=4711', '--clear-groups'];
+  expect((await run([...nobody, 'ls', owners])).status).toBe(2);
+  const sockets = await host.edge.run([...nobody, 'cat', '/proc/net/unix']);
+  expect(sockets.stdout).toContain(owners);
+  expect(sockets.stdout).not.toMatch(/(red|green)\.sock/);
 
   const path = join(host.directory, 'rules.yaml');
   const text = readFileSync(path, 'utf8');

@@ -72,7 +72,7 @@ test('opened for a while and closed for a while: the packets say so, before and 
 test('a daemon that slept over the moment, or is started after it, makes up for it', async () => {
   const first = await startDaemon();
   await host.must('allow', '9000/tcp', '--for', soon);
-  process.kill(first.pid, 'SIGSTOP');
+  await first.hold();
   await sleep(Date.parse((await row('tcp-9000')).until!) + 2500 - Date.now());
   expect(await reach(9000)).toBe('connected');
   const late = await host.sluice(['status']);

@@ -115,12 +115,11 @@ test('a file that comes is a server that comes, and its history ends with it', a
 
 test('one waits to be confirmed by itself, and leaves its own file again', async () => {
   const denied = RED.replace('allow 1080/tcp', 'deny 1080/tcp id allow-1080_tcp');
-  const waiting = async (): Promise<string[]> => (await host.status()).waiting.map(({ section }) => section);
   await host.must('deny', '1080/tcp', '--server', 'red', '--confirm', '10m');
-  expect([text('servers.d/red.yaml'), await reached(), await waiting()]).toEqual([denied, [2080], ['red']]);
+  expect([text('servers.d/red.yaml'), await reached(), await host.waiting()]).toEqual([denied, [2080], ['red']]);
   await host.must('udp', 'on', 'green');
   await host.must('rollback', '--server', 'red');
-  expect([text('servers.d/red.yaml'), await reached(), await waiting()]).toEqual([RED, [1080, 2080], []]);
+  expect([text('servers.d/red.yaml'), await reached(), await host.waiting()]).toEqual([RED, [1080, 2080], []]);
   expect(text('servers.d/green.json')).toContain('"udp": "on"');
   await host.must('rollback', '1');
   // Its time is over: the next command puts it back, and nothing beside it.

@@ -192,7 +192,7 @@ test('status, the list, plan and explain name the server', async () => {
     `red: ${HOST.ipv4}, ${HOST.ipv6} port 1000:1099, behind it 10.0.1.2; default deny, ssh 1022`,
   );
   expect(await host.must('servers')).toMatch(
-    /^red +192\.0\.2\.10 \+ 1 more +1000:1099 +1022 +10\.0\.1\.2 +deny +1 +\d+ +\d+ +\d+ +0$/m,
+    /^red +192\.0\.2\.10 \+ 1 more +1000:1099 +1022 +10\.0\.1\.2 +deny +1 +\d+ +\d+ +\d+ +\d+ +\d+ +0$/m,
   );
   const explained = await host.must('explain', 'tcp', 'from', NEIGHBOUR.ipv4, 'to', HOST.ipv4, 'port', '1080');
   expect(explained).toContain(
@@ -292,6 +292,50 @@ test('--server NAME is the same as the word, and makes of what has none an affai
   expect((await host.sluice(['check', '--server', 'blue'])).stderr).toContain('nowhere');
   host.write('rules.yaml', text);
   expect((await host.sluice(['check', '--server', 'rde'])).stderr).toContain('has no server "rde"');
+});
+
+test('the list says how many packets a second, and who is refused most stands first', async () => {
+  host.write('rules.yaml', rules({ red: WEB, green: UDP, blue: OPEN }));
+  await host.must('apply');
+  interface Line {
+    readonly seconds: number;
+    readonly servers: readonly (ServerSection & { readonly rate: Record<'allowed' | 'denied', number> | null })[];
+  }
+  const watching = host.startSluice(['servers', '--by', 'dropped', '--watch', '--json']);
+  await watching.waitFor(/\n/);
+  const frame = (to: number) => p.compose(p.ethernet({ to: HOST.mac }), p.ipv4(), p.tcp({ to }));
+  const sent = { green: 40, blue: 30, red: 0 };
+  await sendFrames(host.wire, HOST.link, [
+    ...Array.from({ length: sent.green }, () => frame(2099)),
+    ...Array.from({ length: sent.blue }, () => frame(3022)),
+  ]);
+  /** What the rates come to over all that was watched. */
+  const counted = (lines: readonly Line[]): Record<string, number> =>
+    Object.fromEntries(
+      NAMES.map((name) => [
+        name,
+        Math.round(
+          lines.reduce((sum, { seconds, servers }) => {
+            const { rate } = servers.find((server) => server.name === name)!;
+            return sum + (rate?.denied ?? 0) * seconds;
+          }, 0),
+        ),
+      ]),
+    );
+  const lines = (): Line[] =>
+    watching.output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+  const deadline = Date.now() + 30_000;
+  while (counted(lines()).green < sent.green && Date.now() < deadline)
+    await new Promise((done) => setTimeout(done, 100));
+  await watching.stop();
+  expect(counted(lines())).toEqual(sent);
+  const busy = lines().find(({ servers }) => servers.some(({ rate }) => (rate?.denied ?? 0) > 0))!;
+  expect(['green', 'blue']).toContain(busy.servers[0].name);
+  expect((await host.must('servers', '--by', 'dropped')).split('\n')[0]).toMatch(/Passed +\/s +Dropped +\/s/);
+  expect((await host.sluice(['servers', '--by', 'size'])).stderr).toMatch(/name, passed, dropped/);
 });
 
 test('import nat: what the NAT table sends elsewhere, as servers; where the two differ', async () => {

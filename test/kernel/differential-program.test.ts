@@ -5,7 +5,9 @@
 import { REASON_CODE } from '../../src/abi/codec';
 import { compile } from '../../src/compile/compile';
 import { readCounters } from '../../src/kernel/counters';
-import { createGenerationMaps, datapathSwitches, loadProgram } from '../../src/kernel/datapath';
+import { createGenerationMaps } from '../../src/kernel/datapath-maps';
+import { datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import { kernel } from '../../src/kernel/native';
 import { evaluate } from '../../src/model/evaluate';
 import { CornerPackets } from '../support/generate/corner-packets';

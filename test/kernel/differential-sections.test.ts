@@ -36,8 +36,8 @@ import { redrawServer, withServers } from '../support/generate/servers';
 import { drawWideRules } from '../support/generate/wide-rules';
 import { ConfirmStand } from '../support/confirm-stand';
 import type { OpenSections } from '../../src/model/allow-all';
-import { NO_STATE } from '../../src/model/given-state';
-import { KernelJudge } from '../support/kernel-judge';
+import { type GivenState, NO_STATE } from '../../src/model/given-state';
+import { type KernelAnswers, KernelJudge } from '../support/kernel-judge';
 import { OpenStand } from '../support/open-stand';
 
 const PAIRS = Number(process.env.SLUICE_PAIRS ?? 500_000);
@@ -116,17 +116,42 @@ function drawTrials(random: Random, { servers = [] }: Ruleset, rows: Ruleset): (
 function drawNear(random: Random, bytes: Uint8Array, sections: number): void {
   if (random.chance(0.5)) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const { near_lines: lines, near_counters: counters } = LAYOUT.slc_section.fields;
+  const { near_lines: lines, near_counters: counters, near4, near6 } = LAYOUT.slc_section.fields;
   for (let entry = 0; entry < sections; entry++) {
     const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * LAYOUT.slc_section.size;
     view.setUint8(at + lines.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
     view.setUint8(at + counters.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
+    for (const { offset } of [near4, near6]) view.setUint32(at + offset, random.word(), true);
   }
 }
 
 /** What has passed judges no more; none of the others comes to its end during a test. */
 function hasReturned({ state }: { readonly state: ConfirmWord }): boolean {
   return state === 'taken-back' || (typeof state === 'bigint' && state < 1n << 62n);
+}
+
+/** What was asked of all three, and of whom; `describe` tells of the round where they disagree. */
+interface Asked {
+  /** The ruleset as it judges in that state. */
+  readonly judging: Ruleset;
+  readonly image: Image;
+  readonly state: GivenState;
+  readonly direction: Direction;
+  readonly batch: FrameBatch;
+  readonly answers: KernelAnswers;
+  readonly describe: () => string[];
+}
+
+/** Scan's decision on each frame of the batch; throws where the image, or the kernel, says another. */
+function decisionsOf({ judging, image, state, direction, batch, answers, describe }: Asked): Decision[] {
+  return Array.from({ length: batch.count }, (_, i) => {
+    const frame = batch.frame(i);
+    const decision = SCAN[direction](judging, frame, state);
+    const [scan, interpreted] = [decision, IMAGE[direction](image, frame, state)].map((said) => JSON.stringify(said));
+    if (scan === interpreted && answers.agrees(i, decision)) return decision;
+    const said = [`scan: ${scan}`, `image: ${interpreted}`, `kernel: ${answers.describe(i)}`];
+    throw new Error([`${direction}: ${printFrame(frame)}`, ...said, ...describe()].join('\n'));
+  });
 }
 
 test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () => {
@@ -154,22 +179,12 @@ test(`agree on ${PAIRS.toLocaleString('en')} pairs, both directions`, async () =
       const direction: Direction = round % 3 === 0 ? 'in' : 'out';
       drawFrames(random.fork(), new CornerPackets(random, rows), batch);
       const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
-      for (let i = 0; i < batch.count; i++) {
-        const frame = batch.frame(i);
-        const decision: Decision = SCAN[direction](judging, frame, state);
-        const interpreted = IMAGE[direction](image, frame, state);
-        const same = JSON.stringify(decision) === JSON.stringify(interpreted);
-        if (!same || !answers.agrees(i, decision)) {
-          const said = [
-            `seed ${seed}, round ${round}, ${direction}: ${printFrame(frame)}`,
-            `scan: ${JSON.stringify(decision)}, open: ${JSON.stringify(opened === 'everything' ? opened : [...opened])}`,
-            `image: ${JSON.stringify(interpreted)}`,
-            `kernel: ${answers.describe(i)}`,
-            `on trial: ${JSON.stringify(trials.map((trial) => ({ ...trial, state: String(trial.state) })))}`,
-            `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound, servers: ruleset.servers })}\n${printRuleset(ruleset)}`,
-          ];
-          throw new Error(said.join('\n'));
-        }
+      const describe = (): string[] => [
+        `seed ${seed}, round ${round}, open: ${JSON.stringify(opened === 'everything' ? opened : [...opened])}`,
+        `on trial: ${JSON.stringify(trials.map((trial) => ({ ...trial, state: String(trial.state) })))}`,
+        `${JSON.stringify({ guard: ruleset.guard, outbound: ruleset.outbound, servers: ruleset.servers })}\n${printRuleset(ruleset)}`,
+      ];
+      for (const decision of decisionsOf({ judging, image, state, direction, batch, answers, describe })) {
         const { tier: number, reason } = decision;
         const at = reason === 'allow-all' ? `${number} allow-all` : number;
         byTier.set(at, (byTier.get(at) ?? 0) + 1);
@@ -292,19 +307,10 @@ test('class tables of every section, and of what judges again there', async () =
         for (const direction of ['in', 'out'] as const) {
           drawFrames(random.fork(), new CornerPackets(random, rows), batch);
           const answers = await judge.judge(batch.frames, batch.lengths(), undefined, direction);
-          for (let i = 0; i < batch.count; i++) {
-            const frame = batch.frame(i);
-            const decision: Decision = SCAN[direction](judging, frame, state);
-            const interpreted = IMAGE[direction](image, frame, state);
-            const where = `${direction} ${decision.section} ${decision.tier}`;
+          const describe = (): string[] => [`seed ${seed}, round ${round}, over: ${String(isOver)}`];
+          for (const { section, tier } of decisionsOf({ judging, image, state, direction, batch, answers, describe })) {
+            const where = `${direction} ${section} ${tier}`;
             judged.set(where, (judged.get(where) ?? 0) + 1);
-            if (answers.agrees(i, decision) && JSON.stringify(decision) === JSON.stringify(interpreted)) continue;
-            const said = [
-              `seed ${seed}, round ${round}, ${direction}, over: ${String(isOver)}: ${printFrame(frame)}`,
-              ...[`scan: ${JSON.stringify(decision)}`, `image: ${JSON.stringify(interpreted)}`],
-              `kernel: ${answers.describe(i)}`,
-            ];
-            throw new Error(said.join('\n'));
           }
         }
       }

@@ -1,6 +1,6 @@
 /** The gates of packets that go out: that of links, and that of filters, which outlives the pins and must know it. */
 import { LAYOUT, SLC_LIMITS, SLC_SLOT_OPEN } from '../../src/abi/layout.gen';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfMap, BpfObject, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { packGateWord } from '../../src/load/gate-word';

@@ -4,7 +4,7 @@
  */
 import { LAYOUT, SLC_LIMITS, SLC_REASON, SLC_SLOT_OPEN } from '../../src/abi/layout.gen';
 import { REASON_CODE, REASON_OF_CODE } from '../../src/abi/codec';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfMap, EventRing } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { BanTable } from '../../src/load/ban-table';

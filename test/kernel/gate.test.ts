@@ -4,13 +4,10 @@ import { LAYOUT, SLC_LIMITS, SLC_SLOT_OPEN } from '../../src/abi/layout.gen';
 import { REASON_CODE } from '../../src/abi/codec';
 import { compile } from '../../src/compile/compile';
 import { readCounters } from '../../src/kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  loadProgram,
-  openDatapath,
-  stateMapEntries,
-} from '../../src/kernel/datapath';
+import { createGenerationMaps, stateMapEntries } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import { datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import type { BpfMap, BpfObject, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { type GateWord, judgingSlot, packGateWord, unpackGateWord } from '../../src/load/gate-word';

@@ -2,7 +2,7 @@
 import { LAYOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { kernel } from '../../src/kernel/native';
 import { type CountedTables, numberServers, ownerNumbers } from '../../src/load/owner-numbers';
 import { sectionId } from '../../src/compile/owners';

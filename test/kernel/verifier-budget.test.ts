@@ -6,13 +6,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import {
-  createGenerationMaps,
-  type DatapathSwitches,
-  loadProgram,
-  openDatapath,
-  stateMapEntries,
-} from '../../src/kernel/datapath';
+import { createGenerationMaps, stateMapEntries } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import type { DatapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import { kernel } from '../../src/kernel/native';
 import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import { DEFAULT_ETHERTYPES } from '../../src/model/ruleset';

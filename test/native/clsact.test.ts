@@ -1,6 +1,6 @@
 /** Clsact disciplines and filters: in other namespaces, beside those of others, and on devices that go away. */
 import { listDisciplines, listFilters } from '../../src/kernel/clsact';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { KernelError } from '../../src/kernel/errors';
 import { probeFeatures } from '../../src/kernel/features';
 import type { BpfObject, BpfProgram } from '../../src/kernel/kernel';

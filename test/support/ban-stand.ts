@@ -3,13 +3,10 @@ import { REASON_OF_CODE, TIER_OF_CODE } from '../../src/abi/codec';
 import { LAYOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import { readCounters } from '../../src/kernel/counters';
-import {
-  createGenerationMaps,
-  createResultMap,
-  datapathSwitches,
-  loadProgram,
-  openDatapath,
-} from '../../src/kernel/datapath';
+import { createGenerationMaps, createResultMap } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import { datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import type { BpfMap, BpfProgram, MappedRegion } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { BanTable, type KernelBan } from '../../src/load/ban-table';

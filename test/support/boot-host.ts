@@ -46,7 +46,7 @@ export class BootHost {
 
   /** What a reboot leaves: nothing in the kernel, links anew, files. */
   async goDown(options: { withLink?: boolean } = {}): Promise<void> {
-    rmSync(this.edge.environment.SLUICE_BPFFS!, { recursive: true, force: true });
+    this.edge.removePins();
     this.edge.edge.ip(`link del ${HOST.link}`);
     if (options.withLink ?? true) this.edge.join();
     await this.edge.recount('the machine went down');

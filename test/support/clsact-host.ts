@@ -1,7 +1,7 @@
 /** A host whose outgoing packets meet a clsact filter, as on kernels without tcx, and what hangs at its link. */
 import { LAYOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { listDisciplines, listFilters } from '../../src/kernel/clsact';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { kernel } from '../../src/kernel/native';
 import { slotKey } from '../../src/load/state';
 import { serve, tcpConnect } from './clients';

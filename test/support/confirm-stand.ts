@@ -1,6 +1,6 @@
 /** The map of confirm words without an installation: what is in time for the programs that are given it. */
 import { LAYOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfMap } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { ConfirmWords } from '../../src/load/confirm-words';

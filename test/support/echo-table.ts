@@ -1,6 +1,6 @@
 /** Budgets of echo-requests and the clock they run by, and what the model is given for them. */
 import { LAYOUT, SLC_LIMITS } from '../../src/abi/layout.gen';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfMap } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import type { EchoState } from '../../src/model/echo';

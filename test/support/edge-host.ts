@@ -6,11 +6,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import type { BpfLink } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { FLOW_PINS, PinLayout, STATE_PINS } from '../../src/kernel/pins';
 import type { Context } from '../../src/operate/context';
+import type { Revision } from '../../src/operate/history';
 import { namespaceKey } from '../../src/operate/namespace-key';
 import { stateFolder } from '../../src/operate/state-files';
 import type { Snapshot } from '../../src/observe/snapshot';
@@ -139,6 +140,21 @@ export class EdgeHost {
     return (JSON.parse(await this.must('status', '--json')) as { snapshot: Snapshot }).snapshot;
   }
 
+  /** Names of sections that wait to be confirmed by themselves, sorted. */
+  async waiting(): Promise<string[]> {
+    return (await this.status()).waiting.map(({ section }) => section).sort();
+  }
+
+  /** All changes that are remembered, the oldest first. */
+  async revisions(): Promise<Revision[]> {
+    return (JSON.parse(await this.must('history', '--json')) as { revisions: Revision[] }).revisions;
+  }
+
+  /** What each of them was, and what became of it. */
+  async outcomes(): Promise<string[]> {
+    return (await this.revisions()).map(({ what, outcome }) => `${what}: ${outcome}`);
+  }
+
   /** Who is banned, as `bans --json` lists them. */
   async bans(): Promise<{ source: string; until: string | null; packets: string; lastHit: string | null }[]> {
     return (JSON.parse(await this.must('bans', '--json')) as { bans: Awaited<ReturnType<EdgeHost['bans']>> }).bans;
@@ -150,6 +166,18 @@ export class EdgeHost {
     return readdirSync(this.pins.directory, { recursive: true, encoding: 'utf8' })
       .map((path) => (statSync(join(this.pins.directory, path)).isDirectory() ? `${path}/` : path))
       .sort();
+  }
+
+  /** Removes all that is pinned, as somebody does by hand; once more where a daemon was just making something in it. */
+  removePins(): void {
+    const path = this.environment.SLUICE_BPFFS!;
+    for (let attempt = 1; existsSync(path); attempt++) {
+      try {
+        rmSync(path, { recursive: true, force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempt === 100) throw error;
+      }
+    }
   }
 
   /** Names of the generation records in the state folder. */

@@ -13,3 +13,9 @@ export async function endTrial(host: EdgeHost, name: string, inMs = 0): Promise<
   words.close();
   state.close();
 }
+
+/** What is left of the time of each that waits, in tens of minutes begun. */
+export async function tensOfMinutesLeft(host: EdgeHost): Promise<Record<string, number>> {
+  const { trials } = (await readEnforcement(host.context()))!;
+  return Object.fromEntries(trials.map(({ previous, leftNs }) => [previous.name, Math.ceil(Number(leftNs) / 600e9)]));
+}

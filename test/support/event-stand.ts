@@ -1,6 +1,9 @@
 /** Both programs of a generation over a ring, figures and caps of the test's own: what is told of composed frames. */
 import { compile } from '../../src/compile/compile';
-import { createGenerationMaps, datapathSwitches, loadProgram, openDatapath } from '../../src/kernel/datapath';
+import { createGenerationMaps } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import { datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import type { BpfMap, BpfProgram, EventRing } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { BanTable } from '../../src/load/ban-table';

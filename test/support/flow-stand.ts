@@ -16,14 +16,11 @@ import { compile } from '../../src/compile/compile';
 import { ROW_REASONS } from '../../src/compile/interpret';
 import { readClock } from '../../src/kernel/clock';
 import { readCounters } from '../../src/kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  loadProgram,
-  moveFlows,
-  openDatapath,
-  type Tables,
-} from '../../src/kernel/datapath';
+import { createGenerationMaps, type Tables } from '../../src/kernel/datapath-maps';
+import { openDatapath } from '../../src/kernel/datapath-object';
+import { datapathSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
+import { moveFlows } from '../../src/kernel/move-flows';
 import type { BpfMap, BpfProgram } from '../../src/kernel/kernel';
 import { kernel } from '../../src/kernel/native';
 import { tableSwitches } from '../../src/load/tables';

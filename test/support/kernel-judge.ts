@@ -16,12 +16,11 @@ import type { Image } from '../../src/compile/image';
 import {
   createGenerationMaps,
   createResultMap,
-  datapathSwitches,
   type GenerationMaps,
-  loadProgram,
   type Tables,
-  type TableSwitches,
-} from '../../src/kernel/datapath';
+} from '../../src/kernel/datapath-maps';
+import { datapathSwitches, type TableSwitches } from '../../src/kernel/datapath-switches';
+import { loadProgram } from '../../src/kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel, MappedRegion } from '../../src/kernel/kernel';
 import { DEFAULT_ECHO_RATES } from '../../src/model/echo';
 import type { LogWord } from '../../src/model/logging';

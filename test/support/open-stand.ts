@@ -1,5 +1,5 @@
 /** The maps of ALLOW ALL without an installation: what is open for the programs that are given them. */
-import { openDatapath } from '../../src/kernel/datapath';
+import { openDatapath } from '../../src/kernel/datapath-object';
 import { kernel } from '../../src/kernel/native';
 import { SLC_LIMITS } from '../../src/abi/layout.gen';
 import { type OpenMaps, OpenTable } from '../../src/load/open-table';

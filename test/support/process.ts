@@ -1,5 +1,6 @@
 /** Child processes of tests: run to the end, or in the background until told to stop. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Finished {
@@ -111,6 +112,12 @@ export class Background {
       if (Date.now() > deadline) throw new Error(`no ${String(pattern)} within ${timeout} ms: ${this.#output}`);
       await sleep(10);
     }
+  }
+
+  /** Holds the process where it is, and returns once it stands still; `process.kill(pid, 'SIGCONT')` lets it go on. */
+  async hold(): Promise<void> {
+    process.kill(this.pid, 'SIGSTOP');
+    while (this.running && !/\) [Tt] /.test(readFileSync(`/proc/${this.pid}/stat`, 'latin1'))) await sleep(1);
   }
 
   /** Waits for the end and returns the exit status. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
 import { diagnosticsToJson } from '../../diagnostics/json';
-import { MAX_BANS } from '../../kernel/datapath';
+import { MAX_BANS } from '../../kernel/datapath-maps';
 import { banOfAddress } from '../../model/ban';
 import { formatPrefix, type Prefix } from '../../model/prefix';
 import type { Ban } from '../../operate/ban-file';

@@ -3,7 +3,6 @@ import type { Diagnostic } from '../../diagnostics/diagnostic';
 import { diagnosticsToJson } from '../../diagnostics/json';
 import { type Checked, hasErrors } from '../../operate/check';
 import { daemonRuns } from '../../operate/event-source';
-import { placesOf } from '../../operate/owner/change';
 import type { RulesetText } from '../../operate/ruleset-file';
 import { checkRulesetBeside } from '../../operate/thread/check-beside';
 import { mayEnd, showFindings } from '../candidate';
@@ -32,7 +31,7 @@ export function register(program: Command): void {
       const { diagnostics, ruleset, image, expectations } = checked;
       const failed = hasErrors(diagnostics);
       const { server } = run.options;
-      const shown = server === undefined ? diagnostics : findingsOf(checked, server, source);
+      const shown = server === undefined ? diagnostics : await findingsOf(checked, server, source);
       showFindings(run, source, shown, failed ? 'nothing was changed.' : undefined);
       if (shown.length < diagnostics.length) run.output.say(elsewhere(diagnostics, shown));
       if (run.options.junit !== undefined) writeCheckedReport(run.options.junit, source, checked);
@@ -60,14 +59,16 @@ export function register(program: Command): void {
 }
 
 /** What was found in the section of the server; all of it where the file does not say where that begins. */
-function findingsOf(
+async function findingsOf(
   { diagnostics, ruleset }: Checked,
   server: string,
   { text, path }: RulesetText,
-): readonly Diagnostic[] {
+): Promise<readonly Diagnostic[]> {
   const own = ruleset?.servers?.find(({ name }) => name === server);
   if (ruleset && !own)
     throw new UsageError(`${path} has no server "${server}"`, 'servers stand under servers: in the ruleset');
+  // With all that a change needs, which most checks do without.
+  const { placesOf } = await import('../../operate/owner/change');
   const isOwn = placesOf(text, own ?? { name: server }, path);
   return isOwn ? diagnostics.filter(({ source }) => isOwn(source)) : diagnostics;
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isHostContext } from '../../operate/context';
 import { disableUnits } from '../../operate/install';
-import { disable, filteredInterfaces } from '../../operate/apply';
+import { disable, filteredInterfaces } from '../../operate/disable';
 import { confirm } from '../ask';
 import { addMessageOption, changeOf } from '../change-option';
 import { onRun } from '../run';

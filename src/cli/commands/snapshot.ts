@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import { parseEventLine } from '../../observe/events';
 import { serverPage } from '../../observe/server-page';
 import { takeSnapshot } from '../../operate/enforcement';
+import { readPageFacts } from '../../operate/page-facts';
+import { lookAtServers } from '../../operate/servers-seen';
 import { DEFAULT_LOG_FILE, logPath, newestLines } from '../../serve/log-file';
 import { Output } from '../output';
 import { onRun } from '../run';
@@ -22,14 +24,16 @@ export function register(program: Command): void {
   addServerOption(command, 'this server alone');
   onRun<{ readonly log?: string } & ServerOption>(command, async (run, word?: string) => {
     const name = serverMeant(run.options, word);
-    const snapshot = await takeSnapshot(await run.context());
+    const context = await run.context();
     // JSON is all there is, whether it was asked for or not.
     const output = new Output(true);
-    if (name === undefined) output.document({ snapshot });
+    if (name === undefined) output.document({ snapshot: await takeSnapshot(context) });
     else {
+      const seen = await lookAtServers(context);
       const lines = newestLines(logPath(run.options.log), LOG_BYTES);
       const events = lines && lines.map(parseEventLine).filter((event) => event !== null);
-      output.document({ page: serverPage(snapshot, requireServer(snapshot, name), events) });
+      const server = requireServer(seen, name);
+      output.document({ page: serverPage(seen, server, events, await readPageFacts(context, name)) });
     }
     return undefined;
   });

@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { Snapshot } from '../../observe/snapshot';
 import type { NatDrift } from '../../migrate/nat-servers';
 import type { Context } from '../../operate/context';
 import { natDriftOf } from '../../operate/nat-drift';
 import { serversOf } from '../../observe/server-page';
+import { orderServers, SERVER_ORDERS, type ServerOrder, serverRates } from '../../observe/server-rates';
 import { readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { lookAtServers } from '../../operate/servers-seen';
 import { driftToJson, formatDrift } from '../format-nat';
 import { formatServers } from '../format-servers';
 import { formatServerStatus, formatStatus, type StatusForm } from '../format-status';
@@ -17,6 +20,11 @@ import { addServerOption, serverMeant, type ServerOption } from '../server-optio
 interface StatusOptions extends ServerOption {
   readonly watch?: boolean;
   readonly format?: 'sluice' | 'ufw';
+}
+
+interface ServersOptions {
+  readonly watch?: boolean;
+  readonly by: ServerOrder;
 }
 
 export function register(program: Command): void {
@@ -35,17 +43,17 @@ export function register(program: Command): void {
     const { format } = run.options;
     if (name !== undefined && format === 'ufw')
       throw new UsageError('ufw knows no servers: its table has inbound and outbound', `sluice status ${name}`);
-    await repeat(run, async (context, snapshot) => {
-      const server = name === undefined ? undefined : requireServer(snapshot, name, FORMS);
-      const text =
-        format === 'ufw'
-          ? await ufwTable(context, form)
-          : server
-            ? formatServerStatus(server, snapshot, form)
-            : formatStatus(snapshot, form);
+    await repeat(run, async (context) => {
+      if (name !== undefined) {
+        const seen = await lookAtServers(context);
+        const server = requireServer(seen, name, FORMS);
+        const { takenAt, active, pending } = seen;
+        return { text: formatServerStatus(server, seen, form), document: { takenAt, active, pending, server } };
+      }
+      const snapshot = await takeSnapshot(context);
       return {
-        text,
-        document: server ? { takenAt: snapshot.takenAt, server } : { snapshot },
+        text: format === 'ufw' ? await ufwTable(context, form) : formatStatus(snapshot, form),
+        document: { snapshot },
         after: () => {
           if (format === 'ufw') sayBesideUfw(snapshot, form, run.output);
         },
@@ -56,19 +64,36 @@ export function register(program: Command): void {
 
   const list = program
     .command('servers')
-    .description('the servers of the enforced ruleset, and how many packets each let in and refused')
+    .description(
+      'the servers of the enforced ruleset, and how many packets each let in and refused, in all and a second',
+    )
+    .addOption(new Option('--by <order>', 'most first, by packets a second').choices(SERVER_ORDERS).default('name'))
     .addOption(watchOption());
-  onRun<StatusOptions>(list, async (run) => {
-    await repeat(run, async (context, snapshot) => {
-      const servers = serversOf(snapshot);
+  onRun<ServersOptions>(list, async (run) => {
+    let last: Snapshot | null = null;
+    await repeat(run, async (context) => {
+      let seen = await takeSnapshot(context);
+      // A rate takes two looks.
+      if (!last && serversOf(seen).length > 0) {
+        last = seen;
+        await sleep(RATE_MS);
+        seen = await takeSnapshot(context);
+      }
+      const found = serversOf(seen);
+      const seconds = last ? (Date.parse(seen.takenAt) - Date.parse(last.takenAt)) / 1000 : 0;
+      const rates = serverRates(last ? serversOf(last) : [], found, seconds);
+      last = seen;
+      const servers = orderServers(found, rates, run.options.by);
       // Watched, it would be asked of nft and iptables every second.
       const drift = run.options.watch ? null : await natDriftOf(context);
-      const none = snapshot.active ? 'the enforced ruleset has no servers' : 'nothing is enforced';
-      const text = servers.length === 0 ? none : formatServers(servers);
+      const none = seen.active ? 'the enforced ruleset has no servers' : 'nothing is enforced';
+      const text = servers.length === 0 ? none : formatServers(servers, rates);
       const document = {
-        takenAt: snapshot.takenAt,
-        active: snapshot.active,
-        servers,
+        takenAt: seen.takenAt,
+        active: seen.active,
+        /** What the rates are taken over. */
+        seconds,
+        servers: servers.map((server) => ({ ...server, rate: rates.get(server.name) ?? null })),
         natDrift: drift?.map(driftToJson),
       };
       return { text, document, after: () => sayDrift(drift ?? [], run.output) };
@@ -76,6 +101,9 @@ export function register(program: Command): void {
     return undefined;
   });
 }
+
+/** Over how long packets a second are counted. */
+const RATE_MS = 1000;
 
 function sayDrift(drift: readonly NatDrift[], output: Output): void {
   if (drift.length === 0) return;
@@ -96,20 +124,20 @@ interface Shown {
 }
 
 async function repeat(
-  run: Run<StatusOptions>,
-  show: (context: Context, snapshot: Snapshot) => Promise<Shown>,
+  run: Run<{ readonly watch?: boolean }>,
+  show: (context: Context) => Promise<Shown>,
 ): Promise<void> {
   const context = await run.context({ tidyUp: false });
   if (run.options.watch) run.output.documentsAsLines();
   for (;;) {
     await tidyUp(context, run.output);
-    const { text, document, after } = await show(context, await takeSnapshot(context));
+    const { text, document, after } = await show(context);
     if (run.options.watch) run.output.clear();
     run.output.line(text);
     after?.();
     run.output.document(document);
     if (!run.options.watch || run.output.unread) return;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
   }
 }
 

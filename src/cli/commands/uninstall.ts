@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { existsSync, rmSync } from 'node:fs';
-import { uninstall } from '../../operate/apply';
+import { uninstall } from '../../operate/disable';
 import { type Context, isHostContext } from '../../operate/context';
 import { currentEventReader, type EventReader } from '../../operate/event-source';
 import { removeUnits } from '../../operate/install';

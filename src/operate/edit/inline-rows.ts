@@ -32,6 +32,7 @@ export function joinItems(text: string, rows: InlineRows): string {
   return splice(text, rows.start, rows.end, rows.items.map((item, i) => item + (rows.between[i] ?? '')).join(''));
 }
 
+/** With an item at this place. */
 export function insertItem(rows: InlineRows, index: number, item: string): InlineRows {
   return {
     ...rows,
@@ -40,6 +41,7 @@ export function insertItem(rows: InlineRows, index: number, item: string): Inlin
   };
 }
 
+/** Without the item at this place. */
 export function removeItem(rows: InlineRows, index: number): InlineRows {
   return {
     ...rows,
@@ -48,6 +50,7 @@ export function removeItem(rows: InlineRows, index: number): InlineRows {
   };
 }
 
+/** With an item at another place; what is written between them stays where it is. */
 export function moveItem(rows: InlineRows, from: number, to: number): InlineRows {
   return { ...rows, items: rows.items.toSpliced(from, 1).toSpliced(to, 0, rows.items[from]) };
 }

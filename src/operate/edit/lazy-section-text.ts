@@ -6,10 +6,12 @@ function loaded(): typeof SectionText {
   return require('./section-text') as typeof SectionText;
 }
 
+/** As `takeText` of `section-text.ts`. */
 export function takeText(...args: Parameters<typeof SectionText.takeText>): ReturnType<typeof SectionText.takeText> {
   return loaded().takeText(...args);
 }
 
+/** As `putText` of `section-text.ts`. */
 export function putText(...args: Parameters<typeof SectionText.putText>): ReturnType<typeof SectionText.putText> {
   return loaded().putText(...args);
 }

@@ -7,6 +7,9 @@ import { splitBundle } from '../../parse/bundle';
 /** Keys from the outermost map to the one that is meant. */
 export type TextPath = readonly string[];
 
+/** Keys of the outermost map that are sections; all others are settings. */
+export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
+
 /** Where a section stands. */
 export function pathOf(section: string): TextPath {
   return section === 'inbound' || section === 'outbound' || section === 'guard' ? [section] : ['servers', section];

@@ -28,9 +28,6 @@ import {
   type YamlText,
 } from './yaml-text';
 
-/** Keys of the outermost map that are sections; all others are settings. */
-export const SECTION_KEYS = ['guard', 'inbound', 'outbound', 'servers'] as const;
-
 const SERVERS = 'servers';
 
 /** Where the text of a key with its value is. */

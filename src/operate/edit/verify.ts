@@ -29,6 +29,7 @@ export interface Intention {
   readonly removedComments?: readonly string[];
 }
 
+/** What an edit can change of a rule. */
 export function shapeOf(rule: Rule): RowShape {
   const { text, enabled, log, untilMs, note, owner, review } = rule;
   return { text, enabled, log, untilMs, note, owner, review, id: rule.idIsExplicit ? rule.id : null };

@@ -5,15 +5,15 @@ import type { Diagnostic } from '../../diagnostics/diagnostic';
 import type { Ruleset, Server } from '../../model/ruleset';
 import { formatAddress } from '../../model/prefix';
 import type { PacketEvent } from '../../observe/events';
-import { type ServerSection, serversOf } from '../../observe/server-page';
-import type { Snapshot, SnapshotOpening, SnapshotSection } from '../../observe/snapshot';
+import type { ServerSection } from '../../observe/server-page';
+import type { SnapshotOpening, SnapshotRoom, SnapshotSection } from '../../observe/snapshot';
 import type { OwnerRequest } from '../../parse/schema';
 import type { Author } from '../change-note';
 import { judgeText } from '../check';
 import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
 import { type Edit, type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
-import { type Enforcement, readEnforcement, takeSnapshot } from '../enforcement';
+import { type Enforcement, readEnforcement } from '../enforcement';
 import { readConfirmTime } from '../confirm-time';
 import { readHistory } from '../history';
 import { planRuleset } from '../plan';
@@ -23,6 +23,7 @@ import { readEnforcedText, type StateFolder } from '../state-files';
 import { packageVersion } from '../package-version';
 import { ticketLines } from '../ticket';
 import { judgingRuleset } from '../trial-state';
+import { lookAtServers, type ServersSeen } from '../servers-seen';
 import { UsageError } from '../usage-error';
 import { isSourceTold } from '../wait-at-door';
 import { changeRows, type OwnerChange, ownFindings } from './change';
@@ -99,14 +100,14 @@ const MOST_CHARACTERS = 4096;
 export class OwnerDesk {
   readonly #rates = new Map<string, ChangeRate>();
   readonly #waits = new OwnerWaits();
-  readonly #snapshot: SharedLook<Snapshot>;
+  readonly #seen: SharedLook<ServersSeen>;
 
   constructor(
     private readonly context: Context,
     /** A change of one server compiles that one. */
     private readonly memory: CheckMemory,
   ) {
-    this.#snapshot = new SharedLook(() => takeSnapshot(context));
+    this.#seen = new SharedLook(() => lookAtServers(context));
   }
 
   /** Never throws. */
@@ -141,11 +142,12 @@ export class OwnerDesk {
     if (verb !== 'doctor' || seconds === undefined) return inTurn(() => this.#ask(question));
     const place = await inTurn(async () => {
       const { ruleset, server: own } = await this.#owned(question);
-      this.#snapshot.forget(); // what was before is not what is seen
-      await this.#snapshot.take();
+      this.#seen.forget(); // what was before is not what is seen
+      await this.#seen.take();
       return { ruleset, server: own, group: question.group };
     });
-    const waited = await this.#waits.wait(this.context, place, { words, seconds }, () => this.#snapshot.take());
+    const section = async (): Promise<ServerSection | null> => (await this.#seen.take()).section(question.server);
+    const waited = await this.#waits.wait(this.context, place, { words, seconds }, section);
     return inTurn(() => this.#ask(question, waited));
   }
 
@@ -231,15 +233,15 @@ export class OwnerDesk {
     return { lines: report, data: { report } };
   }
 
-  async #section({ name }: Server): Promise<{ readonly takenAt: string; readonly section: ServerSection }> {
-    const snapshot = await this.#snapshot.take();
-    const section = serversOf(snapshot).find((each) => each.name === name);
+  async #section({ name }: Server): Promise<Pick<ServersSeen, 'takenAt' | 'active'> & { section: ServerSection }> {
+    const { takenAt, active, section: sectionOf } = await this.#seen.take();
+    const section = sectionOf(name);
     if (!section) throw noSuchServer();
-    return { takenAt: snapshot.takenAt, section };
+    return { takenAt, active, section };
   }
 
   async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
-    const { takenAt, section } = await this.#section(server);
+    const { takenAt, active, section } = await this.#section(server);
     const { rules, entries, changes } = server.owner.quotas;
     const used = useOf(server);
     const quotas = {
@@ -248,7 +250,7 @@ export class OwnerDesk {
       changes,
     };
     const lines = waiting ? [waitingLine(waiting)] : [];
-    return { lines, data: { takenAt, section: asOwn(section, waiting), quotas } };
+    return { lines, data: { takenAt, active, section: asOwn(section, waiting), quotas } };
   }
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
@@ -317,7 +319,7 @@ export class OwnerDesk {
       },
       inTurn,
     );
-    this.#snapshot.forget();
+    this.#seen.forget();
     switch (changed.kind) {
       case 'refused':
         return { lines: [], findings: changed.findings, data: { changed: false } };
@@ -336,7 +338,7 @@ export class OwnerDesk {
   async #decide({ author, inTurn }: OwnerQuestion, decision: Omit<Decision, 'author'>): Promise<OwnerView> {
     const by = { ...author, group: decision.own.owner.group };
     await decideOwn(this.context, { ...decision, author: by }, inTurn);
-    this.#snapshot.forget();
+    this.#seen.forget();
     if (decision.word === 'confirmed') return { lines: ['confirmed: your rows hold'], data: { changed: false } };
     return { lines: ['taken back: your rows before judge again'], data: { changed: true } };
   }
@@ -351,7 +353,7 @@ export class OwnerDesk {
       ...(reason !== undefined && { reason }),
     };
     const view = await openOwn(this.context, wanted, inTurn);
-    this.#snapshot.forget();
+    this.#seen.forget();
     return view;
   }
 
@@ -377,10 +379,20 @@ function waitingLine({ secondsLeft, by }: OwnWaiting): string {
 function asOwn(section: SnapshotSection, waiting: OwnWaiting | null): OwnSection {
   const { allowAll, ...own }: SnapshotSection = section;
   delete (own as { waiting?: unknown }).waiting;
-  const told = { ...own, ...(waiting && { waiting }) } as OwnSection;
+  const server = own.server && { ...own.server, room: own.server.room && asOwnRoom(own.server.room) };
+  const told = { ...own, ...(server && { server }), ...(waiting && { waiting }) } as OwnSection;
   if (!allowAll) return told;
   const { until, secondsLeft, rows } = allowAll;
   return { ...told, allowAll: { until, secondsLeft, rows: rows.filter((row) => row.section === section.name) } };
+}
+
+/** Shares as powers of two: what each has is what there is by the number of servers, which is nobody else's affair. */
+function asOwnRoom({ flows, limits, events }: SnapshotRoom): SnapshotRoom {
+  const least = <T extends { readonly share: number }>(room: T): T => ({
+    ...room,
+    share: 2 ** Math.floor(Math.log2(room.share)),
+  });
+  return { flows: least(flows), limits: least(limits), events: least(events) };
 }
 
 type OwnSection = Omit<SnapshotSection, 'allowAll' | 'waiting'> & {

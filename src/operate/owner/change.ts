@@ -115,7 +115,7 @@ async function tryChange(
     const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
     // What stands above his server is as it was: so it begins where it did.
     const findings = ownFindings(diagnostics, outcome.text, own, source.path);
-    if (!ruleset || !image) return refusedFor(findings);
+    if (!ruleset || !image) return refusedFor(findings, diagnostics);
     const after = ruleset.servers?.find(({ name }) => name === server);
     requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
     const { interfaceOverride } = enforced;
@@ -190,16 +190,19 @@ function refusedEdit({ text, diagnostics }: EditRefused, server: OwnedServer, fi
     throw new OwnerRefusal('owner/provider', 'your provider has written your rows in a way that only he can change', {
       hint: 'nothing was changed; ask him',
     });
-  return refusedFor(about ? [about] : ownFindings(diagnostics, text, server, file));
+  return refusedFor(about ? [about] : ownFindings(diagnostics, text, server, file), diagnostics);
 }
 
-function refusedFor(findings: readonly Diagnostic[]): OwnerChanged {
-  if (!findings.some(({ severity }) => severity === 'error')) throw refusedByProvider();
-  return { kind: 'refused', findings };
+/** `all`: what was found, of which `findings` are about his rows. */
+function refusedFor(findings: readonly Diagnostic[], all: readonly Diagnostic[]): OwnerChanged {
+  const isError = ({ severity }: Diagnostic): boolean => severity === 'error';
+  if (findings.some(isError)) return { kind: 'refused', findings };
+  const why = all.find(isError);
+  throw refusedByProvider(why ? `${why.code}: ${why.message}` : null);
 }
 
-/** How many others there are, and what they may have, is the provider's to know. */
-const PROVIDERS = 'lint/owner-quotas';
+/** What is found at a server and counts those of others: how much there is in all is the provider's to know. */
+const PROVIDERS: ReadonlySet<string> = new Set(['lint/owner-quotas', 'compile/capacity', 'parse/rules-in-all']);
 
 /** Those that are about the server's own section, with the notes that are. */
 export function ownFindings(
@@ -211,7 +214,7 @@ export function ownFindings(
   const isOwn = diagnostics.length === 0 ? null : placesOf(text, server, file);
   if (!isOwn) return [];
   return diagnostics
-    .filter(({ source, code }) => isOwn(source) && code !== PROVIDERS)
+    .filter(({ source, code }) => isOwn(source) && !PROVIDERS.has(code))
     .map((finding) => ({ ...finding, notes: finding.notes.filter(({ source }) => isOwn(source)) }));
 }
 

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../../kernel/errors';
 import type { Ruleset, Server } from '../../model/ruleset';
+import { isDigestText } from '../digest';
 import type { EditOutcome } from '../edit/outcome';
 import { type History, type Revision } from '../history';
 import { outcomeWords, whenWords } from '../render-history';
@@ -121,7 +122,7 @@ function serverIn({ servers = [] }: Ruleset, { name }: OwnedServer): Server {
 
 /** Throws an `OwnerRefusal` where he has no such change. */
 export function findOwn(history: Pick<History, 'revisions'>, own: Own, reference: string): Revision {
-  if (!/^[0-9a-f]{7,64}$/i.test(reference))
+  if (!isDigestText(reference))
     throw new UsageError(`"${reference}" is no digest of 7 digits or more`, 'history lists them');
   const found = ownRevisions(history, own).findLast(({ after }) =>
     after?.[own.name]?.digest?.startsWith(reference.toLowerCase()),

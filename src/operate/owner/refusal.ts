@@ -9,13 +9,22 @@ import { NotAloneError, SectionPendingError } from '../trials';
 import { UsageError } from '../usage-error';
 
 /** A refusal in words that are meant for the owner. */
-export class OwnerRefusal extends SluiceError {}
+export class OwnerRefusal extends SluiceError {
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly hint?: string } = {},
+    /** What the provider should know; null: nothing. */
+    readonly detail: string | null = null,
+  ) {
+    super(code, message, options);
+  }
+}
 
-/** Nothing is wrong with the words, but the provider's settings stand against them. */
-export function refusedByProvider(): OwnerRefusal {
-  return new OwnerRefusal('owner/provider', 'the provider’s settings do not allow this', {
-    hint: 'nothing was changed; ask him',
-  });
+/** Nothing is wrong with the words, but the provider's settings stand against them. `detail`: which, for him. */
+export function refusedByProvider(detail: string | null = null): OwnerRefusal {
+  const hint = 'nothing was changed; ask him';
+  return new OwnerRefusal('owner/provider', 'the provider’s settings do not allow this', { hint }, detail);
 }
 
 /** The server, or the right to change it, is gone. */
@@ -35,7 +44,8 @@ export function isPassing(error: unknown): boolean {
 
 /** The error as the owner is told; `detail`: what the provider should know, null where it is the owner's own affair. */
 export function forOwner(error: unknown): { readonly refusal: SluiceError; readonly detail: string | null } {
-  if (error instanceof OwnerRefusal || error instanceof UsageError) return { refusal: error, detail: null };
+  if (error instanceof OwnerRefusal) return { refusal: error, detail: error.detail };
+  if (error instanceof UsageError) return { refusal: error, detail: null };
   if (error instanceof LockoutError) return { refusal: refusedByProvider(), detail: error.message };
   if (error instanceof NotAloneError) {
     const refusal = new OwnerRefusal('owner/provider', 'your change cannot wait to be confirmed at this moment', {

@@ -1,8 +1,8 @@
 /** Owners who wait to see who connects to their servers: what may be told of it comes from the server's own rows and events. */
 import type { PacketEvent } from '../../observe/events';
-import type { Snapshot } from '../../observe/snapshot';
+import type { ServerSection } from '../../observe/server-page';
 import type { Context } from '../context';
-import { waitAtDoor, type Waited } from '../wait-at-door';
+import { type Looked, waitAtDoor, type Waited } from '../wait-at-door';
 import { type OwnerPlace, watchedDoor } from './doctor';
 import { OwnerRefusal } from './refusal';
 
@@ -31,7 +31,7 @@ export class OwnerWaits {
     context: Context,
     place: Pick<OwnerPlace, 'ruleset' | 'server'> & { readonly group: string },
     { words, seconds }: { readonly words: readonly string[]; readonly seconds: number },
-    snapshot: () => Promise<Snapshot>,
+    section: () => Promise<ServerSection | null>,
   ): Promise<OwnWaited> {
     const { ruleset, server, group } = place;
     const asked = watchedDoor(server, words);
@@ -53,7 +53,7 @@ export class OwnerWaits {
             };
             return Promise.resolve({ ended: Promise.resolve() });
           },
-          snapshot: async () => ownPart(await snapshot(), server.name),
+          snapshot: async () => ownPart(await section()),
           ready: () => undefined,
           ended: waiting.ended,
         },
@@ -86,6 +86,7 @@ export class OwnerWaits {
 const REPLACED = 'the same was asked again';
 
 /** Neither other sections nor counts of all of them are looked at. */
-function ownPart(snapshot: Snapshot, server: string): Snapshot {
-  return { ...snapshot, sections: snapshot.sections.filter(({ name }) => name === server), reasons: [] };
+function ownPart(section: ServerSection | null): Looked {
+  const packets = { seen: '0', allowed: '0', denied: '0' };
+  return { sections: section ? [section] : [], reasons: [], packets, interfaces: [], notFiltered: [] };
 }

@@ -1,7 +1,9 @@
 /** Answers before figures: every packet of a trace through the dry twin, held against the linear scan. */
 import { LAYOUT, SLC_WORD_NONE, SLC_WORD_RANK_SHIFT } from '../../../src/abi/layout.gen';
 import type { Image } from '../../../src/compile/image';
-import { createGenerationMaps, createResultMap, datapathSwitches, loadProgram } from '../../../src/kernel/datapath';
+import { createGenerationMaps, createResultMap } from '../../../src/kernel/datapath-maps';
+import { datapathSwitches } from '../../../src/kernel/datapath-switches';
+import { loadProgram } from '../../../src/kernel/load-program';
 import { kernel } from '../../../src/kernel/native';
 import { type BenchSet, idOfRow } from '../sets/bench-set';
 import { NO_ROW } from '../sets/scan';

@@ -1,6 +1,8 @@
 /** The product on a port of the lab: gate, ingress program and counters, put there by its own `apply`. */
 import type { Image } from '../../../src/compile/image';
-import { createGenerationMaps, datapathSwitches, type GenerationMaps, loadProgram } from '../../../src/kernel/datapath';
+import { createGenerationMaps, type GenerationMaps } from '../../../src/kernel/datapath-maps';
+import { datapathSwitches } from '../../../src/kernel/datapath-switches';
+import { loadProgram } from '../../../src/kernel/load-program';
 import type { CounterFigures } from '../../../src/kernel/counters';
 import { kernel } from '../../../src/kernel/native';
 import type { BpfProgram } from '../../../src/kernel/kernel';

@@ -2,14 +2,10 @@
 import { compile } from '../../../src/compile/compile';
 import { measureHz, readClock } from '../../../src/kernel/clock';
 import { readCounters } from '../../../src/kernel/counters';
-import {
-  createGenerationMaps,
-  datapathSwitches,
-  type DatapathMap,
-  loadProgram,
-  openDatapath,
-  stateMapEntries,
-} from '../../../src/kernel/datapath';
+import { createGenerationMaps, stateMapEntries } from '../../../src/kernel/datapath-maps';
+import { type DatapathMap, openDatapath } from '../../../src/kernel/datapath-object';
+import { datapathSwitches } from '../../../src/kernel/datapath-switches';
+import { loadProgram } from '../../../src/kernel/load-program';
 import type { BpfMap, BpfProgram, Kernel } from '../../../src/kernel/kernel';
 import { kernel } from '../../../src/kernel/native';
 import { type BanMaps, BanTable } from '../../../src/load/ban-table';

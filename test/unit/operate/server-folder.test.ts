@@ -87,6 +87,8 @@ test('what is no server is refused, and named', () => {
   expect(partIs('a.yaml', (full) => fs.mkdirSync(full))).toMatch(
     /^file\/not-regular: "\/servers.d\/a.yaml" is a folder/,
   );
+  for (const name of ['a.YAML', 'a.Yml', 'A.JSON'])
+    expect(partIs(name, write(''))).toMatch(/^file\/servers: .* holds "\w\.\w+", which is no server: their files end/);
   expect(partIs('a b.yaml', write(''))).toMatch(/^file\/servers: .*cannot name a server, "a b.yaml"/);
   expect(partIs('a\n\x1c\x1b[2J.yaml', write(''))).toMatch(/^file\/servers: .*cannot name a server/);
   expect(partIs('inbound.yaml', write(''))).toMatch(/^file\/servers: .*cannot name a server/);

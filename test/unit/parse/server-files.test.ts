@@ -84,6 +84,15 @@ test.each([
   expect(findings(bundle(parts as Record<string, string>))).toEqual(expected);
 });
 
+test('a server beside the folder is told where it belongs', () => {
+  const main = 'version: 1\ninterfaces: [eth0]\nservers:\n  dir: servers.d\n  a: { address: 192.0.2.1 }\n';
+  const { diagnostics } = parseRuleset(main, { file: 'rules.yaml' });
+  expect(diagnostics.find(({ code }) => code === 'parse/unknown-key')).toMatchObject({
+    message: '"a" is not a key of "servers"',
+    hint: 'each server is a file of that folder, a.yaml; or take dir away',
+  });
+});
+
 test('findings of the main file come first, then those of each file', () => {
   const text = bundle(
     { 'a.yaml': 'address: 192.0.2.1\nx: 1\n', 'b.yaml': 'address: 192.0.2.2\ny: 1\n' },

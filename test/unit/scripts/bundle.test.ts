@@ -17,6 +17,10 @@ test('its name says what it holds, and the command loads it', () => {
   expect(readFileSync(join(CLI, 'main.js'), 'utf8')).toContain(`'bundle/${bundle}'`);
 });
 
+test('it holds nothing but ASCII, since the loader reads it a byte a character', () => {
+  expect(readFileSync(join(FOLDER, bundle), 'latin1').match(/[^\n]*[\u0080-\uffff][^\n]*/)?.[0]).toBeUndefined();
+});
+
 test('V8 takes what was compiled', () => {
   // In a process of its own, as the command is: a worker of jest may run by other flags, which V8 looks at too.
   const program = `

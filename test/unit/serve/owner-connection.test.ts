@@ -1,5 +1,6 @@
 /** Connections of owners who mean no good, at a real socket: each is let go of, within the time that it has. */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,5 +76,21 @@ test('of two requests in one the first is answered; a line that is too long is n
   long.end();
   await new Promise((done) => long.once('end', done));
   expect(text).toContain('longer than 65536 bytes');
+  await Promise.all(served);
+});
+
+test('who speaks HTTP is told in HTTP that this is none, and what to write', async () => {
+  const answered = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+    const asked = request({ socketPath: join(folder, 's'), path: '/status', method: 'POST' }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode, text }));
+    });
+    asked.on('error', reject).end('{"version":1,"verb":"status"}');
+  });
+  const { error } = JSON.parse(answered.text) as OwnerAnswer;
+  expect([answered.status, error!.code, requests]).toEqual([400, 'owner/request', []]);
+  expect(error!.message).toMatch(/speaks no HTTP/);
+  expect(error!.hint).toMatch(/nc -NU SOCKET$/);
   await Promise.all(served);
 });

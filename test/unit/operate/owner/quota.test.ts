@@ -2,6 +2,8 @@ import { DEFAULT_OWNER_QUOTAS } from '../../../../src/model/owner-access';
 import type { Prefix } from '../../../../src/model/prefix';
 import { prefix } from '../../../support/findings';
 import { analyse } from '../../../../src/analyse/analyse';
+import { CapacityError } from '../../../../src/compile/capacity';
+import { capacityFinding } from '../../../../src/operate/check';
 import { ownFindings } from '../../../../src/operate/owner/change';
 import { ASKED_A_SECOND, ChangeRate, QuestionRate, requireQuota, useOf } from '../../../../src/operate/owner/quota';
 import { parseRuleset } from '../../../../src/parse/parse';
@@ -53,6 +55,22 @@ test('that all quotas together are more than there is his provider is told, and 
   const own = ownFindings(findings, text, first, 'rules.yaml');
   expect(own.map(({ code }) => code)).not.toContain('lint/owner-quotas');
   expect(own.length).toBeGreaterThan(0);
+});
+
+test('nor is he told what all servers take together, where his row is one too many', () => {
+  const rows = '      - allow 22/tcp\n'.repeat(10_000);
+  const servers = Array.from({ length: 10 }, (_, i) => `  s${i}:\n    address: 198.18.0.${i}\n    rules:\n${rows}`);
+  const text = `version: 1\nservers:\n${servers.join('')}  z:\n    address: 198.18.1.1\n    rules: [allow 23/tcp]\n`;
+  const { diagnostics } = parseRuleset(text, { file: 'rules.yaml' });
+  const [found] = diagnostics.filter(({ severity }) => severity === 'error');
+  expect(found).toMatchObject({ code: 'parse/rules-in-all', message: expect.stringContaining('"z"') as string });
+  expect(ownFindings([found], text, { name: 'z', source: found.source }, 'rules.yaml')).toEqual([]);
+
+  const small = 'version: 1\nservers:\n  z:\n    address: 198.18.1.1\n    rules: [allow 23/tcp]\n';
+  const ruleset = parseRuleset(small, { file: 'rules.yaml' }).ruleset!;
+  const capacity = capacityFinding(ruleset, new CapacityError('image rules', 3_000_000, 2_097_152));
+  expect(capacity.source.line).toBe(5);
+  expect(ownFindings([capacity], small, ruleset.servers![0], 'rules.yaml')).toEqual([]);
 });
 
 test('so many changes within any minute', () => {
