@@ -7,7 +7,7 @@ import { readClock, wallTimeAt } from '../kernel/clock';
 import type { Ruleset, Server } from '../model/ruleset';
 import { nameFigures, refusedKey } from '../observe/figures';
 import type { ServerSection } from '../observe/server-page';
-import { buildServerSection } from '../observe/snapshot';
+import { buildServerSection } from '../observe/build-snapshot';
 import type { Context } from './context';
 import { type PinnedSlots, pinnedSlots, readSettledTotals } from './counts';
 import { type Enforcement, openingOf, readEnforcement, waitingOf } from './enforcement';
