@@ -34,13 +34,19 @@ struct slc_walk {
     __u32 services; /* slot of the service table */
 };
 
+/* Number of the child that a node's slot leads the key to. */
+static __always_inline __u32 slc_child_of(const struct slc_key *key, __u64 slot) {
+    __u32 value = key->words[(slot >> 37) & 0xf];
+
+    return (value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff);
+}
+
 /* Follows nodes from a root slot to a leaf or terminal slot. */
 static __always_inline __u64 slc_descend(const struct slc_walk *walk, __u64 slot) {
     __u32 nodes;
 
     for (nodes = 0; nodes < SLC_MAX_STEPS && !(slot >> 63); nodes++) {
-        __u32 value = walk->key->words[(slot >> 37) & 0xf];
-        __u32 index = walk->base + (__u32)slot + ((value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff));
+        __u32 index = walk->base + (__u32)slot + slc_child_of(walk->key, slot);
 
         if (index >= slc_image_slots)
             return SLC_SLOT_FAULT;
@@ -402,48 +408,72 @@ static __always_inline __u32 slc_default_word(__u32 section) {
 }
 
 /*
- * Reads the cache lines from `value + first` on, none beyond `size` bytes, and forgets what they hold. The processor
- * does not wait for one before it asks for the next.
+ * Reads `lines` cache lines from `value + at` on, as far as they are within `size` bytes, and forgets what they hold.
+ * The processor does not wait for one before it asks for the next. A number of lines that is always the same: where it
+ * changes from server to server the processor goes astray, which costs more than a line.
  */
-static __always_inline void slc_read_near(const void *value, __u64 first, __u32 lines, __u32 size) {
-    for (__u32 line = 0; line < SLC_NEAR_MAX; line += 4) {
-        __u64 at = first + line * 64;
-        const volatile __u64 *words;
+static __always_inline void slc_read_lines(const void *value, __u64 at, const __u32 lines, __u32 size) {
+    const volatile __u64 *words;
 
+    /* What is looked at must be what is added, see slc_scan_leaf. */
+    asm volatile("" : "+r"(at));
+    if (at >= size - lines * 64)
+        return;
+    words = value + at;
+#pragma unroll
+    for (__u32 line = 0; line < lines; line++)
+        (void)words[line * 8];
+}
+
+/* The same of so many lines as a server has: most servers of an edge have about as many. */
+static __always_inline void slc_read_all_lines(const void *value, __u64 at, __u32 lines, __u32 size) {
+    for (__u32 line = 0; line < SLC_NEAR_MAX; line += SLC_NEAR_STEP) {
         if (line >= lines)
             return;
-        /* What is looked at must be what is added, see slc_scan_leaf. */
-        asm volatile("" : "+r"(at));
-        if (at >= size - 4 * 64)
-            return;
-        words = value + at;
-        (void)words[0];
-        (void)words[8];
-        (void)words[16];
-        (void)words[24];
+        slc_read_lines(value, at + line * 64, SLC_NEAR_STEP, size);
     }
+}
+
+/* What a packet may need of a server's only tree, see struct slc_near: the root node's child, and where its leaf is. */
+static __always_inline void slc_read_tree(const struct slc_walk *walk, const struct slc_near *near, __u64 only,
+                                          const int family) {
+    __u64 base = walk->base, line = near->first;
+
+    if (!(only >> 63)) {
+        __u32 child = slc_child_of(walk->key, only);
+        __u64 index = slc_bounded(base + (__u32)only + child, slc_image_slots);
+
+        if (index != SLC_OUTSIDE)
+            (void)*(const volatile __u64 *)SLC_SLOT_POINTER(walk->image, index);
+        line += ((__u64)child * near->step) >> SLC_NEAR_SHIFT;
+    }
+    if (near->first)
+        slc_read_lines(walk->image, base * 8 + line * 64, family == 4 ? SLC_NEAR_LINES4 : SLC_NEAR_LINES6,
+                       slc_image_slots * 8);
 }
 
 /*
  * Where there are thousands of servers hardly a line of one is in a cache, and a walk needs five or more, of which each
- * says where the next one is. So all lines of a server's block, and of its counters, are asked for at once, as far as
- * it is a small one: they arrive together, in the time of one or two. The root block is not among them: most do not
- * need it, see slc_section.tree4.
+ * says where the next one is. So what a walk may need of a small server's block, and all of its counters, is asked for
+ * at once: it arrives together, in the time of one or two. `only`: its only tree, or SLC_TREE_NONE.
  */
-static __always_inline void slc_read_server(const void *image, const struct slc_section *entry,
-                                            const struct slc_block *block) {
+static __always_inline void slc_read_server(const struct slc_walk *walk, const struct slc_section *entry,
+                                            const struct slc_block *block, __u64 only, const int family) {
     __u64 root = block->root;
 
     /* Else clang scales it before it is looked at for the walk, and the verifier does not see the bound of that. */
     asm volatile("" : "+r"(root));
-    slc_read_near(image, root * 8 + sizeof(struct slc_roots), entry->near_lines, slc_image_slots * 8);
+    if (only != SLC_TREE_NONE)
+        slc_read_tree(walk, family == 4 ? &entry->near4 : &entry->near6, only, family);
+    else
+        slc_read_all_lines(walk->image, root * 8 + sizeof(struct slc_roots), entry->near_lines, slc_image_slots * 8);
     if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run && entry->near_counters) {
-        __u32 cpu = bpf_get_smp_processor_id() + 1;
-        const void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
+        __u32 key = SLC_HITS_ROWS + bpf_get_smp_processor_id();
+        const void *row = bpf_map_lookup_elem(&slc_counters, &key);
 
         if (row)
-            slc_read_near(row, (__u64)block->rank * sizeof(struct slc_hits), entry->near_counters,
-                          slc_counter_slots * sizeof(struct slc_hits));
+            slc_read_all_lines(row, (__u64)block->rank * sizeof(struct slc_hits), entry->near_counters,
+                               slc_counter_slots * sizeof(struct slc_hits));
     }
 }
 
@@ -471,9 +501,9 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     block = slc_block_of(entry);
     walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = block.root};
     if (slc_servers) {
-        slc_read_server(image, entry, &block);
         if (block.root == entry->root)
             only = family == 4 ? entry->tree4 : entry->tree6;
+        slc_read_server(&walk, entry, &block, only, family);
     }
     if (only == SLC_TREE_NONE) {
         roots = slc_roots_at(image, walk.base);

@@ -15,13 +15,6 @@
 #include "maps.h"
 #include "packet.h"
 
-#define SLC_HITS_EVENTS ((1ull << SLC_HITS_STAMP_SHIFT) - 1)
-
-/* The events of a rank that count in the window of `now`, by the stamp of its last packet. */
-static __always_inline __u64 slc_events_left(__u64 stamp, __u64 now) {
-    return stamp >> SLC_HITS_STAMP_SHIFT >> slc_event_window == now >> slc_event_window ? stamp & SLC_HITS_EVENTS : 0;
-}
-
 /* TCP flags that a packet which opens a connection has one of. */
 #define SLC_EVENT_SYN 0x02
 #define SLC_EVENT_ACK 0x10
@@ -85,6 +78,30 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
     *events = (*events >> 32 == window ? *events : (__u64)window << 32) + 1;
 }
 
+/* What a rank, or reason, has spent of its cap on this CPU; NULL where there is no table. */
+static __always_inline __u32 *slc_rank_cap(__u32 slot) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    void *row = bpf_map_lookup_elem(&slc_event_ranks, &cpu);
+
+    /* As in slc_hits_at. */
+    asm volatile("" : "+r"(slot));
+    return row && slot < slc_counter_slots ? row + (__u64)slot * sizeof(__u32) : NULL;
+}
+
+#define SLC_EVENT_RANK_EVENTS ((1u << SLC_EVENT_RANK_SHIFT) - 1)
+
+/* As slc_cap_is_spent and slc_cap_take, of a rank. */
+static __always_inline int slc_rank_is_spent(__u32 events, __u32 window) {
+    return ((events ^ window << SLC_EVENT_RANK_SHIFT) & ~SLC_EVENT_RANK_EVENTS) == 0 &&
+           (events & SLC_EVENT_RANK_EVENTS) >= SLC_EVENT_CAP_RULE;
+}
+
+static __always_inline void slc_rank_take(__u32 *events, __u32 window) {
+    __u32 begin = window << SLC_EVENT_RANK_SHIFT;
+
+    *events = ((*events ^ begin) & ~SLC_EVENT_RANK_EVENTS ? begin : *events) + 1;
+}
+
 /* What is kept of the events of a server on this CPU; NULL of a section that is the edge's own. */
 static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
     __u32 cpu = bpf_get_smp_processor_id();
@@ -112,16 +129,16 @@ static __always_inline __u32 slc_event_share(void) {
  * Whether the cap of the server (of what is the edge's own: of the CPU) or of the rule or reason holds the event back,
  * which counts it: in a flood all but a few are, so this much is in line.
  */
-static __always_inline int slc_is_held_back(const struct slc_hits *counter, struct slc_event_figures *figures,
+static __always_inline int slc_is_held_back(__u32 slot, struct slc_event_figures *figures,
                                             struct slc_event_owner *own) {
+    const __u32 *rank = slc_rank_cap(slot);
     __u32 window = slc_event_now();
 
     if (own && slc_cap_is_spent(own->events, window, slc_event_share()))
         figures->capped_server++;
     else if (!own && slc_cap_is_spent(figures->events, window, SLC_EVENT_CAP_ALL))
         figures->capped_all++;
-    /* The packet itself is counted, so its stamp is of this window. */
-    else if (counter && (counter->stamp & SLC_HITS_EVENTS) >= SLC_EVENT_CAP_RULE)
+    else if (rank && slc_rank_is_spent(*rank, window))
         figures->capped_rule++;
     else
         return 0;
@@ -163,11 +180,12 @@ static __always_inline void slc_source_take(__u64 *events, __u32 window, __u32 o
 }
 
 /* Whether the source's cap too lets the event through, which then has taken its part of each. */
-static __always_inline int slc_source_allows(const struct slc_packet *packet, struct slc_hits *counter,
+static __always_inline int slc_source_allows(const struct slc_packet *packet, __u32 slot,
                                              struct slc_event_figures *figures, __u32 owner,
                                              struct slc_event_owner *own) {
     __u32 window = slc_event_now();
     __u64 *source = slc_source_cap(packet, owner);
+    __u32 *rank;
 
     if (source && slc_source_is_spent(*source, window, owner)) {
         figures->capped_source++;
@@ -176,8 +194,9 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
         return 0;
     }
     slc_cap_take(own ? &own->events : &figures->events, window);
-    if (counter)
-        counter->stamp++;
+    rank = slc_rank_cap(slot);
+    if (rank)
+        slc_rank_take(rank, window);
     if (source)
         slc_source_take(source, window, owner);
     return 1;
@@ -188,7 +207,7 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, st
  * the others: most packets are not told of.
  */
 static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                               const struct slc_outcome *outcome, struct slc_hits *counter, __u32 told) {
+                               const struct slc_outcome *outcome, __u32 slot, __u32 told) {
     __u8 log = told & 0xff;
     const __u32 zero = 0;
     struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
@@ -198,7 +217,7 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 
     if (!figures)
         return 0;
-    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, counter, figures, owner, own))
+    if (slc_is_capped(outcome, log) && !slc_source_allows(packet, slot, figures, owner, own))
         return 0;
     event = bpf_ringbuf_reserve(&slc_events, sizeof(*event), 0);
     if (!event) {
@@ -235,9 +254,9 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
     return 0;
 }
 
-/* Tells of a packet that leaves, where its level wants that. `counter` is the one that has counted it, or NULL. */
+/* Tells of a packet that leaves, where its level wants that. `slot` is the counter's that has counted it. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                                     const struct slc_outcome *outcome, int pass, struct slc_hits *counter) {
+                                     const struct slc_outcome *outcome, int pass, __u32 slot) {
     const __u32 zero = 0;
     struct slc_event_figures *figures;
     __u8 log;
@@ -252,9 +271,9 @@ static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_p
         return;
     figures->made++;
     if (slc_is_capped(outcome, log) &&
-        slc_is_held_back(counter, figures, slc_event_owner_of(slc_owner_number(outcome->section))))
+        slc_is_held_back(slot, figures, slc_event_owner_of(slc_owner_number(outcome->section))))
         return;
-    slc_emit(ctx, packet, outcome, counter, log | (__u32)pass << 8);
+    slc_emit(ctx, packet, outcome, slot, log | (__u32)pass << 8);
 }
 
 #endif

@@ -19,51 +19,60 @@ static __always_inline int slc_reason_passes(__u8 reason) {
     return reason >= SLC_PASS_FIRST && reason < SLC_DROP_FIRST;
 }
 
-/* Adds what a CPU has counted at a slot to the row that all share. Hardly ever: each some million packets. */
-__noinline int slc_keep_hits(__u32 slot) {
-    __u32 cpu = bpf_get_smp_processor_id() + 1;
-    const __u32 zero = 0;
-    void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
-    void *shared = bpf_map_lookup_elem(&slc_counters, &zero);
-    struct slc_hits_kept *kept;
-    struct slc_hits *hits;
-    __u64 recent;
+/* A slot of a row of the counters, which is in bounds; null where there is none. */
+static __always_inline __u64 *slc_hits_at(__u32 key, __u32 slot) {
+    void *row = bpf_map_lookup_elem(&slc_counters, &key);
 
+    /* Keeps clang from computing the offset before the check, which the verifier would not see. */
     asm volatile("" : "+r"(slot));
-    if (!row || !shared || slot >= slc_counter_slots)
+    return row && slot < slc_counter_slots ? row + (__u64)slot * sizeof(struct slc_hits) : 0;
+}
+
+/*
+ * Adds to the rows that all CPUs share what is more than a word of a CPU's takes; where that is nothing, what its word
+ * holds. Each some thousand packets.
+ */
+__noinline int slc_keep_hits(__u32 slot, __u32 packets, __u32 bytes) {
+    __u64 *all_packets = slc_hits_at(SLC_HITS_PACKETS_ROW, slot), *all_bytes = slc_hits_at(SLC_HITS_BYTES_ROW, slot);
+    __u64 *hits = slc_hits_at(SLC_HITS_ROWS + bpf_get_smp_processor_id(), slot), recent;
+
+    if (!all_packets || !all_bytes || !hits)
         return 0;
-    hits = row + (__u64)slot * sizeof(*hits);
-    kept = shared + (__u64)slot * sizeof(*kept);
+    if (packets) {
+        __sync_fetch_and_add(all_packets, packets);
+        __sync_fetch_and_add(all_bytes, bytes);
+        return 0;
+    }
     /* Exchanged and not stored: every CPU sees these four in this order. */
-    recent = __sync_lock_test_and_set(&hits->recent, SLC_HITS_FULL);
-    __sync_fetch_and_add(&kept->packets, recent >> SLC_HITS_PACKETS_SHIFT);
-    __sync_fetch_and_add(&kept->bytes, recent & ((1ull << SLC_HITS_PACKETS_SHIFT) - 1));
-    __sync_lock_test_and_set(&hits->recent, 0);
+    recent = __sync_lock_test_and_set(hits, SLC_HITS_FULL);
+    __sync_fetch_and_add(all_packets, (recent & ((1ull << SLC_HITS_TIME_SHIFT) - 1)) >> SLC_HITS_PACKETS_SHIFT);
+    __sync_fetch_and_add(all_bytes, recent & ((1ull << SLC_HITS_PACKETS_SHIFT) - 1));
+    __sync_lock_test_and_set(hits, recent >> SLC_HITS_TIME_SHIFT << SLC_HITS_TIME_SHIFT);
     return 0;
 }
 
-/* Returns the counter; NULL where there is none. */
-static __always_inline struct slc_hits *slc_count(__u32 slot, __u32 packets, __u32 bytes) {
-    __u32 cpu = bpf_get_smp_processor_id() + 1;
-    void *row = bpf_map_lookup_elem(&slc_counters, &cpu);
-    struct slc_hits *hits;
-    __u64 now = bpf_jiffies64(), events = 0;
+/* The slot by which a packet is counted. */
+static __always_inline __u32 slc_counted(__u32 slot) {
+    return slot < slc_counter_slots ? slot : SLC_REASON_IMAGE_FAULT;
+}
 
-    if (!row)
-        return NULL;
-    /* Keeps clang from computing the offset before the check, which the verifier would not see. */
-    asm volatile("" : "+r"(slot));
-    if (slot >= slc_counter_slots)
-        slot = SLC_REASON_IMAGE_FAULT;
-    hits = row + (__u64)slot * sizeof(*hits);
-    if (slc_log_level != SLC_LOG_LEVEL_OFF)
-        events = slc_events_left(hits->stamp, now);
-    hits->stamp = now << SLC_HITS_STAMP_SHIFT | events;
+static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
+    __u64 *hits = slc_hits_at(SLC_HITS_ROWS + bpf_get_smp_processor_id(), slot), recent;
+
+    if (!hits)
+        return;
+    /* Segments of a packet that the stack has not cut yet. */
+    if (SLC_HOOK != SLC_HOOK_INGRESS && packets > SLC_HITS_PACKETS_MOST) {
+        slc_keep_hits(slot, packets - 1, bytes);
+        packets = 1;
+        bytes = 0;
+    }
     /* Only this CPU writes its row, so plain additions are exact. */
-    hits->recent += (__u64)packets << SLC_HITS_PACKETS_SHIFT | bytes;
-    if (hits->recent & SLC_HITS_FULL)
-        slc_keep_hits(slot);
-    return hits;
+    recent = *hits << (64 - SLC_HITS_TIME_SHIFT) >> (64 - SLC_HITS_TIME_SHIFT);
+    recent += (__u64)packets << SLC_HITS_PACKETS_SHIFT | bytes;
+    *hits = recent | bpf_jiffies64() >> SLC_HITS_TICK_SHIFT << SLC_HITS_TIME_SHIFT;
+    if (recent & SLC_HITS_FULL)
+        slc_keep_hits(slot, 0, 0);
 }
 
 /* Whether no word decided: that of what ALLOW ALL lets in only says what would have. */
@@ -108,8 +117,10 @@ static __always_inline int slc_finish(struct SLC_CONTEXT *ctx, const struct slc_
             result->runs++;
         }
     } else {
-        slc_tell(ctx, packet, outcome, action == SLC_PASS,
-                 slc_count(slc_slot_of(outcome), packet->packets, packet->bytes));
+        __u32 slot = slc_counted(slc_slot_of(outcome));
+
+        slc_count(slot, packet->packets, packet->bytes);
+        slc_tell(ctx, packet, outcome, action == SLC_PASS, slot);
     }
     if (slc_track_fragments && action == SLC_PASS && packet->fragment == SLC_FRAGMENT_FIRST)
         slc_remember_first();

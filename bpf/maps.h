@@ -18,13 +18,13 @@ struct {
 } slc_image SEC(".maps");
 
 /*
- * A row of struct slc_hits_kept, then one of struct slc_hits per possible CPU, indexed by rank. Written by the
- * programs. One generation.
+ * Two rows of 64-bit sums that all CPUs share, then one of struct slc_hits per possible CPU, indexed by rank. Written
+ * by the programs. One generation.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); /* (set at load) possible CPUs + 1 */
+    __uint(max_entries, 1); /* (set at load) SLC_HITS_ROWS + possible CPUs */
     __uint(key_size, 4);
     __uint(value_size, 8192); /* (set at load) slc_counter_slots * sizeof(struct slc_hits) */
 } slc_counters SEC(".maps");
@@ -317,6 +317,14 @@ struct {
     __type(key, __u32);
     __type(value, struct slc_event_figures);
 } slc_event_stats SEC(".maps");
+
+/* What each rank has spent of its cap, see SLC_EVENT_RANK_SHIFT. Written by one program, each CPU its own row. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* (set at load) possible CPUs */
+    __uint(key_size, 4);
+    __uint(value_size, 2048); /* (set at load) slc_counter_slots * 4 */
+} slc_event_ranks SEC(".maps");
 
 /* Caps of sources and servers, one row per possible CPU. Written by both programs. Lives like slc_events. */
 struct {

@@ -14,7 +14,7 @@
 #include <linux/bpf.h> /* struct bpf_spin_lock */
 #include <linux/types.h>
 
-#define SLC_ABI_VERSION 12
+#define SLC_ABI_VERSION 13
 
 /* ---------------------------------------------------------------- what became of a packet */
 
@@ -162,7 +162,11 @@ enum slc_limits {
     SLC_CONFIRM_WORDS = 256,
     SLC_FRESH_INTERFACES = 8, /* entries of slc_state.fresh */
     SLC_IPV6_CHAIN_MAX = 8,
-    SLC_NEAR_MAX = 64,     /* most of slc_section.near_lines and near_counters */
+    SLC_NEAR_LINES4 = 4, /* cache lines of a server's block that are read at once, see struct slc_near */
+    SLC_NEAR_LINES6 = 8, /* the same of IPv6 */
+    SLC_NEAR_SHIFT = 8,  /* of slc_near.step */
+    SLC_NEAR_MAX = 64,   /* most of slc_section.near_lines and near_counters, of which so many are read at once: */
+    SLC_NEAR_STEP = 8,
     SLC_SHORT_LEAF = 8,    /* most short rules of a leaf; so many others are compared in line */
     SLC_SECTIONS_SLOT = 8, /* the section table follows the header */
     SLC_BAN_STEPS = 8,     /* ended prefixes that are looked past */
@@ -221,6 +225,17 @@ enum slc_entry {
 };
 
 /*
+ * What a packet of a family reads of a server's only tree before it knows what it needs: SLC_NEAR_LINES4 or
+ * SLC_NEAR_LINES6 cache lines, from `first` on (counted from the root block; 0: none), `step` >> SLC_NEAR_SHIFT lines
+ * farther for each number of the root node's child that the packet leads to: leaves stand in the order of these
+ * children.
+ */
+struct slc_near {
+    __u16 first;
+    __u16 step;
+};
+
+/*
  * A section, by enum slc_entry: where its block stands, and what is added to the ranks in it. Where confirm is not 0
  * and its word in slc_confirm holds a passed deadline, the block before judges.
  */
@@ -232,7 +247,8 @@ struct slc_section {
     __u16 confirm;      /* index into slc_confirm, 0 = nothing pending */
     __u8 used;          /* 1: its rows or its default can decide anything */
     __u8 previous_used; /* the same of the block before */
-    __u8 near_lines;    /* cache lines behind a server's root block that are read at once, 0 where it is no small one */
+    __u8 near_lines;    /* cache lines behind a small server's root block, all of which are read at once where a family
+                           has several trees; else 0 */
     __u8 near_counters; /* the same of its counters */
     __u16 owner;        /* number of a server, below SLC_OWNERS, the same in every generation; 0: the edge's own. Given
                            when an image is loaded */
@@ -241,7 +257,9 @@ struct slc_section {
     __u64 tree4; /* of a server whose block has one tree in that family, and short rules alone: its slot, so that the */
     __u64 tree6; /* root block is not read; else SLC_TREE_NONE */
     __u32 default_word; /* as in the root block */
-    __u32 reserved[3];
+    struct slc_near near4;
+    struct slc_near near6;
+    __u32 reserved;
 };
 #define SLC_TREE_NONE 0ull
 
@@ -407,29 +425,28 @@ struct slc_short6 {
 /* ---------------------------------------------------------------- counters */
 
 /*
- * What a CPU has counted of a rank or reason: one row of them per possible CPU (key: CPU number + 1), one slot per
- * rank, so that a hit needs no table in between. Plain memory, written by its CPU only, read by user space through
- * mmap. As small as can be, since where there are many thousand rows each hit is a miss of the near caches.
- *
- * `recent`: packets << SLC_HITS_PACKETS_SHIFT | bytes. Where either half is half full its CPU adds both to the row of
- * key 0, which all CPUs share, and begins anew; SLC_HITS_FULL says that this is under way. So a reader has the sum of
- * what is in key 0 and in all CPUs where key 0 was the same before and after, and no CPU's was full. `stamp`:
- * bpf_jiffies64 of the newest packet << SLC_HITS_STAMP_SHIFT (0: never) | events of the window of that packet, see
- * struct slc_event_figures.
+ * What a CPU has counted of a rank or reason: a row of them per possible CPU (key: SLC_HITS_ROWS + CPU number), one
+ * slot per rank, so that a hit needs no table in between. Plain memory, written by its CPU only, read by user space
+ * through mmap. As small as can be, since where there are many thousand rows each hit is a miss of the near caches: one
+ * word, time << SLC_HITS_TIME_SHIFT | packets << SLC_HITS_PACKETS_SHIFT | bytes, where time is that of the newest
+ * packet, bpf_jiffies64 >> SLC_HITS_TICK_SHIFT, of which the lowest 30 bits are kept: it comes round after two years at
+ * 1,000 jiffies a second. Where packets or bytes are half full their CPU adds both to the rows of the keys
+ * SLC_HITS_PACKETS_ROW and SLC_HITS_BYTES_ROW, which all CPUs share, and begins anew; SLC_HITS_FULL says that this is
+ * under way. So a reader has the sum of what is in the shared rows and in those of all CPUs where the shared ones were
+ * the same before and after, and no CPU's was full.
  */
 struct slc_hits {
     __u64 recent;
-    __u64 stamp;
 };
-#define SLC_HITS_PACKETS_SHIFT 40
-#define SLC_HITS_FULL ((1ull << 63) | (1ull << 39))
-#define SLC_HITS_STAMP_SHIFT 16
-
-/* The row of key 0: what CPUs have handed over, as large as struct slc_hits. */
-struct slc_hits_kept {
-    __u64 packets;
-    __u64 bytes; /* frame bytes from the Ethernet header on */
-};
+#define SLC_HITS_PACKETS_ROW 0u
+#define SLC_HITS_BYTES_ROW 1u
+#define SLC_HITS_ROWS 2u
+#define SLC_HITS_PACKETS_SHIFT 22
+#define SLC_HITS_TIME_SHIFT 34
+#define SLC_HITS_TICK_SHIFT 6
+#define SLC_HITS_FULL ((1ull << 33) | (1ull << 21))
+/* A packet that the stack has not cut yet can be more packets; then all but one go to the shared rows at once. */
+#define SLC_HITS_PACKETS_MOST 1024u
 
 /* What a gate has counted of a reason of its own. */
 struct slc_counter {
@@ -733,6 +750,12 @@ struct slc_event_figures {
     __u64 capped_server;
 };
 
+/*
+ * Events of a rank in its newest window, by rank, a row for each CPU: the window's lowest 24 bits <<
+ * SLC_EVENT_RANK_SHIFT | events.
+ */
+#define SLC_EVENT_RANK_SHIFT 8
+
 /* Events of one server: its cap, and what became of them: all but those that found the ring full. */
 struct slc_event_owner {
     __u64 events; /* in the newest window */
@@ -826,6 +849,7 @@ struct slc_result {
 #define SLC_ASSERT_OFFSET(type, field, at) static_assert(__builtin_offsetof(type, field) == (at), "place of " #field)
 #endif
 SLC_ASSERT_SIZE(struct slc_image_header, 64);
+SLC_ASSERT_SIZE(struct slc_near, 4);
 SLC_ASSERT_SIZE(struct slc_section, 64);
 SLC_ASSERT_SIZE(struct slc_roots, 64);
 SLC_ASSERT_SIZE(struct slc_key, 64);
@@ -836,8 +860,7 @@ SLC_ASSERT_SIZE(struct slc_classes, 64);
 SLC_ASSERT_SIZE(struct slc_short4, 16);
 SLC_ASSERT_SIZE(struct slc_short6, 32);
 SLC_ASSERT_SIZE(struct slc_counter, 32);
-SLC_ASSERT_SIZE(struct slc_hits, 16);
-SLC_ASSERT_SIZE(struct slc_hits_kept, 16);
+SLC_ASSERT_SIZE(struct slc_hits, 8);
 SLC_ASSERT_SIZE(struct slc_state, 128);
 SLC_ASSERT_OFFSET(struct slc_state, gate, 0);
 SLC_ASSERT_OFFSET(struct slc_state, slot_generation, 8);

@@ -21,32 +21,42 @@ std::uint64_t load(const __u64 &word) {
     return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
 }
 
+constexpr std::uint64_t kSums = (1ull << SLC_HITS_TIME_SHIFT) - 1;
+constexpr std::uint64_t kBytes = (1ull << SLC_HITS_PACKETS_SHIFT) - 1;
+// Times come round: of two the newer one is less than half a round ahead.
+constexpr std::uint64_t kTimes = (1ull << (64 - SLC_HITS_TIME_SHIFT)) - 1;
+
 struct Slot {
     std::uint64_t packets, bytes, last_hit;
     bool whole; // nothing was handed over meanwhile
 };
 
 Slot look_at(const std::uint8_t *rows, std::size_t row_bytes, std::size_t count, std::size_t slot) {
-    const auto &kept = reinterpret_cast<const slc_hits_kept *>(rows)[slot];
-    Slot sum{load(kept.packets), load(kept.bytes), 0, true};
+    const auto word = [&](std::size_t row) {
+        return load(reinterpret_cast<const slc_hits *>(rows + row * row_bytes)[slot].recent);
+    };
+    Slot sum{word(SLC_HITS_PACKETS_ROW), word(SLC_HITS_BYTES_ROW), 0, true};
     const std::uint64_t packets = sum.packets, bytes = sum.bytes;
-    for (std::size_t row = 1; row < count; row++) {
-        const auto &hits = reinterpret_cast<const slc_hits *>(rows + row * row_bytes)[slot];
-        const std::uint64_t recent = load(hits.recent);
-        if (recent == 0 && packets == 0)
+    bool hit = false;
+    for (std::size_t row = SLC_HITS_ROWS; row < count; row++) {
+        const std::uint64_t recent = word(row);
+        if (recent == 0)
             continue; // most slots of most CPUs
         if (recent & SLC_HITS_FULL)
             sum.whole = false;
-        sum.packets += recent >> SLC_HITS_PACKETS_SHIFT;
-        sum.bytes += recent & ((1ull << SLC_HITS_PACKETS_SHIFT) - 1);
-        sum.last_hit = std::max<std::uint64_t>(sum.last_hit, load(hits.stamp) >> SLC_HITS_STAMP_SHIFT);
+        sum.packets += (recent & kSums) >> SLC_HITS_PACKETS_SHIFT;
+        sum.bytes += recent & kBytes;
+        const std::uint64_t time = recent >> SLC_HITS_TIME_SHIFT;
+        if (!hit || ((time - sum.last_hit) & kTimes) <= kTimes / 2)
+            sum.last_hit = time;
+        hit = true;
     }
-    if (load(kept.packets) != packets || load(kept.bytes) != bytes)
+    if (word(SLC_HITS_PACKETS_ROW) != packets || word(SLC_HITS_BYTES_ROW) != bytes)
         sum.whole = false;
     return sum;
 }
 
-static_assert(sizeof(slc_hits) == kHitBytes && sizeof(slc_hits_kept) == kHitBytes, "slots of all rows are as large");
+static_assert(sizeof(slc_hits) == kHitBytes && SLC_HITS_ROWS == kSharedHitRows, "as in the header");
 
 } // namespace
 
@@ -62,7 +72,7 @@ void add_up_hits(const Mapping &mapping, std::size_t row_bytes, std::uint64_t *o
         }
         out[0] = sum.packets;
         out[1] = sum.bytes;
-        out[2] = sum.last_hit;
+        out[2] = sum.last_hit << SLC_HITS_TICK_SHIFT;
     }
 }
 

@@ -89,6 +89,7 @@ Napi::Value RegionHandle::hits(const Arguments &arguments) {
     const std::uint64_t row_bytes = arguments.number(0, "rowBytes", 1, UINT32_MAX);
     arguments.require(row_bytes % kHitBytes == 0, "rowBytes", "is no whole number of slots");
     arguments.require(mapping->size % row_bytes == 0, "rowBytes", "does not divide the region");
+    arguments.require(mapping->size / row_bytes >= kSharedHitRows, "rowBytes", "leaves no row for a CPU");
     auto sums = Napi::BigUint64Array::New(arguments.env(), row_bytes / kHitBytes * kHitFigures);
     add_up_hits(*mapping, row_bytes, sums.Data());
     return sums;

@@ -100,7 +100,7 @@ const PLACES = ['SLC_SECTIONS_SLOT', 'SLC_ENTRY_SERVERS'];
 function keptLayouts(types) {
   const maps = readFileSync(join(root, 'bpf/maps.h'), 'utf8');
   const kept = new Set([...maps.matchAll(/__type\((?:key|value), struct (slc_\w+)\)/g)].map((match) => match[1]));
-  for (const name of ['slc_counter', 'slc_hits', 'slc_hits_kept', 'slc_event']) kept.add(name);
+  for (const name of ['slc_counter', 'slc_hits', 'slc_event']) kept.add(name);
   for (const name of ['slc_image_header', 'slc_section']) kept.add(name);
   const entries = [...kept].sort().map((name) => {
     const id = types.findIndex((type) => type.kind === 'STRUCT' && type.name === name) + 1;

@@ -22,12 +22,14 @@ export type StatusForm = 'plain' | 'numbered' | 'verbose';
 /** The status of one server. */
 export function formatServerStatus(
   section: ServerSection,
-  snapshot: Pick<Snapshot, 'takenAt'>,
+  snapshot: Pick<Snapshot, 'takenAt' | 'active' | 'pending'>,
   form: StatusForm,
 ): string {
   const { allowed, denied } = section.server;
   return [
+    ...(snapshot.active ? [] : ['Status: inactive, no interface is filtered: nothing judges its packets']),
     serverHead(section),
+    ...(snapshot.pending ? [formatPending(snapshot.pending)] : []),
     ...(section.waiting ? [formatWaiting({ section: section.name, ...section.waiting })] : []),
     ...(section.allowAll ? formatOpening(section.allowAll) : []),
     `packets: ${allowed} passed, ${denied} dropped`,

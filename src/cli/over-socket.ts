@@ -111,12 +111,13 @@ function showStatus(answer: OwnerAnswer, form: StatusForm, output: Output): void
   const section = { ...(answer as OwnerAnswer & { readonly section: ServerSection }).section };
   // That stands in the lines, in words that are his.
   delete (section as { waiting?: unknown }).waiting;
-  const { takenAt, quotas } = answer as OwnerAnswer & {
+  const { takenAt, active, quotas } = answer as OwnerAnswer & {
     readonly takenAt: string;
+    readonly active: boolean;
     readonly quotas: Record<'rules' | 'entries', { used: number; most: number }> & { changes: number };
   };
   const { rules, entries, changes } = quotas;
-  output.line(formatServerStatus(section, { takenAt }, form));
+  output.line(formatServerStatus(section, { takenAt, active, pending: null }, form));
   output.line();
   output.line(
     `yours: ${rules.used} of ${rules.most} rules, ${entries.used} of ${entries.most} entries, ${changes} changes a minute`,

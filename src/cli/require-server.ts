@@ -1,16 +1,19 @@
-import { type ServerSection, serversOf } from '../observe/server-page';
-import type { Snapshot } from '../observe/snapshot';
+import type { ServerSection } from '../observe/server-page';
+import type { ServersSeen } from '../operate/servers-seen';
 import { nearest } from '../parse/nearest';
 import { UsageError } from './output';
 
 /** The server of that name; throws where the enforced ruleset has none. `words`: what else could have been meant there. */
-export function requireServer(snapshot: Snapshot, name: string, words: readonly string[] = []): ServerSection {
-  const servers = serversOf(snapshot);
-  const found = servers.find((section) => section.name === name);
+export function requireServer(
+  { active, names, section }: Pick<ServersSeen, 'active' | 'names' | 'section'>,
+  name: string,
+  words: readonly string[] = [],
+): ServerSection {
+  const found = section(name);
   if (found) return found;
-  if (!snapshot.active) throw new UsageError(`nothing is enforced, so there is no server "${name}"`, 'sluice enable');
-  const guess = nearest(name, [...servers.map((section) => section.name), ...words]);
-  const hint = servers.length === 0 ? 'servers stand under servers: in the ruleset' : 'sluice servers lists them';
+  if (!active) throw new UsageError(`nothing is enforced, so there is no server "${name}"`, 'sluice enable');
+  const guess = nearest(name, [...names, ...words]);
+  const hint = names.length === 0 ? 'servers stand under servers: in the ruleset' : 'sluice servers lists them';
   throw new UsageError(
     `the enforced ruleset has no server "${name}"`,
     guess === undefined ? hint : `did you mean ${guess}?`,

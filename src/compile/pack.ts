@@ -19,6 +19,7 @@ import type { ClassTables } from './class-tables';
 import type { RuleTable } from './expand';
 import { NO_RULE } from './known-rules';
 import { leastWord } from './least';
+import { type LineSpan, type Near, nearOf, NOTHING_NEAR } from './near';
 import { rankOfWord } from './ranks';
 import type { Service } from './services';
 import type { Shares } from './shares';
@@ -48,6 +49,8 @@ export interface Block {
   readonly defaultWord: number;
   /** The slot of a family's only tree, where all its rules are short ones. */
   readonly only: Readonly<Record<Family, SlotWords | null>>;
+  /** What is read of these at once, where they are a server's and there are many. */
+  readonly near: Readonly<Record<Family, Near>>;
 }
 
 /** An entry of the section table. */
@@ -93,7 +96,7 @@ const PAGE_BYTES = 4096;
 const SLOT_BYTES = 8;
 const LINE_SLOTS = 8;
 const LINE_BYTES = LINE_SLOTS * SLOT_BYTES;
-/** Of a block of more lines nothing is read in advance. */
+/** Of a block of more lines not all are read in advance. */
 const NEAR_BLOCK_LINES = 2 * SLC_LIMITS.NEAR_MAX;
 /** Slots behind the used ones: the datapath checks once that the first eight rules of a leaf are in the image. */
 const SLACK_SLOTS = 8 * (LAYOUT.slc_rule6.size / SLOT_BYTES);
@@ -103,6 +106,7 @@ const SECTION_SLOTS = LAYOUT.slc_section.size / SLOT_BYTES;
 
 const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section.fields;
+const NEAR = LAYOUT.slc_near.fields;
 const ROOTS = LAYOUT.slc_roots.fields;
 const SERVICE = LAYOUT.slc_service.fields;
 const CLASSES = LAYOUT.slc_classes.fields;
@@ -139,6 +143,7 @@ export function packBlock({ families, defaultWord, services, shortRules }: Block
     shortRules && families[family].trees.every((tree) => isShortTree(families[family].rules, tree));
   const table = writeServices(writer, isShort(4) && isShort(6) ? [] : services);
   const only = { 4: null, 6: null } as Record<Family, SlotWords | null>;
+  const near: Record<Family, Near> = { 4: NOTHING_NEAR, 6: NOTHING_NEAR };
   for (const family of [4, 6] as const) {
     const { rules, trees } = families[family];
     const placer = new Placer(writer, rules, shortRules);
@@ -147,7 +152,9 @@ export function packBlock({ families, defaultWord, services, shortRules }: Block
       writer.slotAt(root * SLOT_BYTES + ROOTS[`trees${family}`].offset + i * SLOT_BYTES, slot),
     );
     const [tree, ...others] = trees.flatMap((each, i) => (isEmptyTree(each) ? [] : [i]));
-    if (isShort(family) && others.length === 0) only[family] = slots[tree ?? 0];
+    if (!isShort(family) || others.length > 0) continue;
+    only[family] = slots[tree ?? 0];
+    near[family] = nearOf(family, placer.linesBelow(trees[tree ?? 0]));
   }
   writer.u32(root, ROOTS.default_word.offset, defaultWord);
   writer.u32(root, ROOTS.services.offset, table);
@@ -155,7 +162,7 @@ export function packBlock({ families, defaultWord, services, shortRules }: Block
     const least = ([4, 6] as const).map((family) => leastWord(families[family].rules, families[family].trees[tree]));
     writer.u32(root, ROOTS.least.offset + 4 * (tree - 1), Math.min(...least));
   }
-  return { bytes: writer.finish(LINE_BYTES), defaultWord, only };
+  return { bytes: writer.finish(LINE_BYTES), defaultWord, only, near };
 }
 
 function isEmptyTree(tree: Tree): boolean {
@@ -205,12 +212,21 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
     const { first, last } = sections[entry].ports;
     header(field, first * 0x10000 + last);
   }
-  const near = nearOfAll(sections);
-  sections.forEach(({ block, rank, id, isUsed, trial }, i) => {
+  const isReadAhead = hasFarServers(sections);
+  sections.forEach(({ block, rank, span, id, isServer, isUsed, trial }, i) => {
     const at = (tableAt + i * SECTION_SLOTS) * SLOT_BYTES;
     const root = roots.get(block)!;
-    view.setUint8(at + SECTION.near_lines.offset, near[i].lines);
-    view.setUint8(at + SECTION.near_counters.offset, near[i].counters);
+    if (isReadAhead && isServer) {
+      writeNear(view, at + SECTION.near4.offset, block.near[4]);
+      writeNear(view, at + SECTION.near6.offset, block.near[6]);
+      const lines = block.bytes.length / LINE_BYTES - 1;
+      const counters = counterLines(span);
+      // Of a large server nothing: most of it would be read in vain.
+      if (lines <= NEAR_BLOCK_LINES && counters <= SLC_LIMITS.NEAR_MAX) {
+        view.setUint8(at + SECTION.near_lines.offset, Math.min(lines, SLC_LIMITS.NEAR_MAX));
+        view.setUint8(at + SECTION.near_counters.offset, counters);
+      }
+    }
     // Those of an edge that begins: who loads it over another one gives each server the number that it had there.
     view.setUint16(at + SECTION.owner.offset, i < SLC_ENTRY.SERVERS ? 0 : i - SLC_ENTRY.SERVERS + 1, true);
     view.setUint32(at + SECTION.root.offset, root, true);
@@ -234,44 +250,30 @@ export function pack({ sections, limits, counterSlots, shares }: PackInput): Uin
   return bytes;
 }
 
-/** What the datapath reads at once of a section, in cache lines. */
-interface Near {
-  readonly lines: number;
-  readonly counters: number;
-}
-
-const NOTHING_NEAR: Near = { lines: 0, counters: 0 };
-
 /** Fewer servers stay in the cache of a core, and then each read ahead is one in vain: 15 to 23 ns a packet. */
 const NEAR_FROM_BYTES = 1 << 20;
 
-function nearOfAll(sections: PackInput['sections']): Near[] {
+/** Whether what packets need of servers is in no near cache. */
+function hasFarServers(sections: PackInput['sections']): boolean {
   const servers = sections.filter(({ isServer }) => isServer);
-  const lines = servers.reduce((sum, { block, span }) => sum + linesOf(block) + counterLines(span), 0);
-  if (lines * LINE_BYTES < NEAR_FROM_BYTES) return sections.map(() => NOTHING_NEAR);
-  return sections.map(({ block, span, isServer }) => (isServer ? nearLines(block, span) : NOTHING_NEAR));
-}
-
-/** Without the root block, which is read by itself where it is. */
-function linesOf({ bytes }: Block): number {
-  return bytes.length / LINE_BYTES - 1;
+  const bytes = servers.reduce((sum, { block, span }) => sum + block.bytes.length + counterLines(span) * LINE_BYTES, 0);
+  return bytes >= NEAR_FROM_BYTES;
 }
 
 function counterLines(span: number): number {
   return Math.ceil((span * LAYOUT.slc_hits.size) / LINE_BYTES);
 }
 
-/** Of a large one nothing: most of it would be read in vain. */
-function nearLines(block: Block, span: number): Near {
-  const lines = linesOf(block);
-  const counters = counterLines(span);
-  const max: number = SLC_LIMITS.NEAR_MAX;
-  return lines <= NEAR_BLOCK_LINES && counters <= max ? { lines: Math.min(lines, max), counters } : NOTHING_NEAR;
+function writeNear(view: DataView, at: number, { first, step }: Near): void {
+  view.setUint16(at + NEAR.first.offset, first, true);
+  view.setUint16(at + NEAR.step.offset, step, true);
 }
 
 /** Writes the trees of a family, shared parts once. */
 class Placer {
   private readonly placed = new Map<Tree, SlotWords>();
+  /** Slots that a part and what is below it take, the first and the last; none of a terminal. */
+  private readonly taken = new Map<Tree, { readonly first: number; readonly last: number }>();
 
   constructor(
     private readonly writer: ImageWriter,
@@ -288,13 +290,30 @@ class Placer {
     return slot;
   }
 
+  /** Cache lines of what is below each child of a root node, or of a root that is a leaf. */
+  linesBelow(root: Tree): (LineSpan | null)[] {
+    return (root.kind === 'node' ? root.children : [root]).map((tree) => {
+      const taken = this.taken.get(tree);
+      return taken ? { first: lineOf(taken.first), last: lineOf(taken.last) } : null;
+    });
+  }
+
+  /** Takes down what stands below a part, from what is known of its children. */
+  private take(tree: Tree, first: number, last: number, children: readonly Tree[] = []): void {
+    for (const child of children) {
+      const taken = this.taken.get(child);
+      if (taken) [first, last] = [Math.min(first, taken.first), Math.max(last, taken.last)];
+    }
+    this.taken.set(tree, { first, last });
+  }
+
   private placeNew(tree: Tree): SlotWords {
     const { writer, rules } = this;
     switch (tree.kind) {
       case 'terminal':
         return encodeSlot({ kind: 'terminal', word: wordOfTerminal(rules, tree) });
       case 'leaf':
-        return this.placeLeaf(tree.rules);
+        return this.placeLeaf(tree);
       case 'classes':
         return this.placeClasses(tree.rules, tree.tables);
       case 'node': {
@@ -304,6 +323,7 @@ class Placer {
         tree.children.forEach((part, value) => {
           writer.slotAt((child + value) * SLOT_BYTES, this.place(part));
         });
+        this.take(tree, child, child + tree.children.length - 1, tree.children);
         return encodeSlot({ kind: 'node', child, keyWord, shift: shift + offset, mask: (1 << width) - 1 });
       }
     }
@@ -341,18 +361,24 @@ class Placer {
     return encodeSlot({ kind: 'classes', tables: at, rank: rankOfWord(rules.word[group[0]]) });
   }
 
-  private placeLeaf(leaf: readonly number[]): SlotWords {
+  private placeLeaf(tree: Tree & { kind: 'leaf' }): SlotWords {
     const { writer, rules } = this;
+    const leaf = tree.rules;
     const { family } = rules;
     const { length } = leaf;
     const short = this.shortRules && isShortLeaf(rules, leaf);
     const slots = (short ? SHORT_SLOTS : RULE_SLOTS)[family];
     const first = writer.takeTogether(length * slots);
+    this.take(tree, first, first + length * slots - 1);
     const writeRule = short ? writeShortRule : family === 4 ? writeRule4 : writeRule6;
     leaf.forEach((rule, k) => writeRule(writer, first + k * slots, rules, rule, k === length - 1));
     const rank = rankOfWord(rules.word[leaf[0]]);
     return encodeSlot({ kind: 'leaf', first, rank, count: Math.min(length, LEAF_UNCOUNTED), short });
   }
+}
+
+function lineOf(slot: number): number {
+  return Math.floor(slot / LINE_SLOTS);
 }
 
 /** Whether all leaves of a tree have short rules; `seen`: parts that have, which may be shared. */

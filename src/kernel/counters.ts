@@ -1,13 +1,17 @@
 /** Counters of one generation, read through mmap without system calls: sums over all CPUs, a slot a rank or reason. */
+import { SLC_HITS_TICK_SHIFT, SLC_HITS_TIME_SHIFT } from '../abi/layout.gen';
 import type { BpfMap } from './kernel';
 
 /** Sums over all CPUs. */
 export interface CounterFigures {
   readonly packets: bigint;
   readonly bytes: bigint;
-  /** Jiffies of the newest packet, 0n where there was none. */
-  readonly lastHitJiffies: bigint;
+  /** Jiffies of the newest packet, modulo `HIT_ROUND` and to the 64th before; null where there was none. */
+  readonly lastHitJiffies: bigint | null;
 }
+
+/** Times of counters come round after so many jiffies. */
+export const HIT_ROUND = 1n << BigInt(64 - SLC_HITS_TIME_SHIFT + SLC_HITS_TICK_SHIFT);
 
 /** Words of a slot in what the addon returns. */
 const SLOT_WORDS = 3;

@@ -1,5 +1,5 @@
 /** Maps that the datapath programs work on: what there is, how large it is, and how it is made. */
-import { LAYOUT, SLC_LIMITS } from '../abi/layout.gen';
+import { LAYOUT, SLC_HITS_ROWS, SLC_LIMITS } from '../abi/layout.gen';
 import { type DatapathMap, openDatapath } from './datapath-object';
 import type { DatapathSwitches, TableSwitches } from './datapath-switches';
 import type { BpfMap, Kernel } from './kernel';
@@ -156,10 +156,15 @@ export function createGenerationMaps(kernel: Kernel, switches: DatapathSwitches)
     name: 'slc_counters',
     keySize: 4,
     valueSize: switches.counterSlots * LAYOUT.slc_hits.size,
-    maxEntries: switches.dryRun ? 1 : kernel.possibleCpus() + 1,
+    maxEntries: switches.dryRun ? SLC_HITS_ROWS : counterRows(kernel),
     flags: ['mmapable'],
   });
   return { image, counters };
+}
+
+/** Rows of the counters of a generation. */
+export function counterRows(kernel: Kernel): number {
+  return SLC_HITS_ROWS + kernel.possibleCpus();
 }
 
 /** An empty image map of that many 8-byte slots. */
@@ -183,5 +188,16 @@ export function createResultMap(kernel: Kernel): BpfMap {
     valueSize: LAYOUT.slc_result.size,
     maxEntries: 1,
     flags: ['mmapable'],
+  });
+}
+
+/** What each rank has spent of its cap of events: a program's own. */
+export function createEventRanks(kernel: Kernel, { counterSlots }: DatapathSwitches): BpfMap {
+  return kernel.createMap({
+    type: 'array',
+    name: 'slc_event_ranks',
+    keySize: 4,
+    valueSize: counterSlots * 4,
+    maxEntries: kernel.possibleCpus(),
   });
 }

@@ -41,6 +41,7 @@ const MAPS = [
   'slc_ban_filter',
   'slc_events',
   'slc_event_stats',
+  'slc_event_ranks',
   'slc_event_sources',
   'slc_clock',
   'slc_result',

@@ -1,6 +1,6 @@
 /** Programs that judge: loaded with the maps and switches of one use. */
 import { SLC_LIMITS } from '../abi/layout.gen';
-import { type GenerationMaps, createResultMap, tableEntries, type Tables } from './datapath-maps';
+import { createEventRanks, createResultMap, type GenerationMaps, tableEntries, type Tables } from './datapath-maps';
 import { type DatapathMap, type DatapathProgram, openDatapath } from './datapath-object';
 import { type DatapathSwitches, setSwitches } from './datapath-switches';
 import type { BpfMap, BpfProgram, Kernel } from './kernel';
@@ -39,6 +39,7 @@ export async function loadProgram(
   const result = maps.result ?? createResultMap(kernel);
   const { bans, open, events, eventStats, eventSources } = maps;
   const tells = !switches.dryRun && switches.logging !== 'off';
+  const eventRanks = tells ? createEventRanks(kernel, switches) : null;
   const ingress = name === 'slc_ingress';
   const reuse: Partial<Record<DatapathMap, BpfMap>> = {
     slc_image: maps.image,
@@ -51,6 +52,7 @@ export async function loadProgram(
       ...{ slc_state: bans.state, slc_ban_hosts: bans.hosts, slc_ban_nets: bans.nets },
       slc_ban_filter: bans.filter,
     }),
+    ...(eventRanks && { slc_event_ranks: eventRanks }),
     ...(tells && events && { slc_events: events }),
     ...(tells && eventStats && { slc_event_stats: eventStats }),
     ...(tells && eventSources && { slc_event_sources: eventSources }),
@@ -84,5 +86,6 @@ export async function loadProgram(
   } finally {
     object.close();
     if (!maps.result) result.close();
+    eventRanks?.close();
   }
 }

@@ -138,7 +138,7 @@ const PARTS = {
     lost: 'events that nobody had read',
   },
   gates: { maps: ['gateCounters'], structs: ['slc_counter'], lost: 'what the gates themselves had counted' },
-  counters: { maps: [], structs: ['slc_hits', 'slc_hits_kept'], lost: 'hits of rules since the last apply' },
+  counters: { maps: [], structs: ['slc_hits'], lost: 'hits of rules since the last apply' },
   owners: {
     maps: [],
     structs: ['slc_image_header', 'slc_section', 'SLC_SECTIONS_SLOT', 'SLC_ENTRY_SERVERS'],

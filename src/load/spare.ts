@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { LAYOUT, RODATA, SLC_ABI_VERSION } from '../abi/layout.gen';
 import type { Image } from '../compile/image';
-import { createGenerationMaps, type FlowMaps } from '../kernel/datapath-maps';
+import { counterRows, createGenerationMaps, type FlowMaps } from '../kernel/datapath-maps';
 import { datapathDigest } from '../kernel/datapath-object';
 import { datapathSwitches, type DatapathSwitches } from '../kernel/datapath-switches';
 import { KernelError } from '../kernel/errors';
@@ -107,7 +107,7 @@ function withRoom({ bytes, counterSlots, features }: Wanted): Wanted {
 }
 
 function bytesOf(kernel: Kernel, { bytes, counterSlots }: Wanted): number {
-  return bytes.length + counterSlots * LAYOUT.slc_hits.size * (kernel.possibleCpus() + 1);
+  return bytes.length + counterSlots * LAYOUT.slc_hits.size * counterRows(kernel);
 }
 
 /**

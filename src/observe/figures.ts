@@ -3,7 +3,7 @@ import { REASON_OF_CODE, reasonPasses } from '../abi/codec';
 import { SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../abi/layout.gen';
 import type { RankEntry } from '../compile/image';
 import type { ClockReading } from '../kernel/clock';
-import type { CounterFigures } from '../kernel/counters';
+import { type CounterFigures, HIT_ROUND } from '../kernel/counters';
 
 export interface Figure {
   readonly packets: bigint;
@@ -34,7 +34,7 @@ function isOutgoing(tier: RankEntry['tier']): boolean {
   return tier.startsWith('out');
 }
 
-const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: 0n };
+const NO_HITS: CounterFigures = { packets: 0n, bytes: 0n, lastHitJiffies: null };
 
 /**
  * Names the slots of a generation. `clock` and `hz` translate jiffies; `nowMs` is the wall clock at that reading. `isTold`:
@@ -49,7 +49,7 @@ export function nameFigures(
   const figure = ({ packets, bytes, lastHitJiffies }: CounterFigures): Figure => ({
     packets,
     bytes,
-    lastHit: lastHitJiffies === 0n ? null : wallTime(lastHitJiffies, time),
+    lastHit: lastHitJiffies === null ? null : wallTime(lastHitJiffies, time),
   });
   const [incoming, outgoing] = [new Tally(), new Tally()];
   const rules: Record<string, Figure> = Object.create(null) as Record<string, Figure>;
@@ -105,7 +105,12 @@ class Tally {
   }
 }
 
+/** Nothing is hit farther in the future; some minutes. */
+const AHEAD_JIFFIES = 1n << 18n;
+
 function wallTime(jiffies: bigint, { clock, hz, nowMs }: { clock: ClockReading; hz: number; nowMs: number }): string {
-  const age = Math.max(0, (Number(clock.jiffies - jiffies) * 1000) / hz);
+  const behind = (((clock.jiffies - jiffies) % HIT_ROUND) + HIT_ROUND) % HIT_ROUND;
+  // A packet that came after the clock was read.
+  const age = behind > HIT_ROUND - AHEAD_JIFFIES ? 0 : (Number(behind) * 1000) / hz;
   return new Date(nowMs - age).toISOString();
 }

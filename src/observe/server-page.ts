@@ -86,7 +86,7 @@ export const MOST_REFUSALS = 50;
 
 /** Puts a page together of a snapshot and events, oldest first; null where no log tells of any. */
 export function serverPage(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, 'takenAt' | 'active' | 'generation' | 'appliedAt' | 'pending'>,
   server: ServerSection,
   events: readonly PacketEvent[] | null,
   facts: PageFacts = { owner: null, changes: [] },

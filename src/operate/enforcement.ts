@@ -165,7 +165,7 @@ export function openingOf(opening: LiveOpening): Snapshot['allowAll'][number] {
 }
 
 /** The change that waits, as a snapshot tells of it. */
-function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot['pending'] {
+export function pendingOf({ pending, generation }: Enforcement, now: string): Snapshot['pending'] {
   if (!pending) return null;
   const leftMs = Number(pending.leftNs / 1_000_000n);
   return {

@@ -8,9 +8,10 @@ import type { Ruleset, Server } from '../model/ruleset';
 import { nameFigures, refusedKey } from '../observe/figures';
 import type { ServerSection } from '../observe/server-page';
 import { buildServerSection } from '../observe/build-snapshot';
+import type { Snapshot } from '../observe/snapshot';
 import type { Context } from './context';
 import { type PinnedSlots, pinnedSlots, readSettledTotals } from './counts';
-import { type Enforcement, openingOf, readEnforcement, waitingOf } from './enforcement';
+import { type Enforcement, openingOf, pendingOf, readEnforcement, waitingOf } from './enforcement';
 import type { GenerationRecord } from './generation-record';
 import { currentOpenings } from './openings';
 import { sectionDigests } from './section-digest';
@@ -19,9 +20,8 @@ import { addFigures, type CounterTotals, isFolded } from './totals';
 import { judgingRuleset, waits } from './trial-state';
 
 /** What was read at one moment. */
-export interface ServersSeen {
-  /** ISO time. */
-  readonly takenAt: string;
+export interface ServersSeen extends Pick<Snapshot, 'takenAt' | 'active' | 'generation' | 'appliedAt' | 'pending'> {
+  readonly names: readonly string[];
   /** A server as a snapshot of that moment has it; null where there is none of that name. */
   readonly section: (name: string) => ServerSection | null;
 }
@@ -31,10 +31,21 @@ export async function lookAtServers(context: Context): Promise<ServersSeen> {
   const enforcement = await readEnforcement(context);
   const { record } = enforcement ?? {};
   const takenAt = new Date().toISOString();
-  if (!enforcement || !record) return { takenAt, section: () => null };
+  if (!enforcement || !record) return { ...NOTHING, takenAt };
   const ruleset = judgingRuleset(record.ruleset, enforcement.trials);
-  return { takenAt, section: await sectionsSeen(context, { enforcement, ruleset, takenAt }) };
+  const active = enforcement.attachments.length > 0;
+  return {
+    ...{ takenAt, active, pending: pendingOf(enforcement, takenAt) },
+    ...{ generation: active ? record.generation : null, appliedAt: active ? record.since : null },
+    names: (ruleset.servers ?? []).map(({ name }) => name),
+    section: await sectionsSeen(context, { enforcement, ruleset, takenAt }),
+  };
 }
+
+const NOTHING: Omit<ServersSeen, 'takenAt'> = {
+  ...{ active: false, generation: null, appliedAt: null, pending: null, names: [] },
+  section: () => null,
+};
 
 interface Seen {
   readonly enforcement: Enforcement;

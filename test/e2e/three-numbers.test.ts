@@ -1,6 +1,6 @@
 /** The comparison that ends every end-to-end test: it must notice what it is there to notice. */
 import { join } from 'node:path';
-import { LAYOUT, SLC_HITS_PACKETS_SHIFT, SLC_LIMITS } from '../../src/abi/layout.gen';
+import { LAYOUT, SLC_HITS_PACKETS_SHIFT, SLC_HITS_ROWS, SLC_LIMITS } from '../../src/abi/layout.gen';
 import { readCounters } from '../../src/kernel/counters';
 import { kernel } from '../../src/kernel/native';
 import { sendFrames } from '../support/clients';
@@ -56,7 +56,7 @@ async function tamper(byRule: number, byDefault: number): Promise<void> {
   const { valueSize, maxEntries } = map.info();
   for (const [i, change] of [byRule, byDefault].entries()) {
     const at = ranks[i] * LAYOUT.slc_hits.size + LAYOUT.slc_hits.fields.recent.offset;
-    const rows = Array.from({ length: maxEntries - 1 }, (_, cpu) => (cpu + 1) * valueSize + at);
+    const rows = Array.from({ length: maxEntries - SLC_HITS_ROWS }, (_, cpu) => (SLC_HITS_ROWS + cpu) * valueSize + at);
     const hit = rows.find((offset) => region.load64(offset) > 0n)!;
     region.store64(hit, region.load64(hit) + (BigInt(change) << BigInt(SLC_HITS_PACKETS_SHIFT)));
   }

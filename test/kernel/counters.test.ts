@@ -7,8 +7,8 @@ import { kernel } from '../../src/kernel/native';
 const opened = closesAfterEach();
 const FRAME = p.compose(p.ipv4(), p.udp({ from: 1000, to: 53 }));
 const BYTES = BigInt(FRAME.length);
-/** Where a CPU hands over: half of 24 bits of packets, half of 40 bits of bytes. */
-const FULL = { packets: 1n << 23n, bytes: 1n << 39n };
+/** Where a CPU hands over: half of 12 bits of packets, half of 22 bits of bytes. */
+const FULL = { packets: 1n << 11n, bytes: 1n << 21n };
 
 async function load(): Promise<IngressStand> {
   const tables = await IngressTables.create(1);

@@ -116,11 +116,12 @@ function drawTrials(random: Random, { servers = [] }: Ruleset, rows: Ruleset): (
 function drawNear(random: Random, bytes: Uint8Array, sections: number): void {
   if (random.chance(0.5)) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const { near_lines: lines, near_counters: counters } = LAYOUT.slc_section.fields;
+  const { near_lines: lines, near_counters: counters, near4, near6 } = LAYOUT.slc_section.fields;
   for (let entry = 0; entry < sections; entry++) {
     const at = SLC_LIMITS.SECTIONS_SLOT * 8 + entry * LAYOUT.slc_section.size;
     view.setUint8(at + lines.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
     view.setUint8(at + counters.offset, random.below(SLC_LIMITS.NEAR_MAX + 3));
+    for (const { offset } of [near4, near6]) view.setUint32(at + offset, random.word(), true);
   }
 }
 

@@ -358,7 +358,7 @@ ${[8001, 8002, 8003, 7000].map((port) => `    - deny log-all ${port}/tcp`).join(
 test('at off the program holds no trace of it', async () => {
   const [off, low] = [await EventStand.load(rules('off')), await EventStand.load(rules('low'))];
   const maps = (stand: EventStand): number => stand.ingress.info().mapIds.length;
-  expect(maps(low) - maps(off)).toBe(3); // the ring, its figures, the caps
+  expect(maps(low) - maps(off)).toBe(4); // the ring, its figures, the caps of ranks, and of sources and servers
   expect(await off.tell(syn(9), 'ingress', 10)).toEqual([]);
   expect(off.figures().made).toBe(0n);
   [off, low].forEach((stand) => stand.close());

@@ -234,22 +234,31 @@ describe('memory', () => {
 
   test('counters of all CPUs are added up: what was handed over, halves of a word, the newest packet', () => {
     const { region: memory } = region();
-    const row = 1024 * 1024; // three rows: what all share, two CPUs
-    const set = (key: number, slot: number, one: bigint, other: bigint): void => {
-      memory.store64(key * row + slot * 16, one);
-      memory.store64(key * row + slot * 16 + 8, other);
+    const row = 768 * 1024; // four rows: packets and bytes that all share, two CPUs
+    const slots = row / 8;
+    const set = (key: number, slot: number, word: bigint): void => {
+      memory.store64(key * row + slot * 8, word);
     };
-    set(0, 0, 5n, 500n);
-    set(1, 0, (3n << 40n) | 300n, 7n << 16n);
-    set(2, 0, (1n << 40n) | 64n, (9n << 16n) | 32n);
-    set(2, 65_535, (2n << 40n) | 120n, 4n << 16n);
-    set(0, 1, 1n, 60n);
+    const hit = (time: bigint, packets: bigint, bytes: bigint): bigint => (time << 34n) | (packets << 22n) | bytes;
+    const newest = (1n << 30n) - 2n;
+    set(0, 0, 5n);
+    set(1, 0, 500n);
+    set(2, 0, hit(7n, 3n, 300n));
+    set(3, 0, hit(9n, 1n, 64n));
+    set(3, slots - 1, hit(4n, 2n, 120n));
+    // All handed over: the time is left.
+    set(0, 1, 1n);
+    set(1, 1, 60n);
+    set(2, 1, hit(3n, 0n, 0n));
+    // Times come round: the second is the newer one.
+    set(2, 2, hit(newest, 1n, 60n));
+    set(3, 2, hit(1n, 1n, 60n));
     const sums = memory.hits(row);
-    expect(sums).toHaveLength(3 * 65_536);
-    expect([...sums.subarray(0, 6)]).toEqual([9n, 864n, 9n, 1n, 60n, 0n]);
-    expect([...sums.subarray(-3)]).toEqual([2n, 120n, 4n]);
-    expect(sums.reduce((all, each) => all + each)).toBe(9n + 864n + 9n + 61n + 126n);
-    for (const odd of [0, 24, 1000, 2 * row, -16, 2 ** 32])
+    expect(sums.length).toBe(3 * slots);
+    expect([...sums.subarray(0, 9)]).toEqual([9n, 864n, 9n << 6n, 1n, 60n, 3n << 6n, 2n, 120n, 1n << 6n]);
+    expect([...sums.subarray(-3)]).toEqual([2n, 120n, 4n << 6n]);
+    expect(sums.reduce((all, each) => all + each)).toBe(9n + 864n + 61n + 122n + 122n + ((9n + 3n + 1n + 4n) << 6n));
+    for (const odd of [0, 12, 1000, 4 * row, 3 * row, -16, 2 ** 32])
       expect(() => memory.hits(odd)).toThrow(expect.objectContaining({ name: 'RangeError' }) as Error);
     memory.close();
   });

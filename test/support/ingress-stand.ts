@@ -3,7 +3,13 @@
  * what became of each composed frame, which counter went up, and that the twin had said so.
  */
 import { OUT_OF_CODE, REASON_CODE, REASON_OF_CODE, TIER_OF_CODE } from '../../src/abi/codec';
-import { LAYOUT, SLC_HITS_PACKETS_SHIFT, SLC_LIMIT_REFUSED_RANK, SLC_LIMITS } from '../../src/abi/layout.gen';
+import {
+  LAYOUT,
+  SLC_HITS_PACKETS_SHIFT,
+  SLC_HITS_ROWS,
+  SLC_LIMIT_REFUSED_RANK,
+  SLC_LIMITS,
+} from '../../src/abi/layout.gen';
 import { compile } from '../../src/compile/compile';
 import type { Image, RankEntry } from '../../src/compile/image';
 import { type CounterFigures, readCounters } from '../../src/kernel/counters';
@@ -259,7 +265,9 @@ export class IngressStand {
     const { valueSize, maxEntries } = counters.info();
     const slot = REASON_CODE[reason] * LAYOUT.slc_hits.size;
     const region = counters.mmap({ writable: false });
-    const rows = Array.from({ length: maxEntries - 1 }, (_, cpu) => region.load64((cpu + 1) * valueSize + slot));
+    const rows = Array.from({ length: maxEntries - SLC_HITS_ROWS }, (_, cpu) =>
+      region.load64((SLC_HITS_ROWS + cpu) * valueSize + slot),
+    );
     region.close();
     return rows.filter((recent) => recent > 0n).length;
   }
@@ -270,7 +278,7 @@ export class IngressStand {
     const { valueSize, maxEntries } = counters.info();
     const { rank } = this.image.ranks.find(({ section, id }) => `${section}/${id}` === row)!;
     const region = counters.mmap({ writable: true });
-    for (let key = 1; key < maxEntries; key++)
+    for (let key = SLC_HITS_ROWS; key < maxEntries; key++)
       region.store64(
         key * valueSize + rank * LAYOUT.slc_hits.size,
         (packets << BigInt(SLC_HITS_PACKETS_SHIFT)) | bytes,

@@ -5,7 +5,8 @@ import type { Ruleset, Server } from '../../model/ruleset';
 import { parseEventLine } from '../../observe/events';
 import type { Context } from '../../operate/context';
 import { examineDoor, isAddress } from '../../operate/doctor';
-import { type Enforcement, readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { type Enforcement, readEnforcement } from '../../operate/enforcement';
+import { lookAtServers } from '../../operate/servers-seen';
 import { examineMachine } from '../../operate/machine';
 import { waits } from '../../operate/trial-state';
 import { optionFor } from '../../operate/trials';
@@ -135,12 +136,12 @@ async function writeTicket(
   { ruleset, server }: { ruleset: Ruleset; server: Server },
   asked: Pick<TicketInput, 'words' | 'waited'>,
 ): Promise<string[]> {
-  const snapshot = await takeSnapshot(context);
+  const seen = await lookAtServers(context);
   const lines = newestLines(logPath(), LOG_BYTES);
   return ticketLines({
     place: { context, ruleset, server, socket: null },
-    section: requireServer(snapshot, server.name),
-    ...{ ...asked, takenAt: snapshot.takenAt, version: packageVersion() },
+    section: requireServer(seen, server.name),
+    ...{ ...asked, takenAt: seen.takenAt, version: packageVersion() },
     events: lines && lines.map(parseEventLine).filter((event) => event !== null),
   });
 }

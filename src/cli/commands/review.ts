@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { takeSnapshot } from '../../operate/enforcement';
+import { lookAtServers } from '../../operate/servers-seen';
 import { type Review, reviewEnforced, type ReviewedRule } from '../../operate/review';
 import { UsageError } from '../output';
 import { requireServer } from '../require-server';
@@ -27,7 +27,7 @@ export function register(program: Command): void {
     const { days } = run.options;
     const context = await run.context();
     const section = serverMeant(run.options, word);
-    if (section !== undefined) requireServer(await takeSnapshot(context), section);
+    if (section !== undefined) requireServer(await lookAtServers(context), section);
     const review = await reviewEnforced(context, {
       unusedMs: days * DAY_MS,
       ...(section !== undefined && { section }),

@@ -3,6 +3,7 @@ import { parseEventLine } from '../../observe/events';
 import { serverPage } from '../../observe/server-page';
 import { takeSnapshot } from '../../operate/enforcement';
 import { readPageFacts } from '../../operate/page-facts';
+import { lookAtServers } from '../../operate/servers-seen';
 import { DEFAULT_LOG_FILE, logPath, newestLines } from '../../serve/log-file';
 import { Output } from '../output';
 import { onRun } from '../run';
@@ -24,15 +25,15 @@ export function register(program: Command): void {
   onRun<{ readonly log?: string } & ServerOption>(command, async (run, word?: string) => {
     const name = serverMeant(run.options, word);
     const context = await run.context();
-    const snapshot = await takeSnapshot(context);
     // JSON is all there is, whether it was asked for or not.
     const output = new Output(true);
-    if (name === undefined) output.document({ snapshot });
+    if (name === undefined) output.document({ snapshot: await takeSnapshot(context) });
     else {
+      const seen = await lookAtServers(context);
       const lines = newestLines(logPath(run.options.log), LOG_BYTES);
       const events = lines && lines.map(parseEventLine).filter((event) => event !== null);
-      const server = requireServer(snapshot, name);
-      output.document({ page: serverPage(snapshot, server, events, await readPageFacts(context, name)) });
+      const server = requireServer(seen, name);
+      output.document({ page: serverPage(seen, server, events, await readPageFacts(context, name)) });
     }
     return undefined;
   });

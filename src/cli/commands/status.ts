@@ -7,6 +7,7 @@ import { natDriftOf } from '../../operate/nat-drift';
 import { serversOf } from '../../observe/server-page';
 import { orderServers, SERVER_ORDERS, type ServerOrder, serverRates } from '../../observe/server-rates';
 import { readEnforcement, takeSnapshot } from '../../operate/enforcement';
+import { lookAtServers } from '../../operate/servers-seen';
 import { driftToJson, formatDrift } from '../format-nat';
 import { formatServers } from '../format-servers';
 import { formatServerStatus, formatStatus, type StatusForm } from '../format-status';
@@ -42,17 +43,17 @@ export function register(program: Command): void {
     const { format } = run.options;
     if (name !== undefined && format === 'ufw')
       throw new UsageError('ufw knows no servers: its table has inbound and outbound', `sluice status ${name}`);
-    await repeat(run, async (context, snapshot) => {
-      const server = name === undefined ? undefined : requireServer(snapshot, name, FORMS);
-      const text =
-        format === 'ufw'
-          ? await ufwTable(context, form)
-          : server
-            ? formatServerStatus(server, snapshot, form)
-            : formatStatus(snapshot, form);
+    await repeat(run, async (context) => {
+      if (name !== undefined) {
+        const seen = await lookAtServers(context);
+        const server = requireServer(seen, name, FORMS);
+        const { takenAt, active, pending } = seen;
+        return { text: formatServerStatus(server, seen, form), document: { takenAt, active, pending, server } };
+      }
+      const snapshot = await takeSnapshot(context);
       return {
-        text,
-        document: server ? { takenAt: snapshot.takenAt, server } : { snapshot },
+        text: format === 'ufw' ? await ufwTable(context, form) : formatStatus(snapshot, form),
+        document: { snapshot },
         after: () => {
           if (format === 'ufw') sayBesideUfw(snapshot, form, run.output);
         },
@@ -70,11 +71,11 @@ export function register(program: Command): void {
     .addOption(watchOption());
   onRun<ServersOptions>(list, async (run) => {
     let last: Snapshot | null = null;
-    await repeat(run, async (context, snapshot) => {
-      let seen = snapshot;
+    await repeat(run, async (context) => {
+      let seen = await takeSnapshot(context);
       // A rate takes two looks.
-      if (!last && serversOf(snapshot).length > 0) {
-        last = snapshot;
+      if (!last && serversOf(seen).length > 0) {
+        last = seen;
         await sleep(RATE_MS);
         seen = await takeSnapshot(context);
       }
@@ -124,13 +125,13 @@ interface Shown {
 
 async function repeat(
   run: Run<{ readonly watch?: boolean }>,
-  show: (context: Context, snapshot: Snapshot) => Promise<Shown>,
+  show: (context: Context) => Promise<Shown>,
 ): Promise<void> {
   const context = await run.context({ tidyUp: false });
   if (run.options.watch) run.output.documentsAsLines();
   for (;;) {
     await tidyUp(context, run.output);
-    const { text, document, after } = await show(context, await takeSnapshot(context));
+    const { text, document, after } = await show(context);
     if (run.options.watch) run.output.clear();
     run.output.line(text);
     after?.();

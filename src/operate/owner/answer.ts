@@ -233,15 +233,15 @@ export class OwnerDesk {
     return { lines: report, data: { report } };
   }
 
-  async #section({ name }: Server): Promise<{ readonly takenAt: string; readonly section: ServerSection }> {
-    const { takenAt, section: sectionOf } = await this.#seen.take();
+  async #section({ name }: Server): Promise<Pick<ServersSeen, 'takenAt' | 'active'> & { section: ServerSection }> {
+    const { takenAt, active, section: sectionOf } = await this.#seen.take();
     const section = sectionOf(name);
     if (!section) throw noSuchServer();
-    return { takenAt, section };
+    return { takenAt, active, section };
   }
 
   async #status(server: OwnedServer, waiting: OwnWaiting | null): Promise<OwnerView> {
-    const { takenAt, section } = await this.#section(server);
+    const { takenAt, active, section } = await this.#section(server);
     const { rules, entries, changes } = server.owner.quotas;
     const used = useOf(server);
     const quotas = {
@@ -250,7 +250,7 @@ export class OwnerDesk {
       changes,
     };
     const lines = waiting ? [waitingLine(waiting)] : [];
-    return { lines, data: { takenAt, section: asOwn(section, waiting), quotas } };
+    return { lines, data: { takenAt, active, section: asOwn(section, waiting), quotas } };
   }
 
   #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {

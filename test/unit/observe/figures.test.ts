@@ -1,4 +1,5 @@
 /** Counter slots under the names of rows. */
+import { HIT_ROUND } from '../../../src/kernel/counters';
 import { nameFigures } from '../../../src/observe/figures';
 
 const time = { clock: { jiffies: 1_000n, bootNs: 0n, tickNs: 0n }, hz: 100, nowMs: Date.UTC(2026, 0, 1) };
@@ -42,4 +43,18 @@ test('a row that is told already is left out where it has counted nothing, and w
   const { rules, verdicts } = nameFigures(slots, ranks, time, (place) => place < 2);
   expect(Object.keys(rules)).toEqual(['inbound/hit', 'inbound/new']);
   expect(verdicts).toEqual(nameFigures(slots, ranks, time).verdicts);
+});
+
+test.each([
+  ['just now', 0n, 0],
+  ['before times came round', 6_400n, 64_000],
+  ['after the clock was read, which is now', -64n, 0],
+])('a last hit %s', (_, behind, age) => {
+  const jiffies = 5n * HIT_ROUND + 1_000n;
+  const slots = new Map([[300, { packets: 1n, bytes: 60n, lastHitJiffies: (jiffies - behind) % HIT_ROUND }]]);
+  const named = nameFigures(slots, [{ ...row, rank: 300, action: 'allow' }], {
+    ...time,
+    clock: { ...time.clock, jiffies },
+  });
+  expect(named.rules['inbound/web'].lastHit).toBe(at(age));
 });

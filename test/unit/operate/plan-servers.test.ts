@@ -72,9 +72,9 @@ describe('figures', () => {
       'box/default': 20n,
       'inbound/udp-off': 40n,
       'inbound/default': 80n,
-    }).map(([name, packets]) => [rankOf(name), { packets, bytes: packets * 60n, lastHitJiffies: 0n }]),
+    }).map(([name, packets]) => [rankOf(name), { packets, bytes: packets * 60n, lastHitJiffies: null }]),
   );
-  hits.set(rankOf('gpu/often') + 1, { packets: 4n, bytes: 240n, lastHitJiffies: 0n });
+  hits.set(rankOf('gpu/often') + 1, { packets: 4n, bytes: 240n, lastHitJiffies: null });
   const time = { clock: { jiffies: 0n, bootNs: 0n, tickNs: 0n }, hz: 250, nowMs: 0 };
   const figures = nameFigures(hits, ranks, time);
 
@@ -145,6 +145,16 @@ gpu     198.51.100.7 + 2 more  14500:14599  14541  10.0.0.17  deny         2    
     expect(formatServerStatus({ ...gpu, waiting }, snapshot, 'plain').split('\n')[1]).toMatch(
       /^gpu is not confirmed yet: 30 s left, then its rows before judge again \(sluice confirm --server gpu keeps them/,
     );
+    // What is so of the whole edge is so of it.
+    const whole = { generation: 2, previous: 1, deadline: '2026-01-01T00:00:40Z', secondsLeft: 30 };
+    const [state, head, pending] = formatServerStatus(
+      gpu,
+      { ...snapshot, active: false, pending: whole },
+      'plain',
+    ).split('\n');
+    expect(state).toBe('Status: inactive, no interface is filtered: nothing judges its packets');
+    expect(head).toBe(lines[0]);
+    expect(pending).toMatch(/30 s left/);
   });
 
   test('metrics add up to all packets: rows of servers, and inbound’s switch once', () => {
