@@ -4,7 +4,8 @@
  */
 import { isFixedSection } from '../model/trial';
 import type { Snapshot, SnapshotRoom, SnapshotSection, SnapshotTable } from './snapshot';
-import { isImplicit, sumOf } from './snapshot';
+import { sumOf } from './build-snapshot';
+import { isImplicit } from './snapshot';
 import { Exposition } from './exposition';
 
 type SnapshotRow = SnapshotSection['rows'][number];

@@ -9,7 +9,7 @@ import { DEFAULT_MAX_FLOWS } from '../model/flow';
 import type { Ruleset, Server } from '../model/ruleset';
 import { readLimitFigures, readRejectFigures } from '../observe/limits';
 import { readRooms, type Room } from '../observe/rooms';
-import type { SnapshotInput } from '../observe/snapshot';
+import type { SnapshotInput } from '../observe/build-snapshot';
 import { readTableFigures } from '../observe/tables';
 import type { Context } from './context';
 

@@ -5,7 +5,8 @@ import { METRICS, type MetricName } from '../../../src/observe/metric-names';
 import { renderMetrics } from '../../../src/observe/metrics';
 import { serverPage, serversOf } from '../../../src/observe/server-page';
 import { parseEventLine } from '../../../src/observe/events';
-import { buildSnapshot, type Snapshot, type SnapshotInput } from '../../../src/observe/snapshot';
+import { buildSnapshot, type SnapshotInput } from '../../../src/observe/build-snapshot';
+import type { Snapshot } from '../../../src/observe/snapshot';
 import { parseRuleset } from '../../../src/parse/parse';
 
 const TEXT = `version: 1

@@ -1,5 +1,5 @@
 /** What a review says of rules, by what was counted of them and when. */
-import { buildSnapshot, type SnapshotInput, type TotalFigures } from '../../../src/observe/snapshot';
+import { buildSnapshot, type SnapshotInput, type TotalFigures } from '../../../src/observe/build-snapshot';
 import { type Review, reviewRuleset } from '../../../src/operate/review';
 import { parseRuleset } from '../../../src/parse/parse';
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { renderMetrics } from '../../../src/observe/metrics';
-import { buildSnapshot } from '../../../src/observe/snapshot';
+import { buildSnapshot } from '../../../src/observe/build-snapshot';
 import { MetricsServer, type Taken } from '../../../src/serve/metrics-server';
 
 let directory: string;
