@@ -154,13 +154,15 @@ describe('bytes', () => {
       const small = Array.from({ length: 800 }, (_, i) => server(i, many.slice(i, i + 40)));
       const image = compile(ruleset(list, { servers: [...small, server(800, many)] }));
       for (let entry = 0; entry < SLC_ENTRY.SERVERS; entry++) expect(near(image, entry)).toEqual([0, 0]);
+      const inTime: number[] = [];
       // A line holds eight slots of the block, or eight counters; 40 rows and what goes with them take 48 ranks.
       for (let entry = SLC_ENTRY.SERVERS; entry < SLC_ENTRY.SERVERS + 799; entry++) {
         const lines = (field(image, entry + 1, fields.root) - field(image, entry, fields.root)) / 8 - 1;
         expect(lines).toBeGreaterThan(8);
         expect(near(image, entry)).toEqual([lines, 6]);
-        expect(readInTime(image, entry)).toBeGreaterThan(0.75);
+        inTime.push(readInTime(image, entry));
       }
+      expect(inTime.reduce((sum, share) => sum + share) / inTime.length).toBeGreaterThan(0.9);
       expect(near(image, SLC_ENTRY.SERVERS + 800)).toEqual([0, 0]);
       expect(image.counterSlots).toBeGreaterThan(4000);
     });
