@@ -28,10 +28,13 @@ servers:
 
 let host: EdgeHost;
 let daemon: Background;
+/** What `metrics` says of a server before anything is enforced. */
+let nothingEnforced: string;
 const url = 'http://127.0.0.1:9464/metrics';
 beforeAll(async () => {
   host = await EdgeHost.open('metrics');
   host.write('rules.yaml', RULES);
+  nothingEnforced = (await host.sluice(['metrics', '--server', 'red'])).stderr;
   await host.must('apply');
   const server = await serve(host.edge, ['tcp:1080']);
   expect(await tcpConnect(host.wire, HOST.ipv4, 1080)).toBe('connected');
@@ -46,6 +49,13 @@ afterAll(async () => {
 });
 
 const curl = async (...words: string[]) => host.edge.run(['curl', '-sS', '-m', '20', '-w', '\n%{http_code}', ...words]);
+
+test('the command says what is wrong with a section that is not there', async () => {
+  expect(nothingEnforced).toBe('error: nothing is enforced, so there is no section "red"\n  sluice enable\n');
+  const said = async (name: string): Promise<string> => (await host.sluice(['metrics', '--server', name])).stderr;
+  expect(await said('gren')).toBe('error: the enforced ruleset has no section "gren"\n  did you mean green?\n');
+  expect(await said('elsewhere')).toContain('sluice servers\n');
+});
 
 test('Prometheus scrapes it and answers from it; promtool finds nothing to blame', async () => {
   const config = host.write(

@@ -4,6 +4,7 @@ import type { Snapshot } from '../../observe/snapshot';
 import { takeSnapshot } from '../../operate/enforcement';
 import { sectionMeant, type SectionOptions } from '../change-option';
 import { UsageError } from '../output';
+import { nearest } from '../../parse/nearest';
 import { packageVersion } from '../../operate/package-version';
 import { onRun } from '../run';
 import { addServerOption } from '../server-option';
@@ -45,7 +46,14 @@ function readCount(text: string): number {
 }
 
 function requireSection({ sections, active }: Snapshot, name: string): void {
-  if (sections.some((section) => section.name === name)) return;
-  const hint = active ? 'inbound, outbound, guard and the servers are sections: sluice servers' : 'sluice enable';
-  throw new UsageError(`the enforced ruleset has no section "${name}"`, hint);
+  const names = sections.map((section) => section.name);
+  if (names.includes(name)) return;
+  if (!active) throw new UsageError(`nothing is enforced, so there is no section "${name}"`, 'sluice enable');
+  const guess = nearest(name, names);
+  throw new UsageError(
+    `the enforced ruleset has no section "${name}"`,
+    guess === undefined
+      ? 'inbound, outbound, guard and the servers are sections: sluice servers'
+      : `did you mean ${guess}?`,
+  );
 }
