@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { RankEntry } from '../compile/image';
 import { countRows, originalOf } from '../model/moved';
 import type { AddressSet, Ruleset, Server } from '../model/ruleset';
-import { contentDigest } from './digest';
 import { readHead } from './file-head';
 import {
   type PackedRanks,
@@ -18,7 +17,7 @@ import {
   unpackRanks,
   unpackServer,
 } from './packed-ruleset';
-import { fileMark, readStateFile, type StateFolder, writeStateFile } from './state-files';
+import { fileMark, readStateFile, type StateFolder, writeNamedStateFile } from './state-files';
 
 const SCHEMA_VERSION = 1;
 /** Rows from which on servers have a file: fewer are written with their record, which so stands by itself. */
@@ -113,11 +112,10 @@ function writeServerFile(
   sets: readonly AddressSet[],
   own: ServerRanks,
 ): Known {
-  const body = keptServers(servers, sets, own);
-  const base = contentDigest(Buffer.from(JSON.stringify(body))).slice(0, 32);
-  const name = serverFile(base);
-  writeStateFile(folder, name, SCHEMA_VERSION, body);
-  const path = join(folder.path, name);
+  const baseOf = (checksum: string): string => checksum.slice(0, 32);
+  const nameOf = (checksum: string): string => serverFile(baseOf(checksum));
+  const base = baseOf(writeNamedStateFile(folder, nameOf, SCHEMA_VERSION, keptServers(servers, sets, own)));
+  const path = join(folder.path, serverFile(base));
   known = {
     ...{ base, path, mark: fileMark(path) ?? '' },
     servers: new Map(servers.map((server) => [server.name, originalOf(server)])),
