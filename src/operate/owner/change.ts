@@ -21,7 +21,7 @@ import { blockEnd, lineStart, nextLine } from '../edit/section-lines';
 import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
-import { type Enforcement, readEnforcement } from '../enforcement';
+import { type Judging, readJudging } from '../enforcement';
 import { type History, readHistory } from '../history';
 import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
@@ -67,7 +67,7 @@ export type OwnerChanged =
     };
 
 /** The servers that judge and have an owner: what was not confirmed in time has none any more. */
-export function ownedIn(enforcement: Enforcement | null): OwnedServer[] {
+export function ownedIn(enforcement: Pick<Judging, 'record' | 'trials'> | null): OwnedServer[] {
   const { record, trials } = enforcement ?? {};
   const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   return (ruleset?.servers ?? []).filter((server): server is OwnedServer => server.owner !== undefined);
@@ -94,7 +94,7 @@ async function tryChange(
   context: Context,
   { server, edit, author, what, reason, confirmSeconds, ifDigest, memory }: OwnerChange,
 ): Promise<OwnerChanged> {
-  const now = await readEnforcement(context);
+  const now = readJudging(context);
   const own = ownedIn(now).find(({ name }) => name === server);
   if (!now || !own) throw noSuchServer();
   requireTidy(now);
@@ -129,7 +129,7 @@ async function tryChange(
     const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
     await Promise.all([exchange?.ready, digested]);
     await writeAndApply(context, source, candidate, { ...options, ...waits });
-    const enforcement = await readEnforcement(context);
+    const enforcement = readJudging(context);
     const waiting = enforcement && ownWaiting(enforcement, own);
     return { kind: 'applied', message: outcome.message, findings, waiting };
   } catch (error) {
@@ -141,7 +141,7 @@ async function tryChange(
 }
 
 /** What is over is soon tidied up after; until then texts say something else than what judges. */
-function requireTidy({ trials, pending }: Enforcement): void {
+function requireTidy({ trials, pending }: Judging): void {
   if (pending || trials.every(waits)) return;
   throw new SluiceError('operate/changed', 'what was not confirmed is being tidied up after');
 }
@@ -171,15 +171,15 @@ async function writeAndApply(
       await applyRuleset(context, candidate, options);
     } catch (error) {
       // What enforces, if unfinished or by somebody who was faster, belongs where it is.
-      if (!(error instanceof UnfinishedError) && !(await isEnforced(context, written.digest)))
+      if (!(error instanceof UnfinishedError) && !isEnforced(context, written.digest))
         writeRulesetText(file, source.text, written.digest);
       throw error;
     }
   });
 }
 
-async function isEnforced(context: Context, digest: string): Promise<boolean> {
-  return (await readEnforcement(context))?.enforced?.textDigest === digest;
+function isEnforced(context: Context, digest: string): boolean {
+  return readJudging(context)?.enforced?.textDigest === digest;
 }
 
 /** An edit that was refused: by what is wrong with the words, or by what the provider has written. */
