@@ -25,6 +25,7 @@ import { type Judging, readJudging } from '../enforcement';
 import { type History, readHistory } from '../history';
 import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
+import { beginLook } from '../look';
 import { type RulesetText, writeRulesetText } from '../ruleset-file';
 import { isDigest, sectionDigest, shownDigest } from '../section-digest';
 import { beginKeepText } from '../state-files';
@@ -107,6 +108,7 @@ async function tryChange(
   const outcome = editServer(source, record, server, (document) => edit(document, history, own));
   if (outcome.kind === 'unchanged') return outcome;
   if (outcome.kind === 'refused') return refusedEdit(outcome, own, source.path);
+  const look = beginLook(context, enforced.interfaceOverride ?? record.ruleset.interfaces);
   // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
   const giveUp = beginKeepText(context.folder, outcome.text);
   const digested = beginDigest(outcome.text);
@@ -125,7 +127,7 @@ async function tryChange(
       ...(interfaceOverride && { interfaceOverride }),
     };
     const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
-    const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
+    const options = { intent, inPlaceOf: record, edited: true, look, ...(memory && { memory }) };
     const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
     await Promise.all([exchange?.ready, digested]);
     await writeAndApply(context, source, candidate, { ...options, ...waits });
