@@ -17,6 +17,8 @@ const output = process.argv[2] ?? committed;
 const include = `-I/usr/include/${execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim()}-linux-gnu`;
 const text = readFileSync(header, 'utf8');
 const work = mkdtempSync(join(tmpdir(), 'sluice-abi-'));
+// Also where a compiler refuses what it is given.
+process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 
 function btfOf(object) {
   return JSON.parse(
@@ -169,4 +171,3 @@ lines.push(
   '',
 );
 writeFileSync(output, lines.join('\n'));
-rmSync(work, { recursive: true });

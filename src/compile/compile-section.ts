@@ -12,7 +12,7 @@ import { type ExpandedRows, expandRows, type RankedSection, rowsOf } from './exp
 import { growForest } from './forest';
 import type { RankEntry } from './image';
 import { NO_OWNER, ownerRows } from './owners';
-import { type FamilyTrees, packBlock } from './pack';
+import { type FamilyTrees, packBlock } from './pack-block';
 import { assignRanks, ranksOf, wordOf } from './ranks';
 import type { RowMemory } from './row-memory';
 import { serverSection } from './sections';

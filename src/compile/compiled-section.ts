@@ -4,7 +4,7 @@ import type { PortRange } from '../model/port-range';
 import type { Family } from '../model/prefix';
 import type { ExpandedRows } from './expand';
 import type { RankEntry } from './image';
-import type { Block } from './pack';
+import type { Block } from './pack-block';
 import type { SectionFigures } from './stats';
 
 /** What a section becomes, wherever it stands. */

@@ -12,8 +12,10 @@ import {
 } from '../abi/layout.gen';
 import type { PortRange } from '../model/port-range';
 import { addressBits, type Family } from '../model/prefix';
-import { PORTS_OF_ENTRY, RULE_SLOTS, SHORT_SLOTS } from './pack';
+import { PORTS_OF_ENTRY } from './pack';
+import { RULE_SLOTS, SHORT_SLOTS } from './pack-block';
 import { decodeSlot, EMPTY_SLOT, LEAF_UNCOUNTED, type Slot } from './slot';
+import { SLOT_BYTES } from './units';
 
 /** An index that points outside the image, or a number that cannot be: a bug in the compiler or torn bytes. */
 export class ImageFault extends Error {
@@ -62,7 +64,6 @@ export interface ServiceBounds {
   readonly high: readonly [number, number, number];
 }
 
-const SLOT_BYTES = 8;
 const HEADER = LAYOUT.slc_image_header.fields;
 const SECTION = LAYOUT.slc_section;
 const ROOTS = LAYOUT.slc_roots;

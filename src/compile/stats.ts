@@ -2,7 +2,7 @@
 import { SLC_ENTRY } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import type { Crossing } from './expand';
-import type { FamilyTrees } from './pack';
+import type { FamilyTrees } from './pack-block';
 import type { ImageStats } from './image';
 import { isAddressLane } from './lane';
 import { GROUP_NAMES } from './partition';

@@ -62,13 +62,16 @@ const RTA = { oif: 4, gateway: 5, multipath: 9, table: 15, via: 18 } as const;
 const RT_TABLE_MAIN = 254;
 const RTN_UNICAST = 1;
 
-/** Lists the interfaces by index. Three dumps, so an interface that comes or goes meanwhile may lack its addresses. */
+/** Lists the interfaces by index. Four dumps, so an interface that comes or goes meanwhile may lack its addresses. */
 export async function listInterfaces(kernel: Kernel, netns?: string): Promise<Interface[]> {
-  const links = await kernel.netlinkDump({ type: RTM_GETLINK, family: AF_UNSPEC, netns });
-  const addresses = await kernel.netlinkDump({ type: RTM_GETADDR, family: AF_UNSPEC, netns });
-  const routes4 = await kernel.netlinkDump({ type: RTM_GETROUTE, family: AF_INET, netns });
-  const routes6 = await kernel.netlinkDump({ type: RTM_GETROUTE, family: AF_INET6, netns });
-  return decodeInterfaces(links, addresses, [routes4, routes6]);
+  const dump = (type: number, family = AF_UNSPEC): Promise<Uint8Array> => kernel.netlinkDump({ type, family, netns });
+  const [links, addresses, ...routes] = await Promise.all([
+    dump(RTM_GETLINK),
+    dump(RTM_GETADDR),
+    dump(RTM_GETROUTE, AF_INET),
+    dump(RTM_GETROUTE, AF_INET6),
+  ]);
+  return decodeInterfaces(links, addresses, routes);
 }
 
 /** Names and indexes alone, by one dump: routes can be many. */

@@ -47,20 +47,18 @@ export function listUdpSockets(kernel: Kernel, netns?: string): Promise<Socket[]
 }
 
 async function listSockets(kernel: Kernel, tables: readonly string[], netns?: string): Promise<Socket[]> {
-  const sockets: Socket[] = [];
-  for (const table of tables) {
-    let bytes: Uint8Array;
+  const read = async (table: string): Promise<Socket[]> => {
     try {
-      bytes = await kernel.readFileIn(`/proc/net/${table}`, netns);
+      const bytes = await kernel.readFileIn(`/proc/net/${table}`, netns);
+      return parseSocketTable(Buffer.from(bytes).toString('latin1'));
     } catch (error) {
       // A machine without IPv6 has no table for it.
-      if (table.endsWith('6') && error instanceof Error && 'errno' in error && error.errno === 'ENOENT') continue;
+      if (table.endsWith('6') && error instanceof Error && 'errno' in error && error.errno === 'ENOENT') return [];
       throw error;
     }
-    // One by one: as arguments of a call a few hundred thousand are more than the stack holds.
-    for (const socket of parseSocketTable(Buffer.from(bytes).toString('latin1'))) sockets.push(socket);
-  }
-  return sockets;
+  };
+  // Each takes milliseconds of the kernel, however few sockets there are.
+  return (await Promise.all(tables.map(read))).flat();
 }
 
 /** Reads the text of /proc/net/{tcp,tcp6,udp,udp6}; lines of another shape are left out. */

@@ -32,7 +32,11 @@ export async function resolveInterfaces(
   wanted: 'auto' | readonly string[],
   netns?: string,
 ): Promise<Interface[]> {
-  const all = await listInterfaces(kernel, netns);
+  return chooseInterfaces(await listInterfaces(kernel, netns), wanted);
+}
+
+/** The same of the interfaces that there are. */
+export function chooseInterfaces(all: readonly Interface[], wanted: 'auto' | readonly string[]): Interface[] {
   if (wanted === 'auto') {
     const able = all.filter((candidate) => candidate.ethernet && !candidate.loopback);
     const chosen = able.filter((candidate) => candidate.defaultRoute);

@@ -2,7 +2,7 @@
 import { findNarrowed, type NarrowedEntry } from '../analyse/keep-reachable';
 import { findLockout, type LockoutFinding } from '../analyse/lockout';
 import { type Applied, clearInterrupted } from '../load/apply';
-import { type Attachment, resolveInterfaces } from '../load/attach';
+import type { Attachment } from '../load/attach';
 import { datapathDigest } from '../kernel/datapath-object';
 import { RefusedError, SluiceError } from '../kernel/errors';
 import type { AttachMode } from '../model/ruleset';
@@ -35,6 +35,7 @@ import {
   writeGenerationRecord,
 } from './generation-record';
 import { withLock } from './lock';
+import { freshLook, type Look } from './look';
 import { clearOrphans } from './orphans';
 import { PendingError, settleLocked } from './pending';
 import { replaceOlderLocked } from './replace-older';
@@ -153,6 +154,8 @@ export interface ApplyOptions {
   readonly edited?: boolean;
   /** What was compiled before in this process, where both states of sections that wait are. */
   readonly memory?: CheckMemory;
+  /** Begun by who had something else to do first. */
+  readonly look?: Look;
   /** Where it waits: its confirmation answers that boots are to load it (`enable`). */
   readonly atBoot?: boolean;
 }
@@ -183,7 +186,7 @@ export async function applyRuleset(
     removeUnfinishedRuleset(candidate.file);
     if (!options.dryRun) await replaceOlderLocked(context);
     // While the kernel is asked what else there is.
-    const look = beginLook(context, options.interfaces ?? candidate.ruleset.interfaces);
+    const look = freshLook(context, options.interfaces ?? candidate.ruleset.interfaces, options.look);
     await settleLocked(context);
     const enforcement = await readEnforcement(context);
     let history: History | null = null;
@@ -313,18 +316,6 @@ export async function applyRuleset(
   return outcome;
 }
 
-/** The interfaces that are meant, and the SSH connections that may pass them; whoever awaits them is told what is wrong. */
-function beginLook(
-  { kernel, netns }: Context,
-  wanted: Parameters<typeof resolveInterfaces>[1],
-): { readonly interfaces: Promise<Interface[]>; readonly connections: ReturnType<typeof sshConnections> } {
-  const interfaces = resolveInterfaces(kernel, wanted, netns);
-  const connections = interfaces.then((filtered) => sshConnections(kernel, filtered, netns));
-  // Something else may be wrong before anybody does.
-  for (const one of [interfaces, connections]) one.catch(() => undefined);
-  return { interfaces, connections };
-}
-
 /** Connections that the change cuts in what judges again otherwise, and only there. */
 async function cutOtherwise(
   { kernel, netns }: Context,
@@ -332,7 +323,7 @@ async function cutOtherwise(
   interfaces: readonly Interface[],
   known: readonly LockoutFinding[],
 ): Promise<LockoutFinding[]> {
-  const connections = await sshConnections(kernel, interfaces, netns);
+  const connections = await sshConnections(kernel, { filtered: interfaces }, netns);
   const cut = new Set([...findLockout(before.ruleset, connections), ...known].map(({ message }) => message));
   return findLockout(candidate.ruleset, connections).filter(({ message }) => !cut.has(message));
 }

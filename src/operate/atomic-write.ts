@@ -69,7 +69,7 @@ export interface BegunWrite {
 }
 
 const writeSome = promisify(fs.write);
-const sync = promisify(fs.fsync);
+const { O_CREAT, O_EXCL, O_SYNC, O_WRONLY } = fs.constants;
 
 /** The first half of `writeAtomically`, for whoever has something else to do meanwhile; the content is to stay as it is. */
 export function beginWrite(
@@ -78,15 +78,15 @@ export function beginWrite(
   { mode, owner }: Pick<AtomicWriteOptions, 'mode' | 'owner'>,
 ): BegunWrite {
   const temporary = temporaryFor(target);
-  const descriptor = fs.openSync(temporary, 'wx', 0o600);
+  // Written and synced by one call: another thread does both while this one is busy.
+  const descriptor = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_SYNC, 0o600);
   let isSynced = false;
   const write = async (): Promise<void> => {
     try {
-      for (let at = 0; at < content.length;)
-        at += (await writeSome(descriptor, content, at, content.length - at)).bytesWritten;
       if (owner) keepOwner(descriptor, owner);
       fs.fchmodSync(descriptor, mode);
-      await sync(descriptor);
+      for (let at = 0; at < content.length;)
+        at += (await writeSome(descriptor, content, at, content.length - at)).bytesWritten;
     } finally {
       fs.closeSync(descriptor);
     }

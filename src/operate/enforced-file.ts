@@ -2,7 +2,7 @@
 import { BUILT_IN } from './built-in';
 import type { Context } from './context';
 import { contentDigest } from './digest';
-import { type Enforcement, readEnforcement } from './enforcement';
+import { type Enforcement, type Judging, readEnforcement } from './enforcement';
 import type { GenerationRecord } from './generation-record';
 import { readEnforced, readEnforcedText, type EnforcedState } from './state-files';
 import { renderTextDiff } from './ruleset-diff';
@@ -46,9 +46,9 @@ export async function openForEdit(
   context: Context,
   fallback: string,
   named?: string,
-  known?: Enforcement,
+  known?: Judging,
 ): Promise<{ source: RulesetText; enforced: EnforcedState | null; record: GenerationRecord | null }> {
-  const enforcement = known ?? (await readEnforcement(context));
+  const enforcement: Judging | null = known ?? (await readEnforcement(context));
   const enforced = enforcement?.enforced ?? null;
   if (enforcement && !enforced) {
     const message = `generation ${enforcement.generation} enforces, but the record of its file is lost: no file can be changed in its place`;

@@ -47,33 +47,50 @@ export interface Enforcement {
   readonly trials: readonly LiveTrial[];
 }
 
+/** What judges, without what other threads ask the kernel for. */
+export type Judging = Omit<Enforcement, 'hz' | 'gates' | 'attachments'>;
+
 /** What enforces, or null where sluice is not active. Throws where pins of another version are found. */
 export async function readEnforcement(context: Context): Promise<Enforcement | null> {
-  const { kernel, pins, netns, folder } = context;
+  const { kernel, pins, netns } = context;
   const state = SharedState.find(kernel, pins);
   if (!state) return null;
   try {
-    const now = kernel.bootTimeNs();
-    const generation = state.judging(now);
-    const pending = pendingGate(state);
-    if (generation === null) return null;
-    const record = readGenerationRecord(folder, generation, state.instance);
     const attachments = await currentAttachments(kernel, pins, netns);
-    const enforced = readEnforced(folder).value;
-    return {
-      generation,
-      trials: record ? liveTrials(state, record, now) : [],
-      instance: state.instance,
-      hz: state.hz,
-      gates: readGates(state),
-      attachments,
-      record,
-      enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
-      pending: pending && pending.deadlineNs > now ? { ...pending, leftNs: pending.deadlineNs - now } : null,
-    };
+    const judging = judgingIn(context, state, attachments);
+    return judging && { ...judging, hz: state.hz, gates: readGates(state), attachments };
   } finally {
     state.close();
   }
+}
+
+/** The same at once, but for what is attached: for whoever asks what rows judge, not whose packets. */
+export function readJudging(context: Context): Judging | null {
+  const state = SharedState.find(context.kernel, context.pins);
+  try {
+    return state && judgingIn(context, state);
+  } finally {
+    state?.close();
+  }
+}
+
+function judgingIn(
+  { kernel, folder }: Context,
+  state: SharedState,
+  attachments: readonly Attachment[] = [],
+): Judging | null {
+  const now = kernel.bootTimeNs();
+  const generation = state.judging(now);
+  const pending = pendingGate(state);
+  if (generation === null) return null;
+  const { instance } = state;
+  const record = readGenerationRecord(folder, generation, instance);
+  const enforced = readEnforced(folder).value;
+  return {
+    ...{ generation, instance, record, trials: record ? liveTrials(state, record, now) : [] },
+    enforced: enforced?.generation === generation ? enforced : record && stateOf(record, attachments),
+    pending: pending && pending.deadlineNs > now ? { ...pending, leftNs: pending.deadlineNs - now } : null,
+  };
 }
 
 /** What `enforced.json` would say, had the apply not been cut short before it was written. */

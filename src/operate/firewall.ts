@@ -89,14 +89,24 @@ export class Firewall {
 
   /**
    * What waits to be confirmed holds from now on, with all sections that wait by themselves; with `section` (`inbound`,
-   * `outbound`, `guard` or the name of a server) only what waits for that one. The generation that judges then. Throws `SluiceError` `operate/nothing-pending` where nothing waits, or it
-   * comes too late.
+   * `outbound`, `guard` or the name of a server) only what waits for that one. The generation that judges then. Throws
+   * `SluiceError` `operate/nothing-pending` where nothing waits, or it comes too late, and `operate/not-active` where somebody
+   * disabled as soon as it was confirmed.
    */
   async confirm(section?: string): Promise<number> {
     const { context } = this;
     if (section === undefined) await confirmAll(context);
     else await confirmSections(context, { section });
-    return (await readEnforcement(context))!.generation;
+    const enforcement = await readEnforcement(context);
+    if (enforcement) return enforcement.generation;
+    const hint = 'everything passes; apply the file again if that was not meant';
+    throw new SluiceError(
+      'operate/not-active',
+      'it was confirmed, and nothing is enforced any more: somebody disabled',
+      {
+        hint,
+      },
+    );
   }
 
   /**

@@ -154,12 +154,16 @@ export function withSectionOf(ruleset: Ruleset, other: Ruleset, name: string): R
  * All that a plan compares of a section or of the settings, as data to make a digest of; null where there is no such
  * section. Sets are named in it and not resolved: whose list changes is the settings' affair.
  */
-export function writtenFacts(ruleset: Ruleset, name: string): unknown {
+export function writtenFacts(
+  ruleset: Ruleset,
+  name: string,
+  /** The server of that name, where the caller knows it: looked for among thousands, of each, takes longer than all else. */
+  server = ruleset.servers?.find((one) => one.name === name),
+): unknown {
   if (name === SETTINGS) {
     const sets = ruleset.sets.map((set) => [set.name, [...members(set.addresses)]]);
     return [rulesetSettings(ruleset), sets, [...expectations(ruleset)]];
   }
-  const server = ruleset.servers?.find((one) => one.name === name);
   const section =
     server ??
     (name === 'guard' ? guardSection(ruleset) : name === 'inbound' || name === 'outbound' ? ruleset[name] : null);

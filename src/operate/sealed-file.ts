@@ -23,11 +23,28 @@ const MAX_STATE_BYTES = 256 * 1024 * 1024;
 /** At most, around the body. */
 const ENVELOPE_BYTES = 256;
 
-/** Writes `body` as a state file (mode 0600). Throws `SluiceError` `state/write`; `state/too-large` before anything is written. */
-export function writeSealed(file: string, schemaVersion: number, body: unknown): void {
+/** A body as it stands in its file. */
+export interface SealedBody {
+  readonly bytes: Buffer;
+  /** SHA-256 of the bytes, hex. */
+  readonly checksum: string;
+}
+
+/** What `writeSealedBody` writes of a body: for whoever names the file by what is in it. Throws `SluiceError` `state/too-large`. */
+export function sealBody(file: string, body: unknown): SealedBody {
   const bytes = Buffer.from(stateText(file, body));
   if (bytes.length > MAX_STATE_BYTES - ENVELOPE_BYTES) throw tooLarge(file);
-  const head = `{"schemaVersion":${schemaVersion},"checksum":"${contentDigest(bytes)}","body":`;
+  return { bytes, checksum: contentDigest(bytes) };
+}
+
+/** Writes `body` as a state file (mode 0600). Throws `SluiceError` `state/write`; `state/too-large` before anything is written. */
+export function writeSealed(file: string, schemaVersion: number, body: unknown): void {
+  writeSealedBody(file, schemaVersion, sealBody(file, body));
+}
+
+/** The same of a body that is sealed already. */
+export function writeSealedBody(file: string, schemaVersion: number, { bytes, checksum }: SealedBody): void {
+  const head = `{"schemaVersion":${schemaVersion},"checksum":"${checksum}","body":`;
   try {
     writeAtomically(file, [head, bytes, TAIL], { mode: 0o600, how: 'replace' });
   } catch (error) {

@@ -35,7 +35,7 @@ function digestOf(ruleset: Ruleset, name: string, server: Server | undefined): s
   const section = server ? originalOf(server) : shared;
   const found = section && known.get(section);
   if (found !== undefined) return found;
-  const facts = writtenFacts(ruleset, name);
+  const facts = writtenFacts(ruleset, name, server);
   if (facts === null) return null;
   const digest = contentDigest(JSON.stringify(facts));
   if (section) known.set(section, digest);

@@ -3,7 +3,7 @@ import type { Ruleset } from '../model/ruleset';
 import { contentDigest } from './digest';
 import { pathOf, takeLines } from './edit/section-lines';
 import { joinPart, partOf, splitBundle } from '../parse/bundle';
-import { sectionDigest } from './section-digest';
+import { sectionDigests } from './section-digest';
 
 /** A ruleset with the text it was read from. */
 export interface WrittenRuleset {
@@ -30,12 +30,13 @@ export function statesOf(to: WrittenRuleset, sections: readonly string[]): Recor
   const groups = new Map((to.ruleset.servers ?? []).map(({ name, owner }) => [name, owner?.group]));
   const isMany = sections.length > STATES_MAX;
   const told = isMany ? sections.filter((section) => groups.get(section) !== undefined) : sections;
+  const digestIn = sectionDigests(to.ruleset);
   return Object.fromEntries(
     told.map((section) => {
       const text = isMany ? null : sectionLines(to, section);
       const group = groups.get(section);
       const state: SectionState = {
-        digest: sectionDigest(to.ruleset, section),
+        digest: digestIn(section),
         ...(text !== null && { text: contentDigest(text) }),
         ...(group !== undefined && { group }),
       };

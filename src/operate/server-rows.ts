@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { RankEntry } from '../compile/image';
 import { countRows, originalOf } from '../model/moved';
 import type { AddressSet, Ruleset, Server } from '../model/ruleset';
-import { contentDigest } from './digest';
 import { readHead } from './file-head';
 import {
   type PackedRanks,
@@ -18,7 +17,7 @@ import {
   unpackRanks,
   unpackServer,
 } from './packed-ruleset';
-import { fileMark, readStateFile, type StateFolder, writeStateFile } from './state-files';
+import { fileMark, readStateFile, type StateFolder, writeNamedStateFile } from './state-files';
 
 const SCHEMA_VERSION = 1;
 /** Rows from which on servers have a file: fewer are written with their record, which so stands by itself. */
@@ -32,7 +31,7 @@ type Ranks = readonly Omit<RankEntry, 'rule'>[];
 type ServerRanks = ReadonlyMap<string, Ranks>;
 
 /** A ruleset, and its ranks as an image has them: ascending, those of a server together. */
-interface RankedRuleset {
+export interface RankedRuleset {
   readonly ruleset: Ruleset;
   readonly ranks: Ranks;
   /** The first rank of what may return. */
@@ -86,13 +85,17 @@ export function keepServerRows(folder: StateFolder, { servers = [], sets }: Rule
   };
 }
 
-/** Writes a new file while nobody waits, where the next record would hold many servers. */
-export function prepareServerRows(folder: StateFolder, record: RankedRuleset): void {
+/**
+ * Writes a new file before there is a record that names it: where that would else be written with the record (`now`), or
+ * where the next record would hold many servers and nobody waits (`later`).
+ */
+export function prepareServerRows(folder: StateFolder, record: RankedRuleset, when: 'now' | 'later'): void {
   const { ruleset } = record;
   if (!hasServerFile(ruleset)) return;
   const { servers = [], sets } = ruleset;
   const base = knownIn(folder, sets);
-  if (base && changedServers(base, servers).length <= CHANGED_MANY) return;
+  const most = when === 'now' ? CHANGED_MAX : CHANGED_MANY;
+  if (base && changedServers(base, servers).length <= most) return;
   writeServerFile(folder, servers, sets, partRanks(record)[0]);
 }
 
@@ -113,11 +116,10 @@ function writeServerFile(
   sets: readonly AddressSet[],
   own: ServerRanks,
 ): Known {
-  const body = keptServers(servers, sets, own);
-  const base = contentDigest(Buffer.from(JSON.stringify(body))).slice(0, 32);
-  const name = serverFile(base);
-  writeStateFile(folder, name, SCHEMA_VERSION, body);
-  const path = join(folder.path, name);
+  const baseOf = (checksum: string): string => checksum.slice(0, 32);
+  const nameOf = (checksum: string): string => serverFile(baseOf(checksum));
+  const base = baseOf(writeNamedStateFile(folder, nameOf, SCHEMA_VERSION, keptServers(servers, sets, own)));
+  const path = join(folder.path, serverFile(base));
   known = {
     ...{ base, path, mark: fileMark(path) ?? '' },
     servers: new Map(servers.map((server) => [server.name, originalOf(server)])),

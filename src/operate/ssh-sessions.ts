@@ -10,6 +10,14 @@ import { mayPass } from './session-path';
 import { parseSshConnection } from './ssh-connection';
 import { isSshServer, sshServerPortsOf } from './ssh-server';
 
+/** Interfaces of a namespace, or what will tell of them. */
+export interface Passed {
+  /** Those that are filtered. */
+  readonly filtered: readonly Interface[] | Promise<readonly Interface[]>;
+  /** All there are; left out: they are looked for. */
+  readonly all?: Promise<readonly Interface[]>;
+}
+
 /**
  * The caller's SSH connection and all open ones of the namespace that may pass one of the `filtered` interfaces, in the
  * inbound direction, each once. The caller's counts where its server address belongs to the namespace (`netns` left
@@ -17,13 +25,14 @@ import { isSshServer, sshServerPortsOf } from './ssh-server';
  */
 export async function sshConnections(
   kernel: Kernel,
-  filtered: readonly Interface[],
+  passed: Passed,
   netns?: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<LiveConnection[]> {
-  const [{ caller, live }, interfaces] = await Promise.all([
+  const [{ caller, live }, filtered, interfaces] = await Promise.all([
     readSessions(kernel, netns, environment),
-    listInterfaces(kernel, netns),
+    passed.filtered,
+    passed.all ?? listInterfaces(kernel, netns),
   ]);
   const all = caller ? [{ description: 'your session', key: caller }, ...live] : live;
   const indexes = new Set(filtered.map(({ index }) => index));

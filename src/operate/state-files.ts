@@ -9,7 +9,7 @@ import type { AttachMode } from '../model/ruleset';
 import { beginWrite, type BegunWrite, writeAtomically } from './atomic-write';
 import { contentDigest } from './digest';
 import { bytesOf, isKept } from './long-text';
-import { readSealed, type StateRead, writeSealed } from './sealed-file';
+import { readSealed, sealBody, type StateRead, writeSealed, writeSealedBody } from './sealed-file';
 import { errnoOf, fileError } from './system-error';
 
 /** The directory that is used when `SLUICE_STATE_DIR` does not name one. */
@@ -66,6 +66,19 @@ export function historyDirectory(folder: StateFolder): string {
 export function writeStateFile(folder: StateFolder, name: string, schemaVersion: number, body: unknown): void {
   makeFolder(folder);
   writeSealed(path.join(folder.path, name), schemaVersion, body);
+}
+
+/** The same of a file that its content names, `nameOf` the body's checksum; answers with that. */
+export function writeNamedStateFile(
+  folder: StateFolder,
+  nameOf: (checksum: string) => string,
+  schemaVersion: number,
+  body: unknown,
+): string {
+  const sealed = sealBody(path.join(folder.path, nameOf('')), body);
+  makeFolder(folder);
+  writeSealedBody(path.join(folder.path, nameOf(sealed.checksum)), schemaVersion, sealed);
+  return sealed.checksum;
 }
 
 /** Changes whenever a state file does, whoever writes it: that replaces it by another file. Null where it is missing. */

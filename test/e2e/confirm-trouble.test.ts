@@ -6,12 +6,14 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kernel } from '../../src/kernel/native';
+import { pendingGate } from '../../src/load/confirm';
 import { SharedState } from '../../src/load/state';
 import { confirmSections } from '../../src/operate/confirm-sections';
 import { readEnforcement } from '../../src/operate/enforcement';
+import { Firewall } from '../../src/operate/firewall';
 import { LOCK_FILE } from '../../src/operate/state-files';
 import { serve, tcpConnect } from '../support/clients';
-import { EdgeHost, HOST } from '../support/edge-host';
+import { COMMAND, EdgeHost, HOST } from '../support/edge-host';
 import { endGate } from '../support/end-gate';
 import { endTrial } from '../support/end-trial';
 import { must } from '../support/process';
@@ -182,4 +184,38 @@ test('somebody changes many rules, which takes long: who says in time that his o
   await sleep(6500);
   lock.close();
   expect(await confirming).toMatchObject({ status: 0, stdout: 'confirmed: the rows of inbound hold\n' });
+});
+
+test('somebody disables as soon as it is confirmed: a program is told that nothing is enforced any more', async () => {
+  await host.must('logging', 'medium', '--confirm', '10m');
+  const environment = { ...process.env };
+  Object.assign(process.env, host.environment);
+  const firewall = await Firewall.open({ netns: host.edge.path });
+  const find = SharedState.find.bind(SharedState);
+  let isPending = true;
+  // Whoever looks next after it was confirmed comes too late.
+  const looking = jest.spyOn(SharedState, 'find').mockImplementation((...where) => {
+    const state = find(...where);
+    const isConfirmed = state !== null && isPending && !pendingGate(state);
+    const lock = isConfirmed && kernel().tryLock(join(host.context().folder.path, LOCK_FILE));
+    if (!lock) return state;
+    isPending = false;
+    lock.close();
+    state?.close();
+    must(host.edge.argv([process.execPath, COMMAND, 'disable', '--yes']));
+    return find(...where);
+  });
+  try {
+    await expect(firewall.confirm()).rejects.toMatchObject({
+      code: 'operate/not-active',
+      message: expect.stringMatching(/^it was confirmed, and nothing is enforced any more/) as string,
+      hint: expect.any(String) as string,
+    });
+  } finally {
+    looking.mockRestore();
+    process.env = environment;
+  }
+  await firewall.close();
+  expect(isPending).toBe(false);
+  expect((await host.status()).active).toBe(false);
 });

@@ -13,7 +13,7 @@ import { judgeText } from '../check';
 import type { Context } from '../context';
 import { readEnd, withEnd } from '../edit/row-words';
 import { type Edit, type EditVerb, ROW_VERBS, VERBS } from '../edit/verbs';
-import { type Enforcement, readEnforcement } from '../enforcement';
+import { type Judging, readJudging } from '../enforcement';
 import { readConfirmTime } from '../confirm-time';
 import { readHistory } from '../history';
 import { planRuleset } from '../plan';
@@ -82,7 +82,7 @@ type OwnView = OwnerView & { readonly findings?: readonly Diagnostic[] };
 interface Owned {
   readonly server: OwnedServer;
   readonly ruleset: Ruleset;
-  readonly enforcement: Enforcement | null;
+  readonly enforcement: Judging | null;
 }
 
 /** What goes back to him, and what of a failure his provider should know. */
@@ -141,7 +141,7 @@ export class OwnerDesk {
     if (isChanging(verb) || verb === 'confirm' || verb === 'allow-all') return this.#ask(question);
     if (verb !== 'doctor' || seconds === undefined) return inTurn(() => this.#ask(question));
     const place = await inTurn(async () => {
-      const { ruleset, server: own } = await this.#owned(question);
+      const { ruleset, server: own } = this.#owned(question);
       this.#seen.forget(); // what was before is not what is seen
       await this.#seen.take();
       return { ruleset, server: own, group: question.group };
@@ -161,8 +161,8 @@ export class OwnerDesk {
     this.#waits.endAll();
   }
 
-  async #owned({ server: name, group }: OwnerQuestion): Promise<Owned> {
-    const enforcement = await readEnforcement(this.context);
+  #owned({ server: name, group }: OwnerQuestion): Owned {
+    const enforcement = readJudging(this.context);
     const owned = ownedIn(enforcement, name);
     // It has changed hands since he connected.
     if (owned.server.owner.group !== group) throw noSuchServer();
@@ -173,7 +173,7 @@ export class OwnerDesk {
   async #ask(question: OwnerQuestion, waited: OwnWaited | null = null): Promise<OwnView> {
     const { request, socket, events = [] } = question;
     const { context } = this;
-    const { server, ruleset, enforcement } = await this.#owned(question);
+    const { server, ruleset, enforcement } = this.#owned(question);
     if (!isRowVerb(request.verb)) refuseEnd(request, request.verb === 'allow-all');
     if (!isRowVerb(request.verb)) refuseLength(request);
     if (!isChanging(request.verb)) refuseChange(request, request.verb === 'allow-all');
@@ -253,7 +253,7 @@ export class OwnerDesk {
     return { lines, data: { takenAt, active, section: asOwn(section, waiting), quotas } };
   }
 
-  #check(server: OwnedServer, { enforced }: Enforcement): OwnerView & { readonly findings: readonly Diagnostic[] } {
+  #check(server: OwnedServer, { enforced }: Judging): OwnerView & { readonly findings: readonly Diagnostic[] } {
     const { path, text } = enforcedText(this.context, enforced);
     const findings = ownFindings(judgeText(path, text, { memory: this.memory }).diagnostics, text, server, path);
     return { lines: [`${server.name}: ok, ${server.rules.length} rules`], findings, data: {} };
@@ -268,7 +268,7 @@ export class OwnerDesk {
   }
 
   /** What a change of his section, or what was between two of them, did to his rows. */
-  #diff(server: OwnedServer, ruleset: Ruleset, { enforced }: Enforcement, words: readonly string[]): OwnerView {
+  #diff(server: OwnedServer, ruleset: Ruleset, { enforced }: Judging, words: readonly string[]): OwnerView {
     const [from, to, extra] = words;
     if (from === undefined || extra !== undefined)
       throw new UsageError('diff compares two digests of history, or one with what is now', 'diff 1a2b3c4d5e6f');
@@ -442,7 +442,7 @@ function backTo(folder: StateFolder, [reference, extra]: readonly string[]): Own
   return (source, history, own) => rollBackOwn(folder, { history, own, source, reference });
 }
 
-function ownedIn(enforcement: Enforcement | null, name: string): Pick<Owned, 'server' | 'ruleset'> {
+function ownedIn(enforcement: Judging | null, name: string): Pick<Owned, 'server' | 'ruleset'> {
   const { record, trials } = enforcement ?? {};
   const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   const server = ruleset?.servers?.find((one) => one.name === name);
@@ -451,7 +451,7 @@ function ownedIn(enforcement: Enforcement | null, name: string): Pick<Owned, 'se
 }
 
 /** The text that is enforced, which its file may not hold any more. */
-function enforcedText({ folder }: Context, enforced: Enforcement['enforced']): RulesetText {
+function enforcedText({ folder }: Context, enforced: Judging['enforced']): RulesetText {
   const text = enforced && readEnforcedText(folder, enforced);
   if (!enforced || text === null) throw noSuchServer();
   return { path: enforced.file, text, digest: enforced.textDigest };

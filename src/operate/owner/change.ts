@@ -21,10 +21,11 @@ import { blockEnd, lineStart, nextLine } from '../edit/section-lines';
 import { pairEnd } from '../edit/yaml-text';
 import { type Candidate, UnfinishedError } from '../enforce';
 import { openForEdit } from '../enforced-file';
-import { type Enforcement, readEnforcement } from '../enforcement';
+import { type Judging, readJudging } from '../enforcement';
 import { type History, readHistory } from '../history';
 import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
+import { beginLook } from '../look';
 import { type RulesetText, writeRulesetText } from '../ruleset-file';
 import { isDigest, sectionDigest, shownDigest } from '../section-digest';
 import { beginKeepText } from '../state-files';
@@ -67,7 +68,7 @@ export type OwnerChanged =
     };
 
 /** The servers that judge and have an owner: what was not confirmed in time has none any more. */
-export function ownedIn(enforcement: Enforcement | null): OwnedServer[] {
+export function ownedIn(enforcement: Pick<Judging, 'record' | 'trials'> | null): OwnedServer[] {
   const { record, trials } = enforcement ?? {};
   const ruleset = record && judgingRuleset(record.ruleset, trials ?? []);
   return (ruleset?.servers ?? []).filter((server): server is OwnedServer => server.owner !== undefined);
@@ -94,7 +95,7 @@ async function tryChange(
   context: Context,
   { server, edit, author, what, reason, confirmSeconds, ifDigest, memory }: OwnerChange,
 ): Promise<OwnerChanged> {
-  const now = await readEnforcement(context);
+  const now = readJudging(context);
   const own = ownedIn(now).find(({ name }) => name === server);
   if (!now || !own) throw noSuchServer();
   requireTidy(now);
@@ -107,6 +108,7 @@ async function tryChange(
   const outcome = editServer(source, record, server, (document) => edit(document, history, own));
   if (outcome.kind === 'unchanged') return outcome;
   if (outcome.kind === 'refused') return refusedEdit(outcome, own, source.path);
+  const look = beginLook(context, enforced.interfaceOverride ?? record.ruleset.interfaces);
   // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
   const giveUp = beginKeepText(context.folder, outcome.text);
   const digested = beginDigest(outcome.text);
@@ -125,11 +127,11 @@ async function tryChange(
       ...(interfaceOverride && { interfaceOverride }),
     };
     const intent = { what: `${what} --server ${server}`, author, ...(reason !== undefined && { reason }) };
-    const options = { intent, inPlaceOf: record, edited: true, ...(memory && { memory }) };
+    const options = { intent, inPlaceOf: record, edited: true, look, ...(memory && { memory }) };
     const waits = confirmSeconds !== undefined && { confirmSeconds, alone: server };
     await Promise.all([exchange?.ready, digested]);
     await writeAndApply(context, source, candidate, { ...options, ...waits });
-    const enforcement = await readEnforcement(context);
+    const enforcement = readJudging(context);
     const waiting = enforcement && ownWaiting(enforcement, own);
     return { kind: 'applied', message: outcome.message, findings, waiting };
   } catch (error) {
@@ -141,7 +143,7 @@ async function tryChange(
 }
 
 /** What is over is soon tidied up after; until then texts say something else than what judges. */
-function requireTidy({ trials, pending }: Enforcement): void {
+function requireTidy({ trials, pending }: Judging): void {
   if (pending || trials.every(waits)) return;
   throw new SluiceError('operate/changed', 'what was not confirmed is being tidied up after');
 }
@@ -171,15 +173,15 @@ async function writeAndApply(
       await applyRuleset(context, candidate, options);
     } catch (error) {
       // What enforces, if unfinished or by somebody who was faster, belongs where it is.
-      if (!(error instanceof UnfinishedError) && !(await isEnforced(context, written.digest)))
+      if (!(error instanceof UnfinishedError) && !isEnforced(context, written.digest))
         writeRulesetText(file, source.text, written.digest);
       throw error;
     }
   });
 }
 
-async function isEnforced(context: Context, digest: string): Promise<boolean> {
-  return (await readEnforcement(context))?.enforced?.textDigest === digest;
+function isEnforced(context: Context, digest: string): boolean {
+  return readJudging(context)?.enforced?.textDigest === digest;
 }
 
 /** An edit that was refused: by what is wrong with the words, or by what the provider has written. */

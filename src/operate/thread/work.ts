@@ -9,7 +9,7 @@ import { CheckMemory } from '../check-memory';
 import type { Context } from '../context';
 import { saveCounts } from '../counts';
 import { type EndedRules, endRules, NextEnd } from '../end-rules';
-import { readEnforcement, takeSnapshot } from '../enforcement';
+import { readJudging, takeSnapshot } from '../enforcement';
 import { type GenerationNames, packNames } from '../generation-names';
 import { type GenerationRecord, readGenerationRecord } from '../generation-record';
 import { takeBackInterrupted } from '../interrupted';
@@ -93,8 +93,8 @@ export class Work {
   }
 
   /** Servers that have an owner; null where they are those that were told last. */
-  async ownedServers(): Promise<readonly OwnedPlace[] | null> {
-    const enforcement = await readEnforcement(this.context);
+  ownedServers(): readonly OwnedPlace[] | null {
+    const enforcement = readJudging(this.context);
     const record = enforcement?.record ?? null;
     // Of thousands it takes a moment, and this is asked twice a second.
     if (record !== null && record === this.#ownedIn) return null;

@@ -1,5 +1,5 @@
 /** What the command starts from: one file, and what V8 compiled of it when it was built. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,13 @@ test('V8 takes what was compiled', () => {
     const { cachedDataRejected } = new (require('node:vm').Script)(source, { filename: 'another.js', cachedData });
     console.log(cachedDataRejected);`;
   expect(execFileSync(process.execPath, ['-e', program, join(FOLDER, bundle)], { encoding: 'utf8' })).toBe('false\n');
+});
+
+test('V8 knows the flag that the loader sets: an unknown one it complains of', () => {
+  const flag = /setFlagsFromString\('(--[^=']+)=\d+'\)/.exec(readFileSync(join(CLI, 'main.js'), 'utf8'))![1];
+  expect(execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })).toContain(`  ${flag} (`);
+  const { status, stderr } = spawnSync(process.execPath, [join(CLI, 'main.js'), 'schema'], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
 });
 
 test('with what another V8 compiled, or none, the command does the same', () => {
