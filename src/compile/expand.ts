@@ -1,7 +1,7 @@
 /**
  * Rows → image rules: lists multiplied out, so that an image rule is one prefix, one prefix and one service, with the
- * word of its row. One table a family, in first-match order. Where a row joins two long lists of networks only the
- * sources are multiplied out, see crossing.ts.
+ * word of its row. One table a family, in first-match order. Where that would be too many a list of networks stands in
+ * front of what is multiplied out, see crossing.ts.
  */
 import { ANY, type Match, MATCH_ALL } from '../model/match';
 import { laterRows } from '../model/later-fragment';
@@ -34,15 +34,16 @@ export interface RuleTable extends RuleColumns {
   readonly trees: TreeMemory;
 }
 
-/** A row of two long lists: rules for its sources, which hold for any destination, and the destinations beside them. */
+/** A row one of whose lists, or both, stand in front of its rules, which hold for any address in their place. */
 export interface Crossing {
   /** The row, as `nameOfEntry` writes it. */
   readonly row: string;
   /** Its rules: the first, and the one behind the last; by place, which is their number here. */
   readonly first: number;
   readonly end: number;
-  /** Disjoint. */
-  readonly destinations: readonly Prefix[];
+  /** Disjoint; null where they are multiplied out. Rows of one list have the same one. */
+  readonly destinations: readonly Prefix[] | null;
+  readonly sources: readonly Prefix[] | null;
 }
 
 /** What rows become in one family before they are multiplied out, row by row. */
@@ -52,8 +53,9 @@ interface Products {
   readonly to: (readonly Prefix[])[];
   /** Numbers of services. */
   readonly services: (readonly number[])[];
-  /** Whether only the sources are multiplied out. */
-  readonly crossed: boolean[];
+  /** Whether the list stands in front, and is not multiplied out. */
+  readonly fromInFront: boolean[];
+  readonly toInFront: boolean[];
 }
 
 /** Rows of more image rules are crossings, if they can be. */
@@ -136,7 +138,7 @@ function sshMatch(ports: readonly number[]): Match {
 }
 
 function productsOf(rows: readonly MatchedEntry[], family: Family, table: ServiceTable): Products {
-  const products: Products = { entries: [], from: [], to: [], services: [], crossed: [] };
+  const products: Products = { entries: [], from: [], to: [], services: [], fromInFront: [], toInFront: [] };
   const every = [{ family, words: new Array<number>(addressBits(family) / 32).fill(0), length: 0 }];
   const merged = new Map<readonly Prefix[], readonly Prefix[]>();
   for (const { entry, match } of rows) {
@@ -150,7 +152,8 @@ function productsOf(rows: readonly MatchedEntry[], family: Family, table: Servic
     products.from.push(from);
     products.to.push(to);
     products.services.push(services);
-    products.crossed.push(false);
+    products.fromInFront.push(false);
+    products.toInFront.push(false);
     // Nothing behind a row that takes every packet can be reached.
     if (from[0].length > 0 || to[0].length > 0) continue;
     if (services.some((number) => isEveryService(table.services[number]))) break;
@@ -173,62 +176,112 @@ function prefixesOf(
   return prefixes;
 }
 
-/** What a row adds to the image: rules, and networks of a trie where it is crossed. */
-function sizeOf({ from, to, services, crossed }: Products, row: number): number {
-  const rules = from[row].length * services[row].length;
-  return crossed[row] ? rules + to[row].length : rules * to[row].length;
+/** Image rules of a row. */
+function rulesOf({ from, to, services, fromInFront, toInFront }: Products, row: number): number {
+  const sources = fromInFront[row] ? 1 : from[row].length;
+  return sources * (toInFront[row] ? 1 : to[row].length) * services[row].length;
 }
 
-function needsCrossings(parts: readonly Products[], room: number): boolean {
-  let total = 0;
-  for (const products of parts) {
-    for (let row = 0; row < products.entries.length; row++) {
-      const size = sizeOf(products, row);
-      if (size > CROSSED_RULES) return true;
-      total += size;
-    }
-  }
-  return total > room;
+/** A row that is to be multiplied out, or crossed. */
+interface SizedRow {
+  readonly products: Products;
+  readonly row: number;
+  /** Its rules, and the networks of the lists that stand in front for it alone. */
+  size: number;
 }
 
 /**
- * Crosses the rows that would be more than `CROSSED_RULES`, and the largest of the others while all together are more
- * than `room`. Throws `CapacityError` where that leaves more than `MAX_IMAGE_RULES`.
+ * Crosses the rows that would be more than `CROSSED_RULES` and name two lists, and the largest of the others while all
+ * together are more than `room`; where that is not enough, rows of one list of networks: those that share one, or join it
+ * to many services. Throws `CapacityError` where that leaves more than `MAX_IMAGE_RULES`.
  */
 function chooseCrossings(parts: readonly Products[], room: number): Pick<ExpandedRows, 'size' | 'largest'> {
   const rows = parts.flatMap((products) =>
-    products.entries.map((entry, row) => ({ products, entry, row, size: sizeOf(products, row) })),
+    products.entries.map((_, row): SizedRow => ({ products, row, size: rulesOf(products, row) })),
   );
   let total = rows.reduce((sum, { size }) => sum + size, 0);
-  if (needsCrossings(parts, room)) {
+  if (total > room || rows.some(({ size }) => size > CROSSED_RULES)) {
     rows.sort((a, b) => b.size - a.size);
+    const inFront: Fronts = { from: new Set(), to: new Set() };
     for (const each of rows) {
       const { products, row, size } = each;
+      const list = products.to[row];
       if (size <= CROSSED_RULES && total <= room) break;
-      if (products.from[row].length === 1 || products.to[row].length === 1) continue;
-      products.crossed[row] = true;
-      each.size = sizeOf(products, row);
-      total += each.size - size;
+      if (products.from[row].length === 1 || list.length === 1) continue;
+      products.toInFront[row] = true;
+      const rules = rulesOf(products, row);
+      each.size = rules + list.length;
+      total += rules - size + (inFront.to.has(list) ? 0 : list.length);
+      inFront.to.add(list);
     }
+    if (total > room) total = shareLists(rows, inFront, total, room);
   }
   if (rows.length === 0) return { size: 0, largest: null };
   const most = rows.reduce((largest, each) => (each.size > largest.size ? each : largest));
-  const largest = { name: nameOfEntry(most.entry), size: most.size };
+  const largest = { name: nameOfEntry(most.products.entries[most.row]), size: most.size };
   if (total > MAX_IMAGE_RULES) throw new CapacityError('image rules', total, MAX_IMAGE_RULES, largest.name);
   return { size: total, largest };
 }
 
+/** Lists that stand in front, for whichever rows. */
+type Fronts = Readonly<Record<'from' | 'to', Set<readonly Prefix[]>>>;
+
+const SIDES = [
+  { list: 'from', inFront: 'fromInFront' },
+  { list: 'to', inFront: 'toInFront' },
+] as const;
+
+/** What is left where lists are put in front, of what there is room for: two million rules would fit, and take many seconds. */
+const LEFT_OF_ROOM = 1 / 4;
+
+/** Puts lists in front of all rows that name them, first those that save most, until enough is saved. */
+function shareLists(rows: readonly SizedRow[], inFront: Fronts, total: number, room: number): number {
+  const groups = SIDES.flatMap((side) => {
+    const named = new Map<readonly Prefix[], SizedRow[]>();
+    for (const each of rows) {
+      const list = each.products[side.list][each.row];
+      if (list.length === 1 || each.products[side.inFront][each.row]) continue;
+      const known = named.get(list);
+      if (known) known.push(each);
+      else named.set(list, [each]);
+    }
+    return [...named].map(([list, naming]) => ({ side, list, naming }));
+  });
+  const saved = ({ side, list, naming }: (typeof groups)[number]): number => {
+    const own = inFront[side.list].has(list) ? 0 : list.length;
+    return naming.reduce(
+      (sum, { products, row }) => sum + (rulesOf(products, row) / list.length) * (list.length - 1),
+      -own,
+    );
+  };
+  for (const group of groups.map((one) => ({ ...one, saves: saved(one) })).sort((a, b) => b.saves - a.saves)) {
+    if (total <= LEFT_OF_ROOM * room) break;
+    // What another list has saved meanwhile this one cannot.
+    const saves = saved(group);
+    if (saves <= 0) continue;
+    for (const each of group.naming) {
+      const before = rulesOf(each.products, each.row);
+      each.products[group.side.inFront][each.row] = true;
+      each.size += rulesOf(each.products, each.row) - before;
+    }
+    inFront[group.side.list].add(group.list);
+    total -= saves;
+  }
+  return total;
+}
+
 function multiply(products: Products, family: Family, table: ServiceTable, memory: RowMemory): RuleTable {
-  const { entries, from, to, services, crossed } = products;
+  const { entries, from, to, services, fromInFront, toInFront } = products;
   let size = 0;
-  for (let row = 0; row < entries.length; row++) size += sizeOf(products, row);
-  // What is multiplied out on one side only has numbers of its own: others tell equal matches apart by nothing.
-  const own = crossed.includes(true) ? new RowMemory() : memory;
+  for (let row = 0; row < entries.length; row++) size += rulesOf(products, row);
+  // What is not multiplied out in full has numbers of its own: others tell equal matches apart by nothing.
+  const own = fromInFront.includes(true) || toInFront.includes(true) ? new RowMemory() : memory;
   const rules = new TableWriter(family, size, table, own[family]);
   entries.forEach((entry, row) => {
     rules.beginRow(wordOf(entry));
-    if (crossed[row]) {
-      rules.cross(nameOfEntry(entry), to[row], from[row], services[row]);
+    if (fromInFront[row] || toInFront[row]) {
+      const parts = { destinations: to[row], sources: from[row], services: services[row] };
+      rules.cross(nameOfEntry(entry), parts, { destinations: toInFront[row], sources: fromInFront[row] });
       return;
     }
     for (const destination of to[row]) {
@@ -238,6 +291,13 @@ function multiply(products: Products, family: Family, table: ServiceTable, memor
     }
   });
   return rules.finish();
+}
+
+/** What a row joins. */
+interface Parts {
+  readonly destinations: readonly Prefix[];
+  readonly sources: readonly Prefix[];
+  readonly services: readonly number[];
 }
 
 /** Fills a table; a rule whose match an earlier one has can never decide, and is left out. */
@@ -274,16 +334,26 @@ class TableWriter {
     this.keep(this.known.add(destination, source, this.serviceOf(service), this.head), service);
   }
 
-  /** Adds a crossing. Its rules hide nothing: what they match depends on the trie above them. */
-  cross(row: string, destinations: readonly Prefix[], sources: readonly Prefix[], services: readonly number[]): void {
+  /** Adds a crossing. Its rules hide nothing: what they match depends on the tries above them. */
+  cross(
+    row: string,
+    { destinations, sources, services }: Parts,
+    inFront: { readonly destinations: boolean; readonly sources: boolean },
+  ): void {
     const first = this.count;
     const words = new Array<number>(addressBits(this.family) / 32).fill(0);
-    const anywhere = { family: this.family, words, length: 0 };
-    for (const source of sources) {
-      for (const service of services)
-        this.keep(this.known.addApart(anywhere, source, this.serviceOf(service), this.head), service);
+    const anywhere = [{ family: this.family, words, length: 0 }];
+    for (const destination of inFront.destinations ? anywhere : destinations) {
+      for (const source of inFront.sources ? anywhere : sources) {
+        for (const service of services)
+          this.keep(this.known.addApart(destination, source, this.serviceOf(service), this.head), service);
+      }
     }
-    this.crossings.push({ row, first, end: this.count, destinations });
+    this.crossings.push({
+      ...{ row, first, end: this.count },
+      destinations: inFront.destinations ? destinations : null,
+      sources: inFront.sources ? sources : null,
+    });
   }
 
   private serviceOf(number: number): Service {

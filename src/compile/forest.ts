@@ -45,10 +45,11 @@ export function growForest(rules: RuleTable, isServer: boolean): GrownTree[] {
   let bestCost = Infinity;
   const isSmall = isServer && rules.order.length <= SMALL_SERVER_RULES;
   // Groups whose wide rules become class tables come first: others leave them in long leaves.
-  for (const grow of isSmall ? [growTree] : [growBounded, growUnbounded]) {
+  const ways = rules.crossings.length > 0 ? [growCrossed] : isSmall ? [growTree] : [growBounded, growUnbounded];
+  for (const grow of ways) {
     for (const narrow of NARROW[rules.family]) {
       const [destinations, sources, group] = partition(rules, narrow);
-      const wide = rules.crossings.length === 0 ? grow(rules, group) : growCrossed(rules, group);
+      const wide = grow(rules, group);
       if (!wide) continue;
       const forest = [growTree(rules, destinations), growTree(rules, sources), wide];
       const cost = costOf(rules, forest);

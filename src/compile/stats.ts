@@ -44,7 +44,7 @@ export function sectionFigures({ families, grown }: SectionTrees): SectionFigure
     ...totals,
     worst,
     fallbacks: ([4, 6] as const).flatMap((family) => [
-      ...families[family].rules.crossings.map((crossing) => describeCrossing(family, crossing)),
+      ...describeCrossings(family, families[family].rules.crossings),
       ...describeFallbacks(family, grown[family]),
     ]),
   };
@@ -126,8 +126,19 @@ function countTrees(families: Readonly<Record<Family, FamilyTrees>>, totals: Rec
   return worst;
 }
 
-function describeCrossing(family: Family, { row, first, end, destinations }: Crossing): string {
-  return `ipv${family}, rule "${row}": not multiplied out, ${destinations.length} destinations in front of ${end - first} rules`;
+/** Crossings that are described one by one. */
+const DESCRIBED = 8;
+
+function describeCrossings(family: Family, crossings: readonly Crossing[]): string[] {
+  const lines = crossings.slice(0, DESCRIBED).map(({ row, first, end, destinations, sources }) => {
+    const lists = [
+      ...(destinations ? [`${destinations.length} destinations`] : []),
+      ...(sources ? [`${sources.length} sources`] : []),
+    ];
+    return `ipv${family}, rule "${row}": not multiplied out, ${lists.join(' and ')} in front of ${end - first} rules`;
+  });
+  const more = crossings.length - lines.length;
+  return more === 0 ? lines : [...lines, `ipv${family}: ${more} more rules are not multiplied out`];
 }
 
 function describeFallbacks(family: Family, grown: readonly GrownTree[]): string[] {

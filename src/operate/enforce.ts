@@ -18,8 +18,8 @@ import { readEnforcement, stateOf } from './enforcement';
 import {
   type FileEdit,
   type GenerationRecord,
-  packRecordRuleset,
   type PendingSection,
+  prepareRecord,
   pruneGenerationRecords,
   readGenerationRecord,
   writeGenerationRecord,
@@ -111,7 +111,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   const { names, confirm, change, fallback } = where;
   const since = new Date().toISOString();
   // While the verifier looks at the programs.
-  const packed = meanwhile(() => packRecordRuleset(candidate.ruleset));
+  const packed = meanwhile(() => prepareRecord(folder, { ...candidate.image, ruleset: candidate.ruleset }));
   const request: ApplyRequest = {
     image: candidate.image,
     interfaces: where.interfaces,

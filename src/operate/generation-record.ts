@@ -19,7 +19,9 @@ import {
   hasServerFile,
   keepServerRows,
   partRanks,
+  prepareServerRows,
   pruneServerFiles,
+  type RankedRuleset,
   readServerRows,
   type ServerRows,
 } from './server-rows';
@@ -104,7 +106,7 @@ const UNPACKED_SINCE = 2;
 export function writeGenerationRecord(
   folder: StateFolder,
   record: GenerationRecord,
-  /** Of its ruleset, where the caller has made that already. */
+  /** What `prepareRecord` has made of its ruleset and ranks. */
   packed: PackedRuleset = packRecordRuleset(record.ruleset),
 ): void {
   const name = generationFile(record.generation);
@@ -126,8 +128,17 @@ export function writeGenerationRecord(
   remember(join(folder.path, name), fileMark(join(folder.path, name)), record);
 }
 
+/**
+ * What of a record can be made before its generation is: the file of many servers' rows, and its ruleset packed. The rows
+ * are most of what is written down of thousands of servers, and name no generation.
+ */
+export function prepareRecord(folder: StateFolder, record: RankedRuleset): PackedRuleset {
+  prepareServerRows(folder, record, 'now');
+  return packRecordRuleset(record.ruleset);
+}
+
 /** What of a ruleset stands in its record itself. */
-export function packRecordRuleset(ruleset: Ruleset): PackedRuleset {
+function packRecordRuleset(ruleset: Ruleset): PackedRuleset {
   return packRuleset(hasServerFile(ruleset) ? { ...ruleset, servers: [] } : ruleset);
 }
 

@@ -30,7 +30,7 @@ async function makeReadyLocked({ kernel, pins, folder }: Context): Promise<Spare
     const generation = state.slotGeneration(state.gate.slot);
     const record = generation === 0 ? null : readGenerationRecord(folder, generation, state.instance);
     if (!record) return null;
-    prepareServerRows(folder, record);
+    prepareServerRows(folder, record, 'later');
     const { counterSlots, features, imageBytes } = record;
     const flows = openFlows(kernel, pins, generation);
     try {

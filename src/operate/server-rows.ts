@@ -31,7 +31,7 @@ type Ranks = readonly Omit<RankEntry, 'rule'>[];
 type ServerRanks = ReadonlyMap<string, Ranks>;
 
 /** A ruleset, and its ranks as an image has them: ascending, those of a server together. */
-interface RankedRuleset {
+export interface RankedRuleset {
   readonly ruleset: Ruleset;
   readonly ranks: Ranks;
   /** The first rank of what may return. */
@@ -85,13 +85,17 @@ export function keepServerRows(folder: StateFolder, { servers = [], sets }: Rule
   };
 }
 
-/** Writes a new file while nobody waits, where the next record would hold many servers. */
-export function prepareServerRows(folder: StateFolder, record: RankedRuleset): void {
+/**
+ * Writes a new file before there is a record that names it: where that would else be written with the record (`now`), or
+ * where the next record would hold many servers and nobody waits (`later`).
+ */
+export function prepareServerRows(folder: StateFolder, record: RankedRuleset, when: 'now' | 'later'): void {
   const { ruleset } = record;
   if (!hasServerFile(ruleset)) return;
   const { servers = [], sets } = ruleset;
   const base = knownIn(folder, sets);
-  if (base && changedServers(base, servers).length <= CHANGED_MANY) return;
+  const most = when === 'now' ? CHANGED_MAX : CHANGED_MANY;
+  if (base && changedServers(base, servers).length <= most) return;
   writeServerFile(folder, servers, sets, partRanks(record)[0]);
 }
 

@@ -1,4 +1,4 @@
-/** Rows that join two long lists are not multiplied out; the image still says what the scan says. */
+/** Rows of long lists are not multiplied out where they would not fit; the image still says what the scan says. */
 import { MAX_IMAGE_RULES } from '../../src/compile/capacity';
 import { compile } from '../../src/compile/compile';
 import type { Image } from '../../src/compile/image';
@@ -84,6 +84,21 @@ describe('crossed rows', () => {
     expect(image.stats.worstCase.nodes).toBeLessThanOrEqual(48);
     const small = compile(ruleset([rule(1, 'deny', { from: from.slice(0, 300), to: to.slice(0, 300) })]));
     expect(printImage(small)).toContain('r1');
+  });
+
+  test('220,000 hosts to ten ports, and from them in ten rows', () => {
+    const ports = Array.from({ length: 10 }, (_, i) => 1 + 7 * i);
+    const hosts = Array.from({ length: 220_000 }, (_, i) => v4(Math.imul(i + 1, 0x9e3779b1) >>> 0, 32));
+    const listed = rule(1, 'deny', { from: hosts, port: ports, proto: [6] });
+    expect(220_000 * ports.length).toBeGreaterThan(MAX_IMAGE_RULES);
+    const each = ports.map((port, i) => {
+      const one = rule(i + 2, i % 2 === 0 ? 'deny' : 'reject', { port: [port], proto: [17] });
+      return { ...one, match: { ...one.match, from: listed.match.from } };
+    });
+    for (const rows of [[listed], each]) {
+      const image = hold(ruleset([...rows, rule(20, 'allow', { port: [[1, 30]] })]), 40);
+      expect(image.bytes.length).toBeLessThan(8 << 20);
+    }
   });
 
   test('IPv6 hosts far apart', () => {

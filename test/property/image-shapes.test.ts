@@ -15,6 +15,7 @@ import { expandRows, rowsOf } from '../../src/compile/expand';
 import { imageSections } from '../../src/compile/sections';
 import { assignRanks, entryOfWord } from '../../src/compile/ranks';
 import { evaluateSection } from '../../src/model/evaluate';
+import type { Prefix } from '../../src/model/prefix';
 import type { Ruleset } from '../../src/model/ruleset';
 
 const build = (count: number, text: (i: number) => RuleText): Ruleset =>
@@ -133,18 +134,19 @@ describe('hostile shapes', () => {
 
 describe('ceilings', () => {
   test('image rules, with the row that needs most', () => {
-    const hosts = Array.from({ length: 3000 }, (_, i) => v4(0x0a000000 + 2 * i, 32));
-    const ports = Array.from({ length: 1000 }, (_, i) => 2 * i + 1);
-    const shape = ruleset([
-      rule(1, 'allow', { port: [80] }),
-      rule(2, 'deny', { from: hosts, port: ports, proto: [6] }),
-    ]);
+    // Each row has a list of its own, so that nothing is saved where one stands in front.
+    const { match } = rule(1, 'deny', { from: Array.from({ length: 100_000 }, (_, i) => v4(0x0a000000 + 2 * i, 32)) });
+    const rows = Array.from({ length: 21 }, (_, i) => {
+      const from = (match.from as readonly Prefix[]).slice(i === 3 ? 0 : 1);
+      return { ...rule(i + 1, 'deny', { port: [1 + i], proto: [6] }), match: { ...match, from } };
+    });
+    const shape = ruleset(rows);
     expect(() => compile(shape)).toThrow(
       expect.objectContaining({
         name: 'CapacityError',
         ceiling: MAX_IMAGE_RULES,
-        ruleId: 'r2',
-        used: 3_000_002,
+        ruleId: 'r4',
+        used: 2_099_980,
       }) as Error,
     );
   });

@@ -92,7 +92,7 @@ test('what another process compiled, and what is too many, begins a new file; wh
   expect(readAnew(10)).toEqual(other);
   // While nobody waits, those of many changes are written together.
   const many = recordOf(11, textOf(Array.from({ length: 40 }, (_, i) => i)), { warm: false });
-  prepareServerRows(folder, many);
+  prepareServerRows(folder, many, 'later');
   expect(serverFiles()).toHaveLength(2);
   writeGenerationRecord(folder, many);
   expect(statSync(path(11)).size).toBeLessThan(20_000);
