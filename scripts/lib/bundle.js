@@ -112,4 +112,4 @@ outbound:
     - deny 25/tcp
 `;
 
-module.exports = { bundleCommand };
+module.exports = { bundleCommand, PATIENCE };
