@@ -84,10 +84,14 @@ export function datapathObject(program: DatapathProgram): Uint8Array {
 
 /** Which datapath this is: changes with every byte of its objects. */
 export function datapathDigest(): string {
+  if (digest !== null) return digest;
   const hash = createHash('sha256');
   for (const program of ['slc_ingress', 'slc_egress_main'] as const) hash.update(datapathObject(program));
-  return hash.digest('hex');
+  return (digest = hash.digest('hex'));
 }
+
+/** Of objects that are read once. */
+let digest: string | null = null;
 
 /** Opens the object for one program: `maps` are existing ones to use, `create` those to make with so many entries. */
 export function openDatapath(

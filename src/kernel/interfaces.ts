@@ -74,8 +74,8 @@ export async function listInterfaces(kernel: Kernel, netns?: string): Promise<In
   return decodeInterfaces(links, addresses, routes);
 }
 
-/** Names and indexes alone, by one dump: routes can be many. */
-export async function listLinks(kernel: Kernel, netns?: string): Promise<Pick<Interface, 'index' | 'name'>[]> {
+/** The same without addresses and routes, by one dump: routes can be many. */
+export async function listLinks(kernel: Kernel, netns?: string): Promise<Pick<Interface, 'index' | 'name' | 'xdp'>[]> {
   const links = await kernel.netlinkDump({ type: RTM_GETLINK, family: AF_UNSPEC, netns });
   return decodeInterfaces(links, new Uint8Array(), []);
 }

@@ -4,7 +4,7 @@
  */
 import { KernelError, SluiceError, UnsupportedError } from '../kernel/errors';
 import { chooseEgressHook, type EgressHook } from '../kernel/features';
-import { type Interface, listInterfaces } from '../kernel/interfaces';
+import { type Interface, listInterfaces, listLinks } from '../kernel/interfaces';
 import type { BpfLink, BpfProgram, Kernel, ProgramInfo, XdpMode } from '../kernel/kernel';
 import type { Hook, LinkPin, PinLayout } from '../kernel/pins';
 import type { AttachMode } from '../model/ruleset';
@@ -88,10 +88,7 @@ function withoutEgress(name: string, cause: UnsupportedError): SluiceError {
 export async function currentAttachments(kernel: Kernel, pins: PinLayout, netns?: string): Promise<Attachment[]> {
   const pinned = pins.links();
   if (pinned.length === 0) return [];
-  const [interfaces, filters] = await Promise.all([
-    listInterfaces(kernel, netns),
-    currentFilters({ kernel, pins, netns }),
-  ]);
+  const [interfaces, filters] = await Promise.all([listLinks(kernel, netns), currentFilters({ kernel, pins, netns })]);
   const links = pinnedLinks(kernel, pins);
   const found: Attachment[] = [];
   for (const { ifindex } of links.filter(({ hook }) => hook === 'xdp')) {

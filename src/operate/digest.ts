@@ -31,6 +31,11 @@ export async function beginDigest(text: string): Promise<string> {
   return keep(text, digest.toString('hex'));
 }
 
+/** A long text whose digest was asked for lately; undefined: none of those has this one. */
+export function textOfDigest(digest: string): string | undefined {
+  return known.find((one) => one.digest === digest)?.text;
+}
+
 function keep(text: string, digest: string): string {
   if (known.push({ text, digest }) > KNOWN_MAX) known.shift();
   return digest;

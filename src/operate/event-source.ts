@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KernelError, SluiceError } from '../kernel/errors';
-import { listInterfaces } from '../kernel/interfaces';
+import { listLinks } from '../kernel/interfaces';
 import type { EventRing, FileLock, Kernel } from '../kernel/kernel';
 import { STATE_PINS } from '../kernel/pins';
 import { SharedState } from '../load/state';
@@ -131,7 +131,7 @@ export class EventSource {
   private async names(instance: string): Promise<EventNames> {
     if (Date.now() - this.#listed > LIST_MS) {
       const { kernel, netns } = this.context;
-      for (const { index, name } of await listInterfaces(kernel, netns)) this.#interfaces.set(index, name);
+      for (const { index, name } of await listLinks(kernel, netns)) this.#interfaces.set(index, name);
       this.#listed = Date.now();
     }
     return {

@@ -6,7 +6,7 @@ import { failpoint } from '../load/failpoint';
 import { type Bundle, joinBundle, type Part, splitBundle } from '../parse/bundle';
 import { folderNamed } from '../parse/server-files';
 import { removeUnfinished } from './atomic-write';
-import { contentDigest } from './digest';
+import { contentDigest, textOfDigest } from './digest';
 import { partsReadLast, readParts } from './server-folder';
 import {
   changed,
@@ -53,13 +53,26 @@ export function readRulesetText(file: string): RulesetText {
   if (file === STANDARD_INPUT) return withDigest(file, decoded(file, readStandardInput()));
   const target = path.resolve(file);
   const main = readFileText(target);
-  const dir = main === withoutFolder ? null : folderNamed(main);
-  if (dir === null) withoutFolder = main;
+  const dir = folderOf(main);
   return withDigest(target, dir === null ? main : joinBundle({ main, dir, parts: readParts(target, dir) }));
 }
 
-/** The text that was read last, where it names no folder: a change looks several times at the same one, of megabytes. */
-let withoutFolder: string | null = null;
+function folderOf(main: string): string | null {
+  if (withoutFolder.includes(main)) return null;
+  const dir = folderNamed(main);
+  if (dir === null) noteWithoutFolder(main);
+  return dir;
+}
+
+/** Long texts of a ruleset file that name no folder: a change looks several times at the same two, of megabytes. */
+const withoutFolder: string[] = [];
+const LONG_TEXT = 64 * 1024;
+
+/** Whoever has read a text as one without a folder, and found it right, says so. */
+export function noteWithoutFolder(main: string): void {
+  if (main.length < LONG_TEXT || withoutFolder.includes(main)) return;
+  if (withoutFolder.push(main) > 2) withoutFolder.shift();
+}
 
 /**
  * Puts a new text in place of the file, atomically. `expected` is the digest that was read (null: the file must not
@@ -79,10 +92,16 @@ export function writeRulesetText(file: string, text: string, expected: string | 
   // A character has three bytes at most.
   if (3 * text.length > MAX_RULESET_BYTES && Buffer.byteLength(text) > MAX_RULESET_BYTES) throw tooLarge(named);
   const next = splitBundle(text);
-  const before = expected === null ? null : readAgain(named, expected);
+  const before = expected === null ? null : (knownFile(expected, next) ?? readAgain(named, expected));
   if (next.dir === null && (before?.dir ?? null) === null) exchange(named, before?.main ?? null, next.main);
   else exchangeAll(named, before, next);
   return { path: named, text, digest: contentDigest(text) };
+}
+
+/** What was read, where it is one file before and after: whoever exchanges it compares it with what stands there then. */
+function knownFile(expected: string, next: Bundle): Bundle | null {
+  const text = next.dir === null ? textOfDigest(expected) : undefined;
+  return text !== undefined && withoutFolder.includes(text) ? splitBundle(text) : null;
 }
 
 /** What stands there, which must be what was read before. */
@@ -98,7 +117,7 @@ function readAgain(named: string, expected: string): Bundle {
 /** What was read last, where its folder is as it was then; null where it has none. Whoever exchanges a file looks at that one. */
 function readLast(named: string): string | null {
   const main = readFileText(named);
-  const dir = main === withoutFolder ? null : folderNamed(main);
+  const dir = folderOf(main);
   const parts = dir === null ? null : partsReadLast(named, dir);
   return parts && joinBundle({ main, dir, parts });
 }

@@ -4,6 +4,7 @@
  * in between begin with a character that no file may hold.
  */
 import { dirname, join } from 'node:path';
+import { spliced } from './common-text';
 
 /** U+001C, "file separator". */
 export const SEPARATOR = '\u001c';
@@ -86,7 +87,7 @@ function changeFrom(before: Bundle, after: Bundle): PartChange | null {
 
 function joinEdited(before: Joined, bundle: Bundle, { index, at }: PartChange): string {
   const part = bundle.parts[index];
-  const text = before.text.slice(0, at) + part.text + before.text.slice(at + before.bundle.parts[index].text.length);
+  const text = spliced(before.text, at, at + before.bundle.parts[index].text.length, part.text);
   keepJoined({ text, bundle, isPlain: before.isPlain && isPlainPart(part) });
   return text;
 }

@@ -3,6 +3,7 @@
  * text of two thousand servers has megabytes. What stands elsewhere stays as it is, byte for byte.
  */
 import { type Bundle, joinBundle, partOf, splitBundle, withPart } from '../../parse/bundle';
+import { spliced } from '../../parse/common-text';
 import type { Ruleset, Server } from '../../model/ruleset';
 import type { GenerationRecord } from '../generation-record';
 import type { RulesetText } from '../ruleset-file';
@@ -46,7 +47,7 @@ export function excerptOf(
       if (edited.length < head.length + tail.length || !edited.startsWith(head) || !edited.endsWith(tail)) return null;
       const block = edited.slice(head.length, edited.length - tail.length);
       if (end < text.length && !block.endsWith('\n')) return null;
-      return text.slice(0, start) + block + text.slice(end);
+      return spliced(text, start, end, block);
     },
   };
 }

@@ -26,7 +26,7 @@ import { type History, readHistory } from '../history';
 import { takeBackInterrupted, withNote } from '../interrupted';
 import { withWriterLock } from '../lock';
 import { beginLook } from '../look';
-import { type RulesetText, writeRulesetText } from '../ruleset-file';
+import { noteWithoutFolder, type RulesetText, writeRulesetText } from '../ruleset-file';
 import { isDigest, sectionDigest, shownDigest } from '../section-digest';
 import { beginKeepText } from '../state-files';
 import { beginExchange } from '../text-file';
@@ -112,12 +112,14 @@ async function tryChange(
   // Of thousands of servers the text is megabytes: it goes to the disk meanwhile.
   const giveUp = beginKeepText(context.folder, outcome.text);
   const digested = beginDigest(outcome.text);
-  const exchange = splitBundle(outcome.text).dir === null ? beginExchange(source.path, outcome.text) : null;
+  const isOneFile = splitBundle(outcome.text).dir === null;
+  const exchange = isOneFile ? beginExchange(source.path, outcome.text) : null;
   try {
     const { diagnostics, ruleset, image } = checkRuleset(source.path, outcome.text, memory ? { memory } : {});
     // What stands above his server is as it was: so it begins where it did.
     const findings = ownFindings(diagnostics, outcome.text, own, source.path);
     if (!ruleset || !image) return refusedFor(findings, diagnostics);
+    if (isOneFile) noteWithoutFolder(outcome.text);
     const after = ruleset.servers?.find(({ name }) => name === server);
     requireQuota(useOf(own), useOf(after ?? { rules: [] }), own.owner.quotas);
     const { interfaceOverride } = enforced;

