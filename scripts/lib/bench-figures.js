@@ -6,6 +6,7 @@ const path = require('node:path');
 const { table } = require('./readme.js');
 
 const RESULTS = path.join(__dirname, '../../test/bench/results.jsonl');
+const BUDGETS = path.join(__dirname, '../../test/bench/budgets.json');
 const TIERS = path.join(__dirname, '../../test/bench/tiers.jsonl');
 
 const median = (values) => {
@@ -111,6 +112,21 @@ function origin(rows) {
   return `${measuredOn}; ${measuredBy}. ${checked.toLocaleString('en')} packets checked, ${wrong} wrong.`;
 }
 
+/** The region `budgets`. */
+function budgetFigures() {
+  const lines = JSON.parse(fs.readFileSync(BUDGETS, 'utf8')).map(({ rules, bytes, built, nodes, leaves, compared }) => [
+    size(rules),
+    `${size(bytes[4])} / ${size(bytes[6])}`,
+    size(built),
+    size(nodes),
+    size(leaves),
+    `${size(compared.classbench)} / ${size(compared.any)}`,
+  ]);
+  const worst = ['nodes', 'leaves', 'rules compared, ClassBench / any shape'].map((word) => `worst path: ${word}`);
+  const words = ['rules', 'bytes a rule, IPv4 / IPv6', 'numbers that building looks at, a rule'];
+  return table([...words, ...worst], lines);
+}
+
 /** The region `tiers`. */
 function tierFigures() {
   const rows = readRows(TIERS);
@@ -152,4 +168,4 @@ function benchFigures() {
     .join('\n\n');
 }
 
-module.exports = { benchFigures, tierFigures };
+module.exports = { benchFigures, budgetFigures, tierFigures };

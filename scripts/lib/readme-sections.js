@@ -2,7 +2,7 @@
 // What the generated regions of the READMEs hold, read from the built code in dist.
 const fs = require('node:fs');
 const path = require('node:path');
-const { benchFigures, tierFigures } = require('./bench-figures.js');
+const { benchFigures, budgetFigures, tierFigures } = require('./bench-figures.js');
 const { LEVELS, allowedRooms } = require('./layers.js');
 const { table } = require('./readme.js');
 const { walkthroughForReaders } = require('./walkthrough.js');
@@ -42,6 +42,8 @@ const loadSections = async () => sectionsOf(await fromDist('cli/program.js').bui
 
 const sectionsOf = (program) => ({
   benchmark: benchFigures,
+
+  budgets: budgetFigures,
 
   tiers: tierFigures,
 

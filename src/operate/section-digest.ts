@@ -30,6 +30,23 @@ export function sectionDigests(ruleset: Ruleset): (name: string) => string | nul
   return (name) => digestOf(ruleset, name, servers.get(name));
 }
 
+/**
+ * Digests of the servers that have owners, by name: a change notes each of those it is about, and of thousands they take a
+ * while, which another thread may have.
+ */
+export function ownedDigests(ruleset: Ruleset): ReadonlyMap<string, string> {
+  const owned = (ruleset.servers ?? []).filter(({ owner }) => owner);
+  return new Map(owned.map((server) => [server.name, digestOf(ruleset, server.name, server)!]));
+}
+
+/** Remembers what `ownedDigests` has said of the same ruleset elsewhere. */
+export function knowDigests({ servers = [] }: Ruleset, digests: ReadonlyMap<string, string>): void {
+  for (const server of servers) {
+    const digest = digests.get(server.name);
+    if (digest !== undefined) known.set(originalOf(server), digest);
+  }
+}
+
 function digestOf(ruleset: Ruleset, name: string, server: Server | undefined): string | null {
   const shared = name === 'inbound' || name === 'outbound' ? ruleset[name] : undefined;
   const section = server ? originalOf(server) : shared;

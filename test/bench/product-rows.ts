@@ -10,6 +10,7 @@ import { loadAlone, type Product } from './measure/product';
 import { measureRounds, type Rounds, type Subject } from './measure/rounds';
 import { type Row, rowOf } from './row';
 import { type BenchSet, idOfRow, rulesetOf } from './sets/bench-set';
+import { overBudget } from './sets/budgets';
 import { NO_ROW } from './sets/scan';
 import type { Trace } from './sets/trace';
 
@@ -34,6 +35,7 @@ export async function productRows(
   const mixed = compile(rulesetOf(set, 'mixed'));
   const denying = compile(rulesetOf(set, 'deny'));
   const image = { bytes: mixed.stats.bytes, worst: mixed.stats.worstCase };
+  const over = overBudget(set, mixed.stats);
   const loaded = await load(stand, denying);
   const rows: Row[] = [];
   try {
@@ -65,12 +67,17 @@ export async function productRows(
           parse_ns: measured.ns[1],
           load_ms: loaded.loadMs,
           checked,
-          wrong: wrong + miscounted,
+          wrong: wrong + miscounted + over.length,
           nodes: steps.nodes,
           leaves: steps.leaves,
           leaf_rules: steps.rules,
         });
-        const notes = [example, miscounted > 0 ? `${miscounted} rows counted wrong` : undefined, lossNote(measured)];
+        const notes = [
+          ...over,
+          example,
+          miscounted > 0 ? `${miscounted} rows counted wrong` : undefined,
+          lossNote(measured),
+        ];
         if (counted && set.servers !== undefined)
           notes.push(`counters read in ${readMs.toFixed(1)} ms, each row looked up in ${lookedUpMs.toFixed(1)} ms`);
         rows.push({ ...row, note: notes.filter(Boolean).join('; ') });

@@ -11,6 +11,7 @@ import type { Ruleset } from '../../model/ruleset';
 import { rulesetAt } from '../../model/until';
 import { parseRuleset } from '../../parse/parse';
 import { capacityFinding, type Checked, checkRuleset, type CheckOptions, countRules, hasErrors } from '../check';
+import { knowDigests } from '../section-digest';
 import { readInto } from './judge';
 import { SecondThread, ThreadEndedError } from './second-thread';
 
@@ -42,11 +43,12 @@ export async function checkRulesetBeside(
     const error = await failed;
     // Such as too little memory for two: then one after the other.
     if (error instanceof ThreadEndedError) return checkRuleset(file, text, { ...options, nowMs });
-    const { diagnostics, expectations, sets: others } = await judging;
+    const { diagnostics, expectations, sets: others, digests } = await judging;
     // A file of addresses was exchanged between the two readings.
     if (!isDeepStrictEqual(sets, others)) return checkRuleset(file, text, { ...options, nowMs });
     const { ruleset } = compiled;
     if (!ruleset || hasErrors(diagnostics)) return { diagnostics, expectations, ruleset: null, image: null };
+    knowDigests(ruleset, digests);
     if (!('error' in compiled)) return { diagnostics, expectations, ruleset, image: compiled.image };
     if (!(compiled.error instanceof CapacityError)) throw compiled.error;
     const finding = capacityFinding(ruleset, compiled.error);

@@ -2,6 +2,7 @@
 import { type CheckOptions, judgeText, type Judged } from '../check';
 import { contentDigest } from '../digest';
 import { readSetFile } from '../ruleset-file';
+import { ownedDigests } from '../section-digest';
 
 /** Options that can be sent. */
 export type JudgeOptions = Pick<CheckOptions, 'strict' | 'nowMs' | 'daemon'>;
@@ -10,13 +11,15 @@ export type JudgeOptions = Pick<CheckOptions, 'strict' | 'nowMs' | 'daemon'>;
 export interface JudgedBeside extends Omit<Judged, 'ruleset'> {
   /** Digest of each file of addresses as it was read here. */
   readonly sets: ReadonlyMap<string, string>;
+  /** `ownedDigests`; none where the ruleset is refused. */
+  readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Reads and analyses the text. */
+/** Reads and analyses the text, and makes the digests for which whoever applies it would wait. */
 export function judge(file: string, text: string, options: JudgeOptions): JudgedBeside {
   const sets = new Map<string, string>();
-  const { diagnostics, expectations } = judgeText(file, text, { ...options, readFile: readInto(sets) });
-  return { diagnostics, expectations, sets };
+  const { diagnostics, expectations, ruleset } = judgeText(file, text, { ...options, readFile: readInto(sets) });
+  return { diagnostics, expectations, sets, digests: ruleset ? ownedDigests(ruleset) : new Map() };
 }
 
 /** Reads files of addresses, and remembers what was in them. */

@@ -14,6 +14,8 @@ const { size: RECORD, fields: FIELD } = LAYOUT.slc_result;
 const CHUNK = 16_384;
 const MACS = { from: '02:00:00:00:00:01', to: '02:00:00:00:00:02' };
 
+const STEPS = ['nodes', 'leaves', 'rules'] as const;
+
 export interface Checked {
   readonly checked: number;
   readonly wrong: number;
@@ -23,7 +25,7 @@ export interface Checked {
   readonly steps: { readonly nodes: number; readonly leaves: number; readonly rules: number };
 }
 
-/** Judges the trace by the image, in the kernel. */
+/** Judges the trace by the image, in the kernel; no packet may take more than what compiling said is the most. */
 export async function checkTrace(set: BenchSet, image: Image, { packets, rows }: Trace): Promise<Checked> {
   const switches = datapathSwitches(image, true);
   const maps = { ...createGenerationMaps(kernel(), switches), result: createResultMap(kernel()) };
@@ -53,9 +55,15 @@ export async function checkTrace(set: BenchSet, image: Image, { packets, rows }:
           wrong++;
           example ??= `packet ${first + i}: expected ${expected ?? 'the default'}, got ${id ?? 'the default'}`;
         }
-        sum.nodes += view.getUint16(at + FIELD.nodes.offset, true);
-        sum.leaves += view.getUint16(at + FIELD.leaves.offset, true);
-        sum.rules += view.getUint16(at + FIELD.rules.offset, true);
+        const isWithin = STEPS.map((step) => {
+          const taken = view.getUint16(at + FIELD[step].offset, true);
+          sum[step] += taken;
+          return taken <= image.stats.worstCase[step];
+        });
+        if (!isWithin.every(Boolean)) {
+          wrong++;
+          example ??= `packet ${first + i}: takes more than the worst path of the image`;
+        }
       }
     }
   } finally {
