@@ -1,4 +1,5 @@
 /** Image rules of a family → the trees of its groups. Where groups turn out badly others are tried. */
+import { SLC_LIMITS } from '../abi/layout.gen';
 import type { Family } from '../model/prefix';
 import { cellsRead, placeOf } from './class-tables';
 import { classTables, roomFor } from './classes';
@@ -27,6 +28,9 @@ const COMPARED_WIDE_RULES = 128;
 const SMALL_SERVER_RULES = 1 << 10;
 /** Where the leaves of a tree that takes the place of tables are no longer, nobody need know. */
 const TOLD_LEAF = 16;
+/** Wide rules that are no more than one in so many of all may be copied so often where there are no tables of them. */
+const FEW_OF_ALL = 4;
+const COPIES_OF_FEW = 128;
 /** Packets a forest is rated with. */
 const PACKETS = 384;
 /** What a step of a walk costs, roughly in nanoseconds: a node, a leaf that is read, a rule that is compared. */
@@ -76,10 +80,14 @@ function growBounded(rules: RuleTable, group: Int32Array): GrownTree | null {
   return worstCost(rules, tree.root) <= worstCost(rules, tables) ? tree : rules.trees.measure(tables);
 }
 
-/** Wide rules as a tree, which says so where it has longer leaves since tables were not to be had. */
+/**
+ * Wide rules as a tree, which says so where it has longer leaves since tables were not to be had. Its rules are then copied
+ * more often than others, if they are few beside them: many of them meet, and long leaves cost more than their memory.
+ */
 function growUnbounded(rules: RuleTable, group: Int32Array): GrownTree {
-  const tree = growTree(rules, group);
-  if (group.length <= FEW_WIDE_RULES || isOneGroup(rules) || tablesOf(rules, group)) return tree;
+  if (group.length <= FEW_WIDE_RULES || isOneGroup(rules) || tablesOf(rules, group)) return growTree(rules, group);
+  const isFew = FEW_OF_ALL * group.length < rules.order.length;
+  const tree = isFew ? growTree(rules, group, SLC_LIMITS.MAX_STEPS, COPIES_OF_FEW) : growTree(rules, group);
   return worstOf(rules.family, tree.root).rules > TOLD_LEAF ? { ...tree, untabled: group.length } : tree;
 }
 

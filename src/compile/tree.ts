@@ -25,10 +25,15 @@ const SLOTS_PER_RULE = 32;
 /** Longest lists in which rules hidden by single earlier ones are looked for. */
 const CLEANUP_RULES = 24;
 
-/** Builds the tree of the rules in `group`, no deeper than `steps` nodes. */
-export function growTree(rules: RuleTable, group: Int32Array, steps: number = SLC_LIMITS.MAX_STEPS): GrownTree {
+/** Builds the tree of the rules in `group`, no deeper than `steps` nodes; `copies` of a rule on average, less of very many. */
+export function growTree(
+  rules: RuleTable,
+  group: Int32Array,
+  steps: number = SLC_LIMITS.MAX_STEPS,
+  copies: number = REPLICATION,
+): GrownTree {
   if (group.length === 0) return rules.trees.measure(rules.trees.terminal(NO_RULE));
-  return rules.trees.measure(new TreeBuilder(rules, group.length, steps).build(group));
+  return rules.trees.measure(new TreeBuilder(rules, group.length, steps, copies).build(group));
 }
 
 /** Length of a child that is a terminal: its list has ended. */
@@ -57,17 +62,18 @@ class TreeBuilder {
     rules: RuleTable,
     size: number,
     private readonly steps: number,
+    copies: number,
   ) {
     this.rules = rules;
     this.memory = rules.trees;
     this.region = new Region(rules, rules.lanes);
     this.leafBudget = rules.trees.leafBudget;
     this.finder = new CutFinder(rules, this.region, this.leafBudget);
-    const replication = Math.min(REPLICATION, REPLICATED_RULES_MAX / size);
+    const replication = Math.min(copies, REPLICATED_RULES_MAX / size);
     this.replication = Math.max(2, Math.floor(replication / REPLICATION_STEP) * REPLICATION_STEP);
     this.regionNumbers = new Uint32Array(2 * rules.lanes.length + 1);
     this.regionNumbers[2 * rules.lanes.length] = this.replication / REPLICATION_STEP;
-    this.slotsLeft = SLOTS_PER_RULE * size + 1024;
+    this.slotsLeft = SLOTS_PER_RULE * (copies / REPLICATION) * size + 1024;
     this.spareCopies = SPARE_COPIES * size + SPARE_COPIES_MIN;
     this.arena = new Int32Array(8 * size + 256);
   }

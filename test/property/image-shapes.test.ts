@@ -56,6 +56,20 @@ describe('hostile shapes', () => {
     expect(image.stats.fallbacks.join()).toMatch(/ipv4, both wide: .* of more than 62 rules/);
   });
 
+  test('the same diagonals beside many narrow rows: they may be copied more often', () => {
+    const diagonal = (i: number): RuleText => ({
+      ...{ port: [[1 + 50 * i, 20000 + 50 * i]], fromPort: [[46000 - 50 * i, 65535 - 20 * i]] },
+      family: 4,
+    });
+    const image = hold(
+      build(4500, (i) => (i < 900 ? diagonal(i) : { to: [v4(scattered(i), 32)], family: 4 })),
+      400,
+    );
+    const alone = compile(build(900, diagonal));
+    expect(image.stats.fallbacks.join()).toMatch(/ipv4, both wide: 900 rules in a tree, since class tables/);
+    expect(image.stats.longestLeaf).toBeLessThan(alone.stats.longestLeaf);
+  });
+
   test('hostile diagonals over addresses and ports', () => {
     hold(
       build(1500, (i) => ({
