@@ -17,13 +17,14 @@ export function lintOwnerQuotas(ruleset: Ruleset): Diagnostic[] {
   const owned = (ruleset.servers ?? []).filter(isOwned);
   if (owned.length === 0) return [];
   const { guard, inbound, outbound, servers = [] } = ruleset;
+  const written = owned.map((server) => rowsOf(server).length);
   const others =
     writtenSections({ guard, inbound, outbound }).reduce((sum, { rules }) => sum + rules.length, 0) +
     countRows(servers) -
-    owned.reduce((sum, server) => sum + rowsOf(server).length, 0);
+    written.reduce((sum, rows) => sum + rows, 0);
   const [first] = owned;
   return CEILINGS.flatMap(([quota, words, ceiling]): Diagnostic[] => {
-    const granted = owned.reduce((sum, server) => sum + mostOf(server, quota), 0);
+    const granted = owned.reduce((sum, { owner: { quotas } }, i) => sum + mostOf(quotas, quota, written[i]), 0);
     // Of rows that the provider writes their number is known, and no more is looked at.
     const room = ceiling - (quota === 'rules' ? others : 0);
     if (granted <= room) return [];
@@ -47,6 +48,6 @@ function isOwned(server: Server): server is Owned {
 }
 
 /** What the provider has written himself may be more. */
-function mostOf(server: Owned, quota: keyof Pick<OwnerQuotas, 'rules' | 'entries'>): number {
-  return Math.max(server.owner.quotas[quota], quota === 'rules' ? rowsOf(server).length : 0);
+function mostOf(quotas: OwnerQuotas, quota: 'rules' | 'entries', written: number): number {
+  return quota === 'rules' ? Math.max(quotas.rules, written) : quotas.entries;
 }

@@ -71,8 +71,8 @@ export function imageStats(
         field === 'longestLeaf' ? Math.max(totals[field], section[field]) : totals[field] + section[field];
     if (index >= SLC_ENTRY.SERVERS)
       for (const field of COSTS) largest[field] = Math.max(largest[field], section.worst[field]);
-    const label = index === SLC_ENTRY.INBOUND ? '' : `${labelOf(index)}, `;
-    for (const fallback of section.fallbacks) fallbacks.push(`${label}${fallback}`);
+    for (const fallback of section.fallbacks)
+      fallbacks.push(index === SLC_ENTRY.INBOUND ? fallback : `${labelOf(index)}, ${fallback}`);
   }
   // Who owns the packet is asked before either.
   const owned: TreeCost = { ...worst[SLC_ENTRY.INBOUND] };

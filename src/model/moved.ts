@@ -36,9 +36,11 @@ export function countRows(servers: readonly Server[]): number {
 export function movedServer(server: Server, by: Move): Server {
   if (by.offset === 0 && by.lines === 0) return server;
   const original = originalOf(server);
-  const before = moveOf(server);
-  const whole = { offset: before.offset + by.offset, lines: before.lines + by.lines };
-  const { ssh } = original;
+  const { ssh, source } = original;
+  const whole = {
+    offset: server.source.offset - source.offset + by.offset,
+    lines: server.source.line - source.line + by.lines,
+  };
   let rules: readonly Rule[] | undefined;
   const moved: Server = {
     ...original,
@@ -46,7 +48,7 @@ export function movedServer(server: Server, by: Move): Server {
     get rules() {
       return (rules ??= original.rules.map((rule): Rule => ({ ...rule, source: movedSource(rule.source, whole) })));
     },
-    source: movedSource(original.source, whole),
+    source: movedSource(source, whole),
   };
   ORIGINALS.set(moved, original);
   return moved;

@@ -81,9 +81,28 @@ export function keepServerRows(folder: StateFolder, { servers = [], sets }: Rule
   return {
     base: base.base,
     at: servers.map(({ name, source: { line, offset } }) => [name, own.get(name)?.[0].rank ?? 0, line, offset]),
-    changed: keptServers(changed, sets, own),
+    changed: keptServers(changed, sets, own, packedBeside(base, sets)),
   };
 }
+
+/** Packed servers that differ from a file's, by the original: the next record holds them again, until there is a new file. */
+const PACKED = new WeakMap<Known, WeakMap<Server, PackedServer>>();
+
+/** Packs a server once beside a file, as long as there are the same sets: what it packs names those. */
+function packedBeside(base: Known, sets: readonly AddressSet[]): PackOne {
+  if (sets.length !== base.sets.size) return packServer;
+  let packed = PACKED.get(base);
+  if (!packed) PACKED.set(base, (packed = new WeakMap()));
+  return (server, named) => {
+    const original = originalOf(server);
+    let one = packed.get(original);
+    // Rows are packed by their distance from the server, wherever that stands.
+    if (!one) packed.set(original, (one = packServer(original, named)));
+    return one;
+  };
+}
+
+type PackOne = typeof packServer;
 
 /**
  * Writes a new file before there is a record that names it: where that would else be written with the record (`now`), or
@@ -132,13 +151,14 @@ function keptServers(
   servers: readonly Server[],
   sets: readonly AddressSet[],
   ranks: ServerRanks,
+  pack: PackOne = packServer,
 ): Record<string, KeptServer> {
   const named = new Map(sets.map(({ name, addresses }) => [addresses, name]));
   const entries = servers.map((server): [string, KeptServer] => {
     const own = ranks.get(server.name) ?? [];
     const first = own.at(0)?.rank ?? 0;
     const moved = own.map((entry) => ({ ...entry, rank: entry.rank - first }));
-    return [server.name, { packed: packServer(server, named), ranks: packRanks(moved) }];
+    return [server.name, { packed: pack(server, named), ranks: packRanks(moved) }];
   });
   return Object.fromEntries(entries);
 }

@@ -49,6 +49,8 @@ export async function main(words: readonly string[]): Promise<number> {
         ? { mode: 'native', floors: ports, product: await Product.open(lab) }
         : { mode: 'test-run', floors };
     const peers = options.peers ? new Peers({ lab, drop: ports.drop, pass: floors.pass }) : undefined;
+    const missing = await peers?.missing();
+    if (missing) process.stderr.write(`bench: ${missing}\n`);
     for (const family of options.families) {
       for (const name of options.sets) {
         for (const size of sizesOf(options, name)) {

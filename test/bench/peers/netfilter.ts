@@ -29,6 +29,8 @@ const TALLY = `table inet tally {
 interface Language {
   readonly name: string;
   readonly tool: string;
+  /** Another tool that it needs. */
+  readonly also?: string;
   readonly debianPackage: string;
   readonly largest: number;
   /** Why it cannot say what the set says. */
@@ -116,7 +118,9 @@ const IPTABLES: Language = {
 const IPSET: Language = {
   name: 'ipset',
   tool: 'ipset',
-  debianPackage: 'ipset',
+  // A rule of iptables asks the set.
+  also: 'iptables-legacy',
+  debianPackage: 'ipset iptables',
   largest: 1_000_000,
   refuses: ({ list }) => (list ? null : 'has no ordered set of 5-tuples'),
   commands: (set, verdicts) => {
@@ -186,9 +190,12 @@ function allows(set: BenchSet, row: number): boolean {
 
 function maker(language: Language): PeerMaker {
   return async ({ lab, pass }: PeerStand): Promise<Peer | string> => {
-    const found = await run(['sh', '-c', `command -v ${language.tool}`], {
-      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
-    });
+    const found = await run(
+      ['sh', '-c', `command -v ${language.tool} && command -v ${language.also ?? language.tool}`],
+      {
+        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+      },
+    );
     if (found.status !== 0) return `missing: apt-get install ${language.debianPackage}`;
     const namespace = lab.namespace(`bench-${language.name}`);
     const port = lab.port(language.name.slice(0, 10), namespace);

@@ -39,6 +39,19 @@ export class Peers {
     return rows;
   }
 
+  /** Which peers are not there, and what installs them; null where all are. */
+  async missing(): Promise<string | null> {
+    const names: string[] = [];
+    const packages = new Set<string>();
+    for (const name of Object.keys(MAKERS)) {
+      const peer = await this.peer(name);
+      if (typeof peer !== 'string') continue;
+      names.push(name);
+      for (const word of peer.replace(/^.*apt-get install /, '').split(' ')) packages.add(word);
+    }
+    return names.length === 0 ? null : `left out: ${names.join(', ')} (apt-get install ${[...packages].join(' ')})`;
+  }
+
   private async peer(name: string): Promise<Peer | string> {
     let peer = this.made.get(name);
     if (peer === undefined) this.made.set(name, (peer = await MAKERS[name](this.stand)));
