@@ -56,6 +56,8 @@ export interface ApplyRequest {
   /** Called before the gate changes: must keep durably what the ranks of this generation mean. */
   readonly record: (generation: number, instance: string, fallback?: number) => Promise<void>;
   readonly fold: Fold;
+  /** Called once the programs are on their way to the verifier, by threads of their own. Must not throw. */
+  readonly whileLoading?: () => void;
   /** Called while nothing is filtered, before anything is: puts back into the state what outlives it. */
   readonly fillState: (state: SharedState) => Promise<void>;
 }
@@ -182,7 +184,7 @@ async function applyWith(
       : await numberServers(request.image, known, countedTables(state, flows.before ?? flows.after));
   const spare = await adoptSpare(kernel, pins, state, image, flows.after);
   const { generation, programs, instructions } =
-    spare ?? (await createGeneration(kernel, pins, state, image, flows.after));
+    spare ?? (await createGeneration(kernel, pins, state, image, flows.after, request.whileLoading));
   const moveToNewTable = async (): Promise<void> => {
     if (!flows.before) return;
     const switches = state.tableSwitches(generation, flows.after.flows.info().maxEntries);

@@ -39,6 +39,8 @@ export async function createGeneration(
   state: SharedState,
   image: Image,
   flows: FlowMaps,
+  /** Called once the programs are on their way to the verifier; must not throw. */
+  whileLoading: () => void = () => undefined,
 ): Promise<{ generation: number; programs: GenerationPrograms; instructions: number }> {
   const number = state.takeGeneration();
   const switches = datapathSwitches(
@@ -51,10 +53,12 @@ export async function createGeneration(
   try {
     await fillImage(maps.image, image.bytes);
     failpoint('after-image');
-    const { programs, instructions } = await loadPrograms(kernel, switches, {
+    const loading = loadPrograms(kernel, switches, {
       ...{ ...maps, ...state.tables, ...flows },
       ...{ bans: state.banMaps, open: state.openMaps, confirm: state.confirmMap, ...state.eventMaps },
     });
+    whileLoading();
+    const { programs, instructions } = await loading;
     try {
       failpoint('after-load');
       pinGeneration(pins.generation(number), { maps, programs, flows });

@@ -3,6 +3,7 @@ import type { Image } from '../compile/image';
 import { type Applied, applyImage, type ApplyRequest } from '../load/apply';
 import { currentAttachments } from '../load/attach';
 import { failpoint } from '../load/failpoint';
+import { currentSpare } from '../load/spare';
 import { datapathDigest } from '../kernel/datapath-object';
 import type { Interface } from '../kernel/interfaces';
 import { SluiceError } from '../kernel/errors';
@@ -110,14 +111,17 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
   const { kernel, pins, folder, netns } = context;
   const { names, confirm, change, fallback } = where;
   const since = new Date().toISOString();
-  // While the verifier looks at the programs.
-  const packed = meanwhile(() => prepareRecord(folder, { ...candidate.image, ruleset: candidate.ruleset }));
+  // While the verifier looks at the programs; where they are loaded already, while anything else is waited for.
+  const packed = meanwhile(() => prepareRecord(folder, { ...candidate.image, ruleset: candidate.ruleset }), {
+    soon: currentSpare(kernel, pins) !== null,
+  });
   const request: ApplyRequest = {
     image: candidate.image,
     interfaces: where.interfaces,
     mode: candidate.ruleset.mode,
     firstGeneration: () => newestKnown(folder) + 1,
     fold: foldInto(context),
+    whileLoading: packed.begin,
     ...(confirm && !fallback && { confirmNs: BigInt(confirm.seconds) * 1_000_000_000n }),
     ...(fallback && { fallback: fallback.candidate.image }),
     ...(where.trials && { begin: where.trials.begin }),
@@ -143,7 +147,7 @@ export async function enforce(context: Context, candidate: Candidate, where: Whe
         ...(fallback && { beside: true as const }),
       };
       try {
-        writeGenerationRecord(folder, recordOf(candidate, named), packed());
+        writeGenerationRecord(folder, recordOf(candidate, named), packed.take());
       } catch (error) {
         if (!where.onUnwritten) throw error;
         where.onUnwritten(messageOf(error));
