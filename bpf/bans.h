@@ -52,7 +52,8 @@ static __always_inline int slc_may_be_net(const struct slc_ban_filter *filter, c
                                : slc_ban_bit(filter->nets6, word * SLC_BAN_FACTOR_0 >> SLC_BAN_NET_SHIFT);
 }
 
-static __always_inline int slc_host_is_banned(const struct slc_packet *packet) {
+/* A function of its own: few packets come here, and its key is not on the stack of the others. */
+static __noinline __attribute__((unused)) int slc_host_is_banned(const struct slc_packet *packet) {
     struct slc_ban_host host = {
         .words = {packet->key.words[SLC_KEY_SOURCE], packet->family == 6 ? packet->key.words[SLC_KEY_SOURCE + 1] : 0},
         .family = packet->family};
@@ -91,9 +92,8 @@ __noinline int slc_net_is_banned(const struct slc_key *key, __u8 family) {
 
 /* Whether the packet's source is banned. Where nobody is, this reads two numbers of a line that the gate has read. */
 static __always_inline int slc_is_banned(const struct slc_packet *packet) {
-    const __u32 zero = 0;
-    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
-    const struct slc_ban_filter *filter = bpf_map_lookup_elem(&slc_ban_filter, &zero);
+    const struct slc_state *state = slc_only(&slc_state);
+    const struct slc_ban_filter *filter = slc_only(&slc_ban_filter);
 
     if (!state || !filter)
         return 0;

@@ -21,7 +21,7 @@
  * so no more than the budget is ever given in one.
  */
 static __always_inline int slc_spend(void *budgets, __u32 index, __u32 second, __u32 budget) {
-    __u64 *word = bpf_map_lookup_elem(budgets, &index);
+    __u64 *word = slc_row(budgets, index);
     __u64 seen;
 
     if (!word)

@@ -53,7 +53,7 @@ static __always_inline __u64 slc_descend(const struct slc_walk *walk, __u64 slot
         slot = *SLC_SLOT_POINTER(walk->image, index);
     }
     if (slc_dry_run)
-        walk->steps->nodes += nodes;
+        walk->steps->nodes += slc_any(nodes, walk->key->words[SLC_KEY_PORTS]);
     return slot >> 63 ? slot : SLC_SLOT_FAULT;
 }
 
@@ -130,38 +130,41 @@ static __always_inline __u32 slc_rule_word(const void *rule, const int family) {
     return family == 4 ? ((const struct slc_rule4 *)rule)->word : ((const struct slc_rule6 *)rule)->word;
 }
 
-/* Where the scan of a long leaf stands: what bpf_loop hands to its body. No more than it must, the stack is small. */
+/*
+ * Where the scan of a long leaf stands: what bpf_loop hands to its body. No more than it must, the stack is small; in
+ * words of 64 bits, each written at once: of a word that is written in parts the verifier thinks that somebody may need
+ * what was there before, and walks all that leads here once more for each thing that was.
+ */
 struct slc_scan {
     const struct slc_key *key;
-    struct slc_steps *steps;
-    __u32 services;
-    __u32 first; /* slot of the first rule that is left */
-    __u32 best;  /* the smallest word so far */
-    __u32 unused;
+    __u64 places; /* slot of the first rule that is left, and above it that of the service table */
+    __u64 found; /* the smallest word so far, and above it how many rules were compared, counted by the dry twin only */
 };
+#define SLC_SCAN_UPPER 32
 
 /* Compares a rule of a long leaf with the key. Nonzero: the leaf is done. */
 static __always_inline long slc_scan_rule(__u32 i, struct slc_scan *scan, const int family) {
-    const __u32 zero = 0, rule_slots = SLC_RULE_SLOTS(family);
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
-    __u32 index = scan->first + i * rule_slots;
+    const __u32 rule_slots = SLC_RULE_SLOTS(family);
+    const void *image = slc_only(&slc_image);
+    __u32 index = (__u32)scan->places + i * rule_slots, services = scan->places >> SLC_SCAN_UPPER;
+    __u64 compared = slc_any(scan->found >> SLC_SCAN_UPPER, scan->key->words[SLC_KEY_PORTS]);
     const void *rule;
     __u32 word;
     int matches;
 
     if (!image || index >= slc_image_slots - rule_slots) {
-        scan->best = SLC_WORD_FAULT;
+        scan->found = SLC_WORD_FAULT;
         return 1;
     }
     rule = SLC_SLOT_POINTER(image, index);
     word = slc_rule_word(rule, family);
-    if (word >= scan->best)
+    if (word >= (__u32)scan->found)
         return 1;
-    if (slc_dry_run)
-        scan->steps->rules++;
-    matches = slc_rule_matches(image, scan->key, slc_lanes(scan->key), scan->services, rule, family);
+    matches = slc_rule_matches(image, scan->key, slc_lanes(scan->key), services, rule, family);
     if (matches)
-        scan->best = matches < 0 ? SLC_WORD_FAULT : word;
+        scan->found = matches < 0 ? SLC_WORD_FAULT : word;
+    if (slc_dry_run)
+        scan->found = (__u32)scan->found | (compared + 1) << SLC_SCAN_UPPER;
     return matches || slc_is_last(rule, family);
 }
 
@@ -176,11 +179,12 @@ static long slc_scan_rule6(__u32 i, struct slc_scan *scan) {
 /* The rest of a leaf that is longer than SLC_SHORT_LEAF. */
 static __always_inline __u32 slc_scan_long_leaf(const struct slc_walk *walk, __u32 first, __u32 count, __u32 best,
                                                 const int family) {
-    struct slc_scan scan = {
-        .key = walk->key, .steps = walk->steps, .services = walk->services, .first = first, .best = best};
+    struct slc_scan scan = {.key = walk->key, .places = (__u64)walk->services << SLC_SCAN_UPPER | first, .found = best};
 
     bpf_loop(count, family == 4 ? slc_scan_rule4 : slc_scan_rule6, &scan, 0);
-    return scan.best;
+    if (slc_dry_run)
+        walk->steps->rules += scan.found >> SLC_SCAN_UPPER;
+    return scan.found;
 }
 
 /* Whether a value lies in a range: the sign of what comes out. */
@@ -241,7 +245,7 @@ static __always_inline __u32 slc_scan_short(const struct slc_walk *walk, __u64 s
         }
     }
     if (slc_dry_run)
-        walk->steps->rules += i;
+        walk->steps->rules += slc_any(i, walk->key->words[SLC_KEY_PORTS]);
     return best;
 }
 
@@ -282,7 +286,7 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
     }
 done:
     if (slc_dry_run)
-        walk->steps->rules += i;
+        walk->steps->rules += slc_any(i, walk->key->words[SLC_KEY_PORTS]);
     return best;
 }
 
@@ -351,8 +355,10 @@ static __always_inline __u32 slc_ask_classes(const struct slc_walk *walk, __u64 
 /* The smaller of `best` and the word the tree has for the key. */
 static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 root, __u32 best, const int family,
                                           const int tree) {
-    __u64 slot = slc_descend(walk, root);
+    __u64 slot;
 
+    best = slc_any(best, walk->key->words[SLC_KEY_PORTS]);
+    slot = slc_descend(walk, root);
     if (slot == SLC_SLOT_FAULT)
         return SLC_WORD_FAULT;
     if (slot >> 62 == 3)
@@ -369,9 +375,9 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
 
 /* The root block at a slot; null where it is outside the image. */
 static __always_inline const struct slc_roots *slc_roots_at(const void *image, __u32 index) {
-    if (index >= slc_image_slots - sizeof(struct slc_roots) / 8)
-        return 0;
-    return (const void *)SLC_SLOT_POINTER(image, index);
+    __u64 at = slc_bounded(index, slc_image_slots - sizeof(struct slc_roots) / 8);
+
+    return at == SLC_OUTSIDE ? 0 : (const void *)SLC_SLOT_POINTER(image, at);
 }
 
 /* Where a section's rows stand, and what is added to the ranks in them. */
@@ -394,8 +400,7 @@ static __always_inline __u32 slc_word_of(__u32 word, __u32 rank) {
 
 /* The word of the section's default, whatever its rows say. */
 static __always_inline __u32 slc_default_word(__u32 section) {
-    const __u32 zero = 0;
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const void *image = slc_only(&slc_image);
     const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
     const struct slc_roots *roots;
     struct slc_block block;
@@ -468,8 +473,7 @@ static __always_inline void slc_read_server(const struct slc_walk *walk, const s
     else
         slc_read_all_lines(walk->image, root * 8 + sizeof(struct slc_roots), entry->near_lines, slc_image_slots * 8);
     if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run && entry->near_counters) {
-        __u32 key = SLC_HITS_ROWS + bpf_get_smp_processor_id();
-        const void *row = bpf_map_lookup_elem(&slc_counters, &key);
+        const void *row = slc_row(&slc_counters, SLC_HITS_ROWS + bpf_get_smp_processor_id());
 
         if (row)
             slc_read_all_lines(row, (__u64)block->rank * sizeof(struct slc_hits), entry->near_counters,
@@ -483,8 +487,7 @@ static __always_inline void slc_read_server(const struct slc_walk *walk, const s
  */
 static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 section, const int family,
                                           struct slc_steps *steps) {
-    const __u32 zero = 0;
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const void *image = slc_only(&slc_image);
     const struct slc_section *entry;
     const struct slc_roots *roots = 0;
     const __u64 *trees;
@@ -513,7 +516,7 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
         trees = family == 4 ? roots->trees4 : roots->trees6;
         only = trees[0];
     }
-    word = slc_ask_tree(&walk, only, word, family, 0);
+    word = slc_any(slc_ask_tree(&walk, only, word, family, 0), key->words[SLC_KEY_PORTS]);
     if (!roots)
         return slc_word_of(word == SLC_WORD_NONE ? entry->default_word : word, block.rank);
     /* Code of its own for each tree: how deep one is says nothing of the next. */

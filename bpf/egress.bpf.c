@@ -140,6 +140,7 @@ int slc_egress_main(struct __sk_buff *skb) {
     reason = slc_judge_ipv6_link(&packet);
     if (reason)
         return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
+    skb = slc_forget(skb, &packet);
 
     /*
      * 2, 3 what can be of an answer to keep-reachable is spared by the guard. 4 later fragments follow their first;

@@ -80,12 +80,14 @@ static __always_inline void slc_cap_take(__u64 *events, __u32 window) {
 
 /* What a rank, or reason, has spent of its cap on this CPU; NULL where there is no table. */
 static __always_inline __u32 *slc_rank_cap(__u32 slot) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    void *row = bpf_map_lookup_elem(&slc_event_ranks, &cpu);
+    void *row = slc_row(&slc_event_ranks, bpf_get_smp_processor_id());
+    __u64 at;
 
-    /* As in slc_hits_at. */
-    asm volatile("" : "+r"(slot));
-    return row && slot < slc_counter_slots ? row + (__u64)slot * sizeof(__u32) : NULL;
+    if (!row)
+        return NULL;
+    /* Only now, so that clang does not compute the place before the check, which the verifier would not take. */
+    at = slc_bounded(slot, slc_counter_slots);
+    return at == SLC_OUTSIDE ? NULL : row + at * sizeof(__u32);
 }
 
 #define SLC_EVENT_RANK_EVENTS ((1u << SLC_EVENT_RANK_SHIFT) - 1)
@@ -104,12 +106,11 @@ static __always_inline void slc_rank_take(__u32 *events, __u32 window) {
 
 /* What is kept of the events of a server on this CPU; NULL of a section that is the edge's own. */
 static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
-    __u32 cpu = bpf_get_smp_processor_id();
     struct slc_event_sources *row;
 
     if (!owner)
         return NULL;
-    row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    row = slc_row(&slc_event_sources, bpf_get_smp_processor_id());
     if (!row)
         return NULL;
     /* Keeps clang from computing the place before the check, which the verifier would not take. */
@@ -119,8 +120,7 @@ static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
 
 /* What of one server is told in a window. */
 static __always_inline __u32 slc_event_share(void) {
-    const __u32 zero = 0;
-    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+    const struct slc_image_header *header = slc_only(&slc_image);
 
     return header ? header->event_share : 0;
 }
@@ -156,8 +156,7 @@ static __always_inline int slc_is_held_back(__u32 slot, struct slc_event_figures
  * comes to two of them does not have a fresh one at each turn.
  */
 static __always_inline __u64 *slc_source_cap(const struct slc_packet *packet, __u32 owner) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    struct slc_event_sources *row = bpf_map_lookup_elem(&slc_event_sources, &cpu);
+    struct slc_event_sources *row = slc_row(&slc_event_sources, bpf_get_smp_processor_id());
     const __u32 *source = &packet->key.words[SLC_KEY_SOURCE];
     __u64 address = packet->family == 6 ? (__u64)source[0] << 32 | source[1] : source[0];
 
@@ -202,15 +201,24 @@ static __always_inline int slc_source_allows(const struct slc_packet *packet, __
     return 1;
 }
 
+/* What slc_emit is told of an outcome, in a register: one that lies in memory costs each packet its stores. */
+static __always_inline __u64 slc_outcome_bits(const struct slc_outcome *outcome) {
+    return (__u64)outcome->reason << 56 | (__u64)outcome->tier << 48 | (__u64)outcome->section << 32 | outcome->word;
+}
+
+static __always_inline struct slc_outcome slc_outcome_of_bits(__u64 bits) {
+    return (struct slc_outcome){.word = bits, .section = bits >> 32, .tier = bits >> 48, .reason = bits >> 56};
+}
+
 /*
  * Writes the event, or counts why not; `told`: enum slc_log, and in bit 8 whether the packet passed. Out of the way of
  * the others: most packets are not told of.
  */
-static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
-                               const struct slc_outcome *outcome, __u32 slot, __u32 told) {
+static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u64 outcome_bits, __u32 slot,
+                               __u32 told) {
+    const struct slc_outcome of_bits = slc_outcome_of_bits(outcome_bits), *outcome = &of_bits;
     __u8 log = told & 0xff;
-    const __u32 zero = 0;
-    struct slc_event_figures *figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    struct slc_event_figures *figures = slc_only(&slc_event_stats);
     __u32 bytes = packet->length, last, owner = slc_owner_number(outcome->section);
     struct slc_event_owner *own = slc_event_owner_of(owner);
     struct slc_event *event;
@@ -257,7 +265,6 @@ static __noinline int slc_emit(struct SLC_CONTEXT *ctx, const struct slc_packet 
 /* Tells of a packet that leaves, where its level wants that. `slot` is the counter's that has counted it. */
 static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
                                      const struct slc_outcome *outcome, int pass, __u32 slot) {
-    const __u32 zero = 0;
     struct slc_event_figures *figures;
     __u8 log;
 
@@ -266,14 +273,14 @@ static __always_inline void slc_tell(struct SLC_CONTEXT *ctx, const struct slc_p
     log = slc_log_of(packet, outcome, pass);
     if (!log)
         return;
-    figures = bpf_map_lookup_elem(&slc_event_stats, &zero);
+    figures = slc_only(&slc_event_stats);
     if (!figures)
         return;
     figures->made++;
     if (slc_is_capped(outcome, log) &&
         slc_is_held_back(slot, figures, slc_event_owner_of(slc_owner_number(outcome->section))))
         return;
-    slc_emit(ctx, packet, outcome, slot, log | (__u32)pass << 8);
+    slc_emit(ctx, packet, slc_outcome_bits(outcome), slot, log | (__u32)pass << 8);
 }
 
 #endif

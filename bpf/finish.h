@@ -20,8 +20,8 @@ static __always_inline int slc_reason_passes(__u8 reason) {
 }
 
 /* A slot of a row of the counters, which is in bounds; null where there is none. */
-static __always_inline __u64 *slc_hits_at(__u32 key, __u32 slot) {
-    void *row = bpf_map_lookup_elem(&slc_counters, &key);
+static __always_inline __u64 *slc_hits_at(__u32 index, __u32 slot) {
+    void *row = slc_row(&slc_counters, index);
 
     /* Keeps clang from computing the offset before the check, which the verifier would not see. */
     asm volatile("" : "+r"(slot));
@@ -101,8 +101,7 @@ static __always_inline int slc_finish(struct SLC_CONTEXT *ctx, const struct slc_
     int action = slc_passes(outcome) ? SLC_PASS : outcome->answered ? SLC_ANSWER : SLC_DROP;
 
     if (slc_dry_run) {
-        const __u32 zero = 0;
-        struct slc_result *result = bpf_map_lookup_elem(&slc_result, &zero);
+        struct slc_result *result = slc_only(&slc_result);
 
         if (result) {
             result->action = action;

@@ -219,8 +219,8 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
 
     if (!answer)
         return SLC_FLOW_NONE;
-    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
-    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    tags = slc_row(&slc_flow_tags, index);
+    bucket = slc_row(&slc_flows, index);
     if (!tags || !bucket)
         return SLC_FLOW_NONE;
     slc_flow_of_answer(answer, family, ports, &key);
@@ -255,7 +255,7 @@ __noinline int slc_flow_go_out(const struct slc_key *answer, __u8 family, __u32 
 /* Where the flow with this hash is most likely, alive or not; NULL where it is in no way. */
 static __always_inline const struct slc_flow *slc_flow_likely(__u32 hash) {
     __u32 index = slc_table_index(slc_flow_mask, hash);
-    void *tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
+    void *tags = slc_row(&slc_flow_tags, index);
     void *bucket;
     __u64 matches;
 
@@ -264,7 +264,7 @@ static __always_inline const struct slc_flow *slc_flow_likely(__u32 hash) {
     matches = slc_table_matches(tags, slc_table_tag(hash));
     if (!matches)
         return NULL;
-    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    bucket = slc_row(&slc_flows, index);
     return bucket ? slc_table_likely(bucket, matches, hash) : NULL;
 }
 
@@ -434,11 +434,10 @@ struct slc_move {
  * before, unless packets have been judged by it there: those know more.
  */
 static inline long slc_move_way(__u32 i, struct slc_move *move) {
-    const __u32 zero = 0;
-    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
+    struct slc_table_figures *figures = slc_only(&slc_flow_stats);
     __u32 index = move->first + i / SLC_TABLE_WAYS;
-    struct slc_flow_bucket *bucket = bpf_map_lookup_elem(&slc_flows_before, &index);
-    struct slc_shares *shares = bpf_map_lookup_elem(&slc_flow_shares, &zero);
+    struct slc_flow_bucket *bucket = slc_row(&slc_flows_before, index);
+    struct slc_shares *shares = slc_only(&slc_flow_shares);
     __u64 now = bpf_jiffies64();
     struct slc_flow flow, *way;
     void *tags;
@@ -454,8 +453,8 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
         return 0;
     hash = slc_flow_hash_of(&flow.key);
     index = slc_table_index(slc_flow_mask, hash);
-    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
-    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    tags = slc_row(&slc_flow_tags, index);
+    bucket = slc_row(&slc_flows, index);
     if (!tags || !bucket)
         return 1;
     bpf_spin_lock(&bucket->lock);
@@ -493,10 +492,9 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
  */
 __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 opener, __u8 tcp_flags,
                              __u32 generation) {
-    const __u32 zero = 0;
-    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_flow_stats, &zero);
-    struct slc_shares *shares = bpf_map_lookup_elem(&slc_flow_shares, &zero);
-    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
+    struct slc_table_figures *figures = slc_only(&slc_flow_stats);
+    struct slc_shares *shares = slc_only(&slc_flow_shares);
+    const struct slc_image_header *header = slc_only(&slc_image);
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
@@ -510,8 +508,8 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 op
     slc_flow_of_answer(answer, family, ports, &key);
     hash = slc_flow_hash(answer, family, ports);
     index = slc_table_index(slc_flow_mask, hash);
-    tags = bpf_map_lookup_elem(&slc_flow_tags, &index);
-    bucket = bpf_map_lookup_elem(&slc_flows, &index);
+    tags = slc_row(&slc_flow_tags, index);
+    bucket = slc_row(&slc_flows, index);
     if (!tags || !bucket)
         return 0;
     owner = opener >> SLC_FLOW_OWNER_SHIFT & (SLC_OWNERS - 1);

@@ -53,10 +53,10 @@ static __noinline int slc_judge_later(const struct slc_packet *packet) {
     hash = slc_fragment_hash(&key);
     index = slc_table_index(slc_fragment_mask, hash);
     tag = slc_table_tag(hash);
-    tags = bpf_map_lookup_elem(&slc_fragment_tags, &index);
+    tags = slc_row(&slc_fragment_tags, index);
     if (!tags || !slc_table_matches(tags, tag))
         return reason;
-    bucket = bpf_map_lookup_elem(&slc_fragments, &index);
+    bucket = slc_row(&slc_fragments, index);
     if (!bucket)
         return reason;
     now = bpf_jiffies64();
@@ -73,8 +73,7 @@ static __noinline int slc_judge_later(const struct slc_packet *packet) {
  * Returns 0.
  */
 static __noinline int slc_note_first(const struct slc_packet *packet) {
-    const __u32 hook = SLC_HOOK;
-    struct slc_first_fragment *noted = bpf_map_lookup_elem(&slc_noted, &hook);
+    struct slc_first_fragment *noted = slc_row(&slc_noted, SLC_HOOK);
     __u32 judged_end;
 
     if (!noted || !packet)
@@ -90,9 +89,8 @@ static __noinline int slc_note_first(const struct slc_packet *packet) {
  * another packet or a copy that differs: what was judged of either stays out of reach. Returns 0.
  */
 __noinline int slc_remember_first(void) {
-    const __u32 zero = 0, hook = SLC_HOOK;
-    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_fragment_stats, &zero);
-    struct slc_first_fragment *noted = bpf_map_lookup_elem(&slc_noted, &hook);
+    struct slc_table_figures *figures = slc_only(&slc_fragment_stats);
+    struct slc_first_fragment *noted = slc_row(&slc_noted, SLC_HOOK);
     struct slc_fragment_bucket *bucket;
     struct slc_first_fragment *first;
     void *tags;
@@ -104,8 +102,8 @@ __noinline int slc_remember_first(void) {
         return 0;
     hash = slc_fragment_hash(&noted->key);
     index = slc_table_index(slc_fragment_mask, hash);
-    tags = bpf_map_lookup_elem(&slc_fragment_tags, &index);
-    bucket = bpf_map_lookup_elem(&slc_fragments, &index);
+    tags = slc_row(&slc_fragment_tags, index);
+    bucket = slc_row(&slc_fragments, index);
     if (!tags || !bucket)
         return 0;
     now = bpf_jiffies64();

@@ -19,8 +19,7 @@
  * while a change waits to be confirmed.
  */
 static __always_inline __u32 slc_gate_slot(__u32 ifindex) {
-    const __u32 zero = 0;
-    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+    const struct slc_state *state = slc_only(&slc_state);
     __u64 word, deadline;
 
     if (!state)
@@ -40,7 +39,7 @@ static __always_inline __u32 slc_gate_slot(__u32 ifindex) {
 /* Counts a packet that the gate decides, by its reason. */
 static __always_inline void slc_gate_count(__u32 reason, __u32 bytes) {
     __u32 entry = SLC_GATE_COUNTERS + reason - SLC_REASON_GATE_EMPTY;
-    struct slc_counter *counter = bpf_map_lookup_elem(&slc_gate_counters, &entry);
+    struct slc_counter *counter = slc_row(&slc_gate_counters, entry);
 
     if (!counter)
         return;

@@ -22,9 +22,8 @@ static __always_inline int slc_may_name(const struct slc_packet *packet, const s
 
 /* The header of the image; NULL where there is none. */
 static __always_inline const struct slc_image_header *slc_header_of_image(void) {
-    const __u32 zero = 0;
 
-    return bpf_map_lookup_elem(&slc_image, &zero);
+    return slc_only(&slc_image);
 }
 
 /*

@@ -278,9 +278,8 @@ struct slc_window_turns {
  * spare stack.
  */
 __noinline int slc_window_give_back(struct slc_window_bucket *bucket, __u64 now, __u64 newcomer) {
-    const __u32 zero = 0;
-    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
-    volatile struct slc_window_turns *turns = bpf_map_lookup_elem(&slc_scratch, &zero);
+    struct slc_shares *shares = slc_only(&slc_window_shares);
+    volatile struct slc_window_turns *turns = slc_only(&slc_scratch);
 
     if (!bucket || !shares || !turns)
         return 0;
@@ -308,10 +307,10 @@ __noinline int slc_window_give_back(struct slc_window_bucket *bucket, __u64 now,
  * slc_window_give_back; the bucket is held.
  */
 __noinline __u32 slc_window_shared_victim(const struct slc_window_bucket *bucket, __u64 now, __u64 name) {
-    const __u32 zero = 0, owner = name & SLC_WINDOW_OWNER_MASK;
-    const struct slc_image_header *header = bpf_map_lookup_elem(&slc_image, &zero);
-    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
-    volatile struct slc_window_turns *turns = bpf_map_lookup_elem(&slc_scratch, &zero);
+    const __u32 owner = name & SLC_WINDOW_OWNER_MASK;
+    const struct slc_image_header *header = slc_only(&slc_image);
+    struct slc_shares *shares = slc_only(&slc_window_shares);
+    volatile struct slc_window_turns *turns = slc_only(&slc_scratch);
     __s64 turn;
 
     if (!bucket || !header || !shares || !turns)
@@ -364,9 +363,9 @@ static __always_inline __u32 slc_window_fate(const struct slc_window_bucket *buc
 
 /* Counts a newcomer with this name. Returns 0. A function of its own to spare stack. */
 __noinline int slc_window_count(__u64 name, __u32 fate) {
-    const __u32 zero = 0, owner = name & SLC_WINDOW_OWNER_MASK;
-    struct slc_table_figures *figures = bpf_map_lookup_elem(&slc_limit_stats, &zero);
-    struct slc_shares *shares = bpf_map_lookup_elem(&slc_window_shares, &zero);
+    const __u32 owner = name & SLC_WINDOW_OWNER_MASK;
+    struct slc_table_figures *figures = slc_only(&slc_limit_stats);
+    struct slc_shares *shares = slc_only(&slc_window_shares);
     __u32 before = fate & 0xffff;
 
     if (!figures || !shares)
@@ -405,8 +404,8 @@ __noinline int slc_window_use(const struct slc_window_key *key, const struct slc
     name = slc_window_name(key);
     window_ms = rule->window_ms;
     index = slc_table_index(slc_window_mask, slc_table_mix(name));
-    at.bucket = bucket = bpf_map_lookup_elem(&slc_windows, &index);
-    at.attempts = bpf_map_lookup_elem(&slc_attempts, &index);
+    at.bucket = bucket = slc_row(&slc_windows, index);
+    at.attempts = slc_row(&slc_attempts, index);
     if (!bucket || !at.attempts)
         return SLC_WINDOW_NO_ROOM;
     if (!slc_window_hold(bucket))
@@ -469,8 +468,7 @@ static __always_inline void slc_window_source(struct slc_window_key *key, const 
 
 /* Judges a TCP SYN or a UDP packet that the rule with this rank, of this owner (slc_section.owner), matches. */
 __noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, __u8 is_udp, __u32 owner) {
-    const __u32 zero = 0;
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const void *image = slc_only(&slc_image);
     struct slc_window_key key = {.family = family, .owner = owner};
     const struct slc_limit_rule *rule;
     __u64 now;

@@ -304,6 +304,14 @@ struct {
     __uint(value_size, 256);
 } slc_scratch SEC(".maps");
 
+/* A header that does not lie in one piece. Means nothing between two headers. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, 4);
+    __uint(value_size, 40); /* the longest: IPv6 */
+} slc_copied SEC(".maps");
+
 /* What is told of packets. Written by both programs, read by one process. Lives like slc_state. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -343,12 +351,30 @@ struct {
     __type(value, struct slc_clock);
 } slc_clock SEC(".maps");
 
+/* ---------------------------------------------------------------- values of arrays */
+
+/*
+ * The value at an index. The key is a whole word of the stack, of which the map reads the lower half: see struct
+ * slc_scan.
+ */
+static __always_inline void *slc_row(void *map, __u64 index) {
+    const __u64 key = index;
+
+    return bpf_map_lookup_elem(map, &key);
+}
+
+/* The value of a map that has one. */
+static __always_inline void *slc_only(void *map) {
+    return slc_row(map, 0);
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "slc_row");
+
 /* Boot-time nanoseconds. */
 static __always_inline __u64 slc_now_ns(void) {
-    const __u32 zero = 0;
 
     if (slc_clock_given) {
-        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
+        const struct slc_clock *clock = slc_only(&slc_clock);
 
         return clock ? *(const volatile __u64 *)&clock->boot_ns : 0;
     }
@@ -357,10 +383,9 @@ static __always_inline __u64 slc_now_ns(void) {
 
 /* Nanoseconds of a clock that costs nearly nothing, for what is no finer than milliseconds: CLOCK_MONOTONIC_COARSE. */
 static __always_inline __u64 slc_now_tick_ns(void) {
-    const __u32 zero = 0;
 
     if (slc_clock_given) {
-        const struct slc_clock *clock = bpf_map_lookup_elem(&slc_clock, &zero);
+        const struct slc_clock *clock = slc_only(&slc_clock);
 
         return clock ? *(const volatile __u64 *)&clock->tick_ns : 0;
     }
@@ -396,19 +421,17 @@ static __always_inline __u64 slc_bounded(__u64 index, __u64 limit) {
 
 /* An entry of the section table; null where it is outside the image. */
 static __always_inline const struct slc_section *slc_section_of(const void *image, __u32 section) {
-    __u32 index = SLC_SECTIONS_SLOT + section * (__u32)(sizeof(struct slc_section) / 8);
+    __u64 index = SLC_SECTIONS_SLOT + (__u64)section * (sizeof(struct slc_section) / 8);
 
-    if (index >= slc_image_slots - sizeof(struct slc_section) / 8)
-        return 0;
-    return (const void *)SLC_SLOT_POINTER(image, index);
+    index = slc_bounded(index, slc_image_slots - sizeof(struct slc_section) / 8);
+    return index == SLC_OUTSIDE ? 0 : (const void *)SLC_SLOT_POINTER(image, index);
 }
 
 /* ---------------------------------------------------------------- shares of what all use */
 
 /* Number of whoever an entry of the section table is of, below SLC_OWNERS; 0: the edge itself. */
 static __always_inline __u32 slc_owner_number(__u32 section) {
-    const __u32 zero = 0;
-    const void *image = slc_servers && section >= SLC_ENTRY_SERVERS ? bpf_map_lookup_elem(&slc_image, &zero) : 0;
+    const void *image = slc_servers && section >= SLC_ENTRY_SERVERS ? slc_only(&slc_image) : 0;
     const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
 
     return entry ? entry->owner & (SLC_OWNERS - 1) : 0;

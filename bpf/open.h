@@ -21,16 +21,15 @@
 
 /* Whether the entry's deadline is to come. */
 static __always_inline int slc_is_live(__u32 entry, __u64 now) {
-    const struct slc_open *open = bpf_map_lookup_elem(&slc_open, &entry);
+    const struct slc_open *open = slc_row(&slc_open, entry);
 
     return open && now < *(const volatile __u64 *)&open->deadline;
 }
 
 /* The entry by which a packet passes that tiers 6-9 of the section refuse; SLC_OPEN_NONE where none is live. */
 static __always_inline __u32 slc_open_entry(__u32 section) {
-    const __u32 zero = 0;
-    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
-    const void *image = bpf_map_lookup_elem(&slc_image, &zero);
+    const struct slc_state *state = slc_only(&slc_state);
+    const void *image = slc_only(&slc_image);
     const struct slc_section *judging;
     const __u32 *entry;
     __u64 now, id;
@@ -67,7 +66,7 @@ static __always_inline struct slc_open_row *slc_open_row(struct slc_open *open, 
 
 /* Counts a packet that passes by the entry, under the row that would have refused it. */
 static __always_inline void slc_open_count(__u32 entry, __u32 word, const struct slc_packet *packet) {
-    struct slc_open *open = bpf_map_lookup_elem(&slc_open, &entry);
+    struct slc_open *open = slc_row(&slc_open, entry);
     struct slc_open_row *row;
 
     if (!open)
@@ -103,8 +102,7 @@ __noinline int slc_ask_open(const struct slc_packet *packet, __u32 word, __u32 s
 
 /* Whether anything may be open: most often nothing is. */
 static __always_inline int slc_is_anything_open(void) {
-    const __u32 zero = 0;
-    const struct slc_state *state = bpf_map_lookup_elem(&slc_state, &zero);
+    const struct slc_state *state = slc_only(&slc_state);
 
     return state && *(const volatile __u64 *)&state->open;
 }

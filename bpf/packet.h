@@ -3,7 +3,7 @@
  * The header cursor and what is known of a packet so far, the same for both hooks.
  *
  * The linear part of a frame may end anywhere (multi-buffer XDP): a header is used in place when it lies wholly in
- * the linear part and is copied to the stack otherwise. Both ways read the same bytes, so the verdict does not depend
+ * the linear part and is copied otherwise. Both ways read the same bytes, so the verdict does not depend
  * on where the linear part ends.
  */
 #ifndef SLUICE_PACKET_H
@@ -13,6 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "sluice_abi.h"
+#include "maps.h"
 
 #ifndef SLC_CONTEXT
 #error "include hook-xdp.h or hook-tc.h first: they say what a hook's context is"
@@ -24,11 +25,18 @@ enum slc_fragment { SLC_FRAGMENT_NONE, SLC_FRAGMENT_FIRST, SLC_FRAGMENT_LATER };
 #define SLC_MAX_OFFSET 0x8fff
 
 struct slc_packet {
-    __u32 length;    /* bytes of the frame that headers lie in */
-    __u32 packets;   /* frames it is on the wire: the segments of a packet that the NIC will cut */
-    __u32 bytes;     /* of these, with a VLAN tag that the NIC will insert */
-    __u32 offset;    /* of the header to read next */
-    __u32 end;       /* first byte behind the IP payload */
+    union {
+        struct slc_key key;
+        struct {
+            __u32 words[SLC_KEY_PROTOCOL + 1]; /* of the key: what stands behind them no tree looks at */
+            __u32 length;                      /* bytes of the frame that headers lie in */
+            __u32 packets;        /* frames it is on the wire: the segments of a packet that the NIC will cut */
+            __u32 bytes;          /* of these, with a VLAN tag that the NIC will insert */
+            __u32 offset;         /* of the header to read next */
+            __u32 end;            /* first byte behind the IP payload */
+            __u32 identification; /* host order; of a fragment */
+        };
+    };
     __u16 ethertype; /* host order, behind the VLAN tags */
     __u8 family;     /* 4 or 6 */
     __u8 protocol;   /* behind the IPv6 extension headers */
@@ -47,9 +55,48 @@ struct slc_packet {
     __u16 network;          /* offset of the IP header */
     __u8 is_group;          /* a link address is that of more than one station */
     __u8 outbound_returned; /* see slc_note_outbound */
-    __u32 identification;   /* host order */
-    struct slc_key key;
 } __attribute__((aligned(8))); /* so that it is cleared by words of 64 bits */
+
+/* Bytes below a packet on the stack that slc_forget() covers: where clang keeps what has no register. */
+#define SLC_FORGET_BELOW 128
+/* From there to the packet's last word; as a mask it lets SLC_FORGET_BELOW through. */
+#define SLC_FORGET_REACH (SLC_FORGET_BELOW + sizeof(struct slc_packet) - 8)
+_Static_assert((SLC_FORGET_REACH & SLC_FORGET_BELOW) == SLC_FORGET_BELOW, "slc_forget");
+
+/*
+ * Makes the verifier forget what it has learnt of the packet, and of what is kept below it; nothing changes at run
+ * time. Else it walks what follows once for each way through the parsers. The packet's first 8 bytes are written to
+ * where they stand; that they do not go anywhere else within its reach is more than it can see. The context comes back,
+ * in a register: one that is kept on the stack is forgotten too.
+ */
+static __always_inline struct SLC_CONTEXT *slc_forget(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
+    __u64 offset = *(volatile __u32 *)&packet->bytes, same = offset, first;
+
+    asm volatile("%[offset] ^= %[same]\n\t"
+                 "%[offset] += %[below]\n\t"
+                 "%[offset] &= %[reach]\n\t"
+                 "%[first] = *(u64 *)(%[packet] + 0)\n\t"
+                 "%[offset] += %[packet]\n\t"
+                 "%[offset] += %[back]\n\t"
+                 "*(u64 *)(%[offset] + 0) = %[first]"
+                 : [offset] "+&r"(offset), [first] "=&r"(first), [ctx] "+r"(ctx)
+                 : [same] "r"(same), [packet] "r"(packet), [below] "i"(SLC_FORGET_BELOW), [back] "i"(-SLC_FORGET_BELOW),
+                   [reach] "i"(SLC_FORGET_REACH)
+                 : "memory");
+    return ctx;
+}
+
+/*
+ * The same value, of which the verifier has forgotten what it knew, so that it walks what follows once and not for each
+ * value that it may be. `other`: any that it knows nothing of.
+ */
+static __always_inline __u32 slc_any(__u32 value, __u32 other) {
+    asm volatile("%0 ^= %1\n\t"
+                 "%0 ^= %1"
+                 : "+r"(value)
+                 : "r"(other));
+    return value;
+}
 
 /* Steps of a walk through the image, counted by the dry twin only. */
 struct slc_steps {
@@ -70,18 +117,23 @@ struct slc_outcome {
     struct slc_steps steps;
 };
 
-/* `size` bytes at `offset`: in the packet, or copied to `buffer`; NULL beyond the end of the frame. */
-static __always_inline const void *slc_header(struct SLC_CONTEXT *ctx, __u32 offset, void *buffer, const __u32 size) {
+/*
+ * `size` bytes at `offset`: in the packet, or copied to slc_copied, where they stand until the next header is read;
+ * NULL beyond the end of the frame.
+ */
+static __always_inline const void *slc_header(struct SLC_CONTEXT *ctx, __u32 offset, const __u32 size) {
     void *data = (void *)(long)ctx->data;
     void *data_end = (void *)(long)ctx->data_end;
+    void *copied;
 
     if (offset > SLC_MAX_OFFSET)
         return NULL;
     if (data + offset + size <= data_end)
         return data + offset;
-    if (SLC_LOAD_BYTES(ctx, offset, buffer, size))
+    copied = slc_only(&slc_copied);
+    if (!copied || SLC_LOAD_BYTES(ctx, offset, copied, size))
         return NULL;
-    return buffer;
+    return copied;
 }
 
 #endif

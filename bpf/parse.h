@@ -53,14 +53,12 @@ struct slc_tcp {
 };
 
 static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
-    struct ethhdr buffer;
     const struct ethhdr *ethernet;
-    struct slc_vlan vlan_buffer;
     const struct slc_vlan *vlan;
 
     if (packet->length < sizeof(*ethernet))
         return SLC_REASON_TOO_SHORT;
-    ethernet = slc_header(ctx, 0, &buffer, sizeof(*ethernet));
+    ethernet = slc_header(ctx, 0, sizeof(*ethernet));
     if (!ethernet)
         return SLC_REASON_TOO_SHORT;
     packet->ethertype = bpf_ntohs(ethernet->h_proto);
@@ -76,7 +74,7 @@ static __always_inline int slc_parse_ethernet(struct SLC_CONTEXT *ctx, struct sl
             return SLC_REASON_VLAN_DEPTH;
         if (packet->length < packet->offset + sizeof(*vlan))
             return SLC_REASON_VLAN_TRUNCATED;
-        vlan = slc_header(ctx, packet->offset, &vlan_buffer, sizeof(*vlan));
+        vlan = slc_header(ctx, packet->offset, sizeof(*vlan));
         if (!vlan)
             return SLC_REASON_VLAN_TRUNCATED;
         packet->ethertype = bpf_ntohs(vlan->ethertype);
@@ -104,14 +102,13 @@ static __always_inline int slc_check_fragment(const struct slc_packet *packet, _
 
 static __always_inline int slc_parse_ipv4(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 available = packet->length - packet->offset;
-    struct iphdr buffer;
     const struct iphdr *ip;
     __u32 header_bytes, total;
     __u16 fragment;
 
     if (available < sizeof(*ip))
         return SLC_REASON_IP_TRUNCATED;
-    ip = slc_header(ctx, packet->offset, &buffer, sizeof(*ip));
+    ip = slc_header(ctx, packet->offset, sizeof(*ip));
     if (!ip)
         return SLC_REASON_IP_TRUNCATED;
     if (ip->version != 4)
@@ -180,7 +177,6 @@ __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) 
         return SLC_REASON_NONE;
     /* The test is at the end, so that a jump leads back: Linux 6.1 refuses a loop that plain code falls back into. */
     do {
-        struct slc_extension buffer;
         const struct slc_extension *extension;
 
         if (headers == SLC_IPV6_CHAIN_MAX)
@@ -189,7 +185,7 @@ __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) 
             return SLC_REASON_IPV6_CHAIN;
         if (offset + sizeof(*extension) > end)
             return SLC_REASON_IPV6_CHAIN;
-        extension = slc_header(ctx, offset, &buffer, sizeof(*extension));
+        extension = slc_header(ctx, offset, sizeof(*extension));
         if (!extension)
             return SLC_REASON_IPV6_CHAIN;
         bytes = (extension->length + 1) * 8;
@@ -227,6 +223,27 @@ __noinline int slc_walk_chain(struct SLC_CONTEXT *ctx, struct slc_chain *chain) 
     return SLC_REASON_NONE;
 }
 
+/* A function of its own, so that the chain is not on the stack of all other packets. */
+static __noinline int slc_parse_extensions(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
+    __u32 first = packet->offset;
+    struct slc_chain chain = {.offset = first, .end = packet->end, .protocol = packet->protocol};
+    int reason = slc_walk_chain(ctx, &chain);
+
+    if (reason)
+        return reason;
+    packet->protocol = chain.protocol;
+    packet->fragment = chain.fragment;
+    packet->offset = chain.offset;
+    if (chain.fragment == SLC_FRAGMENT_NONE)
+        return SLC_REASON_NONE;
+    packet->fragment_start = chain.fragment_start;
+    packet->fragment_at = chain.fragment_field & ~7;
+    packet->identification = chain.identification;
+    /* Of the headers in front of the fragment's data only other extension headers count. */
+    return slc_check_fragment(packet, chain.fragment_start - first - sizeof(struct slc_extension),
+                              chain.fragment_field & 1);
+}
+
 static __always_inline void slc_read_address(__u32 *words, const struct in6_addr *address) {
 #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -235,48 +252,27 @@ static __always_inline void slc_read_address(__u32 *words, const struct in6_addr
 
 static __always_inline int slc_parse_ipv6(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 available = packet->length - packet->offset;
-    struct ipv6hdr buffer;
     const struct ipv6hdr *ip;
-    struct slc_chain chain = {};
-    __u32 offset;
-    int reason;
 
     if (available < sizeof(*ip))
         return SLC_REASON_IP_TRUNCATED;
-    ip = slc_header(ctx, packet->offset, &buffer, sizeof(*ip));
+    ip = slc_header(ctx, packet->offset, sizeof(*ip));
     if (!ip)
         return SLC_REASON_IP_TRUNCATED;
     if (ip->version != 6)
         return SLC_REASON_IP_VERSION;
-    chain.offset = packet->offset + sizeof(*ip);
-    chain.end = chain.offset + bpf_ntohs(ip->payload_len);
+    packet->offset += sizeof(*ip);
+    packet->end = packet->offset + bpf_ntohs(ip->payload_len);
     if (!ip->payload_len && packet->segmented)
-        chain.end = packet->length; /* longer than the field can tell (BIG TCP) */
-    if (chain.end > packet->length)
+        packet->end = packet->length; /* longer than the field can tell (BIG TCP) */
+    if (packet->end > packet->length)
         return SLC_REASON_IP_LENGTH;
-    chain.protocol = ip->nexthdr;
+    packet->protocol = ip->nexthdr;
     packet->family = 6;
     packet->hop_limit = ip->hop_limit;
     slc_read_address(&packet->key.words[SLC_KEY_DESTINATION], &ip->daddr);
     slc_read_address(&packet->key.words[SLC_KEY_SOURCE], &ip->saddr);
-    if (slc_is_extension(chain.protocol)) {
-        reason = slc_walk_chain(ctx, &chain);
-        if (reason)
-            return reason;
-    }
-    packet->protocol = chain.protocol;
-    packet->fragment = chain.fragment;
-    /* Of the headers in front of the fragment's data only other extension headers count. */
-    offset = packet->offset + sizeof(*ip) + sizeof(struct slc_extension);
-    packet->offset = chain.offset;
-    packet->end = chain.end;
-    if (packet->fragment != SLC_FRAGMENT_NONE) {
-        packet->fragment_start = chain.fragment_start;
-        packet->fragment_at = chain.fragment_field & ~7;
-        packet->identification = chain.identification;
-        return slc_check_fragment(packet, chain.fragment_start - offset, chain.fragment_field & 1);
-    }
-    return SLC_REASON_NONE;
+    return slc_is_extension(packet->protocol) ? slc_parse_extensions(ctx, packet) : SLC_REASON_NONE;
 }
 
 /* Shortest whole transport header of a protocol that carries ports, 0 for the others. */
@@ -308,7 +304,6 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
     int short_reason = packet->fragment == SLC_FRAGMENT_FIRST ? SLC_REASON_TINY_FRAGMENT : SLC_REASON_L4_TRUNCATED;
     __u32 remaining = packet->end - packet->offset;
     __u32 need = slc_port_header_bytes(packet->protocol);
-    struct slc_transport buffer;
     const struct slc_transport *transport;
 
     packet->key.words[SLC_KEY_PROTOCOL] = SLC_LANE(packet->protocol);
@@ -318,8 +313,7 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
         return short_reason;
 
     if (packet->protocol == IPPROTO_TCP) {
-        struct slc_tcp tcp_buffer;
-        const struct slc_tcp *tcp = slc_header(ctx, packet->offset, &tcp_buffer, sizeof(*tcp));
+        const struct slc_tcp *tcp = slc_header(ctx, packet->offset, sizeof(*tcp));
         __u32 header_bytes;
 
         if (!tcp)
@@ -337,7 +331,7 @@ static __always_inline int slc_parse_transport(struct SLC_CONTEXT *ctx, struct s
         return SLC_REASON_NONE;
     }
 
-    transport = slc_header(ctx, packet->offset, &buffer, sizeof(*transport));
+    transport = slc_header(ctx, packet->offset, sizeof(*transport));
     if (!transport)
         return short_reason;
     if (!need) {
@@ -420,19 +414,17 @@ static __always_inline int slc_is_any_icmp_error(__u8 family, __u8 type) {
 static __noinline __attribute__((unused)) int slc_parse_quote(struct SLC_CONTEXT *ctx, struct slc_packet *packet) {
     __u32 offset, end;
     struct slc_chain chain = {};
-    struct slc_transport buffer;
     const struct slc_transport *transport;
     struct slc_key *key = &packet->key;
 
     offset = packet->offset + 8;
     end = packet->end;
     if (packet->family == 4) {
-        struct iphdr ip_buffer;
         const struct iphdr *ip;
 
         if (offset + sizeof(*ip) > end)
             return SLC_REASON_ICMP_QUOTE_SHORT;
-        ip = slc_header(ctx, offset, &ip_buffer, sizeof(*ip));
+        ip = slc_header(ctx, offset, sizeof(*ip));
         if (!ip)
             return SLC_REASON_ICMP_QUOTE_SHORT;
         if (ip->version != 4 || ip->ihl < 5)
@@ -444,12 +436,11 @@ static __noinline __attribute__((unused)) int slc_parse_quote(struct SLC_CONTEXT
         key->words[SLC_KEY_DESTINATION] = bpf_ntohl(ip->saddr);
         key->words[SLC_KEY_SOURCE] = bpf_ntohl(ip->daddr);
     } else {
-        struct ipv6hdr ip_buffer;
         const struct ipv6hdr *ip;
 
         if (offset + sizeof(*ip) > end)
             return SLC_REASON_ICMP_QUOTE_SHORT;
-        ip = slc_header(ctx, offset, &ip_buffer, sizeof(*ip));
+        ip = slc_header(ctx, offset, sizeof(*ip));
         if (!ip)
             return SLC_REASON_ICMP_QUOTE_SHORT;
         if (ip->version != 6)
@@ -466,7 +457,7 @@ static __noinline __attribute__((unused)) int slc_parse_quote(struct SLC_CONTEXT
         return SLC_REASON_ICMP_UNRELATED;
     if (chain.offset + sizeof(*transport) > end)
         return SLC_REASON_ICMP_QUOTE_SHORT;
-    transport = slc_header(ctx, chain.offset, &buffer, sizeof(*transport));
+    transport = slc_header(ctx, chain.offset, sizeof(*transport));
     if (!transport)
         return SLC_REASON_ICMP_QUOTE_SHORT;
 

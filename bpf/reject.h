@@ -272,8 +272,7 @@ static __always_inline int slc_answer_link(struct SLC_CONTEXT *ctx, struct slc_a
 /* Makes the frame its own answer. Nonzero where it could not; the frame may be spoilt then. */
 static __always_inline int slc_write_answer(struct SLC_CONTEXT *ctx, const struct slc_packet *packet,
                                             const int family) {
-    const __u32 zero = 0;
-    struct slc_answer *answer = bpf_map_lookup_elem(&slc_scratch, &zero);
+    struct slc_answer *answer = slc_only(&slc_scratch);
     __u32 link = packet->network, bytes, length;
 
     if (!answer || !slc_is_within(link, sizeof(struct ethhdr), SLC_ANSWER_LINK_MAX))
@@ -306,12 +305,11 @@ static __noinline int slc_write_answer6(struct SLC_CONTEXT *ctx, const struct sl
 
 /* Answers a packet that was rejected. Whether the frame is the answer now. A function of its own to spare stack. */
 static __noinline int slc_reject(struct SLC_CONTEXT *ctx, const struct slc_packet *packet) {
-    const __u32 hook = SLC_HOOK;
     struct slc_reject_figures *figures;
 
     if (slc_dry_run)
         return slc_may_answer(packet);
-    figures = bpf_map_lookup_elem(&slc_reject_stats, &hook);
+    figures = slc_row(&slc_reject_stats, SLC_HOOK);
     if (!figures)
         return 0;
     if (!slc_may_answer(packet)) {

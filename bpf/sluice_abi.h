@@ -282,7 +282,7 @@ struct slc_roots {
  * Word 9: protocol lane (see SLC_LANE).
  */
 struct slc_key {
-    __u32 words[16]; /* 10-15 are zero: a slot can name 16 words, so no index needs a check */
+    __u32 words[16]; /* 10-15 are anything: a slot can name 16 words, so no index needs a check */
 };
 enum slc_key_word {
     SLC_KEY_DESTINATION = 0,

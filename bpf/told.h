@@ -29,7 +29,7 @@ static __always_inline __u64 slc_told_sum(const __u32 *from, const __u32 *to, __
 static __always_inline __u64 *slc_told_word(__u64 sum) {
     __u32 index = slc_table_mix(sum) & (SLC_TOLD - 1);
 
-    return bpf_map_lookup_elem(&slc_told, &index);
+    return slc_row(&slc_told, index);
 }
 
 /* The packet that wants out is answered by one of this protocol with these ports. */

@@ -16,8 +16,7 @@
 /* A packet begins: nobody has asked what time it is. On the stack the time would make the verifier walk a third more.
  */
 static __always_inline void slc_begin_moment(void) {
-    const __u32 zero = 0;
-    __u64 *moment = slc_trials ? bpf_map_lookup_elem(&slc_moment, &zero) : 0;
+    __u64 *moment = slc_trials ? slc_only(&slc_moment) : 0;
 
     if (moment)
         *moment = 0;
@@ -25,15 +24,15 @@ static __always_inline void slc_begin_moment(void) {
 
 /* Whether what was before judges again in an entry of the section table. */
 static __always_inline int slc_has_returned(const struct slc_section *entry) {
-    __u32 confirm = slc_trials ? entry->confirm : 0, zero = 0;
+    __u32 confirm = slc_trials ? entry->confirm : 0;
     const __u64 *word;
     __u64 *moment, deadline;
 
     if (!confirm)
         return 0;
-    word = bpf_map_lookup_elem(&slc_confirm, &confirm);
+    word = slc_row(&slc_confirm, confirm);
     deadline = word ? *(const volatile __u64 *)word : 0;
-    moment = bpf_map_lookup_elem(&slc_moment, &zero);
+    moment = slc_only(&slc_moment);
     if (!deadline || !moment)
         return 0;
     if (!*moment)
@@ -43,8 +42,7 @@ static __always_inline int slc_has_returned(const struct slc_section *entry) {
 
 /* An entry of the section table in a program that looks for those that wait; else null. */
 static __always_inline const struct slc_section *slc_trial_entry(__u32 section) {
-    const __u32 zero = 0;
-    const void *image = slc_trials ? bpf_map_lookup_elem(&slc_image, &zero) : 0;
+    const void *image = slc_trials ? slc_only(&slc_image) : 0;
 
     return image ? slc_section_of(image, section) : 0;
 }

@@ -34,6 +34,7 @@ const MAPS = [
   'slc_reject_stats',
   'slc_told',
   'slc_scratch',
+  'slc_copied',
   'slc_open',
   'slc_open_index',
   'slc_ban_hosts',

@@ -69,6 +69,7 @@ export async function loadProgram(
     ...(switches.trials && !maps.confirm && { slc_confirm: SLC_LIMITS.CONFIRM_WORDS }),
     ...(switches.trials && { slc_moment: 1 }),
     slc_scratch: 1,
+    slc_copied: 1,
   };
   const entries = tableEntries(switches.tables);
   for (const table of Object.keys(TABLE_MAPS) as (keyof Tables)[]) {

@@ -43,7 +43,8 @@ test('the functions of the objects are found', () => {
 test('calls and callbacks are followed, to other sections as well', () => {
   const functions = readFunctions(read('sluice'));
   const callees = (name: string): readonly string[] => functions.find((each) => each.name === name)!.callees;
-  expect(callees('slc_ingress')).toEqual(expect.arrayContaining(['slc_walk_chain', 'slc_classify4']));
+  expect(callees('slc_ingress')).toEqual(expect.arrayContaining(['slc_parse_extensions', 'slc_classify4']));
+  expect(callees('slc_parse_extensions')).toContain('slc_walk_chain');
   expect(callees('slc_classify4')).toContain('slc_scan_rule4');
   const { bytes, chain } = deepestStack(functions, 'slc_ingress');
   expect(chain.length).toBeGreaterThan(1);
