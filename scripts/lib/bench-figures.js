@@ -21,7 +21,12 @@ const size = (rules) => rules.toLocaleString('en');
 function ratioTable(rows) {
   const measured = rows.filter(({ ratio: value, wrong }) => value !== null && wrong === 0);
   const sizes = [...new Set(measured.map(({ rules }) => rules))].sort((a, b) => a - b);
-  const kindOf = ({ set }) => (/^(acl|fw|ipc)\d$/.test(set) ? 'ClassBench shapes' : set);
+  const shapes = measured.filter(({ set }) => /^(acl|fw|ipc)\d$/.test(set));
+  /** What was measured with one shape alone goes by its name. */
+  const kindOf = ({ subject, set }) => {
+    const ofSubject = new Set(shapes.filter((row) => row.subject === subject).map((row) => row.set));
+    return ofSubject.size > 1 && ofSubject.has(set) ? 'ClassBench shapes' : set;
+  };
   const lines = new Map();
   for (const row of measured) {
     const name = [row.subject, kindOf(row), `IPv${row.family}`, row.traffic].join('|');
@@ -69,6 +74,19 @@ function applyTable(rows) {
     .filter(({ subject, load_ms }) => subject === 'sluice apply' && load_ms !== null)
     .map(({ set, rules, load_ms, note }) => [set, size(rules), `${(load_ms / 1000).toFixed(2)} s`, note]);
   return lines.length === 0 ? '' : table(['`sluice apply` of', 'rules', 'whole command', 'written as'], lines);
+}
+
+/** A whole edge: loaded from cold, scraped, asked. */
+function edgeTable(rows) {
+  const lines = rows
+    .filter(({ subject }) => /^sluice (load|scrape|status)$/.test(subject))
+    .map(({ subject, rules, load_ms, note }) => [
+      subject.slice('sluice '.length),
+      size(rules),
+      `${(load_ms / 1000).toFixed(2)} s`,
+      note,
+    ]);
+  return lines.length === 0 ? '' : table(['an edge', 'rules', 'time', 'of'], lines);
 }
 
 /** One changed rule in a warm process. */
@@ -162,6 +180,7 @@ function benchFigures() {
     'What an image takes, median / largest of the sets, IPv4:',
     imageTable(rows),
     applyTable(rows),
+    edgeTable(rows),
     swapTable(rows),
   ]
     .filter((part) => part !== '')
