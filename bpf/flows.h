@@ -240,8 +240,8 @@ static __always_inline int slc_flow_look_up(const struct slc_key *answer, __u8 f
 }
 
 /*
- * By the lock, where the look without it was not enough; the same for the three that follow. They are handed no packet:
- * after that the verifier would take all that stands in it for anything.
+ * By the lock, where the look without it was not enough; the same for the three that follow. They are handed what
+ * they need and no packet, so that the verifier keeps what it knows of one.
  */
 __noinline int slc_flow_come_in(const struct slc_key *answer, __u8 family, __u32 ports, __u32 hash, __u32 generation) {
     return slc_flow_look_up(answer, family, ports, hash, SLC_FLOW_COME_IN, generation, 0);
