@@ -7,6 +7,7 @@
         'native/abi.cc',
         'native/args.cc',
         'native/clsact.cc',
+        'native/constants.cc',
         'native/errors.cc',
         'native/ethtool.cc',
         'native/hits.cc',

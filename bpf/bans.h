@@ -90,17 +90,18 @@ __noinline int slc_net_is_banned(const struct slc_key *key, __u8 family) {
     return 0;
 }
 
-/* Whether the packet's source is banned. Where nobody is, this reads two numbers of a line that the gate has read. */
+/* Whether the packet's source is banned. Where nobody is, this reads one word of a line that the gate has read. */
 static __always_inline int slc_is_banned(const struct slc_packet *packet) {
-    const struct slc_state *state = slc_only(&slc_state);
-    const struct slc_ban_filter *filter = slc_only(&slc_ban_filter);
+    const struct slc_state *state = slc_value(&slc_state);
+    const struct slc_ban_filter *filter;
+    __u64 counts = *(const volatile __u64 *)&state->ban_hosts;
 
-    if (!state || !filter)
+    if (!counts)
         return 0;
-    if (*(const volatile __u32 *)&state->ban_hosts && slc_may_be_host(filter, packet) && slc_host_is_banned(packet))
+    filter = slc_value(&slc_ban_filter);
+    if ((__u32)counts && slc_may_be_host(filter, packet) && slc_host_is_banned(packet))
         return 1;
-    return *(const volatile __u32 *)&state->ban_nets && slc_may_be_net(filter, packet) &&
-           slc_net_is_banned(&packet->key, packet->family);
+    return counts >> 32 && slc_may_be_net(filter, packet) && slc_net_is_banned(&packet->key, packet->family);
 }
 
 #endif

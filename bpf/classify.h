@@ -26,35 +26,47 @@
 
 /* What a walk reads, the same for all of its trees and leaves. */
 struct slc_walk {
-    const void *image;
     const struct slc_key *key;
     struct slc_steps *steps;
-    __u64 lanes;
     __u32 base;     /* slot of the section's block, from which its indices count */
     __u32 services; /* slot of the service table */
 };
 
+/*
+ * (x >> shift), of whose bits the lowest five, or six, count: BPF's shifts look at no others (RFC 9669 4.1), which C
+ * does not know.
+ */
+static __always_inline __u32 slc_shifted32(__u32 x, __u32 shift) {
+    asm("%0 >>= %1" : "+w"(x) : "w"(shift));
+    return x;
+}
+
+static __always_inline __u64 slc_shifted64(__u64 x, __u64 shift) {
+    asm("%0 >>= %1" : "+r"(x) : "r"(shift));
+    return x;
+}
+
 /* Number of the child that a node's slot leads the key to. */
 static __always_inline __u32 slc_child_of(const struct slc_key *key, __u64 slot) {
-    __u32 value = key->words[(slot >> 37) & 0xf];
+    __u32 value = *(const __u32 *)((const void *)key->words + ((slot >> 35) & (0xf * sizeof(__u32))));
 
-    return (value >> ((slot >> 32) & 0x1f)) & ((__u32)(slot >> 41) & 0x3fffff);
+    return slc_shifted32(value, slot >> 32) & (__u32)(slot >> 41);
 }
 
 /* Follows nodes from a root slot to a leaf or terminal slot. */
 static __always_inline __u64 slc_descend(const struct slc_walk *walk, __u64 slot) {
     __u32 nodes;
 
-    for (nodes = 0; nodes < SLC_MAX_STEPS && !(slot >> 63); nodes++) {
+    for (nodes = 0; nodes < SLC_MAX_STEPS && (__s64)slot >= 0; nodes++) {
         __u32 index = walk->base + (__u32)slot + slc_child_of(walk->key, slot);
 
         if (index >= slc_image_slots)
             return SLC_SLOT_FAULT;
-        slot = *SLC_SLOT_POINTER(walk->image, index);
+        slot = *SLC_IMAGE_SLOT(index);
     }
     if (slc_dry_run)
         walk->steps->nodes += slc_any(nodes, walk->key->words[SLC_KEY_PORTS]);
-    return slot >> 63 ? slot : SLC_SLOT_FAULT;
+    return (__s64)slot < 0 ? slot : SLC_SLOT_FAULT;
 }
 
 /* Three range checks in one subtraction, see struct slc_service. */
@@ -81,8 +93,7 @@ static __always_inline int slc_rule4_matches(const struct slc_rule4 *rule, const
     __u64 destination = key->words[SLC_KEY_DESTINATION] ^ rule->destination;
     __u64 source = key->words[SLC_KEY_SOURCE] ^ rule->source;
 
-    return ((destination >> (rule->destination_shift & SLC_RULE_SHIFT_MASK)) |
-            (source >> (rule->source_shift & SLC_RULE_SHIFT_MASK))) == 0;
+    return (slc_shifted64(destination, rule->destination_shift) | slc_shifted64(source, rule->source_shift)) == 0;
 }
 
 static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const struct slc_key *key) {
@@ -95,10 +106,11 @@ static __always_inline int slc_rule6_matches(const struct slc_rule6 *rule, const
 }
 
 /* Whether a leaf rule holds the key: 1, 0, or -1 where its service is outside the image. */
-static __always_inline int slc_rule_matches(const void *image, const struct slc_key *key, __u64 lanes, __u32 services,
-                                            const void *rule, const int family) {
+static __always_inline int slc_rule_matches(const struct slc_key *key, __u32 services, const void *rule,
+                                            const int family) {
     const struct slc_service *service;
     __u32 index;
+    __u64 at;
     int matches;
 
     if (family == 4) {
@@ -114,11 +126,11 @@ static __always_inline int slc_rule_matches(const void *image, const struct slc_
     }
     if (!matches)
         return 0;
-    index = services + index * 2;
-    if (index >= slc_image_slots - 2)
+    at = slc_bounded(services + index * 2, slc_image_slots - 2);
+    if (at == SLC_OUTSIDE)
         return -1;
-    service = (const void *)SLC_SLOT_POINTER(image, index);
-    return slc_service_matches(service, lanes);
+    service = (const void *)SLC_IMAGE_SLOT(at);
+    return slc_service_matches(service, slc_lanes(key));
 }
 
 static __always_inline int slc_is_last(const void *rule, const int family) {
@@ -145,22 +157,21 @@ struct slc_scan {
 /* Compares a rule of a long leaf with the key. Nonzero: the leaf is done. */
 static __always_inline long slc_scan_rule(__u32 i, struct slc_scan *scan, const int family) {
     const __u32 rule_slots = SLC_RULE_SLOTS(family);
-    const void *image = slc_only(&slc_image);
     __u32 index = (__u32)scan->places + i * rule_slots, services = scan->places >> SLC_SCAN_UPPER;
     __u64 compared = slc_any(scan->found >> SLC_SCAN_UPPER, scan->key->words[SLC_KEY_PORTS]);
     const void *rule;
     __u32 word;
     int matches;
 
-    if (!image || index >= slc_image_slots - rule_slots) {
+    if (index >= slc_image_slots - rule_slots) {
         scan->found = SLC_WORD_FAULT;
         return 1;
     }
-    rule = SLC_SLOT_POINTER(image, index);
+    rule = SLC_IMAGE_SLOT(index);
     word = slc_rule_word(rule, family);
     if (word >= (__u32)scan->found)
         return 1;
-    matches = slc_rule_matches(image, scan->key, slc_lanes(scan->key), services, rule, family);
+    matches = slc_rule_matches(scan->key, services, rule, family);
     if (matches)
         scan->found = matches < 0 ? SLC_WORD_FAULT : word;
     if (slc_dry_run)
@@ -200,7 +211,7 @@ static __always_inline int slc_short_matches(const void *rule, const struct slc_
         const struct slc_short4 *rule4 = rule;
         __u64 other = key->words[rule4->key_word & SLC_KEY_SOURCE] ^ rule4->address;
 
-        address = other >> (rule4->shift & SLC_RULE_SHIFT_MASK);
+        address = slc_shifted64(other, rule4->shift);
         sign = slc_range_sign(port, rule4->port_first, rule4->port_last) |
                slc_range_sign(lane, rule4->lane_first, rule4->lane_last);
     } else {
@@ -219,34 +230,76 @@ static __always_inline __u32 slc_short_word(const void *rule, const int family) 
     return family == 4 ? ((const struct slc_short4 *)rule)->word : ((const struct slc_short6 *)rule)->word;
 }
 
+/* How a leaf's comparisons stand: the smallest word so far, and how many rules were compared. */
+struct slc_found {
+    __u32 best;
+    __u32 compared;
+};
+
+/* Compares short rule number i of a leaf. Nonzero: the leaf is done. */
+static __always_inline int slc_compare_short(const struct slc_walk *walk, const void *rules, __u32 i, __u32 count,
+                                             struct slc_found *found, const int family) {
+    const void *rule = rules + i * SLC_SHORT_SLOTS(family) * 8;
+    __u32 word = slc_short_word(rule, family);
+
+    if (i == count || word >= found->best)
+        return 1;
+    found->compared++;
+    if (!slc_short_matches(rule, walk->key, family))
+        return 0;
+    found->best = word;
+    return 1;
+}
+
+/* The same of a rule that is not short. */
+static __always_inline int slc_compare_rule(const struct slc_walk *walk, const void *rules, __u32 i, __u32 count,
+                                            struct slc_found *found, const int family) {
+    const void *rule = rules + i * SLC_RULE_SLOTS(family) * 8;
+    __u32 word = slc_rule_word(rule, family);
+    int matches;
+
+    if (i == count || word >= found->best)
+        return 1;
+    found->compared++;
+    matches = slc_rule_matches(walk->key, walk->services, rule, family);
+    if (!matches)
+        return 0;
+    found->best = matches < 0 ? SLC_WORD_FAULT : word;
+    return 1;
+}
+
+/*
+ * Compares the first SLC_SHORT_LEAF rules of a leaf, as far as it has so many. Nonzero: it is done. IPv4 has code of
+ * its own for each: that is faster by what a loop keeps account of; of IPv6, whose rules are longer, it is not.
+ */
+#define SLC_COMPARE_FIRST(compare, walk, rules, count, found, family)                                                  \
+    ({                                                                                                                 \
+        int done = 0;                                                                                                  \
+        if ((family) == 4) {                                                                                           \
+            _Pragma("unroll") for (__u32 i = 0; i < SLC_SHORT_LEAF && !done; i++) done =                               \
+                compare(walk, rules, i, count, found, 4);                                                              \
+        } else {                                                                                                       \
+            for (__u32 i = 0; i < SLC_SHORT_LEAF && !done; i++)                                                        \
+                done = compare(walk, rules, i, count, found, 6);                                                       \
+        }                                                                                                              \
+        done;                                                                                                          \
+    })
+
 /* slc_scan_leaf for a leaf of short rules, of which there are SLC_SHORT_LEAF at most. */
 static __always_inline __u32 slc_scan_short(const struct slc_walk *walk, __u64 slot, __u32 best, const int family) {
     __u64 first = walk->base + ((__u32)slot & ~SLC_LEAF_SHORT);
     __u32 count = (slot >> 56) & 0x3f;
-    const void *rules;
-    __u32 i;
+    struct slc_found found = {.best = best};
 
     if (slc_dry_run)
         walk->steps->leaves++;
     first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * SLC_SHORT_SLOTS(family)); /* see slc_scan_leaf */
     if (first == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
-    rules = SLC_SLOT_POINTER(walk->image, first);
-    for (i = 0; i < SLC_SHORT_LEAF; i++) {
-        const void *rule = rules + i * SLC_SHORT_SLOTS(family) * 8;
-        __u32 word = slc_short_word(rule, family);
-
-        if (i == count || word >= best)
-            break;
-        if (slc_short_matches(rule, walk->key, family)) {
-            best = word;
-            i++;
-            break;
-        }
-    }
+    SLC_COMPARE_FIRST(slc_compare_short, walk, SLC_IMAGE_SLOT(first), count, &found, family);
     if (slc_dry_run)
-        walk->steps->rules += slc_any(i, walk->key->words[SLC_KEY_PORTS]);
-    return best;
+        walk->steps->rules += slc_any(found.compared, walk->key->words[SLC_KEY_PORTS]);
+    return found.best;
 }
 
 /* The first rule of the leaf that matches and is smaller than `best`; else `best`. */
@@ -254,8 +307,8 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
     const __u32 rule_slots = SLC_RULE_SLOTS(family);
     __u64 first = walk->base + (__u32)slot;
     __u32 count = (slot >> 56) & 0x3f;
-    const void *rules;
-    __u32 i;
+    struct slc_found found = {.best = best};
+    int done;
 
     if (slc_dry_run)
         walk->steps->leaves++;
@@ -263,37 +316,22 @@ static __always_inline __u32 slc_scan_leaf(const struct slc_walk *walk, __u64 sl
     first = slc_bounded(first, slc_image_slots - SLC_SHORT_LEAF * rule_slots);
     if (first == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
-    rules = SLC_SLOT_POINTER(walk->image, first);
-    for (i = 0; i < SLC_SHORT_LEAF; i++) {
-        const void *rule = rules + i * rule_slots * 8;
-        __u32 word = slc_rule_word(rule, family);
-        int matches;
-
-        if (i == count || word >= best)
-            goto done;
-        matches = slc_rule_matches(walk->image, walk->key, walk->lanes, walk->services, rule, family);
-        if (matches) {
-            best = matches < 0 ? SLC_WORD_FAULT : word;
-            i++;
-            goto done;
-        }
-    }
-    if (count > SLC_SHORT_LEAF) {
+    done = SLC_COMPARE_FIRST(slc_compare_rule, walk, SLC_IMAGE_SLOT(first), count, &found, family);
+    if (!done && count > SLC_SHORT_LEAF) {
         if (count == 0x3f)
             count = SLC_MAX_LEAF_RULES;
-        best =
-            slc_scan_long_leaf(walk, (__u32)first + SLC_SHORT_LEAF * rule_slots, count - SLC_SHORT_LEAF, best, family);
+        found.best = slc_scan_long_leaf(walk, (__u32)first + SLC_SHORT_LEAF * rule_slots, count - SLC_SHORT_LEAF,
+                                        found.best, family);
     }
-done:
     if (slc_dry_run)
-        walk->steps->rules += slc_any(i, walk->key->words[SLC_KEY_PORTS]);
-    return best;
+        walk->steps->rules += slc_any(found.compared, walk->key->words[SLC_KEY_PORTS]);
+    return found.best;
 }
 
 /* Number `index` of a class table; SLC_OUTSIDE where that is outside the image. */
 static __always_inline __u64 slc_number(const struct slc_walk *walk, __u64 index) {
     index = slc_bounded(index, (__u64)slc_image_slots * 4);
-    return index == SLC_OUTSIDE ? SLC_OUTSIDE : ((const __u16 *)walk->image)[index];
+    return index == SLC_OUTSIDE ? SLC_OUTSIDE : *(const __u16 *)SLC_IMAGE_BYTE(index * 2);
 }
 
 /* The class of a field of `bytes` bytes, which stands in the upper ones of `value`; SLC_OUTSIDE as above. */
@@ -321,7 +359,7 @@ static __always_inline __u32 slc_ask_classes(const struct slc_walk *walk, __u64 
     at = slc_bounded(at, slc_image_slots - sizeof(*tables) / 8);
     if (at == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
-    tables = (const void *)SLC_SLOT_POINTER(walk->image, at);
+    tables = (const void *)SLC_IMAGE_SLOT(at);
     destination = slc_class(walk, numbers + tables->destinations, key[SLC_KEY_DESTINATION], bytes);
     source = slc_class(walk, numbers + tables->sources, key[SLC_KEY_SOURCE], bytes);
     port = slc_class(walk, numbers + tables->ports, key[SLC_KEY_PORTS], 2);
@@ -348,7 +386,7 @@ static __always_inline __u32 slc_ask_classes(const struct slc_walk *walk, __u64 
     at = slc_bounded((__u64)walk->base * 2 + tables->words + place, (__u64)slc_image_slots * 2);
     if (at == SLC_OUTSIDE)
         return SLC_WORD_FAULT;
-    word = ((const __u32 *)walk->image)[at];
+    word = *(const __u32 *)SLC_IMAGE_BYTE(at * 4);
     return word < best ? word : best;
 }
 
@@ -374,10 +412,10 @@ static __always_inline __u32 slc_ask_tree(const struct slc_walk *walk, __u64 roo
 }
 
 /* The root block at a slot; null where it is outside the image. */
-static __always_inline const struct slc_roots *slc_roots_at(const void *image, __u32 index) {
+static __always_inline const struct slc_roots *slc_roots_at(__u32 index) {
     __u64 at = slc_bounded(index, slc_image_slots - sizeof(struct slc_roots) / 8);
 
-    return at == SLC_OUTSIDE ? 0 : (const void *)SLC_SLOT_POINTER(image, at);
+    return at == SLC_OUTSIDE ? 0 : (const void *)SLC_IMAGE_SLOT(at);
 }
 
 /* Where a section's rows stand, and what is added to the ranks in them. */
@@ -400,15 +438,14 @@ static __always_inline __u32 slc_word_of(__u32 word, __u32 rank) {
 
 /* The word of the section's default, whatever its rows say. */
 static __always_inline __u32 slc_default_word(__u32 section) {
-    const void *image = slc_only(&slc_image);
-    const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
+    const struct slc_section *entry = slc_section_of(section);
     const struct slc_roots *roots;
     struct slc_block block;
 
     if (!entry)
         return SLC_WORD_FAULT;
     block = slc_block_of(entry);
-    roots = slc_roots_at(image, block.root);
+    roots = slc_roots_at(block.root);
     return roots ? slc_word_of(roots->default_word, block.rank) : SLC_WORD_FAULT;
 }
 
@@ -449,11 +486,11 @@ static __always_inline void slc_read_tree(const struct slc_walk *walk, const str
         __u64 index = slc_bounded(base + (__u32)only + child, slc_image_slots);
 
         if (index != SLC_OUTSIDE)
-            (void)*(const volatile __u64 *)SLC_SLOT_POINTER(walk->image, index);
+            (void)*(const volatile __u64 *)SLC_IMAGE_SLOT(index);
         line += ((__u64)child * near->step) >> SLC_NEAR_SHIFT;
     }
     if (near->first)
-        slc_read_lines(walk->image, base * 8 + line * 64, family == 4 ? SLC_NEAR_LINES4 : SLC_NEAR_LINES6,
+        slc_read_lines(SLC_IMAGE_BYTE(0), base * 8 + line * 64, family == 4 ? SLC_NEAR_LINES4 : SLC_NEAR_LINES6,
                        slc_image_slots * 8);
 }
 
@@ -471,7 +508,8 @@ static __always_inline void slc_read_server(const struct slc_walk *walk, const s
     if (only != SLC_TREE_NONE)
         slc_read_tree(walk, family == 4 ? &entry->near4 : &entry->near6, only, family);
     else
-        slc_read_all_lines(walk->image, root * 8 + sizeof(struct slc_roots), entry->near_lines, slc_image_slots * 8);
+        slc_read_all_lines(SLC_IMAGE_BYTE(0), root * 8 + sizeof(struct slc_roots), entry->near_lines,
+                           slc_image_slots * 8);
     if (SLC_HOOK == SLC_HOOK_INGRESS && !slc_dry_run && entry->near_counters) {
         const void *row = slc_row(&slc_counters, SLC_HITS_ROWS + bpf_get_smp_processor_id());
 
@@ -487,7 +525,6 @@ static __always_inline void slc_read_server(const struct slc_walk *walk, const s
  */
 static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 section, const int family,
                                           struct slc_steps *steps) {
-    const void *image = slc_only(&slc_image);
     const struct slc_section *entry;
     const struct slc_roots *roots = 0;
     const __u64 *trees;
@@ -496,20 +533,22 @@ static __always_inline __u32 slc_classify(const struct slc_key *key, __u32 secti
     __u64 only = SLC_TREE_NONE;
     __u32 word = SLC_WORD_NONE;
 
-    if (!image || !key || !steps)
+    if (!key || !steps)
         return SLC_WORD_FAULT;
-    entry = slc_section_of(image, section);
+    entry = slc_section_of(section);
     if (!entry)
         return SLC_WORD_FAULT;
     block = slc_block_of(entry);
-    walk = (struct slc_walk){.image = image, .key = key, .steps = steps, .lanes = slc_lanes(key), .base = block.root};
+    walk = (struct slc_walk){.key = key, .steps = steps, .base = block.root};
     if (slc_servers) {
         if (block.root == entry->root)
             only = family == 4 ? entry->tree4 : entry->tree6;
-        slc_read_server(&walk, entry, &block, only, family);
+        /* What tells whose a packet is all packets use, so it is near. */
+        if (section != SLC_ENTRY_OWNERS)
+            slc_read_server(&walk, entry, &block, only, family);
     }
     if (only == SLC_TREE_NONE) {
-        roots = slc_roots_at(image, walk.base);
+        roots = slc_roots_at(walk.base);
         if (!roots)
             return SLC_WORD_FAULT;
         walk.services = walk.base + roots->services;

@@ -13,6 +13,7 @@
 #include "packet.h"
 #include "trial.h"
 #include "parse.h"
+#include "plain.h"
 #include "essentials.h"
 #include "flows.h"
 #include "fragments.h"
@@ -122,24 +123,26 @@ int slc_egress_main(struct __sk_buff *skb) {
     slc_measure(skb, &packet);
     slc_begin_moment();
     /* 1 sanity and link essentials */
-    reason = slc_parse_ethernet(skb, &packet);
-    if (reason)
-        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
-    if (packet.ethertype == ETH_P_IP)
-        reason = slc_parse_ipv4(skb, &packet);
-    else if (packet.ethertype == ETH_P_IPV6)
-        reason = slc_parse_ipv6(skb, &packet);
-    else
-        return slc_leave(skb, &packet, SLC_OUT_SANITY, slc_judge_link(&packet));
-    if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
-        reason = slc_parse_transport(skb, &packet);
-    if (reason)
-        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
-    if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
-        slc_note_first(&packet); /* slc_finish() remembers it where it passes */
-    reason = slc_judge_ipv6_link(&packet);
-    if (reason)
-        return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
+    if (!slc_parse_plain(skb, &packet)) {
+        reason = slc_parse_ethernet(skb, &packet);
+        if (reason)
+            return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
+        if (packet.ethertype == ETH_P_IP)
+            reason = slc_parse_ipv4(skb, &packet);
+        else if (packet.ethertype == ETH_P_IPV6)
+            reason = slc_parse_ipv6(skb, &packet);
+        else
+            return slc_leave(skb, &packet, SLC_OUT_SANITY, slc_judge_link(&packet));
+        if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
+            reason = slc_parse_transport(skb, &packet);
+        if (reason)
+            return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
+        if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
+            slc_note_first(&packet); /* slc_finish() remembers it where it passes */
+        reason = slc_judge_ipv6_link(&packet);
+        if (reason)
+            return slc_leave(skb, &packet, SLC_OUT_SANITY, reason);
+    }
     skb = slc_forget(skb, &packet);
 
     /*

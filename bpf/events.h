@@ -120,9 +120,7 @@ static __always_inline struct slc_event_owner *slc_event_owner_of(__u32 owner) {
 
 /* What of one server is told in a window. */
 static __always_inline __u32 slc_event_share(void) {
-    const struct slc_image_header *header = slc_only(&slc_image);
-
-    return header ? header->event_share : 0;
+    return slc_header_of_image()->event_share;
 }
 
 /*

@@ -19,13 +19,14 @@ static __always_inline int slc_reason_passes(__u8 reason) {
     return reason >= SLC_PASS_FIRST && reason < SLC_DROP_FIRST;
 }
 
-/* A slot of a row of the counters, which is in bounds; null where there is none. */
-static __always_inline __u64 *slc_hits_at(__u32 index, __u32 slot) {
+/* A slot of a row of the counters; null where there is none. */
+static __always_inline __u64 *slc_hits_at(__u32 index, __u64 slot) {
     void *row = slc_row(&slc_counters, index);
 
-    /* Keeps clang from computing the offset before the check, which the verifier would not see. */
-    asm volatile("" : "+r"(slot));
-    return row && slot < slc_counter_slots ? row + (__u64)slot * sizeof(struct slc_hits) : 0;
+    if (!row)
+        return 0;
+    slot = slc_bounded(slot, slc_counter_slots);
+    return slot == SLC_OUTSIDE ? 0 : row + slot * sizeof(struct slc_hits);
 }
 
 /*
@@ -51,16 +52,17 @@ __noinline int slc_keep_hits(__u32 slot, __u32 packets, __u32 bytes) {
     return 0;
 }
 
-/* The slot by which a packet is counted. */
-static __always_inline __u32 slc_counted(__u32 slot) {
-    return slot < slc_counter_slots ? slot : SLC_REASON_IMAGE_FAULT;
-}
+/* Counts a packet; the slot by which it is counted comes back: image-fault's where there is no such one. */
+static __always_inline __u32 slc_count(__u64 slot, __u32 packets, __u32 bytes) {
+    void *row = slc_row(&slc_counters, SLC_HITS_ROWS + bpf_get_smp_processor_id());
+    __u64 *hits, recent;
 
-static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
-    __u64 *hits = slc_hits_at(SLC_HITS_ROWS + bpf_get_smp_processor_id(), slot), recent;
-
-    if (!hits)
-        return;
+    if (!row)
+        return slot;
+    slot = slc_bounded(slot, slc_counter_slots);
+    if (slot == SLC_OUTSIDE)
+        slot = SLC_REASON_IMAGE_FAULT;
+    hits = row + slot * sizeof(struct slc_hits);
     /* Segments of a packet that the stack has not cut yet. */
     if (SLC_HOOK != SLC_HOOK_INGRESS && packets > SLC_HITS_PACKETS_MOST) {
         slc_keep_hits(slot, packets - 1, bytes);
@@ -73,6 +75,7 @@ static __always_inline void slc_count(__u32 slot, __u32 packets, __u32 bytes) {
     *hits = recent | bpf_jiffies64() >> SLC_HITS_TICK_SHIFT << SLC_HITS_TIME_SHIFT;
     if (recent & SLC_HITS_FULL)
         slc_keep_hits(slot, 0, 0);
+    return slot;
 }
 
 /* Whether no word decided: that of what ALLOW ALL lets in only says what would have. */
@@ -101,24 +104,21 @@ static __always_inline int slc_finish(struct SLC_CONTEXT *ctx, const struct slc_
     int action = slc_passes(outcome) ? SLC_PASS : outcome->answered ? SLC_ANSWER : SLC_DROP;
 
     if (slc_dry_run) {
-        struct slc_result *result = slc_only(&slc_result);
+        struct slc_result *result = slc_value(&slc_result);
 
-        if (result) {
-            result->action = action;
-            result->tier = outcome->tier;
-            result->reason = outcome->reason;
-            result->section = outcome->section;
-            result->word = outcome->word;
-            result->nodes = outcome->steps.nodes;
-            result->leaves = outcome->steps.leaves;
-            result->rules = outcome->steps.rules;
-            result->log = slc_log_of(packet, outcome, action == SLC_PASS);
-            result->runs++;
-        }
+        result->action = action;
+        result->tier = outcome->tier;
+        result->reason = outcome->reason;
+        result->section = outcome->section;
+        result->word = outcome->word;
+        result->nodes = outcome->steps.nodes;
+        result->leaves = outcome->steps.leaves;
+        result->rules = outcome->steps.rules;
+        result->log = slc_log_of(packet, outcome, action == SLC_PASS);
+        result->runs++;
     } else {
-        __u32 slot = slc_counted(slc_slot_of(outcome));
+        __u32 slot = slc_count(slc_slot_of(outcome), packet->packets, packet->bytes);
 
-        slc_count(slot, packet->packets, packet->bytes);
         slc_tell(ctx, packet, outcome, action == SLC_PASS, slot);
     }
     if (slc_track_fragments && action == SLC_PASS && packet->fragment == SLC_FRAGMENT_FIRST)
@@ -149,6 +149,36 @@ static __always_inline struct slc_outcome slc_outcome_of(__u32 word, __u16 secti
         outcome.reason = SLC_REASON_IMAGE_FAULT;
     }
     return outcome;
+}
+
+/* Why the word of a section of packets that come in decides: its tier says that. */
+static __always_inline __u8 slc_reason_of(__u32 word) {
+    __u32 tier = (word >> SLC_WORD_TIER_SHIFT) & SLC_WORD_TIER_MASK;
+
+    return tier == SLC_TIER_SSH        ? SLC_REASON_SSH
+           : tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
+           : tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
+                                       : SLC_REASON_RULE;
+}
+
+/* Whether a word allows or denies, and nothing is told of that: then it alone says what becomes of a packet. */
+static __always_inline int slc_is_plain(__u32 word) {
+    __u32 said = word & (SLC_WORD_ACTION_MASK | SLC_WORD_LOG | SLC_WORD_LOG_ALL);
+
+    if (slc_dry_run || said > SLC_ACTION_DENY || word >= SLC_WORD_FAULT)
+        return 0;
+    return slc_log_level == SLC_LOG_LEVEL_OFF || (slc_log_level < SLC_LOG_LEVEL_MEDIUM &&
+                                                  (said == SLC_ACTION_ALLOW || slc_reason_of(word) == SLC_REASON_RULE));
+}
+
+/* slc_finish for such a word: most packets leave here. */
+static __always_inline int slc_leave_plainly(const struct slc_packet *packet, __u32 word) {
+    slc_count(word >> SLC_WORD_RANK_SHIFT, packet->packets, packet->bytes);
+    if (word & SLC_WORD_ACTION_MASK)
+        return SLC_DROP;
+    if (slc_track_fragments && packet->fragment == SLC_FRAGMENT_FIRST)
+        slc_remember_first();
+    return SLC_PASS;
 }
 
 static __always_inline int slc_leave_by(struct SLC_CONTEXT *ctx, const struct slc_packet *packet, __u32 word,

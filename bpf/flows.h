@@ -437,14 +437,14 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
     struct slc_table_figures *figures = slc_only(&slc_flow_stats);
     __u32 index = move->first + i / SLC_TABLE_WAYS;
     struct slc_flow_bucket *bucket = slc_row(&slc_flows_before, index);
-    struct slc_shares *shares = slc_only(&slc_flow_shares);
+    struct slc_shares *shares = slc_value(&slc_flow_shares);
     __u64 now = bpf_jiffies64();
     struct slc_flow flow, *way;
     void *tags;
     __u32 hash;
     int evicted = 0;
 
-    if (!bucket || !figures || !shares)
+    if (!bucket || !figures)
         return 1;
     bpf_spin_lock(&bucket->lock);
     flow = bucket->ways[i & (SLC_TABLE_WAYS - 1)];
@@ -493,8 +493,7 @@ static inline long slc_move_way(__u32 i, struct slc_move *move) {
 __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 opener, __u8 tcp_flags,
                              __u32 generation) {
     struct slc_table_figures *figures = slc_only(&slc_flow_stats);
-    struct slc_shares *shares = slc_only(&slc_flow_shares);
-    const struct slc_image_header *header = slc_only(&slc_image);
+    struct slc_shares *shares = slc_value(&slc_flow_shares);
     struct slc_flow_bucket *bucket;
     struct slc_flow_key key;
     struct slc_flow *flow;
@@ -503,7 +502,7 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 op
     __u64 now;
     int evicted = 0, made = 0;
 
-    if (slc_dry_run || !figures || !shares || !header || !answer || !slc_flow_ports(answer, family, opener, &ports))
+    if (slc_dry_run || !figures || !answer || !slc_flow_ports(answer, family, opener, &ports))
         return 0;
     slc_flow_of_answer(answer, family, ports, &key);
     hash = slc_flow_hash(answer, family, ports);
@@ -520,7 +519,8 @@ __noinline int slc_flow_open(const struct slc_key *answer, __u8 family, __u32 op
         slc_share_pass(shares, flow->owner, owner);
         flow->owner = owner;
     } else {
-        flow = slc_flow_claim(bucket, tags, hash, &key, now, shares, owner, header->flow_share, &evicted);
+        flow =
+            slc_flow_claim(bucket, tags, hash, &key, now, shares, owner, slc_header_of_image()->flow_share, &evicted);
     }
     if (flow) {
         flow->opened = now;

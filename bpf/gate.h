@@ -14,16 +14,11 @@
 #error "include hook-xdp.h or hook-tc.h first: they say where a hook counts"
 #endif
 
-/*
- * Slot that judges a packet of the interface now; SLC_PROGRAM_SLOTS where there is no state. The clock is read only
- * while a change waits to be confirmed.
- */
+/* Slot that judges a packet of the interface now. The clock is read only while a change waits to be confirmed. */
 static __always_inline __u32 slc_gate_slot(__u32 ifindex) {
-    const struct slc_state *state = slc_only(&slc_state);
+    const struct slc_state *state = slc_value(&slc_state);
     __u64 word, deadline;
 
-    if (!state)
-        return SLC_PROGRAM_SLOTS;
     word = *(const volatile __u64 *)&state->gate;
     deadline = word & SLC_GATE_DEADLINE_MASK;
     if (!deadline || bpf_ktime_get_boot_ns() < deadline)

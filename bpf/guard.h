@@ -20,24 +20,13 @@ static __always_inline int slc_may_name(const struct slc_packet *packet, const s
     return packet->fragment == SLC_FRAGMENT_LATER || (key->words[SLC_KEY_PORTS] >> 16) - first <= last - first;
 }
 
-/* The header of the image; NULL where there is none. */
-static __always_inline const struct slc_image_header *slc_header_of_image(void) {
-
-    return slc_only(&slc_image);
-}
-
 /*
  * The word of the entry of keep-reachable that lets a packet with this key in, or may let in the packet of a later
  * fragment; SLC_WORD_NONE where none does.
  */
 static __always_inline __u32 slc_keeps_reachable(const struct slc_packet *packet, const struct slc_key *key,
                                                  struct slc_steps *steps) {
-    const struct slc_image_header *image;
-
-    if (!slc_keep_reachable)
-        return SLC_WORD_NONE;
-    image = slc_header_of_image();
-    if (image && !slc_may_name(packet, key, image->kept_ports))
+    if (!slc_keep_reachable || !slc_may_name(packet, key, slc_header_of_image()->kept_ports))
         return SLC_WORD_NONE;
     return slc_ask(packet, key,
                    packet->fragment == SLC_FRAGMENT_LATER ? SLC_ENTRY_KEPT_LATER : SLC_ENTRY_KEEP_REACHABLE, steps);
@@ -52,8 +41,7 @@ static __always_inline __u32 slc_guard_refuses(const struct slc_packet *packet, 
     const struct slc_image_header *image = slc_header_of_image();
     __u32 word;
 
-    if (image &&
-        !slc_may_name(packet, key, SLC_HOOK == SLC_HOOK_INGRESS ? image->guard_in_ports : image->guard_out_ports))
+    if (!slc_may_name(packet, key, SLC_HOOK == SLC_HOOK_INGRESS ? image->guard_in_ports : image->guard_out_ports))
         return SLC_WORD_NONE;
     word = slc_ask(packet, key, section, steps);
     return slc_word_lets_in(word) ? SLC_WORD_NONE : word;

@@ -34,7 +34,6 @@ enum slc_limited {
 
 /* A search in the limit table: what bpf_loop hands to its body, which the verifier walks once. */
 struct slc_limit_search {
-    const void *image;
     __u32 first; /* slot of the table */
     __u32 low;
     __u32 high;
@@ -51,7 +50,7 @@ static long slc_limit_step(__u32 i, struct slc_limit_search *search) {
 
     if (search->low >= search->high || slot >= slc_image_slots - entry_slots)
         return 1;
-    rank = ((const struct slc_limit_rule *)(search->image + (__u64)slot * 8))->rank;
+    rank = ((const struct slc_limit_rule *)SLC_IMAGE_SLOT(slot))->rank;
     if (rank == search->rank) {
         search->found = slot;
         return 1;
@@ -64,10 +63,9 @@ static long slc_limit_step(__u32 i, struct slc_limit_search *search) {
 }
 
 /* The entry of the limit table with this rank. */
-static __always_inline const struct slc_limit_rule *slc_limit_rule_of(const void *image, __u32 rank) {
-    const struct slc_image_header *header = image;
-    struct slc_limit_search search = {
-        .image = image, .first = header->limits, .high = header->limit_count, .rank = rank};
+static __always_inline const struct slc_limit_rule *slc_limit_rule_of(__u32 rank) {
+    const struct slc_image_header *header = slc_header_of_image();
+    struct slc_limit_search search = {.first = header->limits, .high = header->limit_count, .rank = rank};
     __u32 slot;
 
     /* Most rulesets have one limit rule. */
@@ -76,7 +74,7 @@ static __always_inline const struct slc_limit_rule *slc_limit_rule_of(const void
     slot = search.found;
     if (!slot || slot >= slc_image_slots - sizeof(struct slc_limit_rule) / 8)
         return NULL;
-    return image + (__u64)slot * 8;
+    return (const void *)SLC_IMAGE_SLOT(slot);
 }
 
 /* Whose attempts are counted, by which rule. Host order; IPv4 uses word 0, the others are zero. */
@@ -278,10 +276,10 @@ struct slc_window_turns {
  * spare stack.
  */
 __noinline int slc_window_give_back(struct slc_window_bucket *bucket, __u64 now, __u64 newcomer) {
-    struct slc_shares *shares = slc_only(&slc_window_shares);
+    struct slc_shares *shares = slc_value(&slc_window_shares);
     volatile struct slc_window_turns *turns = slc_only(&slc_scratch);
 
-    if (!bucket || !shares || !turns)
+    if (!bucket || !turns)
         return 0;
     turns->room = 0;
     for (__u32 i = 0; i < SLC_LIMIT_WAYS; i++) {
@@ -308,12 +306,12 @@ __noinline int slc_window_give_back(struct slc_window_bucket *bucket, __u64 now,
  */
 __noinline __u32 slc_window_shared_victim(const struct slc_window_bucket *bucket, __u64 now, __u64 name) {
     const __u32 owner = name & SLC_WINDOW_OWNER_MASK;
-    const struct slc_image_header *header = slc_only(&slc_image);
-    struct slc_shares *shares = slc_only(&slc_window_shares);
+    const struct slc_image_header *header = slc_header_of_image();
+    struct slc_shares *shares = slc_value(&slc_window_shares);
     volatile struct slc_window_turns *turns = slc_only(&slc_scratch);
     __s64 turn;
 
-    if (!bucket || !header || !shares || !turns)
+    if (!bucket || !turns)
         return SLC_WINDOW_NO_WAY;
     turns->room += header->window_share - slc_share_held(shares, owner);
     turns->share = header->window_share;
@@ -365,10 +363,10 @@ static __always_inline __u32 slc_window_fate(const struct slc_window_bucket *buc
 __noinline int slc_window_count(__u64 name, __u32 fate) {
     const __u32 owner = name & SLC_WINDOW_OWNER_MASK;
     struct slc_table_figures *figures = slc_only(&slc_limit_stats);
-    struct slc_shares *shares = slc_only(&slc_window_shares);
+    struct slc_shares *shares = slc_value(&slc_window_shares);
     __u32 before = fate & 0xffff;
 
-    if (!figures || !shares)
+    if (!figures)
         return 0;
     if (fate & SLC_WINDOW_REFUSED) {
         __sync_fetch_and_add(&slc_share_of(shares, owner)->refused, 1);
@@ -468,15 +466,14 @@ static __always_inline void slc_window_source(struct slc_window_key *key, const 
 
 /* Judges a TCP SYN or a UDP packet that the rule with this rank, of this owner (slc_section.owner), matches. */
 __noinline int slc_limit(const struct slc_key *packet, __u32 rank, __u8 family, __u8 is_udp, __u32 owner) {
-    const void *image = slc_only(&slc_image);
     struct slc_window_key key = {.family = family, .owner = owner};
     const struct slc_limit_rule *rule;
     __u64 now;
     int said;
 
-    if (!image || !packet)
+    if (!packet)
         return SLC_LIMITED_FAULT;
-    rule = slc_limit_rule_of(image, rank);
+    rule = slc_limit_rule_of(rank);
     if (!rule)
         return SLC_LIMITED_FAULT;
     now = slc_now_tick_ns() / SLC_NS_A_MS;

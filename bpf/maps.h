@@ -8,6 +8,12 @@
 #include "config.h"
 #include "sluice_abi.h"
 
+/*
+ * An array with one value, which slc_value() finds: where a program names such a map the loader writes the address of
+ * the value (native/constants.cc), so that a packet looks nothing up. No such map can be handed to a helper.
+ */
+#define SLC_VALUE __attribute__((btf_decl_tag("slc_value")))
+
 /* The compiled ruleset. Written by user space before the program loads, then frozen. One generation. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -15,7 +21,7 @@ struct {
     __uint(max_entries, 1);
     __uint(key_size, 4);
     __uint(value_size, 4096); /* (set at load) slc_image_slots * 8 */
-} slc_image SEC(".maps");
+} slc_image SLC_VALUE SEC(".maps");
 
 /*
  * Two rows of 64-bit sums that all CPUs share, then one of struct slc_hits per possible CPU, indexed by rank. Written
@@ -36,7 +42,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_state);
-} slc_state SEC(".maps");
+} slc_state SLC_VALUE SEC(".maps");
 
 /* Deadlines of pending confirmations, boot-time ns; word 0 is never used. Lives like slc_state. */
 struct {
@@ -147,7 +153,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_shares);
-} slc_flow_shares SEC(".maps");
+} slc_flow_shares SLC_VALUE SEC(".maps");
 
 /* What became of flows. Written by the egress program. Lives like slc_flows. */
 struct {
@@ -188,7 +194,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_ban_filter);
-} slc_ban_filter SEC(".maps");
+} slc_ban_filter SLC_VALUE SEC(".maps");
 
 /* First fragments that passed, so that later ones follow. Written by both programs. Lives like slc_flows. */
 struct {
@@ -248,7 +254,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_shares);
-} slc_window_shares SEC(".maps");
+} slc_window_shares SLC_VALUE SEC(".maps");
 
 /* What became of windows. Written by the ingress program. Lives like slc_windows. */
 struct {
@@ -349,7 +355,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_clock);
-} slc_clock SEC(".maps");
+} slc_clock SLC_VALUE SEC(".maps");
 
 /* ---------------------------------------------------------------- values of arrays */
 
@@ -363,9 +369,15 @@ static __always_inline void *slc_row(void *map, __u64 index) {
     return bpf_map_lookup_elem(map, &key);
 }
 
-/* The value of a map that has one. */
+/* The value of a map that has one for each CPU. */
 static __always_inline void *slc_only(void *map) {
     return slc_row(map, 0);
+}
+
+/* The value of a map with SLC_VALUE; never null. Opaque, since for clang it is the map's definition. */
+static __always_inline void *slc_value(void *map) {
+    asm("" : "+r"(map));
+    return map;
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "slc_row");
@@ -374,9 +386,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "slc_row");
 static __always_inline __u64 slc_now_ns(void) {
 
     if (slc_clock_given) {
-        const struct slc_clock *clock = slc_only(&slc_clock);
+        const struct slc_clock *clock = slc_value(&slc_clock);
 
-        return clock ? *(const volatile __u64 *)&clock->boot_ns : 0;
+        return *(const volatile __u64 *)&clock->boot_ns;
     }
     return bpf_ktime_get_boot_ns();
 }
@@ -385,9 +397,9 @@ static __always_inline __u64 slc_now_ns(void) {
 static __always_inline __u64 slc_now_tick_ns(void) {
 
     if (slc_clock_given) {
-        const struct slc_clock *clock = slc_only(&slc_clock);
+        const struct slc_clock *clock = slc_value(&slc_clock);
 
-        return clock ? *(const volatile __u64 *)&clock->tick_ns : 0;
+        return *(const volatile __u64 *)&clock->tick_ns;
     }
     return bpf_ktime_get_coarse_ns();
 }
@@ -399,7 +411,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct slc_result);
-} slc_result SEC(".maps");
+} slc_result SLC_VALUE SEC(".maps");
 
 /* ---------------------------------------------------------------- places in the image */
 
@@ -417,22 +429,31 @@ static __always_inline __u64 slc_bounded(__u64 index, __u64 limit) {
     return index;
 }
 
-#define SLC_SLOT_POINTER(image, index) ((const __u64 *)((const __u8 *)(image) + (__u64)(index) * 8))
+/*
+ * A place in the image, so many bytes from its start. Its address is a number of the program, so it needs no register;
+ * reckoned as a number too: clang must not think of the map's definition.
+ */
+#define SLC_IMAGE_BYTE(at) ((const void *)((__u64) & slc_image + (at)))
+#define SLC_IMAGE_SLOT(index) ((const __u64 *)SLC_IMAGE_BYTE((__u64)(index) * 8))
+
+/* First bytes of the image. */
+static __always_inline const struct slc_image_header *slc_header_of_image(void) {
+    return slc_value(&slc_image);
+}
 
 /* An entry of the section table; null where it is outside the image. */
-static __always_inline const struct slc_section *slc_section_of(const void *image, __u32 section) {
+static __always_inline const struct slc_section *slc_section_of(__u32 section) {
     __u64 index = SLC_SECTIONS_SLOT + (__u64)section * (sizeof(struct slc_section) / 8);
 
     index = slc_bounded(index, slc_image_slots - sizeof(struct slc_section) / 8);
-    return index == SLC_OUTSIDE ? 0 : (const void *)SLC_SLOT_POINTER(image, index);
+    return index == SLC_OUTSIDE ? 0 : (const void *)SLC_IMAGE_SLOT(index);
 }
 
 /* ---------------------------------------------------------------- shares of what all use */
 
 /* Number of whoever an entry of the section table is of, below SLC_OWNERS; 0: the edge itself. */
 static __always_inline __u32 slc_owner_number(__u32 section) {
-    const void *image = slc_servers && section >= SLC_ENTRY_SERVERS ? slc_only(&slc_image) : 0;
-    const struct slc_section *entry = image ? slc_section_of(image, section) : 0;
+    const struct slc_section *entry = slc_servers && section >= SLC_ENTRY_SERVERS ? slc_section_of(section) : 0;
 
     return entry ? entry->owner & (SLC_OWNERS - 1) : 0;
 }

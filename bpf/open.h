@@ -28,19 +28,16 @@ static __always_inline int slc_is_live(__u32 entry, __u64 now) {
 
 /* The entry by which a packet passes that tiers 6-9 of the section refuse; SLC_OPEN_NONE where none is live. */
 static __always_inline __u32 slc_open_entry(__u32 section) {
-    const struct slc_state *state = slc_only(&slc_state);
-    const void *image = slc_only(&slc_image);
+    const struct slc_state *state = slc_value(&slc_state);
     const struct slc_section *judging;
     const __u32 *entry;
     __u64 now, id;
 
-    if (!state || !image)
-        return SLC_OPEN_NONE;
     now = slc_now_ns();
     /* All are over, and nobody has tidied up. */
     if (now >= *(const volatile __u64 *)&state->open)
         return SLC_OPEN_NONE;
-    judging = slc_section_of(image, section);
+    judging = slc_section_of(section);
     if (judging) {
         id = judging->id;
         entry = bpf_map_lookup_elem(&slc_open_index, &id);
@@ -102,9 +99,9 @@ __noinline int slc_ask_open(const struct slc_packet *packet, __u32 word, __u32 s
 
 /* Whether anything may be open: most often nothing is. */
 static __always_inline int slc_is_anything_open(void) {
-    const struct slc_state *state = slc_only(&slc_state);
+    const struct slc_state *state = slc_value(&slc_state);
 
-    return state && *(const volatile __u64 *)&state->open;
+    return *(const volatile __u64 *)&state->open != 0;
 }
 
 /* Whether ALLOW ALL lets in the packet that the word of the section refuses; counts it. */

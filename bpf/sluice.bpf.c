@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "trial.h"
 #include "parse.h"
+#include "plain.h"
 #include "essentials.h"
 #include "echo.h"
 #include "bans.h"
@@ -117,17 +118,15 @@ static __always_inline int slc_judge_section(struct xdp_md *ctx, struct slc_pack
     word = slc_any(judged.word, packet->bytes);
     owner = slc_any(judged.owner, packet->bytes);
     quoted = slc_any(quoted, packet->bytes);
-    outcome = slc_outcome_of(word, owner, SLC_REASON_RULE, steps);
-    rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
-
+    if (!quoted && slc_is_plain(word) && (!(word & SLC_WORD_ACTION_MASK) || !slc_is_anything_open()))
+        return slc_leave_plainly(packet, word);
+    word = slc_any(word, packet->bytes);
     if (quoted)
         return slc_leave_error(ctx, packet, word, owner, steps);
+    outcome = slc_outcome_of(word, owner, slc_reason_of(word), steps);
+    rejected = (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_REJECT;
     if (outcome.word == SLC_WORD_NONE)
         return slc_finish(ctx, packet, &outcome);
-    outcome.reason = outcome.tier == SLC_TIER_SSH        ? SLC_REASON_SSH
-                     : outcome.tier == SLC_TIER_SWITCHES ? SLC_REASON_UDP_OFF
-                     : outcome.tier == SLC_TIER_DEFAULT  ? SLC_REASON_DEFAULT
-                                                         : SLC_REASON_RULE;
     if (slc_limits && (word & SLC_WORD_ACTION_MASK) == SLC_ACTION_LIMIT)
         rejected = slc_judge_limit(packet, &outcome);
     if (!slc_passes(&outcome) && slc_opens_to(packet, word, owner)) {
@@ -144,28 +143,30 @@ SEC("xdp.frags")
 int slc_ingress(struct xdp_md *ctx) {
     struct slc_packet packet = {.length = slc_frame_length(ctx), .packets = 1};
     struct slc_steps steps = {};
-    int reason, later, quoted = 0;
+    int reason = SLC_REASON_NONE, later, quoted = 0;
     __u32 word;
 
     packet.bytes = packet.length;
     slc_begin_moment();
     /* 1 sanity, 2 link essentials */
-    reason = slc_parse_ethernet(ctx, &packet);
-    if (reason)
-        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
-    if (packet.ethertype == ETH_P_IP)
-        reason = slc_parse_ipv4(ctx, &packet);
-    else if (packet.ethertype == ETH_P_IPV6)
-        reason = slc_parse_ipv6(ctx, &packet);
-    else
-        return slc_leave(ctx, &packet, SLC_TIER_LINK, slc_judge_link(&packet));
-    if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
-        reason = slc_parse_transport(ctx, &packet);
-    if (reason)
-        return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
-    if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
-        slc_note_first(&packet); /* slc_finish() remembers it where it passes */
-    reason = slc_judge_ipv6_link(&packet);
+    if (!slc_parse_plain(ctx, &packet)) {
+        reason = slc_parse_ethernet(ctx, &packet);
+        if (reason)
+            return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
+        if (packet.ethertype == ETH_P_IP)
+            reason = slc_parse_ipv4(ctx, &packet);
+        else if (packet.ethertype == ETH_P_IPV6)
+            reason = slc_parse_ipv6(ctx, &packet);
+        else
+            return slc_leave(ctx, &packet, SLC_TIER_LINK, slc_judge_link(&packet));
+        if (!reason && packet.fragment != SLC_FRAGMENT_LATER)
+            reason = slc_parse_transport(ctx, &packet);
+        if (reason)
+            return slc_leave(ctx, &packet, SLC_TIER_SANITY, reason);
+        if (slc_track_fragments && packet.fragment == SLC_FRAGMENT_FIRST)
+            slc_note_first(&packet); /* slc_finish() remembers it where it passes */
+        reason = slc_judge_ipv6_link(&packet);
+    }
     /* what tells the own stack that something was rejected on its way out */
     if (slc_rejects_out && slc_may_be_told(&packet) && slc_is_told(&packet.key, packet.family))
         reason = SLC_REASON_OWN_ANSWER;
@@ -247,10 +248,10 @@ int slc_gate_xdp(struct xdp_md *ctx) {
 /* Never attached: a test run reads the clocks that counters and deadlines use. */
 SEC("xdp.frags")
 int slc_read_clock(struct xdp_md *ctx) {
-    const __u32 zero = 0;
-    struct slc_clock clock = {
-        .jiffies = bpf_jiffies64(), .boot_ns = bpf_ktime_get_boot_ns(), .tick_ns = bpf_ktime_get_coarse_ns()};
+    struct slc_clock *clock = slc_value(&slc_clock);
 
-    bpf_map_update_elem(&slc_clock, &zero, &clock, BPF_ANY);
+    clock->jiffies = bpf_jiffies64();
+    clock->boot_ns = bpf_ktime_get_boot_ns();
+    clock->tick_ns = bpf_ktime_get_coarse_ns();
     return XDP_ABORTED;
 }

@@ -42,9 +42,7 @@ static __always_inline int slc_has_returned(const struct slc_section *entry) {
 
 /* An entry of the section table in a program that looks for those that wait; else null. */
 static __always_inline const struct slc_section *slc_trial_entry(__u32 section) {
-    const void *image = slc_trials ? slc_only(&slc_image) : 0;
-
-    return image ? slc_section_of(image, section) : 0;
+    return slc_trials ? slc_section_of(section) : 0;
 }
 
 /* Whether the rows or the default of a section can decide anything now; `ever`: whether they can in either state. */

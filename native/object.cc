@@ -28,6 +28,7 @@ ObjectResource::~ObjectResource() {
 }
 
 void ObjectResource::open() {
+    prepare_for_constants();
     DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options);
     options.object_name = name_.c_str();
     const PrintSink sink;
@@ -37,11 +38,13 @@ void ObjectResource::open() {
     struct bpf_map *map = nullptr;
     while ((map = bpf_object__next_map(object_, map)) != nullptr)
         maps_[bpf_map__name(map)] = map;
+    constants_ = constant_maps(object_);
 }
 
 void ObjectResource::shut() {
     const PrintSink quiet;
     maps_.clear();
+    constants_ = {};
     bpf_object__close(object_);
     object_ = nullptr;
 }
@@ -88,6 +91,7 @@ int ObjectResource::attempt(std::uint32_t level, std::size_t log_size, std::stri
         bpf_program__set_log_level(program, level);
     }
     PrintSink sink;
+    const WritingConstants writing(constants_);
     const int code = bpf_object__load(object_) < 0 ? errno : 0;
     text = sink.text;
     logs_.clear();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "constants.h"
 #include "handle.h"
 
 namespace sluice {
@@ -57,6 +58,7 @@ class ObjectResource {
     std::vector<Setting> settings_;
     bpf_object *object_ = nullptr;
     std::map<std::string, struct bpf_map *> maps_;
+    ConstantMaps constants_;
     bool loaded_ = false;
     bool spent_ = false;
     std::vector<Log> logs_;

@@ -43,6 +43,7 @@ const BPF_BASE = new Set([
 const BPF_HOOKS = { 'sluice.bpf.c': 'hook-xdp.h', 'egress.bpf.c': 'hook-tc.h' };
 /** Concern → the other concerns it may include. */
 const BPF_ALSO = {
+  'plain.h': ['parse.h'],
   'finish.h': ['events.h', 'fragments.h'],
   'guard.h': ['classify.h'],
   'answers.h': ['classify.h', 'essentials.h', 'flows.h', 'open.h', 'parse.h'],
